@@ -5,10 +5,14 @@ resource beside it that takes its tokens.
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
+from unittest import mock
 
+import pytest
 from authlib.integrations.flask_oauth2 import AuthorizationServer, ResourceProtector
 from authlib.oauth2.rfc6749 import ClientMixin, TokenMixin
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
@@ -98,6 +102,13 @@ class Authorities(LocalServer):
         #: The scopes that it gives whatever it was asked for, where it gives others.
         self.gives: str | None = None
         self.asked: list[str] = []
+        #: Whether a proxy stands before `/guarded`.
+        self.guarded = False
+        #: Paths at which it answers 503.
+        self.away: set[str] = set()
+        #: What its answers of tokens say instead, and their status.
+        self.twisted: Json = {}
+        self.status = 200
         self._app.config["OAUTH2_REFRESH_TOKEN_GENERATOR"] = True
         self._furnish()
 
@@ -176,11 +187,17 @@ class Authorities(LocalServer):
         @app.before_request
         def look() -> tuple[str, int] | None:
             world.asked.append(request.path)
-            return ("broken", 503) if world.broken else None
+            return ("broken", 503) if world.broken or request.path in world.away else None
 
         @app.post("/token")
         def token() -> Json:
-            return server.create_token_response()
+            answer = server.create_token_response()
+            if answer.status_code != 200 or (not world.twisted and world.status == 200):
+                return answer
+            told = answer.get_json() | world.twisted
+            given = world.tokens.pop(answer.get_json()["access_token"])
+            world.tokens[told["access_token"]] = given
+            return jsonify(told), world.status
 
         @app.post("/revoke")
         def revoke() -> Json:
@@ -195,6 +212,12 @@ class Authorities(LocalServer):
         def me() -> Response:
             return jsonify({"ok": True})
 
+        @app.get("/guarded")
+        def guarded() -> Response:
+            if world.guarded:
+                return Response(status=401, headers={"WWW-Authenticate": 'Basic realm="the proxy"'})
+            return protect()(lambda: jsonify({"ok": True}))()  # type: ignore[no-any-return]
+
         @app.get("/narrow")
         @protect(["nobody-has-it"])  # type: ignore[untyped-decorator]
         def narrow() -> Response:
@@ -204,3 +227,10 @@ class Authorities(LocalServer):
 def authorities() -> AbstractContextManager[Authorities]:
     """Serve on a free port of this machine, for as long as a test needs it."""
     return serving(Authorities())
+
+
+@pytest.fixture
+def server() -> Iterator[Authorities]:
+    """The authorization server."""
+    with authorities() as made, mock.patch.dict(os.environ, {"CRM_CLIENT_SECRET": SECRET}):
+        yield made

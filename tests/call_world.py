@@ -228,7 +228,7 @@ class CallWorld:
         self, folder: Path, observed: frozenset[str] = frozenset(), seed: str = "house", **outfit: Json
     ) -> None:
         self.folder = folder
-        self.clock = WorldClock()
+        self.clock: WorldClock = outfit.pop("clock", None) or WorldClock()
         self.desk = Desk()
         self.house: House = make_house(
             folder, self.clock, {"desk": self.desk}, observed=observed, seed=seed, **outfit

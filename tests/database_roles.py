@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
+import pytest
 
 from remit.adapters.broker.postgres import PostgresBroker, role_of
 from remit.adapters.runtime.system import SystemEntropy
 from remit.core.task import Intent
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from tests.conformance.brokers import AtPostgres
+from tests.postgres_server import PostgresServer
 from tests.world import START, a_task
 
 Json = Any
@@ -33,9 +35,9 @@ def broker_of(place: AtPostgres, *grants: str) -> PostgresBroker:
     )
 
 
-def wanted(lease: str, life: timedelta = timedelta(hours=1)) -> LeaseWanted:
-    """Give what a task wants."""
-    intent = Intent(goal="look up", params={"id": "C-42"}, stated_by="lena", stated_at=START)
+def wanted(lease: str, customer: str = "C-42", life: timedelta = timedelta(hours=1)) -> LeaseWanted:
+    """Give what a task wants that is about one customer."""
+    intent = Intent(goal="look up", params={"id": customer}, stated_by="lena", stated_at=START)
     return LeaseWanted(lease, "crm", a_task(intent=intent, deadline=datetime.now(UTC) + life))
 
 
@@ -65,3 +67,9 @@ async def ended(broker: PostgresBroker, place: AtPostgres, given: UpstreamCreden
     await broker.revoke(given)
     assert role_of(given.lease) not in place.roles()
     assert await broker.probe(given) is Probe.REFUSED
+
+
+@pytest.fixture
+def place(postgres_server: PostgresServer) -> AtPostgres:
+    """A database with customers, which nobody but its administrator reads."""
+    return AtPostgres(postgres_server)

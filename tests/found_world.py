@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The desk of the strict reading, with more tools, and a page of somebody else that is read first."""
+"""A desk with tools of all kinds, with more of them, and a page of somebody else that is read first."""
 
 from __future__ import annotations
 
@@ -8,10 +8,103 @@ from typing import Any
 
 from remit.core.task import Parameter
 from remit.rehearse import Rehearsal, RehearsedTask
-from tests.scenarios.test_flow_strict_reading import CONFIG, NAMES, TOOLS
 
 Json = Any
 
+TOOLS = """
+upstream: desk
+tools:
+  read_page:
+    effect: none
+    audience: internal
+    labels: {class: internal, trust: untrusted}
+    arguments: {page: {role: selector}}
+  directory:
+    effect: none
+    audience: internal
+    labels: {class: internal, trust: trusted}
+    arguments: {name: {role: selector}}
+  fetch:
+    effect: none
+    audience: external
+    labels: {class: internal, trust: untrusted}
+    arguments: {url: {role: destination}}
+  post:
+    effect: irreversible
+    audience: external
+    labels: {class: internal, trust: trusted}
+    arguments: {url: {role: destination}, text: {role: content}}
+  message:
+    effect: irreversible
+    audience: external
+    labels: {class: internal, trust: trusted}
+    arguments: {to: {role: destination}, text: {role: content}}
+    asked_by: [message, send, mail, tell, post, write]
+  pay:
+    effect: irreversible
+    audience: external
+    financial: true
+    labels: {class: internal, trust: trusted}
+    arguments:
+      iban: {role: destination}
+      amount: {role: amount}
+      currency: {role: amount}
+    asked_by: [pay, transfer]
+  order:
+    effect: irreversible
+    audience: external
+    labels: {class: internal, trust: trusted}
+    arguments: {item: {role: selector}, quantity: {role: amount}}
+  customer:
+    effect: none
+    audience: internal
+    labels: {class: confidential, trust: trusted}
+    arguments: {name: {role: selector, personal: true}}
+  read_file:
+    effect: none
+    audience: internal
+    labels: {class: internal, trust: trusted}
+    arguments: {path: {role: selector, personal: true}}
+  delete_file:
+    effect: irreversible
+    audience: internal
+    labels: {class: internal, trust: trusted}
+    arguments: {path: {role: selector}}
+  run:
+    effect: reversible
+    audience: internal
+    labels: {class: internal, trust: trusted}
+    arguments: {command: {role: code}}
+    asked_by: [run, post]
+  log_in:
+    effect: reversible
+    audience: self
+    labels: {class: internal, trust: trusted}
+    arguments: {code: {role: content, secret: true}}
+  comment:
+    effect: reversible
+    audience: internal
+    labels: {class: internal, trust: trusted}
+    arguments: {ticket: {role: selector}, text: {role: content}}
+    resource: ticket/{ticket}
+  read_ticket:
+    effect: none
+    audience: internal
+    labels: {class: internal, trust: trusted}
+    arguments: {ticket: {role: selector}}
+    resource: ticket/{ticket}
+"""
+CONFIG = """
+upstreams:
+  desk: {command: [not, started]}
+classes:
+  order: [public, internal, confidential, restricted]
+  clearance: {self: restricted, internal: restricted, external: restricted}
+"""
+NAMES = (
+    "read_page directory fetch post message pay order customer read_file delete_file run log_in comment "
+    "read_ticket"
+)
 MORE = """
   pay_many:
     effect: irreversible

@@ -128,7 +128,7 @@ def make_house(
     entropy = WorldEntropy(seed)
     heads = FileHeadKeeper(folder / "head")
     sealing = WorldSealingKeys()
-    store = SqliteStore.open(
+    store = outfit.pop("store", None) or SqliteStore.open(
         folder / "remit.db",
         durability="buffered",
         clock=clock,
@@ -183,8 +183,12 @@ async def exchange(
     content: bytes,
     client: str,
     heard: Heard | None = None,
+    before_body: Callable[[], Awaitable[object]] | None = None,
 ) -> Told:
-    """Send one request to an ASGI application and gather the answer; `heard` is told of each part of it."""
+    """Send one request to an ASGI application and gather the answer; `heard` is told of each part of it.
+
+    `before_body` happens after the head has arrived, and before the body does.
+    """
     place, _, search = path.partition("?")
     told, sent = Told(), False
     scope = {
@@ -207,6 +211,8 @@ async def exchange(
         if sent:
             await asyncio.Event().wait()  # this client waits for its answer, however long it takes
         sent = True
+        if before_body is not None:
+            await before_body()
         return {"type": "http.request", "body": content, "more_body": False}
 
     async def send(message: dict[str, Json]) -> None:
@@ -337,6 +343,7 @@ class HouseWorld:
         content: bytes | None = None,
         client: str = LOOPBACK,
         heard: Heard | None = None,
+        before_body: Callable[[], Awaitable[object]] | None = None,
     ) -> Told:
         """Send a request to a management door; `by` is a session or a token."""
         given: dict[str, str] = {}
@@ -346,7 +353,7 @@ class HouseWorld:
             given["content-type"] = "application/json"
         given |= dict(headers or {})
         data = content if content is not None else b"" if body is None else json.dumps(body).encode()
-        return await exchange(self.asgi, method, path, list(given.items()), data, client, heard)
+        return await exchange(self.asgi, method, path, list(given.items()), data, client, heard, before_body)
 
     async def open(self, session: str, contract: str = "C-42", **more: Json) -> str:
         """Open a task as a person, and give its id."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
+import pytest
 
 from remit.core.bundle import Bundle
 from remit.core.grant import GrantTemplate
@@ -156,6 +157,8 @@ class Browsing:
         self.client = client
         self.cookies: dict[str, str] = {}
         self.set_cookies: list[str] = []
+        #: What happens after the head of a request has arrived, and before its body does.
+        self.before_body: Callable[[], Awaitable[object]] | None = None
 
     async def send(
         self, method: str, path: str, content: bytes = b"", headers: Mapping[str, str] | None = None
@@ -175,7 +178,9 @@ class Browsing:
 
             await self.world.asgi(scope, receive, send)
 
-        told = await exchange(keep, method, path, list(given.items()), content, self.client)
+        told = await exchange(
+            keep, method, path, list(given.items()), content, self.client, before_body=self.before_body
+        )
         for cookie in cookies:
             name, _, rest = cookie.partition("=")
             value = rest.partition(";")[0].strip('"')
@@ -269,3 +274,24 @@ async def code_behind(world: HouseWorld, code: str) -> ConsentCode:
     assert ticket is not None
     assert isinstance(ticket.holds, ConsentCode)
     return ticket.holds
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[tuple[HouseWorld, Documents]]:
+    """A house with pages."""
+    async with page_world(tmp_path) as pair:
+        yield pair
+
+
+@pytest.fixture
+def world(made: tuple[HouseWorld, Documents]) -> HouseWorld:
+    """The house."""
+    return made[0]
+
+
+@pytest.fixture
+async def lena(world: HouseWorld) -> Browsing:
+    """A lawyer, signed in."""
+    browser = Browsing(world)
+    await browser.sign_in("lena")
+    return browser

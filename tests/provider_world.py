@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from aiohttp import web
 from joserfc import jws
 from joserfc.jwk import ECKey
@@ -93,3 +94,10 @@ async def provider_world() -> AsyncIterator[ProviderWorld]:
         yield world
     finally:
         await runner.cleanup()
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[ProviderWorld]:
+    """The organisation's provider."""
+    async with provider_world() as made:
+        yield made

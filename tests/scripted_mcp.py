@@ -352,7 +352,10 @@ async def scripted_http(era: str, port: int = 0, server: Any = None) -> AsyncIte
     app = ScriptedHttp(era, server)
     listener = socket.create_server(("127.0.0.1", port))
     app.url = f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
-    config = uvicorn.Config(app, lifespan="off", log_level="critical", timeout_graceful_shutdown=1)
+    # A slow machine may leave a connection unused for longer than the five seconds that uvicorn keeps one.
+    config = uvicorn.Config(
+        app, lifespan="off", log_level="critical", timeout_graceful_shutdown=1, timeout_keep_alive=600
+    )
     serving_it = uvicorn.Server(config)
     serving_it.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]  # the test's are pytest's
     serving = asyncio.create_task(serving_it.serve(sockets=[listener]))

@@ -25,8 +25,6 @@ OPEN: Final = {
     "done by others: *{did}*: password": "a past that looks like the verb counts as asked for (`Bob set`)",
     "subject: *": "what something is about counts as where it goes",
     "crossed: *": "what is asked for with one act counts for another one that such a value would do for",
-    "sums: *": "words that have an amount worked out leave room for more than comes of them",
-    "repeated: *": "a payment that was said once may be made again in several pieces",
 }
 #: Scenes of the grammar in which ordinary calls are stopped still, likewise.
 STOPPED: Final = {

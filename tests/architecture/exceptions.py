@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What may break a house rule, each with its reason. A line that nothing needs any more fails the tests."""
 
-# Modules of more than 400 lines.
+# Modules of more than 600 lines.
 LONG_MODULES: dict[str, str] = {}
 
 # Functions of more than 60 lines, as `file::function`.

@@ -98,6 +98,7 @@ def _parts(one: str) -> bool:
     return one.startswith("mutation") or one == "host: empty" or TABLE["urls"][one]["verdict"] in PARTED
 
 
+@pytest.mark.slow
 @needs_python
 def test_the_table_says_on_which_urls_clients_differ(url_clients: Sequence[Client]) -> None:
     """On which classes of URLs clients go to two places is what the table says, so that no release changes it

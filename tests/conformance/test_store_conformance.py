@@ -11,7 +11,8 @@ from remit.core.errors import BudgetExhausted, ChangedMeanwhile, Conflict, Fence
 from remit.core.event import EventKind
 from remit.core.identity import AgentState
 from remit.core.label import Label, Trust
-from remit.core.revocation import EVERYTHING, Closing, Closure, Fence
+from remit.core.revocation import Closing, Closure, Fence
+from remit.core.scope import EVERYTHING
 from remit.core.task import Ancestor, Budgets, TaskState
 from remit.ports.store import (
     CheckFence,

@@ -53,6 +53,7 @@ _ENDS = (
     "tests/scenarios/test_recovery.py",
     "tests/unit/test_services_live.py",
 )
+_CUT_SHORT = ("tests/scenarios/test_ends_cut_short.py", *_ENDS)
 _LEASES = (
     "tests/unit/test_services_leases.py",
     "tests/unit/test_reactions.py",
@@ -122,7 +123,10 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
         "tests/scenarios/test_flow_evidence.py",
         "tests/scenarios/test_policy_errors_refuse.py",
     ),
-    "services.revocations": _ENDS,
+    "services.completions": _CUT_SHORT,
+    "services.revocations": _CUT_SHORT,
+    "services.task_ends": _CUT_SHORT,
+    "services.unclosed": _CUT_SHORT,
     "core.replica": _REPLICAS,
     "services.replicas": _REPLICAS,
     "services.ownership": ("tests/unit/test_ownership.py",),

@@ -13,9 +13,8 @@ from remit.core.errors import Forbidden
 from remit.core.grant import Ceilings, Grant
 from remit.core.identity import Agent
 from remit.core.label import Label
-from remit.core.revocation import risen, scopes_of
-from remit.core.task import Budgets, HandDown, Task
-from remit.core.token import MAX_CHAIN
+from remit.core.scope import risen
+from remit.core.task import MAX_CHAIN, Budgets, HandDown, Task
 from tests.properties.test_attenuation import ARGUMENTS, CEILINGS, SPECS
 from tests.world import START, a_task, an_agent
 
@@ -158,8 +157,8 @@ def test_what_ended_an_ancestor_ends_the_child(
     line = line_of(root(grants, Budgets(), DEPTH_RULE, before), steps)
     current = {name: before.get(name, 0) + by for name, by in raised.items()}
     for parent, child in pairwise(line):
-        assert set(scopes_of(parent)) <= set(scopes_of(child))
-        for scope in (*scopes_of(parent), "tool:files/read", "upstream:mail"):
+        assert set(parent.scopes) <= set(child.scopes)
+        for scope in (*parent.scopes, "tool:files/read", "upstream:mail"):
             if risen(parent.epochs, current, (scope,)):
                 assert risen(child.epochs, current, (scope,))
 

@@ -21,6 +21,7 @@ from remit.core.label import Classes, Label, Trust
 from remit.core.request import AccessRequest
 from remit.core.tool import Tool
 from remit.core.workload import Assurance
+from tests.examples import FEWER
 from tests.policy_requests import DEPLOY, DRAFT, PAY, READ, SUMMARISE, TOOLS, agent, request, source
 
 AGENTS = (agent("clerk", "legal"), agent("legal", "bots"), agent("lone"), agent("both", "legal", "bots"))
@@ -169,6 +170,7 @@ def kind_of(line: str) -> str:
     return "waivable" if "@otherwise" in line else "permits" if " permit (" in line else "forbids"
 
 
+@FEWER
 @given(text=policies(), asked=st.lists(requests(), min_size=1, max_size=3))
 def test_the_index_decides_as_the_whole_set_does(text: str, asked: list[AccessRequest]) -> None:
     """Permits, forbids, waivable rules and errors are those of every rule evaluated alone on all facts."""
@@ -242,6 +244,7 @@ READS_EACH_FACT = """
 """
 
 
+@FEWER
 @given(first=requests(), steps=st.lists(changes, min_size=1, max_size=12))
 def test_what_was_found_for_one_request_is_not_given_to_another(
     first: AccessRequest, steps: list[dict[str, Any]]
@@ -256,6 +259,7 @@ def test_what_was_found_for_one_request_is_not_given_to_another(
         assert policy.evaluate(asked) == fresh.evaluate(asked)
 
 
+@FEWER
 @given(text=policies(), more=policies(), asked=requests())
 def test_an_added_forbid_never_permits(text: str, more: str, asked: AccessRequest) -> None:
     """Whatever was not permitted stays not permitted when rules that forbid are added."""

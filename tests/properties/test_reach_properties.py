@@ -13,6 +13,7 @@ from remit.core.label import Audience, Label, Trust
 from remit.core.reach import Openness, ReachSurvey, RepairKind, mended, remedies
 from remit.core.task import HandDown
 from remit.core.tool import Argument, ArgumentRole, Effect, Tool
+from tests.examples import FEWER
 from tests.reach_world import FREE, Lenient, bundle, look, task
 
 LABELS = [Label(one, trust=trust) for one in ("public", "internal", "restricted") for trust in Trust]
@@ -68,6 +69,7 @@ def reaches(survey: ReachSurvey) -> Reaches:
     return out
 
 
+@FEWER
 @given(
     one=bundles(), tool=st.sampled_from(TOOLS), asked=st.sets(st.sampled_from([name[2:] for name in TOOLS]))
 )
@@ -85,6 +87,7 @@ def test_adding_a_grant_never_removes_a_path_nor_closes_one(one: Bundle, tool: s
     assert all(after[key] <= openness for key, openness in before.items())
 
 
+@FEWER
 @given(one=bundles())
 def test_handing_down_never_removes_a_path(one: Bundle) -> None:
     """What its own agents can reach stays within reach."""
@@ -96,6 +99,7 @@ def test_handing_down_never_removes_a_path(one: Bundle) -> None:
     assert before.keys() <= after.keys()
 
 
+@FEWER
 @given(one=bundles())
 def test_the_proposed_changes_break_the_combination_and_open_nothing(one: Bundle) -> None:
     """With all changes of a remedy made, no path of the combination is as open as before, and none is new."""
@@ -114,6 +118,7 @@ def test_the_proposed_changes_break_the_combination_and_open_nothing(one: Bundle
             assert all(openness >= before[key] for key, openness in after.items())
 
 
+@FEWER
 @given(one=bundles())
 def test_no_part_of_a_remedy_is_idle(one: Bundle) -> None:
     """With one of its changes left out, something of the combination stands as open as it was."""
@@ -129,6 +134,7 @@ def test_no_part_of_a_remedy_is_idle(one: Bundle) -> None:
                 assert any(each.openness <= toxic.openness for each in left)
 
 
+@FEWER
 @given(one=bundles())
 def test_a_change_in_one_task_type_leaves_what_shares_nothing_with_it(one: Bundle) -> None:
     """Asking, keeping a place or dropping a grant changes no path of a task type that nothing reaches."""

@@ -49,6 +49,7 @@ from remit.core.steps import LAP, MAX_WORD, PIECE, STEP, Steps, finish, pieces, 
 from remit.core.tool import Tool
 from remit.core.walk import walk
 from remit.core.word import different_words, stems_of
+from tests.examples import FEWER
 
 MODULES = (destination, encoding, exact, field, glance, host, number, quotation, spelling, url, word)
 
@@ -199,7 +200,7 @@ def slow(unit: str) -> tuple[str, float]:
     )
 
 
-@settings(deadline=None)
+@FEWER
 @given(units)
 @example("%ff.=?q?q?=?q?q?")
 @example("http://[::1]/")
@@ -241,7 +242,7 @@ def longest_step(steps: Steps[Any]) -> int:
     return longest
 
 
-@settings(deadline=None)
+@FEWER
 @given(units)
 @example("aa00 ")
 @example("&amp;&#9")

@@ -12,6 +12,7 @@ from remit.config import config_path, examine_bundle, load_config
 from remit.core.label import Trust
 from remit.core.suggest import UpstreamFacts, drafted, tools_text
 from remit.core.tool import Effect, Tool
+from tests.examples import FEWER
 
 Json = Any
 
@@ -82,6 +83,7 @@ def tools(draw: st.DrawFn) -> Tool:
     return Tool(upstream="up", name=name, surface=surface)
 
 
+@FEWER
 @given(st.lists(tools(), min_size=1, max_size=3, unique_by=lambda tool: tool.name))
 def test_a_draft_always_loads(offered: list[Tool]) -> None:
     """No schema, name or description makes a draft that the loader refuses, or reads differently."""

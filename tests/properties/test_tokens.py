@@ -11,7 +11,8 @@ from remit.core.grant import Grant
 from remit.core.identity import Actor
 from remit.core.mission import asked_grants
 from remit.core.resource import Resources
-from remit.core.token import MAX_CHAIN, TOKEN_TYPE, AccessClaims, validate
+from remit.core.task import MAX_CHAIN
+from remit.core.token import TOKEN_TYPE, AccessClaims, validate
 from remit.core.workload import Assurance, AttestationMethod, Confirmation
 from tests.refusals import refused
 from tests.world import START

@@ -14,7 +14,8 @@ from remit.core.errors import Fenced, RemitError
 from remit.core.event import EventKind
 from remit.core.finding import FindingKind
 from remit.core.identity import AgentState
-from remit.core.revocation import Cause, ScopeKind
+from remit.core.revocation import Cause
+from remit.core.scope import ScopeKind
 from remit.core.task import TaskState
 from remit.services.directory import NewPerson
 from tests.call_world import CallWorld, a_bundle, call_world

@@ -143,6 +143,7 @@ def test_each_tasks_calls_show_its_own_certificate(gateway: ApiGateway, sink: Si
     assert sink.shown[-1] == f"remit:{second}"
 
 
+@pytest.mark.slow
 def test_the_sink_itself_is_tried(tmp_path: Path, bao: BaoServer, sink: Sink) -> None:
     """What the authority confirms is not yet what the sink does: one that goes by an old list accepts still,
     so the end stays open; it is done when the sink refuses the connection.

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.revocation import Closing, Closure, ScopeKind
+from remit.core.revocation import Closing, Closure
+from remit.core.scope import ScopeKind
 from remit.core.task import Task
 from remit.services.live_task import MAX_TOKENS
 from remit.services.opening import Handing

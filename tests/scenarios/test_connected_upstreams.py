@@ -324,6 +324,40 @@ def test_connected_again_the_one_before_is_taken_back(
     gateway.call(token)
 
 
+@pytest.mark.parametrize("disconnects", [False, True])
+def test_the_one_before_is_taken_back_when_its_server_can(
+    browse: Browse, gateway: LeasingGateway, server: ConnectingAuthorities, *, disconnects: bool
+) -> None:
+    """The server takes nothing back while the person connects again, or has disconnected before that."""
+    ana = browse()
+    ana.connect()
+    server.away = {"/revoke"}
+    if disconnects:
+        ana.press("connection")
+    ana.connect()
+    assert len(server.alive()) == 2
+    server.away = set()
+    gateway.wait(connections(gateway).reseal())
+    gateway.wait(connections(gateway).sweep())
+    assert server.alive() == [list(server.refreshes)[-1]]
+    _, token = gateway.open("ana")
+    gateway.call(token)
+
+
+def test_a_connection_that_gives_more_is_taken_back_when_its_server_can(
+    browse: Browse, gateway: LeasingGateway, server: ConnectingAuthorities
+) -> None:
+    """It is not used, and its server takes nothing back just then: it is not forgotten."""
+    ana = browse()
+    server.gives, server.away = "crm.read crm.echo crm.error crm.pay", {"/revoke"}
+    assert "gives more than was asked for" in ana.arrive(ana.leave()).text
+    assert "connected since" not in ana.http.get("/oauth/account").text
+    assert len(server.alive()) == 1
+    server.away = set()
+    gateway.wait(connections(gateway).sweep())
+    assert server.alive() == []
+
+
 def test_a_token_is_kept_sealed_and_told_nowhere(
     browse: Browse, gateway: LeasingGateway, server: ConnectingAuthorities
 ) -> None:

@@ -109,6 +109,7 @@ def test_a_session_ends_with_the_task(tmp_path: Path, aws: AwsServer) -> None:
         assert closing["attempts"] > 2
 
 
+@pytest.mark.slow
 def test_aws_down_at_the_issue_and_at_the_end(tmp_path: Path, aws: AwsServer) -> None:
     """No call goes out; what could not be denied stays open, and is denied later."""
     with mock.patch.dict(os.environ, OURS), LeasingGateway(tmp_path, lease_of(aws)) as gateway:

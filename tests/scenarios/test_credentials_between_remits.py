@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey
 
 from remit.core.errors import KeyUnavailable
 from remit.core.passkey import Link
-from remit.core.revocation import ScopeKind
+from remit.core.scope import ScopeKind
 from remit.core.task import TaskState
 from remit.core.workload import KeyBinding
 from remit.ports.people import PutLink

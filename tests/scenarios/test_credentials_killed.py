@@ -15,10 +15,11 @@ import pytest
 
 from tests.cli_world import Remit
 from tests.conformance.brokers import AtPostgres
+from tests.database_roles import place
 from tests.ports import free_port
-from tests.postgres_server import PostgresServer
 from tests.scripted_mcp import scripted_http
 
+__all__ = ["place"]
 Json = Any
 
 #: Stops wait long for credentials to be dead: on a busy machine a source is late.
@@ -65,12 +66,6 @@ def upstream() -> Iterator[str]:
         loop.call_soon_threadsafe(over.set)
         thread.join()
         loop.close()
-
-
-@pytest.fixture
-def place(postgres_server: PostgresServer) -> AtPostgres:
-    """A database with customers."""
-    return AtPostgres(postgres_server)
 
 
 @pytest.fixture

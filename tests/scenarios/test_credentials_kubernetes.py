@@ -89,6 +89,7 @@ def test_a_token_ends_with_the_task(
         assert cluster.objects == {}
 
 
+@pytest.mark.slow
 def test_the_api_server_down_at_the_issue_and_at_the_end(tmp_path: Path, cluster: KubernetesServer) -> None:
     """No call goes out; what could not be deleted stays open, and is deleted later."""
     with (

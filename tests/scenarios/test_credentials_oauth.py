@@ -106,6 +106,7 @@ def test_a_server_that_is_down_at_issue(gateway: LeasingGateway, server: Authori
     gateway.call(token)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_at_the_end(gateway: LeasingGateway, server: Authorities) -> None:
     """The closure is open, `who` says so in red, and it is closed when the server comes back."""
     task, token = gateway.open()

@@ -19,9 +19,9 @@ from remit.adapters.broker.openbao_pki import OpenBaoPkiBroker
 from remit.adapters.broker.openbao_token import OpenBaoTokenBroker
 from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock
-from remit.core.errors import KeyUnavailable
+from remit.core.errors import KeyUnavailable, NothingDone
 from remit.core.task import Task
-from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
 from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoOtp, AtBaoPki, AtBaoTokens
 from tests.leasing_gateway import LeasingGateway
@@ -105,6 +105,7 @@ def test_a_token_of_openbao_and_a_one_time_password_end_with_the_task(tmp_path: 
             assert the_lease(closure)["kind"] == kind
 
 
+@pytest.mark.slow
 def test_openbao_down_at_the_issue_refuses_and_at_the_end_stays_open(tmp_path: Path, bao: BaoServer) -> None:
     """No call goes out without its credential; what could not be taken back is told of, and taken back
     later.
@@ -240,15 +241,53 @@ async def test_what_a_task_says_adds_no_name_to_its_certificate(bao: BaoServer) 
                     a_task(deadline=until, intent=msgspec.structs.replace(a_task().intent, params={})),
                 )
             )
-        # A header cannot hold the lines of a certificate: it is revoked, and not left behind.
+        # A header cannot hold the lines of a certificate: it can be revoked, and is not left behind.
         before = serials(bao)
-        with pytest.raises(KeyUnavailable, match="cannot stand in the header `X`"):
+        with pytest.raises(Unfit, match="cannot stand in the header `X`") as unfit:
             await broker.obtain(LeaseWanted("lse_1", "crm", about("C-42")))
+        await broker.revoke(unfit.value.credential)
         (made,) = serials(bao) - before
         told: Any = bao.ask("GET", f"pki/cert/{made}")
         assert told["data"]["revocation_time"] > 0
     finally:
         await web.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "template", "value"),
+    [
+        ("uri_sans", "remit://acme/{id}/reader", "C-7/admin#"),
+        ("uri_sans", "remit://acme/{id}/reader", "C-7/admin?"),
+        ("uri_sans", "remit://acme/{id}/reader", ".."),
+        ("uri_sans", "remit://acme/{id}/reader", "C-7%2Fadmin"),
+        ("alt_names", "{id}.customers.example", "*"),
+        ("alt_names", "{id}.customers.example", "root@mail"),
+        ("common_name", "{id}.customers.example", "*"),
+    ],
+)
+async def test_what_a_task_says_stays_one_part_of_a_name(
+    bao: BaoServer, kind: str, template: str, value: str
+) -> None:
+    """No path that leads elsewhere, no name for all customers, no mailbox where a host was meant."""
+    place = AtBaoPki(bao)
+    broker = OpenBaoPkiBroker(
+        place.known(lambda: place.token),
+        "pki",
+        "task",
+        clock=SystemClock(),
+        parameters={kind: template},
+        headers={"X": "{serial_number}"},
+    )
+    until = datetime.now(UTC) + timedelta(hours=1)
+    intent = msgspec.structs.replace(a_task().intent, params={"id": value})
+    wanted = LeaseWanted("lse_1", "crm", a_task(deadline=until, intent=intent))
+    before = serials(bao)
+    try:
+        with pytest.raises(NothingDone, match="the task's `id` cannot stand"):
+            await broker.obtain(wanted)
+        assert serials(bao) == before
+    finally:
+        await broker.close()
 
 
 def serials(bao: BaoServer) -> set[str]:

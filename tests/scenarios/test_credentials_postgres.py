@@ -5,7 +5,6 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,26 +15,14 @@ import pytest
 from remit.adapters.broker.postgres import PostgresBroker, role_of
 from remit.adapters.runtime.system import SystemEntropy
 from remit.core.errors import KeyUnavailable
-from remit.core.task import Intent
-from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from remit.ports.broker import Probe, UpstreamCredential
 from tests.conformance.brokers import AtPostgres
+from tests.database_roles import place, wanted
 from tests.leasing_gateway import LeasingGateway
 from tests.postgres_server import PostgresServer
-from tests.world import START, a_task
 
+__all__ = ["place"]
 Json = Any
-
-
-@pytest.fixture
-def place(postgres_server: PostgresServer) -> AtPostgres:
-    """A database with customers, of which a role sees the one that its task is about."""
-    return AtPostgres(postgres_server)
-
-
-def wanted(lease: str, customer: str = "C-42") -> LeaseWanted:
-    """Give what a task wants that is about one customer."""
-    intent = Intent(goal="look up", params={"id": customer}, stated_by="lena", stated_at=START)
-    return LeaseWanted(lease, "crm", a_task(intent=intent, deadline=datetime.now(UTC) + timedelta(hours=1)))
 
 
 async def test_sessions_end_with_the_task(place: AtPostgres, postgres_server: PostgresServer) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from remit.core.event import EventKind
-from remit.core.revocation import ScopeKind
+from remit.core.scope import ScopeKind
 from remit.services import deferrals
 from tests.deferring_mcp import (
     KNOWS,

@@ -94,6 +94,7 @@ async def fill_and_recover(
         assert [event["values"]["arguments"]["subject"] for event in permits(events)] == sent
 
 
+@pytest.mark.slow
 async def test_a_store_that_may_not_grow_refuses_every_call(tmp_path: Path) -> None:
     """SQLite's own bound stands for the disk: it answers as a full one does, on every machine."""
     await fill_and_recover(

@@ -10,7 +10,8 @@ import pytest
 
 from remit.core.decision import Outcome
 from remit.core.errors import Fenced
-from remit.core.revocation import Closure, ScopeKind
+from remit.core.revocation import Closure
+from remit.core.scope import ScopeKind
 from remit.core.task import TaskState
 from tests.call_world import CallWorld, call_world
 from tests.house_world import house_world

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from remit.core.revocation import Closure, ScopeKind, scope
+from remit.core.revocation import Closure
+from remit.core.scope import ScopeKind, scope
 from remit.core.task import Task
 from remit.ports.broker import UpstreamCredential
 from remit.ports.store import PutClosure, Unit

@@ -147,6 +147,7 @@ async def test_after_an_end_returned_no_call_passes(tmp_path: Path) -> None:
         assert report.holds, report.faults
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["agent", "everything"])
 async def test_what_is_locked_opens_no_task_until_it_is_unlocked(tmp_path: Path, kind: str) -> None:
     """A lock ends under load as an end does, and stays shut, past a `kill -9` too."""

@@ -13,14 +13,10 @@ from remit.adapters.broker.postgres import role_of
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import Probe
 from tests.conformance.brokers import AtPostgres
-from tests.database_roles import MAKER, Session, broker_of, ended, run, session_of, wanted
+from tests.database_roles import MAKER, Session, broker_of, ended, place, run, session_of, wanted
 from tests.postgres_server import PostgresServer
 
-
-@pytest.fixture
-def place(postgres_server: PostgresServer) -> AtPostgres:
-    """A database with customers, which nobody but its administrator reads."""
-    return AtPostgres(postgres_server)
+__all__ = ["place"]
 
 
 @pytest.fixture
@@ -138,7 +134,7 @@ async def test_a_login_that_pauses_before_its_session_shows_is_ended(place: AtPo
 async def test_a_session_past_its_time_is_not_dead(place: AtPostgres) -> None:
     """`valid until` is about logins: whoever is in reads on, and the probe says so."""
     broker = broker_of(place)
-    given = await broker.obtain(wanted("lse_past", timedelta(seconds=2)))
+    given = await broker.obtain(wanted("lse_past", life=timedelta(seconds=2)))
     async with session_of(given) as session:
         async with asyncio.timeout(20):
             while True:
@@ -373,13 +369,14 @@ async def test_a_subscription_ends(settled_place: AtPostgres, own_postgres: Post
 
 
 async def test_a_lock_of_somebody_else_keeps_the_lease_open_and_no_longer(place: AtPostgres) -> None:
-    """Another session holds what must be changed: the source gives up after a while, and says so."""
+    """Another session holds what must be changed: the source gives up after a while, and says who."""
     broker = broker_of(place, *place.GRANTS)
     given = await broker.obtain(wanted("lse_waiting"))
     async with await psycopg.AsyncConnection.connect(place.admin_url) as admin:
         await admin.execute("select * from crm.customers")
-        with pytest.raises(KeyUnavailable) as fault:
+        with pytest.raises(KeyUnavailable, match=place.admin) as fault:
             await broker.revoke(given)
-        assert fault.value.code == "source-refused"
+        assert fault.value.code == "source-locked"
+        await admin.execute("select * from crm.customers")
         assert await broker.probe(given) is Probe.UNREACHABLE
     await ended(broker, place, given)

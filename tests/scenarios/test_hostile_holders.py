@@ -158,6 +158,21 @@ async def test_a_scope_that_is_too_small_is_no_end() -> None:
         await place.close()
 
 
+async def test_who_stands_before_a_resource_refuses_nothing() -> None:
+    """A proxy that wants a password of its own says 401, too: the token may live behind it."""
+    with authorities() as server:
+        place = AtAuthorities(server, by_introspection=False, probe="/guarded")
+        broker = await place.broker()
+        given = await broker.obtain(wanted())
+        assert await broker.probe(given) is Probe.ACCEPTED
+        server.guarded = True
+        assert await broker.probe(given) is Probe.UNREACHABLE
+        server.guarded = False
+        await broker.revoke(given)
+        assert await broker.probe(given) is Probe.REFUSED
+        await place.close()
+
+
 async def test_who_stands_before_github_takes_nothing_back() -> None:
     """A 401 that is not GitHub's own: nothing is claimed, and later all of it."""
     with github_server() as server:

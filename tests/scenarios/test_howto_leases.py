@@ -188,6 +188,7 @@ def test_what_remit_may_in_the_cluster_is_what_it_does_there(tmp_path: Path) -> 
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["carried", "environment"])
 def test_the_guide_to_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     """The session may what stands there of the one customer, and is denied at the end; so, too, where a

@@ -115,6 +115,7 @@ async def test_a_killed_gateway_leaves_no_effect_without_a_permit(tmp_path: Path
     assert await kill_again_and_again(tmp_path, 6) >= 3
 
 
+@pytest.mark.slow
 async def test_a_killed_gateway_finds_its_state_in_postgresql(tmp_path: Path, postgres: str) -> None:
     """The same, with state and evidence in a database, which the next start takes over."""
     assert await kill_again_and_again(tmp_path, 3, postgres) >= 1

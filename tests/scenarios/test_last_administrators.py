@@ -17,16 +17,11 @@ from remit.services.browsers import Entrance
 from remit.services.directory import NewPerson
 from tests.house_world import HouseWorld, house_world
 from tests.page_world import Browsing
-from tests.provider_world import ProviderWorld, provider_world
+from tests.provider_world import ProviderWorld, provider
 from tests.scenarios.test_review_people import come
 from tests.world import WorldClock
 
-
-@pytest.fixture
-async def provider() -> AsyncIterator[ProviderWorld]:
-    """The organisation's provider."""
-    async with provider_world() as made:
-        yield made
+__all__ = ["provider"]
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 from remit.core.decision import Outcome
 from remit.core.errors import RemitError
 from remit.core.finding import Finding, FindingKind, FindingState
-from remit.core.revocation import Cause, ScopeKind
+from remit.core.revocation import Cause
+from remit.core.scope import ScopeKind
 from tests.call_world import CallWorld, Heard
 from tests.credentials_world import desk_world
 from tests.house_world import HouseWorld, house_world

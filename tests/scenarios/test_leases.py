@@ -10,7 +10,7 @@ import pytest
 from remit.core.decision import Outcome
 from remit.core.errors import Fenced
 from remit.core.event import EventKind
-from remit.core.revocation import ScopeKind, scope
+from remit.core.scope import ScopeKind, scope
 from remit.core.task import TaskState
 from tests.call_world import CallWorld, call_world
 from tests.refusals import refused

@@ -10,7 +10,8 @@ from remit.api.health import Health
 from remit.core.errors import Fenced, Forbidden, NotFound
 from remit.core.event import EventKind
 from remit.core.identity import Person, Role
-from remit.core.revocation import EVERYTHING, Cause, ScopeKind
+from remit.core.revocation import Cause
+from remit.core.scope import EVERYTHING, ScopeKind
 from remit.services.directory import NewPerson
 from tests.call_world import CallWorld, call_world
 

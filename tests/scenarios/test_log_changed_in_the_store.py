@@ -24,6 +24,8 @@ from remit.ports.store import Unit
 from remit.services.evidence import readable
 from remit.services.log_reading import LogReading
 from tests.call_world import CallWorld, call_world
+from tests.cli_world import Remit
+from tests.house_world import house_world
 from tests.world import TENANT
 
 Json = Any
@@ -41,25 +43,34 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 def change(world: CallWorld, what: str) -> int:
     """Change the call's event in the file; give its index."""
-    column, old, new = {
-        "leaf": ("leaf", b"desk/write", b"desk/wrote"),
-        "leaf that is no text": ("leaf", b"desk/write", b"desk/\xff\xfe\xfd\xfc\xfb"),
-        "values": ("sealed", b"\x01", b"\x02"),
-    }[what]
-    (place,) = world.folder.glob("*.db")
+    return change_in(world.folder, what, "decision.made")
+
+
+def change_in(folder: Path, what: str, kind: str) -> int:
+    """Change an event of a kind in the file; give its index."""
+    column, old, new = CHANGES[what]
+    (place,) = folder.glob("*.db")
     with sqlite3.connect(place) as file:
-        query = f"select idx, {column} from events where kind = 'decision.made'"
-        index, said = file.execute(query).fetchone()
-        changed = bytes(said).replace(old, new, 1)
+        query = f"select idx, {column} from events where kind = ?"
+        index, said = file.execute(query, (kind,)).fetchone()
+        changed = bytes(said).replace(old or bytes(said[-1:]), new, 1)
         assert changed != said
         file.execute(f"update events set {column} = ? where idx = ?", (changed, index))
     return int(index)
 
 
-CHANGES = ("leaf", "leaf that is no text", "values")
+#: By name: the column, what is changed in it (empty: its last byte), and into what.
+CHANGES = {
+    "leaf": ("leaf", b'"facts":{"', b'"facts":{"A'),
+    "leaf that is no text": ("leaf", b'"facts"', b'"\xff\xfe\xfd\xfc"'),
+    "leaf that is no record": ("leaf", b'{"agent"', b'["agent"'),
+    "values": ("sealed", b"", b"another end"),
+    "hash": ("leaf_hash", b"", b"another end"),
+}
+LEAVES = [what for what in CHANGES if what.startswith("leaf")]
 
 
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("what", [*LEAVES, "values"])
 async def test_an_export_of_it_does_not_hold(world: CallWorld, what: str) -> None:
     """The export goes through to its end, and a verifier names the event."""
     index = change(world, what)
@@ -79,6 +90,40 @@ async def test_whoever_reads_it_is_told(world: CallWorld, what: str) -> None:
         readable(entry)
     assert told.value.code == "event-changed"
     assert readable(await world.house.evidence.entry(index - 1))["index"] == index - 1
+
+
+@pytest.mark.parametrize("what", CHANGES)
+async def test_a_page_of_events_names_it_and_gives_the_others(tmp_path: Path, what: str) -> None:
+    """Nothing of it is given but where it stands; it is found, and `doctor` is told of it."""
+    async with house_world(tmp_path) as world:
+        audra = await world.session("audra")
+        await world.open(await world.session("lena"))
+        before = (await world.ask("GET", "/api/v1/events?limit=1000", by=audra)).json["items"]
+        index = change_in(tmp_path, what, "task.opened")
+        page = await world.ask("GET", "/api/v1/events?limit=1000", by=audra)
+        assert page.status == 200
+        items = page.json["items"]
+        damaged = items.pop(index)
+        assert damaged.keys() == {"index", "damaged"}
+        assert damaged["index"] == index
+        assert items == before[:index] + before[index + 1 :]
+        assert (await world.ask("GET", "/health/ready")).json["log"] == "changed"
+        await world.house.findings.flush()
+        (found,) = await world.house.findings.about(f"log:{world.house.evidence.origin}")
+        assert (found.kind, found.facts["event"]) == (FindingKind.LOG_CHANGED, index)
+
+
+@pytest.mark.parametrize("column", ["kind = 'tool.pinned'", "task = 'tsk_other'", "sealed = null"])
+async def test_a_page_of_events_gives_no_row_that_says_what_its_leaf_does_not(
+    tmp_path: Path, column: str
+) -> None:
+    """What is listed by kind or task, and as forgotten, is what the leaf says."""
+    async with house_world(tmp_path) as world:
+        await world.open(await world.session("lena"))
+        with sqlite3.connect(tmp_path / "remit.db") as file:
+            file.execute(f"update events set {column} where kind = 'task.opened'")
+        page = await world.ask("GET", "/api/v1/events?limit=1000", by=await world.session("audra"))
+        assert [one for one in page.json["items"] if "damaged" in one]
 
 
 def reading(world: CallWorld) -> LogReading:
@@ -104,7 +149,7 @@ async def test_a_start_reads_the_log_again_beside_the_calls(
     assert await world.house.findings.about() == []
 
 
-@pytest.mark.parametrize("what", CHANGES[:2])
+@pytest.mark.parametrize("what", [*LEAVES, "hash"])
 async def test_a_start_finds_an_older_leaf_that_was_changed(world: CallWorld, what: str) -> None:
     """It serves on, says so in `doctor`, and leaves a finding that names the event."""
     index = change(world, what)
@@ -126,6 +171,30 @@ async def test_a_start_finds_a_row_that_says_what_its_leaf_does_not(world: CallW
     await beside.turn()
     (found,) = await world.house.findings.about()
     assert found.kind is FindingKind.LOG_CHANGED
+
+
+async def test_a_start_finds_a_task_whose_last_events_were_cut_off(world: CallWorld) -> None:
+    """Each export of that task would hold without them."""
+    (place,) = world.folder.glob("*.db")
+    with sqlite3.connect(place) as file:
+        (last,) = file.execute("select max(last_event) from counters").fetchone()
+        cut = "update counters set last_event = (select task_before from events where idx = last_event)"
+        file.execute(f"{cut} where last_event = ?", (last,))
+    beside = reading(world)
+    await beside.turn()
+    (found,) = await world.house.findings.about()
+    assert (found.kind, found.facts["event"]) == (FindingKind.LOG_CHANGED, last)
+
+
+@pytest.mark.parametrize("at", ["999", "0", "idx"], ids=["nowhere", "of another task", "round and round"])
+async def test_a_chain_of_a_task_that_leads_elsewhere_is_refused(world: CallWorld, at: str) -> None:
+    """It gives no event of another task as of this one, and the reading comes to its end."""
+    (place,) = world.folder.glob("*.db")
+    with sqlite3.connect(place) as file:
+        task, last = file.execute("select task, last_event from counters order by last_event desc").fetchone()
+        file.execute(f"update events set task_before = {at} where idx = ?", (last,))
+    with pytest.raises(VerificationFailed, match="chain of task"):
+        await world.house.evidence.pages(task=task)
 
 
 async def test_what_was_forgotten_is_as_it_was_recorded(world: CallWorld) -> None:
@@ -206,3 +275,24 @@ def test_doctor_says_that_a_file_is_no_store(folder: Path) -> None:
     place.write_bytes(b"a letter to somebody" * 1000)
     (says,) = told(folder)
     assert "cannot be read as a store" in says
+
+
+def test_the_command_line_names_it_and_does_not_end_well(tmp_path: Path) -> None:
+    """The list shows it as damaged beside the others; asked for alone, it is refused."""
+    remit = Remit(tmp_path / "house")
+    remit.folder.mkdir()
+    assert remit("init", ".").code == 0
+    remit.start()
+    try:
+        remit.enter()
+        assert remit("audit", "log").code == 0
+        index = change_in(remit.folder / ".remit", "leaf", "person.added")
+        listed = remit("audit", "log")
+        assert (listed.code, "damaged" in listed.out, "person.signed_in" in listed.out) == (4, True, True)
+        told = remit("audit", "log", "--json")
+        assert (told.code, [one["index"] for one in told.json["items"] if "damaged" in one]) == (4, [index])
+        for verb in ("show", "prove"):
+            said = remit("audit", verb, str(index))
+            assert (said.code, "was changed in the store" in said.err) == (4, True)
+    finally:
+        remit.stop()

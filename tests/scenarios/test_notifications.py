@@ -12,7 +12,7 @@ from remit.adapters.fetch.guarded import GuardedFetch
 from remit.adapters.notifier.webhook import Webhook
 from remit.core.event import EventKind
 from remit.core.finding import FindingKind
-from remit.core.revocation import ScopeKind
+from remit.core.scope import ScopeKind
 from remit.services.notifications import Addressee
 from tests.call_world import CallWorld, call_world
 from tests.hook_server import SECRET, HookServer, hook_server

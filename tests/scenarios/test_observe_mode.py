@@ -12,7 +12,7 @@ from remit.core.decision import Outcome
 from remit.core.errors import Fenced, StoreUnavailable, Unauthenticated
 from remit.core.event import EventKind
 from remit.core.mediation import Answered
-from remit.core.revocation import ScopeKind
+from remit.core.scope import ScopeKind
 from tests.call_world import CallWorld, a_bundle, a_surface, call_world, full_disk
 from tests.house_world import PERMIT
 from tests.tokens import agent_token

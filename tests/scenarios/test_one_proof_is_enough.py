@@ -241,6 +241,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"grant_type": JWT_BEARER, "assertion": token}
 
 
+@pytest.mark.slow
 def test_a_kubernetes_token_is_enough(place: Place) -> None:
     """Of the service account that is bound, and of no other."""
     given = place.work("cluster-bot", bearer(place.cluster_token()))

@@ -1,44 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes that mean nothing, at the pages for people."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from remit.api.oauth.strangers import PER_ADDRESS
 from tests.house_world import HouseWorld
-from tests.page_world import (
-    Browsing,
-    Documents,
-    address,
-    page_world,
-)
+from tests.page_world import Browsing, address, lena, made, world
 
+__all__ = ["lena", "made", "world"]
 Json = Any
 SUMMARISE = address(task_type="summarise-contract")
-
-
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[tuple[HouseWorld, Documents]]:
-    """A house with pages."""
-    async with page_world(tmp_path) as pair:
-        yield pair
-
-
-@pytest.fixture
-def world(made: tuple[HouseWorld, Documents]) -> HouseWorld:
-    """The house."""
-    return made[0]
-
-
-@pytest.fixture
-async def lena(world: HouseWorld) -> Browsing:
-    """A lawyer, signed in."""
-    browser = Browsing(world)
-    await browser.sign_in("lena")
-    return browser
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 """What a person's doors hold: terminals that outlive a sign-out, proxies in front, answers that lead away."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -14,32 +12,12 @@ from remit.gateway.asgi import counting
 from remit.services.bodies import Bodies
 from remit.services.places import Proxies
 from tests.house_world import API, PUBLIC_URL, HouseWorld, Told, a_bundle, exchange
-from tests.page_world import CALLBACK, CHALLENGE, VERIFIER, Browsing, Documents, page_world
+from tests.page_world import CALLBACK, CHALLENGE, VERIFIER, Browsing, lena, made, world
 from tests.scenarios.test_people_intruders import push, pushed_address
 
+__all__ = ["lena", "made", "world"]
 Json = Any
 TERMINAL = "http://127.0.0.1:50100/signed-in"
-
-
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[tuple[HouseWorld, Documents]]:
-    """A house with pages."""
-    async with page_world(tmp_path) as pair:
-        yield pair
-
-
-@pytest.fixture
-def world(made: tuple[HouseWorld, Documents]) -> HouseWorld:
-    """The house."""
-    return made[0]
-
-
-@pytest.fixture
-async def lena(world: HouseWorld) -> Browsing:
-    """A lawyer, signed in."""
-    browser = Browsing(world)
-    await browser.sign_in("lena")
-    return browser
 
 
 async def terminal_code(browser: Browsing) -> str:

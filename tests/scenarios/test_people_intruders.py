@@ -4,7 +4,6 @@
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,38 +20,19 @@ from tests.page_world import (
     CALLBACK,
     VERIFIER,
     Browsing,
-    Documents,
     address,
     asking,
     code_behind,
-    page_world,
+    lena,
+    made,
+    world,
 )
 from tests.tls_server import local_server, reply
 from tests.world import WorldClock
 
+__all__ = ["lena", "made", "world"]
 Json = Any
 SUMMARISE = address(task_type="summarise-contract")
-
-
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[tuple[HouseWorld, Documents]]:
-    """A house with pages."""
-    async with page_world(tmp_path) as pair:
-        yield pair
-
-
-@pytest.fixture
-def world(made: tuple[HouseWorld, Documents]) -> HouseWorld:
-    """The house."""
-    return made[0]
-
-
-@pytest.fixture
-async def lena(world: HouseWorld) -> Browsing:
-    """A lawyer, signed in."""
-    browser = Browsing(world)
-    await browser.sign_in("lena")
-    return browser
 
 
 async def test_a_client_at_a_private_address(tmp_path: Path) -> None:

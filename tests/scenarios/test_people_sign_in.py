@@ -19,39 +19,13 @@ from remit.core.admission import AdmissionRules
 from remit.core.event import EventKind
 from remit.services.browsers import Entrance
 from tests.house_world import HouseWorld, a_bundle, house_world
-from tests.page_world import (
-    Browsing,
-    Documents,
-    Page,
-    address,
-    page_world,
-)
-from tests.provider_world import ProviderWorld, provider_world
+from tests.page_world import Browsing, Page, address, lena, made, world
+from tests.provider_world import ProviderWorld, provider
 from tests.world import WorldClock
 
+__all__ = ["lena", "made", "provider", "world"]
 Json = Any
 SUMMARISE = address(task_type="summarise-contract")
-
-
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[tuple[HouseWorld, Documents]]:
-    """A house with pages."""
-    async with page_world(tmp_path) as pair:
-        yield pair
-
-
-@pytest.fixture
-def world(made: tuple[HouseWorld, Documents]) -> HouseWorld:
-    """The house."""
-    return made[0]
-
-
-@pytest.fixture
-async def lena(world: HouseWorld) -> Browsing:
-    """A lawyer, signed in."""
-    browser = Browsing(world)
-    await browser.sign_in("lena")
-    return browser
 
 
 async def test_a_form_that_another_site_sends(world: HouseWorld, lena: Browsing) -> None:
@@ -193,13 +167,6 @@ async def test_codes_are_not_guessed(world: HouseWorld) -> None:
     assert (statuses[0], statuses[-1]) == (401, 429)
     near = Browsing(world)
     assert (await near.fill(await near.get("/oauth/sign-in"), "code", code=code)).status == 303
-
-
-@pytest.fixture
-async def provider() -> AsyncIterator[ProviderWorld]:
-    """A provider."""
-    async with provider_world() as made:
-        yield made
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.revocation import ScopeKind
+from remit.core.scope import ScopeKind
 from tests.authzen_world import AuthzenWorld, asking, authzen_world
 
 Json = Any

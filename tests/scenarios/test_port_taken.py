@@ -17,13 +17,12 @@ import pytest
 from remit.cli.sessions import session_for, terminal_key
 from remit.sdk.dpop import Prover
 from tests.cli_world import Remit
+from tests.other_user import NOBODY, OPEN_PYTHON
 
 Json = Any
 
-OPEN_PYTHON = "/usr/bin/python3"
-STRANGER = 65_534
 needs_another_user = pytest.mark.skipif(
-    sys.platform != "linux" or os.geteuid() != 0 or not Path(OPEN_PYTHON).exists(),
+    sys.platform != "linux" or os.geteuid() != 0 or not OPEN_PYTHON,
     reason="another user is become by root alone",
 )
 #: Answers all with the same, and writes down what it is sent, with the headers.
@@ -139,7 +138,7 @@ def test_another_user_at_the_port_is_sent_nothing(remit: Remit) -> None:
     code = remit.ask("person", "add", "ana") and remit.ask("person", "code", "ana")["code"]
     port = remit.port
     remit.stop()
-    with thief_at(port, STRANGER) as thief:
+    with thief_at(port, NOBODY) as thief:
         for said in (remit("who", "admin"), remit("login", "--code-stdin", by="ana", given=code)):
             assert said.code != 0
             assert "`nobody` of this machine listens" in said.err
@@ -147,6 +146,28 @@ def test_another_user_at_the_port_is_sent_nothing(remit: Remit) -> None:
         assert thief.leave() == []
     remit.start(port=port)
     assert remit("login", "--code-stdin", by="ana", given=code).code == 0
+
+
+@needs_another_user
+@pytest.mark.parametrize("how", [("run", "--", "true"), ("connect",)], ids=lambda how: how[0])
+@pytest.mark.parametrize("proof", ["key", "platform's token"])
+def test_another_user_at_the_port_is_sent_nothing_of_an_agent(
+    remit: Remit, tmp_path: Path, how: tuple[str, ...], proof: str
+) -> None:
+    """Neither an assertion nor a platform's token, nor the session of whoever states the intent."""
+    purpose = ("--owner", "admin", "--purpose", "keep notes tidy")
+    assert remit("agent", "register", "note-bot", *purpose).code == 0
+    token = tmp_path / "token"
+    token.touch(0o600)
+    token.write_text("a.platform.token")
+    by = ("--token-file", str(token)) if proof != "key" else ()
+    command, *rest = how
+    remit.stop()
+    with thief_at(remit.port, NOBODY) as thief:
+        said = remit.apart(command, "--agent", "note-bot", "--task", "tidy-note", *by, *rest)
+        assert said.code == 3
+        assert "`nobody` of this machine listens" in said.err
+        assert thief.leave() == []
 
 
 @needs_another_user
@@ -163,7 +184,7 @@ def test_whoever_has_not_accepted_yet_is_asked_for_too(remit: Remit) -> None:
         [OPEN_PYTHON, "-I", "-c", listen, str(port)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        user=STRANGER,
+        user=NOBODY,
         cwd="/",
     ) as silent:
         assert silent.stdout is not None
@@ -180,7 +201,7 @@ def test_a_user_that_was_named_once_is_known_from_then_on(remit: Remit) -> None:
     """Where remit runs as a user of its own, people say so at their first sign-in."""
     port = remit.port
     remit.stop()
-    with thief_at(port, STRANGER) as named:
+    with thief_at(port, NOBODY) as named:
         remit("login", "--code-stdin", "--served-by", "nobody", given="abcd-abcd-abcd-abcd")
         (sent,) = named.leave()
     assert sent["path"] == "/api/v1/sign-in"

@@ -12,7 +12,7 @@ from remit.adapters.store.postgres import reads as postgres_reads
 from remit.adapters.store.postgres import writer as postgres_writer
 from remit.core.errors import StoreUnavailable
 from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
-from remit.core.revocation import EVERYTHING
+from remit.core.scope import EVERYTHING
 from remit.core.task import Budgets
 from remit.ports.store import RaiseFence, TakeBudget, Unit
 from tests.postgres_server import PostgresServer
@@ -106,6 +106,7 @@ async def check_whole(load: Load) -> None:
         assert (await store.usage(TENANT, task)).calls == sum(other == task for _, other in permits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["at once", "killed"])
 async def test_a_server_that_goes_and_comes_back_loses_nothing(
     own_postgres: PostgresServer, how: Literal["at once", "killed"]

@@ -214,7 +214,7 @@ class CountingProxy(DicingProxy):
             return (self._fate if self.left < 0 else "", 0.5)
 
 
-@pytest.mark.parametrize("meets", ["its turn", "a turn that is gone"])
+@pytest.mark.parametrize("meets", ["its turn", pytest.param("a turn that is gone", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("fate", ["before", "after", "within"])
 @pytest.mark.parametrize("side", ["client", "server"])
 async def test_a_line_that_breaks_at_each_message_of_a_whole_changes_nothing(

@@ -2,15 +2,12 @@
 """Threat: the program of one task looks into that of another, or into remit, which run as the same user."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 
@@ -20,49 +17,22 @@ from remit.compose.programs import users_of
 from remit.config import load_config
 from remit.config.scaffold import scaffold
 from remit.core.errors import Busy, ConfigInvalid
-from tests.authorization_server import SECRET, Authorities, authorities
+from tests.authorization_server import Authorities, server
 from tests.namespaces import guard_of, needs_namespaces
+from tests.other_user import NOBODY, OPEN_PYTHON, needs_open_python, needs_root, of_user
 from tests.process_gateway import ProcessGateway, lease_at
 
+__all__ = ["server"]
 Json = Any
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Landlock and /proc are of Linux")
 needs_landlock = pytest.mark.skipif(not apart.version(), reason="this kernel has no Landlock")
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="user ids are changed by root alone")
 
-#: An interpreter that other users can run; one's own may lie where they cannot go.
-OPEN_PYTHON = shutil.which("python3", path="/usr/bin:/usr/local/bin") or ""
-needs_open_python = pytest.mark.skipif(
-    not os.geteuid() and not OPEN_PYTHON, reason="there is no interpreter that other users can run"
-)
 #: All that runs under these ids is killed: who else runs these tests now has others.
 FIRST = 2_000_000_000 + 4 * os.getpid()
 LAST = FIRST + 3
-NOBODY = 65_534
 APART = str(Path(apart.__file__))
 GUARD = str(Path(guard.__file__))
-
-
-@pytest.fixture
-def server() -> Iterator[Authorities]:
-    """The authorization server."""
-    with authorities() as made, mock.patch.dict(os.environ, {"CRM_CLIENT_SECRET": SECRET}):
-        yield made
-
-
-def of_user(user: int) -> list[int]:
-    """Give the processes of a user that run."""
-    out = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            if (
-                place.stat().st_uid == user
-                and (place / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-            ):
-                out.append(int(place.name))
-        except OSError:
-            continue
-    return out
 
 
 @needs_landlock

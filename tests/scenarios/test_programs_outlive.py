@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -14,22 +13,16 @@ import pytest
 
 from remit.adapters.upstream import supervise
 from remit.cli.checks import _ends_of_programs
-from tests.authorization_server import SECRET, Authorities, authorities
+from tests.authorization_server import Authorities, server
 from tests.namespaces import guard_of, needs_namespaces
 from tests.process_gateway import ProcessGateway, lease_at
 
+__all__ = ["server"]
 Json = Any
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and PR_SET_CHILD_SUBREAPER")
 #: `off` takes the namespace away too: the guard counts.
 WAYS = [pytest.param("where-possible", marks=needs_namespaces), "off"]
-
-
-@pytest.fixture
-def server() -> Iterator[Authorities]:
-    """The authorization server."""
-    with authorities() as made, mock.patch.dict(os.environ, {"CRM_CLIENT_SECRET": SECRET}):
-        yield made
 
 
 def named(name: str) -> list[int]:
@@ -65,6 +58,7 @@ def why(gateway: ProcessGateway, task: str) -> str:
     return str(held[0]["why"]) if held else ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", WAYS)
 def test_a_chain_of_forks_is_dead_when_the_closure_says_so(
     tmp_path: Path, server: Authorities, how: str

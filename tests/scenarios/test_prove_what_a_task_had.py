@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import httpx2
 import pytest
@@ -26,11 +24,12 @@ from remit.services.directory import NewAgent
 from remit.services.mediate import Asked
 from remit.services.opening import Handing
 from tests.architecture.tree import ROOT
-from tests.authorization_server import SECRET, Authorities, authorities
+from tests.authorization_server import Authorities, server
 from tests.call_world import Heard
 from tests.leasing_gateway import TASK, LeasingGateway
 from tests.tokens import task_token
 
+__all__ = ["server"]
 Json = Any
 
 WITH_MORE = (
@@ -41,13 +40,6 @@ WITH_MORE = (
 delegates: {to: [other-bot]}
 """
 )
-
-
-@pytest.fixture
-def server() -> Iterator[Authorities]:
-    """The authorization server of the upstream."""
-    with authorities() as made, mock.patch.dict(os.environ, {"CRM_CLIENT_SECRET": SECRET}):
-        yield made
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from remit.core.decision import Outcome
 from remit.core.errors import Fenced, RemitError, VerificationFailed
 from remit.core.event import EventKind
 from remit.core.identity import AgentState
-from remit.core.revocation import ScopeKind
+from remit.core.scope import ScopeKind
 from remit.services.tasks import Opening
 from tests.call_world import CallWorld, call_world
 

@@ -30,6 +30,7 @@ async def in_force(one: Replica) -> str:
     return str((await one.told())["bundle"])
 
 
+@pytest.mark.slow
 async def test_a_start_does_not_bring_a_replaced_bundle_back(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

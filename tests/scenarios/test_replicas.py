@@ -127,6 +127,7 @@ async def test_a_paused_replica_is_waited_out_and_refuses_when_it_goes_on(
         assert other != task
 
 
+@pytest.mark.slow
 async def test_a_replica_that_was_stopped_in_its_turn_holds_nobody_up(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
@@ -148,6 +149,7 @@ async def test_a_replica_that_was_stopped_in_its_turn_holds_nobody_up(
             assert late <= await subjects(first, closure["indeterminate"])
 
 
+@pytest.mark.slow
 async def test_a_replica_that_was_stopped_with_a_lock_on_shared_files_holds_nobody_up(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
@@ -221,6 +223,7 @@ async def test_nobody_but_a_replica_passes_requests_on(
         assert [mail["subject"] for mail in world.outbox()] == ["before"]
 
 
+@pytest.mark.slow
 async def test_replicas_that_come_and_go_lose_no_call(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

@@ -46,6 +46,7 @@ async def stays(world: Replicas, calls: Callable[[int], Awaitable[None]]) -> int
     raise AssertionError("each time some call was passed on")
 
 
+@pytest.mark.slow
 async def test_a_task_stays_at_one_replica_and_a_header_is_no_authority(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

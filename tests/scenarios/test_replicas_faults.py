@@ -176,6 +176,7 @@ async def with_a_head_of_its_own(one: Replica, shared: Path) -> None:
     await one.start()
 
 
+@pytest.mark.slow
 async def test_lost_and_made_up_notifications_change_nothing(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

@@ -48,6 +48,7 @@ def heard(closure: Json) -> set[str]:
     return {one["replica"] for one in closure["acknowledged"] if one["after_ms"] is not None}
 
 
+@pytest.mark.slow
 async def test_an_end_is_acknowledged_over_nats(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer, nats: NatsServer
 ) -> None:

@@ -43,6 +43,7 @@ async def owned(one: Replica, token: str, subject: str = "first") -> None:
     assert told.code == "", told
 
 
+@pytest.mark.slow
 async def test_http_apis_and_the_proxy(world: PassingWorld) -> None:
     """As `/http/shop`, and as a proxy for its host: the owner decides, whichever was asked."""
     first, second = world.world.all

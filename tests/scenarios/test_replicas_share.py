@@ -151,6 +151,7 @@ def shelved(folder: Path) -> None:
     (folder / "tasks" / "confide.yaml").write_text(other)
 
 
+@pytest.mark.slow
 async def test_labels_at_rest_that_one_replica_writes_another_one_reads(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

@@ -40,6 +40,7 @@ async def is_in(one: Replica, wanted: tuple[str, int]) -> bool:
     return await state(one) == wanted
 
 
+@pytest.mark.slow
 async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the_same(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

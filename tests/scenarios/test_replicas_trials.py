@@ -215,6 +215,7 @@ async def trials(
             await Fault(world, dice, f"{seed}-{number}", nats).run()
 
 
+@pytest.mark.slow
 async def test_ends_hold_whatever_becomes_of_a_replica(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

@@ -6,6 +6,8 @@ a sealing key is destroyed under which another one still seals.
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, replicas, sent, until, until_sent
 
@@ -53,6 +55,7 @@ async def test_a_token_of_a_replaced_key_is_refused_at_every_replica(
         assert new not in dict(await keys_of(first, "token"))
 
 
+@pytest.mark.slow
 async def test_replicas_seal_under_one_key(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

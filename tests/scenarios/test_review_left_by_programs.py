@@ -11,22 +11,16 @@ from unittest import mock
 import pytest
 
 from remit.adapters.upstream import apart
-from tests.authorization_server import SECRET, Authorities, authorities
+from tests.authorization_server import Authorities, server
+from tests.other_user import OPEN_PYTHON, needs_open_python, needs_root, of_user
 from tests.process_gateway import ProcessGateway, lease_at
-from tests.scenarios.test_programs_apart import OPEN_PYTHON, needs_open_python, needs_root, of_user
 
+__all__ = ["server"]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it is about Linux")
 
 #: Few ids, so that each comes again soon; of this run alone, for all that runs under them is killed.
 FIRST = 2_000_100_000 + os.getpid() % 100_000 * 4
 LAST = FIRST + 3
-
-
-@pytest.fixture
-def server() -> Iterator[Authorities]:
-    """The authorization server."""
-    with authorities() as made, mock.patch.dict(os.environ, {"CRM_CLIENT_SECRET": SECRET}):
-        yield made
 
 
 @needs_root

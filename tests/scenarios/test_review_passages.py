@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from remit.core.passing import HEADER
 from tests.http_line import Line
 from tests.passing_world import prepare
@@ -178,6 +180,7 @@ async def test_a_passage_is_for_one_request_and_good_once(
         assert [mail["subject"] for mail in world.outbox()] == subjects
 
 
+@pytest.mark.slow
 async def test_headers_of_one_hop_change_nothing_of_a_request_that_was_passed_on(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

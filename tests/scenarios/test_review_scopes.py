@@ -4,7 +4,6 @@ is generous.
 """
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -12,8 +11,11 @@ from unittest import mock
 import pytest
 
 from remit.core.errors import KeyUnavailable
-from tests.authorization_server import SECRET, Authorities, authorities
+from tests.authorization_server import SECRET, Authorities, authorities, server
 from tests.leasing_gateway import LeasingGateway
+from tests.replicas_world import until
+
+__all__ = ["server"]
 
 
 def test_without_scopes_there_is_no_token(tmp_path: Path) -> None:
@@ -36,18 +38,21 @@ def test_without_scopes_there_is_no_token(tmp_path: Path) -> None:
 Json = Any
 
 
-@pytest.fixture
-def server() -> Iterator[Authorities]:
-    """The authorization server."""
-    with authorities() as made, mock.patch.dict(os.environ, {"CRM_CLIENT_SECRET": SECRET}):
-        yield made
-
-
 def lease_at(server: Authorities, **more: Json) -> Json:
     """Give what `remit.yaml` says of a token to read."""
     return {
         "oauth": server.oauth(scopes=["crm.read"], **more),
     }
+
+
+def settle(gateway: LeasingGateway) -> None:
+    """Wait until nothing is being taken back any more."""
+
+    async def over() -> bool:
+        await gateway.house.leases.sweep()
+        return gateway.house.leases.counts()["open"] == 0
+
+    gateway.wait(until(over))
 
 
 @pytest.mark.parametrize("given", ["crm.read crm.pay", "crm.pay", "CRM.READ"])
@@ -61,6 +66,7 @@ def test_a_token_with_more_than_was_asked_for_is_taken_back(
         with pytest.raises(KeyUnavailable, match="gives more than was asked for"):
             gateway.call(token)
         assert gateway.shown() == []
+        settle(gateway)
         assert [one.is_revoked() for one in server.tokens.values()] == [True]
         server.gives = None
         gateway.call(token)
@@ -77,3 +83,54 @@ def test_less_and_what_is_allowed_is_used(tmp_path: Path, server: Authorities, g
         gateway.call(token)
         assert len(gateway.shown()) == 1
         assert gateway.closed_up(task)["closed"]
+
+
+REFRESH = "urn:ietf:params:oauth:token-type:refresh_token"
+
+
+@pytest.mark.parametrize(
+    ("twisted", "status"),
+    [
+        ({"scope": "crm.read crm.pay"}, 200),
+        ({"token_type": "mac"}, 200),
+        ({"issued_token_type": REFRESH}, 200),
+        ({"access_token": "17|not-a-bearers"}, 200),
+        ({}, 201),
+    ],
+)
+def test_what_is_not_used_is_taken_back_until_its_server_confirms(
+    tmp_path: Path, server: Authorities, twisted: Json, status: int
+) -> None:
+    """Whatever is wrong with a token: it opens something, and its server may be busy just when it is let go.
+
+    It is a lease like any other: listed as open, tried on, and seen to be refused.
+    """
+    server.twisted, server.status, server.away = twisted, status, {"/revoke"}
+    with LeasingGateway(tmp_path, lease_at(server)) as gateway:
+        _, token = gateway.open()
+        with pytest.raises(KeyUnavailable):
+            gateway.call(token)
+        assert gateway.shown() == []
+        assert [one.is_revoked() for one in server.tokens.values()] == [False]
+        assert gateway.house.leases.counts() == {"held": 0, "open": 1}
+        server.away = set()
+        settle(gateway)
+        assert [one.is_revoked() for one in server.tokens.values()] == [True]
+
+
+def test_a_refresh_token_that_comes_beside_it_ends_with_it(tmp_path: Path, server: Authorities) -> None:
+    """Nobody asked for it: left alone, it would give tokens of the same scopes after the task's end."""
+    server.twisted = {"refresh_token": "one-for-later"}
+    taken_back: list[str] = []
+
+    def take_back(text: str) -> bool:
+        taken_back.append(text)
+        return True
+
+    server.take_back = take_back  # type: ignore[method-assign]
+    with LeasingGateway(tmp_path, lease_at(server)) as gateway:
+        task, token = gateway.open()
+        gateway.call(token)
+        assert taken_back == []
+        assert gateway.closed_up(task)["closed"]
+    assert taken_back == ["one-for-later", *server.tokens]

@@ -17,7 +17,7 @@ import pytest
 from remit.adapters.fetch.guarded import GuardedFetch
 from remit.adapters.notifier.webhook import Webhook
 from remit.core.errors import SourceUnavailable
-from remit.core.revocation import ScopeKind
+from remit.core.scope import ScopeKind
 from remit.ports.fetch import Fetched
 from remit.ports.notifier import Notification
 from remit.services.notifications import Addressee

@@ -16,7 +16,7 @@ from remit.adapters.store.sqlite import SqliteStore
 from remit.core.errors import Conflict, Fenced, StoreUnavailable
 from remit.core.identity import AgentState
 from remit.core.label import Label
-from remit.core.revocation import ScopeKind
+from remit.core.scope import ScopeKind
 from remit.core.task import Budgets
 from remit.ports.store import PutAgent, TakeBudget, Unit
 from remit.services import upkeep as upkeep_module

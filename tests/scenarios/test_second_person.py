@@ -24,19 +24,13 @@ from remit.services.tasks import Opening
 from remit.services.ways_in import AT_START
 from tests.house_world import HouseWorld, Told, house_world
 from tests.page_world import Browsing
-from tests.provider_world import ProviderWorld, provider_world
+from tests.provider_world import ProviderWorld, provider
 from tests.scenarios.test_people_doors import take, terminal_code
 from tests.scenarios.test_review_people import come
 from tests.world import WorldClock, an_approval
 
+__all__ = ["provider"]
 Json = Any
-
-
-@pytest.fixture
-async def provider() -> AsyncIterator[ProviderWorld]:
-    """The organisation's provider."""
-    async with provider_world() as made:
-        yield made
 
 
 @pytest.fixture

@@ -327,6 +327,7 @@ def test_the_end_of_an_upstream_is_the_end_of_its_standing_password(
     psycopg.connect(now).close()
 
 
+@pytest.mark.slow
 def test_a_database_that_is_down_at_the_end_leaves_the_closure_open(
     gateway: LeasingGateway, postgres_server: PostgresServer
 ) -> None:

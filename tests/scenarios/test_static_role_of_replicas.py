@@ -103,6 +103,7 @@ async def test_no_replica_brings_a_password_that_another_has_had_changed(
         assert (await ended(second, lives))["closed"]
 
 
+@pytest.mark.slow
 async def test_a_password_that_somebody_else_changes_is_heard_of_too(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer, bao: BaoServer
 ) -> None:

@@ -16,7 +16,7 @@ import pytest
 from remit.adapters.store.sqlite import Durability, SqliteStore
 from remit.core.errors import StoreUnavailable
 from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
-from remit.core.revocation import EVERYTHING
+from remit.core.scope import EVERYTHING
 from remit.core.task import Budgets
 from remit.ports.store import PutValue, RaiseFence, TakeBudget, Unit
 from tests.world import TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_permit, an_outcome

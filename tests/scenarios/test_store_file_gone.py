@@ -5,20 +5,22 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from remit.adapters.store.sqlite import Durability
 from remit.core.errors import StoreUnavailable
+from remit.ports.store import Credential, PutCredential, PutPerson, TakeCredential, Unit
 from tests.gateway_process import GatewayProcess, gateway_process
 from tests.http_line import Line
+from tests.other_user import NOBODY
 from tests.replicas_world import until
 from tests.scenarios.test_store_disk_full import a_call, each_durability, opened
-from tests.world import TENANT
-
-NOBODY = 65534
+from tests.world import TENANT, WorldClock, a_person
 
 
 def deleted(store: Path) -> None:
@@ -44,7 +46,12 @@ def without_its_log(store: Path) -> None:
     store.with_name(f"{store.name}-wal").unlink()
 
 
-each_way = pytest.mark.parametrize("goes", [deleted, moved, replaced, without_its_log])
+def written_over(store: Path) -> None:
+    """Copy something over it: the file stays the one that is open."""
+    store.write_bytes(store.read_bytes())
+
+
+each_way = pytest.mark.parametrize("goes", [deleted, moved, replaced, without_its_log, written_over])
 
 
 @each_durability
@@ -83,6 +90,45 @@ async def test_a_file_that_was_put_back_counts_with_the_next_start(tmp_path: Pat
     assert calls[0] == 0
     await again.commit(a_call(3))
     await again.close()
+
+
+def put_back(copy: Path, store: Path) -> None:
+    """Put a copy of yesterday in its place, under its name."""
+    copy.replace(store)
+
+
+def copied_back(copy: Path, store: Path) -> None:
+    """Copy yesterday's over it (`cp`)."""
+    store.write_bytes(copy.read_bytes())
+
+
+@each_durability
+@pytest.mark.parametrize("comes", [put_back, copied_back])
+async def test_what_was_ended_does_not_live_again_in_a_copy_of_yesterday(
+    tmp_path: Path, durability: Durability, comes: Callable[[Path, Path], None]
+) -> None:
+    """The file comes back under a running remit: sessions, codes, approvals were used up since it was made.
+
+    Nobody has committed anything since, and nobody is let in.
+    """
+    store, path = opened(tmp_path, durability), tmp_path / "remit.db"
+    now = WorldClock().now()
+    kept = Credential(
+        tenant=TENANT, digest="d", kind="session", person="lena", created=now, expires=now + timedelta(days=9)
+    )
+    await store.commit(Unit((PutPerson(a_person("lena")), PutCredential(kept))))
+    with (
+        contextlib.closing(sqlite3.connect(path)) as one,
+        contextlib.closing(sqlite3.connect(tmp_path / "yesterday.db")) as other,
+    ):
+        one.backup(other)
+    await store.commit(Unit((TakeCredential(TENANT, "d"),)))
+    await store._scrub()
+    comes(tmp_path / "yesterday.db", path)
+    with pytest.raises(StoreUnavailable) as refused:
+        await store.signed_in(TENANT, "d")
+    assert refused.value.code == "store-gone"
+    await store.close()
 
 
 @contextlib.contextmanager

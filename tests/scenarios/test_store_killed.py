@@ -13,7 +13,7 @@ import pytest
 
 from remit.core.event import CallOutcome
 from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
-from remit.core.revocation import EVERYTHING
+from remit.core.scope import EVERYTHING
 from remit.core.task import Budgets
 from remit.ports.store import RaiseFence, Store, TakeBudget, Unit
 from tests.conformance.stores import FILES, Open, in_postgres

@@ -17,20 +17,14 @@ import pytest
 
 from remit.adapters.upstream.marked import marked
 from remit.core.errors import KeyUnavailable, UpstreamUnreachable
-from tests.authorization_server import SECRET, Authorities, authorities
+from tests.authorization_server import Authorities, server
 from tests.namespaces import guard_of, parent
 from tests.process_gateway import ProcessGateway, lease_at
 
+__all__ = ["server"]
 Json = Any
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and PR_SET_CHILD_SUBREAPER")
-
-
-@pytest.fixture
-def server() -> Iterator[Authorities]:
-    """The authorization server."""
-    with authorities() as made, mock.patch.dict(os.environ, {"CRM_CLIENT_SECRET": SECRET}):
-        yield made
 
 
 @pytest.fixture

@@ -145,6 +145,7 @@ def test_a_killed_remit_whose_guard_is_killed_too_leaves_no_enclosed_program(rem
     until(lambda: not open_of(remit, task))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remit", [{"process_lease_s": 300, "apart": "off"}], indirect=True)
 def test_a_killed_remit_whose_guard_is_killed_too_leaves_no_counted_one_to_the_next_start(
     remit: Remit,
@@ -163,6 +164,11 @@ def test_a_killed_remit_whose_guard_is_killed_too_leaves_no_counted_one_to_the_n
     remit.start(port=remit.port)
     until(lambda: not alive(orphan))
     until(lambda: [one["why"] for one in open_of(remit, task)] == ["indeterminate"])
+    (lease,) = [one["lease"] for one in remit.ask("lease", "list")["items"] if one["kind"] == "process"]
+    closing = "lease", "close", lease, "the guard's machine was looked through"
+    assert "operator" in remit(*closing, by="ana").err
+    assert "closed by hand by" in remit(*closing).out
+    assert open_of(remit, task) == []
 
 
 def open_of(remit: Remit, task: str) -> Json:

@@ -17,7 +17,7 @@ from remit.core.decision import Outcome
 from remit.core.errors import Fenced, KeyUnavailable, RemitError, StoreUnavailable
 from remit.core.event import EventKind
 from remit.core.identity import AgentState
-from remit.core.revocation import ScopeKind
+from remit.core.scope import ScopeKind
 from remit.core.task import TaskState
 from remit.ports.store import Unit
 from tests.call_world import CallWorld, Heard, full_disk

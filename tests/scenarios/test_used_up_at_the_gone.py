@@ -68,6 +68,7 @@ async def last_call(world: PassingWorld, shop: Shop, one: Replica, token: str) -
         await call
 
 
+@pytest.mark.slow
 async def test_a_task_that_was_used_up_at_a_dead_replica_ends_at_once(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

@@ -64,6 +64,30 @@ def test_an_amount_passes_as_what_it_was_stated_for(given: str, name: str, passe
 
 
 @pytest.mark.parametrize(
+    ("words", "passes"),
+    [
+        ("pay 20 EUR of the 350 EUR that are due", {20}),
+        ("pay a share of 20 EUR of the bill of 350 EUR", {20}),
+        ("pay twenty euros to Ann, the rest of the 350 EUR stays open", {20}),
+        ("pay \u20ac20 out of the budget of \u20ac350", {20}),
+        ("pay 20 EUR less than 350 EUR", {330}),
+        ("pay twenty euros less than 350 EUR", {330}),
+        ("pay the difference between 350 EUR and 20 EUR", {330}),
+        ("pay half of the bill of 350 EUR", {20, 330, 350}),
+        ("pay 20 EUR to Ann and the rest of 350 EUR to Bob", {20, 330, 350}),
+    ],
+)
+def test_an_amount_that_is_asked_for_plainly_leaves_no_room(words: str, passes: set[int]) -> None:
+    """What it is a part of, or taken off, is another amount."""
+    amounts = Amounts()
+    amounts.hear(words)
+    given = {one: amount_of(f"{one} EUR") for one in (20, 330, 350, 370)}
+    found = {one for one, wanted in given.items() if wanted and amounts.cover(wanted, ("amount",))}
+    assert found == passes
+    assert not amounts.computed
+
+
+@pytest.mark.parametrize(
     "given", ["", "20 EUR to", "500/", "12 May 2027", "\u0662\u0660", "1" * 80, "1e999999999"]
 )
 def test_what_is_no_amount_as_a_whole_is_none(given: str) -> None:

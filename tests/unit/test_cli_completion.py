@@ -104,6 +104,7 @@ def test_every_shell_knows_every_command() -> None:
         assert "wait" in text
 
 
+@pytest.mark.slow
 def test_it_is_written_where_the_shell_looks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

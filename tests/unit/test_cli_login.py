@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from remit.cli.private import read_private
+from remit.cli.sessions import terminal_key
 from remit.core.errors import KeyUnavailable
+from remit.sdk.key import AgentKey
 from tests.cli_world import CODE, Remit
 
 
@@ -80,3 +82,16 @@ def test_without_a_terminal_nobody_is_asked(house: Remit) -> None:
     said = house("login", by="ana")
     assert said.code == 2
     assert "--code-file FILE" in said.err
+
+
+def test_two_first_sign_ins_at_once_share_one_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key that another process made meanwhile stays, and both sessions are bound to it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    theirs, ours = AgentKey.generate(), AgentKey.generate()
+
+    def meanwhile() -> AgentKey:
+        theirs.save(tmp_path / "remit" / "keys" / "terminal.key.json")
+        return ours
+
+    monkeypatch.setattr(AgentKey, "generate", meanwhile)
+    assert terminal_key(make=True).thumbprint == theirs.thumbprint

@@ -148,6 +148,7 @@ async def test_since_when_is_when_it_became_so_and_each_change_is_recorded_once(
             assert await world.facts(kind) == [{"upstream": "notes"}]
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_is_named_by_the_doctor_and_by_the_interface(tmp_path: Path) -> None:
     """From a running remit, to who is signed in; since when it is there before, and why it is not after."""
     with furnished(tmp_path) as house:

@@ -16,7 +16,7 @@ from remit.core.errors import Conflict, Forbidden, Malformed
 from remit.core.identity import Person, Role
 from remit.core.ids import check_name, make_id
 from remit.core.label import Audience, Classes, Label, Trust, worst
-from remit.core.revocation import EVERYTHING, risen
+from remit.core.scope import EVERYTHING, risen
 from remit.core.task import Budgets, Intent, Parameter, Task, TaskState, TaskType, check_parameters
 from remit.core.tool import Effect, Tier, Tool, fill, surface_digest, surface_of, undescribed
 from remit.core.workload import Assurance

@@ -8,7 +8,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from remit.adapters.broker.web import BrokerWeb
-from remit.core.errors import KeyUnavailable
+from remit.api.wire import problem
+from remit.core.errors import CommitInDoubt, KeyUnavailable, OutOfForce, OwnerAway, StoreUnavailable
+from remit.gateway.http.problems import problem_of
 from remit.sdk.faults import GatewayUnreachable
 from remit.sdk.oauth.web import Web
 from remit.sdk.wire import Gateway
@@ -85,3 +87,21 @@ async def test_nothing_is_sent_twice(
         with pytest.raises((GatewayUnreachable, KeyUnavailable)):
             await ask(method, "/second")
         assert came == ["GET", method]
+
+
+@pytest.mark.parametrize(
+    ("fault", "again"),
+    [
+        (StoreUnavailable("the disk is full"), True),
+        (OwnerAway("refused the connection"), True),
+        (OutOfForce(), True),
+        (CommitInDoubt("the connection was lost"), False),
+        (OwnerAway("broke the connection", sent=True), False),
+        (OutOfForce(sent=True), False),
+    ],
+    ids=repr,
+)
+def test_no_door_asks_to_repeat_what_may_have_been_carried_out(fault: StoreUnavailable, again: bool) -> None:
+    """Both say 503; `Retry-After` is there only where nothing was done."""
+    headers = problem(fault).headers, dict(problem_of(fault).headers)
+    assert ("retry-after" in headers[0], b"retry-after" in headers[1]) == (again, again)

@@ -2,7 +2,6 @@
 """The authorization endpoint and its pages: what is asked, shown, agreed to, and answered."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,32 +20,14 @@ from tests.page_world import (
     Documents,
     address,
     code_behind,
+    lena,
+    made,
     page_world,
     pages_bundle,
+    world,
 )
 
-
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[tuple[HouseWorld, Documents]]:
-    """A house with pages."""
-    async with page_world(tmp_path) as pair:
-        yield pair
-
-
-@pytest.fixture
-def world(made: tuple[HouseWorld, Documents]) -> HouseWorld:
-    """The house."""
-    return made[0]
-
-
-@pytest.fixture
-async def lena(world: HouseWorld) -> Browsing:
-    """A lawyer, signed in."""
-    browser = Browsing(world)
-    await browser.sign_in("lena")
-    return browser
-
-
+__all__ = ["lena", "made", "world"]
 SUMMARISE = address(task_type="summarise-contract")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from remit.core.errors import UpstreamUnreachable
 from remit.core.replica import Replica
 from remit.gateway.asgi import ROOM
 from remit.gateway.passing import PassingFront
@@ -20,6 +21,7 @@ Json = Any
 
 OWNER = Replica(id="writer_owner", host="there", address="http://there", joined=START)
 TASK = a_task("tsk_1")
+AGAIN = (b"retry-after", b"1")
 
 
 class World:
@@ -32,6 +34,7 @@ class World:
         self.room = asyncio.Event()
         self.room.set()
         self.answers_itself = False
+        self.breaks: UpstreamUnreachable | None = None
         replicas = SimpleNamespace(
             holds=lambda: self.leased, on_gone=[], on_change=[], on_loss=[], others={OWNER.id: OWNER}
         )
@@ -58,6 +61,8 @@ class World:
 
     @asynccontextmanager
     async def _ask(self, address: str, request: Json) -> AsyncIterator[Json]:
+        if self.breaks is not None:
+            raise self.breaks
         first = await self.pieces.get()
 
         async def pieces() -> AsyncIterator[bytes]:
@@ -140,7 +145,20 @@ async def test_without_a_lease_the_refusal_is_all_that_is_handed_out(own: bool) 
     assert world.told[0]["status"] == 503
     assert b'"code":"replica-fenced"' in world.handed
     assert b'"outcome":"unknown"' in world.handed
+    assert AGAIN not in world.told[0]["headers"]
     assert b"one" not in world.handed
+
+
+@pytest.mark.parametrize(("sent", "outcome"), [(False, b"not-sent"), (True, b"unknown")])
+async def test_only_what_never_reached_the_owner_is_to_be_asked_again(sent: bool, outcome: bytes) -> None:
+    """Of anything else nobody knows whether it happened, so nobody is told to repeat it."""
+    world = World()
+    world.breaks = UpstreamUnreachable("the connection broke", sent=sent)
+    await world.call()
+    assert world.told[0]["status"] == 503
+    assert b'"outcome":"%s"' % outcome in world.handed
+    assert (AGAIN in world.told[0]["headers"]) is not sent
+    assert (b"call again" in world.handed) is not sent
 
 
 @pytest.mark.parametrize(

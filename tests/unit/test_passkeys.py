@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from remit.services.webauthn import WebAuthn
 from tests.house_world import HouseWorld, house_world
-from tests.page_world import Browsing
+from tests.page_world import Browsing, lena
 from tests.soft_authenticator import PRESENT, SoftAuthenticator
 
+__all__ = ["lena"]
 Json = Any
 
 
@@ -23,14 +24,6 @@ async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
     """A house."""
     async with house_world(tmp_path) as made:
         yield made
-
-
-@pytest.fixture
-async def lena(world: HouseWorld) -> Browsing:
-    """A person, signed in with a code."""
-    browser = Browsing(world)
-    await browser.sign_in("lena")
-    return browser
 
 
 async def csrf(browser: Browsing) -> str:

@@ -21,7 +21,7 @@ from remit.core.errors import BudgetExhausted, Conflict, Fenced, StoreUnavailabl
 from remit.core.holding import Holding
 from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.replica import Replica
-from remit.core.revocation import EVERYTHING
+from remit.core.scope import EVERYTHING
 from remit.core.task import Budgets
 from remit.ports.holdings import PutHolding
 from remit.ports.store import CheckFence, PutTask, RaiseFence, TakeBudget, Unit

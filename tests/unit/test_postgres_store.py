@@ -13,20 +13,21 @@ import pytest
 
 from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.store.postgres import session as postgres_session
-from remit.adapters.store.postgres.reads import pins_at
+from remit.adapters.store.postgres.reads import check_at, pins_at
 from remit.core.errors import (
     BudgetExhausted,
     ChangedMeanwhile,
     ConfigInvalid,
     Conflict,
     Fenced,
+    HeadMissing,
     Malformed,
     StoreUnavailable,
     VerificationFailed,
 )
 from remit.core.issued import RefreshToken
 from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
-from remit.core.revocation import EVERYTHING
+from remit.core.scope import EVERYTHING
 from remit.core.task import Budgets
 from remit.ports.change import CheckValue
 from remit.ports.issued import PutRefreshToken, Withdraw
@@ -327,6 +328,17 @@ async def test_pins_are_read_while_others_write(postgres: str) -> None:
     pin = Pin(TENANT, "files/read", "a", surface, "a", surface)
     await store.commit(Unit((PutPin(pin),)))
     assert pins_at(postgres, TENANT) == [pin]
+    await store.close()
+
+
+async def test_a_look_refuses_events_of_which_no_head_is_kept(postgres: str) -> None:
+    """As a start does: a shorter log could not be told from the true one."""
+    check_at(postgres, TENANT, None)
+    store = opened(postgres)
+    check_at(postgres, TENANT, None)
+    await store.commit(Unit(events=(an_event(),)))
+    with pytest.raises(HeadMissing, match="signed head is gone"):
+        check_at(postgres, TENANT, None)
     await store.close()
 
 

@@ -12,7 +12,8 @@ import pytest
 from remit.core.bundle import Bundle
 from remit.core.errors import Fenced, RemitError, StoreUnavailable
 from remit.core.identity import Agent, AgentState
-from remit.core.revocation import Closure, ScopeKind, scope
+from remit.core.revocation import Closure
+from remit.core.scope import ScopeKind, scope
 from remit.core.task import Task
 from remit.ports.fleet import FenceAck, Raised, Sight
 from remit.ports.store import PutAgent, PutClosure, RaiseFence, Unit

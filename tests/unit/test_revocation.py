@@ -4,17 +4,8 @@
 import msgspec
 import pytest
 
-from remit.core.revocation import (
-    EVERYTHING,
-    Cause,
-    Closing,
-    Closure,
-    Ending,
-    Lock,
-    call_scopes,
-    risen,
-    scopes_of,
-)
+from remit.core.revocation import Cause, Closing, Closure, Ending, Lock
+from remit.core.scope import EVERYTHING, risen
 from remit.core.task import Ancestor, Intent
 from tests.world import START, a_task
 
@@ -31,7 +22,7 @@ CHILD = a_task(
 
 def test_a_task_lies_in_its_own_scopes_and_in_those_of_its_ancestors() -> None:
     """Owners, agents and tasks upwards, the person it is for, the delegation, itself; each once."""
-    assert scopes_of(CHILD) == (
+    assert CHILD.scopes == (
         EVERYTHING,
         "owner:omar",
         "agent:helper",
@@ -42,7 +33,7 @@ def test_a_task_lies_in_its_own_scopes_and_in_those_of_its_ancestors() -> None:
         "delegation:del_1",
         "task:tsk_child",
     )
-    assert scopes_of(a_task()) == (
+    assert a_task().scopes == (
         EVERYTHING,
         "owner:lena",
         "agent:contract-bot",
@@ -57,18 +48,18 @@ def test_a_task_of_nobody_lies_in_no_persons_scope(nobody: str) -> None:
     task = msgspec.structs.replace(
         CHILD, on_behalf_of=nobody, intent=Intent(goal="x", params={}, stated_by=nobody, stated_at=START)
     )
-    assert not [one for one in scopes_of(task) if one.startswith("person:")]
+    assert not [one for one in task.scopes if one.startswith("person:")]
     task = msgspec.structs.replace(
         task, intent=Intent(goal="x", params={}, stated_by="eve", stated_at=START), delegation=""
     )
-    assert [one for one in scopes_of(task) if one.startswith("person:")] == ["person:eve"]
-    assert not [one for one in scopes_of(task) if one.startswith("delegation:")]
+    assert [one for one in task.scopes if one.startswith("person:")] == ["person:eve"]
+    assert not [one for one in task.scopes if one.startswith("delegation:")]
 
 
 def test_a_call_lies_in_the_scopes_of_its_tool_and_its_upstream_too() -> None:
     """Whatever else stands in the tool's name."""
-    assert call_scopes(a_task(), "desk/write/all")[-2:] == ("tool:desk/write/all", "upstream:desk")
-    assert call_scopes(a_task(), "desk/write/all")[:-2] == scopes_of(a_task())
+    assert a_task().call_scopes("desk/write/all")[-2:] == ("tool:desk/write/all", "upstream:desk")
+    assert a_task().call_scopes("desk/write/all")[:-2] == a_task().scopes
 
 
 @pytest.mark.parametrize(

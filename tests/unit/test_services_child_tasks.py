@@ -16,7 +16,7 @@ from remit.core.event import EventKind
 from remit.core.grant import Grant, GrantTemplate
 from remit.core.identity import Agent, AgentState
 from remit.core.label import Label
-from remit.core.revocation import ScopeKind
+from remit.core.scope import ScopeKind
 from remit.core.task import Budgets, HandDown, Task, TaskState
 from remit.core.workload import SpiffeBinding
 from remit.services.directory import NewAgent

@@ -11,7 +11,7 @@ import pytest
 
 from remit.core.errors import Fenced, NotFound, Unauthenticated
 from remit.core.label import Classes, Label
-from remit.core.revocation import ScopeKind
+from remit.core.scope import ScopeKind
 from remit.core.task import Budgets
 from remit.services import live as live_module
 from remit.services.accounts import own_accounts

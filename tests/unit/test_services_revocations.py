@@ -12,7 +12,8 @@ import pytest
 from remit.core.decision import Outcome
 from remit.core.errors import Fenced, Forbidden, NotFound
 from remit.core.event import EventKind
-from remit.core.revocation import EVERYTHING, Cause, ScopeKind
+from remit.core.revocation import Cause
+from remit.core.scope import EVERYTHING, ScopeKind
 from remit.core.task import Ancestor, Task, TaskState
 from remit.ports.store import PutClosure, PutTask, RaiseFence, Receipt, Unit
 from remit.services import closures

@@ -13,6 +13,7 @@ import pytest
 
 from remit.adapters.store.relational.moments import text
 from remit.adapters.store.relational.tables import MIGRATIONS, VERSION
+from remit.adapters.store.relational.words import TABLES
 from remit.adapters.store.sqlite import Durability, SqliteStore
 from remit.core.errors import ConfigInvalid, StoreUnavailable, VerificationFailed
 from remit.ports.store import Credential, PutValue, Unit
@@ -202,6 +203,15 @@ async def test_what_an_older_file_holds_is_found_by_what_newer_ones_search(tmp_p
     assert [task.id for task in await store.tasks(TENANT, on_behalf_of="lena")] == ["past"]
     assert await store.credentials(TENANT, person="lena") == [session]
     await store.close()
+
+
+async def test_a_start_reads_no_row_that_is_sealed(tmp_path: Path) -> None:
+    """However many there are: the index that it looks in has the others alone."""
+    await opened(tmp_path).close()
+    with sqlite3.connect(tmp_path / "remit.db") as file:
+        for table in TABLES.values():
+            plan = file.execute(f"explain query plan select body from {table} where sealed is null")
+            assert f"{table}_in_plain" in plan.fetchone()[3]
 
 
 @pytest.mark.parametrize("durability", ["durable", "buffered"])

@@ -10,9 +10,9 @@ import pytest
 from remit.core.errors import Malformed, Unauthenticated
 from remit.core.identity import Actor
 from remit.core.label import Label, Trust
+from remit.core.task import MAX_CHAIN
 from remit.core.token import (
     LABEL_CLAIM,
-    MAX_CHAIN,
     TOKEN_TYPE,
     AccessClaims,
     label_in,

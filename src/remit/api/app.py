@@ -19,7 +19,7 @@ from remit.api.oauth import people
 from remit.api.oauth import routes as oauth
 from remit.api.oauth.paths import ACCOUNT_PATH, METADATA_PATH
 from remit.api.openapi import OPENAPI_PATH, document
-from remit.api.rest.callers import may_navigate, own_origins, received, refuse_cross_site
+from remit.api.rest.callers import may_navigate, own_origins, received, refuse_cross_site, still
 from remit.api.rest.endpoint import Desk, Endpoint, Errand
 from remit.api.rest.tries import Tries
 from remit.api.ssf import routes as ssf
@@ -131,6 +131,8 @@ def _serving(endpoint: Endpoint, desk: Desk) -> Serve:
             if endpoint.lenient and error.code in ("content-type", "content-encoding"):
                 raise Malformed(error.message, way_out=error.way_out) from None
             raise
+        if endpoint.takes is not None:
+            given = await still(given, endpoint)
         result = await endpoint.serve(given)
         response = result if isinstance(result, Response) else answer(result, endpoint.status)
         if nonce := getattr(request.state, "nonce", ""):

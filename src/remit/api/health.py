@@ -13,7 +13,7 @@ from starlette.responses import Response
 from remit.api.wire import HEADERS, answer
 from remit.core.approval import ApprovalState
 from remit.core.errors import RemitError
-from remit.core.revocation import EVERYTHING
+from remit.core.scope import EVERYTHING
 from remit.ports.store import PutValue, Unit
 from remit.services.house import House
 from remit.services.lease_records import OpenSink

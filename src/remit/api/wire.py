@@ -26,6 +26,7 @@ from remit.core.errors import (
     RemitError,
     StoreUnavailable,
     Unauthenticated,
+    repeatable,
 )
 
 Json = Any
@@ -104,7 +105,7 @@ def problem(error: RemitError) -> Response:
     elif status == 401:
         # RFC 6750 section 3.
         headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-    if status in (429, 503):
+    if status in (429, 503) and repeatable(error):
         headers["Retry-After"] = "1"
     return Response(_ENCODER.encode(details), status_code=status, headers=headers, media_type=PROBLEM)
 

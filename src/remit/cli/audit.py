@@ -27,8 +27,8 @@ BEYOND = 2**53 - 1
 
 
 @app.command(name="log")
-def log(*, limit: int = 50, start: int | None = None, kind: Several = (), task: str = "") -> None:
-    """Read events, in order: the last ones, or from an index on.
+def log(*, limit: int = 50, start: int | None = None, kind: Several = (), task: str = "") -> int:
+    """Read events, in order: the last ones, or from an index on. The exit code is 4 where one was changed.
 
     Parameters
     ----------
@@ -45,23 +45,22 @@ def log(*, limit: int = 50, start: int | None = None, kind: Several = (), task: 
     items, size = _events(client, limit, start, ",".join(kind), task)
     if show.is_json():
         show.answer({"items": items, "size": size})
-        return
-    show.table(
-        ("INDEX", "AT", "KIND", "AGENT", "TASK", "WHAT"),
-        (
-            (
-                str(one["index"]),
-                show.moment(one["at"]),
-                show.text(one["kind"], "bold"),
-                one.get("agent", ""),
-                one.get("task", ""),
-                saying(one),
-            )
-            for one in items
-        ),
-        empty="no events",
-        whole=5,
-        head=3,
+    else:
+        header = ("INDEX", "AT", "KIND", "AGENT", "TASK", "WHAT")
+        show.table(header, (_row(one) for one in items), empty="no events", whole=5, head=3)
+    return 4 if any("damaged" in one for one in items) else 0
+
+
+def _row(event: Json) -> tuple[object, ...]:
+    if "damaged" in event:
+        return str(event["index"]), "", show.text("damaged", "red"), "", "", event["damaged"]
+    return (
+        str(event["index"]),
+        show.moment(event["at"]),
+        show.text(event["kind"], "bold"),
+        event.get("agent", ""),
+        event.get("task", ""),
+        saying(event),
     )
 
 
@@ -81,12 +80,17 @@ def _events(client: Client, limit: int, start: int | None, kinds: str, task: str
 
 
 def _event(client: Client, index: int) -> Json:
-    from remit.core.errors import NotFound
+    from remit.core.errors import NotFound, VerificationFailed
 
     page = client.get("events", start=index, limit=1)
     if index < 0 or not page["items"] or page["items"][0]["index"] != index:
         raise NotFound(f"there is no event {index}", way_out=f"the log has {page['size']} events")
-    return page["items"][0]
+    event = page["items"][0]
+    if "damaged" in event:
+        raise VerificationFailed(
+            event["damaged"], way_out="`remit audit verify` names each that does not hold"
+        )
+    return event
 
 
 @app.command(name="show")
@@ -184,8 +188,7 @@ def prove(what: str, /, *, out: Path | None = None) -> None:
 
 
 def _prove_closure(client: Client, closure: str, out: Path | None) -> None:
-    from remit.cli.closure import show_read
-    from remit.cli.end import show_proof
+    from remit.cli.closure import show_proof, show_read
     from remit.cli.receipt import prove_closure
 
     report, found = prove_closure(client, closure, out)

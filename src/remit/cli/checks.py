@@ -324,7 +324,9 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
     elif told.get("locks"):
         yield Look("locks", "note", f"{told['locks']} locked by hand", "see `remit lock`")
     if told.get("log") == "changed":
-        says = "the log was changed in the store: an event is not the one that was recorded"
+        says = (
+            "the log is not the one that was signed: it was changed in the store, or another remit signs it"
+        )
         yield Look("evidence", "fail", says, "see `remit finding list` and `remit audit verify`")
     elif told.get("log") == "holds":
         yield Look("evidence", "ok", "every event up to the last start is the one that was signed")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx2 as httpx
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from remit.cli.invocation import CLOSING, current
 from remit.cli.server_user import checked
 from remit.cli.sessions import StoredSession, session_for
-from remit.cli.shown import Shown
+from remit.cli.shown import SessionAuth
 from remit.core import errors
 
 Json = Any
@@ -51,11 +51,11 @@ class Client:
     ) -> None:
         """Take the address and the session. `served_by` is a user id that may serve it, beside the known."""
         self.base_url = base_url
-        self._shown = Shown(session)
         self._extensions = checked(base_url, served_by)
         try:
             self._http = httpx.Client(
                 base_url=base_url,
+                auth=SessionAuth(session, urlsplit(base_url).path.rstrip("/")),
                 timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
                 trust_env=False,
                 verify=current().authorities(),
@@ -80,17 +80,13 @@ class Client:
     def _ask(self, method: str, path: tuple[str, ...], *, query: Json = None, body: Json = None) -> Json:
         params = {name: _said(value) for name, value in (query or {}).items() if value is not None}
         try:
-            response = self._shown.proven(
+            response = self._http.request(
                 method,
                 _address(path),
-                lambda headers: self._http.request(
-                    method,
-                    _address(path),
-                    params=params,
-                    content=msgspec.json.encode(body) if body else None,
-                    headers=headers | ({"Content-Type": "application/json"} if body else {}),
-                    extensions=self._extensions,
-                ),
+                params=params,
+                content=msgspec.json.encode(body) if body else None,
+                headers={"Content-Type": "application/json"} if body else {},
+                extensions=self._extensions,
             )
         except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as fault:
             raise self._unreachable(fault) from None
@@ -103,29 +99,14 @@ class Client:
         """Read a long answer piece by piece; with `endless` nothing need come for as long as it likes."""
         params = {name: _said(value) for name, value in query.items() if value is not None}
         timeout = httpx.Timeout(None if endless else ANSWER_S, connect=CONNECT_S)
-
-        def ask(headers: dict[str, str]) -> httpx.Response:
-            request = self._http.build_request(
-                "GET",
-                _address(path),
-                params=params,
-                timeout=timeout,
-                headers=headers,
-                extensions=self._extensions,
-            )
-            response = self._http.send(request, stream=True)
-            if response.status_code != 200:
-                response.read()
-            return response
-
         try:
-            response = self._shown.proven("GET", _address(path), ask)
-            try:
+            with self._http.stream(
+                "GET", _address(path), params=params, timeout=timeout, extensions=self._extensions
+            ) as response:
                 if response.status_code != 200:
+                    response.read()
                     self._read(response)
                 yield response
-            finally:
-                response.close()
         except (httpx.TransportError, httpx.DecodingError) as fault:
             raise self._unreachable(fault) from None
 

@@ -31,12 +31,19 @@ def show_closure(closure: Json) -> int:
     ]
     show.picture(show.facts(pairs))
     _closings(
-        (one["kind"], one["name"], one["revoked_after_ms"], one["refused_after_ms"], one["attempts"])
+        (
+            one["kind"],
+            one["name"],
+            one["revoked_after_ms"],
+            _refused(one["refused_after_ms"], by_hand=one.get("by_hand", False)),
+            one["attempts"],
+        )
         for one in closure["closings"]
     )
     for one in closure["closings"]:
         if one["refused_after_ms"] is None and one.get("lease"):
-            show.say(show.text(f"{one['name']} is {one['detail']}; see `remit who`", "yellow"))
+            further = "" if one.get("by_hand") else "; see `remit lease list`"
+            show.say(show.text(f"{one['name']} is {one['detail']}{further}", "yellow"))
     if others := closure.get("acknowledged"):
         show.say("")
         show.table(
@@ -67,9 +74,18 @@ def show_read(closure: ClosureRead) -> None:
     ]
     show.picture(show.facts(pairs))
     _closings(
-        (one.kind, one.name, one.revoked_after_ms, one.refused_after_ms, one.attempts)
+        (
+            one.kind,
+            one.name,
+            one.revoked_after_ms,
+            _refused(one.refused_after_ms, by_hand=one.by_hand),
+            one.attempts,
+        )
         for one in closure.closings
     )
+    for one in closure.closings:
+        if one.by_hand:
+            show.say(show.text(f"{one.name} is {one.detail}", "yellow"))
 
 
 def _headline(scope: str, fence_ms: float, *, closed: bool) -> None:
@@ -83,7 +99,7 @@ def _headline(scope: str, fence_ms: float, *, closed: bool) -> None:
     )
 
 
-def _closings(rows: Iterable[tuple[str, str, float | None, float | None, int]]) -> None:
+def _closings(rows: Iterable[tuple[str, str, float | None, Text, int]]) -> None:
     """Show what was derived: of a credential also when its source had taken it back, and how often its sink
     was tried.
     """
@@ -103,12 +119,16 @@ def _closings(rows: Iterable[tuple[str, str, float | None, float | None, int]]) 
         cells = [show.text(kind), show.text(name)]
         if leased:
             cells.append(_ms(revoked) if attempts else Text(""))
-        cells.append(_ms(refused))
+        cells.append(refused)
         if leased:
             cells.append(Text(str(attempts) if attempts else ""))
         made.add_row(*cells)
     show.say("")
     show.picture(made)
+
+
+def _refused(after: float | None, *, by_hand: bool) -> Text:
+    return Text("closed by hand", style="yellow") if by_hand else _ms(after)
 
 
 def _ms(after: float | None) -> Text:
@@ -119,3 +139,12 @@ def _acknowledged(after_ms: float | None) -> Text:
     if after_ms is None:
         return Text("not at all; its lease was waited out", style="yellow")
     return Text(f"{after_ms:.1f} ms")
+
+
+def show_proof(found: Json) -> None:
+    """Say what of a closure is proven."""
+    count = show.counted(found["events"], "event")
+    what = f": {count}, in the log {found['origin']} as signed at {found['size']}"
+    show.say(show.text("proven", "green"), what)
+    if found["receipt"]:
+        show.copyable(f"  remit audit verify {found['receipt']} --key {found['verifier']}", style="dim")

@@ -54,6 +54,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("agent", "Governance", "VERB", "agents, their owners, what proves them", "remit.cli.agent"),
     Command("task", "Governance", "VERB", "pieces of work, and their types", "remit.cli.task"),
     Command("data", "Governance", "VERB", "what is known of data that tasks wrote", "remit.cli.data"),
+    Command("lease", "Governance", "VERB", "credentials that are not dead yet", "remit.cli.lease"),
     Command("finding", "Governance", "VERB", "what was seen and not accounted for", "remit.cli.finding"),
     Command("tool", "Governance", "VERB", "tools, and what changed in them", "remit.cli.tool"),
     Command("policy", "Governance", "VERB", "check, apply and read the rules", "remit.cli.policy"),

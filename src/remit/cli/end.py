@@ -9,12 +9,12 @@ from typing import Any
 
 from remit.cli import show
 from remit.cli.client import connect
-from remit.cli.closure import show_closure
+from remit.cli.closure import show_closure, show_proof
 from remit.cli.faults import UsageFault
 from remit.cli.parser import Switch, verb
 from remit.cli.presence import looked
 from remit.core.canonical import digest
-from remit.core.revocation import EVERYTHING, ScopeKind
+from remit.core.scope import EVERYTHING, ScopeKind
 
 Json = Any
 
@@ -77,15 +77,6 @@ def end(
     show.say("")
     show_proof(found)
     return 0
-
-
-def show_proof(found: Json) -> None:
-    """Say what of a closure is proven."""
-    count = show.counted(found["events"], "event")
-    what = f": {count}, in the log {found['origin']} as signed at {found['size']}"
-    show.say(show.text("proven", "green"), what)
-    if found["receipt"]:
-        show.copyable(f"  remit audit verify {found['receipt']} --key {found['verifier']}", style="dim")
 
 
 @lock_app.default

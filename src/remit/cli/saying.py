@@ -59,6 +59,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "lease.revoked": ("upstream", "kind", "sink", "lease"),
     "lease.dead": ("upstream", "kind", "sink", "lease"),
     "lease.open": ("upstream", "kind", "sink", "why", "lease"),
+    "lease.closed": ("upstream", "kind", "sink", "reason", "lease"),
     "key.rotated": ("kind", "key", "reason"),
     "key.retired": ("kind", "key"),
     "secret.rotated": ("upstream", "sink"),

@@ -21,23 +21,34 @@ from remit.cli.sessions import served_by
 from remit.core.errors import Unauthenticated
 
 
+def looking(base_url: str, named: int | None = None) -> Callable[[socket.socket], None] | None:
+    """Give what looks at a connection before it is used, and raises `Unauthenticated`; `None` where there is
+    nobody to ask.
+    """
+    if urlsplit(base_url).scheme != "http" or not hasattr(os, "geteuid"):
+        return None
+
+    def look(connected: socket.socket) -> None:
+        found = owners(connected.getpeername()[:2], connected.getsockname()[:2])
+        if strangers := found - _trusted(base_url, named):
+            raise _refused(base_url, min(strangers))
+
+    return look
+
+
 def checked(base_url: str, named: int | None) -> dict[str, Any]:
     """Give the extensions of a request by which each connection is looked at before it is used."""
-    if urlsplit(base_url).scheme != "http" or not hasattr(os, "geteuid"):
-        return {}
-    return {"trace": _tracer(base_url, named)}
+    look = looking(base_url, named)
 
-
-def _tracer(base_url: str, named: int | None) -> Callable[[str, dict[str, Any]], None]:
     def trace(event: str, facts: dict[str, Any]) -> None:
-        if event == "connection.connect_tcp.complete":
-            connected: socket.socket = facts["return_value"].get_extra_info("socket")
-            found = owners(connected.getpeername()[:2], connected.getsockname()[:2])
-            if strangers := found - _trusted(base_url, named):
+        if look is not None and event == "connection.connect_tcp.complete":
+            try:
+                look(facts["return_value"].get_extra_info("socket"))
+            except Unauthenticated:
                 facts["return_value"].close()
-                raise _refused(base_url, min(strangers))
+                raise
 
-    return trace
+    return {"trace": trace}
 
 
 def _trusted(base_url: str, named: int | None) -> set[int]:

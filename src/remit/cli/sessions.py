@@ -75,12 +75,13 @@ def session_for(base_url: str) -> StoredSession:
 
 def terminal_key(*, make: bool = False) -> AgentKey:
     """Give the key that the sessions of this user are bound to; raises `KeyUnusable` where there is none."""
+    from remit.sdk.faults import KeyTaken
     from remit.sdk.key import AgentKey
 
     place = sessions_file().parent / "keys" / "terminal.key.json"
     if make and not place.exists():
         # Somebody else may have made it meanwhile: that one stays.
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(KeyTaken):
             AgentKey.generate().save(place)
     return AgentKey.load(place)
 

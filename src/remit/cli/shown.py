@@ -6,42 +6,42 @@ Whoever is sent both can use neither for another request, nor at another time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+
+import httpx2 as httpx
 
 from remit.cli.sessions import StoredSession, terminal_key
 
-if TYPE_CHECKING:
-    import httpx2 as httpx
 
+class SessionAuth(httpx.Auth):
+    """Shows a session on each request; one that goes without proofs as a bearer, nobody's not at all."""
 
-class Shown:
-    """A session, or nobody's."""
-
-    def __init__(self, session: StoredSession | None) -> None:
-        """Take it; raises `KeyUnusable` where the key that it is bound to is not here."""
+    def __init__(self, session: StoredSession | None, base_path: str) -> None:
+        """Take it, and the path under which remit is reached; raises `KeyUnusable` where the key that it is
+        bound to is not here.
+        """
         self._secret = session.secret if session else ""
         self._proven_at = session.proven_at if session else ""
+        self._base_path = base_path.encode()
         if self._proven_at:
             from remit.sdk.dpop import Prover
 
             self._prover = Prover(terminal_key())
 
-    def proven(
-        self, method: str, path: str, ask: Callable[[dict[str, str]], httpx.Response]
-    ) -> httpx.Response:
-        """Ask with the headers that show it; again where the server wants a proof with its nonce."""
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send a request; again where the server wants a proof with its nonce."""
         if not self._proven_at:
-            return ask({"Authorization": f"Bearer {self._secret}"} if self._secret else {})
+            if self._secret:
+                request.headers["Authorization"] = f"Bearer {self._secret}"
+            yield request
+            return
         from remit.sdk.dpop import HEADER, PROOF_TRIES
 
-        url = self._proven_at + path
-        for tries_left in reversed(range(PROOF_TRIES)):
-            proof = self._prover.proof(method, url, self._secret)
-            response = ask({"Authorization": f"DPoP {self._secret}", HEADER: proof})
+        url = self._proven_at + request.url.raw_path.removeprefix(self._base_path).decode("ascii")
+        request.headers["Authorization"] = f"DPoP {self._secret}"
+        for _ in range(PROOF_TRIES):
+            request.headers[HEADER] = self._prover.proof(request.method, url, self._secret)
+            response = yield request
             self._prover.learn(url, response.headers)
-            if tries_left and self._prover.again(url, response.status_code, response.headers):
-                response.close()
-                continue
-            return response
-        raise AssertionError("the loop returns")
+            if not self._prover.again(url, response.status_code, response.headers):
+                return

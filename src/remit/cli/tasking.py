@@ -6,8 +6,9 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,7 @@ from remit.cli.faults import UsageFault
 from remit.cli.invocation import current
 from remit.cli.parser import pairs
 from remit.cli.plain import plain
+from remit.cli.server_user import looking
 from remit.cli.sessions import session_for, terminal_key
 from remit.cli.show import counted, moment
 from remit.core.errors import ConfigInvalid, Unauthenticated
@@ -59,8 +61,24 @@ def agent_session(wanted: Wanted) -> AgentSession:
     else:
         proof = TokenFile(wanted.token_file)
         proof.read()  # what cannot be read is said before a task is open
-    ca_file = os.environ.get("REMIT_CA_FILE", "")
-    return AgentSession(current().base_url(), wanted.agent, proof, ca_file=ca_file)
+    ca_file, base_url = os.environ.get("REMIT_CA_FILE", ""), current().base_url()
+    return AgentSession(base_url, wanted.agent, proof, ca_file=ca_file, look=_look(base_url))
+
+
+def _look(base_url: str) -> Callable[[socket.socket], None]:
+    """Give what looks at each connection as the terminal's is; whoever is refused there is no gateway."""
+    from remit.sdk.faults import GatewayUnreachable
+
+    look = looking(base_url)
+
+    def refuse(connected: socket.socket) -> None:
+        try:
+            if look is not None:
+                look(connected)
+        except Unauthenticated as fault:
+            raise GatewayUnreachable(fault.message, way_out=fault.way_out) from None
+
+    return refuse
 
 
 async def open_task(agent: AgentSession, wanted: Wanted) -> TaskSession:

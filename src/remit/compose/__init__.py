@@ -36,7 +36,7 @@ from remit.compose.waking import waker_of
 from remit.config import Config, load_bundle, load_config
 from remit.config.scaffold import keep_from_git
 from remit.core.bundle import Bundle
-from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable
+from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable, VerificationFailed
 from remit.core.event import Event, EventKind
 from remit.core.identity import Memberships
 from remit.core.tool import Tool
@@ -266,7 +266,6 @@ async def open_records(
 
 async def _start(house: House, upkeep: Upkeep, name: str, upstream: Upstream) -> None:
     """Start an upstream and learn what it offers; one that is not there yet is learned of when it comes."""
-
     said: set[str] = set()
 
     def notified(method: str, params: Json) -> None:
@@ -354,6 +353,7 @@ def _keep_up(house: House, config: Config, upkeep: Upkeep) -> None:
     upkeep.every("read the log again", house.log_reading.pause_s, house.log_reading.turn)
     upkeep.every("end what has run out", 1.0, house.revocations.expire)
     upkeep.every("hold tasks against the bundle", 1.0, house.rebundling.turn)
+    upkeep.every("complete ends that were cut short", 5.0, house.revocations.take_up)
     upkeep.every("take credentials back", 1.0, house.leases.sweep)
     upkeep.every("end idle programs", 1.0, idle_programs_of(config, house).look)
     upkeep.every("do what signals ask for", 5.0, tended(house, house.signals.resume))
@@ -390,7 +390,7 @@ async def _sign_last(house: House) -> None:
     """Sign the log once more at the end; where nobody signs now, the next start does."""
     try:
         await house.evidence.checkpoint()
-    except (KeyUnavailable, StoreUnavailable) as error:
+    except (KeyUnavailable, StoreUnavailable, VerificationFailed) as error:
         log.warning("the log's last events are signed at the next start: %s", error)
 
 

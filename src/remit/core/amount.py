@@ -80,6 +80,20 @@ _PART = re.compile(
     r"|\b(?:my|your|his|her|our|their|its|the|a|equal|one's) shares?\b"
     r"|[\d%] ?\w{0,12} less\b|\bless than\b"
 )
+#: An amount that is taken off the next one, and two of which the difference is meant.
+_DIFFERENCE = re.compile(
+    rf"(?:[\d{_SIGNS}%] ?|\b(?:{'|'.join(filter(str.isalpha, _UNITS))}) )less than\b"
+    r"|\bdifference between\b|\bminus\b"
+)
+#: Words from a verb up to the amount that it asks for, whatever else the sentence names.
+_PLAINLY = re.compile(
+    r"\b(?:pay|send|transfer|wire|refund|charge|withdraw|deposit|donate|tip)"
+    r"(?: (?!(?:half|rest|difference|remain\w*|double|triple|balance|total|sum)\b)[^\W\d]+){0,3} $"
+)
+#: Words after an amount by which another one is worked out of it.
+_CHANGES = re.compile(r"[^.;]{0,12}?\b(?:less|more|plus|minus|off|times)\b")
+#: What is left over is to go somewhere, too.
+_LEFT_OVER = re.compile(r"\b(?:rest|remainder|remaining|balance)\b[^.;]{0,60}? to\b")
 _ALL = re.compile(r"\b(?:total|sum|altogether)\b")
 _TIMES_OF = {"doubl": 2, "triple": 3}
 #: Words before an amount that is not the one that is meant.
@@ -109,7 +123,7 @@ class Amount(msgspec.Struct, frozen=True):
     """An amount as a text gives it: its readings, and its unit (empty: none is named). `most` says that it
     bounds what may be spent, `counts` that the words speak of how much, and not of a number of something;
     `names` that they speak of such a number; `here` that they stand where the words ask for a call;
-    `made` that it is worked out of others.
+    `made` that it is worked out of others; `plain` that a verb asks for just this amount.
     """
 
     readings: frozenset[Decimal]
@@ -119,6 +133,7 @@ class Amount(msgspec.Struct, frozen=True):
     names: bool = False
     here: bool = False
     made: bool = False
+    plain: bool = False
 
     def covers(self, other: Amount) -> bool:
         """Whether each reading of another amount is one of this one, or lies below it where it is a bound."""
@@ -177,7 +192,8 @@ def amounts_in(text: str) -> Iterator[Amount]:
     """Give the amounts that a person's words name, with all that each can be read as."""
     said = _NO_AMOUNT.sub(" ; ", small(" ".join(text.split())))
     for found in _NUMBER.finditer(said):
-        before, number = said[max(0, found.start("sign") - 40) : found.start("sign")], found["number"]
+        start = found.start("before") if found["before"] in _UNITS else found.start("sign")
+        before, number = said[max(0, start - 40) : start], found["number"]
         times, unit, end = 1, _UNITS.get(found["before"] or "", ""), found.end()
         while after := _AFTER.match(said, end):
             if after["unit"] in _TIMES:
@@ -200,13 +216,19 @@ def amounts_in(text: str) -> Iterator[Amount]:
         # `3 of the item` says how many, and so does `A-17: 3`.
         many = said.startswith(" of ", end) or before.endswith(": ") or _HOW_MUCH.search(before) is not None
         counts = bool(unit) or (many and not names)
-        yield Amount(values, unit, _bounds(before), counts, names)
+        plain = counts and _is_plain(before, said, end)
+        yield Amount(values, unit, _bounds(before), counts, names, plain=plain)
     yield from _spelt(said)
 
 
 def _bounds(before: str) -> bool:
     """Whether words before an amount say that it is the most."""
     return _CEILING.search(before) is not None or _OUT_OF.search(before) is not None
+
+
+def _is_plain(before: str, said: str, end: int) -> bool:
+    """Whether a verb asks for an amount as it stands: nothing after it works another one out of it."""
+    return _PLAINLY.search(before) is not None and _CHANGES.match(said, end) is None
 
 
 def _worked_out(said: str, found: list[Amount]) -> Amount | None:
@@ -223,6 +245,16 @@ def _worked_out(said: str, found: list[Amount]) -> Amount | None:
     for word, times in _TIMES_OF.items():
         most *= times if word in said else 1
     return Amount(frozenset((most,)), sums[0].unit, most=True, counts=True, made=True)
+
+
+def _difference(said: str, found: list[Amount]) -> Amount | None:
+    """Return what is left of two amounts that words take from one another; None without just two."""
+    sums = [one for one in found if one.counts]
+    if len(sums) != 2 or len({one.unit for one in sums if one.unit}) > 1 or not _DIFFERENCE.search(said):
+        return None
+    first, second = sums
+    left = frozenset(abs(one - other) for one in first.readings for other in second.readings)
+    return Amount(left, first.unit, counts=True, made=True)
 
 
 def _is_number_of(before: str, after: str) -> bool:
@@ -246,7 +278,8 @@ def _spelt(said: str) -> Iterator[Amount]:
                 break
             end = after.end()
         before = said[max(0, found.start() - 40) : found.start()]
-        yield Amount(frozenset((Decimal(value),)), unit, _bounds(before), bool(unit))
+        plain = bool(unit) and _is_plain(before, said, end)
+        yield Amount(frozenset((Decimal(value),)), unit, _bounds(before), bool(unit), plain=plain)
 
 
 def _readings(number: str) -> frozenset[Decimal]:
@@ -295,13 +328,19 @@ class Amounts:
         """Take more words in."""
         said = small(text[:160_000])
         found = list(amounts_in(said))
+        left = _difference(said, found)
+        if left:
+            self._found.append(msgspec.structs.replace(left, here=here))
+            return
         added = _ADDED.search(said) is not None
         most = _worked_out(said, found) if added or _ALL.search(said) else None
+        # What a verb asks for plainly is no part of what else is named.
+        plain = any(one.plain for one in found) and _LEFT_OVER.search(said) is None
         found = [*found, most] if most else found
         self._found += [msgspec.structs.replace(one, here=here) for one in found]
         computed = _COMPUTED.search(said) is not None or (added and most is None)
         self._computed[here] = self._computed[here] or computed
-        self._part[here] = self._part[here] or _PART.search(said) is not None
+        self._part[here] = self._part[here] or (not plain and _PART.search(said) is not None)
 
     def add(self, text: str) -> None:
         """Take in a typed parameter that is an amount as a whole."""

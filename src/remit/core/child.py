@@ -20,9 +20,8 @@ from remit.core.grant import Grant
 from remit.core.identity import Agent
 from remit.core.label import Label
 from remit.core.plan import narrowed
-from remit.core.revocation import ScopeKind, scope, scopes_of
-from remit.core.task import Ancestor, Budgets, HandDown, Task, TaskType
-from remit.core.token import MAX_CHAIN
+from remit.core.scope import ScopeKind, scope
+from remit.core.task import MAX_CHAIN, Ancestor, Budgets, HandDown, Task, TaskType
 
 #: Most grants that a child may hold: where a parent holds several of one tool, each is narrowed.
 MAX_GRANTS = 512
@@ -167,6 +166,6 @@ def inherited_epochs(parent: Task, child: Task, current: Mapping[str, int]) -> d
     INVARIANT: a scope that was ended since the parent was opened stays ended for the child, tools and
     upstreams included; only the child's own agent and owner begin anew.
     """
-    own = {scope(ScopeKind.AGENT, child.agent), scope(ScopeKind.OWNER, child.owner)} - set(scopes_of(parent))
+    own = {scope(ScopeKind.AGENT, child.agent), scope(ScopeKind.OWNER, child.owner)} - set(parent.scopes)
     epochs = {name: epoch for name, epoch in parent.epochs.items() if name not in own}
     return epochs | {name: current[name] for name in own if current.get(name)}

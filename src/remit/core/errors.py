@@ -9,6 +9,9 @@ inside the process.
 
 from __future__ import annotations
 
+#: What a caller is to do about a request: by whether it may have been carried out.
+_AGAIN = {False: "call again", True: "find out whether the call took effect before you make it again"}
+
 
 class RemitError(Exception):
     """A fault with a stable code.
@@ -184,6 +187,20 @@ class VerificationFailed(RemitError):
     code = "verification-failed"
 
 
+class HeadMissing(VerificationFailed):
+    """A log has events, and no signed head of it is kept, by which a shorter log could be told from it."""
+
+    code = "head-missing"
+
+    def __init__(self, tenant: str, size: int) -> None:
+        """Say how many events there are."""
+        super().__init__(
+            f"the log of tenant `{tenant}` has {size} events, and its signed head is gone",
+            way_out="restore the head's file (`log_head.path`) from a copy, or from a witness of the log; "
+            "a replica that is new here takes that of another one",
+        )
+
+
 class NotVerifiable(RemitError):
     """There is not enough at hand to tell whether the evidence holds (unlike `VerificationFailed`, which says
     it does not).
@@ -198,6 +215,10 @@ class StoreUnavailable(RemitError):
     code = "store-unavailable"
 
 
+class CommitInDoubt(StoreUnavailable):
+    """The store was lost while a commit was under way: nobody knows yet whether it holds."""
+
+
 class OutOfForce(StoreUnavailable):
     """This replica has no lease: it cannot reach the store, and what was ended meanwhile it could not know.
 
@@ -210,7 +231,26 @@ class OutOfForce(StoreUnavailable):
         """Remember whether the call may have taken effect."""
         super().__init__(
             "this replica cannot renew its lease in the store, so it refuses everything",
-            way_out="call again; it acts again by itself once the store takes its renewal",
+            way_out=f"{_AGAIN[sent]}; this replica acts again once the store takes its renewal",
+        )
+        self.sent = sent
+
+
+class OwnerAway(StoreUnavailable):
+    """The replica that serves a task does not answer.
+
+    `sent` is true when the request may have reached it: whether it was carried out is unknown.
+    """
+
+    code = "task-owner-away"
+
+    def __init__(self, debug: str, *, sent: bool = False) -> None:
+        """Remember whether the request may have taken effect."""
+        super().__init__(
+            "the replica that serves this task does not answer"
+            + ("; the call may have taken effect" if sent else ""),
+            way_out=f"{_AGAIN[sent]}; another replica takes the task over within moments",
+            debug=debug,
         )
         self.sent = sent
 
@@ -273,8 +313,13 @@ def outcome_of(error: RemitError) -> str:
     """Say what became of the call that a fault ended: `not-sent`, or `unknown` where it may have taken
     effect. Empty where the fault came before there was anything to send.
     """
-    if isinstance(error, Fenced | UpstreamUnreachable | OutOfForce):
+    if isinstance(error, Fenced | UpstreamUnreachable | OutOfForce | OwnerAway):
         return "unknown" if error.sent else "not-sent"
     # Step 8 withholds what it cannot learn from: the upstream has answered by then.
     withheld = isinstance(error, StoreUnavailable) and error.step is not None and error.step >= 8
     return "unknown" if withheld else ""
+
+
+def repeatable(error: RemitError) -> bool:
+    """Whether a client may be told to ask again: never where what it asked for may have been done."""
+    return not isinstance(error, CommitInDoubt) and outcome_of(error) != "unknown"

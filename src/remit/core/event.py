@@ -74,6 +74,7 @@ class EventKind(enum.StrEnum):
     LEASE_REVOKED = "lease.revoked"
     LEASE_DEAD = "lease.dead"
     LEASE_OPEN = "lease.open"
+    LEASE_CLOSED = "lease.closed"
     SECRET_ROTATED = "secret.rotated"
     KEY_ROTATED = "key.rotated"
     KEY_RETIRED = "key.retired"

@@ -86,6 +86,11 @@ LEASE_MEANINGS: dict[EventKind, Meaning] = {
             "why": "what stands in the way: the source's code, or what the sink said",
         },
     ),
+    EventKind.LEASE_CLOSED: Meaning(
+        "Somebody has closed a credential by hand: neither its source nor its sink says whether it is dead.",
+        {**_LEASE, "why": "what stood in the way", "reason": "why it counts as dead, in their words"},
+        {"by": "who did it"},
+    ),
     EventKind.SECRET_ROTATED: Meaning(
         "A standing secret of an upstream was changed by remit, and the new one was seen to work.",
         {

@@ -2,8 +2,9 @@
 """The receipt of a closure, read from the log's own records: what was derived, when each was refused first.
 
 A receipt is an export of the events that tell of one end: `closure.made`, and what happened to the
-credentials that it lists (`lease.revoked`, `lease.dead`, `lease.open`), also after it. Each stands in the
-signed log, so who holds the receipt and the log's public key needs neither remit nor its database.
+credentials that it lists (`lease.revoked`, `lease.dead`, `lease.open`, `lease.closed`), also after it. Each
+stands in the signed log, so who holds the receipt and the log's public key needs neither remit nor its
+database.
 """
 
 from __future__ import annotations
@@ -18,7 +19,12 @@ from remit.core.revocation import Closing
 
 Json = Any
 
-ABOUT_LEASES = (EventKind.LEASE_REVOKED, EventKind.LEASE_DEAD, EventKind.LEASE_OPEN)
+ABOUT_LEASES = (
+    EventKind.LEASE_REVOKED,
+    EventKind.LEASE_DEAD,
+    EventKind.LEASE_OPEN,
+    EventKind.LEASE_CLOSED,
+)
 """Kinds that a receipt holds besides the closure itself."""
 #: Members of a closing in an event: kind, name, refused; of a credential also taken back, attempts, lease.
 _SHORT, _LONG = 3, 6
@@ -96,10 +102,13 @@ class ReceiptReading:
         if not about:
             return closing
         revoked, dead = about.get(EventKind.LEASE_REVOKED, {}), about.get(EventKind.LEASE_DEAD, {})
+        refused_ms, closed = _later(closing.refused_after_ms, dead), about.get(EventKind.LEASE_CLOSED)
         return msgspec.structs.replace(
             closing,
+            detail="" if closed is None else f"closed by hand, because {closed.get('reason', '')}",
+            by_hand=closed is not None and refused_ms is None,
             revoked_after_ms=_later(closing.revoked_after_ms, revoked),
-            refused_after_ms=_later(closing.refused_after_ms, dead),
+            refused_after_ms=refused_ms,
             attempts=max(closing.attempts, _whole(dead, "attempts")),
         )
 

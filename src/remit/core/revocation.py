@@ -1,35 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fence: scopes, their epochs, and what an end means.
-
-Every call lies in several scopes: its task, the task's ancestors, the agents of all of these and their
-owners, the person it is for, the tool, the upstream, and everything. Each scope has an epoch that only rises.
-A task remembers the epochs of its scopes from when it was opened; once a scope's epoch is higher, nothing of
-that task is permitted any more. A locked scope also refuses new tasks until it is unlocked.
-"""
+"""Ends: what ends something, what is locked, and the record of what an end meant (the closure)."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
 
 from remit.core.replica import Acknowledgement
-from remit.core.task import NO_PERSON, Task, TaskState
-
-
-class ScopeKind(enum.StrEnum):
-    """What can be ended."""
-
-    TASK = "task"
-    AGENT = "agent"
-    OWNER = "owner"
-    PERSON = "person"
-    DELEGATION = "delegation"
-    TOOL = "tool"
-    UPSTREAM = "upstream"
-    EVERYTHING = "everything"
+from remit.core.task import TaskState
 
 
 class Cause(enum.StrEnum):
@@ -55,53 +35,6 @@ class Cause(enum.StrEnum):
 
 
 _UNHURRIED = frozenset({Cause.COMPLETED, Cause.DEADLINE, Cause.LEASE, Cause.IDLE, Cause.BUDGET, Cause.POLICY})
-
-EVERYTHING = "everything:*"
-
-
-def scope(kind: ScopeKind, name: str) -> str:
-    """Give the text form of a scope: `agent:contract-bot`."""
-    return f"{kind.value}:{name}"
-
-
-def scopes_of(task: Task) -> tuple[str, ...]:
-    """Give the scopes that a task lies in whatever it calls.
-
-    INVARIANT: a child lies in every scope of its ancestors, so that what ends one of these ends it too.
-    """
-    names = [EVERYTHING, scope(ScopeKind.OWNER, task.owner), scope(ScopeKind.AGENT, task.agent)]
-    for one in task.lineage:
-        names += [
-            scope(ScopeKind.OWNER, one.owner),
-            scope(ScopeKind.AGENT, one.agent),
-            scope(ScopeKind.TASK, one.task),
-        ]
-    for person in (task.on_behalf_of, task.intent.stated_by):
-        if person and not person.startswith(NO_PERSON):
-            names.append(scope(ScopeKind.PERSON, person))
-    if task.delegation:
-        names.append(scope(ScopeKind.DELEGATION, task.delegation))
-    return tuple(dict.fromkeys((*names, scope(ScopeKind.TASK, task.id))))
-
-
-def call_scopes(task: Task, tool: str) -> tuple[str, ...]:
-    """Give the scopes of a call: those of its task, and the tool and its upstream."""
-    upstream = tool.partition("/")[0]
-    return (*scopes_of(task), scope(ScopeKind.TOOL, tool), scope(ScopeKind.UPSTREAM, upstream))
-
-
-def risen(remembered: Mapping[str, int], current: Mapping[str, int], scopes: Iterable[str]) -> str:
-    """Give the first of `scopes` whose epoch is above the remembered one, or an empty text.
-
-    A scope that is in neither mapping has epoch 0.
-    """
-    if not current:
-        return ""  # nothing was ever ended
-    for name in scopes:
-        epoch = current.get(name)
-        if epoch is not None and epoch > remembered.get(name, 0):
-            return name
-    return ""
 
 
 class Fence(msgspec.Struct, frozen=True):
@@ -155,7 +88,8 @@ class Closing(msgspec.Struct, frozen=True):
 
     Of an upstream's credential, `name` is the sink, `refused_after_ms` when a probe with the dead credential
     was first refused there, `revoked_after_ms` when its source had taken it back, `attempts` the number of
-    times that it was tried, and `lease` its id.
+    times that it was tried, and `lease` its id. `by_hand`: no probe has shown that it is dead, and somebody
+    has closed it; `detail` says who, and why.
     """
 
     kind: str
@@ -165,11 +99,12 @@ class Closing(msgspec.Struct, frozen=True):
     revoked_after_ms: float | None = None
     attempts: int = 0
     lease: str = ""
+    by_hand: bool = False
 
     @property
     def open(self) -> bool:
-        """Whether it may still be of use to somebody."""
-        return self.refused_after_ms is None
+        """Whether it may still be of use to somebody, as far as anybody has said."""
+        return self.refused_after_ms is None and not self.by_hand
 
 
 class Closure(msgspec.Struct, frozen=True, kw_only=True):

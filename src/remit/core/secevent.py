@@ -57,8 +57,8 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class SubjectId(msgspec.Struct, frozen=True):
-    """Whom an event is about: simple subjects by the part that they play. A subject that stands alone is
-    under `""`, and so are aliases: several names of one.
+    """Whom an event is about: simple subjects by the part that they play, several where these are aliases:
+    names of one. A subject that stands alone is under `""`.
     """
 
     parts: dict[str, tuple[Subject, ...]]
@@ -66,11 +66,8 @@ class SubjectId(msgspec.Struct, frozen=True):
     def wire(self) -> dict[str, Json]:
         """Give it as it is written."""
         if set(self.parts) == {""}:
-            alone = self.parts[""]
-            if len(alone) == 1:
-                return alone[0].wire()
-            return {"format": "aliases", "identifiers": [one.wire() for one in alone]}
-        return {"format": "complex", **{name: of[0].wire() for name, of in self.parts.items()}}
+            return _wire(self.parts[""])
+        return {"format": "complex", **{name: _wire(of) for name, of in self.parts.items()}}
 
 
 class SecurityEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +78,12 @@ class SecurityEvent(msgspec.Struct, frozen=True, kw_only=True):
     issued: datetime
     subject: SubjectId
     events: dict[str, dict[str, Json]]
+
+
+def _wire(names: tuple[Subject, ...]) -> dict[str, Json]:
+    if len(names) == 1:
+        return names[0].wire()
+    return {"format": "aliases", "identifiers": [one.wire() for one in names]}
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -142,18 +145,21 @@ def read_subject(written: Mapping[str, Json]) -> SubjectId:
     """Read a subject; raises `Malformed`. One of a format that is not known is kept without its values."""
     form = written.get("format")
     if form == "complex" or (form is None and set(written) & _PARTS):
-        parts: dict[str, tuple[Subject, ...]] = {
-            name: (_simple(one),) for name, one in written.items() if name in _PARTS
-        }
+        parts = {name: _names(one) for name, one in written.items() if name in _PARTS}
         if not parts:
             raise _bad("its complex subject has no part")
         return SubjectId(parts)
-    if form == "aliases":
-        listed = written.get("identifiers")
-        if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_ALIASES:
-            raise _bad("its aliases are malformed")
-        return SubjectId({"": tuple(_simple(one) for one in listed)})
-    return SubjectId({"": (_simple(written),)})
+    return SubjectId({"": _names(written)})
+
+
+def _names(written: Json) -> tuple[Subject, ...]:
+    """Read one subject: a part of a complex one can have aliases, too (SSF 1.0 section 3.3)."""
+    if not isinstance(written, Mapping) or written.get("format") != "aliases":
+        return (_simple(written),)
+    listed = written.get("identifiers")
+    if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_ALIASES:
+        raise _bad("its aliases are malformed")
+    return tuple(_simple(one) for one in listed)
 
 
 def _simple(written: Json) -> Subject:

@@ -104,8 +104,10 @@ def kind_of(uri: str) -> SignalKind | None:
 
 def worsens(kind: SignalKind, payload: Mapping[str, Json]) -> bool:
     """Say whether an event tells of something that got worse."""
-    told = _HARMLESS.get(kind)
-    return told is None or payload.get(told[0]) not in told[1]
+    if (told := _HARMLESS.get(kind)) is None:
+        return True
+    value = payload.get(told[0])
+    return not isinstance(value, str) or value not in told[1]
 
 
 def reactions(

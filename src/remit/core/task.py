@@ -21,8 +21,15 @@ from remit.core.grant import Grant, GrantTemplate
 from remit.core.identity import Agent
 from remit.core.label import Label
 from remit.core.plan import Plan
+from remit.core.scope import EVERYTHING, ScopeKind, scope
 
 Json = Any
+
+MAX_CHAIN = 8
+"""Most agents in the chain of a task (RFC 8693 section 4.1: nested `act`).
+
+A longer chain is refused, never cut.
+"""
 
 
 class TaskState(enum.StrEnum):
@@ -260,6 +267,31 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
                 "deadline": self.deadline.isoformat(),
             }
         )
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that the task lies in, whatever it calls.
+
+        INVARIANT: a child lies in every scope of its ancestors, so that what ends one of these ends it too.
+        """
+        names = [EVERYTHING, scope(ScopeKind.OWNER, self.owner), scope(ScopeKind.AGENT, self.agent)]
+        for one in self.lineage:
+            names += [
+                scope(ScopeKind.OWNER, one.owner),
+                scope(ScopeKind.AGENT, one.agent),
+                scope(ScopeKind.TASK, one.task),
+            ]
+        for person in (self.on_behalf_of, self.intent.stated_by):
+            if person and not person.startswith(NO_PERSON):
+                names.append(scope(ScopeKind.PERSON, person))
+        if self.delegation:
+            names.append(scope(ScopeKind.DELEGATION, self.delegation))
+        return tuple(dict.fromkeys((*names, scope(ScopeKind.TASK, self.id))))
+
+    def call_scopes(self, tool: str) -> tuple[str, ...]:
+        """Return the scopes of a call: those of its task, and the tool and its upstream."""
+        upstream = tool.partition("/")[0]
+        return (*self.scopes, scope(ScopeKind.TOOL, tool), scope(ScopeKind.UPSTREAM, upstream))
 
     def active_at(self, now: datetime) -> bool:
         """Whether the task permits anything at `now`."""

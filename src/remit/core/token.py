@@ -28,6 +28,7 @@ from remit.core.drafts import (
 from remit.core.errors import Malformed, Unauthenticated
 from remit.core.identity import Actor, Principal
 from remit.core.label import Label, Trust
+from remit.core.task import MAX_CHAIN
 from remit.core.workload import Assurance, AttestationMethod, Confirmation
 
 Json = Any
@@ -36,9 +37,6 @@ TOKEN_TYPE = "at+jwt"
 #: Signature algorithms that remit issues and accepts. `none` and every symmetric one are absent by
 # construction.
 ALGORITHMS = ("ES256", "Ed25519")
-
-#: How many actors a chain may have. A longer one is refused, never cut.
-MAX_CHAIN = 8
 
 #: An identity token without a task: it opens tasks and calls nothing.
 AGENT_SCOPE = "remit:agent"

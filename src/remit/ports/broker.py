@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from remit.core.certificate import ClientCertificate
+from remit.core.errors import KeyUnavailable
 from remit.core.sigv4 import AwsSigner
 from remit.core.task import Task
 
@@ -67,6 +68,17 @@ class UpstreamCredential(msgspec.Struct, frozen=True, kw_only=True):
         return f"UpstreamCredential({self.lease!r}, {self.sink!r})"
 
 
+class Unfit(KeyUnavailable):
+    """A source has given what is not used, for `why`. It opens something all the same: whoever leases takes
+    `credential` back, like all others.
+    """
+
+    def __init__(self, why: KeyUnavailable, credential: UpstreamCredential) -> None:
+        """Take what is said of it, and what `revoke` needs."""
+        super().__init__(why.message, code=why.code, way_out=why.way_out, debug=why.debug)
+        self.credential = credential
+
+
 class Probe(enum.StrEnum):
     """What a sink says to a credential. `unreachable`: it has said neither yes nor no."""
 
@@ -104,7 +116,8 @@ class Broker(Protocol):
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
         """Give a credential of its own for a task; raises `KeyUnavailable` when there is none to be had,
-        `NothingDone` where it is sure that the source gave nothing: then nothing is taken back.
+        `NothingDone` where it is sure that the source gave nothing: then nothing is taken back, and `Unfit`
+        where what it gave is not used: then that is.
         """
         ...
 

@@ -8,9 +8,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
+from remit.core.errors import KeyUnavailable
 from remit.core.task import Task
 
 T = TypeVar("T")
+
+
+class UnfitConnection(KeyUnavailable):
+    """A server has given a refresh token that is not used, for `why`: whoever keeps them takes it back."""
+
+    def __init__(self, why: KeyUnavailable, refresh: str) -> None:
+        """Take what is said of it, and the token."""
+        super().__init__(why.message, code=why.code, way_out=why.way_out, debug=why.debug)
+        self.refresh = refresh
 
 
 class Connector(Protocol):
@@ -34,7 +44,10 @@ class Connector(Protocol):
         ...
 
     async def redeem(self, *, code: str, issuer: str, redirect_uri: str, verifier: str) -> str:
-        """Exchange the code that came back for a refresh token. `issuer` is the `iss` that came with it."""
+        """Exchange the code that came back for a refresh token. `issuer` is the `iss` that came with it.
+
+        Raises `UnfitConnection` where that gives more than was asked for.
+        """
         ...
 
     async def revoke(self, refresh: str) -> None:

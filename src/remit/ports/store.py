@@ -322,6 +322,9 @@ class Store(Protocol):
         `opened` decrypts what can be decrypted.
         """
 
+    async def last_events(self, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
+        """Give the index of the last event of each of these tasks, from which `entries` of a task begin."""
+
     async def inclusion(self, tenant: str, index: int, size: int) -> list[bytes]:
         """Give the inclusion proof of a leaf in the tree of `size` (RFC 6962 section 2.1.1)."""
 

@@ -24,6 +24,10 @@ class KeyUnusable(AgentFault):
     """The agent's key cannot be read, or others could read it too."""
 
 
+class KeyTaken(KeyUnusable):
+    """There is a key of this name already, and no key is ever replaced."""
+
+
 class GatewayUnreachable(AgentFault):
     """No answer came from the gateway. Whether it saw the request is not known."""
 

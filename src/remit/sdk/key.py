@@ -19,7 +19,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
-from remit.sdk.faults import KeyUnusable
+from remit.sdk.faults import KeyTaken, KeyUnusable
 
 Json = Any
 
@@ -86,7 +86,8 @@ class AgentKey:
         return cls(key)
 
     def save(self, path: Path) -> None:
-        """Write the key to a new file (0600, in a folder of 0700); an existing file is never replaced.
+        """Write the key to a new file (0600, in a folder of 0700). Raises `KeyTaken` for one that is there:
+        none is ever replaced.
 
         The file appears whole or not at all, and stays after a power loss once this has returned.
         """
@@ -102,7 +103,7 @@ class AgentKey:
             # A link, not a rename: it fails where the name is taken.
             os.link(draft, path)
         except FileExistsError:
-            raise KeyUnusable(f"`{path}` is there already", way_out="use it, or move it away") from None
+            raise KeyTaken(f"`{path}` is there already", way_out="use it, or move it away") from None
         finally:
             with contextlib.suppress(FileNotFoundError):
                 draft.unlink()

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
+from remit.sdk.connector import Look
 from remit.sdk.dpop import Prover
 from remit.sdk.faults import GatewayRefused, GatewayUnreachable
 from remit.sdk.key import AgentKey
@@ -63,20 +64,21 @@ class AgentSession(_TokenSource):
         *,
         ca_file: str = "",
         issuer: str = "",
+        look: Look | None = None,
     ) -> None:
         """Take the address, and the key or the platform's token by which the agent proves itself; `issuer` is
-        what the gateway calls itself, if not its address.
+        what the gateway calls itself, if not its address. `look` looks at each connection before it is used.
 
         All tokens are bound to a key of this session alone, which never leaves it (`prover`).
         """
         super().__init__()
-        self.gateway = Gateway(base_url, ca_file=ca_file, public_url=issuer)
+        self.gateway = Gateway(base_url, ca_file=ca_file, public_url=issuer, look=look)
         self.agent = agent
         self.prover = Prover()
         self._platform = key if isinstance(key, TokenFile) else None
         own = key if isinstance(key, AgentKey) else None
         self._who = OAuthIdentity(agent, key=own, method="" if own else "none")
-        self._web = Web(ca_file=ca_file)
+        self._web = Web(ca_file=ca_file, look=look)
         self._server: IssuerMetadata | None = None
 
     async def __aenter__(self) -> Self:

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import aiohttp
 from yarl import URL
 
+from remit.sdk.connector import AgentConnector, Look
 from remit.sdk.dpop import HEADER, PROOF_TRIES, Prover
 from remit.sdk.faults import AgentFault, GatewayRefused, GatewayUnreachable
 from remit.sdk.once import once
@@ -23,9 +24,6 @@ Json = Any
 CONNECT_TIMEOUT_S: Final = 10
 ANSWER_TIMEOUT_S: Final = 30
 MAX_ANSWER_BYTES: Final = 1024 * 1024
-#: Below the five seconds after which common servers close an idle connection: a request is not sent into
-#: one that is being closed, which could not be told from one that was carried out.
-IDLE_S: Final = 2
 #: Names the task of a request, for whatever stands before several replicas. It is a hint and gives nothing.
 TASK_HEADER: Final = "Remit-Task"
 #: How much of an answer is held before its sender is made to wait.
@@ -35,11 +33,13 @@ READ_AHEAD_BYTES: Final = 64 * 1024
 class Gateway:
     """A connection pool to one gateway. Made and closed inside one event loop."""
 
-    def __init__(self, base_url: str, *, ca_file: str = "", public_url: str = "") -> None:
+    def __init__(
+        self, base_url: str, *, ca_file: str = "", public_url: str = "", look: Look | None = None
+    ) -> None:
         """Take the gateway's address; plain `http:` is for the local machine alone.
 
         `ca_file` names the certificate authorities to trust instead of the system's; `public_url` is what the
-        gateway calls itself, if not its address.
+        gateway calls itself, if not its address. `look` looks at each connection before it is used.
         """
         self.base_url = checked_base(base_url)
         self.public_url = (public_url or self.base_url).rstrip("/")
@@ -47,7 +47,7 @@ class Gateway:
         if self.base_url.startswith("https:"):
             tls = ssl.create_default_context(cafile=ca_file or None)
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=tls, limit=0, keepalive_timeout=IDLE_S),
+            connector=AgentConnector(tls, look),
             middlewares=(once,),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),

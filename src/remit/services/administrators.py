@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from remit.core.errors import Conflict
 from remit.core.identity import Person, Role
 from remit.ports.store import Change, PutPerson, Store
+
+#: The code of a refusal to take one of them away.
+LAST: Final = "last-administrators"
 
 
 async def keep_administrators(
@@ -28,7 +33,7 @@ async def keep_administrators(
     if len(others) < needed:
         raise Conflict(
             f"`{person.name}` is one of the last administrators, and {needed} must stay",
-            code="last-administrators",
+            code=LAST,
             way_out="make another one first",
         )
     return tuple(PutPerson(one, was=one) for one in others[:needed])

@@ -105,4 +105,5 @@ def reactions_of(
     replicas.on_change.append(reactions.changed)
     replicas.on_loss.append(reactions.lost)
     replicas.on_gone.append(remains.gone)
+    remains.before_recovery = revocations.take_up
     return reactions

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from remit.core.event import Event, EventKind
-from remit.core.revocation import Closing, Closure, ScopeKind
+from remit.core.revocation import Closing, Closure
+from remit.core.scope import ScopeKind
 
 #: Tasks ended in one unit at the most; more are ended in further units, behind the same fence.
 BATCH = 500
@@ -24,6 +26,12 @@ def upstream_of(target: str) -> str:
     """Give the upstream that a scope is, empty for another one: its credentials serve no task any more."""
     kind, _, name = target.partition(":")
     return name if kind == ScopeKind.UPSTREAM else ""
+
+
+def once(closings: Iterable[Closing]) -> tuple[Closing, ...]:
+    """Give each lease once, as it was told of last."""
+    found = {one.lease or number: one for number, one in enumerate(closings)}
+    return tuple(found.values())
 
 
 def closure_event(closure: Closure, tenant: str) -> Event:

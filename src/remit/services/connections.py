@@ -5,8 +5,8 @@
    code: to the same browser, with the same person at it
 2. the refresh token that it is exchanged for is kept, sealed, for this person and upstream
 3. each use may give another one. That is kept before what it gave is used; nobody else uses it meanwhile
-4. it is revoked at its server when the person disconnects, or may not act any more. What is not confirmed
-   stays, opens nothing here, and is tried again
+4. it is revoked at its server when the person disconnects, connects again, or may not act any more. What is
+   not confirmed stays, opens nothing here, and is tried again
 5. each change is made to what was read, and to nothing else: where another process on the same store has
    changed it meanwhile, what that did stands, and a token that came in the end is revoked
 
@@ -29,13 +29,14 @@ import msgspec
 
 from remit.core.errors import Conflict, KeyUnavailable, NotFound, RemitError, Unauthenticated
 from remit.core.event import person_changed
+from remit.core.ids import ID_BYTES, make_id
 from remit.core.seal import NONCE_SIZE, seal, unseal
 from remit.core.task import NO_PERSON, Task
 from remit.core.ticket import ConnectVisit
-from remit.ports.connector import Connector
+from remit.ports.connector import Connector, UnfitConnection
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import PutValue, Store, Unit, UseAssertion
+from remit.ports.store import Change, PutValue, Store, Unit, UseAssertion
 from remit.services.authenticate import secret_digest
 from remit.services.families import challenge_of
 from remit.services.tickets import Tickets
@@ -46,6 +47,8 @@ Json = Any
 log = logging.getLogger("remit.connections")
 
 PREFIX: Final = "connection:"
+#: Where one is kept whose place another one has taken.
+OVER: Final = "connection-over:"
 #: How long somebody may be on their way to the server and back.
 VISIT: Final = timedelta(minutes=10)
 #: So long it is known that a version was replaced: no change is under way for longer.
@@ -55,6 +58,7 @@ TURN: Final = timedelta(days=1)
 class KeptConnection(msgspec.Struct, frozen=True, kw_only=True):
     """One connection in the store. `place` has given its token, and is shown it alone. `lost`: it takes the
     token no more. `ending`: it is being taken back, and opens nothing here. `version` counts its changes.
+    `over` is where it is kept once it is nobody's any more.
     """
 
     person: str
@@ -67,6 +71,7 @@ class KeptConnection(msgspec.Struct, frozen=True, kw_only=True):
     lost: bool = False
     ending: bool = False
     version: int = 0
+    over: str = ""
 
 
 class Connections:
@@ -126,29 +131,28 @@ class Connections:
         except Conflict:
             raise _not_begun() from None
         connector = self._connector(visit.upstream)
-        refresh = await connector.redeem(
-            code=code, issuer=issuer, redirect_uri=redirect_uri, verifier=visit.verifier
+        now, place = self._clock.now(), connector.place
+        new = KeptConnection(
+            person=person, upstream=visit.upstream, place=place, since=now, sealed="", sealed_by=""
         )
+        try:
+            refresh = await connector.redeem(
+                code=code, issuer=issuer, redirect_uri=redirect_uri, verifier=visit.verifier
+            )
+        except UnfitConnection as unfit:
+            await self._let_go(self._sealed(new, unfit.refresh))
+            raise
         async with self._turn(visit.upstream, person):
             before = await self._read(visit.upstream, person)
-            kept = self._sealed(
-                KeptConnection(
-                    person=person,
-                    upstream=visit.upstream,
-                    place=connector.place,
-                    since=self._clock.now(),
-                    sealed="",
-                    sealed_by="",
-                ),
-                refresh,
-            )
+            kept = self._sealed(new, refresh)
+            left = [self._left(before)] if before is not None and not before.lost else []
             try:
-                await self._keep(kept, "upstream-connected", before=before)
+                await self._keep(kept, "upstream-connected", *map(self._put_over, left), before=before)
             except Conflict:
-                await self._revoke(kept)
+                await self._let_go(kept)
                 raise
-        if before is not None and not before.lost:
-            await self._revoke(before)
+        for one in left:
+            await self._end(one)
         return visit.upstream
 
     async def disconnect(self, upstream: str, person: str) -> None:
@@ -217,7 +221,7 @@ class Connections:
         except Conflict:
             now_is = await self._read(found.upstream, found.person)
             if now_is is None or now_is.ending or now_is.since != found.since:
-                await self._revoke(following)
+                await self._let_go(following)
                 raise KeyUnavailable(
                     f"the connection of `{found.person}` to `{found.upstream}` has been ended",
                     code="not-connected",
@@ -240,6 +244,8 @@ class Connections:
                         found = ending
             if found.ending:
                 await self._end(found)
+        for left in await self._all(OVER):
+            await self._end(left)
 
     async def reseal(self) -> None:
         """Seal every token under the current sealing key, so that the others can be destroyed."""
@@ -249,11 +255,16 @@ class Connections:
                 if found is not None:
                     with contextlib.suppress(Conflict):
                         await self._keep(self._sealed(found, self._open(found)), before=found)
+        for left in await self._all(OVER):
+            await self._store.commit(Unit((self._put_over(self._sealed(left, self._open(left))),)))
 
     # What they share.
 
     async def _end(self, found: KeptConnection) -> None:
         if not await self._revoke(found):
+            return
+        if found.over:
+            await self._store.commit(Unit((PutValue(self._tenant, OVER + found.over, None),)))
             return
         async with self._turn(found.upstream, found.person):
             now_is = await self._read(found.upstream, found.person)
@@ -262,6 +273,19 @@ class Connections:
                 gone = (self._turned(now_is), PutValue(self._tenant, place, None))
                 with contextlib.suppress(Conflict):
                     await self._store.commit(Unit(gone, tenant=self._tenant))
+
+    async def _let_go(self, one: KeptConnection) -> None:
+        """End what came too late to be anybody's."""
+        left = self._left(one)
+        await self._store.commit(Unit((self._put_over(left),)))
+        await self._end(left)
+
+    def _left(self, one: KeptConnection) -> KeptConnection:
+        """Give it as it is kept beside the one that has its place, until it is dead at its server."""
+        return msgspec.structs.replace(one, ending=True, over=make_id("con", self._entropy.bytes(ID_BYTES)))
+
+    def _put_over(self, left: KeptConnection) -> PutValue:
+        return PutValue(self._tenant, OVER + left.over, msgspec.to_builtins(left))
 
     async def _revoke(self, found: KeptConnection) -> bool:
         connector = self.connectors.get(found.upstream)
@@ -296,10 +320,9 @@ class Connections:
     def _turn(self, upstream: str, person: str) -> asyncio.Lock:
         return self._turns.setdefault((upstream, person), asyncio.Lock())
 
-    async def _all(self) -> list[KeptConnection]:
-        return [
-            msgspec.convert(one, KeptConnection) for one in await self._store.values(self._tenant, PREFIX)
-        ]
+    async def _all(self, prefix: str = PREFIX) -> list[KeptConnection]:
+        found = await self._store.values(self._tenant, prefix)
+        return [msgspec.convert(one, KeptConnection) for one in found]
 
     async def _read(self, upstream: str, person: str) -> KeptConnection | None:
         found = await self._store.values(self._tenant, _place(upstream, person))
@@ -309,7 +332,9 @@ class Connections:
             return None
         return kept
 
-    async def _keep(self, kept: KeptConnection, change: str = "", *, before: KeptConnection | None) -> None:
+    async def _keep(
+        self, kept: KeptConnection, change: str = "", *more: Change, before: KeptConnection | None
+    ) -> None:
         """5. Keep it in place of what was read `before`; raises `Conflict` where that stands no more."""
         place = _place(kept.upstream, kept.person)
         kept = msgspec.structs.replace(kept, version=before.version + 1 if before is not None else 0)
@@ -324,7 +349,8 @@ class Connections:
             facts={"upstream": kept.upstream},
         )
         try:
-            await self._store.commit(Unit((*turned, put), (event,) if change else (), tenant=self._tenant))
+            events = (event,) if change else ()
+            await self._store.commit(Unit((*turned, put, *more), events, tenant=self._tenant))
         except Conflict:
             raise Conflict("the connection was changed meanwhile", way_out="try again") from None
 

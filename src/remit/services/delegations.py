@@ -14,7 +14,8 @@ from remit.core.errors import Forbidden, Malformed, NotFound
 from remit.core.event import Event, EventKind
 from remit.core.identity import Memberships, Person
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.revocation import Cause, Closure, ScopeKind
+from remit.core.revocation import Cause, Closure
+from remit.core.scope import ScopeKind
 from remit.core.task import TaskType, check_parameters
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import PutDelegation, Store, Unit, UsePerson

@@ -19,7 +19,8 @@ from typing import Final
 
 from remit.core.approval import Approval, ApprovalState
 from remit.core.errors import Conflict
-from remit.core.revocation import Closing, risen, scopes_of
+from remit.core.revocation import Closing
+from remit.core.scope import risen
 from remit.core.task import Task
 from remit.ports.runtime import Clock
 from remit.ports.store import PutApproval, Store, Unit
@@ -63,7 +64,7 @@ class Derived:
         """1 to 3; nothing is awaited. Without `each` a task stands for its tokens."""
         live = self._live.get(task.id)
         epochs = self._store.epochs(self._tenant)
-        shut = live is None or live.task.state.ended or bool(risen(task.epochs, epochs, scopes_of(task)))
+        shut = live is None or live.task.state.ended or bool(risen(task.epochs, epochs, task.scopes))
         handed = first.id in task.ancestors
         found = [self._closing("child-task" if handed else "task", task.id, started_s, shut=shut)]
         if live is not None and each:

@@ -13,7 +13,8 @@ from remit.core.event import Event, EventKind
 from remit.core.finding import Finding, FindingKind
 from remit.core.identity import TEAM, Agent, AgentState, Memberships, Person, Role
 from remit.core.ids import check_name, check_subject
-from remit.core.revocation import Cause, ScopeKind
+from remit.core.revocation import Cause
+from remit.core.scope import ScopeKind
 from remit.core.workload import Binding, checked_binding, workload_of
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, PutAgent, PutPerson, Store, Unit, UsePerson

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from remit.core.checkpoint import Checkpoint, LogProof, Note, VerifierKey, open_checkpoint, sign_checkpoint
-from remit.core.errors import Conflict, Malformed, NotFound, VerificationFailed
+from remit.core.errors import Conflict, HeadMissing, Malformed, NotFound, VerificationFailed
 from remit.core.event import Event, EventKind
-from remit.core.export import checkpoint_line, event_line, header_line
-from remit.core.merkle import leaf_hash
+from remit.core.export import checkpoint_line, event_line, header_line, read_leaf
+from remit.core.merkle import leaf_hash, verify_consistency
 from remit.ports.keys import CheckpointKeys
 from remit.ports.log import Head, HeadKeeper
 from remit.ports.runtime import Clock
@@ -42,6 +42,10 @@ class Evidence:
         self._clock = clock
         self._tenant = tenant
         self._lock = asyncio.Lock()
+        #: The last head with which the log was seen to begin.
+        self._grown_from: Head | None = None
+        #: Whether another one was found.
+        self.forked = False
         self.origin = origin
 
     @property
@@ -62,12 +66,7 @@ class Evidence:
         head = self._heads.read(self.origin)
         if head is None:
             if size:
-                raise VerificationFailed(
-                    f"the log of tenant `{self._tenant}` has {size} events, and its signed head is gone",
-                    code="head-missing",
-                    way_out="restore the head's file (`log_head.path`) from a copy, or from a witness of the "
-                    "log; a replica that is new here takes that of another one",
-                )
+                raise HeadMissing(self._tenant, size)
             return
         if not self._ours(head):
             raise VerificationFailed(
@@ -77,10 +76,14 @@ class Evidence:
             )
 
     async def checkpoint(self) -> Head:
-        """Sign the log as it is committed now, and keep the head outside the store; gives the head."""
+        """Sign the log as it is committed now, and keep the head outside the store; gives the head. Raises
+        `VerificationFailed` where the head that is there is of another log.
+        """
         async with self._lock:
-            size, root = await self._store.root(self._tenant)
+            # In this order: what another replica has signed was committed before.
             previous = self._heads.read(self.origin)
+            size, root = await self._store.root(self._tenant)
+            await self._see_grown(previous, size, root)
             if previous is not None and previous.size == size and previous.root == root:
                 return previous
             checkpoint = Checkpoint(self.origin, size, root)
@@ -92,8 +95,32 @@ class Evidence:
                 ahead = self._heads.read(self.origin)
                 if ahead is None or not self._ours(ahead):
                     raise
+                await self._see_grown(ahead, *await self._store.root(self._tenant))
                 return ahead
+            self._grown_from = head
             return head
+
+    async def _see_grown(self, head: Head | None, size: int, root: bytes) -> None:
+        """See that the log begins with what a head says; raises `VerificationFailed`.
+
+        INVARIANT: nobody signs two histories beside one another: of two that go on from copies of one store,
+        and keep their heads in one place, the second to sign finds out.
+        """
+        if head is None or head == self._grown_from:
+            return
+        between = 0 < head.size < size
+        proof = await self._store.consistency(self._tenant, head.size, size) if between else []
+        try:
+            verify_consistency(head.size, size, proof, head.root, root)
+        except VerificationFailed:
+            self.forked = True
+            raise VerificationFailed(
+                f"the log is not the one whose head of {head.size} events is kept: another remit signs it, "
+                "from a copy of the store, or the store was set back",
+                code="log-forked",
+                way_out="stop one of them; the store that the head belongs to is the true one",
+            ) from None
+        self._grown_from = head
 
     def _ours(self, head: Head) -> bool:
         wanted = Checkpoint(self.origin, head.size, head.root)
@@ -205,13 +232,25 @@ def _signed_by(head: Head, key: str, wanted: Checkpoint) -> bool:
     return opened.checkpoint == wanted
 
 
+def is_as_recorded(entry: Entry) -> bool:
+    """Whether a row holds the leaf of its hash, says what that leaf says, and opens to its values."""
+    if leaf_hash(entry.leaf) != entry.leaf_hash:
+        return False
+    try:
+        record, _ = read_leaf(entry.leaf)
+    except ValueError:
+        return False
+    sealed = bool(entry.sealed) or not record.sealed
+    # Openings are None where none were asked for, or their key is gone. Empty ones do not fit their leaf.
+    return (entry.kind, entry.task) == (record.kind, record.task) and sealed and entry.openings != {}
+
+
 def readable(entry: Entry) -> dict[str, object]:
     """Give an event as people and programs read it: its record, with the opened values in place.
 
-    Raises `VerificationFailed` where the leaf or the values are not those that were recorded.
+    Raises `VerificationFailed` where the row is not what was recorded.
     """
-    # Openings are None where none were asked for, or their key is gone. Empty ones do not fit their leaf.
-    if leaf_hash(entry.leaf) != entry.leaf_hash or entry.openings == {}:
+    if not is_as_recorded(entry):
         raise VerificationFailed(
             f"event {entry.index} is not the one that was recorded: it was changed in the store",
             code="event-changed",

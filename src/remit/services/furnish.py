@@ -11,7 +11,6 @@ from remit.services.among import reactions_of, remains_of, roster_of, spent_of, 
 from remit.services.answer import Answers
 from remit.services.approvals import Approvals
 from remit.services.authenticate import Authenticator
-from remit.services.authorization_server import authorization_server
 from remit.services.authorize import Authorizer
 from remit.services.chains import Chains
 from remit.services.credentials import Credentials
@@ -24,6 +23,7 @@ from remit.services.directory import Directory
 from remit.services.evidence import Evidence
 from remit.services.findings import Findings
 from remit.services.forgetting import Forgetting
+from remit.services.furnish_oauth import authorization_server
 from remit.services.holdings import Holdings
 from remit.services.house import House
 from remit.services.late import LateOutcomes
@@ -167,7 +167,7 @@ def furnish(o: Outfit) -> House:
         end_on=o.end_on,
     )
     personnel = personnel_of(o, authenticator, directory, revocations, approvals, findings)
-    locks = Locks(store=o.store, revocations=revocations, personnel=personnel, tenant=o.tenant)
+    locks = Locks(store=o.store, revocations=revocations, agreed=personnel.agreed, tenant=o.tenant)
     signals = HeardSignals(
         store=o.store,
         clock=o.clock,

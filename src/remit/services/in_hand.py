@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from remit.core.errors import Fenced, OutOfForce
-from remit.core.revocation import Indeterminate, risen
+from remit.core.revocation import Indeterminate
+from remit.core.scope import risen
 from remit.core.task import Task
 
 

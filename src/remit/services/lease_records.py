@@ -20,7 +20,7 @@ from remit.core.ids import ID_BYTES, make_id
 from remit.core.revocation import Closing
 from remit.core.seal import NONCE_SIZE, seal, unseal
 from remit.core.task import Task
-from remit.ports.broker import Broker, Shared, Tracing, UpstreamCredential
+from remit.ports.broker import Broker, LeaseWanted, Shared, Tracing, Unfit, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, PutValue, Store, Unit
@@ -89,6 +89,10 @@ class HeldLease:
         self.why = ""
         self.due_s = 0.0
         self.told_open = False
+        #: Whether it is known to have a record: where that is gone, somebody else has seen it dead.
+        self.kept = False
+        #: Who has closed it by hand, and why.
+        self.by_hand: tuple[str, str] | None = None
         #: What has happened to it and could not be recorded yet.
         self.untold: list[Event] = []
         self.closures: list[tuple[str, str]] = []
@@ -132,6 +136,15 @@ class HeldLease:
             return False
         return now >= until - min((until - self.record.issued) / 5, MARGIN)
 
+    async def obtain(self, wanted: LeaseWanted) -> Unfit | None:
+        """Ask its source, and have what that gives; gives why it is not used, where it is not."""
+        try:
+            self.credential = await self.broker.obtain(wanted)
+        except Unfit as fault:
+            self.credential = fault.credential
+            return fault
+        return None
+
     async def ask(self, patience_s: float) -> None:
         """Learn from the source of what is shared, once it is there, whether it still counts; raises
         `KeyUnavailable`.
@@ -156,6 +169,8 @@ class HeldLease:
         """Give what a closure says of it."""
         waiting = "its source has not answered yet" if self.revokes else "not tried yet"
         detail = "" if self.dead else f"still open: {self.why or waiting}"
+        if self.by_hand is not None and not self.dead:
+            detail = "closed by hand by {}, because {}".format(*self.by_hand)
         return Closing(
             kind=self.record.kind,
             name=self.given.sink,
@@ -164,6 +179,7 @@ class HeldLease:
             revoked_after_ms=self.revoked_ms,
             attempts=self.probes,
             lease=self.id,
+            by_hand=self.by_hand is not None and not self.dead,
         )
 
     def told(self) -> dict[str, Json]:
@@ -264,6 +280,7 @@ class LeaseRecords:
                 sealed_by=sealed_by,
             )
         await self._commit(PutValue(self._tenant, _place(held.id), msgspec.to_builtins(held.record)), *events)
+        held.kept = True
 
     async def drop(self, held: HeldLease, changes: tuple[Change, ...] = (), *events: Event) -> None:
         """Let go of a lease that is dead, with what else becomes true by that."""

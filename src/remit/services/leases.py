@@ -3,8 +3,8 @@
 
 1. the first call that needs one asks its broker; calls that come meanwhile wait for the same answer
 2. where the source can be asked by name, the lease is kept before that; else as soon as there is an answer. A
-   credential that cannot be kept is taken back and not used; nor is the first one at an upstream where the
-   probe refuses it alive, for then its refusal at the end would show nothing
+   credential that cannot be kept, or is not fit for use, is taken back; nor is the first one used at an
+   upstream where the probe refuses it alive, for then its refusal at the end would show nothing
 3. one that runs out is replaced before it does, and let go when its last call is over
 4. when the task ends, in whatever way, or its upstream is ended, it is taken back (`taking_back`)
 5. what a process that stopped has left is taken back by the next one, for no call of it goes on
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -39,19 +39,16 @@ from remit.ports.broker import Broker, LeaseWanted, Probe, Replaceable, Upstream
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
-from remit.services.gone_broker import GoneBroker
-from remit.services.lease_records import HeldLease, LeaseRecord, LeaseRecords, OpenSink, unavailable
+from remit.services.lease_records import HeldLease, LeaseRecords, OpenSink, unavailable
+from remit.services.left_leases import LeftLeases, Living
 from remit.services.scrub import NO_SCRUBBER, Scrubber
 from remit.services.taking_back import TakingBack
 
 Json = Any
-Living = Callable[[], Awaitable[Collection[str]]]
 
 #: Longest wait for a credential, and for a process to answer.
 OBTAIN_S: Final = 15.0
 START_S: Final = 90.0
-#: Closures that are looked through after a start.
-MANY: Final = 1_000
 
 
 class Leases:
@@ -87,6 +84,14 @@ class Leases:
         self.times = self._back.times
         self._current: dict[tuple[str, str, str], HeldLease] = {}
         self._held: dict[str, HeldLease] = {}
+        self.left = LeftLeases(
+            held=self._held,
+            brokers=(brokers, self._processes),
+            records=self._records,
+            back=self._back,
+            store=store,
+            tenant=tenant,
+        )
         #: Upstreams, by kind, whose probe has accepted a credential that lives.
         self._seen: set[tuple[str, str]] = set()
         self._stopped = False
@@ -192,8 +197,7 @@ class Leases:
     async def sweep(self) -> int:
         """Try again to take back what is still open; gives how much that is. For a background loop."""
         left = await self._back.sweep()
-        for gone in [one for one in self._held.values() if not self._open(one)]:
-            del self._held[gone.id]
+        self._held = {name: one for name, one in self._held.items() if self._open(one)}
         return left
 
     def rest(self, upstream: str, idle_s: float, busy: Callable[[str], bool]) -> list[HeldLease]:
@@ -213,16 +217,8 @@ class Leases:
             self._let_go(held, self._clock.boot_s())
 
     async def recover(self, living: Living | None = None) -> int:
-        """Take back what others than the `living` (asked after that was read) have left; gives how much."""
-        kept = [one for one in await self._records.left() if one.id not in self._held]
-        apart = await living() if kept and living is not None else ()
-        left = [one for one in kept if one.holder not in apart]
-        closures = await self._store.closures(self._tenant, limit=MANY) if left else []
-        for record in left:
-            held = self._held[record.id] = HeldLease(record, self._broker_of(record))
-            held.credential = self._records.open(record)
-        await self._back.go_on([self._held[one.id] for one in left], closures)
-        return len(left)
+        """5. Take back what others than the `living` have left; gives how much."""
+        return await self.left.recover(living)
 
     async def reseal(self) -> None:
         """Seal every credential under the current sealing key, so that the others can be destroyed."""
@@ -336,10 +332,11 @@ class Leases:
             if broker.traceable:
                 await self._records.keep(held)
             async with asyncio.timeout(patience_s):
-                given = await broker.obtain(LeaseWanted(held.id, upstream, held.wanted, env, secrets))
-            held.credential = given
-            await self._records.keep(held, self._issued(held, given.until))
-            await self._see(held, given)
+                unfit = await held.obtain(LeaseWanted(held.id, upstream, held.wanted, env, secrets))
+            await self._records.keep(held, self._issued(held, held.given.until))
+            if unfit is not None:
+                raise unfit
+            await self._see(held, held.given)
         except (RemitError, TimeoutError) as fault:
             held.why = fault.message if isinstance(fault, RemitError) else "its source does not answer"
             held.nothing = isinstance(fault, NothingDone)
@@ -391,10 +388,3 @@ class Leases:
         if self._current.get(held.key) is held:
             del self._current[held.key]
         self._back.begin(held, started_s)
-
-    def _broker_of(self, record: LeaseRecord) -> Broker:
-        for known in (self._brokers, self._processes):
-            broker = known.get(record.upstream)
-            if broker is not None and broker.kind == record.kind:
-                return broker
-        return GoneBroker(record.upstream, record.kind)

@@ -18,7 +18,7 @@ from remit.core.errors import Elsewhere, Fenced, NotFound, Unauthenticated
 from remit.core.identity import Agent, Memberships
 from remit.core.label import Classes
 from remit.core.provenance import KEY_BYTES
-from remit.core.revocation import risen
+from remit.core.scope import risen
 from remit.core.task import Budgets, Task, TaskState
 from remit.core.token import AccessClaims
 from remit.ports.runtime import Clock, Entropy

@@ -20,7 +20,6 @@ from remit.core.owed import joined, payments
 from remit.core.plan import Plan
 from remit.core.provenance import Index
 from remit.core.request import AccessRequest
-from remit.core.revocation import call_scopes, scopes_of
 from remit.core.task import Budgets, Task
 from remit.core.token import AccessClaims
 from remit.core.tool import RESERVED_OPERATIONS, Tool, ToolState
@@ -87,7 +86,7 @@ class LiveTask:
         self.bounds_bytes = any(one.result_bytes is not None for one in self.bounds.values())
         self.unbounded = dict.fromkeys(self.bounds, Budgets())
         self.own = own_accounts(task)
-        self.scopes = scopes_of(task)
+        self.scopes = task.scopes
         self.authority_hash = task.authority_hash
         #: Tokens of it that were issued or shown here: when each runs out, and its grant.
         self.tokens: dict[str, tuple[int, str]] = {}
@@ -131,7 +130,7 @@ class LiveTask:
         """Give the scopes of a call to `tool`."""
         found = self._scopes_by_tool.get(tool)
         if found is None:
-            found = self._scopes_by_tool[tool] = call_scopes(self.task, tool)
+            found = self._scopes_by_tool[tool] = self.task.call_scopes(tool)
         return found
 
     def sees(self, tool: Tool, *, observed: bool) -> bool:

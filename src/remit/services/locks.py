@@ -8,22 +8,32 @@ sensitive, it needs two. What the other end of a lock is has no say in it: no ag
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from typing import Protocol
+
 from remit.core.errors import Forbidden, NotFound
 from remit.core.identity import TEAM, Person
-from remit.core.revocation import EVERYTHING, Cause, Lock, ScopeKind, scope
+from remit.core.revocation import Cause, Lock
+from remit.core.scope import EVERYTHING, ScopeKind, scope
 from remit.ports.store import Store
-from remit.services.personnel import Personnel
 from remit.services.revocations import Revocations
+
+
+class SecondPerson(Protocol):
+    """Asks for a second administrator, where the configuration demands one."""
+
+    def __call__(self, act: str, about: str, *, by: str) -> Awaitable[None]:
+        """Return where the act may go on; raise `Forbidden` where nobody else has asked yet."""
 
 
 class Locks:
     """Says what is locked, and unlocks."""
 
-    def __init__(self, *, store: Store, revocations: Revocations, personnel: Personnel, tenant: str) -> None:
+    def __init__(self, *, store: Store, revocations: Revocations, agreed: SecondPerson, tenant: str) -> None:
         """Take the parts."""
         self._store = store
         self._revocations = revocations
-        self._personnel = personnel
+        self._agreed = agreed
         self._tenant = tenant
 
     async def all(self) -> list[Lock]:
@@ -56,7 +66,7 @@ class Locks:
                 code="self",
                 way_out="ask another administrator",
             )
-        await self._personnel.agreed("unlock", target, by=person.name)
+        await self._agreed("unlock", target, by=person.name)
         await self._revocations.unlock(kind, name, by=person.name)
 
     async def _is_theirs(self, kind: ScopeKind, name: str, person: Person) -> bool:

@@ -8,14 +8,14 @@ log may be long. This reads each leaf, a page at a time.
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Any, Final
 
-from remit.core.export import read_leaf
+from remit.core.errors import VerificationFailed
 from remit.core.finding import FindingKind
-from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
+from remit.core.merkle import Frontier, new_tile_nodes
 from remit.ports.log import Head
 from remit.ports.store import Entry, Store
-from remit.services.evidence import Evidence
+from remit.services.evidence import Evidence, is_as_recorded, readable
 from remit.services.findings import Findings
 
 log = logging.getLogger("remit.evidence")
@@ -43,40 +43,54 @@ class LogReading:
 
     async def turn(self) -> None:
         """Read the next page; for a background loop."""
+        if self._evidence.forked and self.state != "changed":
+            await self._changed(
+                -1, "another remit signs it from a copy of the store, or the store was set back"
+            )
         if self.state != "reading":
             return
         head = self._head = self._head or await self._evidence.checkpoint()
         start, hashes = self._frontier.size, list[bytes]()
         left = head.size - start
+        ends: dict[str, int] = {}
         for entry in await self._store.entries(self._tenant, start=start, limit=min(PAGE, left)):
-            if entry.index != start + len(hashes) or not _is_as_recorded(entry):
+            if entry.index != start + len(hashes) or not is_as_recorded(entry):
                 break
             hashes.append(entry.leaf_hash)
+            if entry.task:
+                ends[entry.task] = entry.index
+        # Where the store lets a task end: before an event of it, that one would be in no reading of the task.
+        known = await self._store.last_events(self._tenant, list(ends))
+        cut = [index for task, index in ends.items() if known.get(task, -1) < index]
         self._frontier, _ = new_tile_nodes(self._frontier, hashes)
         if len(hashes) < min(PAGE, left):
             await self._changed(
                 self._frontier.size, "the event is missing, or is not the one that was recorded"
             )
+        elif cut:
+            await self._changed(cut[0], "the store lets the events of its task end before it")
         elif self._frontier.size == head.size:
             if self._frontier.root() == head.root:
                 self.state = "holds"
             else:
                 await self._changed(-1, "the events are not those that were signed")
 
+    def shown(self, entry: Entry) -> dict[str, object]:
+        """Give an event for reading. Of one that was changed nothing is given but its index and why, as
+        `damaged`; it is found as the reading finds it.
+        """
+        try:
+            return readable(entry)
+        except VerificationFailed as fault:
+            self._findings.notice(*self._found(entry.index, fault.message))
+            self.state = "changed"
+            return {"index": entry.index, "damaged": fault.message}
+
     async def _changed(self, event: int, why: str) -> None:
-        log.error("the log was changed in the store: event %s: %s", event, why)
-        about = f"log:{self._evidence.origin}"
-        await self._findings.see(FindingKind.LOG_CHANGED, about, str(event), {"event": event, "why": why})
+        await self._findings.see(*self._found(event, why))
         self.state = "changed"
 
-
-def _is_as_recorded(entry: Entry) -> bool:
-    """Whether a row holds the leaf of its hash, and says beside it what the leaf says."""
-    if leaf_hash(entry.leaf) != entry.leaf_hash:
-        return False
-    try:
-        record, _ = read_leaf(entry.leaf)
-    except ValueError:
-        return False
-    sealed = bool(entry.sealed) or not record.sealed
-    return (entry.kind, entry.task) == (record.kind, record.task) and sealed
+    def _found(self, event: int, why: str) -> tuple[FindingKind, str, str, dict[str, Any]]:
+        log.error("the log was changed in the store: event %s: %s", event, why)
+        about = f"log:{self._evidence.origin}"
+        return FindingKind.LOG_CHANGED, about, str(event), {"event": event, "why": why}

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 
 from remit.core.finding import FindingKind, FindingState
 from remit.core.identity import TEAM, Agent, AgentState, Person
-from remit.core.revocation import Cause, ScopeKind, scope
+from remit.core.revocation import Cause
+from remit.core.scope import ScopeKind, scope
 from remit.services.findings import Findings
 from remit.services.revocations import Revocations
 

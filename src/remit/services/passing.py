@@ -17,10 +17,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from remit.core import passing
-from remit.core.errors import Elsewhere, Malformed, RemitError, StoreUnavailable, UpstreamUnreachable
+from remit.core.errors import (
+    Elsewhere,
+    Malformed,
+    OwnerAway,
+    RemitError,
+    StoreUnavailable,
+    UpstreamUnreachable,
+)
 from remit.core.passing import Numbers, Passage, Seen
 from remit.core.replica import Replica
-from remit.core.revocation import ScopeKind, scopes_of
+from remit.core.scope import ScopeKind
 from remit.core.task import Task
 from remit.ports.fleet import Raised
 from remit.ports.keys import SealingKeys
@@ -49,7 +56,7 @@ class Family(NamedTuple):
     @classmethod
     def of(cls, task: Task) -> Family:
         """Remember a task."""
-        return cls(root_of(task), frozenset(scopes_of(task)), task.epochs)
+        return cls(root_of(task), frozenset(task.scopes), task.epochs)
 
     def ended_by(self, raised: Raised, upstream: str) -> bool:
         """Whether a fence ends a call of the task to an upstream; to any where that is empty.
@@ -209,12 +216,12 @@ class Passing:
                 async for piece in answer.pieces():
                     parts.append(piece)
                     if sum(map(len, parts)) > MAX_ANSWER_BYTES:
-                        raise away("it answered too much")
+                        raise OwnerAway("it answered too much")
                 return WholeAnswer(answer.status, b"".join(parts))
         except UpstreamUnreachable as fault:
-            raise away(fault.message, sent=fault.sent) from fault
+            raise OwnerAway(fault.message, sent=fault.sent) from fault
         except TimeoutError:
-            raise away("it did not answer in time", sent=True) from None
+            raise OwnerAway("it did not answer in time", sent=True) from None
 
     def names_both(self, value: bytes) -> None:
         """Raise `Malformed` or `Elsewhere` unless a header names a living replica, and this one."""
@@ -240,17 +247,6 @@ class Passing:
                 del self._met[gone]
         self.counts["from others"] += 1
         return passage
-
-
-def away(debug: str, *, sent: bool = False) -> StoreUnavailable:
-    """Give the fault of a replica that does not answer; with `sent` it may have done what it was asked."""
-    return StoreUnavailable(
-        "the replica that serves this task does not answer"
-        + ("; the call may have taken effect" if sent else ""),
-        code="task-owner-away",
-        way_out="call again; another replica takes the task over within moments",
-        debug=debug,
-    )
 
 
 def _shorten(known: OrderedDict[str, Any]) -> None:

@@ -17,11 +17,12 @@ import msgspec
 
 from remit.core.approval import may_approve
 from remit.core.canonical import digest
-from remit.core.errors import Conflict, Forbidden
+from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden
 from remit.core.event import Event, person_changed
 from remit.core.finding import Finding, FindingKind, finding_id
 from remit.core.identity import Person, Role
-from remit.core.revocation import Cause, ScopeKind, scope
+from remit.core.revocation import Cause
+from remit.core.scope import ScopeKind, scope
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, EndCredentials, PutPerson, PutValue, Store, Unit
 from remit.services.administrators import keep_administrators
@@ -98,12 +99,7 @@ class Personnel:
         their name, and by the agents that they alone answer for.
         """
         async with self._one:
-            person = await self._other(name, by)
-            kept = await self._keep(person, frozenset())
-            changed = msgspec.structs.replace(person, active=False)
-            ended = EndCredentials(self._tenant, name)
-            facts = {"reason": reason}
-            await self._commit(person, changed, "deactivated", by, *kept, ended, facts=facts, mute=True)
+            changed = await self._out_of_service(name, by, reason)
         why = reason or "the person was deactivated"
         for kind, cause in (
             (ScopeKind.PERSON, Cause.PERSON_LEFT),
@@ -113,6 +109,21 @@ class Personnel:
             # Locked, so that a task that is being opened meanwhile does not slip through.
             await self._revocations.end_scope(kind, name, reason=why, by=by, lock=True, cause=cause)
         await self._directory.look_at_owners()
+        return changed
+
+    async def _out_of_service(self, name: str, by: str, reason: str, tries: int = TRIES) -> Person:
+        person = await self._other(name, by)
+        kept = await self._keep(person, frozenset())
+        changed = msgspec.structs.replace(person, active=False)
+        ended = EndCredentials(self._tenant, name)
+        facts = {"reason": reason}
+        try:
+            await self._commit(person, changed, "deactivated", by, *kept, ended, facts=facts, mute=True)
+        except ChangedMeanwhile:
+            # A sign-in that brings other groups at the same moment keeps nobody in service.
+            if tries == 1:
+                raise
+            return await self._out_of_service(name, by, reason, tries - 1)
         return changed
 
     async def activate(self, name: str, *, by: str) -> Person:

@@ -17,7 +17,8 @@ import msgspec
 
 from remit.core.bundle import Bundle
 from remit.core.errors import RemitError
-from remit.core.revocation import Closing, Closure, risen
+from remit.core.revocation import Closing, Closure
+from remit.core.scope import risen
 from remit.ports.fleet import FenceAck, Raised, Sight
 from remit.ports.runtime import Clock
 from remit.ports.store import Store

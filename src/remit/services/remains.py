@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
 import msgspec
 
 from remit.core.errors import Elsewhere
 from remit.core.event import CallOutcome, Event, EventKind
-from remit.core.revocation import Indeterminate, call_scopes
+from remit.core.revocation import Indeterminate
 from remit.ports.fleet import Fleet, Raised
 from remit.ports.runtime import Clock
-from remit.ports.store import PutValue, Store, Unit
+from remit.ports.store import Change, PutValue, Store, Unit
 from remit.services.leases import Leases
 from remit.services.ownership import Ownership
 from remit.services.replicas import Gathered, Replicas
@@ -34,6 +34,10 @@ PREFIX = "adrift:"
 ADRIFT = timedelta(days=1)
 #: Seconds between two looks for credentials of the gone.
 LOOK_S = 30.0
+
+
+async def _nothing() -> None:
+    """Nobody has anything to do."""
 
 
 class Adrift(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,11 +74,17 @@ class Remains:
         self._clock = clock
         self._tenant = tenant
         self._looked_s: float | None = None
+        #: Completes ends that were cut short: they list what is closed and taken back after it.
+        self.before_recovery: Callable[[], Awaitable[object]] = _nothing
 
     @property
     def tends(self) -> bool:
         """Whether this replica does what one does for all."""
         return self._ownership.holds(CHORES)
+
+    def checks(self) -> tuple[Change, ...]:
+        """Give what a commit must check that only whoever tends may make; raises `Elsewhere`."""
+        return self._ownership.checks(CHORES)
 
     async def tend(self) -> None:
         """1 to 4; for a background loop."""
@@ -87,12 +97,16 @@ class Remains:
             now_s = self._clock.boot_s()
             if self._looked_s is None or now_s - self._looked_s >= LOOK_S:
                 self._looked_s = now_s
-                await self._leases.recover(self._living_now)
+                await self.before_recovery()
+                await self._leases.recover(self.living)
                 await self._sweep()
 
     async def recover(self) -> int:
         """2, at a start; gives how many permits were closed."""
-        return await self._close() if self._fleet is not None else await self._closed(None)
+        if self._fleet is not None:
+            return await self._close()
+        await self.before_recovery()
+        return await self._closed(None)
 
     async def take_back(self) -> None:
         """4, at a start of the one process: of several, whoever tends does it."""
@@ -106,9 +120,10 @@ class Remains:
     def _living(self) -> set[str]:
         return {self._replicas.id, *self._replicas.others}
 
-    async def _living_now(self) -> set[str]:
-        assert self._fleet is not None
-        await self._fleet.look()
+    async def living(self) -> set[str]:
+        """Give the replicas that are not gone, as of now; this process alone where there can be no others."""
+        if self._fleet is not None:
+            await self._fleet.look()
         return self._living()
 
     async def _close(self) -> int:
@@ -183,6 +198,12 @@ class Remains:
         unheard = _unheard(left, made.heard, made.indeterminate)
         return msgspec.structs.replace(made, indeterminate=(*made.indeterminate, *unheard))
 
+    async def left_under(self, target: str) -> list[Indeterminate]:
+        """Give what an earlier run of the one process has permitted in a scope, and told no outcome of; of
+        replicas it is among what is `gathered`.
+        """
+        return [] if self._fleet is not None else _unheard(await self._under(target), (), ())
+
     async def _under(self, target: str) -> list[Adrift]:
         """Give the permits of others in a scope that may still reach an upstream: those without an outcome,
         each with its replica, and those that are adrift, of which nobody's word counts.
@@ -210,7 +231,7 @@ class Remains:
         def lies(one: Adrift) -> bool:
             task = tasks[one.task]
             # What is not known lies everywhere.
-            return task is None or target in call_scopes(task, one.tool)
+            return task is None or target in task.call_scopes(one.tool)
 
         return lies
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol
 
 import msgspec
@@ -72,9 +72,9 @@ class Gathered(msgspec.Struct, frozen=True):
         return frozenset(one.replica for one in self.acknowledged if one.after_ms is not None)
 
     @property
-    def silent(self) -> bool:
-        """Whether there is one that said nothing."""
-        return any(one.after_ms is None for one in self.acknowledged)
+    def silent(self) -> frozenset[str]:
+        """The replicas that said nothing."""
+        return frozenset(one.replica for one in self.acknowledged if one.after_ms is None)
 
 
 class Replicas:
@@ -328,10 +328,9 @@ class Replicas:
             for one in sorted(waited.values(), key=lambda one: one.id)
         )
         listed = [one for ack in self._heard(raised, waited).values() for one in ack.indeterminate]
-        self._run(self._forget(raised))
         return Gathered(told, tuple(listed), tuple(closings))
 
-    def _heard(self, raised: Raised, waited: dict[str, Replica]) -> dict[str, FenceAck]:
+    def _heard(self, raised: Raised, waited: Collection[str]) -> dict[str, FenceAck]:
         """Give the word of each replica; one about a later fence of the scope counts too."""
         found: dict[str, FenceAck] = {}
         for (scope, epoch, replica), ack in list(self._acks.items()):
@@ -340,6 +339,12 @@ class Replicas:
                 listed = tuple(dict.fromkeys((*before, *ack.indeterminate)))
                 found[replica] = msgspec.structs.replace(ack, indeterminate=listed)
         return found
+
+    def own_word(self, raised: Raised) -> FenceAck:
+        """Give what this replica has told of a fence that another one raised, or of a later one."""
+        return self._heard(raised, {self.id}).get(self.id) or FenceAck(
+            scope=raised.scope, epoch=raised.epoch, replica=self.id
+        )
 
     async def _settled(self, raised: Raised, waited: dict[str, Replica], settle_s: float) -> list[Closing]:
         until_s = self._clock.boot_s() + settle_s
@@ -357,9 +362,10 @@ class Replicas:
         except TimeoutError:
             pass
 
-    async def _forget(self, raised: Raised) -> None:
-        assert self._fleet is not None
-        await self._fleet.forget_acks(raised.scope, raised.epoch)
+    def recorded(self, raised: Raised) -> None:
+        """The closure is written: what was acknowledged is on record, and is forgotten."""
+        if self._fleet is not None:
+            self._run(self._fleet.forget_acks(raised.scope, raised.epoch))
 
     # What is told of it.
 

@@ -8,6 +8,7 @@
     5. ask each door whether the dead task still gets in, and each sink whether the dead credential does, and
        note after how long they were refused; those that are not after a bounded time stay open in the closure
     6. record the closure; it is brought up to date whenever something that was open is refused
+    7. an end that was cut short before 6 is taken up and completed, behind the fence that it has raised
 
 With one process this is the whole protocol: the process that ends is the only enforcement point. With
 several, every other one does 3 and 4 for its own part (`reactions`) and says so, or its lease is waited out
@@ -17,57 +18,47 @@ several, every other one does 3 and 4 for its own part (`reactions`) and says so
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from functools import partial
 from typing import Final
 
 import msgspec
 
-from remit.core.errors import Conflict, NotFound
+from remit.core.errors import NotFound, RemitError
 from remit.core.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.revocation import (
-    EVERYTHING,
-    Cause,
-    Closure,
-    Ending,
-    Lock,
-    ScopeKind,
-    risen,
-    scope,
-    scopes_of,
-)
+from remit.core.revocation import Cause, Closure, Ending, Lock
+from remit.core.scope import EVERYTHING, ScopeKind, risen, scope
 from remit.core.task import Task, TaskState
 from remit.ports.fleet import Raised
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import (
-    Change,
-    PutClosure,
-    PutTask,
-    PutValue,
-    RaiseFence,
-    Receipt,
-    Store,
-    Unit,
-)
-from remit.services.closures import batches, closure_event, upstream_of
+from remit.ports.store import Change, PutValue, RaiseFence, Store, Unit
+from remit.services.closures import batches
+from remit.services.completions import Begun, Completions, Found
 from remit.services.derived import Derived
-from remit.services.in_hand import cut
 from remit.services.leases import Leases
 from remit.services.live import Live
 from remit.services.ownership import Ownership
-from remit.services.precedence import Going, Precedence
+from remit.services.precedence import Precedence
 from remit.services.recent_times import RecentTimes
 from remit.services.remains import Remains
 from remit.services.replicas import Replicas
 from remit.services.run_out import RunOut
+from remit.services.task_ends import TaskEnds
+from remit.services.unclosed import EndUnderWay, Unclosed
+
+log = logging.getLogger("remit.revocations")
 
 #: Where it is kept why a scope is locked.
 LOCKS: Final = "lock:"
 #: Tasks whose time has run out that are ended at once.
 AT_ONCE = 32
+#: Tasks that are looked through for those of a scope.
+EVERY: Final = 1_000_000
+
+Begin = Callable[[EndUnderWay, Found, asyncio.Future[None]], Awaitable[Begun]]
 
 
 class Revocations:
@@ -104,7 +95,20 @@ class Revocations:
         )
         self._precedence = precedence
         self._tenant = tenant
-        self._settle_s = settle_s
+        self._unclosed = Unclosed(store=store, remains=remains, tenant=tenant)
+        self._ends = TaskEnds(store=store, live=live, ownership=ownership, tenant=tenant)
+        self._completions = Completions(
+            store=store,
+            live=live,
+            derived=derived,
+            leases=leases,
+            replicas=replicas,
+            remains=remains,
+            ends=self._ends,
+            unclosed=self._unclosed,
+            tenant=tenant,
+            settle_s=settle_s,
+        )
         self._ending: Counter[str] = Counter()
         #: By task: a future that is done once the closure of its end is written, or that end has failed.
         self._closing: dict[str, asyncio.Future[None]] = {}
@@ -221,170 +225,121 @@ class Revocations:
         # A tool or an upstream may serve many tasks: the fence refuses their calls to it, the tasks live on.
         if kind in (ScopeKind.TOOL, ScopeKind.UPSTREAM):
             return []
-        some = await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=1_000_000)
+        some = await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=EVERY)
         known = {task.id for task in some}
         # Of a task that has ended, something can still be open.
         unclosed = (self._leases.ending() | self._closing.keys()) - known
         asked = [await self._store.task(self._tenant, one) for one in unclosed]
         some += [task for task in asked if task is not None]
         if kind is not ScopeKind.EVERYTHING:
-            return [task for task in some if scope(kind, name) in scopes_of(task)]
+            return [task for task in some if scope(kind, name) in task.scopes]
         return some
 
-    async def _end(self, target: str, found: Callable[[], Awaitable[list[Task]]], ending: Ending) -> Closure:
-        self._ending[target] += 1
+    async def take_up(self) -> None:
+        """7. Complete the ends that nobody goes on with; for a start, and for a background loop."""
+        for one in await self._unclosed.left():
+            with self._unclosed.going_on(one):
+                # Not one that has got done while it was looked for.
+                if not await self._unclosed.there(one):
+                    continue
+                try:
+                    await self._through(one, partial(self._under, one.scope), self._taken_up)
+                except RemitError as fault:
+                    log.warning("the end of `%s` is not completed yet: %s", one.scope, fault)
+
+    async def _under(self, target: str) -> list[Task]:
+        kind, _, name = target.partition(":")
+        if kind == ScopeKind.TASK:
+            return await self._store.with_descendants(self._tenant, name)
+        return await self._tasks_in(ScopeKind(kind), name)
+
+    async def _end(self, target: str, found: Found, ending: Ending) -> Closure:
+        one = EndUnderWay(
+            closure=make_id("cls", self._entropy.bytes(ID_BYTES)),
+            scope=target,
+            ending=ending,
+            at=self._clock.now(),
+            writer=self._store.writer,
+        )
+        with self._unclosed.going_on(one):
+            return await self._through(one, found, self._begun)
+
+    async def _through(self, one: EndUnderWay, found: Found, begin: Begin) -> Closure:
+        self._ending[one.scope] += 1
         closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            with self._precedence.first(hurried=ending.hurried) as going:
-                return await self._ended(target, found, ending, going, closed)
+            with self._precedence.first(hurried=one.ending.hurried) as going:
+                begun = await begin(one, found, closed)
+                awaited = partial(self._await_closing, closed=closed)
+                closure = await self._completions.complete(one, begun, found, going, awaited)
+                for task_id in closure.tasks:
+                    await self.tell_of_end(task_id)
+                    self._live.drop(task_id)
+                return closure
         finally:
-            self._ending[target] -= 1
+            self._ending[one.scope] -= 1
             closed.set_result(None)
-            for task_id in [one for one, awaited in self._closing.items() if awaited is closed]:
+            for task_id in [name for name, awaited in self._closing.items() if awaited is closed]:
                 del self._closing[task_id]
 
-    async def _ended(
-        self,
-        target: str,
-        found: Callable[[], Awaitable[list[Task]]],
-        ending: Ending,
-        going: Going,
-        closed: asyncio.Future[None],
-    ) -> Closure:
-        started_s, now = self._clock.boot_s(), self._clock.now()
-        under = await found()
+    async def _begun(self, one: EndUnderWay, found: Found, closed: asyncio.Future[None]) -> Begun:
+        """1."""
+        started_s, under = self._clock.boot_s(), await found()
         open_tasks = [task for task in under if not task.state.ended]
         self._await_closing(open_tasks, closed)
         first, *rest = batches(open_tasks) or [[]]
-        receipt = await self._end_batch(first, ending, now, *self._fencing(target, ending, now))
-        epoch, fence_ms = receipt.epochs.get(target, 0), (self._clock.boot_s() - started_s) * 1000
-        # Step 3, here and everywhere else at once.
-        indeterminate = cut(self._live.all(), (target,), self._store.epochs(self._tenant))
-        wait_s = self._settle_s if ending.state is not TaskState.EXPIRED else 0.0
-        others = asyncio.ensure_future(self._remains.gathered(Raised(target, epoch), started_s, wait_s))
-        # Step 4 begins behind the fence, whatever else is still to be written.
-        leases = self._leases.end([task.id for task in under], upstream_of(target), started_s)
-        for batch in rest:
-            await self._end_batch(batch, ending, now)
-        missed, closings = await asyncio.gather(
-            self._missed(target, found, open_tasks), self._derived.closings(open_tasks, started_s)
-        )
-        for batch in batches(missed):
-            await self._end_batch(batch, ending, now)
-        if missed:
-            self._await_closing(missed, closed)
-            open_tasks += missed
-            leases += self._leases.end([task.id for task in missed], "", started_s)
-            closings += await self._derived.closings(missed, started_s)
-        with going.aside() if leases or self._replicas.several else contextlib.nullcontext():
-            closings += await self._leases.settled(leases, wait=ending.state is not TaskState.EXPIRED)
-            elsewhere = await others
-        indeterminate += [one for one in elsewhere.indeterminate if one not in indeterminate]
-        self.times.add(target.partition(":")[0], fence_ms)
-        closure = Closure(
-            id=make_id("cls", self._entropy.bytes(ID_BYTES)),
-            scope=target,
+        changes, events = self._fencing(one)
+        receipt = await self._ends.commit(first, one.ending, one.at, changes, events)
+        fence_ms = (self._clock.boot_s() - started_s) * 1000
+        self.times.add(one.scope.partition(":")[0], fence_ms)
+        epoch = receipt.epochs.get(one.scope, 0)
+        return Begun(
             epoch=epoch,
-            reason=ending.reason,
-            cause=ending.cause,
-            ended_by=ending.by,
-            at=now,
-            tasks=tuple(task.id for task in open_tasks),
-            closings=(*closings, *elsewhere.closings),
-            indeterminate=tuple(indeterminate),
-            fence_ms=round(fence_ms, 3),
-            acknowledged=elsewhere.acknowledged,
+            started_s=started_s,
+            fence_ms=fence_ms,
+            under=under,
+            tasks=open_tasks,
+            rest=rest,
         )
-        await self._store.commit(
-            Unit((PutClosure(self._tenant, closure),), (closure_event(closure, self._tenant),))
+
+    async def _taken_up(self, one: EndUnderWay, found: Found, closed: asyncio.Future[None]) -> Begun:
+        """7. When its fence stood is not known: times count up to now, and are none that is too small."""
+        behind_s = max(0.0, (self._clock.now() - one.at).total_seconds())
+        epochs, under = self._store.epochs(self._tenant), await found()
+        left = [task for task in under if not task.state.ended and risen(task.epochs, epochs, (one.scope,))]
+        if not one.scope.startswith(ScopeKind.TASK):
+            under = await self._store.tasks(self._tenant, state=one.ending.state, limit=EVERY)
+        tasks = [*filter(one.has_ended, under), *left]
+        self._await_closing(tasks, closed)
+        epoch, started_s = epochs.get(one.scope, 0), self._clock.boot_s() - behind_s
+        told = self._replicas.own_word(Raised(one.scope, epoch))
+        return Begun(
+            epoch=epoch,
+            started_s=started_s,
+            fence_ms=behind_s * 1000,
+            under=tasks,
+            tasks=tasks,
+            rest=batches(left),
+            indeterminate=[*told.indeterminate, *await self._remains.left_under(one.scope)],
+            closings=list(told.closings),
+            gone=frozenset({one.writer} - {self._store.writer}),
         )
-        await self._leases.listed(leases, closure)
-        for task in open_tasks:
-            await self.tell_of_end(task.id)
-            self._live.drop(task.id)
-        return closure
 
     def _await_closing(self, tasks: list[Task], closed: asyncio.Future[None]) -> None:
         for task in tasks:
             self._closing.setdefault(task.id, closed)
 
-    def _fencing(
-        self, target: str, ending: Ending, now: datetime
-    ) -> tuple[tuple[Change, ...], tuple[Event, ...]]:
-        """Give what raises the fence, and shuts the scope where it is to be locked."""
+    def _fencing(self, one: EndUnderWay) -> tuple[tuple[Change, ...], tuple[Event, ...]]:
+        """Give what raises the fence, keeps the end, and shuts the scope where it is to be locked."""
+        target, ending = one.scope, one.ending
         raised: dict[str, object] = {"scope": target, "reason": ending.reason, "cause": ending.cause.value}
-        event = self._event(EventKind.FENCE_RAISED, raised, ending.by)
+        event, kept = self._event(EventKind.FENCE_RAISED, raised, ending.by), self._unclosed.begun(one)
         if not ending.lock:
-            return (RaiseFence(self._tenant, target),), (event,)
-        lock = Lock(scope=target, by=ending.by, at=now, reason=ending.reason, cause=ending.cause)
-        kept = PutValue(self._tenant, f"{LOCKS}{target}", msgspec.to_builtins(lock))
+            return (RaiseFence(self._tenant, target), kept), (event,)
+        lock = Lock(scope=target, by=ending.by, at=one.at, reason=ending.reason, cause=ending.cause)
+        why = PutValue(self._tenant, f"{LOCKS}{target}", msgspec.to_builtins(lock))
         shut = self._event(EventKind.FENCE_LOCKED, {"scope": target}, ending.by)
-        return (RaiseFence(self._tenant, target, locked=True), kept), (event, shut)
-
-    async def _missed(
-        self, target: str, found: Callable[[], Awaitable[list[Task]]], known: list[Task]
-    ) -> list[Task]:
-        """Give the tasks that were opened while others were looked for: before the fence, and so under it."""
-        epochs, names = self._store.epochs(self._tenant), {task.id for task in known}
-        return [
-            task
-            for task in await found()
-            if task.id not in names and not task.state.ended and risen(task.epochs, epochs, (target,))
-        ]
-
-    async def _end_batch(
-        self,
-        tasks: list[Task],
-        ending: Ending,
-        now: datetime,
-        changes: tuple[Change, ...] = (),
-        events: tuple[Event, ...] = (),
-    ) -> Receipt:
-        """Commit the ends of a batch. A task that ends by itself meanwhile must not keep the fence down."""
-        while True:
-            try:
-                return await self._commit_ends(tasks, ending, now, changes, events)
-            except Conflict:
-                found = [await self._store.task(self._tenant, task.id) for task in tasks]
-                still = [task for task in found if task is not None and not task.state.ended]
-                if len(still) == len(tasks):
-                    raise
-                tasks = still
-
-    async def _commit_ends(
-        self,
-        tasks: list[Task],
-        ending: Ending,
-        now: datetime,
-        changes: tuple[Change, ...],
-        events: tuple[Event, ...],
-    ) -> Receipt:
-        ended_tasks: list[Task] = []
-        puts: list[Change] = []
-        told: list[Event] = []
-        for task in tasks:
-            live = self._live.get(task.id)
-            label = live.label if live is not None else task.label
-            ended = msgspec.structs.replace(task.moved(ending.state, now, ending.reason), label=label)
-            puts += [PutTask(ended, expected=task.state), *self._ownership.ended(task)]
-            facts = {"state": ending.state.value, "reason": ending.reason, "cause": ending.cause.value}
-            told.append(
-                Event(
-                    kind=EventKind.TASK_ENDED,
-                    at=now,
-                    tenant=self._tenant,
-                    task=task.id,
-                    agent=task.agent,
-                    subject=ending.by,
-                    facts=facts,
-                    sealed={"by": ending.by},
-                )
-            )
-            ended_tasks.append(ended)
-        receipt = await self._store.commit(Unit((*changes, *puts), (*events, *told)))
-        for ended in ended_tasks:
-            self._live.replace(ended)
-        return receipt
+        return (RaiseFence(self._tenant, target, locked=True), kept, why), (event, shut)
 
     def _event(self, kind: EventKind, facts: dict[str, object], by: str) -> Event:
         return Event(

@@ -2,7 +2,8 @@
 """Sinks that still take a dead credential: a standing finding for each, which resolves itself.
 
 `lease.open` says once that a credential stayed open after an end. Here that becomes visible for as long as it
-is so: a finding per credential, settled when its sink has refused it, over restarts of remit too.
+is so: a finding per credential, settled when its sink has refused it or somebody has closed it by hand, over
+restarts of remit too.
 """
 
 from __future__ import annotations
@@ -63,7 +64,11 @@ class SinkAlarms:
         # INVARIANT: what is still kept is not dead, whoever looks after it.
         kept = await self._leases.kept() if settled else frozenset()
         for lease in [one for one in settled if one not in kept]:
-            await self._findings.resolve(known[lease], by="remit", resolution="its sink refuses it now")
+            await self._findings.resolve(
+                known[lease],
+                by="remit",
+                resolution="its sink refuses it now, or somebody has closed it by hand",
+            )
             del known[lease]
         self._open = known
         return len(known)

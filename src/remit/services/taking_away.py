@@ -11,8 +11,10 @@ from collections.abc import Iterable
 
 from remit.core.errors import Conflict, Forbidden, NotFound
 from remit.core.identity import AgentState
-from remit.core.revocation import Cause, ScopeKind
+from remit.core.revocation import Cause
+from remit.core.scope import ScopeKind
 from remit.core.signal import Reaction
+from remit.services.administrators import LAST
 from remit.services.directory import Directory
 from remit.services.personnel import Personnel
 from remit.services.revocations import Revocations
@@ -38,9 +40,12 @@ class TakingAway:
             match reaction:
                 case Reaction.DEACTIVATE:
                     for name in sorted(found.people):
-                        # The last administrator stays: nobody locks a house up from outside.
-                        with contextlib.suppress(Conflict):
+                        try:
                             await self._personnel.deactivate(name, by=by, reason=reason)
+                        except Conflict as fault:
+                            # The last administrator stays: nobody locks a house up from outside.
+                            if fault.code != LAST:
+                                raise
                 case Reaction.SUSPEND:
                     for name in sorted(found.agents):
                         with contextlib.suppress(Forbidden):

@@ -9,20 +9,23 @@
    record goes, and every closure that lists it as open says after how long it was refused
 4. one that stays open longer than an end waits is told of once (`lease.open`), and goes on being tried with
    growing pauses, over restarts too
+5. one of which nobody can say whether it is dead is closed by hand (`left_leases`); one whose record is gone
+   was seen dead, or closed, by another process that took it back
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
-from remit.core.errors import RemitError
+from remit.core.errors import Conflict, RemitError
 from remit.core.event import Event, EventKind
-from remit.core.revocation import Closure
+from remit.core.revocation import Closing, Closure
 from remit.ports.broker import Probe
 from remit.ports.runtime import Clock
 from remit.ports.store import PutClosure, Store
@@ -107,13 +110,56 @@ class TakingBack:
     async def sweep(self) -> int:
         """Try again what is due; gives how many are still open. For a background loop."""
         now_s = self._clock.boot_s()
-        for held in [one for one in self.open.values() if one.id not in self._running]:
-            if now_s >= held.due_s:
+        due = [one for one in self.open.values() if now_s >= one.due_s]
+        await self._forget_gone(due)
+        for held in due:
+            if held.id in self.open and held.id not in self._running:
                 self._run(held)
         await self._alarm(
             [one for one in self.open.values() if now_s - one.began_s >= self._settle_s and one.ending]
         )
         return len(self.open)
+
+    async def _forget_gone(self, due: list[HeldLease]) -> None:
+        """5."""
+        kept = [one for one in due if one.kept and one.id not in self._running]
+        if not kept:
+            return
+        with contextlib.suppress(RemitError):
+            left = {one.id for one in await self._records.left()}
+            for held in kept:
+                if held.id not in left:
+                    self.open.pop(held.id, None)
+
+    async def close_by_hand(self, held: HeldLease, *, by: str, because: str) -> Closing:
+        """5. Raises `Conflict` where it is dead by now, or its sink accepts it."""
+        if held.id not in self._running:
+            self._run(held)
+        await asyncio.wait({self._running[held.id]})
+        if held.id not in self.open:
+            raise Conflict(
+                f"lease `{held.id}` is dead: it was tried once more, and refused",
+                code="lease-dead",
+                way_out="look at the closure: it says so",
+            )
+        if held.accepted:
+            raise Conflict(
+                f"lease `{held.id}` is alive: `{held.given.sink}` accepts it",
+                code="lease-alive",
+                way_out="end it at its source",
+            )
+        facts = {"why": held.why, "reason": because}
+        closed = held.event(EventKind.LEASE_CLOSED, self._clock.now(), self._tenant, facts)
+        closed = msgspec.structs.replace(closed, subject=by, sealed={"by": by})
+        held.by_hand = by, because
+        try:
+            async with self._closures:
+                await self._records.drop(held, await self._brought_up_to_date(held), *held.untold, closed)
+        except RemitError:
+            held.by_hand = None
+            raise
+        self.open.pop(held.id, None)
+        return held.closing()
 
     def open_sinks(self) -> list[OpenSink]:
         """Give what is being taken back, oldest first."""

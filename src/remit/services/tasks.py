@@ -18,7 +18,7 @@ from remit.core.identity import Agent, Memberships, Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.label import Label
 from remit.core.plan import tools_of
-from remit.core.revocation import ScopeKind, scope, scopes_of
+from remit.core.scope import ScopeKind, scope
 from remit.core.task import Intent, Task, TaskState, TaskType, Turn, deadline_for
 from remit.ports.holdings import JoinLabels
 from remit.ports.runtime import Clock, Entropy
@@ -255,7 +255,7 @@ class Tasks:
         child = child_of(parent, heir, wanted, moment)
         await self._pace.hands_down(parent.agent, heir.name)
         # INVARIANT: no child of a parent that was ended meanwhile: the fence is looked at in the same commit.
-        checks: list[Change] = [CheckFence(parent.epochs, scopes_of(parent))]
+        checks: list[Change] = [CheckFence(parent.epochs, parent.scopes)]
         if not live.label.covers(label, applied.bundle.classes):
             # What its own type's intent carries can flow back, too.
             checks.append(JoinLabels(self._tenant, child.ancestors, label, applied.bundle.classes))
@@ -272,7 +272,7 @@ class Tasks:
         """
         current = self._store.epochs(self._tenant)
         others = scope(ScopeKind.TASK, "")
-        scopes = {*scopes_of(task), *(name for name in current if not name.startswith(others))}
+        scopes = {*task.scopes, *(name for name in current if not name.startswith(others))}
         return msgspec.structs.replace(
             task, epochs={name: current[name] for name in scopes if current.get(name)}
         )
@@ -282,7 +282,7 @@ class Tasks:
     ) -> Unit:
         """Give what opens a task; the store refuses it where a scope is locked."""
         upstreams = {grant.tool.partition("/")[0] for grant in task.grants}
-        locks = (*scopes_of(task), *(scope(ScopeKind.UPSTREAM, name) for name in sorted(upstreams)))
+        locks = (*task.scopes, *(scope(ScopeKind.UPSTREAM, name) for name in sorted(upstreams)))
         facts: dict[str, Json] = {
             "task_type": task.type,
             "authority": task.authority_hash,

@@ -16,7 +16,7 @@ import msgspec
 from remit.core.errors import NotFound, RemitError, Unauthenticated
 from remit.core.finding import FindingState
 from remit.core.identity import TEAM, Agent, Memberships, Person
-from remit.core.revocation import ScopeKind, scope, scopes_of
+from remit.core.scope import ScopeKind, scope
 from remit.core.task import NO_PERSON, Task, TaskState
 from remit.core.token import AccessClaims
 from remit.core.workload import LocalBinding, workload_of
@@ -107,7 +107,7 @@ class Who:
             **self._task(task),
             "replica": {"id": holder.id, "host": holder.host} if holder else None,
             "who": await self._agent(agent) if agent else None,
-            "locks": await self._shut(set(scopes_of(task))),
+            "locks": await self._shut(set(task.scopes)),
             "proof": msgspec.to_builtins(await self._why_task(task, agent)),
         }
 

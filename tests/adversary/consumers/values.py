@@ -30,7 +30,7 @@ _CURRENCY = re.compile(r"\b(EUR|USD|GBP|CHF|JPY|BTC|ETH)\b|[$\u20ac\u00a3\u00a5]
 _SIGNS = {"$": "USD", "\u20ac": "EUR", "\u00a3": "GBP", "\u00a5": "JPY"}
 _LINKED = re.compile(
     r"(?:[a-z][a-z0-9+.-]*:)?(?://|\\\\)[^\s<>\"'`)\]]+|mailto:[^\s<>\"'`)\]]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-    r"|(?<![\w@.])(?:[\w-]+\.)+(?:com|net|org|io|info)(?![\w-])",
+    r"|(?<![\w@.])(?<!\w-)(?:[\w-]+\.)+(?:com|net|org|io|info)(?![\w-])",
     re.IGNORECASE,
 )
 

@@ -25,7 +25,7 @@ from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import fill, texts_of
 from remit.adapters.broker.web import BrokerWeb, WebAnswer
 from remit.core.errors import KeyUnavailable, NothingDone
-from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
 from remit.ports.runtime import Clock
 
 Json = Any
@@ -92,23 +92,21 @@ class GitHubBroker:
             raise self._refused("a token", f"status {answer.status}", kind)
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise self._refused("a token", "its answer holds none")
-        try:
-            self._see_narrow(told, repositories, permissions)
-            basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-            carried = self._injection.filled({"token": token, "basic": basic}, "GitHub")
-        except KeyUnavailable:
-            await self._take_back(token)
-            raise
-        return UpstreamCredential(
+        basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        found = UpstreamCredential(
             lease=wanted.lease,
             sink=f"{self._app.owner}/{','.join(repositories)}",
             until=_until(told.get("expires_at")),
-            headers=carried.headers,
-            env=carried.env,
             # The token itself is in the other form, too, for whoever decodes that.
             secrets=(token, basic) if self._injection.uses("basic") else (token,),
             handle={"token": token},
         )
+        try:
+            self._see_narrow(told, repositories, permissions)
+            carried = self._injection.filled({"token": token, "basic": basic}, "GitHub")
+        except KeyUnavailable as why:
+            raise Unfit(why, found) from None
+        return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
         """2. Raises `KeyUnavailable`. One that GitHub does not know any more is taken back."""

@@ -17,16 +17,19 @@ import msgspec
 
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.oauth_client import SourceClient, refused, see_narrow
-from remit.adapters.broker.oauth_grants import TokenSource
-from remit.adapters.broker.web import BrokerWeb
+from remit.adapters.broker.oauth_grants import ACCESS_TOKEN, JWT, TokenSource
+from remit.adapters.broker.web import BrokerWeb, WebAnswer
 from remit.core.errors import KeyUnavailable, NothingDone
-from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
 from remit.ports.runtime import Clock
 
 Json = Any
 
+#: RFC 6749 appendix A.12: what is none can be shown to nobody.
+_TEXT: Final = re.compile(r"[ -~]+")
 #: RFC 6750 section 2.1.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_ASKS_FOR_TOKEN: Final = re.compile(r"(?:^|,)\s*(?:bearer|dpop)\b", re.IGNORECASE)
 #: A longer life is taken for a mistake of the server's, and not believed.
 MAX_LIFE: Final = timedelta(days=366)
 
@@ -106,39 +109,37 @@ class OAuthBroker:
         target["resource"] = self._resource  # RFC 8707
         given = {name: value for name, value in target.items() if value}
         answer = await self._source.ask(self._client, self._places.token, wanted, given)
-        if answer.status != 200:
+        if not 200 <= answer.status < 300:
             raise refused("a token", answer)
         told = answer.object
         token, life = told.get("access_token"), told.get("expires_in")
-        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        if not isinstance(token, str) or not _TEXT.fullmatch(token):
             raise refused("a token", answer, "its answer holds none")
-        try:
-            kind = told.get("token_type")
-            if not isinstance(kind, str) or kind.lower() != "bearer":
-                # RFC 6749 section 7.1: a token of another type is not used.
-                raise refused("a token", answer, "it is of a type that is not used here")
-            see_narrow(answer, (*scopes, *self._may_give) if scopes else ())
-            carried = self._injection.filled({"token": token}, "the authorization server")
-        except KeyUnavailable:
-            # What is not used is not left behind.
-            await self._take_back(token)
-            raise
         until = None
         if type(life) is int and life > 0:
             until = self._clock.now() + min(timedelta(seconds=min(life, 2**31)), MAX_LIFE)
-        return UpstreamCredential(
-            lease=wanted.lease,
-            sink=self._sink,
-            until=until,
-            headers=carried.headers,
-            env=carried.env,
-            secrets=(token,),
-            handle={"token": token},
+        handle = {"token": token}
+        beside = told.get("refresh_token")
+        if not self._source.keeps_refresh and isinstance(beside, str) and _TEXT.fullmatch(beside):
+            # Nobody asked for it, and it would give tokens after the end.
+            handle["refresh"] = beside
+        found = UpstreamCredential(
+            lease=wanted.lease, sink=self._sink, until=until, secrets=(token,), handle=handle
         )
+        try:
+            _see_usable(answer, token)
+            see_narrow(answer, (*scopes, *self._may_give) if scopes else ())
+            carried = self._injection.filled({"token": token}, "the authorization server")
+        except KeyUnavailable as why:
+            raise Unfit(why, found) from None
+        return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
         """RFC 7009. A server without it leaves the token to its own time."""
-        await self._take_back(self._token_of(credential))
+        token = self._token_of(credential)
+        if beside := credential.handle.get("refresh", ""):
+            await self._take_back(beside, "refresh_token")
+        await self._take_back(token)
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
         """Show the token to the sink, or ask whether it is active."""
@@ -151,7 +152,9 @@ class OAuthBroker:
                 narrow = "insufficient_scope"
                 said = narrow in answer.challenge or answer.object.get("error") == narrow
                 alive = 200 <= answer.status < 300 or said
-                if answer.status in (401, 403) and not alive:
+                # A proxy before the sink asks for a password of its own: it says nothing of the token.
+                elsewhere = bool(answer.challenge) and not _ASKS_FOR_TOKEN.search(answer.challenge)
+                if answer.status in (401, 403) and not alive and not elsewhere:
                     return Probe.REFUSED
                 return Probe.ACCEPTED if alive else Probe.UNREACHABLE
             answer = await self._client.ask(self._places.introspect, {"token": self._token_of(credential)})
@@ -166,14 +169,14 @@ class OAuthBroker:
         """Close all connections."""
         await self._web.close()
 
-    async def _take_back(self, token: str) -> None:
+    async def _take_back(self, token: str, kind: str = "access_token") -> None:
         if not self._places.revoke:
             raise KeyUnavailable(
                 "the authorization server takes no token back",
                 code="not-revocable",
                 way_out="give its `revoke_url`, or have its tokens live for a short time",
             )
-        form = {"token": token, "token_type_hint": "access_token"}
+        form = {"token": token, "token_type_hint": kind}
         answer = await self._client.ask(self._places.revoke, form)
         # Section 2.2: 200 also for a token that is not known, so that asking again does no harm.
         if answer.status != 200:
@@ -188,3 +191,17 @@ class OAuthBroker:
                 way_out="restore the sealing keys, or take it back at the authorization server",
             )
         return token
+
+
+def _see_usable(answer: WebAnswer, token: str) -> None:
+    """Raise `KeyUnavailable` for what is no bearer token that opens an upstream."""
+    told = answer.object
+    if answer.status != 200 or not _TOKEN.fullmatch(token):
+        raise refused("a token", answer, "its answer holds none that is a bearer's")
+    kind = told.get("token_type")
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        # RFC 6749 section 7.1: a token of another type is not used.
+        raise refused("a token", answer, "it is of a type that is not used here")
+    if told.get("issued_token_type", ACCESS_TOKEN) not in (ACCESS_TOKEN, JWT):
+        # RFC 8693 section 2.2.1: it is for the server itself, or for another one, and no upstream's business.
+        raise refused("a token", answer, "it is no access token")

@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 from remit.adapters.broker.oauth_client import SourceClient, refused, see_narrow
 from remit.core.errors import KeyUnavailable
+from remit.ports.connector import UnfitConnection
 
 #: RFC 6749 appendix A.17; a longer one is no token.
 MAX_TOKEN_CHARS = 16_384
@@ -80,9 +81,8 @@ class OAuthConnector:
             raise refused("a connection", answer, "it gives no refresh token")
         try:
             see_narrow(answer, (*self._scopes, *self._may_give) if self._scopes else ())
-        except KeyUnavailable:
-            await self.revoke(refresh)
-            raise
+        except KeyUnavailable as why:
+            raise UnfitConnection(why, refresh) from None
         return refresh
 
     def _see_issuer(self, issuer: str) -> None:

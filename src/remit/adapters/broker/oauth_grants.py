@@ -22,7 +22,12 @@ ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
 
 
 class TokenSource(Protocol):
-    """A way to ask a token endpoint for the token of a task."""
+    """A way to ask a token endpoint for the token of a task.
+
+    `keeps_refresh`: a refresh token that comes beside it has a place already.
+    """
+
+    keeps_refresh: bool
 
     async def ask(
         self, client: SourceClient, url: str, wanted: LeaseWanted, target: dict[str, str]
@@ -44,6 +49,8 @@ class OAuthGrant(Protocol):
 class AskingForm:
     """`TokenSource` of a grant that needs no more than its form."""
 
+    keeps_refresh = False
+
     def __init__(self, grant: OAuthGrant) -> None:
         """Take the grant."""
         self._grant = grant
@@ -59,6 +66,8 @@ class ByRefresh:
     """RFC 6749 section 6, with the refresh token of the person whom the task is for. A server may give the
     next one with each answer; it is kept before the answer is used.
     """
+
+    keeps_refresh = True
 
     def __init__(self, kept: KeptTokens) -> None:
         """Take where they are kept."""

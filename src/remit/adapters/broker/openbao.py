@@ -15,12 +15,14 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from remit.adapters.broker.bao import BaoSource, bao_refused, unreadable
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.login import named, place_of, tried
 from remit.adapters.broker.narrowing import fill, texts_of
 from remit.core.errors import KeyUnavailable
-from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
 
 Json = Any
 
@@ -72,18 +74,10 @@ class OpenBaoBroker:
         if not isinstance(lease, str) or not lease:
             raise bao_refused(self._path, "it gives no lease, so that nothing could be taken back")
         values = {name: str(value) for name, value in data.items() if isinstance(value, str | int)}
-        try:
-            carried = self._injection.filled(values, "OpenBao")
-        except KeyUnavailable:
-            # What cannot be injected is not left behind.
-            await self._revoke(lease)
-            raise
-        return UpstreamCredential(
+        found = UpstreamCredential(
             lease=wanted.lease,
             sink=self._sink,
             until=self._bao.until(told.get("lease_duration")),
-            headers=carried.headers,
-            env=carried.env,
             secrets=tuple(
                 text for name, text in values.items() if self._injection.uses(name) and name not in _NAMES
             ),
@@ -93,13 +87,20 @@ class OpenBaoBroker:
                 "password": values.get("password", ""),
             },
         )
+        try:
+            carried = self._injection.filled(values, "OpenBao")
+        except KeyUnavailable as why:
+            raise Unfit(why, found) from None
+        return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
         """2. Raises `KeyUnavailable`. A lease that is gone is taken back."""
         lease = credential.handle.get("lease_id", "")
         if not lease:
             raise unreadable(credential.lease)
-        await self._revoke(lease)
+        answer = await self._bao.ask("PUT", "sys/leases/revoke", {"lease_id": lease, "sync": True})
+        if answer.status not in (200, 204):
+            raise bao_refused("sys/leases/revoke", f"status {answer.status}")
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
         """3."""
@@ -126,11 +127,6 @@ class OpenBaoBroker:
     async def close(self) -> None:
         """Close all connections."""
         await self._bao.close()
-
-    async def _revoke(self, lease: str) -> None:
-        answer = await self._bao.ask("PUT", "sys/leases/revoke", {"lease_id": lease, "sync": True})
-        if answer.status not in (200, 204):
-            raise bao_refused("sys/leases/revoke", f"status {answer.status}")
 
 
 def _any_text(text: str) -> bool:

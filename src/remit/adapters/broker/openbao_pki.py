@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -26,16 +27,19 @@ from cryptography.x509.oid import NameOID
 from remit.adapters.broker.bao import BaoSource, bao_refused, unreadable
 from remit.adapters.broker.handshake import Showing, tried_at
 from remit.adapters.broker.injection import Injection
-from remit.adapters.broker.narrowing import fill, texts_of
+from remit.adapters.broker.narrowing import PLACE, Fits, fill, texts_of
 from remit.core.certificate import ClientCertificate
 from remit.core.errors import KeyUnavailable, NothingDone
-from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
 from remit.ports.runtime import Clock
 
 Json = Any
 
 #: How far the clock of OpenBao may be from ours.
 SKEW: Final = timedelta(minutes=5)
+#: What no value may hold, and what parts a name of each kind.
+_WIDER: Final = ",*"
+_PARTING: Final = {"uri_sans": ":/?#%\\@", "alt_names": "@"}
 _REQUEST: Final = "application/ocsp-request"
 
 
@@ -78,7 +82,8 @@ class OpenBaoPkiBroker:
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
         """1. Raises `KeyUnavailable`."""
         path = f"{self._mount}/sign/{self._role}"
-        asked = fill(self._parameters, texts_of(wanted), _no_list)
+        texts = texts_of(wanted)
+        asked = {kind: fill(one, texts, _fitting(kind, one)) for kind, one in self._parameters.items()}
         key = ec.generate_private_key(ec.SECP256R1())
         try:
             asked["csr"] = _requested(asked, key)
@@ -100,27 +105,24 @@ class OpenBaoPkiBroker:
         try:
             certificate = _read(told.get("certificate"), path)
             issuer = _read(told.get("issuing_ca"), path)
-            if certificate.public_key() != key.public_key() or not _names(asked) <= _names_in(certificate):
-                raise bao_refused(path, "it gives a certificate for another key, or with other names")
             presented = _presented(certificate, told, path)
-            private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-            values = {
-                "certificate": _pem(certificate),
-                "chain": "".join(_pem(_read(one, path)) for one in told.get("ca_chain") or ()),
-                "issuing_ca": _pem(issuer),
-                "private_key": private,
-                "serial_number": serial,
-            }
-            carried = self._injection.filled(values, "OpenBao")
+            chain = "".join(_pem(_read(one, path)) for one in told.get("ca_chain") or ())
         except KeyUnavailable:
+            # Nobody can read it, so that it opens nothing, and could not be tried.
             await self._revoke(serial)
             raise
-        return UpstreamCredential(
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        values = {
+            "certificate": _pem(certificate),
+            "chain": chain,
+            "issuing_ca": _pem(issuer),
+            "private_key": private,
+            "serial_number": serial,
+        }
+        found = UpstreamCredential(
             lease=wanted.lease,
             sink=f"{self._mount}: {serial}",
             until=certificate.not_valid_after_utc,
-            headers=carried.headers,
-            env=carried.env,
             certificate=ClientCertificate(presented, private) if self._shown else None,
             secrets=(private,) if self._shown or self._injection.uses("private_key") else (),
             handle={
@@ -130,6 +132,13 @@ class OpenBaoPkiBroker:
                 **({"key": private, "chain": presented} if self._probe_url else {}),
             },
         )
+        try:
+            if certificate.public_key() != key.public_key() or not _names(asked) <= _names_in(certificate):
+                raise bao_refused(path, "it gives a certificate for another key, or with other names")
+            carried = self._injection.filled(values, "OpenBao")
+        except KeyUnavailable as why:
+            raise Unfit(why, found) from None
+        return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
         """2. Raises `KeyUnavailable`. One that is revoked stays so."""
@@ -191,9 +200,14 @@ class OpenBaoPkiBroker:
             raise bao_refused(path, f"status {answer.status}")
 
 
-def _no_list(text: str) -> bool:
-    """Names are separated by commas there: a value with one would be two names."""
-    return "," not in text
+def _fitting(kind: str, template: Json) -> Fits:
+    """Give what says whether a value may stand in a name of a kind: as one part of that one name.
+
+    Names are separated by commas, and `*` stands for all. A value that is a whole name may have parts.
+    """
+    whole = isinstance(template, str) and PLACE.fullmatch(template)
+    shut = _WIDER + ("" if whole else _PARTING.get(kind, ""))
+    return lambda text: text not in (".", "..") and not set(shut) & set(text)
 
 
 def _names(asked: Mapping[str, Json]) -> set[str]:

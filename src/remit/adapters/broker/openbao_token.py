@@ -16,10 +16,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from remit.adapters.broker.bao import BaoSource, bao_refused, unreadable
 from remit.adapters.broker.injection import Injection
 from remit.core.errors import KeyUnavailable
-from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
 from remit.ports.runtime import Clock
 
 Json = Any
@@ -85,27 +87,31 @@ class OpenBaoTokenBroker:
         if not accessor:
             # A batch token has none, and cannot be taken back.
             raise bao_refused(self._path, "it gives a token that cannot be taken back")
-        try:
-            carried = self._injection.filled({"token": token}, "OpenBao")
-        except KeyUnavailable:
-            await self._revoke(accessor)
-            raise
-        return UpstreamCredential(
+        found = UpstreamCredential(
             lease=wanted.lease,
             sink=self._path.removeprefix("auth/"),
             until=self._bao.until(told.get("lease_duration")),
-            headers=carried.headers,
-            env=carried.env,
             secrets=(token,),
             handle={"token": token, "accessor": accessor},
         )
+        try:
+            carried = self._injection.filled({"token": token}, "OpenBao")
+        except KeyUnavailable as why:
+            raise Unfit(why, found) from None
+        return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
         """2. Raises `KeyUnavailable`. One that is gone is taken back."""
         accessor = credential.handle.get("accessor", "")
         if not accessor:
             raise unreadable(credential.lease)
-        await self._revoke(accessor)
+        path = "auth/token/revoke-accessor"
+        answer = await self._bao.ask("POST", path, {"accessor": accessor})
+        if answer.status in (200, 204):
+            return
+        if any("invalid accessor" in str(one) for one in answer.object.get("errors") or ()):
+            return  # Vault says so of one that is gone; OpenBao is content.
+        raise bao_refused(path, f"status {answer.status}")
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
         """3."""
@@ -125,12 +131,3 @@ class OpenBaoTokenBroker:
     async def close(self) -> None:
         """Close all connections."""
         await self._bao.close()
-
-    async def _revoke(self, accessor: str) -> None:
-        path = "auth/token/revoke-accessor"
-        answer = await self._bao.ask("POST", path, {"accessor": accessor})
-        if answer.status in (200, 204):
-            return
-        if any("invalid accessor" in str(one) for one in answer.object.get("errors") or ()):
-            return  # Vault says so of one that is gone; OpenBao is content.
-        raise bao_refused(path, f"status {answer.status}")

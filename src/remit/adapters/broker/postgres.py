@@ -22,7 +22,7 @@ from remit.adapters.broker.login import tried
 from remit.adapters.broker.narrowing import PLACE, texts_of
 from remit.adapters.broker.postgres_admin import Connection, address_of, connected, place_in
 from remit.adapters.broker.postgres_ending import end_role, remains
-from remit.adapters.broker.postgres_rights import granted, rights_beyond, see_bounded
+from remit.adapters.broker.postgres_rights import granted, names_of_grants, rights_beyond, see_bounded
 from remit.core.errors import ConfigInvalid, KeyUnavailable, NothingDone
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Entropy
@@ -88,8 +88,9 @@ class PostgresBroker:
             oid = await self._make(db, role, password, until.isoformat())
             # A member ends its sessions and drops what it owns, and what it has given to other such roles.
             await db.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(role)))
-            for one in statements:
-                await db.execute(one)
+            async with names_of_grants(db):
+                for one in statements:
+                    await db.execute(one)
             await see_bounded(db, role)
         carried = self._injection.filled(place | {"user": role, "password": password}, "PostgreSQL")
         return UpstreamCredential(
@@ -128,7 +129,8 @@ class PostgresBroker:
         statements = [self._filled(one, role, _AnyText()) for one in self._grants]
         async with connected(self._address()) as db, db.transaction(force_rollback=True):
             await self._make(db, role, role, "epoch")
-            failed = await granted(db, statements)
+            async with names_of_grants(db):
+                failed = await granted(db, statements)
             await see_bounded(db, role)
             found = await rights_beyond(db, role)
         if failed:

@@ -46,10 +46,16 @@ def place_in(address: dict[str, Json]) -> dict[str, str]:
 
 @asynccontextmanager
 async def connected(address: dict[str, Json]) -> AsyncIterator[Connection]:
-    """Connect, with a bound for the wait for a lock; raises `KeyUnavailable` for what fails there."""
+    """Connect, with a bound for the wait for a lock; raises `KeyUnavailable` for what fails there.
+
+    INVARIANT: a name without a schema is one of PostgreSQL's own. Whoever may create a schema could give it
+    the administrator's name, which `$user` in a search path stands for; and whoever may create in a schema of
+    the path a function that fits a call better than PostgreSQL's own.
+    """
     try:
         async with await psycopg.AsyncConnection.connect(**address, autocommit=True) as db:
-            await db.execute(sql.SQL("set lock_timeout to {}").format(sql.Literal(f"{LOCK_S}s")))
+            bounds = sql.SQL("set lock_timeout to {}; set search_path to pg_catalog")
+            await db.execute(bounds.format(sql.Literal(f"{LOCK_S}s")))
             yield db
     except psycopg.Error as fault:
         # Its text may repeat a statement: only the code is told.

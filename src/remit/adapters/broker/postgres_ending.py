@@ -24,6 +24,7 @@ import psycopg
 from psycopg import sql
 
 from remit.adapters.broker.postgres_admin import Connection, connected
+from remit.adapters.broker.postgres_blockers import unblocked
 from remit.core.errors import KeyUnavailable
 
 Json = Any
@@ -85,10 +86,9 @@ select
 async def end_role(address: dict[str, Json], role: str) -> None:
     """1 to 4. Raises `KeyUnavailable` as long as anything of the role is there."""
     async with _opened(address) as db:
-        found = await _rows(db, "select oid from pg_roles where rolname = %(name)s", name=role)
-        if not found:
+        name = sql.Identifier(role)
+        if (oid := await _number(db, role, name)) is None:
             return
-        (oid,), name = found[0], sql.Identifier(role)
         # Once more: before PostgreSQL 16 a role can have ended who is a member of it.
         await db.execute(sql.SQL("grant {} to current_user").format(name))
         shutting = asyncio.ensure_future(_shut(address, name))
@@ -104,6 +104,21 @@ async def end_role(address: dict[str, Json], role: str) -> None:
         await _take_back_memberships(db, name, oid)
         await _disown(db, role, oid)
         await _drop_owned(db, name, oid, "drop owned by {} cascade", "drop role {}")
+
+
+async def _number(db: Connection, role: str, name: sql.Identifier) -> int | None:
+    """Give a role's number; `None` where it is not there, and nobody is about to make it.
+
+    A remit that was killed can have left a transaction that makes the role, and is being committed. Who makes
+    a role of the same name waits for that, so one is made, and rolled back.
+    """
+    asked = "select oid from pg_roles where rolname = %(name)s"
+    if not (found := await _rows(db, asked, name=role)):
+        with contextlib.suppress(psycopg.errors.UniqueViolation, psycopg.errors.DuplicateObject):
+            async with db.transaction(force_rollback=True):
+                await db.execute(sql.SQL("create role {} nologin").format(name))
+        found = await _rows(db, asked, name=role)
+    return int(found[0][0]) if found else None
 
 
 async def remains(address: dict[str, Json], role: str, oid: int) -> tuple[bool, bool]:
@@ -245,9 +260,8 @@ async def _acting_as(db: Connection, name: sql.Identifier) -> AsyncIterator[None
 
 @contextlib.asynccontextmanager
 async def _opened(address: dict[str, Json]) -> AsyncIterator[Connection]:
-    """Connect, with no name of the role's making in the way."""
-    async with connected(address) as db:
-        await db.execute("set search_path to pg_catalog")
+    """Connect, with no leased role in the way."""
+    async with connected(address) as db, unblocked(address, db):
         yield db
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import psycopg
@@ -60,7 +62,6 @@ async def see_bounded(db: Connection, role: str) -> None:
 
 async def rights_beyond(db: Connection, role: str) -> list[tuple[str, str]]:
     """Say what a role may do beyond its rows, and what to do about each."""
-    await db.execute("set local search_path to pg_catalog")
     found = []
     for look, says, way_out in _LOOKS:
         names = [name for (name,) in await (await db.execute(look, {"role": role})).fetchall()]
@@ -68,6 +69,14 @@ async def rights_beyond(db: Connection, role: str) -> list[tuple[str, str]]:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             found.append((says.format(", ".join(f"`{one}`" for one in names[:3]) + more), way_out))
     return found
+
+
+@asynccontextmanager
+async def names_of_grants(db: Connection) -> AsyncIterator[None]:
+    """Within a transaction, let statements of the configuration name what is in `public` without a schema."""
+    await db.execute("set local search_path to public")
+    yield
+    await db.execute("set local search_path to pg_catalog")
 
 
 async def granted(db: Connection, statements: list[sql.Composed]) -> int:

@@ -171,7 +171,8 @@ class ProcessBroker:
                 f"nobody knows whether processes of upstream `{self._processes.name}` are left: the guard was"
                 " cut short",
                 code="indeterminate",
-                way_out="look for its processes and end them; a restart of the machine ends all",
+                way_out="look for its processes and end them (a restart of the machine ends all), then"
+                " `remit lease close`",
             )
 
     async def probe(self, credential: UpstreamCredential) -> Probe:

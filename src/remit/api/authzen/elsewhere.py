@@ -14,9 +14,9 @@ import msgspec
 from remit.api.authzen.forms import EvaluationAnswer, EvaluationForm, ResultForm
 from remit.api.authzen.paths import EVALUATION_PATH, RESULT_PATH
 from remit.api.rest.endpoint import Errand
-from remit.core.errors import Elsewhere, NotFound, StoreUnavailable
+from remit.core.errors import Elsewhere, NotFound, OwnerAway, StoreUnavailable
 from remit.core.replica import Replica
-from remit.services.passing import WholeAnswer, away
+from remit.services.passing import WholeAnswer
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ async def evaluated(errand: Errand, form: EvaluationForm, elsewhere: Elsewhere) 
         if answer.status == 200:
             return _read(answer, EvaluationAnswer)
         if answer.status not in _NOT_THERE:
-            raise away(f"it answered {answer.status}")
+            raise OwnerAway(f"it answered {answer.status}")
         passing.forget(elsewhere.task)
     raise elsewhere
 
@@ -54,7 +54,7 @@ async def reported(errand: Errand, form: ResultForm, unknown: NotFound) -> None:
         if answer.status == 200:
             return
         if answer.status != 404:
-            fault = away(f"it answered {answer.status}")
+            fault = OwnerAway(f"it answered {answer.status}")
     # One that did not answer may be the one.
     raise fault or unknown
 
@@ -69,4 +69,4 @@ def _read(answer: WholeAnswer, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(answer.body, type=kind)
     except (msgspec.DecodeError, RecursionError):
-        raise away("what it answered cannot be read") from None
+        raise OwnerAway("what it answered cannot be read") from None

@@ -20,7 +20,7 @@ from starlette.responses import RedirectResponse, Response
 from remit.api.oauth.form import FORM, MAX_FORM_BYTES, Form, OAuthRefused, parse_form
 from remit.api.wire import read, status_of
 from remit.core.client import LOOPBACK
-from remit.core.errors import Forbidden, RemitError
+from remit.core.errors import Forbidden, RemitError, Unauthenticated
 from remit.services.browsers import Seat, csrf_of
 from remit.services.house import House
 
@@ -128,8 +128,17 @@ class PageVisit:
         return words_for(self.request.headers.get("user-agent", ""))
 
     async def form(self) -> Form:
-        """Read a form of ours; raises `Forbidden` for one that another site, or another visit, has made."""
+        """Read a form of ours; raises `Forbidden` for one that another site, or another visit, has made, and
+        `Unauthenticated` where who sat there was signed out while it came.
+        """
         form = parse_form(await read(self.request, FORM, MAX_FORM_BYTES))
+        if self.seat is not None:
+            # A body takes as long as its sender likes.
+            self.seat = await self.house.people.browsers.seat(self.seat.secret)
+            if self.seat is None:
+                raise Unauthenticated(
+                    "you are not signed in any more", code="no-session", way_out="sign in again", step=1
+                )
         if not hmac.compare_digest(form.get("csrf").encode(), self.csrf.encode()):
             raise Forbidden(
                 "this form is not of this visit any more", code="csrf", way_out="go back, reload, try again"

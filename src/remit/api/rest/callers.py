@@ -55,25 +55,23 @@ def refuse_cross_site(request: Request, origins: frozenset[str]) -> None:
         )
 
 
-def session_secret(request: Request) -> str:
+def session_shown(request: Request) -> tuple[str, str]:
     """Give a person's session secret (RFC 6750 section 2.1, RFC 9449 section 7.1), or an empty text where
-    something else is shown.
+    something else is shown; before it the scheme, in small letters.
 
     Raises `Unauthenticated` for more than one credential, or one that cannot be one.
     """
     given = request.headers.getlist("authorization")
-    if not given:
-        return ""
     scheme, _, secret = given[0].partition(" ")
-    secret = secret.strip()
-    if len(given) > 1 or scheme.lower() not in ("bearer", "dpop") or not secret or len(secret) > MAX_BEARER:
+    scheme, secret = scheme.lower(), secret.strip()
+    if len(given) > 1 or scheme not in ("bearer", "dpop") or not secret or len(secret) > MAX_BEARER:
         raise Unauthenticated(
             "the credential is neither a bearer token nor one with a proof",
             code="authorization",
             way_out="send `Authorization: Bearer ...`, or `DPoP ...` with a proof",
             step=1,
         )
-    return secret if secret.startswith(SESSION_PREFIX) else ""
+    return scheme, secret if secret.startswith(SESSION_PREFIX) else ""
 
 
 async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
@@ -109,9 +107,9 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
             raise Unauthenticated(
                 "no credential was shown", code="no-credential", way_out="run `remit login`", step=1
             )
-        secret = session_secret(request)
+        scheme, secret = session_shown(request)
         if secret:
-            if request.headers["authorization"][:5].lower() == "dpop ":
+            if scheme == "dpop":
                 jkt, nonce = desk.house.credentials.proven(shown_by(request, desk.house), secret)
                 request.state.nonce, errand = nonce, errand.proven_by(jkt)
             known = await _person(errand, endpoint, secret)
@@ -125,6 +123,18 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
         with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
             await desk.house.authenticator.refused(error, "api")
         raise
+
+
+async def still(errand: Errand, endpoint: Endpoint) -> Errand:
+    """Give the errand with its caller as they are now; raises as `received` does.
+
+    A body takes as long as its sender likes: who was signed out meanwhile, or lost a role, does nothing more.
+    """
+    if errand.person is not None:
+        return await _person(errand, endpoint, errand.secret)
+    if errand.claims is not None and errand.claims.token_id:
+        return await _agent(errand, endpoint, errand.claims)
+    return errand
 
 
 async def _certified(errand: Errand, chain: tuple[bytes, ...]) -> Errand:

@@ -15,9 +15,11 @@ from remit.api.rest.views import ClosureView, View, closure_view
 from remit.api.wire import HEADERS
 from remit.core.errors import Malformed, NotFound
 from remit.core.finding import FindingKind
-from remit.core.revocation import EVERYTHING, Cause, Closure, Lock, ScopeKind, scope
+from remit.core.revocation import Cause, Closing, Closure, Lock
+from remit.core.scope import EVERYTHING, ScopeKind, scope
 from remit.services.duties import Duty, end_task, require, see_closure
 from remit.services.house import House
+from remit.services.lease_records import OpenSink
 
 
 class EndScope(Body, frozen=True, kw_only=True):
@@ -43,6 +45,12 @@ class Unlocked(View, frozen=True, kw_only=True):
 
     scope: str
     locked: bool
+
+
+class CloseLease(Body, frozen=True, kw_only=True):
+    """Why a credential counts as dead of which neither source nor sink says so."""
+
+    because: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
 
 class ClosureFilter(Body, frozen=True, kw_only=True):
@@ -163,6 +171,18 @@ async def unlock(errand: Errand) -> Unlocked:
     return Unlocked(scope=name, locked=False)
 
 
+async def leases(errand: Errand) -> Items[OpenSink]:
+    """Give the credentials that this process takes back."""
+    return Items(tuple(errand.house.leases.open_sinks()))
+
+
+async def close_lease(errand: Errand) -> Closing:
+    """Close a credential by hand."""
+    wanted: CloseLease = errand.body
+    left = errand.house.leases.left
+    return await left.close(errand.place["lease"], by=errand.by, because=wanted.because)
+
+
 async def locks(errand: Errand) -> Items[Lock]:
     """Give what is locked."""
     return Items(tuple(await errand.house.locks.all()))
@@ -264,5 +284,22 @@ ENDPOINTS = (
         serve=receipt,
         people=Duty.OWN,
         media="application/jsonl",
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/leases",
+        summary="List the credentials that are being taken back here and are not dead yet, oldest first",
+        serve=leases,
+        people=Duty.OVERSEE,
+        gives=Items[OpenSink],
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/leases/{lease}/close",
+        summary="Close a credential by hand of which neither source nor sink says whether it is dead",
+        serve=close_lease,
+        people=Duty.END,
+        takes=CloseLease,
+        gives=Closing,
     ),
 )

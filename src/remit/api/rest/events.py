@@ -18,7 +18,7 @@ from remit.core.errors import Malformed
 from remit.core.event import EventKind
 from remit.ports.log import Head
 from remit.services.duties import Duty
-from remit.services.evidence import Evidence, readable
+from remit.services.evidence import Evidence
 
 Json = Any
 
@@ -36,7 +36,8 @@ class EventFilter(Body, frozen=True, kw_only=True):
 
 
 class EventPage(View, frozen=True, kw_only=True):
-    """Events as they stand in the log, with their values where these can still be read.
+    """Events as they stand in the log, with their values where these can still be read. One that was changed
+    in the store has only its `index`, and in `damaged` why.
 
     `next` is the `start` of the next page, and `previous` the `before` of the one before it; `None` at either
     end. `size` is the number of events in the log.
@@ -98,7 +99,8 @@ async def events(errand: Errand) -> EventPage:
     # What is not asked for in order is not known to be the last, nor the first.
     after = found[-1].index + 1 if found and (full or wanted.before is not None) else None
     earlier = found[0].index if found and found[0].index and (full or wanted.before is None) else None
-    return EventPage(items=tuple(readable(one) for one in found), next=after, previous=earlier, size=size)
+    items = tuple(errand.house.log_reading.shown(one) for one in found)
+    return EventPage(items=items, next=after, previous=earlier, size=size)
 
 
 async def chain(errand: Errand) -> Chain:

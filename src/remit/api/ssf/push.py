@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from remit.api.wire import HEADERS, JSON, read, status_of
 from remit.core.compact import MAX_COMPACT_BYTES
-from remit.core.errors import Malformed, RemitError, Unauthenticated
+from remit.core.errors import Conflict, Malformed, RemitError, Unauthenticated
 from remit.core.secevent import SET_MEDIA
 from remit.services.bodies import body_of
 from remit.services.house import House
@@ -41,7 +41,8 @@ async def push(request: Request, house: House) -> Response:
 
 def failed(error: RemitError) -> Response:
     """Give a fault as RFC 8935 section 2.3 writes it: 400, but 401, 408, 413, 415, 429 and 503 stay."""
-    status = status_of(error)
+    # What is in the way here is not the token's fault: it comes again.
+    status = 503 if isinstance(error, Conflict) else status_of(error)
     headers = dict(HEADERS)
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"

@@ -22,6 +22,7 @@ from remit.core.errors import (
     Unauthenticated,
     UpstreamUnreachable,
     outcome_of,
+    repeatable,
 )
 from remit.core.mediation import Refused
 from remit.gateway.asgi import HeaderLines
@@ -112,8 +113,7 @@ def problem_of(error: RemitError) -> HttpProblem:
         return HttpProblem("the call could not be completed", 500, code="fault")
     outcome = outcome_of(error)
     told: dict[str, Json] = {"outcome": outcome} if outcome else {}
-    # Who is told to try again does: never where the call may have taken effect.
-    again = status == 503 and outcome != "unknown"
+    again = status == 503 and repeatable(error)
     headers: HeaderLines = ((b"retry-after", b"1"),) if again else ()
     if status in (408, 413):
         headers = ((b"connection", b"close"),)

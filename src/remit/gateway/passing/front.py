@@ -25,9 +25,11 @@ from remit.core.errors import (
     Fenced,
     Malformed,
     OutOfForce,
+    OwnerAway,
     RemitError,
     StoreUnavailable,
     UpstreamUnreachable,
+    repeatable,
 )
 from remit.core.passing import HEADER, HOP, Seen, carried, read_chain, written_chain
 from remit.core.replica import Replica
@@ -47,7 +49,7 @@ from remit.ports.passing import PassedRequest, Passer
 from remit.services.alarms import Alarms
 from remit.services.house import House
 from remit.services.in_hand import fenced_by
-from remit.services.passing import Family, away
+from remit.services.passing import Family
 from remit.services.replicas import Replicas
 
 #: What an owner says that is none (RFC 9110 section 15.5.20), with this header: nothing was done.
@@ -180,7 +182,7 @@ class PassingFront:
                 raise asking.fault
             return asking.work.result() if asking.work.done() else True
         except UpstreamUnreachable as fault:
-            raise away(str(fault), sent=fault.sent) from fault
+            raise OwnerAway(str(fault), sent=fault.sent) from fault
         finally:
             self._asking.discard(asking)
             for one in (asking.work, gone):
@@ -204,7 +206,7 @@ class PassingFront:
         """Wait for nothing more of a replica that is gone: one that hangs closes no connection."""
         for asking in self._asking:
             if asking.owner.id == name:
-                asking.cut(away("it is gone", sent=True))
+                asking.cut(OwnerAway("it is gone", sent=True))
 
     def _changed(self, sight: Sight) -> None:
         """Cut what was ended. INVARIANT: nothing is awaited between a look that finds it and this."""
@@ -331,7 +333,8 @@ async def _refuse(scope: Scope, send: Send, error: RemitError, body: bytes) -> N
     elif isinstance(error, Elsewhere):
         status, rpc_code, headers = MISDIRECTED, UNAVAILABLE, ((NOT_MINE, b"1"),)
     else:
-        status, rpc_code, headers = 503, UNAVAILABLE, ((b"retry-after", b"1"),)
+        status, rpc_code = 503, UNAVAILABLE
+        headers = ((b"retry-after", b"1"),) if repeatable(error) else ()
     more = outcome_field(error)
     fault = WireFault(
         error.message, rpc_code, status=status, code=error.code, way_out=error.way_out, data=more

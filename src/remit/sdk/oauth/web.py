@@ -12,9 +12,10 @@ from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 
+from remit.sdk.connector import AgentConnector, Look
 from remit.sdk.faults import AgentFault, GatewayUnreachable
 from remit.sdk.once import once
-from remit.sdk.wire import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, IDLE_S, MAX_ANSWER_BYTES, is_loopback
+from remit.sdk.wire import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, MAX_ANSWER_BYTES, is_loopback
 
 Json = Any
 
@@ -42,12 +43,12 @@ class Page:
 class Web:
     """A connection pool to whichever servers discovery leads to. Made and closed inside one event loop."""
 
-    def __init__(self, *, ca_file: str = "") -> None:
-        """Take the certificate authorities to trust instead of the system's, where given."""
+    def __init__(self, *, ca_file: str = "", look: Look | None = None) -> None:
+        """Take the certificate authorities to trust instead of the system's, where given, and who looks at
+        each connection before it is used.
+        """
         self.http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                ssl=ssl.create_default_context(cafile=ca_file or None), limit=0, keepalive_timeout=IDLE_S
-            ),
+            connector=AgentConnector(ssl.create_default_context(cafile=ca_file or None), look),
             middlewares=(once,),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),

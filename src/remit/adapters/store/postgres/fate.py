@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from remit.adapters.store.postgres.line import WritingLine
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession
-from remit.core.errors import Malformed, StoreUnavailable
+from remit.core.errors import CommitInDoubt, Malformed, StoreUnavailable
 
 #: Makes a tenant's row of turns.
 FIRST_TURN = "insert into turns values (?, 0, '', 0) on conflict do nothing"
@@ -21,7 +21,7 @@ _LOOK_MS = 500
 
 
 def asked(line: WritingLine, look: Callable[[PostgresSession], bool], doubt_s: float) -> bool:
-    """Look until it is known whether it was committed; raises `StoreUnavailable` if that takes longer."""
+    """Look until it is known whether it was committed; raises `CommitInDoubt` if that takes longer."""
     deadline = time.monotonic() + doubt_s
     while time.monotonic() < deadline:
         try:
@@ -29,7 +29,7 @@ def asked(line: WritingLine, look: Callable[[PostgresSession], bool], doubt_s: f
         except (*FAULTS, StoreUnavailable):
             line.drop()
             time.sleep(0.1)
-    raise StoreUnavailable(
+    raise CommitInDoubt(
         "the connection was lost while a commit was under way, and nobody knows yet what became of it",
         way_out="look whether PostgreSQL is up; the log will show it (`remit audit log`)",
     )

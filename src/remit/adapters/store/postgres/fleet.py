@@ -75,7 +75,7 @@ class PostgresFleet:
         self._began = began.get(tenant, 0)
         self._unavailable = unavailable
         #: Up to which turn of each table everything was seen.
-        self._seen = dict.fromkeys(("fences", "withdrawn", "agents", "pins"), self._began)
+        self._seen = dict.fromkeys(("fences", "withdrawn", "agents", "pins", "turns"), self._began)
         self._me = ""
         self._told: Callable[[Sight], None] = lambda _: None
         self._wakes = wakes
@@ -336,10 +336,10 @@ class PostgresFleet:
             agents = self._since_seen(session, sql.AGENTS, "agents")
             pins = self._since_seen(session, sql.PINS, "pins")
             everybody = session.execute(sql.ALL, (self._tenant,))
-            acks = session.execute(sql.ACKS, mine)
+            acks = session.execute(sql.ACKS, (self._tenant,))
             bundle = session.execute(sql.BUNDLE, (self._tenant,)).fetchone()
             lives = renewed is None or renewed.fetchone() is not None
-            self._not_behind(turn.fetchone())
+            self._not_behind(now := turn.fetchone())
             raised, taken_back = fences.fetchall(), withdrawn.fetchall()
             self._memory.show(self._tenant, [row[:2] for row in raised], [name for name, _ in taken_back])
             changed, (pinned,) = agents.fetchall(), pins.fetchone()
@@ -347,6 +347,7 @@ class PostgresFleet:
                 msgspec.structs.replace(_replica(body), renewed=count) for count, body in everybody
             )
             told = [_ack(body) for (body,) in acks]
+        self._advance("turns", [now] if now is not None else [])
         self._advance("fences", raised)
         self._advance("withdrawn", taken_back)
         self._advance("agents", changed)

@@ -14,7 +14,7 @@ FENCES = "select scope, epoch, turn from fences where tenant = ? and turn > ? or
 WITHDRAWN = "select id, turn from withdrawn where tenant = ? and turn > ?"
 AGENTS = "select name, turn from agents where tenant = ? and turn > ?"
 PINS = "select max(turn) from pins where tenant = ? and turn > ?"
-ACKS = "select body from fence_acks where tenant = ? and replica <> ?"
+ACKS = "select body from fence_acks where tenant = ?"
 BUNDLE = "select body from kept_values where tenant = ? and key = 'bundle.applied'"
 HOLDINGS = "select body from holdings where tenant = ? and upstream = ? and turn > ?"
 PUT_ACK = (

@@ -6,16 +6,23 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import msgspec
 import psycopg
 
 from remit.adapters.store.postgres import fleet_sql
-from remit.adapters.store.postgres.session import FAULTS, PostgresSession, connect, place_of, unavailable
+from remit.adapters.store.postgres.session import (
+    FAULTS,
+    PostgresSession,
+    behind,
+    connect,
+    place_of,
+    unavailable,
+)
 from remit.adapters.store.relational import reads
-from remit.adapters.store.relational.head import check_head
+from remit.adapters.store.relational.head import check_log
 from remit.adapters.store.relational.nodes import frontier, stored_size
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
@@ -36,8 +43,11 @@ class PostgresReading:
 
     faults = FAULTS
 
-    def __init__(self, url: str, name: str, place: str) -> None:
-        """Take the address; connections are opened by the threads that use them."""
+    def __init__(self, url: str, name: str, place: str, turns: Callable[[], Mapping[str, int]]) -> None:
+        """Take the address, and what says how far each tenant's state had come at the least. Connections are
+        opened by the threads that use them.
+        """
+        self._turns = turns
         self._url = url
         self._name = name
         self._place = place
@@ -65,10 +75,16 @@ class PostgresReading:
     def moment(self, connection: PostgresSession) -> Iterator[Sql]:
         """Read inside one transaction, on one snapshot."""
         self._since[connection] = time.monotonic()
+        known = self._turns()
         try:
             with connection.pipeline():
                 connection.execute("begin isolation level repeatable read")
+                turns = connection.execute("select tenant, turn from turns")
                 yield connection
+                # INVARIANT: what was ended or used up stays so. A database that was set back tells nothing.
+                found = dict(turns.fetchall())
+                if any(found.get(tenant, 0) < turn for tenant, turn in known.items()):
+                    raise behind(self._place)
                 connection.execute("commit")
         except BaseException:
             with contextlib.suppress(psycopg.Error):
@@ -143,7 +159,7 @@ def check_at(url: str, tenant: str, head: Head | None) -> None:
     """
     with _looked_into(url) as session:
         if session.execute("select to_regclass('events') is not null").fetchone()[0]:
-            check_head(session, tenant, stored_size(session, tenant), head)
+            check_log(session, tenant, head)
 
 
 def pins_at(url: str, tenant: str) -> list[Pin]:

@@ -244,6 +244,14 @@ def connect(
     return session
 
 
+def behind(place: str) -> StoreUnavailable:
+    """Give the fault of a database that lacks what was committed to it: it was set back to an older state."""
+    return StoreUnavailable(
+        f"`{place}` is behind what was committed to it: transactions are missing",
+        way_out="let the server that has them answer, then start remit again",
+    )
+
+
 def is_loss(fault: BaseException) -> bool:
     """Whether the server ends the connection with this fault, whether or not its end was seen yet."""
     return isinstance(fault, psycopg.Error) and fault.diag.severity_nonlocalized in _SEVERE

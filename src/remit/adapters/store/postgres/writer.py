@@ -27,7 +27,7 @@ from remit.adapters.store.postgres.fate import FIRST_TURN, asked, by_turn
 from remit.adapters.store.postgres.line import WritingLine
 from remit.adapters.store.postgres.onloop import Heard, OnLoop, Statement
 from remit.adapters.store.postgres.owners import OwnerBook
-from remit.adapters.store.postgres.session import FAULTS, PostgresSession, is_loss, unavailable
+from remit.adapters.store.postgres.session import FAULTS, PostgresSession, behind, is_loss, unavailable
 from remit.adapters.store.postgres.units import first_of, forgets, tasks_of, tenant_of, touched_by
 from remit.adapters.store.postgres.whole import Claim, on_record, whole
 from remit.adapters.store.relational.ledger import Ledger
@@ -108,6 +108,10 @@ class PostgresWriter(GroupWriter):
     def incarnation(self) -> str:
         """Who writes."""
         return self._incarnation
+
+    def turns(self) -> dict[str, int]:
+        """Give, by tenant, how far the store had come by now at the least; from any thread."""
+        return dict(self._turns)
 
     def begin_anew(self, incarnation: str, tenant: str) -> None:
         """Write as this incarnation from now on, which is a replica of a tenant; for between two batches."""
@@ -291,7 +295,7 @@ class PostgresWriter(GroupWriter):
             if turn < known or (turn == known and taker != self._takers.get(tenant, "")):
                 # INVARIANT: no epoch ever falls. A copy that lacks commits would lift fences, also one that
                 # was written on since.
-                raise self._behind()
+                raise behind(self._place)
             if turn > known:
                 self._wary = CALM + 1
                 self._catch_up(session, tenant, known)
@@ -300,7 +304,7 @@ class PostgresWriter(GroupWriter):
                 self._turns[tenant], self._takers[tenant] = turn, taker
         if met < len(tenants):
             # INVARIANT: nothing is judged without the turn.
-            raise self._behind()
+            raise behind(self._place)
         if alive is not None and alive.fetchone() is None:
             raise StoreUnavailable(
                 "this replica was silent for too long, and others have taken over",
@@ -308,12 +312,6 @@ class PostgresWriter(GroupWriter):
                 way_out="call again; it comes back as a new one within moments",
             )
         return str(transaction)
-
-    def _behind(self) -> StoreUnavailable:
-        return StoreUnavailable(
-            f"`{self._place}` is behind what was committed to it: transactions are missing",
-            way_out="let the server that has them answer, then start remit again",
-        )
 
     def _catch_up(self, session: PostgresSession, tenant: str, known: int) -> None:
         since = (tenant, known)
@@ -329,7 +327,7 @@ class PostgresWriter(GroupWriter):
         self._memory.learn(tenant, fences, [name for (name,) in withdrawn])
         self._owners.learn(tenant, owners)
         if not self._ledger.catch_up(tenant):
-            raise self._behind()
+            raise behind(self._place)
 
     def _undo(self) -> None:
         self._take_back()

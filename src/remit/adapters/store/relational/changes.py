@@ -21,7 +21,7 @@ from remit.adapters.store.relational.subjects import Subjects
 from remit.adapters.store.relational.words import SealedWords, parted
 from remit.core.approval import Approval, ApprovalState
 from remit.core.errors import BudgetExhausted, ChangedMeanwhile, Conflict, Fenced, NotFound
-from remit.core.revocation import risen
+from remit.core.scope import risen
 from remit.core.task import Task
 from remit.ports.change import CheckValue
 from remit.ports.fleet import HoldTask

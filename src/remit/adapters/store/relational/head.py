@@ -3,14 +3,22 @@
 
 from __future__ import annotations
 
-from remit.adapters.store.relational.nodes import reader
+from remit.adapters.store.relational.nodes import reader, stored_size
 from remit.adapters.store.relational.sql import Sql
-from remit.core.errors import VerificationFailed
+from remit.core.errors import HeadMissing, VerificationFailed
 from remit.core.merkle import leaf_hash, root_at
 from remit.ports.log import Head
 
 #: At start at most so many leaves at the end of a log are hashed again; `remit audit verify` hashes all.
 MAX_TAIL = 20_000
+
+
+def check_log(connection: Sql, tenant: str, head: Head | None) -> None:
+    """Refuse what a start refuses: as `check_head` does, and events of which no head is kept."""
+    size = stored_size(connection, tenant)
+    if size and head is None:
+        raise HeadMissing(tenant, size)
+    check_head(connection, tenant, size, head)
 
 
 def check_head(connection: Sql, tenant: str, size: int, head: Head | None) -> None:

@@ -38,6 +38,7 @@ _credential = msgspec.json.Decoder(Credential).decode
 _person = msgspec.json.Decoder(Person).decode
 
 _TASK = "select body, label, sealed from tasks where tenant = ?"
+_LAST = "select task, last_event from counters where tenant = ? and last_event is not null"
 _EVENT = (
     "select e.idx, e.kind, e.task, e.leaf, e.leaf_hash, e.sealed, e.subject_key, k.subject,"
     " k.wrapped, k.wrapped_by from events e left join subject_keys k"
@@ -238,6 +239,12 @@ def entries(
     return [_entry(row, tenant, opener) for row in (rows if before is None else reversed(rows))]
 
 
+def last_events(connection: Sql, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
+    """Give where the chains of tasks end; those that have no event are left out."""
+    query = f"{_LAST} and task in ({', '.join('?' * len(tasks))})"
+    return dict(connection.execute(query, (tenant, *tasks)).fetchall())
+
+
 def _of_task(
     connection: Sql,
     tenant: str,
@@ -248,15 +255,20 @@ def _of_task(
     task: str,
 ) -> list[tuple[Any, ...]]:
     """Follow a task's chain back from its last event, then read forward."""
-    row = connection.execute(
-        "select last_event from counters where tenant = ? and task = ?", (tenant, task)
-    ).fetchone()
-    at = row[0] if row else None
+    at = last_events(connection, tenant, (task,)).get(task)
     chain: list[int] = []
     while at is not None and at >= start and (before is None or len(chain) < limit):
-        kind, previous = connection.execute(
-            "select kind, task_before from events where tenant = ? and idx = ?", (tenant, at)
+        row = connection.execute(
+            "select kind, task_before from events where tenant = ? and idx = ? and task = ?",
+            (tenant, at, task),
         ).fetchone()
+        kind, previous = row or ("", at)
+        if previous is not None and previous >= at:
+            raise VerificationFailed(
+                f"the chain of task `{task}` was changed in the store at event {at}",
+                code="chain-changed",
+                way_out="`remit audit log` without `--task` shows all events",
+            )
         if (not kinds or kind in kinds) and (before is None or at < before):
             chain.append(at)
         at = previous

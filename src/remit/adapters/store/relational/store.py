@@ -303,6 +303,10 @@ class RelationalStore:
         wanted = (tuple(kinds), task, opener)
         return await self._pool.run(reads.entries, tenant, start, before, limit, *wanted)
 
+    async def last_events(self, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
+        """Give the index of the last event of each of these tasks."""
+        return await self._pool.run(reads.last_events, tenant, tuple(tasks)) if tasks else {}
+
     async def inclusion(self, tenant: str, index: int, size: int) -> list[bytes]:
         """Give the inclusion proof of a leaf in the tree of `size`."""
         return await self._pool.run(reads.inclusion, tenant, index, size)

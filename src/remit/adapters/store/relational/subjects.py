@@ -172,9 +172,9 @@ class Opener:
         `by` is the sealing key that wrapped the subject's.
         """
         key = self.key(tenant, subject, wrapped, by)
-        commitments = orjson.loads(leaf).get("sealed", {})
+        # What opens was sealed for these very bytes: only then are they read.
         openings = unseal(key, sealed, leaf_hash(leaf))
-        reveal(openings, commitments)
+        reveal(openings, orjson.loads(leaf).get("sealed", {}))
         return openings
 
     def key(self, tenant: str, subject: str, wrapped: bytes, by: str) -> bytes:

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from remit.adapters.store.relational import reads
-from remit.adapters.store.relational.head import check_head
-from remit.adapters.store.relational.nodes import stored_size
+from remit.adapters.store.relational.head import check_log
 from remit.adapters.store.relational.sql import Sql
 from remit.adapters.store.sqlite.schema import open_reader, unavailable
-from remit.core.errors import ConfigInvalid, StoreUnavailable, VerificationFailed
+from remit.core.errors import ConfigInvalid, StoreUnavailable
 from remit.ports.log import Head
 from remit.ports.store import Pin
 
@@ -27,9 +26,12 @@ class SqliteReading:
 
     faults = (sqlite3.Error,)
 
-    def __init__(self, path: Path) -> None:
-        """Take the file; connections are opened by the threads that use them."""
+    def __init__(self, path: Path, check: Callable[[], None]) -> None:
+        """Take the file, and what raises `StoreUnavailable` where it is another one by now. Connections are
+        opened by the threads that use them.
+        """
         self._path = path
+        self._check = check
 
     def open(self) -> sqlite3.Connection:
         """Open a connection."""
@@ -43,6 +45,8 @@ class SqliteReading:
             yield connection
         finally:
             connection.execute("commit")
+        # Behind it: so nothing counts that was read from another file.
+        self._check()
 
     def lost(self, connection: sqlite3.Connection) -> bool:
         """Say that a file is never lost the way a server is."""
@@ -91,14 +95,7 @@ def check_at(path: Path, tenant: str, head: Head | None) -> None:
     except sqlite3.Error as fault:
         raise ConfigInvalid(f"`{path}` cannot be read as a store: {fault}") from None
     try:
-        size = stored_size(connection, tenant)
-        if size and head is None:
-            raise VerificationFailed(
-                f"the log of tenant `{tenant}` has {size} events, and its signed head is gone",
-                code="head-missing",
-                way_out="restore the head's file (`log_head.path`) from a copy",
-            )
-        check_head(connection, tenant, size, head)
+        check_log(connection, tenant, head)
     except sqlite3.Error as fault:
         raise ConfigInvalid(f"`{path}` cannot be read as a store: {fault}") from None
     finally:

@@ -45,8 +45,8 @@ def open_writer(path: Path, durability: Durability) -> sqlite3.Connection:
         # In KiB. Most of it would hold pages that were appended once; more of it made nothing faster.
         connection.execute("pragma cache_size=-4096")
         connection.execute("pragma temp_store=memory")
-        # The background does this (`Writer`); here it is only the net below it.
-        connection.execute("pragma wal_autocheckpoint=20000")
+        # The background does this (`SqliteWriter`) alone: who else writes is seen (`StorePlace`).
+        connection.execute("pragma wal_autocheckpoint=0")
         migrate(connection, path)
     except sqlite3.DatabaseError as fault:
         if "not a database" in str(fault):

@@ -109,7 +109,7 @@ class SqliteStore(RelationalStore):
                 opened.close()
             os.close(lock)
             raise
-        reading = SqliteReading(path)
+        reading = SqliteReading(path, place.check)
         return cls(
             lock=lock,
             connections=(connections[0], connections[1]),

@@ -58,6 +58,7 @@ class SqliteWriter(GroupWriter):
         self._place = place
         self._pages = 0
         self._copying = False
+        self._copies = contextlib.ExitStack()
         # Nothing is written while a copy waits for readers.
         self._checkpointer.execute(f"pragma busy_timeout = {BUSY_MS}")
         self._unscrubbed = False
@@ -89,7 +90,7 @@ class SqliteWriter(GroupWriter):
             # What it gives first is whether a reader or a writer was in the way: that is no fault.
             busy.append(self._checkpointer.execute("pragma wal_checkpoint(truncate)").fetchone()[0])
 
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error), self._place.copying():
             await self.between(truncate)
         return busy == [0]
 
@@ -125,7 +126,7 @@ class SqliteWriter(GroupWriter):
 
     def _commit(self) -> None:
         self._sql.execute("commit")
-        self._place.check_after()
+        self._place.check()
 
     def _unavailable(self, fault: Exception) -> StoreUnavailable:
         return unavailable(fault)
@@ -148,6 +149,7 @@ class SqliteWriter(GroupWriter):
             self._pages = CHECKPOINT_PAGES
         if self._pages >= CHECKPOINT_PAGES and not self._copying and self._loop is not None:
             self._copying = True
+            self._copies.enter_context(self._place.copying())
             self._aside.do(self._loop, self._copy, self._copied)
 
     def _copy(self) -> None:
@@ -162,4 +164,5 @@ class SqliteWriter(GroupWriter):
         # soon.
         self._pages = 0 if fault is None else CHECKPOINT_PAGES - RETRY_PAGES
         self._copying = False
+        self._copies.close()
         self._next()
