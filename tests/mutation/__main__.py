@@ -11,6 +11,7 @@ Figures and what survived go to `build/mutants.json`. Exits 1 where fewer than 9
 
 import argparse
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.mutation.figures import LATEST, PUBLISHED, Row, facts, table, write
@@ -32,19 +33,25 @@ def main() -> int:
     parser.add_argument("--module", action="append", choices=tuple(NEAREST))
     parser.add_argument("--sample", type=int)
     parser.add_argument("--seed", default="1")
+    parser.add_argument("--at-once", type=int, default=1, help="so many modules beside each other")
     parser.add_argument("--json", type=Path, default=LATEST)
     parser.add_argument("--publish", action="store_true")
     given = parser.parse_args()
     known = Known()
-    rows = {}
-    for module in given.module or NEAREST:
+
+    def row(module: str) -> Row:
         every = mutants_of(module)
         left = [one for one in every if not known.holds(one.key)]
         some = sample(left, given.sample, given.seed)
-        rows[module] = Row(len(some), len(every) - len(left), survivors(module, NEAREST[module], some))
-        sys.stdout.writelines(f"{one}\n" for one in rows[module].survived)
-        sys.stdout.write(f"{module}: {rows[module].caught} of {rows[module].tried}\n")
+        found = Row(len(some), len(every) - len(left), survivors(module, NEAREST[module], some))
+        told = [*map(str, found.survived), f"{module}: {found.caught} of {found.tried}"]
+        sys.stdout.write("".join(f"{line}\n" for line in told))
         sys.stdout.flush()
+        return found
+
+    modules = given.module or tuple(NEAREST)
+    with ThreadPoolExecutor(given.at_once) as pool:
+        rows = dict(zip(modules, pool.map(row, modules), strict=True))
     found = facts(rows, sample=given.sample, seed=given.seed)
     write(given.json, found)
     if given.publish:

@@ -26,7 +26,7 @@ class Known:
     def holds(self, key: Key) -> bool:
         """Whether a mutant is listed."""
         met = {key, (*key[:2], "", "")} & self._keys
-        self._met |= met
+        self._met.update(met)
         return bool(met)
 
     def stale(self, modules: Collection[str]) -> list[Key]:

@@ -26,6 +26,8 @@ TOLD = frozenset(("way_out", "debug"))
 """What every fault takes for people alone."""
 WORDS = TOLD | {"file", "line", "key"}
 """What a fault says beside its code, where it is raised."""
+ENCODINGS = frozenset(("ascii", "utf-8"))
+"""Names whose case says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ class _Unsaid(ast.NodeTransformer):
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         if not isinstance(node.value, str):
             return node
-        return ast.Constant("" if " " in node.value.strip() else node.value.replace("UTF-8", "utf-8"))
+        low = node.value.lower()
+        return ast.Constant("" if " " in low.strip() else low if low in ENCODINGS else node.value)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
         told = any(isinstance(one, ast.Constant) and " " in str(one.value) for one in node.values)

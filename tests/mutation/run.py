@@ -16,6 +16,8 @@ NEEDED = ("src", "tests", "docs", "examples", "pyproject.toml", "README.md")
 CAUGHT = frozenset((1, 3, -24, 24, 36, 152, 255))
 """mutmut's own codes: a test failed, pytest itself did, or the tests never ended."""
 
+# Each mutant begins in a process in which no test has run: a cache that the clean run had filled would answer
+# in its place.
 _SETTINGS = """\
 [mutmut]
 source_paths=src
@@ -29,7 +31,9 @@ pytest_add_cli_args_test_selection=
 pytest_add_cli_args=
     -m
     not slow
-timeout_constant=2
+timeout_constant=10
+timeout_multiplier=5
+process_isolation=forkserver
 track_dependencies=false
 use_git_change_detection=false
 """
@@ -40,14 +44,22 @@ def survivors(module: str, tests: Sequence[str], mutants: Iterable[Mutant]) -> l
     by_name = {mutant.name: mutant for mutant in mutants}
     if not by_name:
         return []
-    Path("build").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir="build", prefix="mutants-") as folder:
-        codes = _codes(Path(folder), path_of(module), tests, list(by_name))
+    try:
+        codes = _codes(path_of(module), tests, list(by_name))
+    except RuntimeError:
+        # A test that a busy machine has held up stops the whole module: it is tried once more.
+        codes = _codes(path_of(module), tests, list(by_name))
     return [mutant for name, mutant in by_name.items() if codes[name] not in CAUGHT]
 
 
-def _codes(copy: Path, path: Path, tests: Sequence[str], names: list[str]) -> dict[str, int]:
-    """Let mutmut try some mutants of a file; give its code for each."""
+def _codes(path: Path, tests: Sequence[str], names: list[str]) -> dict[str, int]:
+    """Let mutmut try some mutants of a file, on a copy; give its code for each."""
+    Path("build").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir="build", prefix="mutants-") as folder:
+        return _codes_at(Path(folder), path, tests, names)
+
+
+def _codes_at(copy: Path, path: Path, tests: Sequence[str], names: list[str]) -> dict[str, int]:
     for needed in map(Path, NEEDED):
         if needed.is_dir():
             shutil.copytree(needed, copy / needed, ignore=shutil.ignore_patterns("__pycache__"))

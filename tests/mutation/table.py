@@ -16,7 +16,6 @@ _GRANTS = (
     "tests/properties/test_attenuation.py",
 )
 _FLOW = (
-    "tests/unit/test_cedar_flow.py",
     "tests/scenarios/test_flow_at_once.py",
     "tests/scenarios/test_flow_destinations.py",
     "tests/scenarios/test_flow_found.py",
@@ -26,13 +25,11 @@ _FLOW = (
     "tests/scenarios/test_flow_strict_reading.py",
 )
 _READING = (
-    "tests/unit/test_exact.py",
-    "tests/unit/test_destination.py",
+    "tests/unit/test_provenance.py",
     "tests/unit/test_reading_once.py",
-    "tests/properties/test_two_readings.py",
-    "tests/properties/test_reading_shortcuts.py",
     "tests/properties/test_provenance_properties.py",
 )
+_SHORTCUTS = "tests/properties/test_reading_shortcuts.py"
 _EVIDENCE = (
     "tests/unit/test_verification.py",
     "tests/unit/test_export.py",
@@ -57,6 +54,16 @@ _ENDS = (
     "tests/unit/test_services_live.py",
 )
 _CUT_SHORT = ("tests/scenarios/test_ends_cut_short.py", *_ENDS)
+_LEASES = (
+    "tests/unit/test_services_leases.py",
+    "tests/unit/test_reactions.py",
+    "tests/scenarios/test_upstream_credentials.py",
+    "tests/scenarios/test_ends_twice.py",
+    "tests/scenarios/test_credentials_restart.py",
+    "tests/scenarios/test_credentials_shapes.py",
+    "tests/scenarios/test_leaked_credentials.py",
+)
+_REPLICAS = ("tests/unit/test_replica_fencing.py", "tests/unit/test_services_replicas.py")
 
 NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "core.constraint.base": _CONSTRAINTS,
@@ -76,17 +83,19 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
         *_FLOW,
     ),
     "core.justification": ("tests/unit/test_provenance.py", "tests/unit/test_flow.py"),
-    "core.provenance": ("tests/unit/test_provenance.py", *_READING, *_FLOW),
-    "core.record": ("tests/unit/test_unread.py", "tests/unit/test_observe.py", *_READING),
+    "core.provenance": (*_READING, *_FLOW),
+    "core.record": (
+        "tests/unit/test_record.py",
+        "tests/unit/test_unread.py",
+        "tests/unit/test_observe.py",
+        f"{_SHORTCUTS}::test_a_result_is_read_like_the_first_one_of_its_tool",
+        f"{_SHORTCUTS}::test_paths_of_a_tool_that_is_described_otherwise_are_forgotten",
+        "tests/unit/test_provenance.py",
+    ),
     "core.exact": ("tests/unit/test_exact.py", "tests/unit/test_exact_edges.py"),
     "core.url": ("tests/unit/test_exact.py", "tests/unit/test_exact_edges.py"),
-    "core.leaf": (
-        "tests/unit/test_leaf.py",
-        "tests/unit/test_provenance.py",
-        "tests/properties/test_argument_parts.py",
-        *_READING,
-    ),
-    "core.walk": ("tests/unit/test_provenance.py", *_READING),
+    "core.leaf": ("tests/unit/test_leaf.py", "tests/unit/test_provenance.py"),
+    "core.walk": ("tests/unit/test_walk.py", "tests/unit/test_provenance.py"),
     "core.label": ("tests/unit/test_label.py",),
     "core.merkle": (
         "tests/properties/test_merkle_properties.py",
@@ -97,11 +106,7 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "core.verification": _EVIDENCE,
     "core.seal": ("tests/unit/test_seal.py", *_EVIDENCE),
     "core.checkpoint": _HEADS,
-    "core.dpop": (
-        "tests/unit/test_dpop.py",
-        "tests/vectors/rfc9449/test_rfc9449.py",
-        "tests/properties/test_jwk_negatives.py",
-    ),
+    "core.dpop": ("tests/unit/test_dpop.py", "tests/vectors/rfc9449/test_rfc9449.py"),
     "core.token": (
         "tests/unit/test_token.py",
         "tests/properties/test_tokens.py",
@@ -122,4 +127,15 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "services.revocations": _CUT_SHORT,
     "services.task_ends": _CUT_SHORT,
     "services.unclosed": _CUT_SHORT,
+    "core.replica": _REPLICAS,
+    "services.replicas": _REPLICAS,
+    "services.ownership": ("tests/unit/test_ownership.py",),
+    "services.reactions": ("tests/unit/test_reactions.py",),
+    "services.in_hand": (
+        "tests/unit/test_services_live.py",
+        "tests/unit/test_reactions.py",
+        "tests/unit/test_services_revocations.py",
+    ),
+    "services.leases": _LEASES,
+    "services.taking_back": _LEASES,
 }

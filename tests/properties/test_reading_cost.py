@@ -297,7 +297,7 @@ def test_each_piece_of_a_text_is_a_step(text: str, monkeypatch: pytest.MonkeyPat
 def test_a_step_over_an_argument_goes_over_few_characters(value: Any) -> None:
     """They are counted as when they are folded, and not the texts: a step ends after one that is long."""
     counts, last = [0], ""
-    for text in walk(value):
+    for text in walk(value, None, ""):
         if text is None:
             counts[-1] -= weight(last)
             counts.append(0)

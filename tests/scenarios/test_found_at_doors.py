@@ -251,6 +251,13 @@ def test_the_text_of_a_resource_in_a_result_has_fields() -> None:
     assert "confidential" in labels(Chunk(ChunkKind.RESULT, body))
 
 
+def test_a_resource_that_is_no_object_is_read_as_much_as_one_that_is() -> None:
+    """The record that stands there reaches the agent, and was read by nobody else."""
+    block = {"type": "text", "text": json.dumps({"name": "ada"}), "resource": [SALARY]}
+    body = json.dumps({"content": [block]}).encode()
+    assert "confidential" in labels(Chunk(ChunkKind.RESULT, body))
+
+
 @pytest.mark.parametrize("text", ["salary 77000", "name,salary\nada,77000\n", "<salary>77000</salary>"])
 def test_a_text_that_is_no_structure_may_hold_any_field(text: str) -> None:
     """Alone, beside another text, and where it is the bytes of a resource."""

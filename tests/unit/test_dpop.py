@@ -185,6 +185,53 @@ def test_addresses_in_normal_form() -> None:
         assert normal_url(odd) == ""
 
 
+@pytest.mark.parametrize(
+    ("path", "normal"),
+    [
+        ("/a%7e%2D%5F%2e%30", "/a~-_.0"),
+        ("/%41%7A", "/Az"),
+        ("/a%2fb%c3%a9", "/a%2Fb%C3%A9"),
+        ("/%25%34%31", "/%2541"),
+        ("/%zz%4", "/%zz%4"),
+        ("/A", "/A"),
+    ],
+)
+def test_an_escape_that_says_nothing_is_taken_off_and_every_other_one_stays(path: str, normal: str) -> None:
+    """Once, and in capitals where it stays: what is a slash to one server is no slash to another."""
+    assert normal_url(f"https://remit.example{path}") == f"https://remit.example{normal}"
+
+
+@pytest.mark.parametrize(
+    ("url", "normal"),
+    [
+        ("http://remit.example:80/a", "http://remit.example/a"),
+        ("http://remit.example:443/a", "http://remit.example:443/a"),
+        ("https://remit.example:80/a", "https://remit.example:80/a"),
+        ("https://[2001:DB8::1]/", "https://[2001:db8::1]/"),
+        ("https://remit.example?a", "https://remit.example/"),
+    ],
+)
+def test_only_the_port_of_its_own_scheme_is_left_out_of_an_address(url: str, normal: str) -> None:
+    """And hosts are in small letters, with brackets where they have colons."""
+    assert normal_url(url) == normal
+
+
+def test_a_proof_that_holds_names_its_nonce_and_its_whole_second() -> None:
+    """Its time may have a fraction."""
+    held = verify_proof(proof(claims(nonce="n-1", iat=NOW + 0.5)), method="POST", url=URL, now=START)
+    assert (held.nonce, held.issued) == ("n-1", NOW)
+    assert verify_proof(proof(), method="POST", url=URL, now=START).nonce == ""
+
+
+def test_whoever_asks_may_want_younger_proofs() -> None:
+    """To the second."""
+    given = proof(claims(iat=NOW - 60))
+    assert verify_proof(given, method="POST", url=URL, now=START, max_age_s=60).token_id == "one"
+    with pytest.raises(ProofRefused) as refused:
+        verify_proof(given, method="POST", url=URL, now=START, max_age_s=59)
+    assert refused.value.code == "proof-time"
+
+
 # What one process remembers.
 
 

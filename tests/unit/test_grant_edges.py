@@ -234,6 +234,7 @@ def test_a_child_gets_each_grant_that_it_may_have_once() -> None:
 
 
 CALLS_1, CALLS_2 = Ceilings(calls=1), Ceilings(calls=2)
+OF_ONE, OF_A_CLASS = Ceilings(amount={"n": 1}), Layer(ceilings=Ceilings(result_class="a"))
 
 
 @pytest.mark.parametrize(
@@ -265,6 +266,11 @@ CALLS_1, CALLS_2 = Ceilings(calls=1), Ceilings(calls=2)
         ([Layer({"p": ANY}, True), Layer({"p": ANY})], [1]),
         ([Layer({"p": ANY}, True), Layer({"q": ANY})], [0, 1]),
         ([Layer({}, True), Layer({}, True)], [0]),
+        # Of several others one is enough.
+        ([Layer({"p": ANY}, True), Layer({"p": ANY}), Layer({"q": ANY}, True)], [1, 2]),
+        ([Layer({"p": ANY}), Layer({"p": ANY, "q": ANY}), Layer({"r": ANY}, True)], [0, 2]),
+        ([Layer(ceilings=CALLS_1), Layer(ceilings=CALLS_2), OF_A_CLASS], [0, 2]),
+        ([Layer(ceilings=OF_ONE), Layer(ceilings=Ceilings(amount={"n": 2})), OF_A_CLASS], [0, 2]),
     ],
 )
 def test_a_layer_goes_only_where_others_refuse_and_bound_as_much(

@@ -254,3 +254,61 @@ def test_the_leaves_of_a_value_are_its_texts_its_numbers_and_keys_that_are_no_na
     """However deep; yes, no and nothing are none."""
     value = {"name": [1, True, None, "x", {"k": 2.5, "a b": {"c": "y"}}], "ann@rotor.example": False}
     assert list(leaves(value)) == ["1", "x", "2.5", "a b", "y", "ann@rotor.example"]
+
+
+def test_what_is_severed_far_above_is_gone_for_all_below_it() -> None:
+    """They trust nothing for being met from then on; what lies between stays where it is."""
+    top, other = Index(KEY), Index(KEY)
+    middle = Index(KEY, above=top)
+    low = Index(KEY, above=middle)
+    assert not low.sever(other)
+    assert (low.full, middle.full, low.above, middle.above) == (False, False, middle, top)
+    assert low.sever(top)
+    assert (low.full, middle.full, top.full) == (True, True, False)
+    assert (low.above, middle.above) == (middle, None)
+    assert not low.sever(top)
+
+
+@pytest.mark.parametrize(
+    ("trust", "provenance"), [(TRUSTED, Provenance.TRUSTED), (UNTRUSTED, Provenance.UNTRUSTED)]
+)
+def test_what_a_parent_has_met_is_known_to_its_child(trust: Trust, provenance: Provenance) -> None:
+    """And not the other way round; the child remembers as much."""
+    parent = Index(KEY, capacity=10)
+    child = parent.child(b"c" * 32)
+    learn(parent, {"mail": ADDRESS}, call=1, trust=trust)
+    learn(child, {"mail": "eve@evil.example"}, call=1, trust=trust)
+    assert child.judge(ADDRESS).provenance is provenance
+    assert parent.judge("eve@evil.example").provenance is Provenance.UNKNOWN
+    assert child.kept.capacity == 10
+
+
+@pytest.mark.parametrize(
+    ("goal", "meetings", "reached", "candidates"),
+    [
+        ("Mail the guests of the Budget Review", 1, True, 1),
+        ("Mail the guests of the Budget Review", 2, False, 2),
+        ("Mail all guests of all meetings called Budget Review", 2, True, 2),
+    ],
+)
+def test_a_field_of_a_record_that_the_intent_names_is_told_with_its_call_and_how_many_are_like_it(
+    goal: str, meetings: int, reached: bool, candidates: int
+) -> None:
+    """Where several records answer to the name, only whoever wants all of them leaves no choice."""
+    find = Tool(
+        upstream="office",
+        name="find_meetings",
+        label=Label(trust=TRUSTED),
+        arguments={"words": Argument(role=ArgumentRole.SELECTOR)},
+    )
+    send = Tool(upstream="office", name="send_mail", effect=Effect.IRREVERSIBLE, arguments=SEND.arguments)
+    index = Index(KEY)
+    index.state(goal, {})
+    rows = [
+        {"id": f"{at}", "title": "Budget Review", "guests": [f"g{at}@x.example"]} for at in range(meetings)
+    ]
+    for _ in index.learn(rows, call=3, decision="dec_3", tool=find, arguments={"words": "Budget Review"}):
+        pass
+    found = index.judge("g0@x.example", send, "to")
+    assert (found.provenance, found.source, found.candidates) == (Provenance.TRUSTED, 3, candidates)
+    assert found.reached is reached

@@ -19,6 +19,8 @@ from remit.services.authorize import Ruling
 from tests.call_world import ASK, CallWorld, a_bundle, a_surface, a_type, call_world
 from tests.house_world import PERMIT
 
+Json = Any
+
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
@@ -167,3 +169,17 @@ async def test_a_decision_names_the_bundle_that_it_was_made_under(world: CallWor
     assert (await decide(world, asked)).decision.bundle == "sha256:desk"
     await world.house.policies.apply(a_bundle(digest="sha256:newer"), by="root")
     assert (await decide(world, asked)).decision.bundle == "sha256:newer"
+
+
+async def test_what_is_observed_or_takes_any_token_is_said_by_upstream(tmp_path: Path) -> None:
+    """Each by itself, and of no other upstream."""
+    lenient: Json
+    for lenient in ({"observed": frozenset(("desk",))}, {"unconstrained": frozenset(("desk",))}, {}):
+        folder = tmp_path / "-".join(lenient)
+        folder.mkdir(exist_ok=True)
+        async with call_world(folder, **lenient) as world:
+            authorizer = world.house.authorizer
+            assert authorizer.observes("desk") is ("observed" in lenient)
+            assert authorizer.constrains("desk") is ("unconstrained" not in lenient)
+            assert not authorizer.observes("other")
+            assert authorizer.constrains("other")

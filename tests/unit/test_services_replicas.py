@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from remit.core.errors import OutOfForce
+from remit.core.errors import OutOfForce, RemitError
 from remit.core.replica import DRIFT, SILENT_LEASES, OwnLease, Replica, Watch, outlived_s
 from remit.core.revocation import Indeterminate
 from remit.ports.fleet import FenceAck, Raised, Sight
+from remit.ports.store import Receipt, Unit
 from remit.services.replicas import Gathered, Replicas, ReplicaStanding
 from tests.world import START, TENANT, WorldClock, WorldEntropy
 
@@ -82,6 +83,96 @@ class World:
             acks=acks,
         )
         self.fleet.told(sight)
+
+
+class KeptFleet(QuietFleet):
+    """A fleet that keeps what it is told, and fails as often as the test says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[str] = []
+        self.joined: list[Replica] = []
+        self.stated: list[Replica] = []
+        self.acked: list[FenceAck] = []
+        self.faults: list[RemitError] = []
+        #: Set once it has been renewed after a fault.
+        self.back = asyncio.Event()
+
+    def _do(self, what: str) -> None:
+        self.done.append(what)
+        if self.faults:
+            raise self.faults.pop()
+
+    async def join(self, replica: Replica, told: Json) -> None:
+        """Keep who joined."""
+        await super().join(replica, told)
+        self.joined.append(replica)
+        self._do("join")
+
+    async def renew(self) -> None:
+        """Keep that it was asked for."""
+        self._do("renew")
+        if len(self.joined) > 2:
+            self.back.set()
+
+    async def look(self) -> None:
+        """Keep that it was asked for."""
+        self._do("look")
+
+    async def acknowledge(self, acks: list[FenceAck]) -> None:
+        """Keep what was told."""
+        self._do("acknowledge")
+        self.acked += acks
+
+    async def restate(self, replica: Replica) -> None:
+        """Keep what was told."""
+        self.stated.append(replica)
+
+    async def leave(self) -> None:
+        """Keep that it was asked for."""
+        self._do("leave")
+
+    def check(self) -> None:
+        """Keep that it was asked for."""
+        self._do("check")
+
+
+class Kept(World):
+    """This replica in such a fleet, and what it commits."""
+
+    fleet: KeptFleet
+
+    def __init__(self, **me: Json) -> None:
+        super().__init__()
+        self.fleet = KeptFleet()
+        self.units: list[Unit] = []
+        self.refuses: RemitError | None = None
+        self.gone: list[str] = []
+        parts: Json = {"fleet": self.fleet, "store": self, "clock": self.clock}
+        given = a_replica("", **{"address": "http://me", **me})
+        self.replicas = Replicas(**parts, entropy=WorldEntropy(), tenant=TENANT, me=given)
+        self.replicas.on_gone.append(self.heard_of)
+
+    async def heard_of(self, name: str) -> None:
+        """Keep who is said to be gone."""
+        self.gone.append(name)
+
+    async def commit(self, unit: Unit) -> Receipt:
+        """Keep a unit, or refuse it."""
+        self.units.append(unit)
+        if self.refuses is not None:
+            raise self.refuses
+        return Receipt((), {})
+
+    async def leased(self, *others: Replica) -> None:
+        """Become a replica with a lease, beside others."""
+        await self.enter()
+        self.sees(sent_s=self.clock.boot_s(), others=others)
+
+    def tells(self, **more: Json) -> None:
+        """Tell of a look at this replica alone."""
+        known: Json = {"sent_s": None, "seen_s": self.clock.boot_s(), "gone": False}
+        self.fleet.told(Sight(**{**known, "replicas": (a_replica(ME),), **more}))
 
 
 async def test_a_lease_runs_from_when_its_renewal_was_sent() -> None:
@@ -201,6 +292,10 @@ def test_who_is_silent_is_told_by_ones_own_clock_and_the_drift() -> None:
     assert watch.age_s(OTHER, 12.0) == 2.0
     assert watch.silent([a_replica(OTHER)], 10.0 + long_s - 0.001) == []
     assert [one.id for one in watch.silent([a_replica(OTHER)], 10.0 + long_s + 0.001)] == [OTHER]
+    watch.forget()
+    assert watch.age_s(OTHER, 12.0) is None
+    watch.saw([a_replica(OTHER, renewed=1)], 0.0)
+    assert [one.id for one in watch.silent([a_replica(OTHER)], long_s)] == [OTHER]
     watch.saw([a_replica(OTHER, renewed=2)], 13.0)
     assert watch.age_s(OTHER, 13.0) == 0.0
     assert watch.silent([a_replica("writer_third")], 1000.0) == []

@@ -4,6 +4,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,11 +15,12 @@ from remit.core.event import EventKind
 from remit.core.revocation import Cause
 from remit.core.scope import EVERYTHING, ScopeKind
 from remit.core.task import Ancestor, Task, TaskState
-from remit.ports.store import PutTask, Unit
+from remit.ports.store import PutClosure, PutTask, RaiseFence, Receipt, Unit
 from remit.services import closures
 from tests.call_world import CallWorld, call_world
 from tests.refusals import refused
 from tests.tokens import HELD, task_token
+from tests.world import TENANT
 
 
 @pytest.fixture
@@ -227,3 +229,52 @@ async def test_a_task_that_says_it_is_done_has_that_as_its_cause(world: CallWorl
         )
         assert closure.cause is told
         assert (await world.house.tasks.get(task.id)).state is TaskState.COMPLETED
+
+
+async def test_a_task_that_is_opened_while_others_are_looked_for_ends_with_them(
+    world: CallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lies under the fence that comes behind it; one that is opened behind the fence does not."""
+    known, _ = await world.open()
+    opened: list[tuple[Task, str]] = []
+    commit = world.house.store.commit
+
+    async def between(unit: Unit, **more: Any) -> Receipt:
+        raises = not opened and any(isinstance(one, RaiseFence) for one in unit.changes)
+        if raises:
+            opened.append(await world.open())
+        receipt = await commit(unit, **more)
+        if raises:
+            opened.append(await world.open())
+        return receipt
+
+    monkeypatch.setattr(world.house.store, "commit", between)
+    told: list[str] = []
+
+    async def hear(task: str) -> None:
+        told.append(task)
+
+    world.house.revocations.on_end(hear)
+    world.clock.advance(1)
+    closure = await world.house.revocations.end_scope(ScopeKind.OWNER, "lena", reason="x", by="root")
+    (late, token), (after, fresh) = opened
+    assert set(closure.tasks) == set(told) == {known.id, late.id}
+    listed = {one.name: one.refused_after_ms for one in closure.closings if one.kind == "task"}
+    assert listed.keys() == {known.id, late.id}
+    assert set(listed.values()) == {0.0}
+    with refused("task-ended", Fenced):
+        await world.call(token, "read")
+    assert await world.outcome(fresh, "read") is Outcome.PERMIT
+    assert (await world.house.tasks.get(after.id)).state is TaskState.ACTIVE
+
+
+async def test_an_end_of_long_ago_still_has_its_closure(world: CallWorld) -> None:
+    """However many others there have been since."""
+    task, _ = await world.open()
+    closure = await world.house.revocations.end_task(task.id, reason="enough", by="root")
+    later = [
+        PutClosure(TENANT, msgspec.structs.replace(closure, id=f"cls_{at}", scope=f"task:{at}", tasks=()))
+        for at in range(1_001)
+    ]
+    await world.house.store.commit(Unit(tuple(later)))
+    assert await world.house.revocations.end_task(task.id, reason="again", by="root") == closure

@@ -28,7 +28,7 @@ _BRANCHES = ("anyOf", "oneOf", "allOf")
 _ADDRESS = re.compile(r'(?:"[^"\\]*"|[^",;])+')
 
 
-def values_of(value: Json, tool: Tool | None = None, name: str = "") -> Iterator[str]:
+def values_of(value: Json, tool: Tool | None, name: str) -> Iterator[str]:
     """Give every value that an argument of a tool holds, as a text."""
     schemas: list[Json] = []
     root: Json = {}
@@ -76,13 +76,9 @@ def several(text: str) -> Iterator[str]:
     if "@" not in text or not ("," in text or ";" in text) or len(text) > MAX_LIST:
         yield text
         return
-    none = True
     for found in _ADDRESS.finditer(text):
         if one := found[0].strip():
-            none = False
             yield one
-    if none:
-        yield text
 
 
 def _properties(schemas: list[Json], root: Json) -> frozenset[str]:

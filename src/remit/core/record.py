@@ -152,9 +152,11 @@ def _of_block(block: Json) -> Iterator[tuple[Json, str | None]]:
     if not isinstance(block, dict):
         yield block, None
         return
-    resource = block.get("resource")
-    for holder in (block, resource) if isinstance(resource, dict) else (block,):
-        rest = {key: value for key, value in holder.items() if value is not resource}
+    holders = [block]
+    if isinstance(resource := block.get("resource"), dict):
+        holders = [{key: block[key] for key in block if key != "resource"}, resource]
+    for holder in holders:
+        rest = {key: value for key, value in holder.items() if value is not None}
         held = [key for key in _HELD if isinstance(rest.get(key), str)]
         for key in held:
             yield rest.pop(key), key

@@ -25,7 +25,7 @@ def is_one(value: Json) -> bool:
     return isinstance(value, str) and not is_long(value) and next(several(value)) == value
 
 
-def walk(value: Json, tool: Tool | None = None, name: str = "") -> Iterator[str | None]:
+def walk(value: Json, tool: Tool | None, name: str) -> Iterator[str | None]:
     """Give each different value of an argument of a tool (`values_of`), and of a list of addresses each one
     (`several`); None where others may have a turn.
     """

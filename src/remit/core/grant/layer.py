@@ -127,7 +127,7 @@ def fits(check: ReadyLayer, arguments: dict[str, Json]) -> bool:
 
 def refusals(check: ReadyLayer, arguments: dict[str, Json], layer: int) -> Iterable[Refusal]:
     """Explain what `fits` refuses."""
-    for name in sorted(arguments, key=repr):
+    for name in sorted(arguments):
         if name in check.declared:
             continue
         if not check.others:
