@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Threat: a program forks faster than its guard kills, and outlives its task; the closure calls it dead."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -43,7 +44,9 @@ def kill_named(name: str) -> None:
     while left := named(name):
         assert time.monotonic() < end_s
         for pid in left:
-            os.kill(pid, signal.SIGKILL)
+            # The others of a chain may kill it, or go with it, meanwhile.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def process_of(closure: Json) -> Json:

@@ -75,7 +75,7 @@ class LeftLeases:
     async def close(self, lease: str, *, by: str, because: str) -> Closing:
         """3. Close a lease by hand; raises `NotFound`, and `Conflict` where it is not a person's to say."""
         held = self._held.get(lease)
-        if held is None:
+        if held is None or held.by_hand:
             found = [one for one in await self._records.left() if one.id == lease]
             if not found:
                 raise NotFound(
