@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bench.figure import Figure
 from remit.core.canonical import encode_trusted
-from remit.core.checkpoint import Checkpoint, VerifierKey, sign_checkpoint
-from remit.core.export import checkpoint_line, event_line, header_line
-from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
-from remit.core.seal import conceal
-from remit.core.verification import verify_export
+from remit.core.evidence.checkpoint import Checkpoint, VerifierKey, sign_checkpoint
+from remit.core.evidence.export import checkpoint_line, event_line, header_line
+from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
+from remit.core.evidence.verification import verify_export
+from remit.core.sealing import conceal
 
 VERIFIED = "evidence: events verified"
 VERIFIED_BARE = "evidence: events verified without values"

@@ -22,11 +22,11 @@ import orjson
 from bench.figure import Figure
 from bench.measure import layout
 from bench.target import confined
-from remit.core.flow import judged
+from remit.core.flow.facts import judged
+from remit.core.flow.memory import CAPACITY
+from remit.core.flow.provenance import Index
 from remit.core.label import Audience, Label, Trust
-from remit.core.provenance import Index
-from remit.core.remembered import CAPACITY
-from remit.core.tool import Argument, ArgumentRole, Effect, Tool
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 
 Json = Any
 

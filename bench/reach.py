@@ -21,7 +21,7 @@ from remit.cli.memory import settle_memory
 from remit.compose import policy_engine
 from remit.config import load_bundle, load_config
 from remit.config.opens import credentials_of_upstreams
-from remit.core.reach import Openness, remedies
+from remit.core.policy.reach import Openness, remedies
 from remit.services.reach import survey
 
 Json = Any

@@ -21,7 +21,7 @@ from bench.serve_governed import open_task
 from bench.target import confined
 from remit.compose import application, open_house
 from remit.config import load_config
-from remit.core.workload import AttestationMethod, Attested, Confirmation
+from remit.core.identity.workload import AttestationMethod, Attested, Confirmation
 from remit.sdk.dpop import Prover
 from remit.services.clients import TokenClient
 from remit.services.credentials import Showing

@@ -18,9 +18,9 @@ from remit.cli.connection import BoundedConnection
 from remit.cli.memory import settle_memory
 from remit.compose import application, open_house
 from remit.config import Config, load_config
-from remit.core.identity import Person, Role
-from remit.core.jwk import thumbprint
-from remit.core.workload import AttestationMethod, Attested, KeyBinding
+from remit.core.identity.principals import Person, Role
+from remit.core.identity.workload import AttestationMethod, Attested, KeyBinding
+from remit.core.keys.jwk import thumbprint
 from remit.services.clients import TokenClient
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House

@@ -16,7 +16,7 @@ from bench.serve_governed import Desk
 from bench.stages import Nowhere
 from remit.compose import open_house
 from remit.config import load_config
-from remit.core.mediation import Answered
+from remit.core.decisions.mediation import Answered
 from remit.services.mediate import Asked
 
 

@@ -23,7 +23,7 @@ from bench.serve_governed import open_task
 from bench.target import confined
 from remit.compose import open_house
 from remit.config import load_config
-from remit.core.mediation import (
+from remit.core.decisions.mediation import (
     Bind,
     Chunk,
     Close,

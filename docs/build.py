@@ -28,7 +28,7 @@ from mutants import mutants_page
 from remit.api.openapi import document_text, reference_page
 from remit.cli.reference import cli_page, events_page, findings_page
 from remit.config.schema import REFERENCE, SCHEMAS, config_page
-from remit.core.flow import FlowFacts
+from remit.core.flow.facts import FlowFacts
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

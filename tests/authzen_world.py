@@ -18,9 +18,9 @@ from joserfc.jwk import ECKey
 
 from remit.compose.points import enforcement_points
 from remit.config import load_bundle, load_config
-from remit.core.identity import Person, Role
-from remit.core.token import AGENT_SCOPE, TOKEN_TYPE, AccessClaims
-from remit.core.workload import Assurance, Confirmation, KeyBinding
+from remit.core.identity.principals import Person, Role
+from remit.core.identity.workload import Assurance, Confirmation, KeyBinding
+from remit.core.oauth.access_token import AGENT_SCOPE, TOKEN_TYPE, AccessClaims
 from remit.ports.store import PutPerson, Unit
 from remit.services.credentials import shown_key
 from remit.services.directory import NewAgent, NewPerson

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from remit.core.workload import ClientBinding
+from remit.core.identity.workload import ClientBinding
 from remit.services.directory import NewAgent
 from tests.attestation_world import WorldAuthority
 from tests.live_gateway import LiveGateway

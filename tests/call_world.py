@@ -14,17 +14,17 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from remit.core.bundle import Bundle, PolicySource
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
+from remit.core.decisions.mediation import Chunk, ChunkKind, End
 from remit.core.errors import UpstreamUnreachable
-from remit.core.event import EventKind
-from remit.core.grant import GrantTemplate
-from remit.core.identity import Person, Role
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import Person, Role
+from remit.core.identity.workload import KeyBinding
 from remit.core.label import Audience, Label
-from remit.core.mediation import Chunk, ChunkKind, End
-from remit.core.task import Budgets, Task, TaskType
-from remit.core.tool import Argument, ArgumentRole, Effect, Tool
-from remit.core.workload import KeyBinding
+from remit.core.policy.bundle import Bundle, PolicySource
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import Budgets, Task, TaskType
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from remit.ports.store import Unit
 from remit.ports.upstream import Call, Catalogue
 from remit.services.directory import NewAgent, NewPerson

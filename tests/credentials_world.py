@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from remit.core.revocation import Closing
+from remit.core.endings.closure import Closing
 from remit.services.house import House
 from tests.call_world import CallWorld, call_world
 from tests.scripted_broker import ScriptedBroker

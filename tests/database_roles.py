@@ -12,7 +12,7 @@ import pytest
 
 from remit.adapters.broker.postgres import PostgresBroker, role_of
 from remit.adapters.runtime.system import SystemEntropy
-from remit.core.task import Intent
+from remit.core.tasks.task import Intent
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from tests.conformance.brokers import AtPostgres
 from tests.postgres_server import PostgresServer

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from remit.core.bundle import Bundle, PolicySource
-from remit.core.grant import GrantTemplate
 from remit.core.label import Label, Trust
-from remit.core.task import Budgets, TaskType
-from remit.core.tool import INPUT, Argument, ArgumentRole, Effect
+from remit.core.policy.bundle import Bundle, PolicySource
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import Budgets, TaskType
+from remit.core.tools.tool import INPUT, Argument, ArgumentRole, Effect
 from tests.gateway_world import ANY, ASK, PERMIT, a_tool
 from tests.scripted_mcp import FORM, Emit, Hang, ScriptedServer, failure
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from tests.deferring_mcp import ABLE, DeferringServer
 from tests.gateway_world import GatewayWorld
 from tests.house_world import Told

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from remit.adapters.store.postgres import PostgresStore
-from remit.core.replica import Replica
+from remit.core.replicas.replica import Replica
 from remit.ports.fleet import FenceAck, Raised
 from tests.call_world import CallWorld
 from tests.scripted_broker import ScriptedBroker

@@ -8,12 +8,12 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from remit.core import merkle
 from remit.core.canonical import encode
-from remit.core.checkpoint import Checkpoint, VerifierKey, sign_checkpoint
-from remit.core.event import Event, EventKind, leaf_record
-from remit.core.export import checkpoint_line, event_line, header_line
-from remit.core.verification import SeenRoot
+from remit.core.evidence import merkle
+from remit.core.evidence.checkpoint import Checkpoint, VerifierKey, sign_checkpoint
+from remit.core.evidence.event import Event, EventKind, leaf_record
+from remit.core.evidence.export import checkpoint_line, event_line, header_line
+from remit.core.evidence.verification import SeenRoot
 from tests.world import START
 
 Json = Any

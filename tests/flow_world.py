@@ -13,17 +13,17 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from remit.core.bundle import Bundle
-from remit.core.constraint import load
-from remit.core.decision import Decision, Outcome
-from remit.core.event import EventKind
-from remit.core.grant import GrantTemplate
-from remit.core.identity import Role
+from remit.core.decisions.decision import Decision, Outcome
+from remit.core.decisions.mediation import Chunk, ChunkKind, End
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import Role
+from remit.core.identity.workload import KeyBinding
 from remit.core.label import Audience, Label, Trust
-from remit.core.mediation import Chunk, ChunkKind, End
-from remit.core.task import HandDown, Parameter, Task, TaskType
-from remit.core.tool import Argument, ArgumentRole, Effect, FieldLabel, Tool, Variant
-from remit.core.workload import KeyBinding
+from remit.core.policy.bundle import Bundle
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import HandDown, Parameter, Task, TaskType
+from remit.core.tools.constraint import load
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, FieldLabel, Tool, Variant
 from remit.ports.store import Unit
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House

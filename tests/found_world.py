@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from remit.core.task import Parameter
+from remit.core.tasks.task import Parameter
 from remit.rehearse import Rehearsal, RehearsedTask
 
 Json = Any

@@ -20,7 +20,7 @@ from typing import Any
 from remit.adapters.store.postgres.onloop import Done, Heard, OnLoop, Statement
 from remit.adapters.store.postgres.session import PostgresSession
 from remit.adapters.store.postgres.whole import BEGIN
-from remit.core.mediation import Forward, Lease, Need, Record
+from remit.core.decisions.mediation import Forward, Lease, Need, Record
 from remit.services.drive import Drive
 
 #: What a call says of where it is to be broken.

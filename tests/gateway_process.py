@@ -32,10 +32,10 @@ from remit.cli.connection import BoundedConnection
 from remit.cli.serving import tls_context
 from remit.compose import application, open_house
 from remit.config import load_config
-from remit.core.checkpoint import VerifierKey
-from remit.core.identity import Role
-from remit.core.verification import ExportReport, verify_export
-from remit.core.workload import KeyBinding
+from remit.core.evidence.checkpoint import VerifierKey
+from remit.core.evidence.verification import ExportReport, verify_export
+from remit.core.identity.principals import Role
+from remit.core.identity.workload import KeyBinding
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
 from tests.gateway_faults import let_tests_fill, let_tests_set_the_clock

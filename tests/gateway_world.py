@@ -20,13 +20,13 @@ import uvicorn
 
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.mcp_http import McpHttp
-from remit.core.bundle import Bundle, PolicySource
-from remit.core.event import EventKind
-from remit.core.grant import GrantTemplate
+from remit.core.evidence.event import EventKind
+from remit.core.identity.workload import KeyBinding
 from remit.core.label import Audience, Label
-from remit.core.task import TaskType
-from remit.core.tool import INPUT, Effect, Tool
-from remit.core.workload import KeyBinding
+from remit.core.policy.bundle import Bundle, PolicySource
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import TaskType
+from remit.core.tools.tool import INPUT, Effect, Tool
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.store import Unit
 from remit.services.directory import NewAgent, NewPerson

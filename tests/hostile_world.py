@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from remit.core.bundle import Bundle, PolicySource
-from remit.core.grant import GrantTemplate
-from remit.core.justification import Provenance
+from remit.core.flow.justification import Provenance
 from remit.core.label import Audience, Label, Trust
-from remit.core.task import Budgets, TaskType
-from remit.core.tool import INPUT, Argument, ArgumentRole, Effect
+from remit.core.policy.bundle import Bundle, PolicySource
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import Budgets, TaskType
+from remit.core.tools.tool import INPUT, Argument, ArgumentRole, Effect
 from tests.gateway_world import ANY, PERMIT, GatewayWorld, a_tool, gateway_world
 from tests.hostile_mcp import Canaries, HostileServer
 from tests.house_world import Told

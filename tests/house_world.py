@@ -25,13 +25,13 @@ from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.store.sqlite import SqliteStore
 from remit.api import app
-from remit.core.bundle import Bundle, PolicySource
-from remit.core.grant import GrantTemplate
-from remit.core.identity import Role
+from remit.core.identity.principals import Role
+from remit.core.identity.workload import KeyBinding
 from remit.core.label import Audience, Label
-from remit.core.task import Parameter, TaskType
-from remit.core.tool import Argument, ArgumentRole, Effect, Tool
-from remit.core.workload import KeyBinding
+from remit.core.policy.bundle import Bundle, PolicySource
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import Parameter, TaskType
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from remit.ports.upstream import Catalogue, Upstream
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.furnish import furnish

@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from joserfc.jwk import ECKey
 
 from remit.adapters.keys.jwt import verified
-from remit.core.assertion import verify_assertion
-from remit.core.compact import read_compact
-from remit.core.dpop import token_hash, verify_proof
 from remit.core.errors import RemitError
-from remit.core.keyset import read_keyset, verify_signature
-from remit.core.spiffe import TrustAnchors, check_jwt_svid
+from remit.core.identity.spiffe import TrustAnchors, check_jwt_svid
+from remit.core.keys.jwks import read_keyset, verify_signature
+from remit.core.keys.jws import read_compact
+from remit.core.oauth.client_assertion import verify_assertion
+from remit.core.oauth.dpop import token_hash, verify_proof
 
 Json = Any
 

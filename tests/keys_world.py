@@ -19,8 +19,8 @@ from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, File
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.store.sqlite import SqliteStore
-from remit.core.event import EventKind
-from remit.core.key import KeyKind
+from remit.core.evidence.event import EventKind
+from remit.core.keys.own_keys import KeyKind
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store, Unit
 from remit.services.rotations import Keyring, Rotations

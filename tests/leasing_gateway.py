@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from remit.core.mediation import Answered
+from remit.core.decisions.mediation import Answered
 from remit.services.mediate import Asked
 from remit.services.tasks import Opening
 from tests.call_world import Heard

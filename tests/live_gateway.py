@@ -21,9 +21,9 @@ import uvicorn
 from remit.compose import application, open_house
 from remit.config import load_config
 from remit.config.scaffold import scaffold
-from remit.core.identity import Role
-from remit.core.task import Task, TaskState
-from remit.core.workload import KeyBinding
+from remit.core.identity.principals import Role
+from remit.core.identity.workload import KeyBinding
+from remit.core.tasks.task import Task, TaskState
 from remit.sdk.key import AgentKey
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House

@@ -19,13 +19,13 @@ from remit.adapters.attestor.issuers import Issuer, OidcIssuers
 from remit.adapters.attestor.oidc import OidcAttestor
 from remit.adapters.attestor.spiffe import SpiffeAttestor
 from remit.api.app import app
-from remit.core.bundle import Bundle
-from remit.core.grant import GrantTemplate
-from remit.core.passkey import Link
-from remit.core.task import HandDown, TaskType
-from remit.core.ticket import ConsentCode
-from remit.core.token import AccessClaims
-from remit.core.workload import Binding, IssuerBinding, SpiffeBinding
+from remit.core.identity.passkey import Link
+from remit.core.identity.workload import Binding, IssuerBinding, SpiffeBinding
+from remit.core.oauth.access_token import AccessClaims
+from remit.core.oauth.one_time_code import ConsentCode
+from remit.core.policy.bundle import Bundle
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import HandDown, TaskType
 from remit.ports.issuers import IssuerUse
 from remit.ports.people import PutLink
 from remit.ports.store import Unit

@@ -19,11 +19,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import msgspec
 import pytest
 
-from remit.core.bundle import Bundle
-from remit.core.grant import GrantTemplate
-from remit.core.task import Parameter, TaskType
-from remit.core.ticket import ConsentCode
-from remit.core.workload import ClientBinding
+from remit.core.identity.workload import ClientBinding
+from remit.core.oauth.one_time_code import ConsentCode
+from remit.core.policy.bundle import Bundle
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import Parameter, TaskType
 from remit.ports.fetch import Fetched
 from remit.services.consents import ConsentRules
 from remit.services.directory import NewAgent

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from remit.core.identity import Agent, AgentState, Principal
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.identity.principals import Agent, AgentState, Principal
+from remit.core.identity.workload import Assurance
 from remit.core.label import Audience, Label
-from remit.core.request import AccessRequest
-from remit.core.task import Intent, Parameter, Task, TaskType
-from remit.core.tool import Effect, Tool
-from remit.core.workload import Assurance
+from remit.core.tasks.task import Intent, Parameter, Task, TaskType
+from remit.core.tools.tool import Effect, Tool
 from remit.ports.policy import PolicySource
 
 Json = Any

@@ -9,12 +9,12 @@ from typing import Any
 
 import remit
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.core.bundle import Bundle, PolicySource
-from remit.core.grant import GrantTemplate
 from remit.core.label import Audience, Classes, Label, Trust
-from remit.core.reach import Guard, Openness, ReachSurvey, StaticCall
-from remit.core.task import HandDown, TaskType
-from remit.core.tool import Argument, ArgumentRole, Effect, Tool
+from remit.core.policy.bundle import Bundle, PolicySource
+from remit.core.policy.reach import Guard, Openness, ReachSurvey, StaticCall
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import HandDown, TaskType
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from remit.services.reach import survey
 
 Json = Any

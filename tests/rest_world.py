@@ -19,14 +19,14 @@ from typing import Any
 from remit.adapters.broker.standing import StandingBroker
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.http_api import HttpApi
-from remit.core.bundle import Bundle, PolicySource
-from remit.core.event import EventKind
-from remit.core.grant import GrantTemplate
+from remit.core.evidence.event import EventKind
+from remit.core.identity.workload import KeyBinding
 from remit.core.label import Audience, Label, Trust
-from remit.core.route import Api, read_api
-from remit.core.task import Budgets, TaskType
-from remit.core.tool import Argument, ArgumentRole, Effect, Tool
-from remit.core.workload import KeyBinding
+from remit.core.policy.bundle import Bundle, PolicySource
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import Budgets, TaskType
+from remit.core.tools.http_api import Api, read_api
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from remit.gateway.http import HttpDoor, HttpLimits
 from remit.ports.store import Unit
 from remit.services.directory import NewAgent, NewPerson

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from remit.core.route import Api, read_api
+from remit.core.tools.http_api import Api, read_api
 from tests.gateway_world import served
 
 Json = Any

@@ -14,8 +14,8 @@ import msgspec
 
 from remit.adapters.attestor.issuers import Issuer, OidcIssuers
 from remit.api.app import app
-from remit.core.passkey import Link
-from remit.core.signal import Reaction, SignalKind
+from remit.core.identity.passkey import Link
+from remit.core.signals.signal import Reaction, SignalKind
 from remit.ports.issuers import IssuerUse
 from remit.ports.people import PutLink
 from remit.ports.store import Unit

@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from remit.core.bundle import Bundle, PolicySource
-from remit.core.decision import Outcome
-from remit.core.grant import GrantTemplate
+from remit.core.decisions.decision import Outcome
 from remit.core.label import Audience, Classes, Label, Trust
-from remit.core.task import HandDown, Task
-from remit.core.tool import Argument, ArgumentRole, Effect, Tool
+from remit.core.policy.bundle import Bundle, PolicySource
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import HandDown, Task
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from remit.services.opening import Handing
 from remit.services.tasks import Opening
 from tests.call_world import CallWorld, a_surface, a_type

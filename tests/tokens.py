@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from remit.core.identity import Agent
-from remit.core.workload import Assurance, AttestationMethod, Attested, Confirmation
+from remit.core.identity.principals import Agent
+from remit.core.identity.workload import Assurance, AttestationMethod, Attested, Confirmation
 from remit.services.clients import TokenClient
 from remit.services.house import House
 from remit.services.tokens import Asking, TokenGiven

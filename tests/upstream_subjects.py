@@ -17,7 +17,7 @@ from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.http_api import HttpApi
 from remit.adapters.upstream.mcp_http import McpHttp
 from remit.adapters.upstream.mcp_stdio import McpStdio
-from remit.core.mediation import Chunk
+from remit.core.decisions.mediation import Chunk
 from remit.ports.upstream import Call, Exchange, Upstream
 from tests.scripted_mcp import ScriptedHttp, scripted_http
 from tests.scripted_rest import scripted_api, scripted_rest

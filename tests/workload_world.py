@@ -28,7 +28,7 @@ from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.adapters.store.sqlite import SqliteStore
 from remit.api.workload.door import WorkloadDoor
 from remit.api.workload.messages import message
-from remit.core.key import KeyKind
+from remit.core.keys.own_keys import KeyKind
 from remit.ports.peers import Peers
 from remit.ports.runtime import Clock
 from remit.ports.store import Store

@@ -6,14 +6,14 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from remit.core.approval import Approval
-from remit.core.decision import RuleRef
+from remit.core.decisions.approval import Approval
+from remit.core.decisions.decision import RuleRef
 from remit.core.errors import KeyUnavailable
-from remit.core.event import Event, EventKind
-from remit.core.identity import Agent, Person
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Agent, Person
 from remit.core.ids import DEFAULT_TENANT
-from remit.core.key import HeldKey, KeyKind, KeyStanding
-from remit.core.task import Intent, Task
+from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
+from remit.core.tasks.task import Intent, Task
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 TENANT = DEFAULT_TENANT

@@ -13,7 +13,7 @@ import unicodedata
 from collections import defaultdict
 from typing import Final
 
-from remit.core.spelling import folded
+from remit.core.flow.values.normal_text import folded
 
 #: What may stand between two texts, so that one reader takes the first and another the second.
 SEPARATORS: Final = (

@@ -6,11 +6,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from remit.core.bundle import Bundle
-from remit.core.grant import GrantTemplate
 from remit.core.label import Audience, Label, Trust
-from remit.core.task import TaskType
-from remit.core.tool import Argument, ArgumentRole, Effect
+from remit.core.policy.bundle import Bundle
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import TaskType
+from remit.core.tools.tool import Argument, ArgumentRole, Effect
 from remit.services.tasks import Opening
 from tests.adversary.genome import drawn
 from tests.adversary.scene import EVIL, GOOD, Flavour

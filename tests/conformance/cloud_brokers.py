@@ -15,7 +15,7 @@ from remit.adapters.broker.openbao import OpenBaoBroker
 from remit.adapters.broker.sts import AwsProbe, AwsRole, StsBroker
 from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock
-from remit.core.sigv4 import AwsKeys, AwsScope, signing_headers
+from remit.core.keys.sigv4 import AwsKeys, AwsScope, signing_headers
 from remit.ports.broker import Broker, UpstreamCredential
 from tests.aws_server import ADMIN, ROLE, AwsServer, aws_server
 from tests.github_server import APP, INSTALLATION, OWNER, GitHubServer, github_server

@@ -10,7 +10,7 @@ from remit.adapters.keys.bao_sealing import BaoSealingKeys
 from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, FileSealingKeys, FileTokenKeys
 from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
-from remit.core.key import KeyKind
+from remit.core.keys.own_keys import KeyKind
 from remit.ports.keys import AuthorityKeys, CheckpointKeys, SealingKeys, TokenKeys
 from tests.bao_server import TOKEN, BaoServer
 from tests.world import WorldClock, WorldEntropy

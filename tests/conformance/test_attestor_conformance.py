@@ -16,7 +16,7 @@ from remit.adapters.attestor.local import LocalAttestor
 from remit.adapters.attestor.oidc import OidcAttestor
 from remit.adapters.attestor.spiffe import SpiffeAttestor
 from remit.core.errors import RemitError, Unauthenticated
-from remit.core.workload import Binding, IssuerBinding, LocalBinding, SpiffeBinding, matches
+from remit.core.identity.workload import Binding, IssuerBinding, LocalBinding, SpiffeBinding, matches
 from remit.ports.attestor import (
     JWT_SPIFFE_TYPE,
     JWT_TYPE,

@@ -16,9 +16,9 @@ import pytest
 from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.waker.nats import NatsWaker
 from remit.core.errors import Conflict
-from remit.core.replica import Replica
-from remit.core.task import Ancestor, TaskState
-from remit.core.waking import Nudge
+from remit.core.replicas.replica import Replica
+from remit.core.replicas.wakeup import Nudge
+from remit.core.tasks.task import Ancestor, TaskState
 from remit.ports.fleet import Bury, FenceAck, LeaveTask, Raised, Sight, TakeTask
 from remit.ports.issued import Withdraw
 from remit.ports.store import Pin, PutAgent, PutPin, PutTask, PutValue, RaiseFence, Unit

@@ -17,7 +17,7 @@ from remit.adapters.attestor.oidc import OidcAttestor
 from remit.adapters.fetch.guarded import GuardedFetch
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import Unauthenticated
-from remit.core.workload import IssuerBinding, matches
+from remit.core.identity.workload import IssuerBinding, matches
 from remit.ports.attestor import ShownAssertion
 from remit.ports.issuers import IssuerUse
 from tests.ports import free_port

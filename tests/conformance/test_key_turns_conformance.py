@@ -8,7 +8,7 @@ import pytest
 
 from remit.adapters.keys import shelf
 from remit.core.errors import ChangedMeanwhile, KeyUnavailable
-from remit.core.key import HeldKey, KeyKind, KeyStanding
+from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
 from remit.ports.keys import RotatingKeys
 from tests.conformance.key_stores import KeyStore
 

@@ -12,7 +12,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 
 from remit.core.errors import Unauthenticated
-from remit.core.key import KeyKind, KeyStanding
+from remit.core.keys.own_keys import KeyKind, KeyStanding
 from remit.ports.keys import RotatingKeys, TokenKeys
 from tests.conformance.key_stores import KeyStore
 

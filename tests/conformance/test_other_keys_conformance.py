@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from remit.core.checkpoint import VerifierKey
 from remit.core.errors import Conflict, KeyUnavailable
-from remit.core.key import KeyKind, KeyStanding
+from remit.core.evidence.checkpoint import VerifierKey
+from remit.core.keys.own_keys import KeyKind, KeyStanding
 from tests.conformance.key_stores import TRUST_DOMAIN, KeyStore
 
 BODY = b"remit.example/default\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"

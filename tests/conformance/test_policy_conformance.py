@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.core.decision import Outcome, weigh
+from remit.core.decisions.decision import Outcome, weigh
 from remit.core.errors import ConfigInvalid
 from remit.ports.policy import LoadedPolicy, PolicyEngine, PolicySource
 from tests.policy_requests import CLERK, PAY, READ, SUMMARISE, TOOLS, agent, request, source

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from remit.core.endings.closure import Closing, Closure, Fence
 from remit.core.errors import BudgetExhausted, ChangedMeanwhile, Conflict, Fenced, Malformed, NotFound
-from remit.core.event import EventKind
-from remit.core.identity import AgentState
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import AgentState
 from remit.core.label import Label, Trust
-from remit.core.revocation import Closing, Closure, Fence
 from remit.core.scope import EVERYTHING
-from remit.core.task import Ancestor, Budgets, TaskState
+from remit.core.tasks.task import Ancestor, Budgets, TaskState
 from remit.ports.store import (
     CheckFence,
     CheckUnlocked,

@@ -3,8 +3,8 @@
 
 from datetime import timedelta
 
-from remit.core.approval import ApprovalState
-from remit.core.task import Ancestor, TaskState
+from remit.core.decisions.approval import ApprovalState
+from remit.core.tasks.task import Ancestor, TaskState
 from remit.ports.store import (
     Credential,
     PutApproval,

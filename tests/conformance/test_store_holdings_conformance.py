@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from remit.core.errors import ChangedMeanwhile, Conflict
-from remit.core.holding import Holding
+from remit.core.flow.stored_labels import Holding
 from remit.core.label import Classes, Label, Trust
 from remit.ports.holdings import DropHolding, JoinLabels, PutHolding
 from remit.ports.store import CheckFence, PutTask, RaiseFence, Store, Unit

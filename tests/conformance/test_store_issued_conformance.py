@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from remit.core.errors import Conflict
-from remit.core.issued import RefreshToken, TokenFamily
+from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
 from remit.ports.issued import PutFamily, PutRefreshToken, UseRefreshToken, Withdraw
 from remit.ports.store import Store, Unit
 from tests.conformance.stores import Open, each_store

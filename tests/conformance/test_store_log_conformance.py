@@ -15,8 +15,8 @@ import pytest
 from remit.adapters.log.file import FileHeadKeeper
 from remit.core.canonical import encode
 from remit.core.errors import VerificationFailed
-from remit.core.event import EventKind
-from remit.core.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
+from remit.core.evidence.event import EventKind
+from remit.core.evidence.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
 from remit.ports.log import Head
 from remit.ports.store import Store, Unit
 from tests.conformance.stores import Open, each_store

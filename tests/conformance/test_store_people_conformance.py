@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from remit.core.errors import Conflict
-from remit.core.passkey import Link, Passkey
-from remit.core.ticket import Ceremony, Ticket
+from remit.core.identity.passkey import Link, Passkey
+from remit.core.oauth.one_time_code import Ceremony, Ticket
 from remit.ports.people import DropPasskey, PutLink, PutPasskey, PutTicket, UsePasskey, UseTicket
 from remit.ports.store import Credential, PutCredential, Store, Unit
 from tests.conformance.stores import each_store

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from remit.core.delegation import Delegation
 from remit.core.errors import Conflict
-from remit.core.finding import Finding, FindingKind, FindingState, finding_id
-from remit.core.identity import Agent, LastProof
-from remit.core.workload import Assurance, Binding, IssuerBinding, SpiffeBinding
+from remit.core.findings.finding import Finding, FindingKind, FindingState, finding_id
+from remit.core.identity.principals import Agent, LastProof
+from remit.core.identity.workload import Assurance, Binding, IssuerBinding, SpiffeBinding
+from remit.core.tasks.delegation_record import Delegation
 from remit.ports.store import (
     Credential,
     EndCredentials,

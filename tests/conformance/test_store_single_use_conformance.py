@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from remit.core.approval import ApprovalState
+from remit.core.decisions.approval import ApprovalState
 from remit.core.errors import Conflict
 from remit.ports.store import (
     ConsumeApproval,

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from remit.core.approval import ApprovalState
-from remit.core.grant import Grant
-from remit.core.identity import Role
-from remit.core.task import TaskState, Turn
+from remit.core.decisions.approval import ApprovalState
+from remit.core.identity.principals import Role
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.task import TaskState, Turn
 from remit.ports.store import (
     ConsumeApproval,
     PutApproval,

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.upstream.mcp_stdio import McpStdio
+from remit.core.decisions.mediation import ChunkKind
 from remit.core.errors import Busy, OutOfOrder, UpstreamFault, UpstreamUnreachable
-from remit.core.mediation import ChunkKind
 from remit.ports.upstream import Call, Catalogue
 from tests.upstream_subjects import (
     CALLABLE,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from remit.core.workload import ClientBinding
+from remit.core.identity.workload import ClientBinding
 from remit.services.directory import NewAgent
 from tests.attestation_world import WorldAuthority
 from tests.interop import suite

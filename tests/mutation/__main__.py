@@ -3,7 +3,7 @@
 
     python -m tests.mutation                        every mutant
     python -m tests.mutation --sample 40 --seed 7   so many of each module, the same each time
-    python -m tests.mutation --module core.flow     those of one module
+    python -m tests.mutation --module core.flow.facts     those of one module
     python -m tests.mutation --publish              keep the figures of this run for the documentation, too
 
 Figures and what survived go to `build/mutants.json`. Exits 1 where fewer than 95 in 100 were noticed.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODULES = ("core.constraint.composed", "core.justification", "core.token")
+MODULES = ("core.tools.constraint.composed", "core.flow.justification", "core.oauth.access_token")
 
 
 @pytest.mark.slow

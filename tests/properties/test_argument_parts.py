@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.tool import Argument, ArgumentRole, Tool
+from remit.core.tools.tool import Argument, ArgumentRole, Tool
 
 Json = Any
 

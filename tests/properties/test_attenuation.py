@@ -9,9 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.canonical import encode
-from remit.core.constraint import KINDS, Constraint, NotUnderstood, Subset, Verdict, decode, is_subset, load
 from remit.core.errors import ConfigInvalid
-from remit.core.grant import Ceilings, Grant, GrantTemplate, narrow
+from remit.core.tasks.grant import Ceilings, Grant, GrantTemplate, narrow
+from remit.core.tools.constraint import (
+    KINDS,
+    Constraint,
+    NotUnderstood,
+    Subset,
+    Verdict,
+    decode,
+    is_subset,
+    load,
+)
 
 # A small world, so that values meet constraints often.
 NAMES = st.sampled_from(["a", "b", "A", "ab", "x", ".a", "a~1"])

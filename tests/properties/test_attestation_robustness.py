@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from remit.adapters.attestor.issuers import Issuer, OidcIssuers
 from remit.adapters.attestor.oidc import OidcAttestor
 from remit.core.errors import Malformed, Unauthenticated
-from remit.core.keyset import read_keyset
-from remit.core.spiffe import check_jwt_svid, check_x509_svid, read_bundle, read_pem_bundle
+from remit.core.identity.spiffe import check_jwt_svid, check_x509_svid, read_bundle, read_pem_bundle
+from remit.core.keys.jwks import read_keyset
 from remit.ports.attestor import ShownAssertion
 from remit.ports.issuers import IssuerUse
 from tests.attestation_world import AUDIENCE, WorldAuthority, WorldFetch, WorldIssuer, b64, sign

@@ -14,9 +14,9 @@ from urllib.parse import unquote_plus
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
-from remit.core.mediation import Chunk, ChunkKind
-from remit.core.route import ReplyPiece
+from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.steps import finish
+from remit.core.tools.http_api import ReplyPiece
 from remit.ports.broker import UpstreamCredential
 from remit.services.scrub import REMOVED, Scrubber
 from tests.encoders import ENCODERS, WRAPPERS

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.checkpoint import Checkpoint, VerifierKey, sign_checkpoint
-from remit.core.export import checkpoint_line, header_line
-from remit.core.merkle import Frontier, leaf_hash
-from remit.core.verification import ExportReport, verify_export
+from remit.core.evidence.checkpoint import Checkpoint, VerifierKey, sign_checkpoint
+from remit.core.evidence.export import checkpoint_line, header_line
+from remit.core.evidence.merkle import Frontier, leaf_hash
+from remit.core.evidence.verification import ExportReport, verify_export
 from tests.call_world import call_world
 
 Json = Any

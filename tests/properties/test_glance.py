@@ -6,8 +6,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.destination import both, whole, within
-from remit.core.glance import A_VALUE, AN_ADDRESS, SHORT, SOME_WORDS, Glance, glance
+from remit.core.flow.values.destination import both, whole, within
+from remit.core.flow.values.fast_path import A_VALUE, AN_ADDRESS, SHORT, SOME_WORDS, Glance, glance
 
 #: Makes a text too long for a glance, and changes nothing of what it is.
 PADDING = " " * (SHORT + 1)

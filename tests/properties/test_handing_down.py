@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.child import Moment, Share, child_of, inherited_epochs
 from remit.core.errors import Forbidden
-from remit.core.grant import Ceilings, Grant
-from remit.core.identity import Agent
+from remit.core.identity.principals import Agent
 from remit.core.label import Label
 from remit.core.scope import risen
-from remit.core.task import MAX_CHAIN, Budgets, HandDown, Task
+from remit.core.tasks.delegated_task import Moment, Share, child_of, inherited_epochs
+from remit.core.tasks.grant import Ceilings, Grant
+from remit.core.tasks.task import MAX_CHAIN, Budgets, HandDown, Task
 from tests.properties.test_attenuation import ARGUMENTS, CEILINGS, SPECS
 from tests.world import START, a_task, an_agent
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.dpop import token_hash, verify_proof
+from remit.core.oauth.dpop import token_hash, verify_proof
 from tests.jose_doors import (
     DOORS,
     KEY,

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.dpop import verify_proof
 from remit.core.errors import Malformed, ProofRefused
-from remit.core.jwk import checked_public_jwk
-from remit.core.keyset import read_keyset
+from remit.core.keys.jwk import checked_public_jwk
+from remit.core.keys.jwks import read_keyset
+from remit.core.oauth.dpop import verify_proof
 
 Json = Any
 

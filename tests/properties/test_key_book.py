@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from remit.adapters.keys.book import Entries, KeyVersion, Rules, current_of, ordered, over, turned
-from remit.core.key import KeyKind, KeyStanding
+from remit.core.keys.own_keys import KeyKind, KeyStanding
 from tests.world import START
 
 OVERLAP = timedelta(hours=1)

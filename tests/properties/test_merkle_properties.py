@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core import merkle
 from remit.core.errors import Malformed, VerificationFailed
+from remit.core.evidence import merkle
 from tests.refusals import refused
 
 MOST = 600

@@ -6,7 +6,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.holding import MAX_LEVELS, ROOT, above, normal, resources
+from remit.core.flow.stored_labels import MAX_LEVELS, ROOT, above, normal, resources
 
 PARTS = st.lists(st.text(alphabet="abZ0-_.@ é", min_size=1, max_size=6), min_size=1, max_size=5)
 

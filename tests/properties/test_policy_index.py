@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.cedar.facts import Facts, context_shape, parameters
 from remit.adapters.policy.cedar.index import Recent
-from remit.core.decision import Outcome, weigh
-from remit.core.flow import Flow, FlowFacts
-from remit.core.justification import Justification, Provenance
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Outcome, weigh
+from remit.core.flow.facts import Flow, FlowFacts
+from remit.core.flow.justification import Justification, Provenance
+from remit.core.identity.workload import Assurance
 from remit.core.label import Classes, Label, Trust
-from remit.core.request import AccessRequest
-from remit.core.tool import Tool
-from remit.core.workload import Assurance
+from remit.core.tools.tool import Tool
 from tests.examples import FEWER
 from tests.policy_requests import DEPLOY, DRAFT, PAY, READ, SUMMARISE, TOOLS, agent, request, source
 

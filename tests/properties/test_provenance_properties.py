@@ -13,14 +13,14 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.destination import Destination, whole, within
-from remit.core.field import ResultFields
-from remit.core.justification import Provenance
-from remit.core.kind import KindOfValue
+from remit.core.flow.justification import Provenance
+from remit.core.flow.provenance import Index
+from remit.core.flow.records.fields import ResultFields
+from remit.core.flow.values.destination import Destination, whole, within
+from remit.core.flow.values.kinds import KindOfValue
+from remit.core.flow.values.normal_text import plain
 from remit.core.label import Label, Trust
-from remit.core.provenance import Index
-from remit.core.spelling import plain
-from remit.core.tool import Tool
+from remit.core.tools.tool import Tool
 
 KEY = b"k" * 32
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"

@@ -7,12 +7,12 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.bundle import Bundle
-from remit.core.grant import GrantTemplate
 from remit.core.label import Audience, Label, Trust
-from remit.core.reach import Openness, ReachSurvey, RepairKind, mended, remedies
-from remit.core.task import HandDown
-from remit.core.tool import Argument, ArgumentRole, Effect, Tool
+from remit.core.policy.bundle import Bundle
+from remit.core.policy.reach import Openness, ReachSurvey, RepairKind, mended, remedies
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import HandDown
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from tests.examples import FEWER
 from tests.reach_world import FREE, Lenient, bundle, look, task
 

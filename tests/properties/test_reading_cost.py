@@ -21,34 +21,48 @@ import pytest
 from hypothesis import example, given, settings, target
 from hypothesis import strategies as st
 
-from remit.core import (
+from remit.core.flow.argument_values import MAX_LIST, several
+from remit.core.flow.argument_walk import walk
+from remit.core.flow.language import quotation
+from remit.core.flow.language import words as word
+from remit.core.flow.language.quotation import unquoted
+from remit.core.flow.language.words import different_words, stems_of
+from remit.core.flow.provenance import KEY_BYTES, Index
+from remit.core.flow.records import fields as field
+from remit.core.flow.records.fields import structured, structuring
+from remit.core.flow.values import (
     destination,
-    encoding,
-    exact,
-    field,
-    glance,
-    host,
-    number,
-    quotation,
-    spelling,
-    url,
-    word,
 )
-from remit.core.constraint import Verdict, load
-from remit.core.constraint.shape import MAX_ITEMS
-from remit.core.destination import searching, whole, within
-from remit.core.encoding import MAX_DEPTH, decoded, enclosing
-from remit.core.exact import standing
-from remit.core.field import structured, structuring
+from remit.core.flow.values import (
+    encodings as encoding,
+)
+from remit.core.flow.values import (
+    fast_path as glance,
+)
+from remit.core.flow.values import (
+    hosts as host,
+)
+from remit.core.flow.values import (
+    normal_text as spelling,
+)
+from remit.core.flow.values import (
+    numbers as number,
+)
+from remit.core.flow.values import (
+    strict_reading as exact,
+)
+from remit.core.flow.values import (
+    urls as url,
+)
+from remit.core.flow.values.destination import searching, whole, within
+from remit.core.flow.values.encodings import MAX_DEPTH, decoded, enclosing
+from remit.core.flow.values.normal_text import folded, folding
+from remit.core.flow.values.strict_reading import standing
 from remit.core.label import Label, Trust
-from remit.core.leaf import MAX_LIST, several
-from remit.core.provenance import KEY_BYTES, Index
-from remit.core.quotation import unquoted
-from remit.core.spelling import folded, folding
 from remit.core.steps import LAP, MAX_WORD, PIECE, STEP, Steps, finish, pieces, weight
-from remit.core.tool import Tool
-from remit.core.walk import walk
-from remit.core.word import different_words, stems_of
+from remit.core.tools.constraint import Verdict, load
+from remit.core.tools.constraint.structure import MAX_ITEMS
+from remit.core.tools.tool import Tool
 from tests.examples import FEWER
 
 MODULES = (destination, encoding, exact, field, glance, host, number, quotation, spelling, url, word)

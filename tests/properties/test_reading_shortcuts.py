@@ -7,19 +7,27 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import remit.core.number
-from remit.core.destination import PLAIN_URL, Destination, Wholes, both, whole, within
-from remit.core.justification import leaves
-from remit.core.kind import KindOfValue
+import remit.core.flow.values.numbers
+from remit.core.flow.argument_values import several
+from remit.core.flow.justification import leaves
+from remit.core.flow.language.utterance import Utterance
+from remit.core.flow.language.words import (
+    bare_word,
+    bare_words,
+    different_words,
+    stems_among,
+    stems_in,
+    stems_of,
+    words_of,
+)
+from remit.core.flow.memory import Remembered
+from remit.core.flow.provenance import KEY_BYTES, Index
+from remit.core.flow.records.record import MAX_PATHS, PATH_BYTES, Paths, Reading
+from remit.core.flow.values.destination import PLAIN_URL, Destination, Wholes, both, whole, within
+from remit.core.flow.values.kinds import KindOfValue
+from remit.core.flow.values.normal_text import folded, plain
 from remit.core.label import Label
-from remit.core.leaf import several
-from remit.core.provenance import KEY_BYTES, Index
-from remit.core.record import MAX_PATHS, PATH_BYTES, Paths, Reading
-from remit.core.remembered import Remembered
-from remit.core.spelling import folded, plain
-from remit.core.tool import FieldLabel, Tool
-from remit.core.utterance import Utterance
-from remit.core.word import bare_word, bare_words, different_words, stems_among, stems_in, stems_of, words_of
+from remit.core.tools.tool import FieldLabel, Tool
 
 #: Letters and what stands around words, some of it beyond ASCII.
 LETTERS = "abEz09\u00e9\u0130\u017f .,'s\u2019#@_-\"()\t\n\x1c\u00a0\u2028"

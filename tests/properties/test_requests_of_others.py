@@ -11,7 +11,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from remit.core.errors import Malformed
-from remit.core.route import ApiRequest, Route, found_route, read_api, read_arguments, write_request
+from remit.core.tools.http_api import (
+    ApiRequest,
+    Route,
+    found_route,
+    read_api,
+    read_arguments,
+    write_request,
+)
 from tests.rest_world import DOCUMENT
 
 Json = Any

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.errors import ConfigInvalid, Malformed
-from remit.core.route import (
+from remit.core.tools.http_api import (
     ApiRequest,
     found_route,
     read_api,
@@ -20,7 +20,7 @@ from remit.core.route import (
     read_piece,
     write_request,
 )
-from remit.core.route.answering import ReplyPiece, complete, located, piece_of
+from remit.core.tools.http_api.response import ReplyPiece, complete, located, piece_of
 from tests.rest_world import DOCUMENT
 
 Json = Any

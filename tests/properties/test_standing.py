@@ -7,10 +7,10 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.bundle import Bundle
-from remit.core.child import account_of
-from remit.core.grant import Grant, GrantTemplate
-from remit.core.task import Ancestor, Budgets, Task, TaskType
+from remit.core.policy.bundle import Bundle
+from remit.core.tasks.delegated_task import account_of
+from remit.core.tasks.grant import Grant, GrantTemplate
+from remit.core.tasks.task import Ancestor, Budgets, Task, TaskType
 from remit.services.opening import granted
 from remit.services.standing import Judged, below, standing
 from tests.world import START, a_task, an_agent

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from remit.config import config_path, examine_bundle, load_config
 from remit.core.label import Trust
-from remit.core.suggest import UpstreamFacts, drafted, tools_text
-from remit.core.tool import Effect, Tool
+from remit.core.tools.suggestions import UpstreamFacts, drafted, tools_text
+from remit.core.tools.tool import Effect, Tool
 from tests.examples import FEWER
 
 Json = Any

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.errors import Malformed, RemitError, Unauthenticated
-from remit.core.grant import Grant
-from remit.core.identity import Actor
-from remit.core.mission import asked_grants
-from remit.core.resource import Resources
-from remit.core.task import MAX_CHAIN
-from remit.core.token import TOKEN_TYPE, AccessClaims, validate
-from remit.core.workload import Assurance, AttestationMethod, Confirmation
+from remit.core.identity.principals import Actor
+from remit.core.identity.workload import Assurance, AttestationMethod, Confirmation
+from remit.core.oauth.access_token import TOKEN_TYPE, AccessClaims, validate
+from remit.core.oauth.mission import asked_grants
+from remit.core.oauth.resource import Resources
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.task import MAX_CHAIN
 from tests.refusals import refused
 from tests.world import START
 

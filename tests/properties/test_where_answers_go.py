@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.api.oauth.page import own_page
-from remit.core.client import check_redirect, redirect_registered
 from remit.core.errors import Malformed
+from remit.core.oauth.client_metadata import check_redirect, redirect_registered
 
 PIECES = st.lists(
     st.sampled_from(

@@ -7,13 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.errors import Malformed
-from remit.core.workload import (
-    AttestationMethod,
-    Attested,
-    IssuerBinding,
-    SpiffeId,
-    matches,
-)
+from remit.core.identity.workload import AttestationMethod, Attested, IssuerBinding, SpiffeId, matches
 
 ISSUER = "https://issuer.example"
 REFS = st.text("ab/-", max_size=12)

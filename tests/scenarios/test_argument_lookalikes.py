@@ -3,8 +3,8 @@
 
 import pytest
 
-from remit.core.constraint import load
-from remit.core.grant import Grant
+from remit.core.tasks.grant import Grant
+from remit.core.tools.constraint import load
 
 PATHS = {
     "parent": "contracts/../hr/pay.md",

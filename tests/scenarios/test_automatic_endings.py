@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
+from remit.core.endings.closure import Cause
 from remit.core.errors import Fenced, RemitError
-from remit.core.event import EventKind
-from remit.core.finding import FindingKind
-from remit.core.identity import AgentState
-from remit.core.revocation import Cause
+from remit.core.evidence.event import EventKind
+from remit.core.findings.finding import FindingKind
+from remit.core.identity.principals import AgentState
 from remit.core.scope import ScopeKind
-from remit.core.task import TaskState
+from remit.core.tasks.task import TaskState
 from remit.services.directory import NewPerson
 from tests.call_world import CallWorld, a_bundle, call_world
 

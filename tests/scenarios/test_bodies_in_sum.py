@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from remit.core.errors import Busy
-from remit.core.workload import KeyBinding
+from remit.core.identity.workload import KeyBinding
 from remit.gateway.asgi import TARGET, counting
 from remit.gateway.http import HttpDoor
 from remit.services.bodies import SMALL, VALUE_BYTES, Bodies, FairShare

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import RemitError, StoreUnavailable, UpstreamUnreachable
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from remit.ports.store import Usage
 from tests.call_world import CallWorld, call_world, full_disk
 

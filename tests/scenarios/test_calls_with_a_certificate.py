@@ -19,7 +19,7 @@ import pytest
 
 from remit.adapters.broker.handshake import tried_at
 from remit.adapters.upstream.client_tls import showing
-from remit.core.certificate import ClientCertificate
+from remit.core.keys.certificate import ClientCertificate
 from remit.ports.broker import LeaseWanted, Probe
 from tests.api_gateway import ApiGateway
 from tests.bao_server import BaoServer

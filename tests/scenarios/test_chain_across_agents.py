@@ -18,9 +18,9 @@ from rich.console import Console
 
 from remit.cli.chain import chain_in, lines
 from remit.cli.chain_svg import svg_of
-from remit.core.chain import Chain, ChainCall, ChainTask, traced
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import NotFound
+from remit.core.evidence.chain import Chain, ChainCall, ChainTask, traced
 from remit.rehearse import Rehearsal, RehearsedCall, RehearsedTask
 
 Json = Any

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Fenced, RemitError
-from remit.core.event import EventKind
-from remit.core.task import TaskState
+from remit.core.evidence.event import EventKind
+from remit.core.tasks.task import TaskState
 from tests.call_world import CallWorld, call_world
 from tests.credentials_world import closure_now, desk_world
 from tests.scripted_broker import ScriptedBroker

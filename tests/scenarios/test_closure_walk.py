@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.revocation import Closing, Closure
+from remit.core.endings.closure import Closing, Closure
 from remit.core.scope import ScopeKind
-from remit.core.task import Task
+from remit.core.tasks.task import Task
 from remit.services.live_task import MAX_TOKENS
 from remit.services.opening import Handing
 from tests.call_world import CallWorld, a_bundle, a_type, call_world

@@ -25,9 +25,9 @@ from remit.adapters.broker.sts import AwsProbe, AwsRole, StsBroker
 from remit.adapters.broker.web import BrokerWeb, WebAnswer
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import KeyUnavailable, NothingDone
-from remit.core.grant import Grant
-from remit.core.sigv4 import AwsKeys, AwsScope
-from remit.core.task import Task
+from remit.core.keys.sigv4 import AwsKeys, AwsScope
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.task import Task
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from tests.aws_server import ADMIN, QUOTA, ROLE, AwsServer, aws_server
 from tests.conformance.cloud_brokers import AtAws, admin

@@ -11,10 +11,10 @@ import pytest
 from joserfc.jwk import ECKey
 
 from remit.core.errors import KeyUnavailable
-from remit.core.passkey import Link
+from remit.core.identity.passkey import Link
+from remit.core.identity.workload import KeyBinding
 from remit.core.scope import ScopeKind
-from remit.core.task import TaskState
-from remit.core.workload import KeyBinding
+from remit.core.tasks.task import TaskState
 from remit.ports.people import PutLink
 from remit.ports.store import Unit
 from remit.services.directory import NewAgent

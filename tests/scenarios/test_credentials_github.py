@@ -13,8 +13,8 @@ import pytest
 
 from remit.adapters.broker.github import GitHubBroker
 from remit.core.errors import KeyUnavailable, NothingDone
-from remit.core.grant import Grant
-from remit.core.task import Task
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.task import Task
 from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
 from tests.conformance.cloud_brokers import AtGitHub
 from tests.github_server import APP, INSTALLATION, OWNER, GitHubServer, github_server

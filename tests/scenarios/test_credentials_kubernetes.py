@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from remit.core.errors import KeyUnavailable, NothingDone
-from remit.core.task import Task
+from remit.core.tasks.task import Task
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from tests.conformance.cloud_brokers import AtKubernetes
 from tests.kubernetes_server import NAMESPACE, OURS, KubernetesServer, kubernetes_server

@@ -10,8 +10,8 @@ from unittest import mock
 
 import pytest
 
+from remit.core.decisions.mediation import Answered
 from remit.core.errors import KeyUnavailable, RemitError
-from remit.core.mediation import Answered
 from remit.services.mediate import Asked
 from tests.authorization_server import CLIENT, SECRET
 from tests.call_world import Heard

@@ -20,7 +20,7 @@ from remit.adapters.broker.openbao_token import OpenBaoTokenBroker
 from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import KeyUnavailable, NothingDone
-from remit.core.task import Task
+from remit.core.tasks.task import Task
 from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
 from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoOtp, AtBaoPki, AtBaoTokens

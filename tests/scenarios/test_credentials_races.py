@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from remit.core.errors import RemitError
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from tests.call_world import CallWorld
 from tests.credentials_world import desk_world, of_leases

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.decision import Outcome
-from remit.core.event import EventKind
-from remit.core.key import KeyKind
+from remit.core.decisions.decision import Outcome
+from remit.core.evidence.event import EventKind
+from remit.core.keys.own_keys import KeyKind
 from tests.call_world import call_world
 from tests.credentials_world import closure_now, desk_world
 from tests.scripted_broker import ScriptedBroker

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from remit.core.errors import Fenced, KeyUnavailable
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from remit.ports.broker import LeaseWanted, UpstreamCredential
 from tests.call_world import CallWorld, call_world
 from tests.credentials_world import of_leases

@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import RemitError, StoreUnavailable
-from remit.core.holding import ROOT
+from remit.core.flow.stored_labels import ROOT
 from remit.core.label import Label, Trust
-from remit.core.tool import RESOURCE_READ, Tool
+from remit.core.tools.tool import RESOURCE_READ, Tool
 from tests.call_world import a_surface, full_disk
 from tests.ticket_world import TOOLS, UNTRUSTED, Desks, a_tool, desks
 from tests.world import TENANT

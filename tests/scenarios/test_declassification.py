@@ -20,9 +20,9 @@ from remit.core.errors import (
     NotFound,
     StoreUnavailable,
 )
-from remit.core.holding import LOOSE, ROOT
+from remit.core.flow.stored_labels import LOOSE, ROOT
 from remit.core.label import Label, Lowering, Trust
-from remit.core.task import Task
+from remit.core.tasks.task import Task
 from remit.ports.store import Unit
 from remit.services.declassify import task_digest
 from tests.call_world import full_disk

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from remit.core.event import EventKind
-from remit.core.identity import Role
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import Role
 from remit.services import deferrals
 from remit.services.directory import NewPerson
 from tests.deferring_mcp import (

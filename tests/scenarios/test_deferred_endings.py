@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from remit.core.scope import ScopeKind
 from remit.services import deferrals
 from tests.deferring_mcp import (

@@ -24,13 +24,13 @@ from mcp_types import CallToolResult, Request, RequestParams, Result
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.mcp_http import McpHttp
 from remit.adapters.upstream.mcp_stdio import McpStdio
-from remit.core.bundle import Bundle, PolicySource
-from remit.core.deferred import CAPABILITY, GET, Status, read_standing
-from remit.core.event import EventKind
-from remit.core.grant import GrantTemplate
-from remit.core.task import TaskType
-from remit.core.tool import INPUT
-from remit.core.workload import KeyBinding
+from remit.core.decisions.deferred_call import CAPABILITY, GET, Status, read_standing
+from remit.core.evidence.event import EventKind
+from remit.core.identity.workload import KeyBinding
+from remit.core.policy.bundle import Bundle, PolicySource
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import TaskType
+from remit.core.tools.tool import INPUT
 from remit.gateway.mcp import McpDoor
 from remit.ports.upstream import Call
 from remit.services.directory import NewAgent, NewPerson

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from remit.core.event import EventKind
-from remit.core.revocation import Closing, Closure
+from remit.core.endings.closure import Closing, Closure
+from remit.core.evidence.event import EventKind
 from remit.core.scope import ScopeKind, scope
-from remit.core.task import Task
+from remit.core.tasks.task import Task
 from remit.ports.store import Receipt, Unit
 from remit.services.house import House
 from remit.services.task_ends import TaskEnds

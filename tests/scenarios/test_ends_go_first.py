@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
+from remit.core.endings.closure import Closure
 from remit.core.errors import Fenced
-from remit.core.revocation import Closure
 from remit.core.scope import ScopeKind
-from remit.core.task import TaskState
+from remit.core.tasks.task import TaskState
 from tests.call_world import CallWorld, call_world
 from tests.house_world import house_world
 from tests.scripted_broker import ScriptedBroker

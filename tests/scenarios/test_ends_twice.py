@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from remit.core.revocation import Closure
+from remit.core.endings.closure import Closure
 from remit.core.scope import ScopeKind, scope
-from remit.core.task import Task
+from remit.core.tasks.task import Task
 from remit.ports.broker import UpstreamCredential
 from remit.ports.store import PutClosure, Unit
 from remit.services.house import House

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Conflict
-from remit.core.event import EventKind
-from remit.core.request import AccessRequest
+from remit.core.evidence.event import EventKind
 from remit.ports.store import Usage
 from remit.services.live import LiveTask
 from tests.flow_world import FlowWorld, flow_world

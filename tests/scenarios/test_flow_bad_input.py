@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import pytest
 
-from remit.core.decision import Outcome
-from remit.core.mediation import Chunk, ChunkKind
+from remit.core.decisions.decision import Outcome
+from remit.core.decisions.mediation import Chunk, ChunkKind
 from tests.flow_world import FlowWorld, chain, flow_world, rules
 
 Json = Any

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.decision import Outcome
-from remit.core.event import EventKind
+from remit.core.decisions.decision import Outcome
+from remit.core.evidence.event import EventKind
 from remit.gateway.mcp import McpDoor
 from tests.flow_world import FlowWorld, flow_world
 from tests.gateway_world import ENVELOPE, MODERN

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
+from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import Conflict, Fenced, StoreUnavailable
-from remit.core.event import EventKind
-from remit.core.mediation import Chunk, ChunkKind
+from remit.core.evidence.event import EventKind
 from remit.ports.store import RaiseLabel, Unit
 from remit.services.turns import Turns
 from tests.call_world import Heard

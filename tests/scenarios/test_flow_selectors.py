@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from tests.flow_world import FlowWorld, chain, flow_world, rules
 
 

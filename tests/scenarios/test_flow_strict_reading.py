@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.task import Parameter
+from remit.core.tasks.task import Parameter
 from remit.rehearse import Rehearsal, RehearsedTask
 from tests.found_world import CONFIG, NAMES, TOOLS, begin
 

@@ -15,10 +15,10 @@ from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.store.postgres.session import SCHEMA
 from remit.api import app
 from remit.core.errors import Forbidden, NotFound, Unauthenticated
-from remit.core.event import EventKind
-from remit.core.grant import Grant, GrantTemplate
-from remit.core.plan import PlanEntry
-from remit.core.task import Parameter, TaskState, Turn
+from remit.core.evidence.event import EventKind
+from remit.core.tasks.grant import Grant, GrantTemplate
+from remit.core.tasks.plan import PlanEntry
+from remit.core.tasks.task import Parameter, TaskState, Turn
 from remit.ports.store import PutApproval, PutDelegation, PutTask, Store, Unit
 from remit.services.delegations import NewDelegation
 from remit.services.evidence import readable

@@ -20,13 +20,13 @@ from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.cedar.apart import Apart
 from remit.compose import policy_engine
 from remit.config import Config
-from remit.core.justification import Provenance
+from remit.core.decisions.mediation import Chunk, ChunkKind
+from remit.core.flow.justification import Provenance
+from remit.core.flow.provenance import Index
+from remit.core.flow.records.record import Reading
 from remit.core.label import Audience, Label, Trust
-from remit.core.mediation import Chunk, ChunkKind
-from remit.core.provenance import Index
-from remit.core.record import Reading
 from remit.core.steps import finish
-from remit.core.tool import Effect, FieldLabel, Tool
+from remit.core.tools.tool import Effect, FieldLabel, Tool
 from remit.ports.broker import UpstreamCredential
 from remit.services.brought import brought
 from remit.services.policies import MAX_CHECKS

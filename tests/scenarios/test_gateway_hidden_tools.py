@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from tests.gateway_world import GatewayWorld, gateway_world
 from tests.house_world import Told
 

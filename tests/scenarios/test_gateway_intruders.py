@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from remit.adapters.keys.file import FileTokenKeys
-from remit.core.event import EventKind
-from remit.core.token import TOKEN_TYPE
+from remit.core.evidence.event import EventKind
+from remit.core.oauth.access_token import TOKEN_TYPE
 from tests.gateway_world import LEGACY, GatewayWorld, gateway_world
 from tests.house_world import PUBLIC_URL, Told
 from tests.tokens import agent_token, task_token

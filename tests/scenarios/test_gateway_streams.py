@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from remit.core.scope import ScopeKind
 from remit.gateway.mcp import McpLimits
 from tests.gateway_world import ENVELOPE, LEGACY, MODERN, GatewayWorld, gateway_world, messages

@@ -17,10 +17,10 @@ import pytest
 STRICT = "from remit.core.canonical import parse_strict\nparse_strict(data, max_bytes=1 << 30)"
 YAML = "from remit.config.lines import read_yaml\nread_yaml(data.decode(), 'a.yaml')"
 MESSAGE = "from remit.adapters.upstream.jsonrpc import read_message\nread_message('desk', data)"
-TOKEN = "from remit.core.compact import read_compact\nread_compact(data.decode(), max_bytes=1 << 20)"
+TOKEN = "from remit.core.keys.jws import read_compact\nread_compact(data.decode(), max_bytes=1 << 20)"
 CERTIFICATE = """
 from cryptography import x509
-from remit.core.spiffe import BROKEN
+from remit.core.identity.spiffe import BROKEN
 try:
     x509.load_der_x509_certificate(data)
 except BROKEN:
@@ -38,16 +38,16 @@ except ValueError:
     raise Malformed("broken")
 """
 CONSTRAINT = """
-from remit.core.constraint.text import Exact
+from remit.core.tools.constraint.text import Exact
 if Exact("a").judge(data.decode()).name != "YES":
     raise Malformed("another")
 """
 NAME = """
-from remit.core.holding import ROOT, normal
+from remit.core.flow.stored_labels import ROOT, normal
 if normal(data.decode()) == ROOT:
     raise Malformed("unsure")
 """
-PATTERN = "from remit.core.constraint import load\nload({'pattern': data.decode()})"
+PATTERN = "from remit.core.tools.constraint import load\nload({'pattern': data.decode()})"
 READS = {
     "a message of an upstream": (
         MESSAGE,

@@ -11,7 +11,7 @@ from remit.config.apis import api_of
 from remit.config.settings import UpstreamSection
 from remit.core.canonical import encode
 from remit.core.errors import ConfigInvalid
-from remit.core.route import read_api
+from remit.core.tools.http_api import read_api
 
 Json = Any
 

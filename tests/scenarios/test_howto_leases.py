@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from remit.config.scaffold import scaffold
-from remit.core.mediation import Answered
+from remit.core.decisions.mediation import Answered
 from remit.services.mediate import Asked
 from remit.services.opening import Opening
 from tests import github_server as at_github

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from tests.replicas_world import until
 from tests.rest_world import SECRET, RestWorld, rest_world
 from tests.scripted_api import MAX_RESULT_BYTES

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.event import EventKind
-from remit.core.identity import Role
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import Role
 from remit.gateway.mcp import McpDoor
 from remit.services.directory import NewPerson
 from tests.gateway_world import ENVELOPE, MODERN

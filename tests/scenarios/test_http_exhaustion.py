@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from remit.core.tool import surface_digest, surface_of
+from remit.core.tools.tool import surface_digest, surface_of
 from remit.gateway.http import HttpDoor, HttpLimits
 from tests.rest_world import RestWorld, rest_world
 

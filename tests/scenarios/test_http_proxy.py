@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 
 from remit.cli.connection import BoundedConnection
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from remit.gateway.asgi import TARGET
 from remit.gateway.http import HttpDoor
 from tests.house_world import Told

@@ -14,7 +14,7 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ElicitResult, ErrorData
 
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from tests.gateway_world import GatewayWorld, gateway_world, served
 from tests.house_world import Told
 

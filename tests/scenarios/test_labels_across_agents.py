@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Unauthenticated
+from remit.core.identity.workload import Assurance
 from remit.core.label import Classes, Label, Trust
-from remit.core.token import LABEL_CLAIM, AccessClaims, label_in, validate
-from remit.core.workload import Assurance
+from remit.core.oauth.access_token import LABEL_CLAIM, AccessClaims, label_in, validate
 from tests.ticket_world import TOOLS, UNTRUSTED, Desks, desks
 from tests.tokens import HELD, a_client, task_token_given
 from tests.world import START, TENANT

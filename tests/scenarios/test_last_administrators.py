@@ -8,10 +8,10 @@ import pytest
 
 from remit.adapters.provider.oidc import OidcProvider
 from remit.cli.welcome import first_code
-from remit.core.admission import AdmissionRules
-from remit.core.event import EventKind
-from remit.core.finding import FindingKind
-from remit.core.identity import Role
+from remit.core.evidence.event import EventKind
+from remit.core.findings.finding import FindingKind
+from remit.core.identity.admission import AdmissionRules
+from remit.core.identity.principals import Role
 from remit.ports.store import PutPerson, Unit
 from remit.services.browsers import Entrance
 from remit.services.directory import NewPerson

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
+from remit.core.endings.closure import Cause
 from remit.core.errors import RemitError
-from remit.core.finding import Finding, FindingKind, FindingState
-from remit.core.revocation import Cause
+from remit.core.findings.finding import Finding, FindingKind, FindingState
 from remit.core.scope import ScopeKind
 from tests.call_world import CallWorld, Heard
 from tests.credentials_world import desk_world

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Fenced
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from remit.core.scope import ScopeKind, scope
-from remit.core.task import TaskState
+from remit.core.tasks.task import TaskState
 from tests.call_world import CallWorld, call_world
 from tests.refusals import refused
 from tests.tokens import task_token

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from remit.core.endings.closure import Closing, Closure
 from remit.core.errors import Conflict, NotFound
-from remit.core.event import EventKind
-from remit.core.finding import FindingKind, FindingState
-from remit.core.receipt import ReceiptReading
-from remit.core.revocation import Closing, Closure
+from remit.core.evidence.event import EventKind
+from remit.core.evidence.receipt import ReceiptReading
+from remit.core.findings.finding import FindingKind, FindingState
 from remit.services.house import House
 from tests.call_world import CallWorld
 from tests.credentials_world import desk_world, of_leases

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.tool import Argument
+from remit.core.tools.tool import Argument
 from remit.services.call_events import unsensitive
 from tests.gateway_world import GatewayWorld, a_tool, gateway_world
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from remit.api.health import Health
+from remit.core.endings.closure import Cause
 from remit.core.errors import Fenced, Forbidden, NotFound
-from remit.core.event import EventKind
-from remit.core.identity import Person, Role
-from remit.core.revocation import Cause
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import Person, Role
 from remit.core.scope import EVERYTHING, ScopeKind
 from remit.services.directory import NewPerson
 from tests.call_world import CallWorld, call_world

@@ -15,11 +15,11 @@ from remit.cli.checks import _log
 from remit.compose import open_records
 from remit.config import load_config
 from remit.config.scaffold import scaffold
-from remit.core.checkpoint import VerifierKey
 from remit.core.errors import VerificationFailed
-from remit.core.event import Event, EventKind
-from remit.core.finding import FindingKind
-from remit.core.verification import verify_export
+from remit.core.evidence.checkpoint import VerifierKey
+from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.verification import verify_export
+from remit.core.findings.finding import FindingKind
 from remit.ports.store import Unit
 from remit.services.evidence import readable
 from remit.services.log_reading import LogReading
@@ -218,7 +218,7 @@ async def test_a_start_finds_an_event_that_was_taken_out(world: CallWorld) -> No
 
 async def test_a_start_finds_leaves_whose_hashes_were_changed_along(world: CallWorld) -> None:
     """Leaf and hash that fit each other do not fit the root that was signed."""
-    from remit.core.merkle import leaf_hash
+    from remit.core.evidence.merkle import leaf_hash
 
     change(world, "leaf")
     (place,) = world.folder.glob("*.db")

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.bundle import Bundle
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
+from remit.core.endings.closure import Cause
 from remit.core.errors import BudgetExhausted, Fenced, RemitError, Unauthenticated
-from remit.core.event import EventKind
-from remit.core.grant import GrantTemplate
-from remit.core.revocation import Cause
-from remit.core.task import Budgets, HandDown, Task, TaskState, TaskType
+from remit.core.evidence.event import EventKind
+from remit.core.policy.bundle import Bundle
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import Budgets, HandDown, Task, TaskState, TaskType
 from remit.ports.store import PutTask, Unit
 from remit.services.tasks import Handing
 from tests.call_world import OPEN_GRANTS, CallWorld, a_bundle, a_type, call_world

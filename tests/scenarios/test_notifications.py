@@ -10,8 +10,8 @@ import pytest
 
 from remit.adapters.fetch.guarded import GuardedFetch
 from remit.adapters.notifier.webhook import Webhook
-from remit.core.event import EventKind
-from remit.core.finding import FindingKind
+from remit.core.evidence.event import EventKind
+from remit.core.findings.finding import FindingKind
 from remit.core.scope import ScopeKind
 from remit.services.notifications import Addressee
 from tests.call_world import CallWorld, call_world

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
+from remit.core.decisions.mediation import Answered
 from remit.core.errors import Fenced, StoreUnavailable, Unauthenticated
-from remit.core.event import EventKind
-from remit.core.mediation import Answered
+from remit.core.evidence.event import EventKind
 from remit.core.scope import ScopeKind
 from tests.call_world import CallWorld, a_bundle, a_surface, call_world, full_disk
 from tests.house_world import PERMIT

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from remit.core.workload import KeyBinding, SpiffeBinding, workload_of
+from remit.core.identity.workload import KeyBinding, SpiffeBinding, workload_of
 from remit.services.opening import Opening
 from tests.house_world import HouseWorld, Told, exchange, house_world
 

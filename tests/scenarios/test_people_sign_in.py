@@ -15,8 +15,8 @@ from starlette.requests import Request
 from remit.adapters.provider.oidc import OidcProvider
 from remit.api import app
 from remit.api.oauth.page import PageVisit
-from remit.core.admission import AdmissionRules
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
+from remit.core.identity.admission import AdmissionRules
 from remit.services.browsers import Entrance
 from tests.house_world import HouseWorld, a_bundle, house_world
 from tests.page_world import Browsing, Page, address, lena, made, world

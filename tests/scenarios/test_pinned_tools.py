@@ -16,10 +16,10 @@ import pytest
 from remit.compose import application, open_house
 from remit.config import load_config
 from remit.core.errors import Conflict, NotFound
-from remit.core.event import EventKind
-from remit.core.identity import Role
-from remit.core.tool import ToolState
-from remit.core.workload import KeyBinding
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import Role
+from remit.core.identity.workload import KeyBinding
+from remit.core.tools.tool import ToolState
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
 from remit.services.tasks import Opening

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Forbidden
-from remit.core.plan import PlanEntry
+from remit.core.tasks.plan import PlanEntry
 from remit.rehearse import Rehearsal, RehearsedTask
 
 STORY = Path(__file__).parents[2] / "examples" / "story"

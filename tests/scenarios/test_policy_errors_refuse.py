@@ -15,11 +15,11 @@ import msgspec
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.core.decision import Outcome, PolicyAnswer, weigh
-from remit.core.identity import AgentState, Principal
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Outcome, PolicyAnswer, weigh
+from remit.core.identity.principals import AgentState, Principal
 from remit.core.label import Label
-from remit.core.request import AccessRequest
-from remit.core.tool import Effect, Tool, ToolState
+from remit.core.tools.tool import Effect, Tool, ToolState
 from tests.policy_requests import (
     CLERK,
     DEPLOY,

@@ -14,10 +14,10 @@ import pytest
 
 from remit.adapters.store.postgres import PostgresStore, writer
 from remit.core.errors import BudgetExhausted, Fenced, StoreUnavailable
-from remit.core.event import Event
-from remit.core.holding import Holding
-from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
-from remit.core.task import Budgets
+from remit.core.evidence.event import Event
+from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
+from remit.core.flow.stored_labels import Holding
+from remit.core.tasks.task import Budgets
 from remit.ports.holdings import PutHolding
 from remit.ports.store import CheckFence, Entry, PutTask, RaiseFence, TakeBudget, Unit
 from tests.dicing_proxy import DicingProxy

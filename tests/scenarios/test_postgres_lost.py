@@ -11,9 +11,9 @@ from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.store.postgres import reads as postgres_reads
 from remit.adapters.store.postgres import writer as postgres_writer
 from remit.core.errors import StoreUnavailable
-from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
+from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.scope import EVERYTHING
-from remit.core.task import Budgets
+from remit.core.tasks.task import Budgets
 from remit.ports.store import RaiseFence, TakeBudget, Unit
 from tests.postgres_server import PostgresServer
 from tests.world import TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_permit, an_event, an_outcome

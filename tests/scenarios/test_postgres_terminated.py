@@ -16,8 +16,8 @@ import uvloop
 from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.store.postgres.fleet import PostgresFleet
 from remit.core.errors import RemitError
-from remit.core.replica import Replica
-from remit.core.task import Budgets
+from remit.core.replicas.replica import Replica
+from remit.core.tasks.task import Budgets
 from remit.ports.fleet import Sight
 from remit.ports.store import PutTask, Receipt, TakeBudget, Unit
 from remit.services.replicas import RENEWALS

@@ -18,8 +18,8 @@ from remit.adapters.store.postgres import PostgresStore, writer
 from remit.adapters.store.postgres.onloop import Heard
 from remit.adapters.store.postgres.whole import on_record
 from remit.core.errors import BudgetExhausted, Fenced, StoreUnavailable
-from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
-from remit.core.task import Budgets
+from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
+from remit.core.tasks.task import Budgets
 from remit.ports.store import CheckFence, RaiseFence, TakeBudget, Unit
 from tests.dicing_proxy import DicingProxy
 from tests.postgres_server import PostgresServer

@@ -17,8 +17,8 @@ import httpx2
 import pytest
 
 from remit.adapters import broker as brokers
-from remit.core.mediation import Answered
-from remit.core.workload import KeyBinding
+from remit.core.decisions.mediation import Answered
+from remit.core.identity.workload import KeyBinding
 from remit.sdk.key import AgentKey
 from remit.services.directory import NewAgent
 from remit.services.mediate import Asked

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.approval import ApprovalState
-from remit.core.decision import Outcome
+from remit.core.decisions.approval import ApprovalState
+from remit.core.decisions.decision import Outcome
+from remit.core.decisions.mediation import Answered, End
 from remit.core.errors import Conflict, RemitError
-from remit.core.event import EventKind
-from remit.core.identity import AgentState
-from remit.core.mediation import Answered, End
-from remit.core.task import TaskState
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import AgentState
+from remit.core.tasks.task import TaskState
 from remit.services.tasks import Opening
 from tests.call_world import CallWorld, a_surface, call_world
 from tests.tokens import task_token

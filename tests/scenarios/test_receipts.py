@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from remit.core.checkpoint import VerifierKey
+from remit.core.endings.closure import Closure
 from remit.core.errors import Busy
-from remit.core.receipt import ClosureRead
-from remit.core.revocation import Closure
-from remit.core.verification import ExportReport, verify_export
+from remit.core.evidence.checkpoint import VerifierKey
+from remit.core.evidence.receipt import ClosureRead
+from remit.core.evidence.verification import ExportReport, verify_export
 from remit.services.directory import NewPerson
 from remit.services.receipts import AT_ONCE, PER_MINUTE
 from tests.authorization_server import CLIENT, SECRET, Authorities, authorities

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Fenced, RemitError, VerificationFailed
-from remit.core.event import EventKind
-from remit.core.identity import AgentState
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import AgentState
 from remit.core.scope import ScopeKind
 from remit.services.tasks import Opening
 from tests.call_world import CallWorld, call_world

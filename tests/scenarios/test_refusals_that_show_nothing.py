@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from tests.call_world import CallWorld
 from tests.credentials_world import closure_now, desk_world, of_leases
 from tests.scripted_broker import ScriptedBroker

@@ -17,8 +17,8 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 
 from remit.core.errors import Conflict, Unauthenticated
-from remit.core.event import EventKind
-from remit.core.token import TOKEN_TYPE
+from remit.core.evidence.event import EventKind
+from remit.core.oauth.access_token import TOKEN_TYPE
 from remit.ports.store import Unit, UseAssertion
 from remit.services.authenticate import secret_digest
 from tests import tokens

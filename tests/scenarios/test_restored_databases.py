@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from remit.core.errors import Fenced, NotFound, StoreUnavailable, VerificationFailed
-from remit.core.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingKind, FindingState
 from remit.core.scope import ScopeKind
 from remit.ports.store import Credential, PutCredential, PutPerson, TakeCredential, Unit
 from tests.call_world import call_world

@@ -9,8 +9,8 @@ import pytest
 from joserfc.jwk import ECKey
 
 from remit.core.errors import RemitError
-from remit.core.identity import AgentState, Role
-from remit.core.workload import KeyBinding, workload_of
+from remit.core.identity.principals import AgentState, Role
+from remit.core.identity.workload import KeyBinding, workload_of
 from remit.services.directory import NewPerson
 from tests.house_world import HouseWorld, house_world
 

@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from remit.cli.tls import AskingContext
-from remit.core.certificate import read_leaf
 from remit.core.errors import Unauthenticated
-from remit.core.spiffe import TrustAnchors, check_x509_svid, leaf_id
-from remit.core.svid import authority_certificate, workload_certificate
+from remit.core.identity.spiffe import TrustAnchors, check_x509_svid, leaf_id
+from remit.core.identity.svid import authority_certificate, workload_certificate
+from remit.core.keys.certificate import read_leaf
 from tests.unit.test_port_tls import LOOPS, identity, serving, shown
 from tests.world import START, WorldEntropy
 

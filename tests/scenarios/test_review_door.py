@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from remit.api import wire
-from remit.core.approval import ApprovalState
+from remit.core.decisions.approval import ApprovalState
 from remit.core.errors import Forbidden
-from remit.core.event import EventKind
-from remit.core.identity import Person, Role
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import Person, Role
 from remit.gateway.mcp import McpLimits
 from remit.gateway.mcp.calls import MAX_NAME
 from remit.ports.store import PutApproval, Unit

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from remit.core.errors import Unauthenticated
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from remit.services.opening_pace import OpeningBounds
 from tests.house_world import PUBLIC_URL, Told
 from tests.oauth_world import (

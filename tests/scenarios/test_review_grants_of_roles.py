@@ -8,7 +8,7 @@ import pytest
 from remit.adapters.broker.postgres import PostgresBroker
 from remit.adapters.runtime.system import SystemEntropy
 from remit.core.errors import ConfigInvalid, KeyUnavailable
-from remit.core.task import Intent
+from remit.core.tasks.task import Intent
 from remit.ports.broker import LeaseWanted
 from tests.conformance.brokers import AtPostgres
 from tests.postgres_server import PostgresServer

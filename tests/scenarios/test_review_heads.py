@@ -16,7 +16,7 @@ from remit.compose import open_house
 from remit.config import Config, load_config
 from remit.config.scaffold import scaffold
 from remit.core.errors import KeyUnavailable, VerificationFailed
-from remit.core.merkle import root_at
+from remit.core.evidence.merkle import root_at
 from remit.services.directory import NewPerson
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden
-from remit.core.grant import GrantTemplate
-from remit.core.holding import MAX_WRITERS, ROOT
+from remit.core.flow.stored_labels import MAX_WRITERS, ROOT
 from remit.core.label import Audience, Classes, Label, Lowering
-from remit.core.request import AccessRequest
-from remit.core.task import Task
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import Task
 from remit.services.declassify import task_digest
 from remit.services.live import LiveTask
 from remit.services.tasks import Opening

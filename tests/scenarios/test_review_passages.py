@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from remit.core.passing import HEADER
+from remit.core.replicas.forwarding import HEADER
 from tests.http_line import Line
 from tests.passing_world import prepare
 from tests.ports import free_port

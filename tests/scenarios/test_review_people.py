@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from remit.adapters.provider.oidc import OidcProvider
-from remit.core.admission import AdmissionRules
 from remit.core.errors import Conflict, Forbidden, NotFound
-from remit.core.workload import KeyBinding
+from remit.core.identity.admission import AdmissionRules
+from remit.core.identity.workload import KeyBinding
 from remit.ports.store import PutPerson, Unit
 from remit.services.browsers import Entrance
 from remit.services.delegations import NewDelegation

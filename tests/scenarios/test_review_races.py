@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from remit.core.errors import RemitError
-from remit.core.identity import AgentState
-from remit.core.task import TaskState
+from remit.core.identity.principals import AgentState
+from remit.core.tasks.task import TaskState
 from tests.house_world import Told
 from tests.oauth_world import ACCESS_TOKEN, EXCHANGE, OAuthWorld, oauth_world
 

@@ -14,10 +14,10 @@ import pytest
 
 from remit.adapters.store.sqlite import SqliteStore
 from remit.core.errors import Conflict, Fenced, StoreUnavailable
-from remit.core.identity import AgentState
+from remit.core.identity.principals import AgentState
 from remit.core.label import Label
 from remit.core.scope import ScopeKind
-from remit.core.task import Budgets
+from remit.core.tasks.task import Budgets
 from remit.ports.store import PutAgent, TakeBudget, Unit
 from remit.services import upkeep as upkeep_module
 from remit.services.tasks import Opening

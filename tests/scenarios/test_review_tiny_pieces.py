@@ -8,8 +8,8 @@ from typing import Any
 
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.http_answer import HttpAnswer
-from remit.core.route import ReplyPiece
-from remit.core.route.answering import complete
+from remit.core.tools.http_api import ReplyPiece
+from remit.core.tools.http_api.response import complete
 from tests.raw_peer import Visit, each_loop, pool_of, raw_peer
 
 CHUNKS = 8_000

@@ -19,7 +19,7 @@ from remit.adapters.broker.oauth_registration import OAuthClientSecret, secret_i
 from remit.adapters.broker.web import BrokerWeb, WebAnswer
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.compose import standing
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from remit.services.rotated_secrets import RotatedSecrets
 from tests.authorization_server import CLIENT, SECRET
 from tests.breaking_rotation import DAY, Breaking, Crash, Rotations

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
-from remit.core.key import KeyStanding
+from remit.core.keys.own_keys import KeyStanding
 from tests.keys_world import Kept
 
 pytestmark = pytest.mark.slow

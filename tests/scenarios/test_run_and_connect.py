@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 import pytest
 from mcp import Client, StdioServerParameters
 
-from remit.core.plan import tools_of
-from remit.core.task import TaskState
+from remit.core.tasks.plan import tools_of
+from remit.core.tasks.task import TaskState
 from tests.live_gateway import LiveGateway
 
 Json = Any

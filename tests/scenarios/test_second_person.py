@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from remit.adapters.provider.oidc import OidcProvider
-from remit.core.admission import AdmissionRules
-from remit.core.approval import ApprovalState
+from remit.core.decisions.approval import ApprovalState
 from remit.core.errors import Forbidden
-from remit.core.identity import Role
+from remit.core.identity.admission import AdmissionRules
+from remit.core.identity.passkey import Passkey
+from remit.core.identity.principals import Role
 from remit.core.label import Lowering
-from remit.core.passkey import Passkey
 from remit.ports.people import PutPasskey
 from remit.ports.store import PutApproval, Unit
 from remit.services.browsers import Entrance

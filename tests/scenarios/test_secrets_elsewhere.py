@@ -18,7 +18,7 @@ from remit.compose import fetched, open_records, standing
 from remit.config import load_config
 from remit.config.scaffold import scaffold
 from remit.core.errors import KeyUnavailable, RemitError
-from remit.core.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingKind, FindingState
 from tests.authorization_server import SECRET, authorities
 from tests.bao_server import BaoServer
 from tests.conformance.secret_sources import AtKeyring, AtKv

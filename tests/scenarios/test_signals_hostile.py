@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from remit.core.errors import Fenced
-from remit.core.signal import SignalKind
+from remit.core.signals.signal import SignalKind
 from remit.ports.store import PutPerson, Receipt, Unit
 from tests.signals_world import signals_world, user
 

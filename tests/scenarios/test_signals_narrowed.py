@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Fenced
-from remit.core.identity import AgentState, Memberships
-from remit.core.passkey import Link
-from remit.core.signal import Reaction, SignalKind
+from remit.core.identity.passkey import Link
+from remit.core.identity.principals import AgentState, Memberships
+from remit.core.signals.signal import Reaction, SignalKind
 from remit.ports.people import PutLink
 from remit.ports.store import Unit
 from remit.services.signal_subjects import SubjectRules

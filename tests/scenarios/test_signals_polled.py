@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from remit.api.health import Health
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Fenced, SourceUnavailable, StoreUnavailable
-from remit.core.signal import SignalKind
+from remit.core.signals.signal import SignalKind
 from remit.services.polling import PolledSource
 from tests.scripted_poll import ScriptedPoll
 from tests.signals_world import SignalsWorld, signals_world, user

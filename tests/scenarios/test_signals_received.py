@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
+from remit.core.endings.closure import Cause
 from remit.core.errors import Fenced, RemitError, StoreUnavailable, Unauthenticated
-from remit.core.event import EventKind
-from remit.core.identity import AgentState
-from remit.core.revocation import Cause
-from remit.core.signal import Reaction, SignalKind
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import AgentState
+from remit.core.signals.signal import Reaction, SignalKind
 from remit.services.signal_subjects import SubjectRules
 from tests.call_world import full_disk
 from tests.signals_world import PUSH_TOKEN, SignalsWorld, signals_world, user

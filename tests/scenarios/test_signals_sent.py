@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey
 
-from remit.core.event import EventKind
-from remit.core.identity import AgentState
-from remit.core.signal import SignalKind
-from remit.core.workload import KeyBinding
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import AgentState
+from remit.core.identity.workload import KeyBinding
+from remit.core.signals.signal import SignalKind
 from remit.services.streams import Receiver
 from remit.services.telling import PushTarget
 from tests.house_world import PUBLIC_URL, HouseWorld

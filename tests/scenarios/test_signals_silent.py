@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from remit.core.errors import SourceUnavailable
-from remit.core.finding import Finding, FindingState
-from remit.core.signal import SignalKind
+from remit.core.findings.finding import Finding, FindingState
+from remit.core.signals.signal import SignalKind
 from remit.ports.fetch import Fetched
 from remit.services.silence import Listened
 from tests.signals_world import SignalsWorld, signals_world

@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from remit.api.health import Health
-from remit.core.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingKind, FindingState
 from remit.services.house import House
 from tests.credentials_world import desk_world
 from tests.scripted_broker import ScriptedBroker

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.identity import AgentState, Role
+from remit.core.identity.principals import AgentState, Role
 from tests.house_world import HouseWorld, house_world
 from tests.page_world import Browsing, address, page_world
 

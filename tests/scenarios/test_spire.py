@@ -25,7 +25,7 @@ from remit.adapters.attestor.spiffe import SpiffeAttestor
 from remit.adapters.fetch.guarded import GuardedFetch
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import Unauthenticated
-from remit.core.workload import AttestationMethod, SpiffeBinding, matches
+from remit.core.identity.workload import AttestationMethod, SpiffeBinding, matches
 from remit.ports.attestor import JWT_SPIFFE_TYPE, ShownAssertion, ShownCertificate
 from tests.attestation_world import AUDIENCE, WorldAuthority
 from tests.spire import PATIENCE_S, SERVER_ID, TRUST_DOMAIN, WORKER, Spire, programs

@@ -19,8 +19,8 @@ import pytest
 
 from remit.adapters.broker.postgres_password import PostgresPassword
 from remit.core.errors import KeyUnavailable, RemitError
-from remit.core.event import EventKind
-from remit.core.finding import FindingKind, FindingState
+from remit.core.evidence.event import EventKind
+from remit.core.findings.finding import FindingKind, FindingState
 from remit.services.rotated_secrets import RotatedSecrets
 from remit.services.standing_secrets import StandingSecret, StandingSecrets
 from tests.breaking_rotation import DAY, Breaking, Crash, Rotations

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.event import EventKind
-from remit.core.resource import TASK_SCOPE
-from remit.core.tool import Effect
-from remit.core.workload import Confirmation
+from remit.core.evidence.event import EventKind
+from remit.core.identity.workload import Confirmation
+from remit.core.oauth.resource import TASK_SCOPE
+from remit.core.tools.tool import Effect
 from remit.sdk.dpop import Prover
 from tests.gateway_world import BASIC, ENVELOPE, MODERN, GatewayWorld, a_bundle, a_tool, gateway_world
 from tests.house_world import PUBLIC_URL, Told

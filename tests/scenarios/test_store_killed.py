@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.event import CallOutcome
-from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
+from remit.core.evidence.event import CallOutcome
+from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.scope import EVERYTHING
-from remit.core.task import Budgets
+from remit.core.tasks.task import Budgets
 from remit.ports.store import RaiseFence, Store, TakeBudget, Unit
 from tests.conformance.stores import FILES, Open, in_postgres
 from tests.world import TENANT, a_permit, an_outcome

@@ -11,8 +11,17 @@ import pytest
 
 from remit.compose import policy_engine
 from remit.config import load_bundle, load_config
-from remit.core.bundle import Bundle
-from remit.core.reach import GRANT, Openness, PathKind, ReachSurvey, RepairKind, StepKind, mended, remedies
+from remit.core.policy.bundle import Bundle
+from remit.core.policy.reach import (
+    GRANT,
+    Openness,
+    PathKind,
+    ReachSurvey,
+    RepairKind,
+    StepKind,
+    mended,
+    remedies,
+)
 from remit.services.reach import survey
 from tests.reach_world import POLICIES
 

@@ -20,7 +20,7 @@ from remit.adapters.keys.bao import Bao
 from remit.adapters.keys.bao_sealing import BaoSealingKeys
 from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
-from remit.core.key import HeldKey, KeyKind, KeyStanding
+from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
 from remit.ports.keys import AuthorityKeys
 from remit.ports.runtime import Entropy
 from remit.ports.store import PutValue, Unit

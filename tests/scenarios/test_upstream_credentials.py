@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from remit.api.health import Health
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Fenced, KeyUnavailable, RemitError, StoreUnavailable
-from remit.core.event import EventKind
-from remit.core.identity import AgentState
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import AgentState
 from remit.core.scope import ScopeKind
-from remit.core.task import TaskState
+from remit.core.tasks.task import TaskState
 from remit.ports.store import Unit
 from tests.call_world import CallWorld, Heard, full_disk
 from tests.credentials_world import closure_now, desk_world, of_leases

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.justification import Provenance
+from remit.core.flow.justification import Provenance
 from remit.core.label import Trust
 from tests.hostile_mcp import Canaries
 from tests.house_world import Told

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.deferred import read_standing
+from remit.core.decisions.deferred_call import read_standing
 from remit.services.deferrals import brought_by
 from tests.gateway_world import MODERN, gateway_world, messages
 from tests.hostile_mcp import Canaries, HostileServer, answered, results, spoken

@@ -23,9 +23,9 @@ from spiffe.errors import PySpiffeError
 from remit.adapters.attestor.spiffe import SpiffeAttestor
 from remit.adapters.peers.linux import CAN_TELL, LinuxPeers
 from remit.adapters.runtime.system import SystemClock
-from remit.core.identity import AgentState
-from remit.core.spiffe import TrustAnchors, check_jwt_svid, check_x509_svid
-from remit.core.workload import Assurance, LocalBinding, SpiffeBinding
+from remit.core.identity.principals import AgentState
+from remit.core.identity.spiffe import TrustAnchors, check_jwt_svid, check_x509_svid
+from remit.core.identity.workload import Assurance, LocalBinding, SpiffeBinding
 from remit.ports.attestor import ShownAssertion, ShownCertificate, ShownPeer
 from remit.ports.store import PutAgent, Unit
 from remit.services.findings import Findings

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from remit.core.admission import AdmissionRules, admitted, check_required, name_from
 from remit.core.errors import Forbidden
-from remit.core.identity import Role
+from remit.core.identity.admission import AdmissionRules, admitted, check_required, name_from
+from remit.core.identity.principals import Role
 from tests.world import a_person
 
 

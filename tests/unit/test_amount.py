@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from remit.core.amount import Amounts, amount_of, amounts_in
+from remit.core.flow.language.amounts import Amounts, amount_of, amounts_in
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.holding import Holding, Written
+from remit.core.flow.stored_labels import Holding, Written
 from remit.core.label import Classes, Label, Trust
 from remit.ports.holdings import PutHolding
 from remit.ports.store import Unit

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.checkpoint import VerifierKey
 from remit.core.errors import ConfigInvalid
-from remit.core.identity import Person
-from remit.core.verification import verify_export
+from remit.core.evidence.checkpoint import VerifierKey
+from remit.core.evidence.verification import verify_export
+from remit.core.identity.principals import Person
 from remit.ports.store import PutApproval, Unit
 from tests.house_world import HouseWorld, a_bundle, a_catalogue, house_world
 from tests.world import an_approval

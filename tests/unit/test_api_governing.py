@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from remit.core.finding import FindingKind
-from remit.core.workload import KeyBinding, workload_of
+from remit.core.findings.finding import FindingKind
+from remit.core.identity.workload import KeyBinding, workload_of
 from tests.house_world import HouseWorld, house_world
 
 SPIFFE = {"type": "spiffe", "spiffe_id": "spiffe://example.org/new"}

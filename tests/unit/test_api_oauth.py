@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.identity import AgentState
+from remit.core.identity.principals import AgentState
 from tests.house_world import PUBLIC_URL, HouseWorld, Told, house_world
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

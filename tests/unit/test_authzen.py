@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.approval import ApprovalState
-from remit.core.bundle import PolicySource
+from remit.core.decisions.approval import ApprovalState
+from remit.core.identity.workload import Assurance
 from remit.core.label import Label
-from remit.core.workload import Assurance
+from remit.core.policy.bundle import PolicySource
 from remit.ports.store import Unit
 from remit.services.points import EnforcementPoint
 from tests.authzen_world import AuthzenWorld, asking, authzen_world

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from remit.core.dpop import token_hash
-from remit.core.event import EventKind
-from remit.core.ticket import TerminalCode
+from remit.core.evidence.event import EventKind
+from remit.core.oauth.dpop import token_hash
+from remit.core.oauth.one_time_code import TerminalCode
 from remit.ports.store import PutApproval, Unit
 from remit.sdk.key import AgentKey
 from remit.services.authenticate import secret_digest

@@ -12,10 +12,10 @@ from ruamel.yaml import YAML
 from remit.config import load_bundle, load_config, problems
 from remit.config.scaffold import scaffold
 from remit.config.schema import REFERENCE, SCHEMAS, generate
-from remit.core.bundle import Bundle, bundle_digest
 from remit.core.errors import ConfigInvalid
 from remit.core.label import Trust
-from remit.core.tool import Effect, Tier
+from remit.core.policy.bundle import Bundle, bundle_digest
+from remit.core.tools.tool import Effect, Tier
 
 FILES = {
     "remit.yaml": "upstreams: {files: {command: [python, files.py]}, mail: {url: 'https://mail.example/mcp'}}\n"

@@ -11,8 +11,8 @@ from remit.adapters.policy.cedar.check import Shapes, World
 from remit.adapters.policy.cedar.rule import parse
 from remit.adapters.policy.cedar.shape import Kind, Shape
 from remit.core.label import Classes
-from remit.core.task import Parameter, TaskType
-from remit.core.tool import Effect, Tool, undescribed
+from remit.core.tasks.task import Parameter, TaskType
+from remit.core.tools.tool import Effect, Tool, undescribed
 from remit.ports.policy import PolicySource, Problem
 from tests.policy_requests import CLERK, STRING, SUMMARISE, TOOLS, guardrails, source, tool
 

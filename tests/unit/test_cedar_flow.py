@@ -12,12 +12,12 @@ import pytest
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.cedar.part import steady
 from remit.adapters.policy.cedar.rule import parse
-from remit.core.decision import Outcome, weigh
-from remit.core.flow import Flow, FlowFacts
-from remit.core.justification import Justification, Provenance
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Outcome, weigh
+from remit.core.flow.facts import Flow, FlowFacts
+from remit.core.flow.justification import Justification, Provenance
 from remit.core.label import Audience, Classes, Label
-from remit.core.request import AccessRequest
-from remit.core.tool import Argument, ArgumentRole, Effect, Tool, Variant
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool, Variant
 from tests.policy_requests import CLERK, PAY, READ, SUMMARISE, TOOLS, guardrails, request, source
 
 ALL = '@id("all") permit (principal, action, resource);\n'

@@ -7,9 +7,9 @@ import struct
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from remit.core import checkpoint as cp
-from remit.core import merkle
 from remit.core.errors import Malformed, VerificationFailed
+from remit.core.evidence import checkpoint as cp
+from remit.core.evidence import merkle
 from tests.refusals import refused
 
 SIGNERS = [Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in range(1, 5)]

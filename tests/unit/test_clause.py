@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from remit.core.asking import AskedBy
-from remit.core.clause import Clauses
-from remit.core.piece import Mood
+from remit.core.flow.language.clauses import Clauses
+from remit.core.flow.language.phrases import Mood
+from remit.core.flow.language.tool_verbs import AskedBy
 
 CLOSING = AskedBy(frozenset({"clos"}), ("close", "ticket"))
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.event import EventKind
-from remit.core.meaning import MEANINGS
+from remit.core.evidence.event import EventKind
+from remit.core.evidence.event_reference import MEANINGS
 from tests.cli_world import CODE, Remit, furnished
 
 

@@ -11,7 +11,7 @@ from spiffe import WorkloadApiClient
 
 from remit.adapters.peers.linux import CAN_TELL
 from remit.core.errors import ConfigInvalid
-from remit.core.spiffe import read_bundle
+from remit.core.identity.spiffe import read_bundle
 from tests.cli_world import Remit
 
 pytestmark = pytest.mark.skipif(not CAN_TELL, reason="this system does not tell who is at a Unix socket")

@@ -20,8 +20,8 @@ from remit.cli.reaching.page import cut, page, picture
 from remit.cli.reaching.picture import ACTORS, MAX_BOXES, READERS, Graph, graph_of
 from remit.cli.reaching.report import ReachChoice, ReachReport
 from remit.core.label import Label, Trust
-from remit.core.reach import CredentialSource, ReachSurvey
-from remit.core.tool import FieldLabel, Tool
+from remit.core.policy.reach import CredentialSource, ReachSurvey
+from remit.core.tools.tool import FieldLabel, Tool
 from tests.reach_world import FILES, INBOX, MAIL, POLICIES, TOXIC, Lenient, acts, bundle, look, reads, task
 
 Json = Any

@@ -15,7 +15,7 @@ import pytest
 
 from remit.cli.upstream_checks import upstream_looks
 from remit.config import Config, load_config
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from remit.services.reached import Contact, Reached
 from tests.call_world import call_world
 from tests.cli_world import furnished

@@ -33,8 +33,8 @@ from remit.cli.show import moment, span
 from remit.cli.trust import SeenHead
 from remit.cli.verifying import verify_file
 from remit.core import errors
-from remit.core.event import EventKind
-from remit.core.meaning import MEANINGS
+from remit.core.evidence.event import EventKind
+from remit.core.evidence.event_reference import MEANINGS
 
 
 @pytest.fixture(autouse=True)
@@ -305,7 +305,7 @@ def test_without_a_terminal_only_the_digest_of_what_was_shown_answers(
 
 
 def _key(seed: int) -> str:
-    from remit.core.checkpoint import VerifierKey
+    from remit.core.evidence.checkpoint import VerifierKey
 
     return str(VerifierKey("remit/test", bytes([seed] * 32)))
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from remit.core.client import (
+from remit.core.errors import Malformed
+from remit.core.oauth.client_metadata import (
     check_client_address,
     check_redirect,
     host_of,
@@ -14,7 +15,6 @@ from remit.core.client import (
     read_client_metadata,
     redirect_registered,
 )
-from remit.core.errors import Malformed
 
 ADDRESS = "https://app.example/client.json"
 GOOD: dict[str, Any] = {

@@ -12,7 +12,7 @@ from remit.compose.trust import issuer_of, look_at_trust, trust_of
 from remit.config import Config, load_config
 from remit.config.load import examine_config
 from remit.core.errors import ConfigInvalid, Unauthenticated
-from remit.core.platform import PLATFORMS
+from remit.core.identity.platforms import PLATFORMS
 from remit.ports.attestor import ShownAssertion, ShownCertificate
 from remit.ports.issuers import IssuerUse
 from tests.attestation_world import WorldAuthority, WorldIssuer

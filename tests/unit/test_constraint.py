@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from remit.core.constraint import (
+from remit.core.errors import ConfigInvalid
+from remit.core.tools.constraint import (
     KINDS,
     Exact,
     NotUnderstood,
@@ -15,7 +16,6 @@ from remit.core.constraint import (
     is_subset,
     load,
 )
-from remit.core.errors import ConfigInvalid
 
 YES, NO, UNDECIDABLE = Verdict.YES, Verdict.NO, Verdict.UNDECIDABLE
 
@@ -201,6 +201,6 @@ def test_the_subset_test_proves_refutes_or_leaves_open(child: Any, parent: Any, 
 
 def test_every_kind_is_documented() -> None:
     """The package's own text lists each kind."""
-    import remit.core.constraint as package
+    import remit.core.tools.constraint as package
 
     assert all(f"{kind}:" in (package.__doc__ or "") for kind in KINDS)

@@ -5,12 +5,20 @@ from typing import Any
 
 import pytest
 
-from remit.core.constraint import Exact, Verdict, decode, load
-from remit.core.constraint.address import MAX_ADDRESS, MAX_URL
-from remit.core.constraint.base import MAX_DEPTH, MAX_TEXT, conjunction, keys_of, listed, shown, type_name
-from remit.core.constraint.path import MAX_PATH, PathUnder
-from remit.core.constraint.shape import MAX_ITEMS, MAX_JUDGED, different
 from remit.core.errors import ConfigInvalid
+from remit.core.tools.constraint import Exact, Verdict, decode, load
+from remit.core.tools.constraint.address import MAX_ADDRESS, MAX_URL
+from remit.core.tools.constraint.base import (
+    MAX_DEPTH,
+    MAX_TEXT,
+    conjunction,
+    keys_of,
+    listed,
+    shown,
+    type_name,
+)
+from remit.core.tools.constraint.path import MAX_PATH, PathUnder
+from remit.core.tools.constraint.structure import MAX_ITEMS, MAX_JUDGED, different
 
 YES, NO, UNDECIDABLE = Verdict.YES, Verdict.NO, Verdict.UNDECIDABLE
 UNCLEAR = {"path_under": "a"}

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from remit.core.constraint import Subset, Verdict, is_subset, load
-from remit.core.constraint.path import Glob, PathUnder, escape_glob
+from remit.core.tools.constraint import Subset, Verdict, is_subset, load
+from remit.core.tools.constraint.path import Glob, PathUnder, escape_glob
 
 YES, NO = Verdict.YES, Verdict.NO
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from remit.core.constraint import load
-from remit.core.constraint.base import MAX_DEPTH
-from remit.core.constraint.path import MAX_GLOB
-from remit.core.constraint.text import MAX_PATTERN
 from remit.core.errors import ConfigInvalid
+from remit.core.tools.constraint import load
+from remit.core.tools.constraint.base import MAX_DEPTH
+from remit.core.tools.constraint.path import MAX_GLOB
+from remit.core.tools.constraint.text import MAX_PATTERN
 
 
 def nested(depth: int) -> Any:

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.approval import Approval, ApprovalState
-from remit.core.decision import Outcome, PolicyAnswer, RuleRef, weigh
+from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.decisions.decision import Outcome, PolicyAnswer, RuleRef, weigh
 from remit.core.errors import Conflict, Forbidden, Malformed
-from remit.core.identity import Person, Role
+from remit.core.identity.principals import Person, Role
+from remit.core.identity.workload import Assurance
 from remit.core.ids import check_name, make_id
 from remit.core.label import Audience, Classes, Label, Trust, worst
 from remit.core.scope import EVERYTHING, risen
-from remit.core.task import Budgets, Intent, Parameter, Task, TaskState, TaskType, check_parameters
-from remit.core.tool import Effect, Tier, Tool, fill, surface_digest, surface_of, undescribed
-from remit.core.workload import Assurance
+from remit.core.tasks.task import Budgets, Intent, Parameter, Task, TaskState, TaskType, check_parameters
+from remit.core.tools.tool import Effect, Tier, Tool, fill, surface_digest, surface_of, undescribed
 from tests.refusals import refused
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 
 from remit.config import load_bundle, load_config
 from remit.core.errors import ConfigInvalid
-from remit.core.holding import missing, resources
+from remit.core.flow.stored_labels import missing, resources
 from remit.core.label import MAX_CROSSINGS, Label, Trust
 from tests.unit.test_tool_words import CONFIG, folder, tools_of
 

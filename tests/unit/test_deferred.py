@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.deferred import MAX_ID, MAX_MESSAGE, OWN_CODES, Status, read_standing
+from remit.core.decisions.deferred_call import MAX_ID, MAX_MESSAGE, OWN_CODES, Status, read_standing
 from remit.core.errors import Malformed
 
 Json = Any

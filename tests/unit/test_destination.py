@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from remit.core.destination import Destination, whole, within
-from remit.core.kind import KindOfValue
+from remit.core.flow.values.destination import Destination, whole, within
+from remit.core.flow.values.kinds import KindOfValue
 from remit.core.steps import MAX_WORD, PIECE, pieces, whole_words
 
 SAME = {

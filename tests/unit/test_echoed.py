@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from remit.core.echoed import WINDOW_BYTES, Echoes
+from remit.core.flow.values.echoes import WINDOW_BYTES, Echoes
 from remit.core.steps import finish
 from tests.encoders import ENCODERS, WRAPPERS
 

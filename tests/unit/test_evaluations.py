@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from remit.core.decision import PolicyAnswer
-from remit.core.request import AccessRequest
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import PolicyAnswer
 from remit.ports.policy import RuleInForce
 from remit.services.evaluations import Evaluations
 

@@ -3,8 +3,8 @@
 
 import pytest
 
-from remit.core.exact import exact, place_of, standing, stated_forms
-from remit.core.kind import KindOfValue
+from remit.core.flow.values.kinds import KindOfValue
+from remit.core.flow.values.strict_reading import exact, place_of, standing, stated_forms
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,17 @@
 
 import pytest
 
-from remit.core.exact import MAX_EXACT, exact, named_address, pieces, place_of, stated_forms, written
-from remit.core.kind import KindOfValue
-from remit.core.url import MAX_URL, regular_host, regular_url
+from remit.core.flow.values.kinds import KindOfValue
+from remit.core.flow.values.strict_reading import (
+    MAX_EXACT,
+    exact,
+    named_address,
+    pieces,
+    place_of,
+    stated_forms,
+    written,
+)
+from remit.core.flow.values.urls import MAX_URL, regular_host, regular_url
 
 EMAIL, URL, HOST = KindOfValue.EMAIL, KindOfValue.URL, KindOfValue.HOST
 PHONE, IBAN, TEXT = KindOfValue.PHONE, KindOfValue.IBAN, KindOfValue.TEXT

@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
-from remit.core.checkpoint import VerifierKey
-from remit.core.event import EventKind
-from remit.core.export import event_line, header_line
-from remit.core.verification import SeenRoot, verify_export
+from remit.core.evidence.checkpoint import VerifierKey
+from remit.core.evidence.event import EventKind
+from remit.core.evidence.export import event_line, header_line
+from remit.core.evidence.verification import SeenRoot, verify_export
 from tests.call_world import CallWorld, call_world
 
 Json = Any

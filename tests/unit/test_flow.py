@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.flow import FlowFacts, chains, judged
-from remit.core.justification import Justification, Met, Provenance
+from remit.core.flow.facts import FlowFacts, chains, judged
+from remit.core.flow.justification import Justification, Met, Provenance
+from remit.core.flow.provenance import Index
 from remit.core.label import Label, Trust
-from remit.core.provenance import Index
-from remit.core.tool import Argument, ArgumentRole, Effect, Tool
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 
 KEY = b"k" * 32
 UNTRUSTED = Label(trust=Trust.UNTRUSTED)

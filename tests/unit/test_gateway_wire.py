@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from remit.core.errors import ConfigInvalid, RemitError
-from remit.core.token import AccessClaims
+from remit.core.oauth.access_token import AccessClaims
 from remit.gateway.mcp.answer import completed, own_error
 from remit.gateway.mcp.headers import DoorHeaders, accepted, check_params, decoded, param_rules
 from remit.gateway.mcp.listing import Place, check_joined

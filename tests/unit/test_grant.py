@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from remit.core.errors import ConfigInvalid, Malformed
-from remit.core.grant import MAX_LAYERS, Ceilings, Grant, GrantTemplate, narrow
+from remit.core.tasks.grant import MAX_LAYERS, Ceilings, Grant, GrantTemplate, narrow
 from tests.refusals import refused
 
 

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from remit.core.errors import ConfigInvalid, Malformed
-from remit.core.grant import MAX_LAYERS, Ceilings, Grant, GrantTemplate, narrow
-from remit.core.grant.held import MAX_REFUSALS
-from remit.core.grant.layer import Layer
-from remit.core.grant.simplify import simplified
+from remit.core.tasks.grant import MAX_LAYERS, Ceilings, Grant, GrantTemplate, narrow
+from remit.core.tasks.grant.conjunction import MAX_REFUSALS
+from remit.core.tasks.grant.layer import Layer
+from remit.core.tasks.grant.simplify import simplified
 from tests.refusals import refused
 
 UNDER_A: dict[str, Any] = {"path_under": "a"}

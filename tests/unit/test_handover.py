@@ -3,8 +3,8 @@
 
 import pytest
 
-from remit.core.handover import hands_over
-from remit.core.word import words_of
+from remit.core.flow.language.delegation_phrases import hands_over
+from remit.core.flow.language.words import words_of
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.holding import (
+from remit.core.flow.stored_labels import (
     MAX_NAMED,
     MAX_WRITERS,
     ROOT,
@@ -21,7 +21,7 @@ from remit.core.holding import (
     resources,
 )
 from remit.core.label import Classes, Label, Trust
-from remit.core.tool import Argument, Tool
+from remit.core.tools.tool import Argument, Tool
 from tests.world import START, TENANT
 
 CLASSES = Classes()

@@ -9,10 +9,10 @@ import pytest
 
 from remit.config import examine_bundle, load_config
 from remit.config.forms import ArgumentForm, ToolForm
-from remit.core.bundle import Bundle
+from remit.core.flow.records.record import Reading, with_fields
 from remit.core.label import Classes, Trust
-from remit.core.record import Reading, with_fields
-from remit.core.tool import Effect, Tool
+from remit.core.policy.bundle import Bundle
+from remit.core.tools.tool import Effect, Tool
 from tests.architecture.tree import ROOT
 
 Json = Any

@@ -11,7 +11,7 @@ import pytest
 
 from remit.adapters.attestor.issuers import Issuer, OidcIssuers
 from remit.core.errors import Unauthenticated
-from remit.core.platform import PLATFORMS
+from remit.core.identity.platforms import PLATFORMS
 from remit.ports.issuers import IssuerUse
 from tests.attestation_world import AUDIENCE, WorldFetch, WorldIssuer, b64, sign
 from tests.world import WorldClock

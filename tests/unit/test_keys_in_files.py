@@ -12,7 +12,7 @@ from remit.adapters.keys import files as files_of_keys
 from remit.adapters.keys import shelf
 from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, FileSealingKeys, FileTokenKeys
 from remit.core.errors import KeyUnavailable, Unauthenticated
-from remit.core.key import KeyKind
+from remit.core.keys.own_keys import KeyKind
 from tests.held_lock import held_elsewhere
 from tests.world import WorldClock, WorldEntropy
 

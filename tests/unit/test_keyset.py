@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Key sets of others: what is read of them, and for what it is used (`core.keyset`)."""
+"""Key sets of others: what is read of them, and for what it is used (`core.keys.jwks`)."""
 
 import hmac
 import json
@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from remit.core.compact import read_compact
 from remit.core.errors import Malformed, Unauthenticated
-from remit.core.keyset import MAX_KEYS, read_keyset, verify_signature
+from remit.core.keys.jwks import MAX_KEYS, read_keyset, verify_signature
+from remit.core.keys.jws import read_compact
 from tests.attestation_world import WorldIssuer, b64, rsa_key
 
 ALGORITHMS = ("RS256", "PS256", "RS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from remit.core.leaf import MAX_DEPTH, MAX_LIST, MAX_REFERENCES, several, values_of
-from remit.core.tool import Tool
+from remit.core.flow.argument_values import MAX_DEPTH, MAX_LIST, MAX_REFERENCES, several, values_of
+from remit.core.tools.tool import Tool
 
 Json = Any
 

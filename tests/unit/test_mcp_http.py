@@ -14,8 +14,8 @@ from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.http1 import ResponseHead
 from remit.adapters.upstream.http_answer import HttpRefused, path_led_to
 from remit.adapters.upstream.mcp_http import McpHttp
+from remit.core.decisions.mediation import Chunk
 from remit.core.errors import ConfigInvalid, UpstreamFault, UpstreamUnreachable
-from remit.core.mediation import Chunk
 from remit.ports.upstream import Call
 from tests.scripted_mcp import ScriptedHttp, begin, scripted_http
 

@@ -21,8 +21,8 @@ from remit.adapters.upstream.jsonrpc import (
     write_response,
 )
 from remit.adapters.upstream.supervise import LineReader, own_environment
+from remit.core.decisions.mediation import ChunkKind
 from remit.core.errors import Busy, ConfigInvalid, UpstreamFault
-from remit.core.mediation import ChunkKind
 from remit.ports.upstream import Call
 
 BROKEN = [

@@ -10,12 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.decision import Decision, Outcome
-from remit.core.errors import Fenced, OutOfOrder, UpstreamUnreachable
-from remit.core.event import CallOutcome
-from remit.core.identity import Agent, Principal
-from remit.core.label import Label
-from remit.core.mediation import (
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Decision, Outcome
+from remit.core.decisions.mediation import (
     Answered,
     Bind,
     Bound,
@@ -50,9 +47,12 @@ from remit.core.mediation import (
     resume,
     step_of,
 )
-from remit.core.request import AccessRequest
-from remit.core.task import Intent, Task
-from remit.core.tool import Tier, Tool
+from remit.core.errors import Fenced, OutOfOrder, UpstreamUnreachable
+from remit.core.evidence.event import CallOutcome
+from remit.core.identity.principals import Agent, Principal
+from remit.core.label import Label
+from remit.core.tasks.task import Intent, Task
+from remit.core.tools.tool import Tier, Tool
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PRINCIPAL = Principal(tenant="default", agent="contract-bot")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.task import TaskState
+from remit.core.tasks.task import TaskState
 from remit.sdk.dpop import Prover
 from tests.house_world import PUBLIC_URL, Told
 from tests.oauth_world import (

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from remit.core.errors import Malformed
-from remit.core.task import TaskState
-from remit.core.workload import Confirmation
+from remit.core.identity.workload import Confirmation
+from remit.core.tasks.task import TaskState
 from remit.sdk.dpop import Prover
 from remit.services.clients import TokenClient
 from remit.services.tokens import Asking

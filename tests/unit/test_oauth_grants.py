@@ -17,8 +17,8 @@ from cryptography.x509.oid import NameOID
 
 from remit.api.oauth.paths import INTROSPECTION_PATH
 from remit.core.label import Label, Trust
-from remit.core.task import TaskState
-from remit.core.token import LABEL_CLAIM
+from remit.core.oauth.access_token import LABEL_CLAIM
+from remit.core.tasks.task import TaskState
 from remit.sdk.dpop import Prover
 from tests.house_world import PUBLIC_URL
 from tests.oauth_world import (

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.grant import GrantTemplate
-from remit.core.plan import tools_of
-from remit.core.task import TaskState
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.plan import tools_of
+from remit.core.tasks.task import TaskState
 from tests.house_world import PUBLIC_URL, HouseWorld
 from tests.page_world import (
     APP,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from remit.core.errors import Elsewhere, OutOfForce
-from remit.core.event import EventKind
-from remit.core.task import Ancestor
+from remit.core.evidence.event import EventKind
+from remit.core.tasks.task import Ancestor
 from remit.ports.fleet import HoldTask, LeaveTask, TakeTask, owner_key
 from remit.ports.store import Receipt, Unit
 from remit.services.ownership import Ownership, root_of

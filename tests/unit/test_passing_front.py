@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from remit.core.errors import UpstreamUnreachable
-from remit.core.replica import Replica
+from remit.core.replicas.replica import Replica
 from remit.gateway.asgi import ROOM
 from remit.gateway.passing import PassingFront
 from remit.ports.fleet import Raised, Sight

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.errors import Forbidden, Malformed
-from remit.core.plan import (
+from remit.core.tasks.plan import (
     MAX_PLAN,
     NO_PLAN,
     PLANNED,
@@ -25,7 +25,7 @@ from remit.core.plan import (
     tools_of,
     within,
 )
-from remit.core.tool import PROMPT_GET, RESOURCE_READ, Tool
+from remit.core.tools.tool import PROMPT_GET, RESOURCE_READ, Tool
 
 SEND = Tool(upstream="mail", name="send")
 HELD = ("mail/send", "files/read")

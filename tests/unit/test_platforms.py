@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens in the shape of each platform: what proves which workload (`core.platform`, `attestor.oidc`)."""
+"""Tokens in the shape of each platform: what proves which workload (`core.identity.platforms`,
+`attestor.oidc`).
+"""
 
 import re
 from typing import Any
@@ -9,8 +11,8 @@ import pytest
 from remit.adapters.attestor.issuers import Issuer, OidcIssuers
 from remit.adapters.attestor.oidc import OidcAttestor
 from remit.core.errors import Unauthenticated
-from remit.core.platform import PLATFORMS
-from remit.core.workload import AttestationMethod, IssuerBinding, checked_binding, claim, matches
+from remit.core.identity.platforms import PLATFORMS
+from remit.core.identity.workload import AttestationMethod, IssuerBinding, checked_binding, claim, matches
 from remit.ports.attestor import ShownAssertion
 from remit.ports.issuers import IssuerUse
 from tests.attestation_world import AUDIENCE, WorldFetch, WorldIssuer

@@ -11,7 +11,7 @@ from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.store.postgres.fleet import PostgresFleet
 from remit.adapters.store.relational.memory import Memory
 from remit.core.errors import StoreUnavailable
-from remit.core.replica import Replica
+from remit.core.replicas.replica import Replica
 from remit.ports.fleet import Sight
 from remit.ports.store import RaiseFence, Unit
 from tests.unit.test_postgres_store import opened

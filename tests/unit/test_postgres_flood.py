@@ -10,7 +10,7 @@ import pytest
 from remit.adapters.store.postgres.fleet import PostgresFleet
 from remit.adapters.store.postgres.listening import DEAF_S, MOST
 from remit.adapters.store.postgres.schema import CHANNEL
-from remit.core.replica import Replica
+from remit.core.replicas.replica import Replica
 from remit.ports.fleet import Sight
 from remit.ports.store import RaiseFence, Unit
 from tests.replicas_world import until

@@ -12,7 +12,7 @@ import pytest
 from remit.adapters.store.postgres import at_rest, onloop, writer
 from remit.adapters.store.postgres.session import connect
 from remit.core.errors import BudgetExhausted
-from remit.core.task import Budgets
+from remit.core.tasks.task import Budgets
 from remit.ports.store import PutTask, TakeBudget, Unit
 from tests.cutting_proxy import CuttingProxy
 from tests.postgres_server import PostgresServer

@@ -18,11 +18,11 @@ from remit.adapters.store.postgres.session import PostgresSession, connect
 from remit.adapters.store.postgres.whole import BEGIN
 from remit.adapters.store.postgres.writer import CALM
 from remit.core.errors import BudgetExhausted, Conflict, Fenced, StoreUnavailable
-from remit.core.holding import Holding
-from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
-from remit.core.replica import Replica
+from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
+from remit.core.flow.stored_labels import Holding
+from remit.core.replicas.replica import Replica
 from remit.core.scope import EVERYTHING
-from remit.core.task import Budgets
+from remit.core.tasks.task import Budgets
 from remit.ports.holdings import PutHolding
 from remit.ports.store import CheckFence, PutTask, RaiseFence, TakeBudget, Unit
 from tests.cutting_proxy import CuttingProxy

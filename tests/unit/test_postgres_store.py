@@ -25,10 +25,10 @@ from remit.core.errors import (
     StoreUnavailable,
     VerificationFailed,
 )
-from remit.core.issued import RefreshToken
-from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
+from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
+from remit.core.oauth.refresh_token import RefreshToken
 from remit.core.scope import EVERYTHING
-from remit.core.task import Budgets
+from remit.core.tasks.task import Budgets
 from remit.ports.change import CheckValue
 from remit.ports.issued import PutRefreshToken, Withdraw
 from remit.ports.log import Head

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from remit.core.flow import judged
-from remit.core.justification import (
+from remit.core.flow.facts import judged
+from remit.core.flow.justification import (
     MAX_MET,
     Justification,
     Met,
@@ -17,9 +17,9 @@ from remit.core.justification import (
     leaves,
     worst,
 )
+from remit.core.flow.provenance import MAX_ARGUMENT_LEAVES, Index
 from remit.core.label import Label, Trust
-from remit.core.provenance import MAX_ARGUMENT_LEAVES, Index
-from remit.core.tool import Argument, ArgumentRole, Effect, Tool
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 
 KEY = b"k" * 32
 TRUSTED, UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED

@@ -9,10 +9,9 @@ import sys
 import msgspec
 import pytest
 
-from remit.core.bundle import PolicySource
-from remit.core.constraint import EmailDomain
 from remit.core.label import Audience, Label, Trust
-from remit.core.reach import (
+from remit.core.policy.bundle import PolicySource
+from remit.core.policy.reach import (
     GRANT,
     Openness,
     PathKind,
@@ -23,7 +22,8 @@ from remit.core.reach import (
     mended,
     remedies,
 )
-from remit.core.tool import Effect, FieldLabel, Variant
+from remit.core.tools.constraint import EmailDomain
+from remit.core.tools.tool import Effect, FieldLabel, Variant
 from tests.reach_world import (
     DEFAULT,
     FILES,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from remit.core.reach import CredentialSource, Lifetime, ReachSurvey, StepKind
+from remit.core.policy.reach import CredentialSource, Lifetime, ReachSurvey, StepKind
 from tests.reach_world import FILES, INBOX, MAIL, Lenient, acts, bundle, reads, task
 
 

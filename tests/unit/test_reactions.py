@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.bundle import Bundle
+from remit.core.endings.closure import Closure
 from remit.core.errors import Fenced, RemitError, StoreUnavailable
-from remit.core.identity import Agent, AgentState
-from remit.core.revocation import Closure
+from remit.core.identity.principals import Agent, AgentState
+from remit.core.policy.bundle import Bundle
 from remit.core.scope import ScopeKind, scope
-from remit.core.task import Task
+from remit.core.tasks.task import Task
 from remit.ports.fleet import FenceAck, Raised, Sight
 from remit.ports.store import PutAgent, PutClosure, RaiseFence, Unit
 from tests.call_world import CallWorld, a_bundle

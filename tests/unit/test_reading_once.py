@@ -7,12 +7,18 @@ from typing import Any
 
 import pytest
 
-from remit.core import destination, encoding, exact, foreign, lookup, provenance, statement
+from remit.core.flow import provenance
+from remit.core.flow import stated_values as statement
+from remit.core.flow import untrusted_values as foreign
+from remit.core.flow.language.words import words_of
+from remit.core.flow.provenance import KEY_BYTES, Index
+from remit.core.flow.records import lookup
+from remit.core.flow.values import destination
+from remit.core.flow.values import encodings as encoding
+from remit.core.flow.values import strict_reading as exact
 from remit.core.label import Label, Trust
-from remit.core.provenance import KEY_BYTES, Index
 from remit.core.steps import STEP, Steps, finish, weight
-from remit.core.tool import Argument, ArgumentRole, Effect, Tool
-from remit.core.word import words_of
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 
 SENDS = Tool(
     upstream="u",

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.constraint import decode
-from remit.core.label import Label, Trust
-from remit.core.record import (
+from remit.core.flow.records.record import (
     MAX_KEY,
     MAX_NAMES,
     MAX_PATHS,
@@ -19,7 +17,9 @@ from remit.core.record import (
     Reading,
     bodies,
 )
-from remit.core.tool import FieldLabel, Tool
+from remit.core.label import Label, Trust
+from remit.core.tools.constraint import decode
+from remit.core.tools.tool import FieldLabel, Tool
 
 Json = Any
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registered claims of tokens of others (`core.registered`)."""
+"""Registered claims of tokens of others (`core.identity.registered_claims`)."""
 
 from typing import Any
 
 import pytest
 
 from remit.core.errors import Unauthenticated
-from remit.core.registered import check_registered
+from remit.core.identity.registered_claims import check_registered
 from tests.attestation_world import AUDIENCE
 from tests.world import START
 

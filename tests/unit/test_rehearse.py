@@ -9,9 +9,9 @@ import pytest
 
 from remit.config.scaffold import scaffold
 from remit.core.errors import ConfigInvalid, Conflict, Fenced, Forbidden, Malformed, NotFound
-from remit.core.identity import Role
+from remit.core.identity.principals import Role
 from remit.core.label import Label, Trust
-from remit.core.task import TaskType
+from remit.core.tasks.task import TaskType
 from remit.rehearse import Rehearsal, RehearsedTask
 
 TOOLS = """

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from remit.core.endings.closure import Closing
 from remit.core.errors import Conflict, OutOfForce, StoreUnavailable
-from remit.core.event import EventKind
-from remit.core.replica import SILENT_LEASES, Acknowledgement, longest_s, outlived_s
-from remit.core.revocation import Closing
+from remit.core.evidence.event import EventKind
+from remit.core.replicas.replica import SILENT_LEASES, Acknowledgement, longest_s, outlived_s
 from remit.ports.fleet import Bury, FenceAck, Raised, Sight
 from remit.services.replicas import Gathered, Replicas, ReplicaStanding
 from tests.unit.test_services_replicas import LEASE_S, ME, OTHER, SCOPE, Kept, a_replica, turns

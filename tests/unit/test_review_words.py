@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from remit.cli.chain import chain_in
-from remit.core.chain import traced
 from remit.core.errors import Malformed, NotFound
-from remit.core.flow import Flow, FlowFacts, chains
-from remit.core.grant import Grant
-from remit.core.justification import MAX_NAMED, Justification, Met, Provenance, bare
+from remit.core.evidence.chain import traced
+from remit.core.flow.facts import Flow, FlowFacts, chains
+from remit.core.flow.justification import MAX_NAMED, Justification, Met, Provenance, bare
 from remit.core.label import Trust
-from remit.core.plan import MAX_PLAN, PlanEntry, read_plan, within
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.plan import MAX_PLAN, PlanEntry, read_plan, within
 
 Json = Any
 

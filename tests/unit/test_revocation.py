@@ -4,9 +4,9 @@
 import msgspec
 import pytest
 
-from remit.core.revocation import Cause, Closing, Closure, Ending, Lock
+from remit.core.endings.closure import Cause, Closing, Closure, Ending, Lock
 from remit.core.scope import EVERYTHING, risen
-from remit.core.task import Ancestor, Intent
+from remit.core.tasks.task import Ancestor, Intent
 from tests.world import START, a_task
 
 CHILD = a_task(

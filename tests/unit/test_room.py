@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.services.live import LiveTask
 from remit.services.room import Room
 from tests.flow_world import FlowWorld, flow_world

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from remit.core.errors import ConfigInvalid
-from remit.core.route import Api, read_api
-from remit.core.tool import surface_digest, surface_of
+from remit.core.tools.http_api import Api, read_api
+from remit.core.tools.tool import surface_digest, surface_of
 
 Json = Any
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from remit.core.mediation import Chunk, ChunkKind
+from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.steps import finish
 from remit.ports.broker import UpstreamCredential
 from remit.services.scrub import Scrubber

@@ -6,9 +6,9 @@ from typing import Literal
 
 import pytest
 
-from remit.core.assertion import verify_assertion
 from remit.core.errors import Unauthenticated
-from remit.core.jwk import checked_public_jwk, thumbprint
+from remit.core.keys.jwk import checked_public_jwk, thumbprint
+from remit.core.oauth.client_assertion import verify_assertion
 from remit.sdk.faults import KeyUnusable
 from remit.sdk.key import AgentKey
 

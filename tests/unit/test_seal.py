@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from remit.core import canonical, merkle, seal
+from remit.core import canonical
+from remit.core import sealing as seal
 from remit.core.errors import Malformed, VerificationFailed
+from remit.core.evidence import merkle
 from tests.refusals import refused
 
 KEY = bytes(range(32))

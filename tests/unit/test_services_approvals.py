@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from remit.core.approval import ApprovalState
-from remit.core.decision import Outcome
+from remit.core.decisions.approval import ApprovalState
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Busy, Conflict, Forbidden, NotFound
-from remit.core.event import EventKind
-from remit.core.identity import Person, Role
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import Person, Role
 from remit.ports.store import PutPerson, Unit
 from remit.services.approvals import MAX_PENDING
 from tests.call_world import CallWorld, call_world

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from remit.core.errors import Unauthenticated
-from remit.core.identity import AgentState
-from remit.core.workload import Assurance
+from remit.core.identity.principals import AgentState
+from remit.core.identity.workload import Assurance
 from remit.ports.store import PutPerson, Unit
 from remit.services import authenticate
 from tests.call_world import CallWorld, call_world

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.approval import ApprovalState
-from remit.core.decision import Outcome, Reason
-from remit.core.grant import GrantTemplate
-from remit.core.request import AccessRequest
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.approval import ApprovalState
+from remit.core.decisions.decision import Outcome, Reason
+from remit.core.identity.workload import Assurance
 from remit.core.steps import finish
-from remit.core.tool import Tier
-from remit.core.workload import Assurance
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tools.tool import Tier
 from remit.services.authorize import Ruling
 from tests.call_world import ASK, CallWorld, a_bundle, a_surface, a_type, call_world
 from tests.house_world import PERMIT

@@ -10,15 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Fenced, Forbidden, RemitError
-from remit.core.event import EventKind
-from remit.core.grant import Grant, GrantTemplate
-from remit.core.identity import Agent, AgentState
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import Agent, AgentState
+from remit.core.identity.workload import SpiffeBinding
 from remit.core.label import Label
 from remit.core.scope import ScopeKind
-from remit.core.task import Budgets, HandDown, Task, TaskState
-from remit.core.workload import SpiffeBinding
+from remit.core.tasks.grant import Grant, GrantTemplate
+from remit.core.tasks.task import Budgets, HandDown, Task, TaskState
 from remit.services.directory import NewAgent
 from remit.services.opening import Handing
 from tests.call_world import CallWorld, a_bundle, a_type, call_world

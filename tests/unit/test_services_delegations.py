@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from remit.core.decision import Outcome
-from remit.core.delegation import Delegation
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Conflict, Fenced, Forbidden, Malformed, NotFound, RemitError
-from remit.core.event import EventKind
-from remit.core.grant import GrantTemplate
-from remit.core.identity import Role
-from remit.core.task import HandDown, Parameter, Task
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import Role
+from remit.core.tasks.delegation_record import Delegation
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import HandDown, Parameter, Task
 from remit.services.delegations import NewDelegation
 from remit.services.directory import NewPerson
 from remit.services.opening import Handing, Opening

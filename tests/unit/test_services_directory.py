@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from remit.core.errors import Conflict, Fenced, Malformed, NotFound, Unauthenticated
-from remit.core.event import EventKind
-from remit.core.finding import Finding, FindingKind, FindingState
-from remit.core.identity import Agent, AgentState, Role
-from remit.core.workload import (
+from remit.core.evidence.event import EventKind
+from remit.core.findings.finding import Finding, FindingKind, FindingState
+from remit.core.identity.principals import Agent, AgentState, Role
+from remit.core.identity.workload import (
     Assurance,
     AttestationMethod,
     Attested,

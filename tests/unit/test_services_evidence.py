@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.checkpoint import LogProof, VerifierKey, open_checkpoint
 from remit.core.errors import NotFound, VerificationFailed
-from remit.core.event import EventKind
-from remit.core.merkle import verify_consistency
+from remit.core.evidence.checkpoint import LogProof, VerifierKey, open_checkpoint
+from remit.core.evidence.event import EventKind
+from remit.core.evidence.merkle import verify_consistency
 from remit.services.evidence import readable
 from tests.call_world import CallWorld, call_world
 from tests.refusals import refused

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from remit.core.errors import KeyUnavailable
-from remit.core.task import Task
+from remit.core.tasks.task import Task
 from remit.ports.broker import LeaseWanted, UpstreamCredential
 from remit.services.leases import Leases
 from tests.call_world import CallWorld, call_world

@@ -12,7 +12,7 @@ import pytest
 from remit.core.errors import Fenced, NotFound, Unauthenticated
 from remit.core.label import Classes, Label
 from remit.core.scope import ScopeKind
-from remit.core.task import Budgets
+from remit.core.tasks.task import Budgets
 from remit.services import live as live_module
 from remit.services.accounts import own_accounts
 from remit.services.in_hand import LiveCall

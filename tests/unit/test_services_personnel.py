@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from remit.core.errors import ChangedMeanwhile, Conflict, Fenced, Forbidden, RemitError, Unauthenticated
-from remit.core.event import EventKind
-from remit.core.finding import Finding, FindingKind, FindingState
-from remit.core.identity import Role
+from remit.core.evidence.event import EventKind
+from remit.core.findings.finding import Finding, FindingKind, FindingState
+from remit.core.identity.principals import Role
 from remit.services.directory import NewPerson
 from remit.services.personnel import Personnel
 from tests.call_world import CallWorld, call_world

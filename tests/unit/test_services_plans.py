@@ -11,15 +11,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.approval import ApprovalState
-from remit.core.bundle import Bundle, PolicySource
-from remit.core.decision import Outcome
+from remit.core.decisions.approval import ApprovalState
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Busy, Conflict, Fenced, Forbidden, Malformed
-from remit.core.event import EventKind
-from remit.core.grant import GrantTemplate
+from remit.core.evidence.event import EventKind
 from remit.core.label import Label, Trust
-from remit.core.plan import PlanEntry, tools_of
-from remit.core.task import HandDown
+from remit.core.policy.bundle import Bundle, PolicySource
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.plan import PlanEntry, tools_of
+from remit.core.tasks.task import HandDown
 from remit.services.approvals import MAX_PENDING
 from remit.services.opening import Handing
 from remit.services.plans import Extension

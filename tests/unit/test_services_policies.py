@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import ConfigInvalid, StoreUnavailable
-from remit.core.event import EventKind
+from remit.core.evidence.event import EventKind
 from tests.call_world import CallWorld, a_bundle, call_world, full_disk
 from tests.house_world import PERMIT, make_house
 from tests.world import WorldClock

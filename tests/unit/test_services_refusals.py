@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.decision import Outcome
-from remit.core.event import EventKind
+from remit.core.decisions.decision import Outcome
+from remit.core.evidence.event import EventKind
 from remit.services.refusals import BURST, PER_S
 from tests.call_world import CallWorld, call_world
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from remit.core.endings.closure import Indeterminate
 from remit.core.errors import OutOfForce, RemitError
-from remit.core.replica import DRIFT, SILENT_LEASES, OwnLease, Replica, Watch, outlived_s
-from remit.core.revocation import Indeterminate
+from remit.core.replicas.replica import DRIFT, SILENT_LEASES, OwnLease, Replica, Watch, outlived_s
 from remit.ports.fleet import FenceAck, Raised, Sight
 from remit.ports.store import Receipt, Unit
 from remit.services.replicas import Gathered, Replicas, ReplicaStanding

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
+from remit.core.endings.closure import Cause
 from remit.core.errors import Fenced, Forbidden, NotFound
-from remit.core.event import EventKind
-from remit.core.revocation import Cause
+from remit.core.evidence.event import EventKind
 from remit.core.scope import EVERYTHING, ScopeKind
-from remit.core.task import Ancestor, Task, TaskState
+from remit.core.tasks.task import Ancestor, Task, TaskState
 from remit.ports.store import PutClosure, PutTask, RaiseFence, Receipt, Unit
 from remit.services import closures
 from tests.call_world import CallWorld, call_world

@@ -9,8 +9,8 @@ from unittest import mock
 import msgspec
 import pytest
 
-from remit.core.decision import Outcome
-from remit.core.task import TaskState
+from remit.core.decisions.decision import Outcome
+from remit.core.tasks.task import TaskState
 from remit.services import run_out
 from tests.call_world import CallWorld, call_world
 

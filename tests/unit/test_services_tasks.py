@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Forbidden, Malformed, NotFound, RemitError
-from remit.core.event import EventKind
-from remit.core.grant import GrantTemplate
-from remit.core.identity import AgentState
-from remit.core.plan import tools_of
-from remit.core.task import Parameter
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import AgentState
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.plan import tools_of
+from remit.core.tasks.task import Parameter
 from remit.services.tasks import MAX_GOAL_CHARS, Opening
 from tests.call_world import CallWorld, a_bundle, a_type, call_world
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from remit.core.errors import ConfigInvalid, Conflict, NotFound, StoreUnavailable
-from remit.core.event import EventKind
-from remit.core.tool import RESOURCE_READ, Effect, ToolState
+from remit.core.evidence.event import EventKind
+from remit.core.tools.tool import RESOURCE_READ, Effect, ToolState
 from remit.ports.upstream import Catalogue
 from tests.call_world import ASK, CallWorld, a_bundle, a_surface, call_world, full_disk
 from tests.house_world import PERMIT

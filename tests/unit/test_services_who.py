@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from remit.core.errors import NotFound
-from remit.core.finding import FindingKind
-from remit.core.task import HandDown, TaskType
-from remit.core.workload import IssuerBinding, KeyBinding, LocalBinding, SpiffeBinding, workload_of
+from remit.core.findings.finding import FindingKind
+from remit.core.identity.workload import IssuerBinding, KeyBinding, LocalBinding, SpiffeBinding, workload_of
+from remit.core.tasks.task import HandDown, TaskType
 from remit.services.delegations import NewDelegation
 from remit.services.opening import Handing, Opening
 from remit.services.who import is_token

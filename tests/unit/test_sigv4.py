@@ -11,7 +11,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.sigv4 import AwsKeys, AwsScope, signing_headers
+from remit.core.keys.sigv4 import AwsKeys, AwsScope, signing_headers
 
 AT = datetime(2015, 8, 30, 12, 36, tzinfo=UTC)
 # The keys of AWS's documentation, which open nothing.

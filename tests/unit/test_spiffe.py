@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SVIDs and bundles, to the letter of the SPIFFE standards (`core.spiffe`)."""
+"""SVIDs and bundles, to the letter of the SPIFFE standards (`core.identity.spiffe`)."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from remit.core.errors import Malformed, Unauthenticated
-from remit.core.spiffe import (
+from remit.core.identity.spiffe import (
     TrustAnchors,
     check_jwt_svid,
     check_x509_svid,

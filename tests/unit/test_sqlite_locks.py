@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from remit.core.errors import StoreUnavailable
-from remit.core.event import Event, EventKind
+from remit.core.evidence.event import Event, EventKind
 from remit.ports.store import Unit
 from tests.call_world import CallWorld, call_world
 from tests.world import TENANT

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from remit.config import load_bundle, load_config
-from remit.core.suggest import ToolDraft, UpstreamFacts, drafted, tools_text
-from remit.core.tool import Tool
+from remit.core.tools.suggestions import ToolDraft, UpstreamFacts, drafted, tools_text
+from remit.core.tools.tool import Tool
 
 Json = Any
 

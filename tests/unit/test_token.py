@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from remit.core.errors import Malformed, Unauthenticated
-from remit.core.identity import Actor
+from remit.core.identity.principals import Actor
+from remit.core.identity.workload import Assurance, AttestationMethod, Confirmation
 from remit.core.label import Label, Trust
-from remit.core.task import MAX_CHAIN
-from remit.core.token import (
+from remit.core.oauth.access_token import (
     LABEL_CLAIM,
     TOKEN_TYPE,
     AccessClaims,
@@ -19,7 +19,7 @@ from remit.core.token import (
     validate,
     wrong_audience,
 )
-from remit.core.workload import Assurance, AttestationMethod, Confirmation
+from remit.core.tasks.task import MAX_CHAIN
 from tests.world import START
 
 Json = Any

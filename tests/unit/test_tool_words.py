@@ -12,8 +12,8 @@ from remit.config import load_bundle, load_config, problems
 from remit.config.forms import ToolsFile
 from remit.config.schema import json_schema
 from remit.core.label import Trust
-from remit.core.place import steps, take
-from remit.core.tool import Argument, ArgumentRole, Effect, Tool
+from remit.core.tools.json_path import steps, take
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 
 Json = Any
 

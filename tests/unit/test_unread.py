@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.field import structured
+from remit.core.flow.records.fields import structured
+from remit.core.flow.records.json_parsing import reading
+from remit.core.flow.records.record import MAX_DEPTH, MAX_LEAVES, Reading, with_fields
 from remit.core.label import Classes, Label, Trust
-from remit.core.parsing import reading
-from remit.core.record import MAX_DEPTH, MAX_LEAVES, Reading, with_fields
 from remit.core.steps import finish
-from remit.core.tool import FieldLabel, Tool
+from remit.core.tools.tool import FieldLabel, Tool
 
 Json = Any
 VALUES = st.recursive(

@@ -6,11 +6,11 @@ from typing import Any
 import orjson
 import pytest
 
-from remit.core import seal
-from remit.core.checkpoint import VerifierKey
-from remit.core.event import EventKind
-from remit.core.export import event_line, header_line
-from remit.core.verification import MAX_FAULTS, ExportReport, SeenRoot, verify_export
+from remit.core import sealing as seal
+from remit.core.evidence.checkpoint import VerifierKey
+from remit.core.evidence.event import EventKind
+from remit.core.evidence.export import event_line, header_line
+from remit.core.evidence.verification import MAX_FAULTS, ExportReport, SeenRoot, verify_export
 from tests.evidence_log import KEY, ORIGIN, WrittenLog, a_log, signer
 
 Json = Any

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core import passing, waking
 from remit.core.errors import Malformed
-from remit.core.waking import Nudge, Wake
+from remit.core.replicas import forwarding as passing
+from remit.core.replicas import wakeup as waking
+from remit.core.replicas.wakeup import Nudge, Wake
 
 SEALING = b"s" * 32
 CHANNEL = "remit.test"

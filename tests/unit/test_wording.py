@@ -3,7 +3,7 @@
 
 import pytest
 
-from remit.core.wording import Wording
+from remit.core.flow.language.verbatim import Wording
 
 
 def said(text: str) -> Wording:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Workloads, their bindings, and what matches what (`core.workload`)."""
+"""Workloads, their bindings, and what matches what (`core.identity.workload`)."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from remit.core.errors import Malformed
-from remit.core.workload import (
+from remit.core.identity.workload import (
     Assurance,
     AttestationMethod,
     Attested,

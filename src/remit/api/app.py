@@ -25,8 +25,8 @@ from remit.api.rest.tries import Tries
 from remit.api.ssf import routes as ssf
 from remit.api.table import ENDPOINTS
 from remit.api.wire import answer, body, no_body, no_query, problem, query
-from remit.core.bundle import Bundle
 from remit.core.errors import Malformed, NotFound, RemitError
+from remit.core.policy.bundle import Bundle
 from remit.services.house import House
 
 log = logging.getLogger("remit.api")

@@ -11,7 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from remit.api.wire import HEADERS, answer
-from remit.core.approval import ApprovalState
+from remit.core.decisions.approval import ApprovalState
 from remit.core.errors import RemitError
 from remit.core.scope import EVERYTHING
 from remit.ports.store import PutValue, Unit

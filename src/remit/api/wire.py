@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from remit.core.canonical import MAX_REQUEST_VALUES, parse_strict
-from remit.core.dpop import ALGORITHMS
 from remit.core.errors import (
     Busy,
     ConfigInvalid,
@@ -28,6 +27,7 @@ from remit.core.errors import (
     Unauthenticated,
     repeatable,
 )
+from remit.core.oauth.dpop import ALGORITHMS
 
 Json = Any
 T = TypeVar("T")

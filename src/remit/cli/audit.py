@@ -14,7 +14,7 @@ from remit.cli.client import Client, connect
 from remit.cli.faults import UsageFault
 from remit.cli.parser import Several, Switch, noun
 from remit.cli.saying import saying
-from remit.core.meaning import MEANINGS
+from remit.core.evidence.event_reference import MEANINGS
 
 Json = Any
 

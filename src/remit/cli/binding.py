@@ -98,7 +98,7 @@ def binding_line(binding: Json) -> str:
     """Say in a line by what an agent may prove itself."""
     match binding["type"]:
         case "key":
-            from remit.core.jwk import thumbprint
+            from remit.core.keys.jwk import thumbprint
 
             jwk = binding["jwk"]
             return f"key {jwk.get('kty', '')} {jwk.get('crv', '')}, jkt:{thumbprint(jwk)}"

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from remit.cli import show
 from remit.cli.client import Client
-from remit.core.chain import Chain, ChainCall, ChainTask, traced
 from remit.core.errors import Malformed, NotFound
+from remit.core.evidence.chain import Chain, ChainCall, ChainTask, traced
 
 Json = Any
 

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from remit.cli.plain import plain
-from remit.core.chain import Chain, ChainCall
+from remit.core.evidence.chain import Chain, ChainCall
 
 WIDTH: Final = 960
 _LEFT: Final = 24

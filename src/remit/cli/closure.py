@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from remit.cli import show
-from remit.core.receipt import ClosureRead
+from remit.core.evidence.receipt import ClosureRead
 
 Json = Any
 

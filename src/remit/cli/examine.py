@@ -12,10 +12,10 @@ import msgspec
 
 from remit.compose import last_seen_tools, policy_engine
 from remit.config import Config, examine_bundle, examine_config
-from remit.core.bundle import Bundle
 from remit.core.errors import ConfigInvalid, KeyUnavailable, NotFound, StoreUnavailable
-from remit.core.reach import Openness, ReachSurvey
-from remit.core.tool import Tool
+from remit.core.policy.bundle import Bundle
+from remit.core.policy.reach import Openness, ReachSurvey
+from remit.core.tools.tool import Tool
 from remit.ports.policy import Problem
 from remit.services.reach import survey
 from remit.services.tools import as_last_seen

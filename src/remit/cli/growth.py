@@ -12,9 +12,9 @@ from remit.cli import show
 from remit.cli.client import connect
 from remit.cli.trust import SeenHead, last_head, remember_head, seen_key
 from remit.cli.verifying import FAILED, trusted_for
-from remit.core.checkpoint import Checkpoint, VerifierKey, open_checkpoint
 from remit.core.errors import Malformed, NotFound, NotVerifiable, VerificationFailed
-from remit.core.merkle import verify_consistency
+from remit.core.evidence.checkpoint import Checkpoint, VerifierKey, open_checkpoint
+from remit.core.evidence.merkle import verify_consistency
 
 Json = Any
 

@@ -18,7 +18,7 @@ from remit.cli.reaching.told import told
 from remit.compose import last_seen_tools, policy_engine
 from remit.config import load_bundle
 from remit.config.opens import credentials_of_upstreams
-from remit.core.reach import Openness
+from remit.core.policy.reach import Openness
 from remit.services.reach import survey
 
 app = verb("paths")

@@ -9,7 +9,7 @@ from remit.cli import show
 from remit.cli.client import connect
 from remit.cli.faults import UsageFault
 from remit.cli.parser import Several, noun
-from remit.core.identity import Role
+from remit.core.identity.principals import Role
 
 Json = Any
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from remit.cli.client import Client
-from remit.core.checkpoint import PROOF_HEADER, LogProof, Note, VerifierKey
 from remit.core.errors import Malformed, NotFound, NotVerifiable, VerificationFailed
-from remit.core.verification import ExportReport, verify_export
+from remit.core.evidence.checkpoint import PROOF_HEADER, LogProof, Note, VerifierKey
+from remit.core.evidence.verification import ExportReport, verify_export
 
 Json = Any
 
@@ -23,8 +23,8 @@ TRIES: Final = 30
 def prove_event(client: Client, event: Json) -> Json:
     """Fetch the proof of an event, hold it against the event's hash and the log's key, and say what holds."""
     from remit.cli.trust import trusted_key
-    from remit.core import merkle
-    from remit.core.checkpoint import open_checkpoint
+    from remit.core.evidence import merkle
+    from remit.core.evidence.checkpoint import open_checkpoint
 
     head = client.get("events", "head")
     text = client.get("events", str(event["index"]), "proof")

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from remit.cli.commands import COMMANDS, EVERYWHERE, EXIT_CODES, VARIABLES
-from remit.core.event import EventKind
-from remit.core.finding import FINDING_MEANINGS, FindingKind
-from remit.core.meaning import MEANINGS
+from remit.core.evidence.event import EventKind
+from remit.core.evidence.event_reference import MEANINGS
+from remit.core.findings.finding import FINDING_MEANINGS, FindingKind
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -26,8 +26,8 @@ FILE`, which need none.
 """
 _EVENTS_HEAD = """# Events
 
-Generated from `remit.core.event`. The kinds are a closed set. *Facts* are readable by whoever reads the
-log; *sealed* values may be personal or secret: the log holds a salted commitment to each, and the value
+Generated from `remit.core.evidence.event`. The kinds are a closed set. *Facts* are readable by whoever reads
+the log; *sealed* values may be personal or secret: the log holds a salted commitment to each, and the value
 itself is encrypted under its subject's key, so that it can be forgotten without breaking a proof. Which of
 them an event has depends on what happened; those named here are all that it may have.
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from remit.cli.sessions import sessions_file
-from remit.core.checkpoint import VerifierKey
 from remit.core.errors import KeyUnavailable, VerificationFailed
+from remit.core.evidence.checkpoint import VerifierKey
 
 #: What helps where a log is another one on purpose.
 ANEW = (

@@ -17,9 +17,9 @@ from remit.cli.closure import show_read
 from remit.cli.exporting import Advance, fetch, progress
 from remit.cli.receipt import is_event_receipt, read_event_receipt
 from remit.cli.trust import ANEW, SeenHead, is_known, last_head, remember_head, seen_key, succeed, take
-from remit.core.checkpoint import MAX_NOTE_BYTES, VerifierKey
 from remit.core.errors import Malformed, NotVerifiable
-from remit.core.verification import ExportReport, SeenRoot, verify_export
+from remit.core.evidence.checkpoint import MAX_NOTE_BYTES, VerifierKey
+from remit.core.evidence.verification import ExportReport, SeenRoot, verify_export
 
 Json = Any
 FAILED = 4

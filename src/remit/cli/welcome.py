@@ -17,9 +17,9 @@ from remit.api.oauth.paths import ACCOUNT_PATH
 from remit.cli import show
 from remit.cli.rows import WIDE
 from remit.config import Config
-from remit.core.event import EventKind
-from remit.core.identity import Role
-from remit.core.tool import RESERVED_OPERATIONS, ToolState
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import Role
+from remit.core.tools.tool import RESERVED_OPERATIONS, ToolState
 from remit.services.authenticate import CODE_TTL_S
 from remit.services.directory import NewPerson
 from remit.services.house import House

@@ -35,11 +35,11 @@ from remit.compose.upstreams import idle_programs_of, offer_apis, starters_of, u
 from remit.compose.waking import waker_of
 from remit.config import Config, load_bundle, load_config
 from remit.config.scaffold import keep_from_git
-from remit.core.bundle import Bundle
 from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable, VerificationFailed
-from remit.core.event import Event, EventKind
-from remit.core.identity import Memberships
-from remit.core.tool import Tool
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Memberships
+from remit.core.policy.bundle import Bundle
+from remit.core.tools.tool import Tool
 from remit.gateway.asgi import TARGET, Application, InHand, Receive, Scope, Send, counting, raw_path
 from remit.gateway.http import HttpDoor, HttpLimits
 from remit.gateway.mcp import McpDoor, McpLimits

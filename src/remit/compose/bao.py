@@ -13,7 +13,7 @@ from remit.adapters.keys.bao_sealing import BaoSealingKeys
 from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
 from remit.config import Config, OpenBaoSection
-from remit.core.key import KeyKind
+from remit.core.keys.own_keys import KeyKind
 from remit.ports.runtime import Clock, Entropy
 from remit.services.rotations import Keyring
 

@@ -22,7 +22,7 @@ from remit.ports.runtime import Clock
 
 if TYPE_CHECKING:
     from remit.adapters.broker.aws import AwsQuery
-    from remit.core.sigv4 import AwsKeys
+    from remit.core.keys.sigv4 import AwsKeys
 
 
 def aws_broker(
@@ -32,7 +32,7 @@ def aws_broker(
     from remit.adapters.broker.aws import AwsQuery
     from remit.adapters.broker.sts import AwsProbe, AwsRole, StsBroker
     from remit.adapters.broker.web import BrokerWeb
-    from remit.core.sigv4 import AwsScope
+    from remit.core.keys.sigv4 import AwsScope
 
     web = BrokerWeb(f"AWS at `{urlsplit(aws.probe_url).netloc}`", tls=tls_of(aws.tls_ca, config))
     stack.push_async_callback(web.close)
@@ -68,7 +68,7 @@ def aws_broker(
 
 def _aws_keys(aws: AwsLeaseSection, sts: AwsQuery, clock: Clock) -> Callable[[], Awaitable[AwsKeys]]:
     from remit.adapters.broker.aws_identity import WebIdentity
-    from remit.core.sigv4 import AwsKeys
+    from remit.core.keys.sigv4 import AwsKeys
 
     if aws.web_identity is not None:
         return WebIdentity(aws.web_identity.role, aws.web_identity.token.resolve, sts=sts, clock=clock).keys

@@ -11,7 +11,7 @@ from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, File
 from remit.adapters.peers.linux import CAN_TELL, LinuxPeers
 from remit.config import Config, KeysSection, WorkloadApiSection
 from remit.core.errors import ConfigInvalid
-from remit.core.key import KeyKind
+from remit.core.keys.own_keys import KeyKind
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
 from remit.services.house import House

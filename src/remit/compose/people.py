@@ -6,8 +6,8 @@ from __future__ import annotations
 from remit.adapters.runtime.system import SystemClock
 from remit.compose.fetching import guarded_fetch
 from remit.config import Config
-from remit.core.admission import AdmissionRules
-from remit.core.identity import Role
+from remit.core.identity.admission import AdmissionRules
+from remit.core.identity.principals import Role
 from remit.ports.fetch import Fetch
 from remit.services.browsers import Entrance
 from remit.services.consents import ConsentRules

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.config import Config
-from remit.core.workload import Assurance
+from remit.core.identity.workload import Assurance
 from remit.services.points import EnforcementPoint
 
 

@@ -13,8 +13,8 @@ import msgspec
 from remit import __version__
 from remit.adapters.upstream.passer import HttpPasser
 from remit.config import Config
-from remit.core.bundle import Bundle
-from remit.core.replica import Replica
+from remit.core.policy.bundle import Bundle
+from remit.core.replicas.replica import Replica
 from remit.gateway.asgi import Application
 from remit.gateway.passing import PassingFront
 from remit.ports.fleet import Fleet

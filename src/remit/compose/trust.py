@@ -27,7 +27,7 @@ from remit.compose.fetching import guarded_fetch
 from remit.compose.signals import signal_issuers
 from remit.config import Config, IssuerSection, TrustDomainSection
 from remit.core.errors import ConfigInvalid
-from remit.core.spiffe import TrustAnchors
+from remit.core.identity.spiffe import TrustAnchors
 from remit.ports.fetch import Fetch
 from remit.ports.issuers import IssuerUse
 from remit.ports.peers import Peers

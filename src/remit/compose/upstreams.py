@@ -17,9 +17,9 @@ from remit.adapters.upstream.task_processes import ProcessBroker, TaskProcesses
 from remit.adapters.upstream.users import Users
 from remit.compose.programs import users_of
 from remit.config import Config, UpstreamSection
-from remit.core.bundle import Bundle
 from remit.core.errors import ConfigInvalid
-from remit.core.route import Api
+from remit.core.policy.bundle import Bundle
+from remit.core.tools.http_api import Api
 from remit.ports.broker import Broker
 from remit.ports.upstream import HttpUpstream, Upstream, offered
 from remit.services.house import House

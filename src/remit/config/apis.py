@@ -10,7 +10,7 @@ from remit.config.lines import Node, read_text, read_yaml
 from remit.config.settings import UpstreamSection
 from remit.core.canonical import parse_strict
 from remit.core.errors import ConfigInvalid, Malformed
-from remit.core.route import Api, read_api
+from remit.core.tools.http_api import Api, read_api
 
 Json = Any
 

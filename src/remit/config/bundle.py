@@ -18,12 +18,12 @@ from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
 from remit.config.shape import Problems, read, suggestion
 from remit.config.task_types import Known, task_type
 from remit.config.tool_forms import Vocabulary, described_tool
-from remit.core.bundle import Bundle, PolicySource, bundle_digest, file_digest
 from remit.core.errors import ConfigInvalid
 from remit.core.label import Classes
-from remit.core.route import Api
-from remit.core.task import TaskType
-from remit.core.tool import RESERVED_OPERATIONS, Tool, is_tool_name
+from remit.core.policy.bundle import Bundle, PolicySource, bundle_digest, file_digest
+from remit.core.tasks.task import TaskType
+from remit.core.tools.http_api import Api
+from remit.core.tools.tool import RESERVED_OPERATIONS, Tool, is_tool_name
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from msgspec import Meta, field
 
 from remit.config.section import Name, Seconds, Section, Size, Text, UpstreamName
 from remit.core.label import Trust
-from remit.core.tool import ArgumentRole, Effect
+from remit.core.tools.tool import ArgumentRole, Effect
 
 Json = Any
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from remit.config.section import Section
-from remit.core.finding import FindingKind
+from remit.core.findings.finding import FindingKind
 
 
 class AgentsSection(Section, frozen=True, kw_only=True):

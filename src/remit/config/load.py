@@ -26,10 +26,10 @@ from remit.config.signals import check_signals
 from remit.config.store import check_store
 from remit.config.trust import check_trust
 from remit.config.workload_api import check_workload_api
-from remit.core.bundle import file_digest
 from remit.core.errors import ConfigInvalid
 from remit.core.label import AUDIENCE_RULE, audience_fault
-from remit.core.plan import PLAN_TOOL
+from remit.core.policy.bundle import file_digest
+from remit.core.tasks.plan import PLAN_TOOL
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: What remit writes itself, so that no configuration can break the framing of a request.

@@ -12,8 +12,8 @@ from remit.config.secret import SecretRef
 from remit.config.section import Section, Text
 from remit.config.shape import Problems
 from remit.config.trust import address_fault
-from remit.core.event import EventKind
-from remit.core.notice import NEVER_TOLD, USUAL_KINDS
+from remit.core.evidence.event import EventKind
+from remit.core.signals.outgoing_event import NEVER_TOLD, USUAL_KINDS
 
 
 class WebhookSection(Section, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from remit.config.lease import LeaseSection
 from remit.config.secrets import references
 from remit.config.settings import UpstreamSection
-from remit.core.reach import CredentialSource, CredentialSources, Lifetime
+from remit.core.policy.reach import CredentialSource, CredentialSources, Lifetime
 
 
 def credentials_of_upstreams(upstreams: Mapping[str, UpstreamSection]) -> CredentialSources:

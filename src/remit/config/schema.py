@@ -14,7 +14,7 @@ from remit.config.forms import TaskFile, ToolsFile
 from remit.config.quantities import shown_duration, shown_size
 from remit.config.settings import Config
 from remit.config.shape import shown_fields, type_of, unwrapped
-from remit.core.constraint import KINDS
+from remit.core.tools.constraint import KINDS
 
 Json = Any
 
@@ -69,7 +69,7 @@ _GRANT: Final = {
 }
 
 
-# Forms that are read elsewhere (`core.constraint`, `core.grant`), with what they are made of.
+# Forms that are read elsewhere (`core.tools.constraint`, `core.tasks.grant`), with what they are made of.
 _WRITTEN: Final[dict[str, dict[str, Json]]] = {
     "Constraint": {"Constraint": _CONSTRAINT},
     "Grant": {"Constraint": _CONSTRAINT, "Grant": _GRANT},

@@ -13,9 +13,9 @@ from remit.config.secret import SecretRef
 from remit.config.section import Name, Seconds, Section, Text
 from remit.config.shape import Problems
 from remit.config.trust import Algorithm, address_fault
-from remit.core.keyset import USUAL
-from remit.core.notice import NOTICES
-from remit.core.signal import Reaction, SignalKind
+from remit.core.keys.jwks import USUAL
+from remit.core.signals.outgoing_event import NOTICES
+from remit.core.signals.signal import Reaction, SignalKind
 
 
 class PollSection(Section, frozen=True, kw_only=True):

@@ -12,12 +12,12 @@ from remit.config.forms import BudgetsForm, ParameterForm, TaskFile
 from remit.config.lines import Node
 from remit.config.shape import Problems, nearest, suggestion
 from remit.config.tool_forms import Vocabulary, label_of
-from remit.core import constraint
 from remit.core.errors import ConfigInvalid, Malformed
-from remit.core.grant import GrantTemplate
 from remit.core.label import Label, Trust
-from remit.core.task import Budgets, HandDown, Parameter, TaskType, check_parameters
-from remit.core.tool import RESERVED_OPERATIONS, Tool, is_tool_name
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import Budgets, HandDown, Parameter, TaskType, check_parameters
+from remit.core.tools import constraint
+from remit.core.tools.tool import RESERVED_OPERATIONS, Tool, is_tool_name
 
 _AGENT: Final = re.compile(r"(?:group:)?[a-z0-9][a-z0-9._-]{0,62}")
 _PERSON: Final = re.compile(

@@ -14,12 +14,12 @@ import msgspec
 from remit.config.forms import ArgumentForm, FieldForm, LabelForm, ToolForm, VariantForm
 from remit.config.lines import Node
 from remit.config.shape import Problems, nearest, suggestion
-from remit.core import constraint
-from remit.core.constraint import Constraint
 from remit.core.errors import ConfigInvalid, Malformed
 from remit.core.label import AUDIENCE_RULE, Audience, Classes, Label, audience_fault
-from remit.core.place import path_of, steps
-from remit.core.tool import (
+from remit.core.tools import constraint
+from remit.core.tools.constraint import Constraint
+from remit.core.tools.json_path import path_of, steps
+from remit.core.tools.tool import (
     INPUT,
     Argument,
     ArgumentRole,

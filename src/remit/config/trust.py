@@ -14,9 +14,9 @@ from remit.config.lines import Node
 from remit.config.section import Name, Seconds, Section, Text
 from remit.config.shape import Problems
 from remit.core.errors import Malformed
-from remit.core.keyset import USUAL
-from remit.core.platform import PLATFORMS, Platform
-from remit.core.workload import SpiffeId
+from remit.core.identity.platforms import PLATFORMS, Platform
+from remit.core.identity.workload import SpiffeId
+from remit.core.keys.jwks import USUAL
 
 PlatformName = Literal["kubernetes", "github-actions", "gitlab", "aws", "gcp", "azure"]
 Use = Literal["workloads", "people", "id-jag"]

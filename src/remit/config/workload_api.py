@@ -12,7 +12,7 @@ from remit.config.lines import Node
 from remit.config.section import Seconds, Section, Text
 from remit.config.shape import Problems
 from remit.core.errors import Malformed
-from remit.core.workload import SpiffeId
+from remit.core.identity.workload import SpiffeId
 
 
 class WorkloadSection(Section, frozen=True, kw_only=True):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every fault that remit raises, as one tree.
 
-A policy outcome is a value (`core.decision`), never an exception. What is raised here is a fault: bad input,
-a part that is not reachable, a promise that cannot be kept. Each fault carries a stable `code` for programs,
-a message for people that never holds a secret, the way out, and, apart from both, a `debug` text that stays
-inside the process.
+A policy outcome is a value (`core.decisions.decision`), never an exception. What is raised here is a fault:
+bad input, a part that is not reachable, a promise that cannot be kept. Each fault carries a stable `code` for
+programs, a message for people that never holds a secret, the way out, and, apart from both, a `debug` text
+that stays inside the process.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import orjson
 
-from remit.core.dpop import ALGORITHMS
 from remit.core.errors import ProofRefused, RemitError, Unauthenticated
 from remit.core.ids import NAME
-from remit.core.resource import TASK_SCOPE
+from remit.core.oauth.dpop import ALGORITHMS
+from remit.core.oauth.resource import TASK_SCOPE
 from remit.gateway.asgi import Scope, Send, respond
 from remit.services.credentials import Identified, Showing
 from remit.services.house import House

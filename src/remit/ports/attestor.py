@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from remit.core.workload import Attested
+from remit.core.identity.workload import Attested
 
 #: RFC 8693 section 3: a JWT, of whatever kind its issuer makes.
 JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"

@@ -14,10 +14,10 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from remit.core.certificate import ClientCertificate
 from remit.core.errors import KeyUnavailable
-from remit.core.sigv4 import AwsSigner
-from remit.core.task import Task
+from remit.core.keys.certificate import ClientCertificate
+from remit.core.keys.sigv4 import AwsSigner
+from remit.core.tasks.task import Task
 
 
 class LeaseWanted(msgspec.Struct, frozen=True):

@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
-from remit.core.approval import Approval, ApprovalState
-from remit.core.delegation import Delegation
-from remit.core.event import Event
-from remit.core.finding import Finding
-from remit.core.identity import Agent, LastProof, Person
+from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.endings.closure import Closure
+from remit.core.evidence.event import Event
+from remit.core.findings.finding import Finding
+from remit.core.identity.principals import Agent, LastProof, Person
 from remit.core.label import Label
-from remit.core.revocation import Closure
-from remit.core.task import Budgets, Task, TaskState
+from remit.core.tasks.delegation_record import Delegation
+from remit.core.tasks.task import Budgets, Task, TaskState
 from remit.ports.fleet import FleetChange
 from remit.ports.holdings import HoldingChange
 from remit.ports.issued import IssuedChange

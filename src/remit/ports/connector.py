@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from remit.core.errors import KeyUnavailable
-from remit.core.task import Task
+from remit.core.tasks.task import Task
 
 T = TypeVar("T")
 

@@ -14,10 +14,10 @@ from typing import Protocol
 
 import msgspec
 
-from remit.core.holding import Holding
-from remit.core.replica import Replica
-from remit.core.revocation import Closing, Indeterminate
-from remit.core.waking import Nudge
+from remit.core.endings.closure import Closing, Indeterminate
+from remit.core.flow.stored_labels import Holding
+from remit.core.replicas.replica import Replica
+from remit.core.replicas.wakeup import Nudge
 
 # Checks and changes of a unit (`ports.change`).
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from remit.core.holding import Holding
+from remit.core.flow.stored_labels import Holding
 from remit.core.label import Classes, Label
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from remit.core.issued import RefreshToken, TokenFamily
+from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
 
 
 class PutFamily(msgspec.Struct, frozen=True):

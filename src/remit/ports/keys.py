@@ -15,7 +15,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from remit.core.key import HeldKey, KeyKind
+from remit.core.keys.own_keys import HeldKey, KeyKind
 
 Json = Any
 
@@ -80,8 +80,8 @@ class TokenKeys(RotatingKeys, Protocol):
         """Give header and claims of a token of ours whose signature holds; raises `Unauthenticated`
         otherwise.
 
-        Refuses every algorithm but those of `core.token.ALGORITHMS`, an unknown `kid`, `crit`, and an
-        embedded key, before any key is used.
+        Refuses every algorithm but those of `core.oauth.access_token.ALGORITHMS`, an unknown `kid`, `crit`,
+        and an embedded key, before any key is used.
         """
         ...
 

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import msgspec
 
-from remit.core.passkey import Link, Passkey
-from remit.core.ticket import Ticket
+from remit.core.identity.passkey import Link, Passkey
+from remit.core.oauth.one_time_code import Ticket
 
 
 class PutTicket(msgspec.Struct, frozen=True):

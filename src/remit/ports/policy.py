@@ -8,12 +8,12 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
-from remit.core.bundle import PolicySource
-from remit.core.decision import PolicyAnswer
-from remit.core.identity import Agent
-from remit.core.request import AccessRequest
-from remit.core.task import TaskType
-from remit.core.tool import Tool
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import PolicyAnswer
+from remit.core.identity.principals import Agent
+from remit.core.policy.bundle import PolicySource
+from remit.core.tasks.task import TaskType
+from remit.core.tools.tool import Tool
 
 # `PolicySource` is at home in core; the engine's callers take it from here.
 __all__ = ["LoadedPolicy", "PolicyEngine", "PolicySource", "Problem", "RuleInForce"]

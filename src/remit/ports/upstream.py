@@ -8,10 +8,10 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
-from remit.core.certificate import ClientCertificate
-from remit.core.mediation import Chunk
-from remit.core.route import Api
-from remit.core.sigv4 import Sign
+from remit.core.decisions.mediation import Chunk
+from remit.core.keys.certificate import ClientCertificate
+from remit.core.keys.sigv4 import Sign
+from remit.core.tools.http_api import Api
 
 Json = Any
 
@@ -155,9 +155,9 @@ def offered(api: Api, name: str) -> Catalogue:
 class HttpUpstream(Upstream, Protocol):
     """One HTTP API, whose operations are tools by an OpenAPI document.
 
-    It takes two kinds of calls: `tools/call`, whose result has the shape of MCP, and `core.route.REQUEST`
-    with the same params, whose answer comes as it is, in pieces (`core.route.ReplyPiece`). `base` is its
-    address, without a slash at its end.
+    It takes two kinds of calls: `tools/call`, whose result has the shape of MCP, and
+    `core.tools.http_api.REQUEST` with the same params, whose answer comes as it is, in pieces
+    (`core.tools.http_api.ReplyPiece`). `base` is its address, without a slash at its end.
     """
 
     api: Api

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from remit.core.task import Task
+from remit.core.tasks.task import Task
 
 
 class Voucher(Protocol):

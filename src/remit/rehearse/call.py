@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from remit.core.decision import Decision, Outcome, Reason
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Decision, Outcome, Reason
 from remit.core.errors import Conflict, RemitError
-from remit.core.flow import NO_FLOW, Flow
-from remit.core.request import AccessRequest
+from remit.core.flow.facts import NO_FLOW, Flow
 from remit.rehearse.stand_in import CallRun, result_chunk
 
 Json = Any

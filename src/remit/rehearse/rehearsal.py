@@ -14,14 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
+from remit.core.endings.closure import Closure
 from remit.core.errors import Conflict, Malformed
-from remit.core.grant import GrantTemplate
-from remit.core.identity import Role
+from remit.core.identity.principals import Role
 from remit.core.label import Label
-from remit.core.plan import PlanWish
-from remit.core.revocation import Closure
-from remit.core.task import HandDown, Parameter, Task, TaskState, TaskType
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.plan import PlanWish
+from remit.core.tasks.task import HandDown, Parameter, Task, TaskState, TaskType
 from remit.rehearse.call import RehearsedCall, finish
 from remit.rehearse.stage import BY, RehearsalStage
 from remit.services.opening import Handing, Opening
@@ -282,7 +282,7 @@ class Rehearsal:
         for; those who are known stay who they are. Agents hold keys, so that no call fails for want of
         assurance. With `on_behalf_of=""` the agent speaks for itself, where the type permits that. `plan`
         lists what the work will need: tools (`upstream/name`), and where known their arguments
-        (`core.plan.PlanEntry`). Raises `NotFound`, `Forbidden` or `Malformed` as the gateway does.
+        (`core.tasks.plan.PlanEntry`). Raises `NotFound`, `Forbidden` or `Malformed` as the gateway does.
         """
         opening = Opening(
             agent=agent,

@@ -15,13 +15,13 @@ from joserfc.jwk import ECKey
 
 from remit.compose import open_records
 from remit.config import Config, load_bundle
-from remit.core.bundle import Bundle
 from remit.core.canonical import digest
 from remit.core.errors import NotFound, RemitError
-from remit.core.identity import Person, Role
-from remit.core.jwk import checked_public_jwk, thumbprint
-from remit.core.task import NO_PERSON, Task, TaskType
-from remit.core.workload import Assurance, AttestationMethod, Attested, Confirmation, KeyBinding
+from remit.core.identity.principals import Person, Role
+from remit.core.identity.workload import Assurance, AttestationMethod, Attested, Confirmation, KeyBinding
+from remit.core.keys.jwk import checked_public_jwk, thumbprint
+from remit.core.policy.bundle import Bundle
+from remit.core.tasks.task import NO_PERSON, Task, TaskType
 from remit.ports.store import Unit
 from remit.rehearse.folder import alone, config_of
 from remit.rehearse.stand_in import CURRENT, CallRun, StandIn, watched

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from remit.core.decision import Decision
-from remit.core.errors import Malformed, UpstreamUnreachable
-from remit.core.mediation import (
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Decision
+from remit.core.decisions.mediation import (
     Chunk,
     ChunkKind,
     Delivery,
@@ -23,8 +23,8 @@ from remit.core.mediation import (
     Record,
     mediate,
 )
-from remit.core.request import AccessRequest
-from remit.core.tool import RESERVED_OPERATIONS, RESOURCE_READ
+from remit.core.errors import Malformed, UpstreamUnreachable
+from remit.core.tools.tool import RESERVED_OPERATIONS, RESOURCE_READ
 from remit.ports.upstream import Call, Catalogue
 
 Json = Any

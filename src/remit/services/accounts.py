@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.core.child import account_of
-from remit.core.grant import Grant
-from remit.core.task import Budgets, Task
+from remit.core.tasks.delegated_task import account_of
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.task import Budgets, Task
 from remit.ports.store import TakeBudget, Usage
 
 Json = Any

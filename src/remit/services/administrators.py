@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from remit.core.errors import Conflict
-from remit.core.identity import Person, Role
+from remit.core.identity.principals import Person, Role
 from remit.ports.store import Change, PutPerson, Store
 
 #: The code of a refusal to take one of them away.

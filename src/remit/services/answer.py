@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers for doors that only answer: another enforcement point asks, and carries out what is permitted.
 
-It holds no rule of its own: steps 1 to 5 are those of every call (`core.mediation.answer`, `drive`).
+It holds no rule of its own: steps 1 to 5 are those of every call (`core.decisions.mediation.answer`,
+`drive`).
 
 1. identify: the subject's token, or what an enforcement point that vouches says of it (`points`)
 2. bind: the task, which must be one that this enforcement point may ask about
@@ -23,12 +24,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from remit.core.decision import Decision
-from remit.core.errors import Fenced, Malformed, NotFound
-from remit.core.event import CallOutcome
-from remit.core.identity import Principal
-from remit.core.label import Classes, Label
-from remit.core.mediation import (
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Decision
+from remit.core.decisions.mediation import (
     Answered,
     Bind,
     Bound,
@@ -42,8 +40,11 @@ from remit.core.mediation import (
     Refused,
     answer,
 )
-from remit.core.request import AccessRequest
-from remit.core.tool import Tool
+from remit.core.errors import Fenced, Malformed, NotFound
+from remit.core.evidence.event import CallOutcome
+from remit.core.identity.principals import Principal
+from remit.core.label import Classes, Label
+from remit.core.tools.tool import Tool
 from remit.ports.store import TakeBudget, Unit
 from remit.services.asked import Asked
 from remit.services.authorize import carries

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from weakref import WeakValueDictionary
 
-from remit.core.approval import Approval, ApprovalState
-from remit.core.decision import Decision
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.decisions.decision import Decision
 from remit.core.errors import Busy, Forbidden, NotFound
-from remit.core.event import Event, EventKind
-from remit.core.identity import Person
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Person
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.request import AccessRequest
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import PutApproval, Store, Unit
 from remit.services.call_events import unsensitive

@@ -8,10 +8,17 @@ from typing import Any
 
 import msgspec
 
-from remit.core.deferred import CAPABILITY, UPDATE
-from remit.core.request import AccessRequest
-from remit.core.tool import COMPLETION, INPUT, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE, ToolState
-from remit.core.workload import Confirmation
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.deferred_call import CAPABILITY, UPDATE
+from remit.core.identity.workload import Confirmation
+from remit.core.tools.tool import (
+    COMPLETION,
+    INPUT,
+    PROMPT_GET,
+    RESOURCE_READ,
+    RESOURCE_SUBSCRIBE,
+    ToolState,
+)
 from remit.ports.broker import UpstreamCredential
 from remit.ports.upstream import Call
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from remit.core.holding import MAX_WRITERS, Holding, Written, missing
-from remit.core.justification import leaves
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.flow.justification import leaves
+from remit.core.flow.stored_labels import MAX_WRITERS, Holding, Written, missing
 from remit.core.label import Trust
-from remit.core.request import AccessRequest
-from remit.core.tool import ArgumentRole, Tool
+from remit.core.tools.tool import ArgumentRole, Tool
 from remit.services.shelves import HeldUpstream
 
 Json = Any

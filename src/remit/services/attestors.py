@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from remit.core.errors import Unauthenticated
-from remit.core.workload import Attested
+from remit.core.identity.workload import Attested
 from remit.ports.attestor import Attestor, Shown
 from remit.ports.issuers import IssuedToken, IssuerUse, SignedToken
 

@@ -13,15 +13,15 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from remit.core.dpop import FIRST_PROOF
 from remit.core.drafts import MISSION, MISSION_ID
 from remit.core.errors import Conflict, RemitError, Unauthenticated
-from remit.core.event import Event, EventKind, person_changed
-from remit.core.identity import Memberships, Person
+from remit.core.evidence.event import Event, EventKind, person_changed
+from remit.core.identity.principals import Memberships, Person
+from remit.core.identity.workload import Confirmation
 from remit.core.ids import make_id
-from remit.core.resource import Resources
-from remit.core.token import AccessClaims, validate, wrong_audience
-from remit.core.workload import Confirmation
+from remit.core.oauth.access_token import AccessClaims, validate, wrong_audience
+from remit.core.oauth.dpop import FIRST_PROOF
+from remit.core.oauth.resource import Resources
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, Credential, PutCredential, Store, TakeCredential, Unit, UsePerson

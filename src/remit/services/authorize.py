@@ -19,21 +19,21 @@ from typing import Any
 
 import msgspec
 
-from remit.core.approval import Approval, ApprovalState, may_approve
-from remit.core.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.approval import Approval, ApprovalState, may_approve
+from remit.core.decisions.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
 from remit.core.errors import BudgetExhausted
-from remit.core.flow import Flow, chains, judging
-from remit.core.grant import Grant
-from remit.core.identity import Principal
+from remit.core.flow.facts import Flow, chains, judging
+from remit.core.flow.justification import Provenance
+from remit.core.flow.provenance import Index
+from remit.core.identity.principals import Principal
+from remit.core.identity.workload import Assurance
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.justification import Provenance
 from remit.core.label import Classes, Label
-from remit.core.plan import UNPLANNED, departures
-from remit.core.provenance import Index
-from remit.core.request import AccessRequest
 from remit.core.steps import Steps
-from remit.core.tool import Argument, ArgumentRole, Effect, Tier, Tool, ToolState, undescribed
-from remit.core.workload import Assurance
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.plan import UNPLANNED, departures
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tier, Tool, ToolState, undescribed
 from remit.ports.runtime import Entropy
 from remit.ports.store import Store, TakeBudget
 from remit.services.evaluations import Evaluations

@@ -10,13 +10,13 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from remit.core.field import may_write
-from remit.core.mediation import Chunk, ChunkKind
-from remit.core.number import MIN_NUMBER
-from remit.core.parsing import MAX_AT_ONCE, decoding, reading
-from remit.core.route import ReplyHead, ReplyPiece, read_piece
+from remit.core.decisions.mediation import Chunk, ChunkKind
+from remit.core.flow.records.fields import may_write
+from remit.core.flow.records.json_parsing import MAX_AT_ONCE, decoding, reading
+from remit.core.flow.values.numbers import MIN_NUMBER
 from remit.core.steps import Steps
-from remit.core.tool import Tool
+from remit.core.tools.http_api import ReplyHead, ReplyPiece, read_piece
+from remit.core.tools.tool import Tool
 
 Json = Any
 

@@ -15,13 +15,13 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from remit.core.admission import AdmissionRules, admitted, check_required, name_from
 from remit.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
-from remit.core.event import Event, person_changed
-from remit.core.finding import FindingKind
-from remit.core.identity import Memberships, Person, Role
-from remit.core.passkey import Link
-from remit.core.ticket import ProviderVisit, TerminalCode
+from remit.core.evidence.event import Event, person_changed
+from remit.core.findings.finding import FindingKind
+from remit.core.identity.admission import AdmissionRules, admitted, check_required, name_from
+from remit.core.identity.passkey import Link
+from remit.core.identity.principals import Memberships, Person, Role
+from remit.core.oauth.one_time_code import ProviderVisit, TerminalCode
 from remit.ports.change import UseCredential
 from remit.ports.people import PutLink
 from remit.ports.provider import ProvenPerson, Provider

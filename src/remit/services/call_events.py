@@ -12,14 +12,14 @@ from typing import Any
 
 import msgspec
 
-from remit.core.decision import Decision
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Decision
 from remit.core.errors import Fenced, KeyUnavailable, UpstreamUnreachable
-from remit.core.event import CallOutcome, Event, EventKind, timestamp
-from remit.core.holding import Written
-from remit.core.justification import Justification, Met
+from remit.core.evidence.event import CallOutcome, Event, EventKind, timestamp
+from remit.core.flow.justification import Justification, Met
+from remit.core.flow.stored_labels import Written
 from remit.core.label import Trust
-from remit.core.request import AccessRequest
-from remit.core.tool import ArgumentRole, Effect, Tool, fill
+from remit.core.tools.tool import ArgumentRole, Effect, Tool, fill
 from remit.services.live import LiveTask
 
 Json = Any

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from remit.core.chain import Chain, traced
 from remit.core.errors import NotFound
-from remit.core.event import EventKind
+from remit.core.evidence.chain import Chain, traced
+from remit.core.evidence.event import EventKind
 from remit.services.evidence import Evidence, readable
 
 Json = Any

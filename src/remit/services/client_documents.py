@@ -12,8 +12,13 @@ import asyncio
 from collections import OrderedDict
 from datetime import datetime, timedelta
 
-from remit.core.client import MAX_DOCUMENT_BYTES, ClientMetadata, check_client_address, read_client_metadata
 from remit.core.errors import Busy, Malformed, SourceUnavailable
+from remit.core.oauth.client_metadata import (
+    MAX_DOCUMENT_BYTES,
+    ClientMetadata,
+    check_client_address,
+    read_client_metadata,
+)
 from remit.ports.fetch import Fetch
 from remit.ports.runtime import Clock
 

@@ -14,14 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from remit.core.assertion import ProvenAssertion, verify_assertion
-from remit.core.certificate import Leaf, read_leaf
-from remit.core.client import ClientMetadata, is_client_address
-from remit.core.compact import read_compact
 from remit.core.errors import Conflict, Malformed, Unauthenticated
-from remit.core.identity import Agent, Memberships
-from remit.core.jwk import checked_public_jwk, thumbprint
-from remit.core.workload import (
+from remit.core.identity.principals import Agent, Memberships
+from remit.core.identity.workload import (
     Assurance,
     AttestationMethod,
     Attested,
@@ -30,6 +25,11 @@ from remit.core.workload import (
     KeyBinding,
     matches,
 )
+from remit.core.keys.certificate import Leaf, read_leaf
+from remit.core.keys.jwk import checked_public_jwk, thumbprint
+from remit.core.keys.jws import read_compact
+from remit.core.oauth.client_assertion import ProvenAssertion, verify_assertion
+from remit.core.oauth.client_metadata import ClientMetadata, is_client_address
 from remit.ports.attestor import ShownAssertion, ShownCertificate, ShownPeer
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, Store, Unit, UseAssertion

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from remit.core.event import Event, EventKind
-from remit.core.revocation import Closing, Closure
+from remit.core.endings.closure import Closing, Closure
+from remit.core.evidence.event import Event, EventKind
 from remit.core.scope import ScopeKind
 
 #: Tasks ended in one unit at the most; more are ended in further units, behind the same fence.

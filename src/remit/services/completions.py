@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from remit.core.revocation import Closing, Closure, Indeterminate
+from remit.core.endings.closure import Closing, Closure, Indeterminate
 from remit.core.scope import risen
-from remit.core.task import Task, TaskState
+from remit.core.tasks.task import Task, TaskState
 from remit.ports.fleet import Raised
 from remit.ports.store import PutClosure, Store, Unit
 from remit.services.closures import batches, closure_event, once, upstream_of

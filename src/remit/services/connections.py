@@ -28,11 +28,11 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from remit.core.errors import Conflict, KeyUnavailable, NotFound, RemitError, Unauthenticated
-from remit.core.event import person_changed
+from remit.core.evidence.event import person_changed
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.seal import NONCE_SIZE, seal, unseal
-from remit.core.task import NO_PERSON, Task
-from remit.core.ticket import ConnectVisit
+from remit.core.oauth.one_time_code import ConnectVisit
+from remit.core.sealing import NONCE_SIZE, seal, unseal
+from remit.core.tasks.task import NO_PERSON, Task
 from remit.ports.connector import Connector, UnfitConnection
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy

@@ -15,14 +15,20 @@ from typing import Any
 
 import msgspec
 
-from remit.core.client import ClientMetadata, check_redirect, host_of, is_client_address, redirect_registered
 from remit.core.errors import Conflict, Forbidden, Malformed, RemitError
-from remit.core.event import Event, EventKind
-from remit.core.identity import Agent, Memberships, Person
-from remit.core.task import TaskState
-from remit.core.ticket import AuthorizationRequest, ConsentCode
-from remit.core.tool import Tier
-from remit.core.workload import ClientBinding
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Agent, Memberships, Person
+from remit.core.identity.workload import ClientBinding
+from remit.core.oauth.client_metadata import (
+    ClientMetadata,
+    check_redirect,
+    host_of,
+    is_client_address,
+    redirect_registered,
+)
+from remit.core.oauth.one_time_code import AuthorizationRequest, ConsentCode
+from remit.core.tasks.task import TaskState
+from remit.core.tools.tool import Tier
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, Store, Unit
 from remit.services.browsers import Seat

@@ -19,8 +19,8 @@ from typing import Final
 import msgspec
 
 from remit.core.errors import ProofRefused, Unauthenticated
-from remit.core.token import AccessClaims
-from remit.core.workload import Confirmation
+from remit.core.identity.workload import Confirmation
+from remit.core.oauth.access_token import AccessClaims
 from remit.services.authenticate import NOTHING_PROVEN, Authenticator
 from remit.services.proofs import Proofs
 

@@ -20,12 +20,12 @@ import msgspec
 
 from remit.core.canonical import digest
 from remit.core.errors import ChangedMeanwhile, ConfigInvalid, Conflict, Forbidden, Malformed, NotFound
-from remit.core.event import Event, EventKind
-from remit.core.holding import LOOSE, ROOT, Holding, above, normal, whole
-from remit.core.identity import Person, Role
+from remit.core.evidence.event import Event, EventKind
+from remit.core.flow.stored_labels import LOOSE, ROOT, Holding, above, normal, whole
+from remit.core.identity.principals import Person, Role
 from remit.core.label import Classes, Label, Lowering, joined
-from remit.core.task import Task, TaskState
-from remit.core.tool import Effect
+from remit.core.tasks.task import Task, TaskState
+from remit.core.tools.tool import Effect
 from remit.ports.holdings import PutHolding
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, PutTask, RaiseLabel, Store, Unit

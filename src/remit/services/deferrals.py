@@ -25,13 +25,13 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.core.decision import Decision
-from remit.core.deferred import CANCEL, CAPABILITY, Standing, Status, read_standing
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Decision
+from remit.core.decisions.deferred_call import CANCEL, CAPABILITY, Standing, Status, read_standing
+from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import Busy, Malformed, RemitError, UpstreamFault
-from remit.core.event import CallOutcome, Event, EventKind, timestamp
+from remit.core.evidence.event import CallOutcome, Event, EventKind, timestamp
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.mediation import Chunk, ChunkKind
-from remit.core.request import AccessRequest
 from remit.ports.broker import UpstreamCredential
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Unit

@@ -8,15 +8,15 @@ from typing import Annotated, Any
 
 import msgspec
 
-from remit.core.constraint import Verdict, load
-from remit.core.delegation import Delegation
+from remit.core.endings.closure import Cause, Closure
 from remit.core.errors import Forbidden, Malformed, NotFound
-from remit.core.event import Event, EventKind
-from remit.core.identity import Memberships, Person
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Memberships, Person
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.revocation import Cause, Closure
 from remit.core.scope import ScopeKind
-from remit.core.task import TaskType, check_parameters
+from remit.core.tasks.delegation_record import Delegation
+from remit.core.tasks.task import TaskType, check_parameters
+from remit.core.tools.constraint import Verdict, load
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import PutDelegation, Store, Unit, UsePerson
 from remit.services.opening import check_words, may_run, may_state

@@ -17,11 +17,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from remit.core.approval import Approval, ApprovalState
+from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.endings.closure import Closing
 from remit.core.errors import Conflict
-from remit.core.revocation import Closing
 from remit.core.scope import risen
-from remit.core.task import Task
+from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock
 from remit.ports.store import PutApproval, Store, Unit
 from remit.services.approvals import Approvals

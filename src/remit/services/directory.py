@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
+from remit.core.endings.closure import Cause
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden, Malformed, NotFound
-from remit.core.event import Event, EventKind
-from remit.core.finding import Finding, FindingKind
-from remit.core.identity import TEAM, Agent, AgentState, Memberships, Person, Role
+from remit.core.evidence.event import Event, EventKind
+from remit.core.findings.finding import Finding, FindingKind
+from remit.core.identity.principals import TEAM, Agent, AgentState, Memberships, Person, Role
+from remit.core.identity.workload import Binding, checked_binding, workload_of
 from remit.core.ids import check_name, check_subject
-from remit.core.revocation import Cause
 from remit.core.scope import ScopeKind
-from remit.core.workload import Binding, checked_binding, workload_of
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, PutAgent, PutPerson, Store, Unit, UsePerson
 from remit.services.findings import Findings

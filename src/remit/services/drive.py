@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The driver of `core.mediation`: does the work of each step, in the order that the machine asks for.
+"""The driver of `core.decisions.mediation`: does the work of each step, in the order that the machine asks
+for.
 
 One `Drive` takes one call through the nine steps. It holds no rule of its own: who may do what stands in
 `authorize`, what an end means in `live` and `revocations`.
@@ -14,11 +15,9 @@ from typing import Final
 
 import msgspec
 
-from remit.core.decision import Decision, Outcome, overtaken
-from remit.core.errors import Conflict, NotFound, RemitError, UpstreamUnreachable
-from remit.core.identity import Principal
-from remit.core.label import Classes, Label
-from remit.core.mediation import (
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Decision, Outcome, overtaken
+from remit.core.decisions.mediation import (
     Bind,
     Bound,
     Chunk,
@@ -48,9 +47,11 @@ from remit.core.mediation import (
     mediate,
     step_of,
 )
-from remit.core.request import AccessRequest
-from remit.core.token import AccessClaims
-from remit.core.tool import Effect, Tool
+from remit.core.errors import Conflict, NotFound, RemitError, UpstreamUnreachable
+from remit.core.identity.principals import Principal
+from remit.core.label import Classes, Label
+from remit.core.oauth.access_token import AccessClaims
+from remit.core.tools.tool import Effect, Tool
 from remit.ports.broker import UpstreamCredential
 from remit.ports.store import Change, ConsumeApproval, Unit
 from remit.ports.upstream import Call, Exchange

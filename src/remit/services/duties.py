@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import enum
 
-from remit.core.approval import Approval
+from remit.core.decisions.approval import Approval
+from remit.core.endings.closure import Closure
 from remit.core.errors import Forbidden, NotFound
-from remit.core.identity import Agent, Person, Role
-from remit.core.revocation import Closure
-from remit.core.task import Task
+from remit.core.identity.principals import Agent, Person, Role
+from remit.core.tasks.task import Task
 
 
 class Duty(enum.StrEnum):

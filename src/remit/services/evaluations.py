@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 
-from remit.core.decision import PolicyAnswer
-from remit.core.request import AccessRequest
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import PolicyAnswer
 from remit.ports.policy import LoadedPolicy
 
 Waiting = tuple[LoadedPolicy, AccessRequest, "asyncio.Future[PolicyAnswer]"]

@@ -8,11 +8,18 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from remit.core.checkpoint import Checkpoint, LogProof, Note, VerifierKey, open_checkpoint, sign_checkpoint
 from remit.core.errors import Conflict, HeadMissing, Malformed, NotFound, VerificationFailed
-from remit.core.event import Event, EventKind
-from remit.core.export import checkpoint_line, event_line, header_line, read_leaf
-from remit.core.merkle import leaf_hash, verify_consistency
+from remit.core.evidence.checkpoint import (
+    Checkpoint,
+    LogProof,
+    Note,
+    VerifierKey,
+    open_checkpoint,
+    sign_checkpoint,
+)
+from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.export import checkpoint_line, event_line, header_line, read_leaf
+from remit.core.evidence.merkle import leaf_hash, verify_consistency
 from remit.ports.keys import CheckpointKeys
 from remit.ports.log import Head, HeadKeeper
 from remit.ports.runtime import Clock

@@ -5,7 +5,7 @@
    that it is bound to was proven by who shows it
 2. without an actor token and for its own agent: the same task, for the resources that are asked for
 3. with the actor token of another agent, bound to its key, or shown by one: a child task of that agent, which
-   narrows (`core.child`). The new token is bound to the key of whoever will use it
+   narrows (`core.tasks.delegated_task`). The new token is bound to the key of whoever will use it
 4. nothing widens: what is asked for beyond the parent is refused, never cut silently
 5. what was issued under a grant is taken back with it, the new token too (RFC 7009 section 2.1)
 """
@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from remit.core.errors import Malformed, Unauthenticated
-from remit.core.identity import Memberships
-from remit.core.mission import asked_grants
-from remit.core.token import AGENT_SCOPE, AccessClaims
-from remit.core.workload import Attested, Confirmation
+from remit.core.identity.principals import Memberships
+from remit.core.identity.workload import Attested, Confirmation
+from remit.core.oauth.access_token import AGENT_SCOPE, AccessClaims
+from remit.core.oauth.mission import asked_grants
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.authenticate import Authenticator

@@ -18,13 +18,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from remit.core.errors import Conflict, Malformed
-from remit.core.event import Event, EventKind
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.workload import Confirmation
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.issued import RefreshToken, TokenFamily
-from remit.core.task import Task
-from remit.core.ticket import ConsentCode, Ticket
-from remit.core.token import AccessClaims
-from remit.core.workload import Confirmation
+from remit.core.oauth.access_token import AccessClaims
+from remit.core.oauth.one_time_code import ConsentCode, Ticket
+from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
+from remit.core.tasks.task import Task
 from remit.ports.issued import PutFamily, PutRefreshToken, UseRefreshToken, Withdraw
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, Store, Unit

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from remit.core.errors import NotFound
-from remit.core.event import Event, EventKind
-from remit.core.finding import Finding, FindingKind, FindingState, finding_id, seen_again, settled
+from remit.core.evidence.event import Event, EventKind
+from remit.core.findings.finding import Finding, FindingKind, FindingState, finding_id, seen_again, settled
 from remit.ports.runtime import Clock
 from remit.ports.store import PutFinding, Store, Unit
 

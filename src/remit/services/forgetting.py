@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from remit.core.endings.closure import Cause
 from remit.core.errors import Conflict, NotFound
-from remit.core.revocation import Cause
-from remit.core.task import Task, TaskState
+from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.delegations import Delegations

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from remit.core.mission import authority_hash, authority_set
-from remit.core.resource import Resources
-from remit.core.task import Task
+from remit.core.oauth.mission import authority_hash, authority_set
+from remit.core.oauth.resource import Resources
+from remit.core.tasks.task import Task
 from remit.ports.upstream import HttpUpstream
 from remit.services.among import reactions_of, remains_of, roster_of, spent_of, standing_among, waking_of
 from remit.services.answer import Answers

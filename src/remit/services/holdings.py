@@ -22,8 +22,9 @@ from typing import Any
 
 import msgspec
 
+from remit.core.decisions.access_request import AccessRequest
 from remit.core.errors import Busy, Conflict
-from remit.core.holding import (
+from remit.core.flow.stored_labels import (
     LOOSE,
     MAX_WRITERS,
     ROOT,
@@ -39,8 +40,7 @@ from remit.core.holding import (
     stained,
 )
 from remit.core.label import Classes, Label, Trust, joined, worst
-from remit.core.request import AccessRequest
-from remit.core.tool import RESERVED_OPERATIONS, Effect, Tool
+from remit.core.tools.tool import RESERVED_OPERATIONS, Effect, Tool
 from remit.ports.fleet import CheckHoldings, Fleet
 from remit.ports.holdings import DropHolding, PutHolding
 from remit.ports.runtime import Clock
@@ -148,7 +148,9 @@ class Holdings:
         return self._crossing(request)
 
     def stained(self, tool: Tool, label: Label, classes: Classes) -> Tool:
-        """Give a tool as it is where data with this label lies in its upstream (`core.holding.stained`)."""
+        """Give a tool as it is where data with this label lies in its upstream
+        (`core.flow.stored_labels.stained`).
+        """
         shelf = self.shelves.of(tool.upstream)
         return stained(tool, label, classes, marked=shelf is not None and shelf.marks is not None)
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from remit.core.drafts import ID_JAG_HEADER_TYPE
 from remit.core.errors import Conflict, Malformed, Unauthenticated
-from remit.core.identity import Memberships, Person
-from remit.core.token import label_in
+from remit.core.identity.principals import Memberships, Person
+from remit.core.oauth.access_token import label_in
 from remit.ports.issuers import IssuedToken, IssuerUse, TrustedIssuers
 from remit.ports.store import Store, Unit, UseAssertion
 from remit.services.authenticate import secret_digest

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+from remit.core.endings.closure import Indeterminate
 from remit.core.errors import Fenced, OutOfForce
-from remit.core.revocation import Indeterminate
 from remit.core.scope import risen
-from remit.core.task import Task
+from remit.core.tasks.task import Task
 
 
 class LiveCall:

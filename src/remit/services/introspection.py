@@ -13,9 +13,9 @@ from typing import Any
 
 from remit.core.drafts import AUTHORITY_HASH, MISSION, MISSION_ID, MISSION_ISSUER, MISSION_STATE
 from remit.core.errors import Fenced, NotFound, Unauthenticated
-from remit.core.mission import authority_set
-from remit.core.task import TaskState
-from remit.core.token import LABEL_CLAIM, AccessClaims
+from remit.core.oauth.access_token import LABEL_CLAIM, AccessClaims
+from remit.core.oauth.mission import authority_set
+from remit.core.tasks.task import TaskState
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.authenticate import Authenticator, secret_digest

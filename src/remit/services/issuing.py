@@ -22,19 +22,19 @@ from cryptography.x509 import load_der_x509_certificate
 
 from remit.core.canonical import encode
 from remit.core.errors import ChangedMeanwhile, Forbidden, Unauthenticated
-from remit.core.event import Event, EventKind
-from remit.core.identity import Agent
-from remit.core.ids import ID_BYTES, make_id
-from remit.core.key import KeyKind
-from remit.core.spiffe import JwtSvid, TrustAnchors, check_jwt_svid, read_bundle
-from remit.core.svid import (
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Agent
+from remit.core.identity.spiffe import JwtSvid, TrustAnchors, check_jwt_svid, read_bundle
+from remit.core.identity.svid import (
     JWT_SVID_TYPE,
     SERIAL_BYTES,
     TrustBundle,
     jwt_svid_claims,
     workload_certificate,
 )
-from remit.core.workload import LocalBinding, SpiffeBinding, local_workload
+from remit.core.identity.workload import LocalBinding, SpiffeBinding, local_workload
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.keys.own_keys import KeyKind
 from remit.ports.attestor import ShownPeer
 from remit.ports.change import CheckValue
 from remit.ports.keys import AuthorityKeys, TokenKeys

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import msgspec
 
+from remit.core.endings.closure import Closing
 from remit.core.errors import KeyUnavailable, RemitError
-from remit.core.event import Event, EventKind
+from remit.core.evidence.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.revocation import Closing
-from remit.core.seal import NONCE_SIZE, seal, unseal
-from remit.core.task import Task
+from remit.core.sealing import NONCE_SIZE, seal, unseal
+from remit.core.tasks.task import Task
 from remit.ports.broker import Broker, LeaseWanted, Shared, Tracing, Unfit, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy

@@ -31,10 +31,10 @@ from typing import Any, Final
 
 import msgspec
 
+from remit.core.endings.closure import Closing, Closure
 from remit.core.errors import KeyUnavailable, NothingDone, RemitError
-from remit.core.event import Event, EventKind, timestamp
-from remit.core.revocation import Closing, Closure
-from remit.core.task import Task
+from remit.core.evidence.event import Event, EventKind, timestamp
+from remit.core.tasks.task import Task
 from remit.ports.broker import Broker, LeaseWanted, Probe, Replaceable, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy

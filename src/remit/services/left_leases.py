@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
+from remit.core.endings.closure import Closing
 from remit.core.errors import Conflict, NotFound
-from remit.core.revocation import Closing
 from remit.ports.broker import Broker
 from remit.ports.store import Store
 from remit.services.gone_broker import GoneBroker

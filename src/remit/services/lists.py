@@ -23,15 +23,15 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from remit.core.destination import within
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.mediation import Delivery
+from remit.core.flow.values.destination import within
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.label import Label, Trust
-from remit.core.mediation import Delivery
-from remit.core.plan import tools_of
-from remit.core.request import AccessRequest
+from remit.core.oauth.access_token import AccessClaims
 from remit.core.steps import finish
-from remit.core.token import AccessClaims
-from remit.core.tool import PROMPT_GET, RESOURCE_READ, Effect, Tool, ToolState
+from remit.core.tasks.plan import tools_of
+from remit.core.tools.tool import PROMPT_GET, RESOURCE_READ, Effect, Tool, ToolState
 from remit.ports.runtime import Entropy
 from remit.ports.store import TakeBudget, Unit
 from remit.services.authorize import carries

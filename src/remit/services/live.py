@@ -15,12 +15,12 @@ from operator import attrgetter
 from typing import Any
 
 from remit.core.errors import Elsewhere, Fenced, NotFound, Unauthenticated
-from remit.core.identity import Agent, Memberships
+from remit.core.flow.provenance import KEY_BYTES
+from remit.core.identity.principals import Agent, Memberships
 from remit.core.label import Classes
-from remit.core.provenance import KEY_BYTES
+from remit.core.oauth.access_token import AccessClaims
 from remit.core.scope import risen
-from remit.core.task import Budgets, Task, TaskState
-from remit.core.token import AccessClaims
+from remit.core.tasks.task import Budgets, Task, TaskState
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, CheckFence, Store
 from remit.services.accounts import drawn_from, own_accounts

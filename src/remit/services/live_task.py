@@ -11,18 +11,18 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.core.child import account_of
+from remit.core.decisions.access_request import AccessRequest
 from remit.core.errors import BudgetExhausted, Busy, Conflict
-from remit.core.grant import Grant
-from remit.core.identity import Agent
+from remit.core.flow.provenance import Index
+from remit.core.flow.stated_amounts import joined, payments
+from remit.core.identity.principals import Agent
 from remit.core.label import Classes, Label
-from remit.core.owed import joined, payments
-from remit.core.plan import Plan
-from remit.core.provenance import Index
-from remit.core.request import AccessRequest
-from remit.core.task import Budgets, Task
-from remit.core.token import AccessClaims
-from remit.core.tool import RESERVED_OPERATIONS, Tool, ToolState
+from remit.core.oauth.access_token import AccessClaims
+from remit.core.tasks.delegated_task import account_of
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.plan import Plan
+from remit.core.tasks.task import Budgets, Task
+from remit.core.tools.tool import RESERVED_OPERATIONS, Tool, ToolState
 from remit.ports.store import TakeBudget, Usage
 from remit.services.accounts import Ceilings, Drawn, added, ceilings, own_accounts, used_up
 from remit.services.in_hand import LiveCall

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Protocol
 
+from remit.core.endings.closure import Cause, Lock
 from remit.core.errors import Forbidden, NotFound
-from remit.core.identity import TEAM, Person
-from remit.core.revocation import Cause, Lock
+from remit.core.identity.principals import TEAM, Person
 from remit.core.scope import EVERYTHING, ScopeKind, scope
 from remit.ports.store import Store
 from remit.services.revocations import Revocations

@@ -11,8 +11,8 @@ import logging
 from typing import Any, Final
 
 from remit.core.errors import VerificationFailed
-from remit.core.finding import FindingKind
-from remit.core.merkle import Frontier, new_tile_nodes
+from remit.core.evidence.merkle import Frontier, new_tile_nodes
+from remit.core.findings.finding import FindingKind
 from remit.ports.log import Head
 from remit.ports.store import Entry, Store
 from remit.services.evidence import Evidence, is_as_recorded, readable

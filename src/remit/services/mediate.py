@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from remit.core.decisions.mediation import Answered, End, Machine, resume
 from remit.core.errors import RemitError
-from remit.core.mediation import Answered, End, Machine, resume
 from remit.services.asked import Asked
 from remit.services.deferrals import DeferredCall
 from remit.services.drive import Drive
@@ -27,7 +27,7 @@ class Mediator:
     async def run(self, asked: Asked, sink: Sink, machine: Machine | None = None) -> End:
         """Take one call to its end; a fault ends it and is raised with the step where it arose.
 
-        `machine` stands in for `core.mediation.mediate()`, for whoever wants to see what it needs.
+        `machine` stands in for `core.decisions.mediation.mediate()`, for whoever wants to see what it needs.
         """
         try:
             end = await Drive(self._parts, asked, sink).run(machine)

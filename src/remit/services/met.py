@@ -8,8 +8,8 @@ whatever is not of the intent is unknown from then on.
 
 from __future__ import annotations
 
-from remit.core.provenance import Index
-from remit.core.task import Task
+from remit.core.flow.provenance import Index
+from remit.core.tasks.task import Task
 
 
 def begun(task: Task, key: bytes, *, calls: int, above: Index | None) -> Index:

@@ -17,8 +17,8 @@ from typing import Any, Final
 import msgspec
 
 from remit.core.errors import Malformed, RemitError
-from remit.core.event import Event, EventKind
-from remit.core.notice import USUAL_KINDS, notice_id
+from remit.core.evidence.event import Event, EventKind
+from remit.core.signals.outgoing_event import USUAL_KINDS, notice_id
 from remit.ports.notifier import Notification, Notifier
 from remit.ports.runtime import Clock
 from remit.ports.store import Entry, Store, Unit

@@ -22,14 +22,14 @@ from typing import Any, Final
 
 import msgspec
 
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.mediation import Chunk, ChunkKind, Delivery
 from remit.core.errors import Conflict
-from remit.core.event import Event
+from remit.core.evidence.event import Event
+from remit.core.flow.records.record import with_fields
 from remit.core.label import Classes, Label, Trust
-from remit.core.mediation import Chunk, ChunkKind, Delivery
-from remit.core.record import with_fields
-from remit.core.request import AccessRequest
-from remit.core.route import ReplyPiece
-from remit.core.tool import Tool
+from remit.core.tools.http_api import ReplyPiece
+from remit.core.tools.tool import Tool
 from remit.ports.holdings import JoinLabels
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, RaiseLabel, Store, Unit

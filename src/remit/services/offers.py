@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from remit.core.canonical import digest
-from remit.core.constraint import load
 from remit.core.errors import ConfigInvalid, Malformed, NotFound
-from remit.core.task import TaskType
-from remit.core.tool import RESERVED_OPERATIONS, Effect, Tier, Tool
+from remit.core.tasks.task import TaskType
+from remit.core.tools.constraint import load
+from remit.core.tools.tool import RESERVED_OPERATIONS, Effect, Tier, Tool
 
 Json = Any
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from remit.core.constraint import Verdict, load
-from remit.core.delegation import Delegation
 from remit.core.errors import ConfigInvalid, Forbidden, Malformed
-from remit.core.grant import Grant, narrow
-from remit.core.identity import Agent, Person
-from remit.core.plan import Plan, PlanWish, read_plan
-from remit.core.task import Budgets, TaskType, check_parameters, person_of
-from remit.core.tool import RESERVED_OPERATIONS
+from remit.core.identity.principals import Agent, Person
+from remit.core.tasks.delegation_record import Delegation
+from remit.core.tasks.grant import Grant, narrow
+from remit.core.tasks.plan import Plan, PlanWish, read_plan
+from remit.core.tasks.task import Budgets, TaskType, check_parameters, person_of
+from remit.core.tools.constraint import Verdict, load
+from remit.core.tools.tool import RESERVED_OPERATIONS
 
 Json = Any
 
@@ -26,9 +26,9 @@ MAX_GOAL_CHARS = 8_000
 class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is asked for when a task is opened.
 
-    `plan` lists what the work will need, tools and where known their arguments (`core.plan`). `lease_s` above
-    0 makes the task end unless it is renewed in time, `idle_s` when it was not used for that many seconds.
-    `manifest_digest` is what the agent says that it is made of.
+    `plan` lists what the work will need, tools and where known their arguments (`core.tasks.plan`). `lease_s`
+    above 0 makes the task end unless it is renewed in time, `idle_s` when it was not used for that many
+    seconds. `manifest_digest` is what the agent says that it is made of.
     """
 
     agent: str

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from remit.core.errors import Busy
-from remit.core.task import Task, TaskState
+from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.pace import Pace

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from remit.core.finding import FindingKind
-from remit.core.identity import Memberships
-from remit.core.key import KeyKind
-from remit.core.replica import Replica
+from remit.core.findings.finding import FindingKind
+from remit.core.identity.principals import Memberships
+from remit.core.keys.own_keys import KeyKind
+from remit.core.replicas.replica import Replica
 from remit.ports.broker import Broker
 from remit.ports.fetch import Fetch
 from remit.ports.fleet import Fleet

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from remit.core.finding import FindingKind, FindingState
-from remit.core.identity import TEAM, Agent, AgentState, Person
-from remit.core.revocation import Cause
+from remit.core.endings.closure import Cause
+from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.identity.principals import TEAM, Agent, AgentState, Person
 from remit.core.scope import ScopeKind, scope
 from remit.services.findings import Findings
 from remit.services.revocations import Revocations

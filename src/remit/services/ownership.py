@@ -11,8 +11,8 @@ import asyncio
 from functools import partial
 
 from remit.core.errors import Elsewhere
-from remit.core.event import Event, EventKind
-from remit.core.task import Task
+from remit.core.evidence.event import Event, EventKind
+from remit.core.tasks.task import Task
 from remit.ports.fleet import HoldTask, LeaveTask, TakeTask, owner_key
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, Store, Unit

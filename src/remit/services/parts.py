@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, get_args
 
-from remit.core.mediation import Delivery, Need
+from remit.core.decisions.mediation import Delivery, Need
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.ports.upstream import Upstream

@@ -16,7 +16,6 @@ from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from remit.core import passing
 from remit.core.errors import (
     Elsewhere,
     Malformed,
@@ -25,10 +24,11 @@ from remit.core.errors import (
     StoreUnavailable,
     UpstreamUnreachable,
 )
-from remit.core.passing import Numbers, Passage, Seen
-from remit.core.replica import Replica
+from remit.core.replicas import forwarding as passing
+from remit.core.replicas.forwarding import Numbers, Passage, Seen
+from remit.core.replicas.replica import Replica
 from remit.core.scope import ScopeKind
-from remit.core.task import Task
+from remit.core.tasks.task import Task
 from remit.ports.fleet import Raised
 from remit.ports.keys import SealingKeys
 from remit.ports.passing import PassedRequest, Passer

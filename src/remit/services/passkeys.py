@@ -13,12 +13,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from remit.core.client import is_ip_address
 from remit.core.errors import Conflict, Forbidden, Malformed, Unauthenticated
-from remit.core.event import Event, person_changed
-from remit.core.identity import Person
-from remit.core.passkey import Passkey
-from remit.core.ticket import Ceremony
+from remit.core.evidence.event import Event, person_changed
+from remit.core.identity.passkey import Passkey
+from remit.core.identity.principals import Person
+from remit.core.oauth.client_metadata import is_ip_address
+from remit.core.oauth.one_time_code import Ceremony
 from remit.ports.change import UseCredential
 from remit.ports.people import DropPasskey, PutPasskey, UsePasskey
 from remit.ports.runtime import Clock, Entropy

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from remit.core.client import LOOPBACK
+from remit.core.oauth.client_metadata import LOOPBACK
 from remit.services.approvals import Approvals
 from remit.services.authenticate import Authenticator
 from remit.services.browsers import Browsers

@@ -15,13 +15,13 @@ from typing import Any
 
 import msgspec
 
-from remit.core.approval import may_approve
 from remit.core.canonical import digest
+from remit.core.decisions.approval import may_approve
+from remit.core.endings.closure import Cause
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden
-from remit.core.event import Event, person_changed
-from remit.core.finding import Finding, FindingKind, finding_id
-from remit.core.identity import Person, Role
-from remit.core.revocation import Cause
+from remit.core.evidence.event import Event, person_changed
+from remit.core.findings.finding import Finding, FindingKind, finding_id
+from remit.core.identity.principals import Person, Role
 from remit.core.scope import ScopeKind, scope
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, EndCredentials, PutPerson, PutValue, Store, Unit

@@ -20,25 +20,17 @@ from typing import Any
 
 import msgspec
 
-from remit.core.decision import Decision, Outcome, Reason
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Decision, Outcome, Reason
 from remit.core.errors import Forbidden
-from remit.core.event import Event, EventKind
-from remit.core.flow import Flow, FlowFacts
-from remit.core.identity import Actor, Principal
+from remit.core.evidence.event import Event, EventKind
+from remit.core.flow.facts import Flow, FlowFacts
+from remit.core.identity.principals import Actor, Principal
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.label import Trust
-from remit.core.plan import (
-    PLAN_GRANT,
-    PLAN_TOOL,
-    Plan,
-    PlanWish,
-    extended,
-    read_plan,
-    within,
-)
-from remit.core.request import AccessRequest
-from remit.core.task import Task, TaskState
-from remit.core.token import AccessClaims
+from remit.core.oauth.access_token import AccessClaims
+from remit.core.tasks.plan import PLAN_GRANT, PLAN_TOOL, Plan, PlanWish, extended, read_plan, within
+from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, CheckFence, ConsumeApproval, PutTask, Store, Unit
 from remit.services.approvals import Approvals

@@ -20,10 +20,10 @@ from datetime import datetime
 import msgspec
 
 from remit.core.errors import Forbidden, NotFound, Unauthenticated
-from remit.core.identity import Actor, Agent, Memberships, Principal
-from remit.core.task import Task, TaskState
-from remit.core.token import AccessClaims
-from remit.core.workload import Assurance, Confirmation
+from remit.core.identity.principals import Actor, Agent, Memberships, Principal
+from remit.core.identity.workload import Assurance, Confirmation
+from remit.core.oauth.access_token import AccessClaims
+from remit.core.tasks.task import Task, TaskState
 from remit.ports.store import Store
 from remit.services.authenticate import Authenticator
 

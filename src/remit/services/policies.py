@@ -15,12 +15,12 @@ from typing import Final
 
 import msgspec
 
-from remit.core.bundle import Bundle
 from remit.core.errors import Busy, ConfigInvalid
-from remit.core.event import Event, EventKind
-from remit.core.identity import Agent, Memberships
-from remit.core.plan import PLAN_TOOL
-from remit.core.tool import Tool
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Agent, Memberships
+from remit.core.policy.bundle import Bundle
+from remit.core.tasks.plan import PLAN_TOOL
+from remit.core.tools.tool import Tool
 from remit.ports.policy import LoadedPolicy, PolicyEngine, Problem
 from remit.ports.runtime import Clock
 from remit.ports.store import PutValue, Store, Unit

@@ -15,9 +15,9 @@ import hashlib
 import hmac
 from typing import Final
 
-from remit.core.dpop import ALGORITHMS, FIRST_PROOF, MAX_AGE_S, token_hash, verify_proof
 from remit.core.errors import ProofRefused
-from remit.core.workload import Confirmation
+from remit.core.identity.workload import Confirmation
+from remit.core.oauth.dpop import ALGORITHMS, FIRST_PROOF, MAX_AGE_S, token_hash, verify_proof
 from remit.ports.runtime import Clock, Entropy
 
 __all__ = ["ALGORITHMS", "NONCE_HEADER", "PROOF_HEADER", "Proofs"]

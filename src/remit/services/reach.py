@@ -17,19 +17,19 @@ from typing import Final
 
 import msgspec
 
-from remit.core.bundle import Bundle
-from remit.core.decision import PolicyAnswer, RuleRef
-from remit.core.flow import Flow, FlowFacts
-from remit.core.grant import Grant
-from remit.core.identity import Actor, Agent, AgentState, Principal
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import PolicyAnswer, RuleRef
+from remit.core.flow.facts import Flow, FlowFacts
+from remit.core.identity.principals import Actor, Agent, AgentState, Principal
+from remit.core.identity.workload import Assurance, Confirmation
 from remit.core.ids import DEFAULT_TENANT
 from remit.core.label import Classes, Trust
-from remit.core.plan import PLAN_TOOL
-from remit.core.reach import CredentialSources, Guard, Openness, ReachSurvey, StaticCall
-from remit.core.request import AccessRequest
-from remit.core.task import Ancestor, Intent, Task, TaskType
-from remit.core.tool import ArgumentRole, Tool
-from remit.core.workload import Assurance, Confirmation
+from remit.core.policy.bundle import Bundle
+from remit.core.policy.reach import CredentialSources, Guard, Openness, ReachSurvey, StaticCall
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.plan import PLAN_TOOL
+from remit.core.tasks.task import Ancestor, Intent, Task, TaskType
+from remit.core.tools.tool import ArgumentRole, Tool
 from remit.ports.policy import LoadedPolicy, PolicyEngine
 
 #: What no rule may be counted on for: it is known with the call alone.
@@ -80,7 +80,7 @@ def _speaks(text: str, tool: Tool) -> bool:
 
 
 class PolicyJudge:
-    """Says what policies hold of a call before it is made (`core.reach.Judge`)."""
+    """Says what policies hold of a call before it is made (`core.policy.reach.Judge`)."""
 
     def __init__(
         self,

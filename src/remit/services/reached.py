@@ -11,7 +11,7 @@ from datetime import datetime
 
 import msgspec
 
-from remit.core.event import Event, EventKind
+from remit.core.evidence.event import Event, EventKind
 from remit.ports.runtime import Clock
 from remit.ports.store import Store, Unit
 

@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from remit.core.bundle import Bundle
+from remit.core.endings.closure import Closing, Closure
 from remit.core.errors import RemitError
-from remit.core.revocation import Closing, Closure
+from remit.core.policy.bundle import Bundle
 from remit.core.scope import risen
 from remit.ports.fleet import FenceAck, Raised, Sight
 from remit.ports.runtime import Clock

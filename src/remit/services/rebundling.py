@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import msgspec
 
-from remit.core.bundle import Bundle
+from remit.core.endings.closure import Cause
 from remit.core.errors import Conflict
-from remit.core.event import Event, EventKind
-from remit.core.identity import Agent, Memberships
-from remit.core.revocation import Cause
-from remit.core.task import NO_PERSON, Task, TaskState
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Agent, Memberships
+from remit.core.policy.bundle import Bundle
+from remit.core.tasks.task import NO_PERSON, Task, TaskState
 from remit.ports.runtime import Clock
 from remit.ports.store import PutTask, Store, Unit
 from remit.services.live import Live

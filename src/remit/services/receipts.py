@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
+from remit.core.endings.closure import Closure
 from remit.core.errors import Busy, NotFound
-from remit.core.event import EventKind
-from remit.core.export import checkpoint_line, event_line, header_line
-from remit.core.receipt import ABOUT_LEASES
-from remit.core.revocation import Closure
+from remit.core.evidence.event import EventKind
+from remit.core.evidence.export import checkpoint_line, event_line, header_line
+from remit.core.evidence.receipt import ABOUT_LEASES
 from remit.ports.runtime import Clock
 from remit.ports.store import Entry, Store
 from remit.services.evidence import Evidence
@@ -64,7 +64,7 @@ class Receipts:
             raise Busy("other receipts are being looked for", way_out="ask again in a second")
 
     async def lines(self, closure: Closure) -> AsyncIterator[bytes]:
-        """Give the lines of a receipt; `core.export` says what they are, and verifies them."""
+        """Give the lines of a receipt; `core.evidence.export` says what they are, and verifies them."""
         self._looking += 1
         try:
             made, found = await self._entries(closure)

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from remit.core.event import Event, EventKind
+from remit.core.evidence.event import Event, EventKind
 from remit.ports.runtime import Clock
 from remit.ports.store import Store, Unit
 from remit.services.late import LateOutcomes

@@ -18,9 +18,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from remit.core.endings.closure import Indeterminate
 from remit.core.errors import Elsewhere
-from remit.core.event import CallOutcome, Event, EventKind
-from remit.core.revocation import Indeterminate
+from remit.core.evidence.event import CallOutcome, Event, EventKind
 from remit.ports.fleet import Fleet, Raised
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, PutValue, Store, Unit

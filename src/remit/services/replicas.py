@@ -23,11 +23,11 @@ from typing import Protocol
 
 import msgspec
 
+from remit.core.endings.closure import Closing, Indeterminate
 from remit.core.errors import Conflict, OutOfForce, RemitError, StoreUnavailable
-from remit.core.event import Event, EventKind
+from remit.core.evidence.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.replica import Acknowledgement, OwnLease, Replica, Watch, longest_s, outlived_s
-from remit.core.revocation import Closing, Indeterminate
+from remit.core.replicas.replica import Acknowledgement, OwnLease, Replica, Watch, longest_s, outlived_s
 from remit.ports.fleet import Bury, FenceAck, Fleet, Raised, Sight
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store, Unit

@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import NotFound
-from remit.core.identity import Actor, Principal
-from remit.core.plan import tools_of
+from remit.core.identity.principals import Actor, Principal
+from remit.core.identity.workload import Confirmation
 from remit.core.steps import finish
-from remit.core.task import Task, TaskState
-from remit.core.tool import Tier, ToolState
-from remit.core.workload import Confirmation
+from remit.core.tasks.plan import tools_of
+from remit.core.tasks.task import Task, TaskState
+from remit.core.tools.tool import Tier, ToolState
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.authorize import Authorizer

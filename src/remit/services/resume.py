@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looking after a deferred call: how it stands, or that it is to be cancelled (`core.mediation.resume`).
+"""Looking after a deferred call: how it stands, or that it is to be cancelled
+(`core.decisions.mediation.resume`).
 
 1. identify: the token, as for every call
 2. bind: the task; and the call, which must be one that goes on in this very task. One look at a time
@@ -15,9 +16,9 @@ from __future__ import annotations
 
 import msgspec
 
-from remit.core.deferred import ACKNOWLEDGED, CANCEL, Standing, Status
-from remit.core.errors import Fenced, NotFound
-from remit.core.mediation import (
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.deferred_call import ACKNOWLEDGED, CANCEL, Standing, Status
+from remit.core.decisions.mediation import (
     Bind,
     Bound,
     Chunk,
@@ -32,7 +33,7 @@ from remit.core.mediation import (
     Resume,
     Resumed,
 )
-from remit.core.request import AccessRequest
+from remit.core.errors import Fenced, NotFound
 from remit.ports.store import TakeBudget, Unit
 from remit.ports.upstream import Call
 from remit.services.asked import Asked, look_call

@@ -26,12 +26,12 @@ from typing import Final
 
 import msgspec
 
+from remit.core.endings.closure import Cause, Closure, Ending, Lock
 from remit.core.errors import NotFound, RemitError
-from remit.core.event import Event, EventKind
+from remit.core.evidence.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.revocation import Cause, Closure, Ending, Lock
 from remit.core.scope import EVERYTHING, ScopeKind, risen, scope
-from remit.core.task import Task, TaskState
+from remit.core.tasks.task import Task, TaskState
 from remit.ports.fleet import Raised
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, PutValue, RaiseFence, Store, Unit

@@ -7,7 +7,7 @@ restart: what is not of their intent is unknown. Whoever reads without end so lo
 
 from __future__ import annotations
 
-from remit.core.provenance import KEY_BYTES
+from remit.core.flow.provenance import KEY_BYTES
 from remit.ports.runtime import Entropy
 from remit.services.live import Live, LiveTask
 from remit.services.met import begun

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
-from remit.core.replica import Replica
-from remit.core.task import Task
+from remit.core.replicas.replica import Replica
+from remit.core.tasks.task import Task
 from remit.ports.fleet import Fleet
 from remit.services.ownership import root_of
 from remit.services.policies import Policies

@@ -28,8 +28,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from remit.core.errors import KeyUnavailable, RemitError
-from remit.core.event import Event, EventKind
-from remit.core.seal import NONCE_SIZE, seal, unseal
+from remit.core.evidence.event import Event, EventKind
+from remit.core.sealing import NONCE_SIZE, seal, unseal
 from remit.ports.broker import Probe
 from remit.ports.keys import SealingKeys
 from remit.ports.rotating import Keep, Rotating

@@ -25,8 +25,8 @@ from datetime import timedelta
 from cryptography.x509 import load_der_x509_certificate
 
 from remit.core.errors import ChangedMeanwhile, Conflict, NotFound
-from remit.core.event import Event, EventKind
-from remit.core.key import HeldKey, KeyKind, KeyStanding
+from remit.core.evidence.event import Event, EventKind
+from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
 from remit.ports.change import CheckValue
 from remit.ports.keys import AuthorityKeys, CheckpointKeys, RotatingKeys, SealingKeys, TokenKeys
 from remit.ports.runtime import Clock

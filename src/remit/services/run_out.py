@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from remit.core.endings.closure import Cause
 from remit.core.errors import Elsewhere, NotFound
-from remit.core.revocation import Cause
-from remit.core.task import Task, TaskState
+from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.live import Live

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scrubbing: a credential that an upstream sends back does not reach the agent.
 
-It is found in each way in which those who were sent it write it (`core.echoed`): as it is, in the escapes of
-JSON, HTML, addresses and mail, within each other, in base64, and as bytes, by lines or not. This is
-against servers that echo what they were sent, in a debug header or an error; one that wants to tell its
+It is found in each way in which those who were sent it write it (`core.flow.values.echoes`): as it is, in the
+escapes of JSON, HTML, addresses and mail, within each other, in base64, and as bytes, by lines or not. This
+is against servers that echo what they were sent, in a debug header or an error; one that wants to tell its
 credential to the agent can write it in a way of its own.
 """
 
@@ -15,10 +15,10 @@ from typing import Final
 
 import msgspec
 
-from remit.core.echoed import Echoes
-from remit.core.mediation import Chunk
-from remit.core.route import ReplyPiece
+from remit.core.decisions.mediation import Chunk
+from remit.core.flow.values.echoes import Echoes
 from remit.core.steps import Steps, finish
+from remit.core.tools.http_api import ReplyPiece
 from remit.ports.broker import UpstreamCredential
 
 REMOVED: Final = b"[credential removed]"

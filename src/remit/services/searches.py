@@ -26,9 +26,9 @@ from remit.core.errors import (
     StoreUnavailable,
     Unauthenticated,
 )
-from remit.core.grant import Grant
-from remit.core.identity import Principal
-from remit.core.task import Task
+from remit.core.identity.principals import Principal
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.task import Task
 from remit.services.answer import Answers, Inquiry
 from remit.services.points import AskedSubject, EnforcementPoint, SubjectKind
 

@@ -12,10 +12,10 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from itertools import count
 
-from remit.core.holding import LOOSE, ROOT, Holding, above
+from remit.core.flow.marks import MAX_MARKED_CHARS, MAX_MARKS, marks_of
+from remit.core.flow.stored_labels import LOOSE, ROOT, Holding, above
+from remit.core.flow.values.normal_text import size
 from remit.core.label import Classes, Trust
-from remit.core.marking import MAX_MARKED_CHARS, MAX_MARKS, marks_of
-from remit.core.spelling import size
 from remit.ports.store import Store
 
 #: Resources held in memory; those asked for least recently are forgotten first, and read again.

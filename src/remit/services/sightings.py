@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-from remit.core.finding import FindingKind
-from remit.core.identity import Agent, LastProof
-from remit.core.sighting import Trail, place_of
-from remit.core.token import AccessClaims
-from remit.core.workload import Attested
+from remit.core.findings.finding import FindingKind
+from remit.core.identity.principals import Agent, LastProof
+from remit.core.identity.shared_identity import Trail, place_of
+from remit.core.identity.workload import Attested
+from remit.core.oauth.access_token import AccessClaims
 from remit.ports.runtime import Clock
 from remit.ports.store import PutLastProof, Store, Unit
 from remit.services.findings import Findings

@@ -15,9 +15,9 @@ from typing import Literal
 import msgspec
 
 from remit.core.errors import NotFound
-from remit.core.identity import Agent, Memberships
-from remit.core.secevent import SecurityEvent, Subject
-from remit.core.workload import issuer_workload
+from remit.core.identity.principals import Agent, Memberships
+from remit.core.identity.workload import issuer_workload
+from remit.core.signals.security_event_token import SecurityEvent, Subject
 from remit.ports.store import Store
 
 

@@ -26,9 +26,9 @@ import msgspec
 
 from remit.core.canonical import digest
 from remit.core.errors import Busy, Conflict, Malformed, RemitError, Unauthenticated
-from remit.core.event import Event, EventKind
-from remit.core.secevent import SET_TYPE, SecurityEvent, read_event
-from remit.core.signal import Reaction, SignalKind, kind_of, reactions
+from remit.core.evidence.event import Event, EventKind
+from remit.core.signals.security_event_token import SET_TYPE, SecurityEvent, read_event
+from remit.core.signals.signal import Reaction, SignalKind, kind_of, reactions
 from remit.ports.issuers import IssuerUse, TrustedIssuers
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, PutValue, Store, Unit, UseAssertion

@@ -19,7 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from remit.core.errors import RemitError, SourceUnavailable
-from remit.core.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingKind, FindingState
 from remit.ports.deliver import Deliver
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import PutValue, Store, Unit

@@ -8,8 +8,8 @@ restarts of remit too.
 
 from __future__ import annotations
 
-from remit.core.finding import FindingKind, FindingState, finding_id
-from remit.core.task import Task
+from remit.core.findings.finding import FindingKind, FindingState, finding_id
+from remit.core.tasks.task import Task
 from remit.ports.broker import UpstreamCredential
 from remit.services.findings import Findings
 from remit.services.leases import Leases

@@ -10,9 +10,9 @@
 
 from __future__ import annotations
 
+from remit.core.endings.closure import Cause, Closure
 from remit.core.errors import Elsewhere
-from remit.core.revocation import Cause, Closure
-from remit.core.task import Task, TaskState
+from remit.core.tasks.task import Task, TaskState
 from remit.ports.store import Store
 from remit.services.accounts import own_accounts, used_up
 from remit.services.live import Live

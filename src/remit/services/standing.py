@@ -15,12 +15,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from remit.core.bundle import Bundle
-from remit.core.child import account_of
 from remit.core.errors import Forbidden, Malformed
-from remit.core.grant import Grant
-from remit.core.identity import Agent
-from remit.core.task import NO_PERSON, Budgets, Task, TaskType
+from remit.core.identity.principals import Agent
+from remit.core.policy.bundle import Bundle
+from remit.core.tasks.delegated_task import account_of
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.task import NO_PERSON, Budgets, Task, TaskType
 from remit.services.opening import filled, granted, may_run
 
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from remit.core.errors import KeyUnavailable, RemitError
-from remit.core.finding import Finding, FindingKind, FindingState
-from remit.core.seal import NONCE_SIZE, seal, unseal
+from remit.core.findings.finding import Finding, FindingKind, FindingState
+from remit.core.sealing import NONCE_SIZE, seal, unseal
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import PutValue, Store, Unit

@@ -17,12 +17,12 @@ import msgspec
 
 from remit.core.canonical import digest
 from remit.core.errors import Busy, Conflict, Forbidden, Malformed, NotFound
-from remit.core.event import Event, EventKind
-from remit.core.identity import Agent
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Agent
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.notice import NOTICES, Notice
-from remit.core.secevent import POLL, PUSH, SubjectId, read_subject
-from remit.core.signal import SignalKind
+from remit.core.signals.outgoing_event import NOTICES, Notice
+from remit.core.signals.security_event_token import POLL, PUSH, SubjectId, read_subject
+from remit.core.signals.signal import SignalKind
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import PutValue, Store, Unit
 from remit.services.cursors import Cursors

@@ -7,8 +7,8 @@ import msgspec
 
 from remit.core.errors import ConfigInvalid, NotFound
 from remit.core.label import AUDIENCE_RULE, Classes, audience_fault
-from remit.core.suggest import ToolDraft, UpstreamFacts, drafted, tools_text
-from remit.core.tool import is_tool_name
+from remit.core.tools.suggestions import ToolDraft, UpstreamFacts, drafted, tools_text
+from remit.core.tools.tool import is_tool_name
 from remit.services.tools import Tools
 
 

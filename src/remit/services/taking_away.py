@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 
+from remit.core.endings.closure import Cause
 from remit.core.errors import Conflict, Forbidden, NotFound
-from remit.core.identity import AgentState
-from remit.core.revocation import Cause
+from remit.core.identity.principals import AgentState
 from remit.core.scope import ScopeKind
-from remit.core.signal import Reaction
+from remit.core.signals.signal import Reaction
 from remit.services.administrators import LAST
 from remit.services.directory import Directory
 from remit.services.personnel import Personnel

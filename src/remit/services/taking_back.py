@@ -23,9 +23,9 @@ from typing import Final
 
 import msgspec
 
+from remit.core.endings.closure import Closing, Closure
 from remit.core.errors import Conflict, RemitError
-from remit.core.event import Event, EventKind
-from remit.core.revocation import Closing, Closure
+from remit.core.evidence.event import Event, EventKind
 from remit.ports.broker import Probe
 from remit.ports.runtime import Clock
 from remit.ports.store import PutClosure, Store

@@ -7,10 +7,10 @@ from datetime import datetime
 
 import msgspec
 
+from remit.core.endings.closure import Ending
 from remit.core.errors import Conflict
-from remit.core.event import Event, EventKind
-from remit.core.revocation import Ending
-from remit.core.task import Task
+from remit.core.evidence.event import Event, EventKind
+from remit.core.tasks.task import Task
 from remit.ports.store import Change, PutTask, Receipt, Store, Unit
 from remit.services.live import Live
 from remit.services.ownership import Ownership

@@ -11,15 +11,15 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from remit.core.child import Moment, Share, child_of
 from remit.core.errors import Busy, Forbidden, Malformed, NotFound, RemitError
-from remit.core.event import Event, EventKind
-from remit.core.identity import Agent, Memberships, Person
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Agent, Memberships, Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.label import Label
-from remit.core.plan import tools_of
 from remit.core.scope import ScopeKind, scope
-from remit.core.task import Intent, Task, TaskState, TaskType, Turn, deadline_for
+from remit.core.tasks.delegated_task import Moment, Share, child_of
+from remit.core.tasks.plan import tools_of
+from remit.core.tasks.task import Intent, Task, TaskState, TaskType, Turn, deadline_for
 from remit.ports.holdings import JoinLabels
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import (

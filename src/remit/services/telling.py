@@ -24,11 +24,11 @@ import msgspec
 
 from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed, RemitError, SourceUnavailable
-from remit.core.event import Event, EventKind
-from remit.core.identity import Memberships
-from remit.core.notice import TOLD_KINDS, Notice, claims_of, notice_id, notice_of
-from remit.core.secevent import PUSH, SET_MEDIA, SET_TYPE
-from remit.core.signal import SignalKind
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Memberships
+from remit.core.signals.outgoing_event import TOLD_KINDS, Notice, claims_of, notice_id, notice_of
+from remit.core.signals.security_event_token import PUSH, SET_MEDIA, SET_TYPE
+from remit.core.signals.signal import SignalKind
 from remit.ports.deliver import Deliver
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock

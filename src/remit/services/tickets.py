@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 from datetime import timedelta
 
-from remit.core.ticket import Held, Ticket
+from remit.core.oauth.one_time_code import Held, Ticket
 from remit.ports.people import PutTicket, UseTicket
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store

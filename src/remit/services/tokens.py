@@ -18,15 +18,15 @@ from typing import Any
 
 from remit.core.drafts import PROFILE_AGENT
 from remit.core.errors import Malformed, NotFound
-from remit.core.event import Event, EventKind
-from remit.core.identity import Actor
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Actor
+from remit.core.identity.workload import Confirmation
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.label import Label
-from remit.core.mission import authority_set
-from remit.core.resource import TASK_SCOPE, Resources
-from remit.core.task import Task
-from remit.core.token import AGENT_SCOPE, TOKEN_TYPE, AccessClaims
-from remit.core.workload import Confirmation
+from remit.core.oauth.access_token import AGENT_SCOPE, TOKEN_TYPE, AccessClaims
+from remit.core.oauth.mission import authority_set
+from remit.core.oauth.resource import TASK_SCOPE, Resources
+from remit.core.tasks.task import Task
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, Store, Unit

@@ -18,10 +18,10 @@ from typing import Final
 
 import msgspec
 
-from remit.core.bundle import Bundle
 from remit.core.errors import Conflict, NotFound, RemitError
-from remit.core.event import Event, EventKind
-from remit.core.tool import (
+from remit.core.evidence.event import Event, EventKind
+from remit.core.policy.bundle import Bundle
+from remit.core.tools.tool import (
     COMPLETION,
     PROMPT_GET,
     RESERVED_OPERATIONS,

@@ -15,8 +15,8 @@ from typing import Final
 
 import msgspec
 
-from remit.core.revocation import Ending
-from remit.core.task import Task
+from remit.core.endings.closure import Ending
+from remit.core.tasks.task import Task
 from remit.ports.store import Change, PutValue, Store
 from remit.services.remains import Remains
 

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.task import Task
-from remit.core.vouching import VOUCHING_TYPE, vouched_agent, vouched_person
+from remit.core.oauth.upstream_assertion import VOUCHING_TYPE, vouched_agent, vouched_person
+from remit.core.tasks.task import Task
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
 

@@ -21,10 +21,10 @@ from typing import Final
 
 import msgspec
 
-from remit.core import waking
 from remit.core.errors import Malformed, RemitError
-from remit.core.passing import Numbers
-from remit.core.waking import Nudge, Wake
+from remit.core.replicas import wakeup as waking
+from remit.core.replicas.forwarding import Numbers
+from remit.core.replicas.wakeup import Nudge, Wake
 from remit.ports.fleet import Fleet
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock

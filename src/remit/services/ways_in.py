@@ -14,9 +14,9 @@ from typing import Final
 import msgspec
 
 from remit.core.errors import NotFound
-from remit.core.event import person_changed
-from remit.core.passkey import Link, Passkey
-from remit.core.task import Task
+from remit.core.evidence.event import person_changed
+from remit.core.identity.passkey import Link, Passkey
+from remit.core.tasks.task import Task
 from remit.ports.people import DropLink, DropPasskey
 from remit.ports.runtime import Clock
 from remit.ports.store import EndCredentials, Store, Unit

@@ -14,12 +14,12 @@ from typing import Any, Final
 import msgspec
 
 from remit.core.errors import NotFound, RemitError, Unauthenticated
-from remit.core.finding import FindingState
-from remit.core.identity import TEAM, Agent, Memberships, Person
+from remit.core.findings.finding import FindingState
+from remit.core.identity.principals import TEAM, Agent, Memberships, Person
+from remit.core.identity.workload import LocalBinding, workload_of
+from remit.core.oauth.access_token import AccessClaims
 from remit.core.scope import ScopeKind, scope
-from remit.core.task import NO_PERSON, Task, TaskState
-from remit.core.token import AccessClaims
-from remit.core.workload import LocalBinding, workload_of
+from remit.core.tasks.task import NO_PERSON, Task, TaskState
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.authenticate import Authenticator

@@ -8,9 +8,8 @@ from typing import Final
 
 import msgspec
 
-from remit.core.identity import Agent, LastProof
-from remit.core.token import AccessClaims
-from remit.core.workload import (
+from remit.core.identity.principals import Agent, LastProof
+from remit.core.identity.workload import (
     Assurance,
     AttestationMethod,
     Binding,
@@ -22,6 +21,7 @@ from remit.core.workload import (
     SpiffeBinding,
     workload_of,
 )
+from remit.core.oauth.access_token import AccessClaims
 
 _BEST: Final[dict[type[Binding], AttestationMethod]] = {
     KeyBinding: AttestationMethod.PRIVATE_KEY,

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from remit.core.delegation import Delegation
 from remit.core.errors import Forbidden
-from remit.core.identity import Agent, Memberships, Person
-from remit.core.task import TaskType
+from remit.core.identity.principals import Agent, Memberships, Person
+from remit.core.tasks.delegation_record import Delegation
+from remit.core.tasks.task import TaskType
 from remit.ports.store import Store
 from remit.services.opening import Opening, Word, agreed, issuer_states, may_state, states_itself
 

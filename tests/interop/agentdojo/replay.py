@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from remit.core.tool import Effect
+from remit.core.tools.tool import Effect
 from remit.rehearse import Rehearsal, RehearsedCall, RehearsedTask
 from tests.interop.agentdojo.dojo import Dojo, Suite
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-
-from remit.core.errors import Malformed
 from remit.core.secevent import Subject, SubjectId, read_event, read_subject
 from remit.core.signal import SignalKind, kind_of
+
+from remit.core.errors import Malformed
 
 Json = Any
 

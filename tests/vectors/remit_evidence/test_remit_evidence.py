@@ -12,7 +12,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-
 from remit.core.checkpoint import VerifierKey
 from remit.core.verification import verify_export
 

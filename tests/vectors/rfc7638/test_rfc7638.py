@@ -5,7 +5,6 @@ import base64
 import hashlib
 
 import pytest
-
 from remit.core.jwk import checked_public_jwk, thumbprint
 from remit.core.keyset import read_keyset
 

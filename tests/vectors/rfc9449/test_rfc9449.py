@@ -4,8 +4,8 @@
 from datetime import UTC, datetime
 
 import pytest
-
 from remit.core.dpop import token_hash, verify_proof
+
 from remit.core.errors import ProofRefused
 
 _HEADER = (

@@ -20,8 +20,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from remit.core.errors import SourceUnavailable, Unauthenticated
-from remit.core.keyset import MAX_KEYSET_BYTES, VerificationKeys, read_keyset
-from remit.core.spiffe import TrustAnchors, leaf_id, read_bundle, read_pem_bundle
+from remit.core.identity.spiffe import TrustAnchors, leaf_id, read_bundle, read_pem_bundle
+from remit.core.keys.jwks import MAX_KEYSET_BYTES, VerificationKeys, read_keyset
 from remit.ports.fetch import Fetch
 
 Source = Callable[[], Awaitable[tuple[TrustAnchors, float]]]

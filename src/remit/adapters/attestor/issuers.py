@@ -14,9 +14,10 @@ import msgspec
 
 from remit.adapters.attestor.refreshed import KEPT_S, Refreshed
 from remit.core.canonical import parse_strict
-from remit.core.compact import Compact, read_compact
 from remit.core.errors import Malformed, SourceUnavailable, Unauthenticated
-from remit.core.keyset import (
+from remit.core.identity.platforms import Platform
+from remit.core.identity.registered_claims import check_registered
+from remit.core.keys.jwks import (
     MAX_KEYSET_BYTES,
     USUAL,
     VerificationKey,
@@ -24,8 +25,7 @@ from remit.core.keyset import (
     read_keyset,
     verify_signature,
 )
-from remit.core.platform import Platform
-from remit.core.registered import check_registered
+from remit.core.keys.jws import Compact, read_compact
 from remit.ports.fetch import Fetch
 from remit.ports.issuers import IssuedToken, IssuerUse, SignedToken
 from remit.ports.runtime import Clock

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from remit.core.errors import Unauthenticated
-from remit.core.workload import AttestationMethod, Attested, local_workload
+from remit.core.identity.workload import AttestationMethod, Attested, local_workload
 from remit.ports.attestor import Shown, ShownPeer
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")

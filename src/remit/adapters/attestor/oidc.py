@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.core.errors import Unauthenticated
-from remit.core.workload import AttestationMethod, Attested, issuer_workload
+from remit.core.identity.workload import AttestationMethod, Attested, issuer_workload
 from remit.ports.attestor import JWT_TYPE, Shown, ShownAssertion
 from remit.ports.issuers import IssuerUse, TrustedIssuers
 

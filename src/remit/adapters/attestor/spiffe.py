@@ -13,8 +13,8 @@ from typing import TypeVar
 from remit.adapters.attestor.bundles import Source
 from remit.adapters.attestor.refreshed import KEPT_S, Refreshed
 from remit.core.errors import SourceUnavailable, Unauthenticated
-from remit.core.spiffe import TrustAnchors, check_jwt_svid, check_x509_svid, jwt_svid_id, leaf_id
-from remit.core.workload import Assurance, AttestationMethod, Attested, Confirmation, SpiffeId
+from remit.core.identity.spiffe import TrustAnchors, check_jwt_svid, check_x509_svid, jwt_svid_id, leaf_id
+from remit.core.identity.workload import Assurance, AttestationMethod, Attested, Confirmation, SpiffeId
 from remit.ports.attestor import JWT_SPIFFE_TYPE, JWT_TYPE, Shown, ShownAssertion, ShownCertificate
 from remit.ports.runtime import Clock
 

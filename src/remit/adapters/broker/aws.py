@@ -11,7 +11,7 @@ from xml.parsers import expat
 
 from remit.adapters.broker.web import BrokerWeb, WebAnswer
 from remit.core.errors import NothingDone
-from remit.core.sigv4 import AwsKeys, AwsScope, signing_headers
+from remit.core.keys.sigv4 import AwsKeys, AwsScope, signing_headers
 from remit.ports.runtime import Clock
 
 Json = Any

@@ -19,7 +19,7 @@ import orjson
 
 from remit.adapters.broker.aws import AwsQuery, Said
 from remit.core.errors import KeyUnavailable
-from remit.core.sigv4 import AwsKeys
+from remit.core.keys.sigv4 import AwsKeys
 from remit.ports.runtime import Clock
 
 log = logging.getLogger("remit.leases")

@@ -10,7 +10,7 @@ from typing import Final
 
 from remit.adapters.broker.aws import AwsQuery
 from remit.core.errors import NothingDone
-from remit.core.sigv4 import AwsKeys
+from remit.core.keys.sigv4 import AwsKeys
 from remit.ports.runtime import Clock
 
 #: So long before its end a session of remit's own is replaced.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
-from remit.core.certificate import ClientCertificate
+from remit.core.keys.certificate import ClientCertificate
 from remit.ports.broker import Probe
 
 #: Gives a context that verifies the server and shows a certificate.

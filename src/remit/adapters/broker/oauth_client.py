@@ -15,9 +15,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 
 from remit.adapters.broker.web import BrokerWeb, WebAnswer
-from remit.core.assertion import ASSERTION_TYPE
 from remit.core.errors import KeyUnavailable
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.oauth.client_assertion import ASSERTION_TYPE
 from remit.ports.runtime import Clock, Entropy
 
 Json = Any

@@ -28,8 +28,8 @@ from remit.adapters.broker.bao import BaoSource, bao_refused, unreadable
 from remit.adapters.broker.handshake import Showing, tried_at
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import PLACE, Fits, fill, texts_of
-from remit.core.certificate import ClientCertificate
 from remit.core.errors import KeyUnavailable, NothingDone
+from remit.core.keys.certificate import ClientCertificate
 from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
 from remit.ports.runtime import Clock
 

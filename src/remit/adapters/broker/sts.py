@@ -27,7 +27,7 @@ from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import fill, texts_of
 from remit.adapters.broker.web import BrokerWeb
 from remit.core.errors import KeyUnavailable, NothingDone
-from remit.core.sigv4 import AwsKeys, AwsScope, AwsSigner, signing_headers
+from remit.core.keys.sigv4 import AwsKeys, AwsScope, AwsSigner, signing_headers
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Clock
 

@@ -15,7 +15,7 @@ from remit.adapters.keys.shelf import Craft, Shelf
 from remit.adapters.keys.shelved import ShelvedSealing
 from remit.adapters.keys.transit import SUFFIX, Reference, Remote, Transit, decode
 from remit.core.errors import KeyUnavailable
-from remit.core.key import HeldKey, KeyKind
+from remit.core.keys.own_keys import HeldKey, KeyKind
 from remit.ports.runtime import Clock
 
 

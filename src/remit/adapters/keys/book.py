@@ -14,13 +14,13 @@ import msgspec
 
 from remit.adapters.keys.files import create_secret, read_secret, replace_secret
 from remit.core.errors import KeyUnavailable
-from remit.core.key import HeldKey, KeyKind, KeyStanding
+from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
 
 _ORDER = {standing: place for place, standing in enumerate(KeyStanding)}
 
 
 class KeyVersion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One version of a key. `until` as in `core.key.HeldKey`."""
+    """One version of a key. `until` as in `core.keys.own_keys.HeldKey`."""
 
     version: int
     id: str

@@ -41,9 +41,9 @@ from remit.adapters.keys.rules import (
 from remit.adapters.keys.shelf import Craft, Shelf
 from remit.adapters.keys.shelved import Shelved, ShelvedSealing, ShelvedVerifiers
 from remit.core.canonical import encode
-from remit.core.checkpoint import VerifierKey
-from remit.core.key import KeyKind
-from remit.core.svid import SERIAL_BYTES, authority_certificate, key_id
+from remit.core.evidence.checkpoint import VerifierKey
+from remit.core.identity.svid import SERIAL_BYTES, authority_certificate, key_id
+from remit.core.keys.own_keys import KeyKind
 from remit.ports.keys import Json
 from remit.ports.runtime import Clock, Entropy
 

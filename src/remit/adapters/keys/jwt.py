@@ -17,9 +17,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from remit.core.canonical import parse_strict
-from remit.core.compact import REFUSED_PARAMETERS
 from remit.core.errors import Malformed, Unauthenticated
-from remit.core.token import ALGORITHMS
+from remit.core.keys.jws import REFUSED_PARAMETERS
+from remit.core.oauth.access_token import ALGORITHMS
 from remit.ports.keys import Json
 
 ALGORITHM = "ES256"

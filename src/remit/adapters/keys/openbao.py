@@ -38,10 +38,10 @@ from remit.adapters.keys.transit import (
     remote_craft,
 )
 from remit.core.canonical import encode
-from remit.core.checkpoint import VerifierKey
 from remit.core.errors import KeyUnavailable, Unauthenticated
-from remit.core.key import HeldKey, KeyKind
-from remit.core.svid import SERIAL_BYTES, authority_certificate, key_id
+from remit.core.evidence.checkpoint import VerifierKey
+from remit.core.identity.svid import SERIAL_BYTES, authority_certificate, key_id
+from remit.core.keys.own_keys import HeldKey, KeyKind
 from remit.ports.keys import Json
 from remit.ports.runtime import Clock, Entropy
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from remit.adapters.keys.book import Rules
-from remit.core.key import KeyKind
+from remit.core.keys.own_keys import KeyKind
 
 #: Longer than any token of ours lives (`limits.token_ttl_s` is at most an hour), and than clocks are apart.
 TOKEN_OVERLAP = timedelta(hours=1, minutes=5)

@@ -26,7 +26,7 @@ from remit.adapters.keys.book import (
 )
 from remit.adapters.keys.files import alone, check_folder, create_secret, numbered, read_secret, remove_secret
 from remit.core.errors import ChangedMeanwhile, Conflict, KeyUnavailable
-from remit.core.key import HeldKey, KeyStanding
+from remit.core.keys.own_keys import HeldKey, KeyStanding
 from remit.ports.runtime import Clock
 
 K = TypeVar("K")

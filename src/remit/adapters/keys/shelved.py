@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from remit.adapters.keys.shelf import Shelf
 from remit.core.errors import KeyUnavailable
-from remit.core.key import HeldKey
+from remit.core.keys.own_keys import HeldKey
 
 K = TypeVar("K")
 

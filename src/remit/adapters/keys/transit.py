@@ -24,7 +24,7 @@ from remit.adapters.keys.file import SEALING_BYTES
 from remit.adapters.keys.files import alone, check_folder
 from remit.adapters.keys.shelf import Craft
 from remit.core.errors import KeyUnavailable
-from remit.core.key import KeyKind
+from remit.core.keys.own_keys import KeyKind
 from remit.ports.keys import Json
 
 SUFFIX = "bao"

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from remit.core.errors import ConfigInvalid, Malformed, SourceUnavailable
-from remit.core.event import timestamp
+from remit.core.evidence.event import timestamp
 from remit.ports.deliver import Deliver
 from remit.ports.notifier import Notification
 from remit.ports.runtime import Clock

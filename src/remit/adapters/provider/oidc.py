@@ -21,10 +21,10 @@ import aiohttp
 import msgspec
 
 from remit.core.canonical import parse_strict
-from remit.core.client import LOOPBACK
-from remit.core.compact import read_compact
 from remit.core.errors import ConfigInvalid, Malformed, SourceUnavailable, Unauthenticated
-from remit.core.keyset import MAX_KEYSET_BYTES, USUAL, VerificationKeys, read_keyset, verify_signature
+from remit.core.keys.jwks import MAX_KEYSET_BYTES, USUAL, VerificationKeys, read_keyset, verify_signature
+from remit.core.keys.jws import read_compact
+from remit.core.oauth.client_metadata import LOOPBACK
 from remit.ports.provider import ProvenPerson
 from remit.ports.runtime import Clock
 

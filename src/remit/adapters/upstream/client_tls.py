@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from remit.adapters.upstream.http1 import Limits, Origin, Pool
-from remit.core.certificate import ClientCertificate
 from remit.core.errors import UpstreamUnreachable
+from remit.core.keys.certificate import ClientCertificate
 
 #: Gives a context that verifies the server, without a certificate of its own.
 MakeTls = Callable[[], ssl.SSLContext]

@@ -17,8 +17,8 @@ from remit.adapters.upstream.http1 import Connection, Limits, Pool, split_base_u
 from remit.adapters.upstream.http_answer import credential
 from remit.adapters.upstream.http_reply import McpReplyExchange, PlainReplyExchange
 from remit.core.errors import Conflict, Malformed, NotFound, UpstreamUnreachable
-from remit.core.route import REQUEST, Api, WrittenRequest, write_request
-from remit.core.sigv4 import Sign
+from remit.core.keys.sigv4 import Sign
+from remit.core.tools.http_api import REQUEST, Api, WrittenRequest, write_request
 from remit.ports.upstream import Call, Catalogue, Exchange, offered
 
 Json = Any

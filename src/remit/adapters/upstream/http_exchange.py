@@ -17,8 +17,8 @@ from remit.adapters.upstream.jsonrpc import (
     write_notification,
     write_response,
 )
+from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import OutOfOrder, UpstreamUnreachable
-from remit.core.mediation import Chunk, ChunkKind
 
 Json = Any
 Headers = Sequence[tuple[bytes, bytes]]

@@ -9,11 +9,11 @@ import msgspec
 
 from remit.adapters.upstream.bounds import BufferBound, Hold
 from remit.adapters.upstream.http1 import Connection
+from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import OutOfOrder, UpstreamFault, UpstreamUnreachable
-from remit.core.mediation import Chunk, ChunkKind
-from remit.core.parsing import countless
-from remit.core.route import ApiReply, ReplyPiece, Route, read_head
-from remit.core.route.answering import complete
+from remit.core.flow.records.json_parsing import countless
+from remit.core.tools.http_api import ApiReply, ReplyPiece, Route, read_head
+from remit.core.tools.http_api.response import complete
 
 Json = Any
 Request = tuple[bytes, bytes, Sequence[tuple[bytes, bytes]], bytes]

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import orjson
 
+from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import Malformed, UpstreamFault
-from remit.core.mediation import Chunk, ChunkKind
-from remit.core.route import ReplyPiece
+from remit.core.tools.http_api import ReplyPiece
 
 Json = Any
 RequestId = str | int

@@ -4,8 +4,8 @@
 from collections.abc import Callable
 
 from remit.adapters.upstream.jsonrpc import RequestId
+from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import OutOfOrder
-from remit.core.mediation import Chunk, ChunkKind
 
 
 class LocalExchange:

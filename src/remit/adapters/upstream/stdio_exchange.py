@@ -15,8 +15,8 @@ from remit.adapters.upstream.jsonrpc import (
     write_response,
 )
 from remit.adapters.upstream.stdio_session import StdioSession
+from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import OutOfOrder, UpstreamFault, UpstreamUnreachable
-from remit.core.mediation import Chunk, ChunkKind
 from remit.ports.upstream import Call
 
 MAX_WAITING_NOTIFICATIONS = 256

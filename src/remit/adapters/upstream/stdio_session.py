@@ -23,8 +23,8 @@ from remit.adapters.upstream.jsonrpc import (
     write_response,
 )
 from remit.adapters.upstream.supervise import ChildProcess, Clean, as_it_is
+from remit.core.decisions.mediation import Chunk
 from remit.core.errors import UpstreamFault, UpstreamUnreachable
-from remit.core.mediation import Chunk
 from remit.ports.upstream import LIST_CHANGED
 
 Json = Any

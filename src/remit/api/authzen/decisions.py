@@ -17,7 +17,8 @@ from remit.api.authzen.forms import (
 from remit.api.authzen.mapping import merged, question, read_one
 from remit.api.authzen.telling import faulty, permitted, refused
 from remit.api.rest.endpoint import Errand
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
+from remit.core.decisions.mediation import Permitted
 from remit.core.errors import (
     Busy,
     Conflict,
@@ -27,9 +28,8 @@ from remit.core.errors import (
     RemitError,
     Unauthenticated,
 )
-from remit.core.event import CallOutcome
-from remit.core.identity import Principal
-from remit.core.mediation import Permitted
+from remit.core.evidence.event import CallOutcome
+from remit.core.identity.principals import Principal
 from remit.services.points import EnforcementPoint
 
 #: What is said of the subject, the task or the call: a refusal. Everything else is a fault of the request, or

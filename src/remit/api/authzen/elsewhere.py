@@ -15,7 +15,7 @@ from remit.api.authzen.forms import EvaluationAnswer, EvaluationForm, ResultForm
 from remit.api.authzen.paths import EVALUATION_PATH, RESULT_PATH
 from remit.api.rest.endpoint import Errand
 from remit.core.errors import Elsewhere, NotFound, OwnerAway, StoreUnavailable
-from remit.core.replica import Replica
+from remit.core.replicas.replica import Replica
 from remit.services.passing import WholeAnswer
 
 T = TypeVar("T")

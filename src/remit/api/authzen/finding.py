@@ -24,8 +24,8 @@ from remit.api.authzen.forms import (
 from remit.api.authzen.mapping import KINDS, OPERATIONS, TOOL_CALL, place_of, question, subject_of, token_of
 from remit.api.rest.endpoint import Errand
 from remit.core.errors import NotFound
-from remit.core.task import Task
-from remit.core.tool import RESERVED_OPERATIONS
+from remit.core.tasks.task import Task
+from remit.core.tools.tool import RESERVED_OPERATIONS
 from remit.services.points import EnforcementPoint
 from remit.services.searches import Searches, listed_values
 

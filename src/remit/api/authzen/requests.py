@@ -19,10 +19,10 @@ from remit.api.authzen.mapping import question
 from remit.api.authzen.paths import REQUESTS_PATH
 from remit.api.rest.endpoint import Errand
 from remit.api.wire import HEADERS, PROBLEM, answer
-from remit.core.approval import Approval, ApprovalState
+from remit.core.decisions.access_request import call_digest
+from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import NotFound
-from remit.core.event import timestamp
-from remit.core.request import call_digest
+from remit.core.evidence.event import timestamp
 from remit.services.points import EnforcementPoint
 
 _ERROR = "urn:openid:authzen:access-request:error:"

@@ -12,11 +12,11 @@ from typing import Any
 from remit.api.authzen.forms import EvaluationAnswer
 from remit.api.authzen.paths import REQUESTS_PATH
 from remit.api.wire import status_of
-from remit.core.approval import Approval
-from remit.core.decision import Decision, Reason
+from remit.core.decisions.approval import Approval
+from remit.core.decisions.decision import Decision, Reason
+from remit.core.decisions.mediation import Permitted, Refused
 from remit.core.errors import RemitError
-from remit.core.event import timestamp
-from remit.core.mediation import Permitted, Refused
+from remit.core.evidence.event import timestamp
 
 Json = Any
 

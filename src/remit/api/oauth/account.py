@@ -10,7 +10,7 @@ from remit.api.oauth.form import parse_form
 from remit.api.oauth.page import PageVisit
 from remit.api.oauth.paths import ACCOUNT_PATH, CONNECTED_PATH
 from remit.core.errors import Malformed
-from remit.core.task import TaskState
+from remit.core.tasks.task import TaskState
 from remit.services.browsers import handle_of
 from remit.services.duties import end_task, own_task
 

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from remit.api.oauth.form import printable
 from remit.api.oauth.page import PageVisit
-from remit.core.client import host_of
-from remit.core.ticket import AuthorizationRequest
+from remit.core.oauth.client_metadata import host_of
+from remit.core.oauth.one_time_code import AuthorizationRequest
 from remit.services.consents import Applicant
 
 

@@ -16,10 +16,10 @@ from remit.api.oauth.form import Form, OAuthRefused
 from remit.core.canonical import parse_strict
 from remit.core.drafts import MISSION_INTENT
 from remit.core.errors import Malformed
-from remit.core.grant import Grant
-from remit.core.mission import BAD_DETAILS, asked_grants
-from remit.core.ticket import AuthorizationRequest, Mission
-from remit.core.token import AGENT_SCOPE
+from remit.core.oauth.access_token import AGENT_SCOPE
+from remit.core.oauth.mission import BAD_DETAILS, asked_grants
+from remit.core.oauth.one_time_code import AuthorizationRequest, Mission
+from remit.core.tasks.grant import Grant
 from remit.services.consents import Applicant
 from remit.services.house import House
 

@@ -21,7 +21,7 @@ from remit.api.oauth.form import Form, OAuthRefused, parse_form
 from remit.api.oauth.page import MAX_THEN_CHARS, PageVisit
 from remit.api.oauth.paths import AUTHORIZE_PATH, SIGN_IN_PATH
 from remit.core.errors import Busy, Malformed, RemitError, Unauthenticated
-from remit.core.ticket import AuthorizationRequest, PushedRequest
+from remit.core.oauth.one_time_code import AuthorizationRequest, PushedRequest
 
 #: RFC 9126 section 2.2: what the `request_uri` of a pushed request begins with.
 PUSHED_PREFIX = "urn:ietf:params:oauth:request_uri:"

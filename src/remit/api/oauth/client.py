@@ -9,10 +9,10 @@ from typing import Final
 from starlette.requests import Request
 
 from remit.api.oauth.form import Form, OAuthRefused
-from remit.core.assertion import ASSERTION_TYPE
-from remit.core.compact import read_compact
 from remit.core.drafts import JWT_SPIFFE_ASSERTION, SPIFFE_JWT_METHOD, SPIFFE_X509_METHOD
 from remit.core.errors import Malformed
+from remit.core.keys.jws import read_compact
+from remit.core.oauth.client_assertion import ASSERTION_TYPE
 from remit.ports.attestor import JWT_SPIFFE_TYPE, JWT_TYPE, ShownAssertion
 from remit.ports.peers import Peer
 from remit.services.clients import MAX_ASSERTION, TokenClient

@@ -12,10 +12,10 @@ from remit.api.oauth.answering import AskedConsent, leave
 from remit.api.oauth.form import Form
 from remit.api.oauth.page import PageVisit
 from remit.api.oauth.paths import SIGN_IN_PATH
-from remit.core.client import host_of, is_loopback
-from remit.core.constraint import load
 from remit.core.errors import ConfigInvalid, Fenced, Forbidden, Malformed, NotFound
-from remit.core.task import Parameter
+from remit.core.oauth.client_metadata import host_of, is_loopback
+from remit.core.tasks.task import Parameter
+from remit.core.tools.constraint import load
 from remit.services.offers import Offer, offer_named, read_params
 
 Json = Any

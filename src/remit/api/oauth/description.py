@@ -17,7 +17,7 @@ from remit.api.oauth.paths import (
     TOKEN_PATH,
 )
 from remit.api.oauth.token import GRANTS
-from remit.core.assertion import ASSERTION_TYPE
+from remit.core.oauth.client_assertion import ASSERTION_TYPE
 
 Json = Any
 

@@ -22,7 +22,7 @@ from remit.core.errors import (
     RemitError,
     Unauthenticated,
 )
-from remit.core.mission import BAD_DETAILS
+from remit.core.oauth.mission import BAD_DETAILS
 from remit.services.house import House
 
 #: Codes of RFC 6749, RFC 8707, RFC 9396 and RFC 7009 that services raise as they are.

@@ -26,8 +26,8 @@ from remit.core.drafts import (
     MISSION_ACCESS,
     MISSION_SUPPORTED,
 )
-from remit.core.resource import TASK_SCOPE
-from remit.core.token import AGENT_SCOPE, ALGORITHMS
+from remit.core.oauth.access_token import AGENT_SCOPE, ALGORITHMS
+from remit.core.oauth.resource import TASK_SCOPE
 from remit.services.house import House
 
 

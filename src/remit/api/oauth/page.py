@@ -19,8 +19,8 @@ from starlette.responses import RedirectResponse, Response
 
 from remit.api.oauth.form import FORM, MAX_FORM_BYTES, Form, OAuthRefused, parse_form
 from remit.api.wire import read, status_of
-from remit.core.client import LOOPBACK
 from remit.core.errors import Forbidden, RemitError, Unauthenticated
+from remit.core.oauth.client_metadata import LOOPBACK
 from remit.services.browsers import Seat, csrf_of
 from remit.services.house import House
 

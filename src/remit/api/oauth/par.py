@@ -18,9 +18,9 @@ from remit.api.oauth.edge import answered
 from remit.api.oauth.form import Form, OAuthRefused, read_form
 from remit.api.oauth.strangers import Strangers
 from remit.api.wire import answer
-from remit.core.client import is_client_address
 from remit.core.errors import Malformed
-from remit.core.ticket import PushedRequest
+from remit.core.oauth.client_metadata import is_client_address
+from remit.core.oauth.one_time_code import PushedRequest
 from remit.ports.store import Unit
 from remit.services.house import House
 

@@ -18,9 +18,9 @@ from remit.api.oauth import sign_in
 from remit.api.oauth.form import parse_form
 from remit.api.oauth.page import PageVisit
 from remit.api.oauth.paths import TERMINAL_PATH
-from remit.core.client import check_redirect, host_of, is_loopback
 from remit.core.errors import Malformed
-from remit.core.ticket import TerminalCode
+from remit.core.oauth.client_metadata import check_redirect, host_of, is_loopback
+from remit.core.oauth.one_time_code import TerminalCode
 from remit.ports.store import Unit
 
 LASTS = timedelta(seconds=60)

@@ -27,7 +27,7 @@ from remit.api.oauth.grants.asked import TokenRequest
 from remit.api.oauth.paths import TOKEN_PATH
 from remit.api.wire import answer
 from remit.core.errors import ProofRefused
-from remit.core.workload import Confirmation
+from remit.core.identity.workload import Confirmation
 from remit.services.house import House
 from remit.services.tokens import TokenGiven
 

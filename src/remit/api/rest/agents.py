@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import AgentView, Moment, View, agent_view
-from remit.core.finding import FindingKind, FindingState
-from remit.core.identity import Agent, AgentState
-from remit.core.workload import AttestationMethod, Binding
+from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.identity.principals import Agent, AgentState
+from remit.core.identity.workload import AttestationMethod, Binding
 from remit.services.directory import NewAgent
 from remit.services.duties import Duty, ask_about, may, require
 

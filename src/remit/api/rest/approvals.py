@@ -12,9 +12,9 @@ from starlette.responses import StreamingResponse
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import ApprovalView, approval_view
 from remit.api.wire import HEADERS
-from remit.core.approval import Approval, ApprovalState
+from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import NotFound, Unauthenticated
-from remit.core.identity import Person
+from remit.core.identity.principals import Person
 from remit.services.duties import Duty, may, see_approval
 
 #: Looks at the store between two signs of life to a watcher.

@@ -10,8 +10,8 @@ from starlette.requests import Request
 
 from remit.api.rest.endpoint import Arrived, Desk, Endpoint, Errand
 from remit.core.errors import Fenced, Forbidden, Malformed, RemitError, Unauthenticated
-from remit.core.passing import Seen, written_chain
-from remit.core.token import AGENT_SCOPE, AccessClaims, wrong_audience
+from remit.core.oauth.access_token import AGENT_SCOPE, AccessClaims, wrong_audience
+from remit.core.replicas.forwarding import Seen, written_chain
 from remit.services.bodies import body_of
 from remit.services.credentials import Showing
 from remit.services.duties import require

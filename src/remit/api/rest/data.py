@@ -9,7 +9,7 @@ import msgspec
 
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import Moment, TaskView, View, task_view
-from remit.core.holding import LOOSE, Holding, Written
+from remit.core.flow.stored_labels import LOOSE, Holding, Written
 from remit.core.label import Lowering
 from remit.services.declassify import task_digest
 from remit.services.duties import Duty, see_data

@@ -10,12 +10,12 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from remit.api.rest.tries import Tries
-from remit.core.bundle import Bundle
 from remit.core.errors import Forbidden, NotFound
-from remit.core.identity import Agent, Person
-from remit.core.passing import Seen
-from remit.core.task import Task
-from remit.core.token import AccessClaims
+from remit.core.identity.principals import Agent, Person
+from remit.core.oauth.access_token import AccessClaims
+from remit.core.policy.bundle import Bundle
+from remit.core.replicas.forwarding import Seen
+from remit.core.tasks.task import Task
 from remit.services.duties import Duty, own_task, see_task
 from remit.services.house import House
 

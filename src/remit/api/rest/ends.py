@@ -13,9 +13,9 @@ from starlette.responses import StreamingResponse
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import ClosureView, View, closure_view
 from remit.api.wire import HEADERS
+from remit.core.endings.closure import Cause, Closing, Closure, Lock
 from remit.core.errors import Malformed, NotFound
-from remit.core.finding import FindingKind
-from remit.core.revocation import Cause, Closing, Closure, Lock
+from remit.core.findings.finding import FindingKind
 from remit.core.scope import EVERYTHING, ScopeKind, scope
 from remit.services.duties import Duty, end_task, require, see_closure
 from remit.services.house import House

@@ -13,9 +13,9 @@ from starlette.responses import Response, StreamingResponse
 from remit.api.rest.endpoint import Body, Endpoint, Errand
 from remit.api.rest.views import View
 from remit.api.wire import HEADERS
-from remit.core.chain import Chain
 from remit.core.errors import Malformed
-from remit.core.event import EventKind
+from remit.core.evidence.chain import Chain
+from remit.core.evidence.event import EventKind
 from remit.ports.log import Head
 from remit.services.duties import Duty
 from remit.services.evidence import Evidence

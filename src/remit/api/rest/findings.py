@@ -10,7 +10,7 @@ import msgspec
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import Moment, View
 from remit.core.errors import NotFound
-from remit.core.finding import FINDING_MEANINGS, Finding, FindingKind, FindingState
+from remit.core.findings.finding import FINDING_MEANINGS, Finding, FindingKind, FindingState
 from remit.services.duties import Duty, may, require
 
 Json = Any

@@ -6,7 +6,7 @@ from __future__ import annotations
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import Moment, View
 from remit.core.errors import NotFound
-from remit.core.key import SERVES, HeldKey, KeyKind, KeyStanding
+from remit.core.keys.own_keys import SERVES, HeldKey, KeyKind, KeyStanding
 from remit.services.duties import Duty
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import Moment, PersonView, View, person_view
-from remit.core.identity import Person, Role
+from remit.core.identity.principals import Person, Role
 from remit.services.authenticate import CODE_TTL_S
 from remit.services.directory import NewPerson
 from remit.services.duties import Duty

@@ -10,8 +10,8 @@ import msgspec
 
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import Moment, View
-from remit.core.bundle import Bundle, PolicySource
 from remit.core.errors import ConfigInvalid, Conflict
+from remit.core.policy.bundle import Bundle, PolicySource
 from remit.ports.policy import Problem
 from remit.services.duties import Duty
 from remit.services.standing import Judged

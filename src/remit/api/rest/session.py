@@ -11,7 +11,7 @@ import msgspec
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import Moment, View
 from remit.core.errors import Forbidden, Unauthenticated
-from remit.core.identity import Role
+from remit.core.identity.principals import Role
 from remit.services.authenticate import secret_digest
 from remit.services.browsers import handle_of
 from remit.services.duties import Duty

@@ -18,10 +18,10 @@ from remit.api.rest.views import (
     task_type_view,
     task_view,
 )
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Forbidden
-from remit.core.plan import MAX_PLAN, PlanWish
-from remit.core.task import TaskState
+from remit.core.tasks.plan import MAX_PLAN, PlanWish
+from remit.core.tasks.task import TaskState
 from remit.services.duties import Duty, end_task, may, own_task
 from remit.services.tasks import Opening
 

@@ -9,8 +9,8 @@ import msgspec
 
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import ToolView, View, tool_view
-from remit.core.suggest import UpstreamFacts
-from remit.core.tool import ArgumentRole, Tool
+from remit.core.tools.suggestions import UpstreamFacts
+from remit.core.tools.tool import ArgumentRole, Tool
 from remit.services.duties import Duty
 from remit.services.suggestions import suggested
 

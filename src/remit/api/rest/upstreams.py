@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from remit.api.rest.endpoint import Endpoint, Errand, Items
 from remit.api.rest.views import Moment, View
-from remit.core.tool import ToolState
+from remit.core.tools.tool import ToolState
 from remit.ports.upstream import HttpUpstream
 from remit.services.duties import Duty
 

@@ -9,15 +9,15 @@ from typing import Annotated, Any
 
 import msgspec
 
-from remit.core.approval import Approval
-from remit.core.constraint import Constraint
-from remit.core.grant import Grant
-from remit.core.identity import Agent, AgentState, Person, Role
-from remit.core.replica import Acknowledgement
-from remit.core.revocation import Cause, Closing, Closure, Indeterminate
-from remit.core.task import Task, TaskState, TaskType
-from remit.core.tool import ArgumentRole, Tool, ToolState
-from remit.core.workload import Binding
+from remit.core.decisions.approval import Approval
+from remit.core.endings.closure import Cause, Closing, Closure, Indeterminate
+from remit.core.identity.principals import Agent, AgentState, Person, Role
+from remit.core.identity.workload import Binding
+from remit.core.replicas.replica import Acknowledgement
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.task import Task, TaskState, TaskType
+from remit.core.tools.constraint import Constraint
+from remit.core.tools.tool import ArgumentRole, Tool, ToolState
 
 Json = Any
 Moment = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339, UTC")]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from remit.core.secevent import POLL
+from remit.core.signals.security_event_token import POLL
 
 Json = Any
 

@@ -23,8 +23,8 @@ from remit.api.ssf.forms import (
 from remit.api.ssf.paths import POLL_PATH
 from remit.api.wire import answer
 from remit.core.errors import Malformed
-from remit.core.notice import NOTICES
-from remit.core.secevent import POLL, PUSH
+from remit.core.signals.outgoing_event import NOTICES
+from remit.core.signals.security_event_token import POLL, PUSH
 from remit.services.streams import MIN_VERIFICATION_S, Receiver, Stream
 
 Json = Any

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from remit.api.wire import HEADERS, JSON, read, status_of
-from remit.core.compact import MAX_COMPACT_BYTES
 from remit.core.errors import Conflict, Malformed, RemitError, Unauthenticated
-from remit.core.secevent import SET_MEDIA
+from remit.core.keys.jws import MAX_COMPACT_BYTES
+from remit.core.signals.security_event_token import SET_MEDIA
 from remit.services.bodies import body_of
 from remit.services.house import House
 

@@ -12,7 +12,7 @@ from remit.api.oauth.paths import JWKS_PATH
 from remit.api.ssf import paths
 from remit.api.ssf.push import push
 from remit.api.wire import answer
-from remit.core.secevent import POLL, PUSH
+from remit.core.signals.security_event_token import POLL, PUSH
 from remit.services.house import House
 
 Serve = Callable[[Request], Awaitable[Response]]

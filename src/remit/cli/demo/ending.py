@@ -15,8 +15,8 @@ from mcp import Client, StdioServerParameters
 from remit.cli.demo.shell import run, show
 from remit.cli.demo.stage import Stage, examples
 from remit.cli.demo.teller import Teller
-from remit.core.checkpoint import VerifierKey
-from remit.core.verification import verify_export
+from remit.core.evidence.checkpoint import VerifierKey
+from remit.core.evidence.verification import verify_export
 
 Json = Any
 

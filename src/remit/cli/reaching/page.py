@@ -18,7 +18,7 @@ from remit.cli.reaching.layout import BETWEEN, MARGIN, WIDTHS, curve, lay
 from remit.cli.reaching.picture import COLUMNS, STORES, Box, graph_of
 from remit.cli.reaching.report import TALLIED, ReachReport, stands
 from remit.cli.reaching.told import TITLES, carried, rows_of, way, ways_out
-from remit.core.reach import Openness, PathKind, together
+from remit.core.policy.reach import Openness, PathKind, together
 
 Json = Any
 

@@ -15,7 +15,7 @@ import msgspec
 from remit.cli.plain import plain
 from remit.cli.reaching.report import ReachReport
 from remit.core.label import Label, Trust
-from remit.core.reach import CredentialUse, Inflow, Lifetime, Openness, ReachPath, StepKind, Waypoint
+from remit.core.policy.reach import CredentialUse, Inflow, Lifetime, Openness, ReachPath, StepKind, Waypoint
 
 COLUMNS = ("What comes in", "Tools that read", "Task types", "Tools that act", "What they reach")
 DATA, READERS, TASKS, ACTORS, REACHED, STORES = range(6)

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from remit.cli.faults import UsageFault
-from remit.core.bundle import Bundle
 from remit.core.label import Label
-from remit.core.reach import (
+from remit.core.policy.bundle import Bundle
+from remit.core.policy.reach import (
     CredentialUse,
     Handover,
     Inflow,

@@ -11,7 +11,7 @@ from rich.text import Text
 from remit.cli import show
 from remit.cli.plain import plain
 from remit.cli.reaching.report import TALLIED, ReachReport, stands
-from remit.core.reach import (
+from remit.core.policy.reach import (
     GRANT,
     Inflow,
     Lifetime,

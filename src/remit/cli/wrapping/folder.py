@@ -160,7 +160,7 @@ async def register_agent(config: Config, agent: str, public_jwk: dict[str, str])
     the name is taken with another key.
     """
     from remit.compose import open_records
-    from remit.core.workload import KeyBinding
+    from remit.core.identity.workload import KeyBinding
     from remit.services.directory import NewAgent, NewPerson
 
     async with open_records(config) as house:

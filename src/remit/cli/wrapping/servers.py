@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 from remit.cli.wrapping.jsonc import Span
 from remit.config.secret import looks_secret, read_secret
 from remit.core.errors import ConfigInvalid
-from remit.core.plan import PLAN_TOOL
+from remit.core.tasks.plan import PLAN_TOOL
 
 Json = Any
 

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import msgspec
 
+from remit.core.decisions.mediation import Delivery
 from remit.core.errors import Busy
-from remit.core.mediation import Delivery
-from remit.core.route import ReplyHead, ReplyPiece
+from remit.core.tools.http_api import ReplyHead, ReplyPiece
 from remit.gateway.asgi import NO_STORE, Receive, Send
 
 #: Bodies above this size are sent in pieces.

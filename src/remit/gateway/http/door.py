@@ -23,7 +23,8 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
+from remit.core.decisions.mediation import Refused, Step
 from remit.core.errors import (
     Fenced,
     Malformed,
@@ -33,9 +34,8 @@ from remit.core.errors import (
     Unauthenticated,
 )
 from remit.core.ids import NAME
-from remit.core.mediation import Refused, Step
-from remit.core.resource import HTTP_PATH, JOINED_PATH
-from remit.core.route import REQUEST, ApiRequest, Route, found_route, read_arguments
+from remit.core.oauth.resource import HTTP_PATH, JOINED_PATH
+from remit.core.tools.http_api import REQUEST, ApiRequest, Route, found_route, read_arguments
 from remit.gateway.asgi import (
     TARGET,
     InHand,

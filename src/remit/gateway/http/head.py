@@ -12,7 +12,7 @@ import re
 from typing import Final
 
 from remit.core.errors import Malformed
-from remit.core.route import Route
+from remit.core.tools.http_api import Route
 from remit.gateway.tracing import TRACING
 
 #: Read by the door, whatever a document declares.

@@ -9,7 +9,8 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
+from remit.core.decisions.mediation import Refused
 from remit.core.errors import (
     Busy,
     Conflict,
@@ -24,7 +25,6 @@ from remit.core.errors import (
     outcome_of,
     repeatable,
 )
-from remit.core.mediation import Refused
 from remit.gateway.asgi import HeaderLines
 
 Json = Any

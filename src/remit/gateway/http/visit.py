@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from remit.core.token import AccessClaims
-from remit.core.workload import Confirmation
+from remit.core.identity.workload import Confirmation
+from remit.core.oauth.access_token import AccessClaims
 from remit.gateway.asgi import Receive, Send
 from remit.gateway.http.answer import ApiAnswer
 from remit.gateway.http.head import ApiHead

@@ -15,9 +15,9 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from remit.core.deferred import OWN_CODES
-from remit.core.mediation import ChunkKind, Delivery
-from remit.core.tool import INPUT
+from remit.core.decisions.deferred_call import OWN_CODES
+from remit.core.decisions.mediation import ChunkKind, Delivery
+from remit.core.tools.tool import INPUT
 from remit.gateway.asgi import JSON_TYPE, NO_STORE, Receive, Send, respond, send_body
 from remit.gateway.mcp.wire import (
     EVENT_BEGINS,

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.core.decision import Outcome
-from remit.core.deferred import EXTENSION
+from remit.core.decisions.decision import Outcome
+from remit.core.decisions.deferred_call import EXTENSION
+from remit.core.decisions.mediation import Answered, Delivery, Refused, Step
 from remit.core.errors import NotFound, RemitError, Unauthenticated
-from remit.core.event import CallOutcome
-from remit.core.mediation import Answered, Delivery, Refused, Step
-from remit.core.token import AccessClaims
-from remit.core.tool import (
+from remit.core.evidence.event import CallOutcome
+from remit.core.identity.workload import Confirmation
+from remit.core.oauth.access_token import AccessClaims
+from remit.core.tools.tool import (
     COMPLETION,
     INPUT,
     PROMPT_GET,
@@ -24,7 +25,6 @@ from remit.core.tool import (
     RESOURCE_READ,
     RESOURCE_SUBSCRIBE,
 )
-from remit.core.workload import Confirmation
 from remit.gateway.asgi import Receive, Send
 from remit.gateway.mcp.answer import LOG_LEVELS, Answer
 from remit.gateway.mcp.asking import ask_client

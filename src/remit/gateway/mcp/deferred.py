@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.core.deferred import CAPABILITY, GET, UPDATE
+from remit.core.decisions.deferred_call import CAPABILITY, GET, UPDATE
+from remit.core.decisions.mediation import ChunkKind, Delivery, Step
 from remit.core.errors import Fenced, NotFound, RemitError, Unauthenticated
-from remit.core.mediation import ChunkKind, Delivery, Step
-from remit.core.tool import INPUT
+from remit.core.tools.tool import INPUT
 from remit.gateway.mcp.answer import Answer
 from remit.gateway.mcp.calls import Calls, Visit, able_of, knows_deferred
 from remit.gateway.mcp.rounds import Rounds, read_wanted

@@ -21,9 +21,9 @@ from typing import Any, Final
 
 import msgspec
 
+from remit.core.decisions.mediation import Step
 from remit.core.errors import Fenced, Malformed, NotFound, RemitError, StoreUnavailable, Unauthenticated
-from remit.core.mediation import Step
-from remit.core.resource import JOINED_PATH
+from remit.core.oauth.resource import JOINED_PATH
 from remit.gateway.asgi import (
     InHand,
     Receive,

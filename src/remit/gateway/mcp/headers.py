@@ -14,7 +14,7 @@ import re
 from functools import lru_cache
 from typing import Any, Final
 
-from remit.core.deferred import METHODS
+from remit.core.decisions.deferred_call import METHODS
 from remit.gateway.mcp.wire import (
     HEADER_MISMATCH,
     INVALID_PARAMS,

@@ -13,17 +13,10 @@ from functools import partial
 from typing import Any, Final
 
 from remit import __version__
-from remit.core.deferred import CAPABILITY, EXTENSION
+from remit.core.decisions.deferred_call import CAPABILITY, EXTENSION
 from remit.core.errors import ConfigInvalid, NotFound
-from remit.core.token import AccessClaims
-from remit.core.tool import (
-    COMPLETION,
-    PROMPT_GET,
-    RESOURCE_READ,
-    RESOURCE_SUBSCRIBE,
-    Tool,
-    ToolState,
-)
+from remit.core.oauth.access_token import AccessClaims
+from remit.core.tools.tool import COMPLETION, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE, Tool, ToolState
 from remit.gateway.mcp.headers import ParamRule, param_rules
 from remit.gateway.mcp.wire import MODERN_VERSIONS
 from remit.services.lists import Lists

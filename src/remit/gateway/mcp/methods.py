@@ -10,9 +10,9 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from remit.core.deferred import METHODS
+from remit.core.decisions.deferred_call import METHODS
 from remit.core.errors import Fenced, RemitError
-from remit.core.tool import RESOURCE_SUBSCRIBE
+from remit.core.tools.tool import RESOURCE_SUBSCRIBE
 from remit.gateway.asgi import respond
 from remit.gateway.mcp.answer import (
     KEEP_ALIVE_S,

@@ -19,8 +19,8 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from remit.core.request import call_digest
-from remit.core.tool import INPUT
+from remit.core.decisions.access_request import call_digest
+from remit.core.tools.tool import INPUT
 from remit.gateway.mcp.wire import WireFault, bad_params, unusable
 from remit.ports.runtime import Clock, Entropy
 

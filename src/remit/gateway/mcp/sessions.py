@@ -11,7 +11,7 @@ import asyncio
 from collections import OrderedDict
 from typing import Any
 
-from remit.core.token import AccessClaims
+from remit.core.oauth.access_token import AccessClaims
 from remit.gateway.mcp.listing import Place
 from remit.gateway.mcp.subscriptions import Listener
 from remit.gateway.mcp.wire import INVALID_REQUEST, ClientReply, RequestId, WireFault, busy

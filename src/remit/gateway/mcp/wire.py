@@ -13,7 +13,8 @@ import msgspec
 import orjson
 
 from remit.core.canonical import MAX_REQUEST_VALUES, parse_strict
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
+from remit.core.decisions.mediation import Refused
 from remit.core.errors import (
     Busy,
     Conflict,
@@ -26,7 +27,6 @@ from remit.core.errors import (
     UpstreamUnreachable,
     outcome_of,
 )
-from remit.core.mediation import Refused
 
 Json = Any
 RequestId = str | int

@@ -31,8 +31,8 @@ from remit.core.errors import (
     UpstreamUnreachable,
     repeatable,
 )
-from remit.core.passing import HEADER, HOP, Seen, carried, read_chain, written_chain
-from remit.core.replica import Replica
+from remit.core.replicas.forwarding import HEADER, HOP, Seen, carried, read_chain, written_chain
+from remit.core.replicas.replica import Replica
 from remit.gateway.asgi import ROOM, TARGET, Application, Receive, Scope, Send, read_body, respond
 from remit.gateway.mcp.wire import (
     INVALID_REQUEST,

@@ -32,7 +32,7 @@ from remit.adapters.policy.cedar.child import (
     framed,
     read_message,
 )
-from remit.core.tool import Tool, Variant
+from remit.core.tools.tool import Tool, Variant
 from remit.ports.policy import PolicySource, Problem
 
 #: Of computing, for one request; and of waiting for it, where the machine has much else to do.

@@ -17,9 +17,9 @@ from remit.adapters.policy.cedar.rule import CedarRule, parse
 from remit.adapters.policy.cedar.schema import GROUPS, forms, groups_of, schema_text
 from remit.adapters.policy.cedar.shape import Path, Shape, prune
 from remit.adapters.policy.cedar.text import nearest
-from remit.core.identity import Agent
+from remit.core.identity.principals import Agent
 from remit.core.label import Classes
-from remit.core.tool import Tool
+from remit.core.tools.tool import Tool
 from remit.ports.policy import PolicySource, Problem
 
 _FOR_POLICY = re.compile(r"^for policy `[^`]*`, ")

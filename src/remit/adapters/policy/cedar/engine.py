@@ -25,14 +25,14 @@ from remit.adapters.policy.cedar.part import KEPT, Found, Kept, Part, Stand, rea
 from remit.adapters.policy.cedar.rule import CedarRule, policy_set
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
 from remit.adapters.policy.cedar.shape import Misfit, Path, Shape, prune
-from remit.core.decision import PolicyAnswer, Reason, RuleRef
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
 from remit.core.errors import ConfigInvalid
-from remit.core.identity import Agent
+from remit.core.identity.principals import Agent
 from remit.core.label import Classes
-from remit.core.plan import PLAN_TOOL
-from remit.core.request import AccessRequest
-from remit.core.task import TaskType
-from remit.core.tool import Tool
+from remit.core.tasks.plan import PLAN_TOOL
+from remit.core.tasks.task import TaskType
+from remit.core.tools.tool import Tool
 from remit.ports.policy import PolicySource, Problem, RuleInForce
 
 Json = Any

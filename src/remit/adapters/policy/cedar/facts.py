@@ -27,13 +27,13 @@ from remit.adapters.policy.cedar.shape import (
     fit,
     record,
 )
+from remit.core.decisions.access_request import AccessRequest
 from remit.core.errors import ConfigInvalid
-from remit.core.flow import FlowFacts
-from remit.core.identity import Agent
+from remit.core.flow.facts import FlowFacts
+from remit.core.identity.principals import Agent
 from remit.core.label import Classes, Label, Trust
-from remit.core.request import AccessRequest
-from remit.core.task import TaskType
-from remit.core.tool import Tool
+from remit.core.tasks.task import TaskType
+from remit.core.tools.tool import Tool
 
 Json = Any
 
@@ -64,7 +64,7 @@ TOOL = record(
 LABEL = record(**{"class": STRING}, class_level=WHOLE, categories=STRINGS, untrusted=BOOL, zones=STRINGS)
 CLEARANCE = record(**{"class": STRING}, class_level=WHOLE)
 _SCALARS: Mapping[str, Shape] = {"str": STRING, "bool": BOOL, "int": WHOLE}
-#: What is known of where a call's arguments came from: each fact as `core.flow` has it.
+#: What is known of where a call's arguments came from: each fact as `core.flow.facts` has it.
 FLOW = record(**{one.name: _SCALARS[str(one.type.__name__)] for one in msgspec.structs.fields(FlowFacts)})
 _FLOW_FACTS = tuple(FLOW.fields)
 _PARAMETERS = {"string": STRING, "integer": WHOLE, "number": DECIMAL, "boolean": BOOL}

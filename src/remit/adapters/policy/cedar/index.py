@@ -14,8 +14,8 @@ from typing import Generic, TypeVar
 from remit.adapters.policy.cedar.reads import Uid
 from remit.adapters.policy.cedar.rule import CedarRule
 from remit.adapters.policy.cedar.schema import groups_of
-from remit.core.identity import Agent
-from remit.core.tool import Tool
+from remit.core.identity.principals import Agent
+from remit.core.tools.tool import Tool
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

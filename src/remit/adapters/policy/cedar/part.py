@@ -23,7 +23,7 @@ from remit.adapters.policy.cedar.facts import Facts, provenance_of
 from remit.adapters.policy.cedar.index import Recent
 from remit.adapters.policy.cedar.rule import CedarRule
 from remit.adapters.policy.cedar.shape import Shape
-from remit.core.request import AccessRequest
+from remit.core.decisions.access_request import AccessRequest
 
 Json = Any
 

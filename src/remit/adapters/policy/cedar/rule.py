@@ -15,7 +15,7 @@ import msgspec
 
 from remit.adapters.policy.cedar.reads import Reads, Uid, of_policy
 from remit.adapters.policy.cedar.text import Piece, depth_of, nearest, pieces
-from remit.core.decision import RuleRef
+from remit.core.decisions.decision import RuleRef
 from remit.ports.policy import PolicySource, Problem
 
 Json = Any

@@ -12,9 +12,9 @@ import msgspec
 from remit.adapters.policy.cedar.facts import AGENT, FLOW, LABEL, TOOL, context_shape
 from remit.adapters.policy.cedar.shape import Kind, Shape
 from remit.adapters.policy.cedar.text import attribute, quoted
+from remit.core.identity.workload import Assurance
 from remit.core.label import Classes
-from remit.core.tool import Effect, Tier, Tool
-from remit.core.workload import Assurance
+from remit.core.tools.tool import Effect, Tier, Tool
 
 CALL = "call"
 GROUPS = (CALL, *(f"effect:{effect.value}" for effect in Effect))

@@ -18,7 +18,7 @@ from remit.adapters.store.postgres.onloop import Heard, OnLoop
 from remit.adapters.store.postgres.reads import READ_S
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession
 from remit.core.errors import StoreUnavailable
-from remit.core.holding import Holding
+from remit.core.flow.stored_labels import Holding
 
 Found = tuple[list[Holding], int]
 Slowly = Callable[[str, str, int], Awaitable[Found]]

@@ -26,9 +26,9 @@ from remit.adapters.store.postgres.session import FAULTS, PostgresSession
 from remit.adapters.store.postgres.writer import PostgresWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.core.errors import StoreUnavailable
-from remit.core.holding import Holding
-from remit.core.replica import Replica
-from remit.core.waking import Nudge
+from remit.core.flow.stored_labels import Holding
+from remit.core.replicas.replica import Replica
+from remit.core.replicas.wakeup import Nudge
 from remit.ports.fleet import FenceAck, Raised, Sight
 from remit.ports.runtime import Clock
 

@@ -26,8 +26,8 @@ from remit.adapters.store.relational.head import check_log
 from remit.adapters.store.relational.nodes import frontier, stored_size
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
-from remit.core.holding import Holding
-from remit.core.merkle import Frontier
+from remit.core.evidence.merkle import Frontier
+from remit.core.flow.stored_labels import Holding
 from remit.ports.log import Head
 from remit.ports.store import Pin
 

@@ -33,7 +33,7 @@ from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.subjects import Opener, Subjects
 from remit.adapters.store.relational.tables import Durability
 from remit.adapters.store.relational.words import TABLES, SealedWords, seal_old
-from remit.core.holding import Holding
+from remit.core.flow.stored_labels import Holding
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
 from remit.ports.keys import SealingKeys
 from remit.ports.log import HeadKeeper

@@ -19,10 +19,10 @@ from remit.adapters.store.relational.moments import micros, text
 from remit.adapters.store.relational.sql import Sql, upsert
 from remit.adapters.store.relational.subjects import Subjects
 from remit.adapters.store.relational.words import SealedWords, parted
-from remit.core.approval import Approval, ApprovalState
+from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import BudgetExhausted, ChangedMeanwhile, Conflict, Fenced, NotFound
 from remit.core.scope import risen
-from remit.core.task import Task
+from remit.core.tasks.task import Task
 from remit.ports.change import CheckValue
 from remit.ports.fleet import HoldTask
 from remit.ports.issued import Withdraw

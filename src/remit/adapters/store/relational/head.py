@@ -6,7 +6,7 @@ from __future__ import annotations
 from remit.adapters.store.relational.nodes import reader, stored_size
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import HeadMissing, VerificationFailed
-from remit.core.merkle import leaf_hash, root_at
+from remit.core.evidence.merkle import leaf_hash, root_at
 from remit.ports.log import Head
 
 #: At start at most so many leaves at the end of a log are hashed again; `remit audit verify` hashes all.

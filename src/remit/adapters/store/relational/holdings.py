@@ -11,7 +11,7 @@ from remit.adapters.store.relational.moments import micros, text
 from remit.adapters.store.relational.registry import Apply
 from remit.adapters.store.relational.sql import Sql, upsert
 from remit.core.errors import ChangedMeanwhile
-from remit.core.holding import Holding
+from remit.core.flow.stored_labels import Holding
 from remit.core.label import Label
 from remit.ports.holdings import DropHolding, JoinLabels, PutHolding
 

@@ -9,7 +9,7 @@ from typing import Any
 from remit.adapters.store.relational.moments import micros, moment, text
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import Conflict
-from remit.core.issued import RefreshToken
+from remit.core.oauth.refresh_token import RefreshToken
 from remit.ports.issued import PutFamily, PutRefreshToken, UseRefreshToken, Withdraw
 
 Apply = Callable[[Sql, Any], None]

@@ -20,10 +20,10 @@ from remit.adapters.store.relational.nodes import frontier, stored_size, tenants
 from remit.adapters.store.relational.sql import Sql
 from remit.adapters.store.relational.subjects import Subjects
 from remit.core.canonical import encode_trusted
-from remit.core.decision import Outcome
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Malformed, VerificationFailed
-from remit.core.event import Event, EventKind, leaf_record
-from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
+from remit.core.evidence.event import Event, EventKind, leaf_record
+from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
 
 _EVENT_COLUMNS = len(EVENTS.kinds)
 _NO_TASK = Counter()

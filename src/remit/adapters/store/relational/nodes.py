@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.adapters.store.relational.sql import Sql
-from remit.core.merkle import Frontier, TileReader, root_nodes
+from remit.core.evidence.merkle import Frontier, TileReader, root_nodes
 
 
 def reader(connection: Sql, tenant: str, size: int) -> TileReader:

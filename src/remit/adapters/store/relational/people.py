@@ -12,8 +12,8 @@ import msgspec
 from remit.adapters.store.relational.moments import micros, text
 from remit.adapters.store.relational.sql import Sql, upsert
 from remit.core.errors import Conflict
-from remit.core.passkey import Link, Passkey
-from remit.core.ticket import Ticket
+from remit.core.identity.passkey import Link, Passkey
+from remit.core.oauth.one_time_code import Ticket
 from remit.ports.people import DropLink, DropPasskey, PutLink, PutPasskey, PutTicket, UsePasskey, UseTicket
 
 Apply = Callable[[Sql, Any], None]

@@ -14,16 +14,16 @@ from remit.adapters.store.relational.sql import Rows, Sql
 from remit.adapters.store.relational.subjects import Opener
 from remit.adapters.store.relational.tables import COMMON_KINDS, RARE
 from remit.adapters.store.relational.words import TABLES, Opened
-from remit.core.approval import Approval
-from remit.core.delegation import Delegation
+from remit.core.decisions.approval import Approval
+from remit.core.endings.closure import Closure, Fence
 from remit.core.errors import Malformed, VerificationFailed
-from remit.core.event import Event
-from remit.core.identity import Person
+from remit.core.evidence.event import Event
+from remit.core.evidence.merkle import consistency_proof, inclusion_proof
+from remit.core.identity.principals import Person
 from remit.core.label import Label
-from remit.core.merkle import consistency_proof, inclusion_proof
-from remit.core.revocation import Closure, Fence
-from remit.core.seal import Openings
-from remit.core.task import Task
+from remit.core.sealing import Openings
+from remit.core.tasks.delegation_record import Delegation
+from remit.core.tasks.task import Task
 from remit.ports.store import Credential, Entry, Pin, Usage
 
 T = TypeVar("T")

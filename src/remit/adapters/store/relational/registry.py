@@ -10,10 +10,10 @@ import msgspec
 
 from remit.adapters.store.relational.moments import micros, text
 from remit.adapters.store.relational.sql import Sql, upsert
-from remit.core.delegation import Delegation
 from remit.core.errors import ChangedMeanwhile, Conflict
-from remit.core.identity import Agent, AgentState, Person, overlaps
-from remit.core.workload import workload_of
+from remit.core.identity.principals import Agent, AgentState, Person, overlaps
+from remit.core.identity.workload import workload_of
+from remit.core.tasks.delegation_record import Delegation
 from remit.ports.change import UseCredential
 from remit.ports.store import (
     EndCredentials,

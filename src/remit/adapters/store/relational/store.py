@@ -15,19 +15,19 @@ from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.pool import ReadPool
 from remit.adapters.store.relational.subjects import Opener
 from remit.adapters.store.relational.writer import GroupWriter
-from remit.core.approval import Approval, ApprovalState
-from remit.core.delegation import Delegation
+from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.endings.closure import Closure, Fence
 from remit.core.errors import NotFound
-from remit.core.event import Event
-from remit.core.finding import Finding, FindingState
-from remit.core.holding import Holding
-from remit.core.identity import Agent, LastProof, Person
+from remit.core.evidence.event import Event
+from remit.core.findings.finding import Finding, FindingState
+from remit.core.flow.stored_labels import Holding
+from remit.core.identity.passkey import Link, Passkey
+from remit.core.identity.principals import Agent, LastProof, Person
 from remit.core.ids import DEFAULT_TENANT
-from remit.core.issued import RefreshToken, TokenFamily
-from remit.core.passkey import Link, Passkey
-from remit.core.revocation import Closure, Fence
-from remit.core.task import Task, TaskState
-from remit.core.ticket import Ticket
+from remit.core.oauth.one_time_code import Ticket
+from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
+from remit.core.tasks.delegation_record import Delegation
+from remit.core.tasks.task import Task, TaskState
 from remit.ports.store import Credential, Entry, Json, Pin, Receipt, Unit, Usage
 
 

@@ -8,9 +8,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from remit.adapters.store.relational.memory import Key
 from remit.adapters.store.relational.sql import Sql
-from remit.core.event import Event
-from remit.core.merkle import leaf_hash
-from remit.core.seal import (
+from remit.core.evidence.event import Event
+from remit.core.evidence.merkle import leaf_hash
+from remit.core.sealing import (
     KEY_SIZE,
     NONCE_SIZE,
     SALT_SIZE,

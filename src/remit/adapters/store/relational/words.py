@@ -15,12 +15,12 @@ import msgspec
 from remit.adapters.store.relational.moments import text
 from remit.adapters.store.relational.sql import Sql
 from remit.adapters.store.relational.subjects import Opener, Subjects
-from remit.core.approval import Approval
-from remit.core.delegation import Delegation
-from remit.core.grant import Grant
-from remit.core.plan import Plan
-from remit.core.seal import seal, unseal
-from remit.core.task import Task, Turn
+from remit.core.decisions.approval import Approval
+from remit.core.sealing import seal, unseal
+from remit.core.tasks.delegation_record import Delegation
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.plan import Plan
+from remit.core.tasks.task import Task, Turn
 
 Json = Any
 Row = Task | Approval | Delegation

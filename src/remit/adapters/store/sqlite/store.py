@@ -25,10 +25,10 @@ from remit.adapters.store.sqlite.place import StorePlace
 from remit.adapters.store.sqlite.reads import ReadHere, SqliteReading
 from remit.adapters.store.sqlite.schema import open_writer
 from remit.adapters.store.sqlite.writer import SqliteWriter
-from remit.core.approval import Approval
-from remit.core.identity import Person
+from remit.core.decisions.approval import Approval
+from remit.core.identity.principals import Person
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
-from remit.core.task import Task
+from remit.core.tasks.task import Task
 from remit.ports.keys import SealingKeys
 from remit.ports.log import HeadKeeper
 from remit.ports.runtime import Clock, Entropy

@@ -14,12 +14,12 @@ from remit.api.oauth.form import Form, OAuthRefused
 from remit.core.canonical import parse_strict
 from remit.core.drafts import MISSION_PARAMETER
 from remit.core.errors import Malformed
-from remit.core.grant import Grant
-from remit.core.mission import BAD_DETAILS, asked_grants
-from remit.core.resource import TASK_SCOPE
-from remit.core.task import Task
-from remit.core.token import AGENT_SCOPE
-from remit.core.workload import Confirmation
+from remit.core.identity.workload import Confirmation
+from remit.core.oauth.access_token import AGENT_SCOPE
+from remit.core.oauth.mission import BAD_DETAILS, asked_grants
+from remit.core.oauth.resource import TASK_SCOPE
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.task import Task
 from remit.services.clients import TokenClient
 from remit.services.house import House
 from remit.services.tokens import Asking, TokenGiven

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.api.oauth.grants.asked import TokenRequest
-from remit.core.resource import TASK_SCOPE
+from remit.core.oauth.resource import TASK_SCOPE
 from remit.services.tokens import TokenGiven
 
 GRANT_TYPE = "authorization_code"

@@ -10,11 +10,11 @@ from dataclasses import replace
 from remit.api.oauth.client import noticed
 from remit.api.oauth.form import GrantRefused, OAuthRefused
 from remit.api.oauth.grants.asked import TokenRequest
-from remit.core.compact import read_compact
 from remit.core.drafts import ID_JAG_HEADER_TYPE, MISSION_PARAMETER
 from remit.core.errors import Malformed, Unauthenticated
-from remit.core.mission import BAD_DETAILS
-from remit.core.resource import TASK_SCOPE
+from remit.core.keys.jws import read_compact
+from remit.core.oauth.mission import BAD_DETAILS
+from remit.core.oauth.resource import TASK_SCOPE
 from remit.ports.attestor import JWT_TYPE
 from remit.services.clients import MAX_ASSERTION
 from remit.services.tokens import TokenGiven

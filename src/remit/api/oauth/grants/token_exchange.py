@@ -8,8 +8,8 @@ from typing import Final
 from remit.api.oauth.form import OAuthRefused
 from remit.api.oauth.grants.asked import TokenRequest
 from remit.core.drafts import MISSION_PARAMETER
-from remit.core.mission import BAD_DETAILS
-from remit.core.resource import TASK_SCOPE
+from remit.core.oauth.mission import BAD_DETAILS
+from remit.core.oauth.resource import TASK_SCOPE
 from remit.services.clients import TokenClient
 from remit.services.exchange import Exchanged
 from remit.services.tokens import TokenGiven

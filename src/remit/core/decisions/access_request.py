@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The access request: everything that a decision may look at, gathered in step 3."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from remit.core.canonical import digest
+from remit.core.flow.facts import NO_FLOW, Flow
+from remit.core.flow.stored_labels import NOTHING_AT_REST, Rest
+from remit.core.identity.principals import Agent, Principal
+from remit.core.identity.workload import Confirmation
+from remit.core.label import MAX_CROSSINGS, Label
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.task import Task
+from remit.core.tools.tool import Tier, Tool
+
+Json = Any
+
+
+class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One call as it is decided.
+
+    `agent` is the registered identity behind `principal.agent`. `label` is the task's label at this moment.
+    `cleared` says whether the tool's audience may learn data of that label's class. `grants` are the task's
+    grants that name the tool, already instantiated; empty means that the task was not granted it. `observed`
+    is true where the upstream is in observe mode. `enforcement_point` names who carries the call out, where
+    that is not remit itself, and `asked_with` the key that its own token was bound to. `unconstrained` is
+    true where the site lowered the demand for tokens that are bound to their senders. `flow` is what is known
+    of where its arguments came from. `rest` is what earlier writes have left where the call reads, and in
+    what it hands over. `crossings` counts the trust zones that the chain's data has passed into with this
+    call, beyond the first; more than `max_crossings` are refused by the default guardrails. `follows` is the
+    decision on the deferred call that this one brings input to.
+    """
+
+    principal: Principal
+    agent: Agent
+    task: Task
+    tool: Tool
+    arguments: dict[str, Json]
+    grants: tuple[Grant, ...]
+    tier: Tier
+    label: Label
+    cleared: bool
+    now: datetime
+    observed: bool = False
+    enforcement_point: str = ""
+    asked_with: Confirmation = Confirmation()
+    unconstrained: bool = False
+    flow: Flow = NO_FLOW
+    rest: Rest = NOTHING_AT_REST
+    crossings: int = 0
+    max_crossings: int = MAX_CROSSINGS
+    follows: str = ""
+
+    @property
+    def lacks_sender(self) -> bool:
+        """Whether the call's tier demands a token that is bound to its sender, and this one is not.
+
+        Where others carry a call out, they saw its sender. The sender that remit sees is then who asks: a
+        copied token of an enforcement point must not bring permits for what changes something.
+        """
+        held = self.asked_with if self.enforcement_point else self.principal.confirmation
+        return self.tier >= Tier.OPERATOR and not self.unconstrained and not held
+
+    def may_take(self, argument: str) -> bool:
+        """Whether a call may carry an argument of this name at all, whatever its value."""
+        return self.observed or any(grant.may_take(argument) for grant in self.grants)
+
+    @property
+    def call_digest(self) -> str:
+        """The digest of exactly this call: task, tool, arguments. What an approval is bound to."""
+        return call_digest(self.task.id, self.tool.id, self.arguments)
+
+
+def call_digest(task: str, tool: str, arguments: dict[str, Json]) -> str:
+    """Give the digest of one exact call (RFC 8785 bytes, SHA-256)."""
+    return digest({"task": task, "tool": tool, "arguments": arguments})

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Approvals: a human's answer to one exact call, for the exact rules that asked, once, and not for ever."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from remit.core.decisions.decision import RuleRef
+from remit.core.errors import Conflict, Forbidden
+from remit.core.identity.principals import Person, Role
+from remit.core.tasks.task import person_of
+
+Json = Any
+
+
+def may_approve(person: Person) -> bool:
+    """Whether a person's answers count at all."""
+    return person.active and Role.APPROVER in person.roles
+
+
+class ApprovalState(enum.StrEnum):
+    """pending -> approved -> consumed; pending -> denied | expired; approved -> expired."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    CONSUMED = "consumed"
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """A request for a human's answer, and the answer.
+
+    `call` is the digest of task, tool and arguments; `rules` are exactly those that were shown.
+    `expires` is until when it may be answered and used, or when it has expired.
+    `requested_for` is the person behind the task, `stated_by` who stated its intent: neither ever answers.
+    """
+
+    tenant: str
+    id: str
+    task: str
+    agent: str
+    requested_for: str
+    tool: str
+    call: str
+    arguments: dict[str, Json]
+    rules: tuple[RuleRef, ...]
+    reasons: tuple[str, ...] = ()
+    state: ApprovalState = ApprovalState.PENDING
+    requested: datetime
+    expires: datetime
+    decided: datetime | None = None
+    decided_by: str = ""
+    comment: str = ""
+    stated_by: str = ""
+
+    @property
+    def subject(self) -> str:
+        """Whose the question is: their key seals what is asked."""
+        return self.requested_for or person_of(self.stated_by) or self.agent
+
+    def answered(self, person: Person, approve: bool, now: datetime, comment: str = "") -> Approval:
+        """Give the approval with a person's answer; who may not answer, or comes too late, is refused."""
+        if not may_approve(person):
+            raise Forbidden(
+                f"`{person.name}` is not an approver", way_out="ask someone with the role approver"
+            )
+        if person.name in (self.requested_for, self.stated_by):
+            raise Forbidden("who asks does not approve", way_out="ask another approver")
+        if self.state is not ApprovalState.PENDING:
+            raise Conflict(f"approval `{self.id}` is already {self.state.value}")
+        if now >= self.expires:
+            raise Conflict(f"approval `{self.id}` has expired", way_out="let the agent ask again")
+        return msgspec.structs.replace(
+            self,
+            state=ApprovalState.APPROVED if approve else ApprovalState.DENIED,
+            decided=now,
+            decided_by=person.name,
+            comment=comment,
+        )
+
+    def expired(self, at: datetime) -> Approval:
+        """Give it as one that has expired, by its time or before it: then `expires` is when it did."""
+        return msgspec.structs.replace(self, state=ApprovalState.EXPIRED, expires=min(at, self.expires))
+
+    def usable_for(self, call: str, now: datetime) -> bool:
+        """Whether it permits exactly this call at `now`."""
+        return self.state is ApprovalState.APPROVED and self.call == call and now < self.expires

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exported evidence: lines of JSON that verify offline, by whoever holds the log's public key.
+
+    {"origin": ..., "remit_evidence": 1, "size": n, "task": "", "verifier": ...}
+    {"index": 0, "leaf": "<the leaf's exact text>", "openings": {name: [salt, value]}, "path": [...]}
+    ...
+    {"checkpoint": "<C2SP signed note>"}
+
+A whole export holds every event from the first on, and its root is computed anew. An export of one task holds
+that task's events alone, each with its inclusion proof, and its completeness rests on the chain of the task's
+own records. A receipt (`core.evidence.receipt`) holds what tells of one closure, which its first line names,
+in the same way. Openings may be left out: a reader then sees that something was said, when and by whom, and
+not what.
+
+What it cannot show: that a log which was cut back to an older signed state is the newest. Give the size that
+you saw last (`at_least`), or a witness's cosignature.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import msgspec
+import orjson
+
+from remit.core.canonical import encode
+from remit.core.errors import RemitError
+from remit.core.evidence.event import FORMAT as LEAF_FORMAT
+
+Json = Any
+
+FORMAT = 1
+
+
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The first line. `size` is that of the signed log; `task` or `closure` says of which part this is."""
+
+    remit_evidence: int
+    origin: str
+    verifier: str
+    size: int
+    task: str
+    closure: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class EventLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The line of one event; `path` is its inclusion proof, in an export of a part."""
+
+    index: int
+    leaf: str
+    openings: dict[str, list[Json]] | msgspec.UnsetType = msgspec.UNSET
+    path: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class CheckpointLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The last line: the signed note."""
+
+    checkpoint: str
+
+
+class FactsRead(msgspec.Struct, frozen=True):
+    """The facts that a verification itself reads; others say more, and each kind has its own."""
+
+    outcome: Json = None
+    observed: Json = None
+    kind: Json = None
+    previous: Json = None
+    key: Json = None
+
+
+class LeafRead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A record."""
+
+    v: int
+    kind: str
+    at: str
+    tenant: str
+    writer: str
+    seq: int
+    prev: str
+    facts: FactsRead
+    task: str = ""
+    task_prev: str = ""
+    agent: str = ""
+    call: str = ""
+    sealed: dict[str, str] = {}
+
+
+class Ambiguous(ValueError):
+    """A JSON text that is not the one form of what it says."""
+
+
+def header_line(origin: str, verifier: str, size: int, task: str = "", closure: str = "") -> bytes:
+    """Give the first line of an export."""
+    line = {"remit_evidence": FORMAT, "origin": origin, "verifier": verifier, "size": size, "task": task}
+    return encode({**line, "closure": closure} if closure else line) + b"\n"
+
+
+def event_line(
+    index: int, leaf: bytes, openings: dict[str, list[Json]] | None, path: list[bytes] | None
+) -> bytes:
+    """Give the line of one event; `path` is its inclusion proof, for the export of one task or closure."""
+    # A leaf that was changed into no text is exported, too, and does not hold.
+    line: dict[str, Json] = {"index": index, "leaf": leaf.decode(errors="replace")}
+    if openings is not None:
+        line["openings"] = openings
+    if path is not None:
+        line["path"] = [base64.b64encode(node).decode() for node in path]
+    return encode(line) + b"\n"
+
+
+def checkpoint_line(note: str) -> bytes:
+    """Give the last line of an export."""
+    return encode({"checkpoint": note}) + b"\n"
+
+
+def read_header(raw: bytes) -> Header | None:
+    """Read the first line; None where it is none of this format."""
+    try:
+        header = msgspec.convert(_object(_line(raw)), Header)
+    except ValueError:
+        return None
+    return header if header.remit_evidence == FORMAT and header.closure != "" else None
+
+
+def read_line(raw: bytes) -> EventLine | CheckpointLine:
+    """Read any other line; raises `ValueError`, as `Ambiguous` where it has more than one reading."""
+    said = _object(_line(raw))
+    form: type[EventLine | CheckpointLine] = CheckpointLine if "checkpoint" in said else EventLine
+    return msgspec.convert(said, form)
+
+
+def read_leaf(data: bytes) -> tuple[LeafRead, dict[str, Json]]:
+    """Read a record, and all its facts; raises `ValueError` where it is none of this format."""
+    record = _object(data)
+    leaf = msgspec.convert(record, LeafRead)
+    if leaf.v != LEAF_FORMAT or ("task" in record) is not ("task_prev" in record):
+        raise ValueError("a record of another format")
+    return leaf, record["facts"]
+
+
+def _line(raw: bytes) -> bytes:
+    if not raw.endswith(b"\n"):
+        raise ValueError("a line that was cut")
+    return raw[:-1]
+
+
+def _object(text: bytes) -> dict[str, Json]:
+    """Read an object that is its own RFC 8785 form, and so holds no member twice."""
+    said = orjson.loads(text)
+    if not isinstance(said, dict):
+        raise ValueError("no object")
+    try:
+        again = encode(said)
+    except RemitError:
+        raise ValueError("a value that has no form") from None
+    if again != text:
+        raise Ambiguous
+    return said

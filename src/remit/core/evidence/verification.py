@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verifying exported evidence (`core.evidence.export`) offline, with the log's public key alone."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET
+
+from remit.core.errors import RemitError
+from remit.core.evidence.checkpoint import VerifierKey, open_checkpoint
+from remit.core.evidence.event import CallOutcome, EventKind
+from remit.core.evidence.export import (
+    FORMAT,
+    Ambiguous,
+    CheckpointLine,
+    EventLine,
+    Header,
+    LeafRead,
+    read_header,
+    read_leaf,
+    read_line,
+)
+from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes, verify_inclusion
+from remit.core.evidence.receipt import ClosureRead, ReceiptReading
+from remit.core.keys.own_keys import KeyKind
+from remit.core.sealing import reveal
+
+Json = Any
+
+#: Faults told at the most; after a first one the rest mostly follows from it.
+MAX_FAULTS = 20
+#: Leaf hashes that are put into the tree together.
+_BATCH = 256
+_DECIDED, _CALLED = EventKind.DECISION_MADE.value, EventKind.TOOL_CALLED.value
+_ROTATED, _UNKNOWN = EventKind.KEY_ROTATED.value, CallOutcome.UNKNOWN.value
+
+
+class ExportFault(msgspec.Struct, frozen=True):
+    """One thing that does not hold: where (`index` of the event, -1 for the whole), a stable code, and a
+    sentence.
+    """
+
+    index: int
+    code: str
+    text: str
+
+
+class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verification found.
+
+    `complete` says that the export holds every event up to the checkpoint. `unfinished` are the ids of
+    permitted calls whose outcome is not in it. `successor` is the newest key of the log, where its own events
+    say that the one it was verified with gave way to another.
+    """
+
+    origin: str
+    task: str
+    size: int
+    root: str
+    events: int
+    opened: int
+    kinds: dict[str, int]
+    first: str
+    last: str
+    complete: bool
+    unfinished: tuple[str, ...]
+    faults: tuple[ExportFault, ...]
+    successor: str = ""
+    closure: ClosureRead | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was found."""
+        return not self.faults
+
+
+class SeenRoot(NamedTuple):
+    """The size and root of a log, as they held here before."""
+
+    size: int
+    root: bytes
+
+
+class _Chains:
+    """The chains of writers and tasks, followed while reading."""
+
+    def __init__(self) -> None:
+        self.writers: dict[str, tuple[int, str, int]] = {}
+        self.tasks: dict[str, tuple[str, int]] = {}
+        self.calls: dict[str, int] = {}
+
+    def follow(self, index: int, leaf: LeafRead, hash_hex: str, *, whole: bool) -> list[ExportFault]:
+        """Check that a record follows the one before it from the same writer and of the same task."""
+        faults = []
+        if whole:
+            seq, previous, at = self.writers.get(leaf.writer, (-1, "", -1))
+            if leaf.seq != seq + 1 or leaf.prev != previous:
+                suspects = f"event {at}" if at >= 0 else "an event before it"
+                text = f"event {index} does not follow {suspects} of the same writer: "
+                text += "one of them was changed, or events between them were dropped or moved"
+                faults.append(ExportFault(index, "chain-broken", text))
+            self.writers[leaf.writer] = (leaf.seq, hash_hex, index)
+        if leaf.task:
+            previous, at = self.tasks.get(leaf.task, ("", -1))
+            if leaf.task_prev != previous:
+                text = f"event {index} does not follow event {at} of task `{leaf.task}`"
+                faults.append(ExportFault(index, "task-chain-broken", text))
+            self.tasks[leaf.task] = (hash_hex, index)
+        if leaf.call and leaf.kind == _DECIDED:
+            if leaf.facts.outcome == "permit" or leaf.facts.observed is True:
+                self.calls[leaf.call] = index
+        elif leaf.kind == _CALLED and leaf.facts.outcome != _UNKNOWN:
+            self.calls.pop(leaf.call, None)
+        return faults
+
+
+class _Reading:
+    """What is known while the lines go by."""
+
+    def __init__(self, header: Header, seen: SeenRoot | None = None) -> None:
+        self.header = header
+        self.closure = header.closure or ""
+        self.whole = not header.task and not self.closure
+        # The beginning that was seen before; only a whole export holds its leaves.
+        self.seen = seen if self.whole else None
+        self.faults: list[ExportFault] = []
+        self.chains = _Chains()
+        self.frontier = Frontier()
+        self.waiting: list[bytes] = []  # leaf hashes that are not in the frontier yet
+        self.kinds: Counter[str] = Counter()
+        self.events = 0
+        self.opened = 0
+        self.first = ""
+        self.last = ""
+        self.last_index = -1
+        self.note: str | None = None
+        self.rotated: dict[str, str] = {}
+        self.number = 1  # of the line in hand; the first is the header
+        # Of a part: line, index, leaf hash and path of each event.
+        self.hashes: list[tuple[int, int, bytes, list[bytes]]] = []
+        self.receipt = ReceiptReading(self.closure)
+
+    def fault(self, index: int, code: str, text: str) -> None:
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append(ExportFault(index, code, text))
+
+    def take(self, raw: bytes) -> None:
+        """Take the next line in: an event, or the checkpoint, after which nothing may stand."""
+        try:
+            if self.note is not None:
+                raise ValueError("a line after the checkpoint")
+            line = read_line(raw)
+            if isinstance(line, CheckpointLine):
+                self.note = line.checkpoint
+                return
+            if (line.path is UNSET) is not self.whole:
+                raise ValueError("only the events of a part have paths")
+        except Ambiguous:
+            text = f"line {self.number} can be read in two ways: a member stands twice, or it was rewritten"
+            self.fault(-1, "line-ambiguous", text)
+        except ValueError:
+            self.fault(-1, "line-broken", f"line {self.number} cannot be read")
+        else:
+            self.event(line)
+
+    def event(self, line: EventLine) -> None:
+        """Take an event in."""
+        data = line.leaf.encode()
+        hashed = leaf_hash(data)
+        index, wanted = line.index, self.last_index + 1
+        if (self.whole and index != wanted) or (not self.whole and index < wanted):
+            where = f"line {self.number} holds event {index} where"
+            should = f"event {wanted} should stand" if self.whole else f"none before {wanted} may stand"
+            self.fault(index, "out-of-order", f"{where} {should}")
+        self.last_index = index
+        self.events += 1
+        self._hash(index, hashed, line)
+        try:
+            leaf, facts = read_leaf(data)
+        except ValueError:
+            self.fault(index, "not-an-event", f"event {index} is not a record of this format")
+            return
+        self.kinds[leaf.kind] += 1
+        # Of several writers each tells its own time: the order of the log need not be that of the clock.
+        if not self.first or leaf.at < self.first:
+            self.first = leaf.at
+        self.last = max(self.last, leaf.at)
+        if leaf.kind == _ROTATED and leaf.facts.kind == KeyKind.CHECKPOINT.value:
+            self.rotated[str(leaf.facts.previous)] = str(leaf.facts.key)
+        if self.closure:
+            self.receipt.take(leaf.kind, leaf.at, facts)
+        else:
+            for fault in self.chains.follow(index, leaf, hashed.hex(), whole=self.whole):
+                self.fault(fault.index, fault.code, fault.text)
+        if self.header.task and leaf.task != self.header.task:
+            self.fault(index, "foreign-task", f"event {index} is not of task `{self.header.task}`")
+        if line.openings is not UNSET:
+            self._open(index, leaf, line.openings)
+
+    def successors(self, key: str) -> list[str]:
+        """Give the keys that came after `key`, by what the events say, in order."""
+        found = [key]
+        while (following := self.rotated.get(found[-1])) is not None and following not in found:
+            found.append(following)
+        return found[1:]
+
+    def _hash(self, index: int, hashed: bytes, line: EventLine) -> None:
+        if self.whole:
+            self.waiting.append(hashed)
+            if len(self.waiting) == _BATCH or (self.seen and self.events == self.seen.size):
+                self.grow()
+            return
+        try:
+            path = [_node(text) for text in line.path or ()]
+        except ValueError:
+            path = []
+        self.hashes.append((self.number, index, hashed, path))
+
+    def grow(self) -> None:
+        """Put the leaves that wait into the tree, and hold its beginning against what was seen before."""
+        self.frontier, _ = new_tile_nodes(self.frontier, self.waiting)
+        self.waiting.clear()
+        seen = self.seen
+        if seen and self.frontier.size == seen.size:
+            self.seen = None  # it is told once
+            if self.frontier.root() != seen.root:
+                text = f"the first {seen.size} events are not those that were seen before"
+                self.fault(-1, "rewritten", text)
+
+    def _open(self, index: int, leaf: LeafRead, openings: dict[str, list[Json]]) -> None:
+        try:
+            reveal(openings, leaf.sealed)
+        except (RemitError, ValueError, TypeError, RecursionError) as error:
+            text = getattr(error, "message", "a value cannot be read")
+            self.fault(index, "value-changed", f"event {index}: {text}")
+        else:
+            self.opened += 1
+
+    def close(self, key: VerifierKey, at_least: int) -> tuple[int, bytes]:
+        """Hold what was read against the checkpoint; give its size and root."""
+        self.grow()
+        if self.note is None:
+            self.fault(-1, "no-checkpoint", "the checkpoint is missing: the end was cut off")
+            return 0, b""
+        try:
+            opened = open_checkpoint(self.note.encode(), key)
+        except RemitError as error:
+            self.fault(-1, error.code, f"the checkpoint does not hold: {error.message}")
+            return 0, b""
+        size, root = opened.checkpoint.size, opened.checkpoint.root
+        if opened.checkpoint.origin != self.header.origin:
+            self.fault(-1, "origin-mismatch", "the checkpoint is of another log")
+        if size != self.header.size:
+            text = f"the first line speaks of {self.header.size} events, and {size} were signed"
+            self.fault(-1, "size-mismatch", text)
+        if size < at_least:
+            text = f"the log is signed at {size} events, and {at_least} were seen before: it was cut back"
+            self.fault(-1, "rolled-back", text)
+        if self.whole:
+            self._close_whole(size, root)
+        else:
+            self._close_receipt()
+            for number, index, hashed, path in self.hashes:
+                try:
+                    verify_inclusion(hashed, index, size, path, root)
+                except RemitError:
+                    text = f"event {index} on line {number} is not in the signed log, or was changed"
+                    self.fault(index, "not-included", text)
+        return size, root
+
+    def _close_receipt(self) -> None:
+        if not self.closure:
+            return
+        if self.receipt.read() is None:
+            self.fault(-1, "no-closure", f"the event of closure `{self.closure}` is not here")
+        for lease in self.receipt.strangers[:3]:
+            self.fault(-1, "foreign-lease", f"closure `{self.closure}` lists no lease `{lease}`")
+
+    def _close_whole(self, size: int, root: bytes) -> None:
+        missing = size - self.events
+        if missing > 0:
+            where = f"events {self.events} to {size - 1} are" if missing > 1 else f"event {size - 1} is"
+            self.fault(
+                self.events, "events-missing", f"{where} missing: {size} were signed, {self.events} are here"
+            )
+        elif missing < 0:
+            self.fault(
+                size, "events-unsigned", f"{-missing} events came after the checkpoint and are not signed"
+            )
+        elif self.frontier.root() != root:
+            text = "the events are not those that were signed"
+            if not self.faults:
+                # Each record but a writer's last is held by the one after it.
+                ends = sorted(index for _, _, index in self.chains.writers.values())
+                text += f": look first at event {' and '.join(map(str, ends))}"
+            self.fault(-1, "root-mismatch", text)
+
+
+def _node(text: str) -> bytes:
+    """Read a node of a path, in the only spelling that it has."""
+    node = base64.b64decode(text, validate=True)
+    if base64.b64encode(node).decode() != text:
+        raise ValueError(text)
+    return node
+
+
+def verify_export(
+    lines: Iterable[bytes], key: VerifierKey, *, at_least: int = 0, seen: SeenRoot | None = None
+) -> ExportReport:
+    """Verify an export line by line, in memory that does not grow with the events of a whole export.
+
+    `key` is the log's public key, from a source that the reader trusts: the one in the file is only compared
+    with it. `at_least` is a number of events that must be signed, and `seen` a beginning of the log that held
+    before: a whole export must begin with it.
+    """
+    source = iter(lines)
+    header = read_header(next(source, b""))
+    if header is None:
+        fault = ExportFault(
+            -1, "not-an-export", "this is not exported evidence, or its first line was changed"
+        )
+        return _report(_Reading(Header(FORMAT, "", "", 0, "")), 0, b"", (fault,))
+    reading = _Reading(header, seen)
+    for reading.number, raw in enumerate(source, start=2):
+        reading.take(raw)
+    size, root = reading.close(key, max(at_least, seen.size if seen else 0))
+    faults = list(reading.faults)
+    if header.verifier not in (str(key), *reading.successors(str(key))):
+        text = "the export names another public key than the one given"
+        faults.insert(0, ExportFault(-1, "other-key", text))
+    # INVARIANT: only events that the given key has signed for say which key came after it.
+    successor = "" if faults else "".join(reading.successors(str(key))[-1:])
+    return _report(reading, size, root, tuple(faults[:MAX_FAULTS]), successor)
+
+
+def _report(
+    reading: _Reading, size: int, root: bytes, faults: tuple[ExportFault, ...], successor: str = ""
+) -> ExportReport:
+    return ExportReport(
+        origin=reading.header.origin,
+        task=reading.header.task,
+        size=size,
+        root=root.hex(),
+        events=reading.events,
+        opened=reading.opened,
+        kinds=dict(sorted(reading.kinds.items())),
+        first=reading.first,
+        last=reading.last,
+        complete=reading.whole and reading.events == size and not faults,
+        unfinished=tuple(reading.chains.calls),
+        faults=faults,
+        successor=successor,
+        closure=reading.receipt.read(),
+    )

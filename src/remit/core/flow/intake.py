@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One result as it is taken in: each leaf is read once, for its values, its words and what it names.
+
+Most leaves are short, and most time goes into them: they pass through no generator, and their words are
+found once. A long text is read in pieces, between which others have a turn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+
+import msgspec
+
+from remit.core.flow.justification import Met
+from remit.core.flow.language.words import bare_words, number_of
+from remit.core.flow.memory import RECORD_BITS, RECORD_MASK, Remembered
+from remit.core.flow.records.lookup import Lookup
+from remit.core.flow.records.naming import Naming
+from remit.core.flow.records.record import Reading, ResultLeaf
+from remit.core.flow.records.reference import Hit
+from remit.core.flow.values.destination import (
+    MAX_WHOLE,
+    Destination,
+    at_a_glance,
+    looked_into,
+    searching,
+    whole,
+)
+from remit.core.flow.values.kinds import KindOfValue
+from remit.core.flow.values.normal_text import folded, folding
+from remit.core.flow.values.strict_reading import BLANKS, ExactValue, small, standing, stated_forms
+from remit.core.label import Trust
+from remit.core.steps import SLICE, STEP, Steps, WorkCount, pieces, weight, whole_words
+
+MAX_TEXT = 200
+"""Characters of a field that is remembered as a whole; longer ones are searched for destinations alone."""
+MAX_TEXTS = 4_000
+"""Different short texts of one result that are read only once."""
+MAX_HEARD = 20_000
+"""Words of long texts of one result that are looked up only once."""
+LEAVES = 16
+"""Short texts that are taken in in one step."""
+_DIGIT = re.compile("[0-9]")
+# Names of their own: each look at a class of constants costs the interpreter a search.
+_TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
+_EMAIL, _TEXT = KindOfValue.EMAIL, KindOfValue.TEXT
+
+
+class ShortText(msgspec.Struct, gc=False):
+    """What is found in a short text: digests of the values in it, as they are found and as they are used, the
+    destinations, the words, and how the intent speaks of it; and whether its words are remembered already.
+    """
+
+    digests: list[int]
+    exact: list[int]
+    candidates: Sequence[Destination]
+    words: list[str]
+    hit: Hit | None
+    mentioned: bool = False
+
+
+class Taking:
+    """Takes one result into what a task remembers."""
+
+    def __init__(
+        self,
+        kept: Remembered,
+        naming: Naming,
+        lookup: Lookup,
+        *,
+        call: int,
+        decision: str,
+        marked: AbstractSet[int],
+    ) -> None:
+        """Begin with the result of the call whose arguments are in `lookup`."""
+        self._kept = kept
+        self._naming = naming
+        self._now = naming.begin(call, lookup.tool, lookup)
+        self._lookup = lookup
+        self._call = call
+        self._decision = decision
+        self._marked = marked
+        self._tool_id = lookup.tool.id
+        #: Of what is trusted and what is not, by path.
+        self._places: tuple[dict[str, int], dict[str, int]] = ({}, {})
+        #: Most results say the same in many places.
+        self._texts: dict[str, ShortText] = {}
+        #: Digests of what the call was given and nobody vouches for; they are asked for where something is
+        #: trusted.
+        self._doubts: set[int] = set()
+        self._asked = False
+        self._heard: set[str] = set()
+        #: Characters beyond ASCII that were read in this step.
+        self._gone = 0
+
+    def take(self, reading: Reading) -> Steps[None]:
+        """Take every leaf in, and settle what is named: go to the end."""
+        kept, lookup = self._kept, self._lookup
+        doubted = lookup.doubts(self._marked)
+        for count, leaf in enumerate(reading.steps()):
+            if leaf is None or not count % LEAVES or self._gone > STEP:
+                self._gone = 0
+                yield
+            if leaf is None:
+                continue
+            trust = leaf.label.trust
+            if doubted:
+                trust = yield from lookup.trusting(leaf, self._marked)
+            if trust is not _UNTRUSTED and not self._asked:
+                self._asked = True
+                yield from self._doubting()
+            if kept.full and trust is _TRUSTED:
+                continue
+            if len(leaf.text) <= MAX_TEXT:
+                self._short(leaf, trust)
+            else:
+                yield from self._long(leaf, trust)
+        self._naming.settle(self._now, reading.above)
+        kept.full = kept.full or reading.cut or self._naming.full
+
+    def _place(self, leaf: ResultLeaf, trust: Trust) -> int:
+        met = Met(self._call, self._decision, self._tool_id, leaf.path, trust)
+        return self._kept.place(met, leaf.name, self._lookup.tool)
+
+    def _doubting(self) -> Steps[None]:
+        """Find out what the call was given and nobody vouches for."""
+        work, read = WorkCount(), self._lookup.read
+        for one in self._lookup.doubtful:
+            if len(one) <= MAX_WHOLE:
+                self._doubts.add(self._kept.digest(read.get(one) or whole(one)))
+                if work.over(one):
+                    yield
+
+    def _short(self, leaf: ResultLeaf, trust: Trust) -> None:
+        text = self._texts.get(leaf.text) or self._read(leaf.text)
+        kept, now, record, digests = self._kept, self._now, leaf.record, text.digests
+        untrusted, held = trust is _UNTRUSTED, kept.held
+        places = self._places[untrusted]
+        place = places.get(leaf.path)
+        number, at = len(kept.places) if place is None else place, now.base + record
+        spot = number << RECORD_BITS | (min(RECORD_MASK, at))
+        if untrusted:
+            kept.meet_all(digests, spot, trust)
+            if not text.mentioned:
+                kept.mention_words(text.words, number)
+                text.mentioned = True
+            if now.pointed:
+                self._numbers(text.words, spot, trust)
+        else:
+            digests = [one for one in digests if one not in self._doubts]
+            kept.meet_all(digests, spot, trust)
+        if untrusted or len(digests) == len(text.digests):
+            # What repeats something doubtful, in whatever spelling, vouches for nothing that it holds.
+            kept.meet_all(text.exact, spot, trust)
+        if place is None and kept.held > held:
+            # Where nothing that stood there was new, no place needs to be known for it.
+            places[leaf.path] = self._place(leaf, trust)
+        if text.candidates:
+            now.meet(text.candidates, record)
+        now.see(leaf, trust, text.hit)
+
+    def _read(self, text: str) -> ShortText:
+        kept, kind, number = self._kept, at_a_glance(text), ""
+        if not text.isascii():
+            self._gone += len(text)
+        candidates: Sequence[Destination] = ()
+        if kind is _EMAIL:
+            # It is one word, with nothing around it, and all that it holds.
+            words = [text.lower()]
+            candidates = (Destination(kind, words[0]),)
+            digests = [kept.digest_of(kind, words[0])]
+            used = [kept.digest_exact(ExactValue(KindOfValue.EMAIL, words[0]))]
+        else:
+            written = folded(text).split()
+            words = bare_words(written)
+            if kind is _TEXT:
+                digests = [kept.digest_of(kind, " ".join(written))] if written else []
+                used = [kept.digest_exact(ExactValue(KindOfValue.TEXT, small(text.strip(BLANKS))))]
+            else:
+                found, inside = looked_into(text)
+                candidates = inside if found.kind is _TEXT else (*inside, found)
+                digests = [kept.digest(one) for one in (found, *inside) if one.normal]
+                used = [
+                    kept.digest_exact(one) for one in dict.fromkeys((*stated_forms(text), *standing(text)))
+                ]
+            if not text[:1].isalpha() and (number := number_of(text)) and number != text:
+                digests.append(kept.digest_of(_TEXT, number))
+                used.append(kept.digest_exact(ExactValue(KindOfValue.TEXT, number)))
+        short = ShortText(digests, used, candidates, words, self._now.match(words, number))
+        if len(self._texts) < MAX_TEXTS:
+            self._texts[text] = short
+        return short
+
+    def _long(self, leaf: ResultLeaf, trust: Trust) -> Steps[None]:
+        kept, held, places = self._kept, self._kept.held, self._places[trust is _UNTRUSTED]
+        known = places.get(leaf.path)
+        # Others may ask in between where something stands.
+        place = self._place(leaf, trust) if known is None else known
+        spot = place << RECORD_BITS | min(self._now.base + leaf.record, RECORD_MASK)
+        found: list[Destination] = []
+        vouches = True
+        for _ in searching(leaf.text, found):
+            if found:
+                vouches &= self._found(tuple(found), leaf.record, spot, trust)
+                found.clear()
+            yield
+        vouches &= self._found(tuple(found), leaf.record, spot, trust)
+        if vouches:
+            yield from self._used(leaf.text, spot, trust)
+        if trust is _UNTRUSTED:
+            yield from self._words(leaf.text, spot, trust)
+        if trust is _UNTRUSTED:
+            self._now.hear(leaf)
+        if known is None:
+            if kept.held > held:
+                places[leaf.path] = place
+            else:
+                kept.places.pop()
+
+    def _found(self, found: Sequence[Destination], record: int, spot: int, trust: Trust) -> bool:
+        """Remember destinations of a long text; say whether it still vouches for what it holds."""
+        met = digests = [self._kept.digest(one) for one in found if one.normal]
+        if trust is not _UNTRUSTED:
+            met = [one for one in digests if one not in self._doubts]
+        self._kept.meet_all(met, spot, trust)
+        self._now.meet(found, record)
+        # What repeats something doubtful, in whatever spelling, vouches for nothing.
+        return len(met) == len(digests)
+
+    def _words(self, text: str, spot: int, trust: Trust) -> Steps[None]:
+        """Remember the words of a long text that nobody vouches for."""
+        if weight(text) <= SLICE:
+            self._some(set(folded(text).split()), spot, trust)
+            return
+        for part in pieces(text):
+            written = part.lower() if part.isascii() else (yield from folding(part))
+            # What is recognised by its words is no longer than a word of these.
+            for one in whole_words(written, SLICE):
+                self._some(set(one.split()), spot, trust)
+                yield
+
+    def _some(self, words: set[str], spot: int, trust: Trust) -> None:
+        # What was mentioned in this result needs no look at what the task remembers.
+        new = words - self._heard
+        self._kept.mention(new, spot >> RECORD_BITS)
+        if len(self._heard) < MAX_HEARD:
+            self._heard |= new
+        if self._now.pointed:
+            self._numbers(bare_words(words), spot, trust)
+
+    def _used(self, text: str, spot: int, trust: Trust) -> Steps[None]:
+        """Remember the destinations of a long text as they are used."""
+        for part in whole_words(text, 2 * STEP):
+            # Each of many numbers after one another may be the first of a longer one, and names beyond ASCII
+            # have much to be held against.
+            many = not part.isascii() or len(_DIGIT.findall(part)) > STEP // 4
+            for one in whole_words(part, STEP // 4) if many else (part,):
+                digests = dict.fromkeys(map(self._kept.digest_exact, standing(one)))
+                self._kept.meet_all(digests, spot, trust)
+                yield
+
+    def _meet(self, found: Destination, spot: int, trust: Trust) -> None:
+        digest = self._kept.digest(found)
+        if found.normal and (trust is _UNTRUSTED or digest not in self._doubts):
+            self._kept.meet(digest, spot, trust)
+
+    def _numbers(self, words: AbstractSet[str] | list[str], spot: int, trust: Trust) -> None:
+        for word in words:
+            # What begins with a letter is none: most words are told apart by that.
+            if not word[0].isalpha() and (number := number_of(word)):
+                self._meet(Destination(_TEXT, number), spot, trust)

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clauses of a person's words: by which verbs each of them asks, and what is stated in it.
+
+A sentence is divided at commas, brackets, conjunctions and words that rule something out. A clause asks where
+a verb is its head: bare, or under one of a few wishes (`could you`, `I want you to`). Where something else
+governs the verb (another subject, an auxiliary, a negation, `before`, `how`), the clause tells of something,
+or rules it out. What has no verb belongs to the clause before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from remit.core.flow.language.inflection import stem
+from remit.core.flow.language.phrases import ACTS, POINTS, STATED, ClausePiece, Mood, pieces_of
+from remit.core.flow.language.tool_verbs import AskedBy, verbs_and_nouns
+from remit.core.flow.language.words import EMPTY, MARKS, some, stems, stems_in
+from remit.core.flow.values.kinds import KindOfValue
+from remit.core.flow.values.normal_text import plain
+from remit.core.flow.values.strict_reading import exact, worded_forms, written
+
+MAX_CLAUSES = 4
+"""Clauses that ask, after the one that states something, in which `it` may still be that."""
+MAX_BACK = 32
+"""Clauses before one that takes something back, in which that may have been asked for."""
+MAX_KNOWN = 1_000
+"""Answers that are kept until more is said."""
+_DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
+_IT = some("both it them him her that this one they its their")
+#: `Send them the agenda`, but not `send them to Bob`.
+_TO_IT = re.compile(
+    r" (?:to|with|for|cc|in|at|on|into) (?:it|them|him|her|this|that|there|these|the \w+ one)"
+    r"(?: (?:address|account|number|channel|page|url|person|host|site))? "
+    r"| (?:them|him|her|there) (?!to |in |at |on |into )"
+)
+_THE_THING = re.compile(
+    r" (?:the|these|those|all) (\w+) (?=(?:(?:please|now|today|again|then|too|first|for me|as well) )*$)"
+)
+#: The points of a list belong to what they are listed for.
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+(?![-*\u2022] )|\n+(?!\s*[-*\u2022] )")
+
+
+def sentences(text: str) -> list[str]:
+    """Give the sentences of a text."""
+    return [one for one in _SENTENCE.split(text) if one.strip()]
+
+
+#: Words of taking something back that are not what is taken back.
+_FILLING = EMPTY | stems("please wait mind changed sorry actually anymore longer don't don\u2019t never")
+
+
+class SaidClause(NamedTuple):
+    """A clause: its parts as they are said, its words, the stems by which it can ask, and what it does."""
+
+    parts: tuple[str, ...]
+    words: list[str]
+    stems: frozenset[str]
+    mood: Mood
+
+    @property
+    def said(self) -> str:
+        """Give it as it is said."""
+        return " ".join(self.parts)
+
+    @property
+    def text(self) -> str:
+        """Give the words with one blank around each of them."""
+        return f" {' '.join(self.words)} "
+
+    @property
+    def states(self) -> bool:
+        """Whether it states the value that is looked for."""
+        return any(STATED in one for one in self.words)
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks for something."""
+        return self.mood is Mood.ASKS
+
+    def asks_for(self, by: AskedBy) -> bool:
+        """Whether it asks for what a tool does."""
+        return self.asks and by.by(self.stems, self.text)
+
+
+class Clauses:
+    """The clauses of everything that a person has said so far."""
+
+    def __init__(self) -> None:
+        """Begin with nothing said."""
+        #: What was said, sentence by sentence, in its plain form.
+        self.sentences: list[str] = []
+        self._divided: dict[frozenset[str], list[SaidClause]] = {}
+        self._parts: dict[tuple[str, frozenset[str]], tuple[SaidClause, ...]] = {}
+        self._known: dict[tuple[str, AskedBy, bool], bool | None] = {}
+
+    def hear(self, text: str) -> None:
+        """Take more words in."""
+        self.sentences += map(plain, sentences(text))
+        self._divided.clear()
+        self._known.clear()
+
+    def of(self, starts: frozenset[str] = frozenset()) -> list[SaidClause]:
+        """Give all clauses, where stems in `starts` are verbs, too."""
+        found = self._divided.get(starts)
+        if found is None:
+            if len(self._divided) >= MAX_KNOWN:
+                self._divided.clear()
+            every = [clause for one in self.sentences for clause in self._of_sentence(one, starts)]
+            found = self._divided[starts] = _without_withdrawn(every)
+        return found
+
+    def _of_sentence(self, sentence: str, starts: frozenset[str]) -> tuple[SaidClause, ...]:
+        key = (sentence, starts)
+        if (found := self._parts.get(key)) is None:
+            if len(self._parts) >= MAX_KNOWN:
+                self._parts.clear()
+            found = self._parts[key] = tuple(_clauses(sentence.split(), starts))
+        return found
+
+    def ask(self, by: AskedBy) -> bool:
+        """Whether clauses that ask, or of which nobody can say what they do, ask for what a tool does."""
+        said = [one for one in self.of(by.starts) if one.mood in (Mood.ASKS, Mood.OPEN)]
+        stems = frozenset().union(*(one.stems for one in said))
+        return by.by(stems, "".join(one.text for one in said))
+
+    def rule_out(self, value: str, by: AskedBy | None = None) -> bool:
+        """Whether clauses state a value, and each of them rules something out."""
+        found = self._stating(value, by.starts if by else frozenset())
+        return {one.mood for one in found if one.states} == {Mood.RULES_OUT}
+
+    def asks_for(self, value: str, by: AskedBy, *, whom: bool) -> bool | None:
+        """Whether a clause that states a value asks for something, or one soon after it that speaks of the
+        value as `it`; with `whom`, as somebody or something to which it goes. None where the words leave it
+        open: no clause states the value, or those that do neither tell of what the tool does nor stand beside
+        another clause that asks for it.
+        """
+        key = (value, by, whom)
+        if key not in self._known:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[key] = self._asks_for(value, by, whom=whom)
+        return self._known[key]
+
+    def only_tell(self, value: str, by: AskedBy) -> bool:
+        """Whether all clauses that state a value tell of something else than what a tool does (`the rent is
+        900 EUR`).
+        """
+        found = [one for one in self._stating(value, by.starts) if one.states]
+        return all(one.mood is Mood.TELLS and not by.verb.by(stems_in(one.words), one.text) for one in found)
+
+    def _stating(self, value: str, starts: frozenset[str]) -> list[SaidClause]:
+        """Give all clauses, with a mark where they state a value: what stands in it (`select count(*) from
+        orders`) asks for nothing, and divides no clause.
+        """
+        wanted = plain(value)
+        marked = (without(one, wanted) for one in self.sentences)
+        return _without_withdrawn([clause for one in marked for clause in self._of_sentence(one, starts)])
+
+    def _asks_for(self, value: str, by: AskedBy, *, whom: bool) -> bool | None:
+        verb = by.verb
+        clauses = self._stating(value, verb.starts)
+        moods: set[Mood] = set()
+        told = False
+        for at, clause in enumerate(clauses):
+            if not clause.states:
+                continue
+            moods.add(clause.mood)
+            told = told or (not clause.asks and verb.by(stems_in(clause.words), clause.text))
+            if clause.mood is Mood.RULES_OUT:
+                continue
+            later = islice((near for near in clauses[at + 1 :] if near.asks), MAX_CLAUSES)
+            if clause.asks_for(verb) or any(
+                near.asks_for(verb) and _goes_on(near, by, whom=whom) for near in later
+            ):
+                return True
+        if not moods:
+            return None
+        asking = [one for one in clauses if one.asks_for(verb)]
+        if moods == {Mood.OPEN}:
+            # Of two alike the one is meant that is asked for.
+            return False if any(like(one.said, value) for one in asking) else None
+        return False if told or asking else None
+
+
+def divided(text: str) -> list[SaidClause]:
+    """Give the clauses of a text."""
+    clauses = Clauses()
+    clauses.hear(text)
+    return clauses.of()
+
+
+def like(said: str, words: str) -> bool:
+    """Whether words name another one like something."""
+    kind, rest = exact(words).kind, without(said, words)
+    if kind is not KindOfValue.TEXT:
+        return any(found.kind is kind for _, found in written(rest))
+    shape = _shape(words)
+    return any(map(str.isdigit, words)) and any(_shape(one.strip(MARKS)) == shape for one in rest.split())
+
+
+def _shape(word: str) -> str:
+    return _LETTERS.sub("a", _DIGITS.sub("9", word))
+
+
+def without(said: str, value: str) -> str:
+    """Give a sentence with a mark in each place where a value stands whole, in any of its forms."""
+    for form in worded_forms(value):
+        out, done, at = "", 0, said.find(form) if form else -1
+        while at >= 0:
+            end = at + len(form)
+            if not (_in_word(said[at - 1 : at]) or _in_word(said[end : end + 1])):
+                out, done = f"{out}{said[done:at]}{STATED}", end
+            at = said.find(form, max(at + 1, done))
+        said = out + said[done:]
+    return said
+
+
+def _in_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
+
+
+def _goes_on(clause: SaidClause, by: AskedBy, *, whom: bool) -> bool:
+    """Whether a clause goes on with what was stated before it, or says no more than what is to be done."""
+    if {stem(one) for one in clause.words if one} - EMPTY <= by.words.union(*verbs_and_nouns(by.name)):
+        return True
+    return _TO_IT.search(clause.text) is not None if whom else _speaks_of_it(clause, by.name)
+
+
+def _speaks_of_it(clause: SaidClause, name: tuple[str, ...]) -> bool:
+    """Whether a clause speaks of what was named before it, as `it` or `the file`, and names no other."""
+    if not _IT.isdisjoint(clause.words):
+        return True
+    nouns = {stem(one) for one in name}
+    return any(stem(one[1]) in nouns for one in _THE_THING.finditer(clause.text))
+
+
+def _without_withdrawn(clauses: list[SaidClause]) -> list[SaidClause]:
+    """Have what a later clause rules out in the same words be ruled out where it was asked for, too."""
+    for at, later in enumerate(clauses):
+        gone = set(map(stem, later.words)) - _FILLING if later.mood is Mood.RULES_OUT else set[str]()
+        for back in range(max(0, at - MAX_BACK), at) if gone else ():
+            if clauses[back].asks and gone <= set(map(stem, clauses[back].words)):
+                clauses[back] = clauses[back]._replace(mood=Mood.RULES_OUT)
+    return clauses
+
+
+def _clauses(tokens: list[str], starts: frozenset[str]) -> Iterator[SaidClause]:
+    verbs = ACTS | starts
+    #: The clause that goes on, and the one that asked before it, to which words can come back.
+    held: list[ClausePiece] = []
+    asked: list[ClausePiece] = []
+    done: list[list[ClausePiece]] = []
+    reported = False
+    for place, one in enumerate(pieces_of(tokens)):
+        mood = next((before.mood for before in held if before.mood is not Mood.OPEN), Mood.OPEN)
+        point = one[0] in POINTS
+        nouns = [before.nouns for before in held if mood is Mood.ASKS]
+        piece = ClausePiece(one, verbs, frozenset().union(*nouns), begins=point or not place)
+        reported = reported and not point
+        if piece.mood is not Mood.OPEN and reported:
+            piece.mood = Mood.TELLS
+        if piece.mood is Mood.OPEN and mood in (Mood.TELLS, Mood.RULES_OUT) and piece.resumes(asked, held):
+            asked.append(piece)
+            continue
+        # `For Ann, send ...` asks for something for her; `hands off it, and send ...` does not.
+        leads = mood is Mood.OPEN and piece.mood is Mood.ASKS and not (point or piece.joined)
+        if piece.mood is not Mood.OPEN and not leads:
+            held = []
+        if not held:
+            done.append(held)
+        held.append(piece)
+        asked = held if piece.mood is Mood.ASKS else asked
+        reported = reported or (piece.mood is Mood.TELLS and piece.reports)
+    yield from map(_joined, done)
+
+
+def _joined(pieces: Sequence[ClausePiece]) -> SaidClause:
+    """Give the clause that pieces make. Nouns ask where its first verb does more than read, and where it is
+    no sentence at all.
+    """
+    moved = [one for one in pieces if one.mood is not Mood.OPEN]
+    reads = next((one.reads for one in pieces if one.mood is Mood.ASKS), bool(moved))
+    words = [word for one in pieces for word in one.words if word]
+    parts = tuple(" ".join(one.tokens) for one in pieces)
+    found = frozenset().union(*(one.stems(nouns=not reads) for one in pieces))
+    return SaidClause(parts, words, found, moved[0].mood if moved else Mood.OPEN)

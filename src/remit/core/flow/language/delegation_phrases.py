@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handing over: whether words leave it to somebody else's what is to be done (`do what she asks for`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from remit.core.flow.language.inflection import stem
+
+
+def _stems(words: str) -> frozenset[str]:
+    return frozenset(stem(word) for word in words.split())
+
+
+_CARRY_OUT = _stems("do follow execute perform complete carry implement handle action act")
+_WRITTEN_WORK = _stems("action instruction todo step request direction procedure checklist")
+_SAYING = _stems(
+    "say ask request want write wrote written tell told describe require need wish suggest propose recommend "
+    "instruct explain demand prescribe order"
+)
+_WANTING = _stems("ask request want require need wish demand")
+#: Before `what`, beside verbs of carrying out: `change the address as he wishes`.
+_LIKE = frozenset(("as", "like"))
+_WHAT = frozenset(("what", "whatever", "everything", "anything"))
+_MYSELF = frozenset(("i", "we", "you", "i've", "we've", "i'd", "we'd"))
+_FAR = 5
+"""Words from `as` or `what` to the verb of what somebody else says."""
+
+
+def hands_over(words: Sequence[str]) -> bool:
+    """Whether the words of a sentence hand over to what somebody else wrote or wants: `follow the steps in
+    ...`, `do what she asks for`, `as the handbook says`, `the door that they need`.
+    """
+    said = [{stem(part) for part in word.split("-")} for word in words]
+    carried = {at for at, one in enumerate(said) if not one.isdisjoint(_CARRY_OUT)}
+    work = {at for at, one in enumerate(said) if not one.isdisjoint(_WRITTEN_WORK)}
+    # `actions` are something to carry out, and by themselves nobody's wish that they are.
+    if carried and work and len(carried | work) > 1:
+        return True
+    for at, word in enumerate(words):
+        after = words[at + 1 : at + 1 + _FAR]
+        if word in _LIKE:
+            found = _says(after, _SAYING)
+        elif word in _WHAT:
+            found = _says(after, _SAYING) and any(
+                stem(one) in _CARRY_OUT for one in words[max(0, at - 2) : at]
+            )
+        elif word == "that":
+            # `mails that ask for it` are asking; `the door that they need` is what somebody wants.
+            found = at > 0 and _says(after, _WANTING) and stem(after[0]) not in _WANTING
+        else:
+            continue
+        if found:
+            return True
+    return False
+
+
+def _says(after: Sequence[str], verbs: frozenset[str]) -> bool:
+    """Whether somebody else is what follows, and one of the verbs what they do."""
+    return bool(after) and _MYSELF.isdisjoint(after[:1]) and any(stem(one) in verbs for one in after)

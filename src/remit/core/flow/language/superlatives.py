@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Superlatives: what is greatest or least of many, as words ask for it (`the largest file`).
+
+They are computed from trusted fields rather than believed. A word that says of what (`cheapest`, `oldest`)
+looks at fields of that kind; one that does not (`highest`, `most`) at those that the words after it name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+
+import msgspec
+
+from remit.core.flow.language.inflection import stem
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_GREATEST = {
+    "largest": "size",
+    "biggest": "size",
+    "greatest": "size",
+    "heaviest": "weight",
+    "most": "",
+    "highest": "",
+    "maximum": "",
+    "longest": "duration",
+    "latest": "time",
+    "newest": "time",
+    "recent": "time",
+    "last": "time",
+    "best": "rating",
+    "top": "rating",
+    "priciest": "price",
+}
+_LEAST = {
+    "smallest": "size",
+    "least": "",
+    "lowest": "",
+    "minimum": "",
+    "fewest": "",
+    "shortest": "duration",
+    "earliest": "time",
+    "oldest": "time",
+    "first": "time",
+    "cheapest": "price",
+    "worst": "rating",
+}
+#: What follows `last` and `first` where they pick nothing out of a list.
+_NO_CHOICE = _set(
+    "night week month year time name day monday tuesday wednesday thursday friday saturday sunday weekend "
+    "minute hour step of all thing"
+)
+#: What stands before them where they do.
+_CHOOSING = _set("the my our your his her its their")
+_MEASURES = {
+    "size": _set("size bytes length amount count total"),
+    "weight": _set("weight size mass"),
+    "duration": _set("duration length time minutes hours days"),
+    "time": _set("time date timestamp created modified updated day at when sent received since"),
+    "price": _set("price cost amount total fee rate fare"),
+    "rating": _set("rating score stars rank review"),
+}
+_PARTS = re.compile(r"[^\W_]+", re.UNICODE)
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?")
+_DAY = 24 * 3600
+#: Words after a superlative that can say of what.
+_AFTER = 3
+
+
+class Superlative(msgspec.Struct, frozen=True):
+    """A greatest or least that words ask for, and of which measure; of none, the stems of words after it."""
+
+    greatest: bool
+    measure: str
+    after: frozenset[str] = frozenset()
+
+    def fits(self, field: str, text: str) -> bool:
+        """Whether a field with this name and text is what it is about."""
+        words = _PARTS.findall(field.lower().replace("_", " "))
+        if self.measure:
+            return not _MEASURES[self.measure].isdisjoint(words) or (
+                self.measure == "time" and moment_of(text) is not None
+            )
+        return not self.after or not self.after.isdisjoint(map(stem, words))
+
+    def pick(self, measured: Sequence[tuple[float, int]]) -> frozenset[int]:
+        """Give the records that have the greatest or least of some values; none of a single one."""
+        if len({record for _, record in measured}) < 2:
+            return frozenset()
+        values = [value for value, _ in measured]
+        wanted = max(values) if self.greatest else min(values)
+        return frozenset(record for value, record in measured if value == wanted)
+
+
+def superlatives_in(words: Sequence[str], empty: AbstractSet[str]) -> Iterator[Superlative]:
+    """Give the superlatives of one sentence; `empty` are words that name nothing."""
+    for at, word in enumerate(words):
+        after = words[at + 1 : at + 1 + _AFTER]
+        if word in ("last", "first") and (
+            not after or after[0] in _NO_CHOICE or at == 0 or words[at - 1] not in _CHOOSING
+        ):
+            continue
+        for greatest, known in ((True, _GREATEST), (False, _LEAST)):
+            if word in known and not _of_several(after):
+                measure = known[word]
+                named = frozenset() if measure else frozenset(stem(one) for one in after if one not in empty)
+                yield Superlative(greatest, measure, named)
+
+
+def _of_several(after: Sequence[str]) -> bool:
+    """Whether what follows is several, so that none of them is picked (`the latest mails`)."""
+    return any(
+        len(one) > 3 and one.endswith("s") and not one.endswith(("ss", "us", "is", "'s")) for one in after[:2]
+    )
+
+
+def moment_of(text: str) -> float | None:
+    """Give a date, or a time of a day, as a number that grows with it."""
+    bare = text.strip()
+    if clock := _CLOCK.fullmatch(bare):
+        return (int(clock[1]) * 60 + int(clock[2])) / (24 * 60)
+    if len(bare) < 8 or bare.isdecimal():
+        return None
+    try:
+        return datetime.fromisoformat(bare).replace(tzinfo=None).timestamp() / _DAY
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""By what people ask for what a tool does: the words of its description, else a verb of its name, or another
+verb for the same.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import msgspec
+
+from remit.core.flow.language.inflection import stem
+from remit.core.flow.language.words import EMPTY, name_words, some, stems, words_of
+from remit.core.flow.values.normal_text import plain
+from remit.core.tools.tool import Effect, Tool
+
+#: Verbs that ask for the same kind of thing.
+_VERBS: tuple[frozenset[str], ...] = tuple(
+    some(group)
+    for group in (
+        "send email e-mail mail message write reply respond answer forward notify inform text tell dm ping",
+        "create add make schedule book plan organise organize arrange open draft register set",
+        "update change adjust modify edit correct set move reschedule rename fix replace alter",
+        "delete remove cancel drop clear discard erase trash unsubscribe revoke",
+        "pay send transfer refund settle reimburse wire remit",
+        "share invite give grant add send",
+        "post publish upload put write share",
+        "append add put insert write extend",
+        "invite add ask include",
+        "reserve book order buy purchase rent",
+        "fetch visit open read download browse load summarise summarize",
+        "deploy release ship roll install",
+        "merge approve accept close reopen assign comment",
+    )
+)
+READING = stems(
+    "read open look check see find show list get fetch visit download browse load summarise summarize "
+    "compare review analyse analyze examine inspect verify study count translate search scan skim identify "
+    "evaluate assess explain describe retrieve extract"
+)
+WRITTEN = frozenset().union(*_VERBS)
+ASKING = frozenset(map(stem, WRITTEN)) | READING | stems("let give tell")
+_SENDING = (
+    "send",
+    "write",
+    "tell",
+    "message",
+    "inform",
+    "notify",
+    "reply",
+    "answer",
+    "forward",
+    "share",
+    "invite",
+)
+#: Words by which a tool is asked for that tells people something, and others that ask for the same.
+_TELLING = stems("mail email message tell notify inform text ping")
+_MAILING = stems("mail email")
+_TELLING_TOO = stems("reply respond answer inform notify contact")
+
+
+class AskedBy(msgspec.Struct, frozen=True):
+    """By what people ask for what a tool does: the stems that its description names, else the words of its
+    name. `acts` where it does more than read.
+    """
+
+    words: frozenset[str]
+    name: tuple[str, ...]
+    acts: bool = True
+
+    @property
+    def verb(self) -> AskedBy:
+        """Ask by the verb of the name alone, where it has one."""
+        return AskedBy(self.words, self.name[:1], self.acts) if verbs_and_nouns(self.name)[0] else self
+
+    @property
+    def widely(self) -> AskedBy:
+        """Ask by any word of the name."""
+        verbs, nouns = verbs_and_nouns(self.name)
+        return AskedBy(self.words or verbs or nouns, (), self.acts)
+
+    @property
+    def starts(self) -> frozenset[str]:
+        """Give the stems that ask as verbs do."""
+        return frozenset(stem(one.split()[0]) for one in (*self.words, *self.name[:1]) if one)
+
+    def by(self, stems: frozenset[str], text: str) -> bool:
+        """Whether words ask for it: their stems, and they themselves with blanks around them."""
+        if self.words:
+            return not self.words.isdisjoint(stems) or any(
+                (" " in one and f" {' '.join(words_of(one))} " in text)
+                or (one in EMPTY and _said_of(one, text))
+                for one in self.words
+            )
+        verbs, nouns = verbs_and_nouns(self.name)
+        if not verbs:
+            return not nouns.isdisjoint(stems)
+        return not verbs.isdisjoint(stems) and (not nouns or not nouns.isdisjoint(stems))
+
+
+def asking(tool: Tool) -> AskedBy:
+    """Give by what people ask for what a tool does."""
+    name = name_words(tool.name)
+    by = tool.asked_by
+    if not by and tool.sends and not verbs_and_nouns(name)[0]:
+        # The name has no verb that people ask with: then it is asked for as all is that goes somewhere.
+        by = _SENDING + name
+    words = _stems_of(by)
+    if tool.sends and not tool.financial and not words.isdisjoint(_TELLING):
+        words |= _TELLING_TOO if words.isdisjoint(_MAILING) else _TELLING_TOO | _MAILING
+    return AskedBy(words, name, tool.effect is not Effect.NONE)
+
+
+@functools.lru_cache(4096)
+def _stems_of(words: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(word if " " in word else stem(plain(word)) for word in words)
+
+
+@functools.lru_cache(4096)
+def verbs_and_nouns(name: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """Divide the words of a tool's name into stems of verbs, with others that ask for the same, and nouns."""
+    verbs: set[str] = set()
+    nouns: set[str] = set()
+    for place, word in enumerate(name):
+        groups = [group for group in _VERBS if word in group] if place == 0 else []
+        if groups:
+            verbs.update(stem(one) for group in groups for one in group)
+        elif word not in EMPTY:
+            nouns.add(stem(word))
+    return frozenset(verbs), frozenset(nouns)
+
+
+def _said_of(word: str, text: str) -> bool:
+    """Whether words hold one that names nothing by itself (`tell`), and do not go on with `me`."""
+    at = text.find(f" {word} ")
+    while at >= 0:
+        if not text.startswith(("me ", "us "), at + len(word) + 2):
+            return True
+        at = text.find(f" {word} ", at + 1)
+    return False

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The person's words as they stand: whether they state a value, as a whole, and for what.
+
+A value is stated where the words hold it as it is, with white space or the marks of a sentence around it.
+Nothing is decoded or taken off the value. Of a name of several words a part is not stated: `Bob` picks
+whoever bears that name, where the person said `Bob Stone`.
+
+Where a value goes (`addressed`) is told by the word that leads to it: `to`, `in`, a verb that people are
+addressed with. What cannot be told is not guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from remit.core.flow.language.quotation import divided
+from remit.core.flow.language.words import some
+from remit.core.flow.values.strict_reading import BLANKS, MARKS, composed, small, worded_forms
+
+MAX_HEARD = 160_000
+"""Characters of a person's words that are looked at; what comes after them states nothing."""
+MAX_VALUE = 400
+"""Characters of the longest text that the words can state."""
+MAX_PLACES = 50
+"""Places in the words at which a value is looked for."""
+_LINE_END = re.compile(r"(?<![:,.;!?])\n+(?=(?:(?:[-*\u2022]|\d+[.)]) )?[A-Z])")
+_AROUND = frozenset(MARKS + BLANKS + "\u2013\u2014")
+_OPENING = frozenset("#@") | _AROUND
+_QUOTES = {"`": "`", '"': '"', "'": "'", "\u201c": "\u201d", "\u00ab": "\u00bb", "\u2018": "\u2019"}
+_ENDS = re.compile(
+    r"[.,;:!?)]*(?: (?:and|then|but|or|after|before|when|if|in|on|for|with|once|please|now|today|again)\b"
+    r"| \. |$)"
+)
+_BEGINS = re.compile(
+    r"\b(?:run|execute|exec|start|launch|call|command|script|query|code|program)(?: \w+)?[: ]+$"
+)
+_DIGITS_BEFORE = re.compile(r"(?:^| )\(?\+?\d[\d()/.-]* $")
+_DIGITS_AFTER = re.compile(r" \(?\d[\d()/.-]*(?=[ ,.;:!?])")
+_NAMES_SECRET = re.compile(
+    r"\b(?:code|password|passcode|passphrase|pin|secret|token|key|otp)(?: is| to| as|:| =)?[ '\"`\u201c]*$"
+)
+_WORD = re.compile(r"\S+")
+
+
+#: What can stand before a name and is no part of it, although it has a capital.
+_TITLES = some("mr mrs ms miss mx dr prof professor sir customer client user employee account order contact")
+_DAYS = some(
+    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july "
+    "august september october november december i i'm i'd i'll i've"
+)
+#: Words that lead to where something goes, or to whom.
+_LEADING = some(
+    "to at in into on onto with for via through cc bcc towards toward over under between among tell ask "
+    "inform notify email mail e-mail message text dm ping call invite pay reply answer remind contact book "
+    "reserve send give show wire hand offer visit add enter named called channel channels group folder list "
+    "team room inbox calendar project board repo repository branch account address street city recipient "
+    "recipients user users handle iban attendee attendees participant participants guests moved moving "
+    "refund reimburse"
+)
+#: Words that lead to what something is about, or is made of, or to what is done before.
+_ELSEWHERE = some(
+    "of about from a an regarding concerning read open summarise summarize fetch download load find search "
+    "look check review see get list browse parse analyse analyze translate write draft delete remove drop "
+    "run execute as like than"
+)
+_READING = some(
+    "read open summarise summarize fetch download load visit see check browse search look review get at in "
+    "on from"
+)
+#: Verbs that stand directly before whom they address, unless they say further on where to.
+_DITRANSITIVE = some("send give show wire hand offer pay book reserve add text mail email forward call")
+_PLACES = some(
+    "channel group folder list team room inbox calendar project board repo repository branch account"
+)
+#: What somebody says an address is (`her e-mail address is ...`): for whatever the words ask for.
+_DEFINED = re.compile(
+    r"\b(?:address|e-?mail|mail|account|iban|number|phone|mobile|handle|username|channel|contact|recipient|"
+    r"payee|endpoint|webhook)(?: \w+){0,2}(?: is| are| will be| would be| changed to|:| =)(?: now)?"
+    r"[ '\"`<(\u201c\u2018]*$"
+)
+_IS_CODE = re.compile(r"\b(?:commands?|script|query|code|program|this)(?: is| are|:| =)[ '\"`\u201c]*$")
+_RECEIVING = re.compile(r"\b(?:to|cc|bcc|recipients?|copy|copies)[ :(<'\"`]*$")
+#: With what the words come back to somebody whom they named first (`Ann wrote to me. Please answer her`).
+_BACK = re.compile(
+    r"\b(?:to|with|for|cc|send|pay|give|tell|refund|e?mail|message|ask|inform|notify|invite|reply|answer|call|text|"
+    r"reimburse|remind|show|contact) (?:them|him|her|it)\b"
+)
+_MAX_BACK = 14
+_SENTENCE_END = re.compile(r"[.!?;]\s")
+#: What follows those who are told (`let Ann know`, `Bob should get it, too`).
+_TOLD = re.compile(
+    r"[)>\]\"'`]* (?:know|informed|notified|posted|(?:should|must) (?:also )?(?:get|receive|be))\b"
+)
+
+
+class Wording:
+    """Everything that a person has said so far, as it stands."""
+
+    def __init__(self) -> None:
+        """Begin with nothing said."""
+        self._written = " "
+        self._said = " "
+        #: What stands in quotation marks at length: what others wrote, or, as a whole, a name.
+        self._quoted: set[str] = set()
+
+    def hear(self, text: str) -> str:
+        """Take more words in. Give them without what they quote."""
+        text, quoted = divided(composed(text[: max(0, MAX_HEARD - len(self._said))]))
+        self._quoted.update(" ".join(one.split()) for one in quoted if len(one) <= MAX_VALUE)
+        # A line ends a name, where the next one begins with a capital.
+        written = " ".join(_LINE_END.sub(" . ", text).split())
+        # A full stop between two turns: no value is stated across it.
+        self._written += f"{written} . "
+        self._said += f"{small(written)} . "
+        return text
+
+    def states(self, value: str) -> bool:
+        """Whether the words state a value whole; a part of a longer name is not stated."""
+        wanted = small(value.strip(BLANKS))
+        return any(small(one) == wanted for one in self._quoted) or any(
+            not self._is_part(start, end) for start, end in self._places(value)
+        )
+
+    def addressed(self, value: str, nouns: frozenset[str] = frozenset(), *, reads: bool = False) -> bool:
+        """Whether the words state a value as one to whom, or to where, something goes; `nouns` are words by
+        which a tool calls it. Where a tool only `reads` there, words for reading lead to it, too.
+        """
+        leading = nouns | _READING if reads else nouns
+        places = list(self._places(value))
+        # What is stated in another form (an address without its slash) stands nowhere as it is.
+        return not places or any(self._leads_to(start, end, leading) for start, end in places)
+
+    def count(self, value: str) -> int:
+        """Count how often a value stands in the words."""
+        return sum(1 for _ in self._places(value))
+
+    def spells(self, value: str) -> bool:
+        """Whether the words state a value that has no digits."""
+        return not any(map(str.isdigit, value)) and self.states(value)
+
+    def is_name(self, value: str) -> bool:
+        """Whether the words write a value as a name: with a capital inside of a sentence, with several of
+        them, with letters and digits, or in quotation marks.
+        """
+        written = self._written
+        return any(
+            (written[start].isupper() and written[:start].rstrip()[-1:] not in (*".!?", ""))
+            or (not written[start:end].isdecimal() and any(map(str.isdigit, written[start:end])))
+            or written[start - 1] in _QUOTES
+            or (" " in written[start:end] and all(one[0].isupper() for one in written[start:end].split()))
+            for start, end in self._places(value)
+        )
+
+    def addresses(self, name: str) -> bool:
+        """Whether the words state a name as that of somebody to whom something goes."""
+        return any(self._leads_to(start, end, frozenset()) for start, end in self._places(name))
+
+    def defined(self, value: str) -> bool:
+        """Whether the words say of a value that it is somebody's address, account or the like."""
+        return self._stands_after(_DEFINED, value, 80)
+
+    def is_code(self, value: str) -> bool:
+        """Whether the words call a value what is to be run."""
+        return self._stands_after(_IS_CODE, value)
+
+    def received(self, value: str) -> bool:
+        """Whether the word before a value says that it receives something."""
+        return self._stands_after(_RECEIVING, value)
+
+    def _stands_after(self, before: re.Pattern[str], value: str, reach: int = 40) -> bool:
+        """Whether words that a pattern finds stand right before a value."""
+        said = self._said
+        return any(before.search(said[max(0, start - reach) : start]) for start, _ in self._places(value))
+
+    def quotes(self, value: str) -> bool:
+        """Whether the words hold a value letter by letter, as the whole of what is to be used as it is:
+        between quotes, or up to where the clause ends.
+        """
+        wanted, written = value.strip(BLANKS), self._written
+        if wanted[:1] in _QUOTES:
+            # Quotes set a value off in a sentence; in the value itself a shell takes them for something else.
+            return False
+        if wanted in self._quoted:
+            return True
+        for start, end in self._places(value):
+            if written[start:end] != wanted:
+                continue
+            before, after = written[start - 1], written[end]
+            if before in _QUOTES or after in _QUOTES:
+                if _QUOTES.get(before) == after:
+                    return True
+            elif _ENDS.match(written, end) and _BEGINS.search(self._said[max(0, start - 40) : start]):
+                return True
+        return False
+
+    def writes(self, value: str) -> bool:
+        """Whether the words hold a secret whole, letter by letter."""
+        wanted = value.strip(BLANKS)
+        return (
+            wanted in self._quoted
+            or any(
+                self._written[start:end] == wanted
+                and not self._is_part(start, end)
+                # A plain word, or an address, is a secret only where it is called one.
+                and (not _is_plain(wanted) or _NAMES_SECRET.search(self._said[max(0, start - 40) : start]))
+                for start, end in self._places(value)
+            )
+        )
+
+    def _places(self, value: str) -> Iterator[tuple[int, int]]:
+        """Give where a value stands in the words, between white space and marks."""
+        wanted = small(value.strip(BLANKS))
+        if not wanted or len(wanted) > MAX_VALUE or not _is_even(wanted):
+            return
+        for form in worded_forms(wanted):
+            at = self._said.find(form)
+            for _ in range(MAX_PLACES):
+                if at < 0:
+                    break
+                if self._apart(at, at + len(form)):
+                    yield at, at + len(form)
+                at = self._said.find(form, at + 1)
+
+    def _apart(self, start: int, end: int) -> bool:
+        said = self._said
+        while said[start - 1] in _OPENING:
+            if said[start - 1] == " ":
+                break
+            start -= 1
+        else:
+            return False
+        if said[end : end + 2] in ("'s", "\u2019s"):
+            end += 2
+        while said[end] in _AROUND:
+            if said[end] == " ":
+                return True
+            end += 1
+        return False
+
+    def _is_part(self, start: int, end: int) -> bool:
+        """Whether what stands there is a part of a name of several words."""
+        written = self._written
+        if written[start:end].isdecimal() and (
+            _DIGITS_BEFORE.search(written[max(0, start - 30) : start]) or _DIGITS_AFTER.match(written, end)
+        ):
+            # A group of a longer number.
+            return True
+        if not (written[start].isupper() and written[start:end].replace(" ", "").isalpha()):
+            return False
+        before, after = written[:start].rstrip("\"'([{\u201c\u2018"), written[end:]
+        if after[:1] == " " and (word := _WORD.match(after[1:])):
+            bare = word[0].rstrip(MARKS).removesuffix("'s").removesuffix("\u2019s")
+            if bare[:1].isupper() and bare.isalpha() and not bare.isupper() and small(bare) not in _DAYS:
+                return True
+        if not before.endswith(" "):
+            return False
+        words = before[-80:].split()
+        last = words[-1] if words else "."
+        begins = len(words) < 2 or words[-2][-1:] in ".!?:;"
+        return (
+            last.isalpha()
+            and last[:1].isupper()
+            and not last.isupper()
+            and small(last) not in _TITLES | _DAYS
+            and not begins
+        )
+
+    def _leads_to(self, start: int, end: int, nouns: frozenset[str]) -> bool:
+        said = self._said
+        if said[start] in "#@" or said[start - 1] in "#@":
+            return True
+        if _TOLD.match(said, end):
+            return True
+        after = [one.strip(MARKS) for one in _SENTENCE_END.split(said[end : end + 200])[0].split()]
+        if after and after[0] in _PLACES and said[end] == " ":
+            return True
+        sentence = _SENTENCE_END.split(said[max(0, start - 400) : start])[-1]
+        if not sentence.strip(MARKS + BLANKS):
+            # A name with which a sentence begins: whom it speaks of may be whom a later one asks to address.
+            name = "@" in said[start:end] or (
+                self._written[start].isupper() and said[start:end] not in _ELSEWHERE | _LEADING
+            )
+            return name and _BACK.search(said[end : end + 400]) is not None
+        sentence = sentence.replace(" as well as ", " and ")
+        before = [one.strip(MARKS) for one in sentence.split()][-_MAX_BACK:]
+        before = [one for one in before if one]
+        near = [one for one in before if one not in ("the", "my", "our", "page", "site", "website", "at")]
+        if near and near[-1] in nouns:
+            return True
+        for back, word in enumerate(reversed(before)):
+            if word in _ELSEWHERE:
+                return False
+            if word in _LEADING:
+                # `send Bob the summary`, but `send the summary to Bob`.
+                return word not in _DITRANSITIVE or (back == 0 and "to" not in after[:8])
+        return False
+
+
+def _is_even(text: str) -> bool:
+    """Whether the quotes and brackets at the ends of a text belong together: a half of them is a part of
+    something else.
+    """
+    for opening, closing in ("``", '""', "()", "[]", "{}", "<>", "\u201c\u201d", "\u00ab\u00bb"):
+        if (text[0] == opening) is not (text[-1] == closing) and (text[0] == opening or text[-1] == closing):
+            inner = text.count(opening) if opening == closing else text.count(opening) - text.count(closing)
+            if inner % 2 if opening == closing else inner:
+                return False
+    return True
+
+
+def _is_plain(text: str) -> bool:
+    return text.isalpha() or "@" in text or "://" in text

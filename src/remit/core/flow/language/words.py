@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Words of a text as they are compared: bare of the marks around them, and without inflection."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Collection, Iterable, Iterator
+from decimal import Decimal, InvalidOperation
+
+from remit.core.flow.language.inflection import stem
+from remit.core.flow.values.normal_text import folded
+
+MAX_WORDS = 20_000
+"""Words of an intent with all its turns that are looked at; what comes after them names nothing."""
+
+MARKS = ".,;:!?()[]{}\"'`<>*_~|\u2018\u2019\u201c\u201d\u2026"
+PARTS = re.compile(r"[^\W_]+", re.UNICODE)
+_NUMBER = re.compile(r"[$\u20ac\u00a3\u00a5]?[+-]?\d[\d,]*(?:\.\d+)?(?:%|[a-z]{3})?")
+
+
+def some(text: str) -> frozenset[str]:
+    """Give a set of words."""
+    return frozenset(text.split())
+
+
+def stems(text: str) -> frozenset[str]:
+    """Give a set of stems."""
+    return frozenset(map(stem, text.split()))
+
+
+_OF_NOTHING = (
+    "a about after again all also an and any are as at based be been before between but by can check "
+    "could did do does done each every everyone everything for from get had has have he her here him "
+    "his how i if in including into is it its just last like made me more most much my need new next "
+    "no not now of off on one only or other our out over please same see she should show so some such "
+    "sure take tell than that the their them then there these they this those through to today too "
+    "under until up us use very via was we were what when where which while who why will with would "
+    "you your"
+)
+EMPTY = some(_OF_NOTHING)
+"""Words that name nothing."""
+_STEMS_OF_EMPTY = frozenset(map(stem, EMPTY))
+
+
+def words_of(text: str) -> list[str]:
+    """Give a text's words in their plain form, without the marks of a sentence around them, and those before
+    the name of a channel, of a person, or of a number.
+    """
+    return bare_words(folded(text).split())
+
+
+def bare_words(written: Iterable[str]) -> list[str]:
+    """Give words in small letters as `words_of` gives them."""
+    words = list(written)
+    # Most short texts have no mark in them at all, which one look at all of them says.
+    if "".join(words).isalnum():
+        return words
+    return [bare for word in words if (bare := word if word.isalnum() else bare_word(word))]
+
+
+def bare_word(word: str) -> str:
+    """Give a word in small letters without the marks around it; empty where nothing is left."""
+    if (last := word[-1]).isalnum() and last != "s" and word[0].isalnum():
+        return word
+    if (head := word[:-1]).isalnum() and last in MARKS:
+        return head
+    bare = word.strip(MARKS).lstrip("#@")
+    return bare[:-2] if bare.endswith(("'s", "\u2019s")) else bare
+
+
+def different_words(text: str) -> set[str]:
+    """Give a text's words, each once and in no order: faster for long ones."""
+    return set(bare_words(set(folded(text).split())))
+
+
+def stems_of(text: str) -> frozenset[str]:
+    """Give the stems of what a text names; also of the parts of joined words (`to-do`, `client_list`)."""
+    return stems_in(words_of(text)[:MAX_WORDS])
+
+
+def stems_in(words: Iterable[str]) -> frozenset[str]:
+    """Give the stems of what words name, as `stems_of` does of a text."""
+    return frozenset(stems_from(words))
+
+
+def stems_from(words: Iterable[str]) -> Iterator[str]:
+    """Give the stems of what words name one by one, as they come"""
+    for word in words:
+        for part in (word,) if word.isalnum() else PARTS.findall(word):
+            if part not in EMPTY and len(part) > 1:
+                # What has no ending to take off does not pass through what is kept of those that have.
+                yield stem(part) if len(part) > 3 and part.isalpha() else part
+
+
+def stems_among(words: Collection[str], stems: frozenset[str]) -> frozenset[str]:
+    """Give those of some stems that words have: what they have in common with `stems_in` of the words.
+
+    It is asked of every short text of every result, so it goes through the words in C.
+    """
+    if "".join(words).isalpha():
+        found = stems.intersection(map(stem, words))
+    else:
+        parts = PARTS.findall(" ".join(words))
+        # What has digits in it has no ending.
+        found = stems.intersection(map(stem, filter(str.isalpha, parts)))
+        if not stems.isdisjoint(parts):
+            found |= stems.intersection([one for one in parts if not one.isalpha()])
+    # What is found may be an inflection of what names nothing, though hardly ever.
+    return found if not found or found.isdisjoint(_STEMS_OF_EMPTY) else stems & stems_in(words)
+
+
+def number_of(text: str) -> str:
+    """Give a number in its one form (`1,200.00` is `1200`); empty where a text is none."""
+    if text[:1].isalpha():
+        return ""
+    bare = text.strip().lower()
+    if not 0 < len(bare) <= 40 or not _NUMBER.fullmatch(bare):
+        return ""
+    try:
+        value = Decimal(bare.strip("$\u20ac\u00a3\u00a5%abcdefghijklmnopqrstuvwxyz").replace(",", ""))
+    except InvalidOperation:
+        return ""
+    return format(value.normalize(), "f")
+
+
+@functools.lru_cache(4096)
+def name_stems(name: str) -> frozenset[str]:
+    """Give the stems of the words of a name."""
+    return frozenset(stem(one) for one in name_words(name))
+
+
+@functools.lru_cache(4096)
+def name_words(name: str) -> tuple[str, ...]:
+    """Give the words of a name: `send_email`, `sendEmail`, `mail/send-now`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return tuple(part.lower() for part in PARTS.findall(spaced.replace("_", " ")))

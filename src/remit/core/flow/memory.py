@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a task remembers of results: values by keyed digest and where they stood, words of untrusted text.
+
+A digest is the interpreter's own keyed hash (SipHash, 64 bits), with the task's key in it: a seventh of the
+time of a cryptographic one. It never leaves the process. Two values are taken for one with a chance of 2^-64;
+nobody can look for such a pair who does not know the interpreter's key, which is random for each process
+(unless somebody fixes it with `PYTHONHASHSEED`: never do).
+
+INVARIANT: no value stands here, and what was remembered first is not pushed out by what comes later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from itertools import compress
+from operator import not_
+
+import msgspec
+
+from remit.core.flow.justification import MAX_MET, Met
+from remit.core.flow.language.words import bare_word, bare_words, number_of, words_of
+from remit.core.flow.values.destination import Destination
+from remit.core.flow.values.kinds import KindOfValue
+from remit.core.flow.values.strict_reading import ExactValue
+from remit.core.label import Trust
+from remit.core.tools.tool import Tool
+
+CAPACITY = 200_000
+"""Digests that one index holds: most values have two, one as they are used, one as they are found."""
+MENTIONS = 100_000
+"""Words of untrusted text that one index remembers."""
+MAX_MENTIONED = 12
+"""Words of a value that is recognised by its words."""
+VALUE_BYTES = 140
+WORD_BYTES = 100
+PLACE_BYTES = 280
+"""What a value, a word, and a field of a call take in memory, about (`make bench` measures it)."""
+RECORD_BITS = 24
+RECORD_MASK = (1 << RECORD_BITS) - 1
+# Names of their own: each look at a class of constants costs the interpreter a search.
+_UNTRUSTED = Trust.UNTRUSTED
+_EXACT = "exact"
+_NUMBER = "number"
+
+
+class FieldPlace(msgspec.Struct, frozen=True, gc=False):
+    """A field of a call's results, by its path and by its last name."""
+
+    met: Met
+    name: str
+    tool: Tool
+
+
+class Remembered:
+    """Values, and where they stood: a *spot* is a field and a record in one number."""
+
+    def __init__(self, key: bytes, capacity: int) -> None:
+        """Begin with nothing; `capacity` is how many values are held."""
+        self._key = key
+        #: Where each value stood: most values stand in one spot alone.
+        self._met: dict[int, int | tuple[int, ...]] = {}
+        self._mentions: dict[int, int] = {}
+        self.capacity = capacity
+        self.places: list[FieldPlace] = []
+        #: How often something was remembered.
+        self.held = 0
+        #: Something was met that could not be remembered.
+        self.full = False
+
+    def __len__(self) -> int:
+        """Count the values."""
+        return len(self._met)
+
+    def place(self, met: Met, name: str, tool: Tool) -> int:
+        """Give a new place its number."""
+        self.places.append(FieldPlace(met, name, tool))
+        return len(self.places) - 1
+
+    def place_of(self, spot: int) -> FieldPlace:
+        """Give the place of a spot."""
+        return self.places[spot >> RECORD_BITS]
+
+    def trust(self, spot: int) -> Trust:
+        """Give how far what stands at a spot can be believed."""
+        return self.places[spot >> RECORD_BITS].met.trust
+
+    def untrusted(self, most: int) -> list[Met]:
+        """Give where untrusted data came from: of the first calls that brought some, one place each."""
+        found: dict[int, Met] = {}
+        for place in self.places:
+            if place.met.trust is _UNTRUSTED and len(found) < most:
+                found.setdefault(place.met.call, place.met)
+        return list(found.values())
+
+    @property
+    def size_bytes(self) -> int:
+        """What all of it takes in memory, about."""
+        values, words, places = len(self._met), len(self._mentions), len(self.places)
+        return values * VALUE_BYTES + words * WORD_BYTES + places * PLACE_BYTES
+
+    def spots(self, found: Destination) -> tuple[int, ...]:
+        """Give where a value stood."""
+        return self.spots_of(self.digest(found))
+
+    def spots_of(self, digest: int) -> tuple[int, ...]:
+        """Give where a value with this digest stood."""
+        known = self._met.get(digest, ())
+        return (known,) if isinstance(known, int) else known
+
+    def exact_spots(self, found: ExactValue) -> tuple[int, ...]:
+        """Give where a value stood as it is used."""
+        return self.spots_of(self.digest_exact(found))
+
+    def meet(self, digest: int, spot: int, trust: Trust) -> None:
+        """Remember that the value with this digest stands at a spot."""
+        met = self._met.get(digest)
+        if met is None:
+            if len(self._met) < self.capacity:
+                self._met[digest] = spot
+                self.held += 1
+            else:
+                self.full = True
+            return
+        known = (met,) if isinstance(met, int) else met
+        if spot in known:
+            return
+        if len(known) < MAX_MET:
+            self._met[digest] = (*known, spot)
+            self.held += 1
+        elif trust is _UNTRUSTED and not self._any_untrusted(known):
+            self._met[digest] = (*known[:-1], spot)
+            self.held += 1
+
+    def meet_all(self, digests: Iterable[int], spot: int, trust: Trust) -> None:
+        """Remember that the values with these digests stand at a spot."""
+        met = self._met
+        for digest in digests:
+            if digest in met or len(met) >= self.capacity:
+                self.meet(digest, spot, trust)
+            else:
+                met[digest] = spot
+                self.held += 1
+
+    def _any_untrusted(self, spots: tuple[int, ...]) -> bool:
+        # A plain loop: this is asked again and again of values that stand in many places.
+        for spot in spots:  # noqa: SIM110
+            if self.places[spot >> RECORD_BITS].met.trust is _UNTRUSTED:
+                return True
+        return False
+
+    def mention(self, words: Collection[str], place: int) -> None:
+        """Remember which words untrusted text holds, by the interpreter's own keyed hash. They are given in
+        small letters, and as they are written otherwise.
+        """
+        mentions = self._mentions
+        if len(mentions) >= MENTIONS:
+            self.full = True
+            return
+        # Most words of most texts were met before: nothing more is done for them than this, and that in C.
+        new = set(compress(words, map(not_, map(mentions.__contains__, map(hash, words)))))
+        if new:
+            before = len(mentions)
+            for word in bare_words(new):
+                if hash(word) not in mentions:
+                    mentions.setdefault(_mark(word), place)
+                    self._number(word, place)
+            self.held += len(mentions) - before
+
+    def mention_words(self, words: Iterable[str], place: int) -> None:
+        """Remember words as `words_of` gives them."""
+        mentions = self._mentions
+        if len(mentions) >= MENTIONS:
+            self.full = True
+            return
+        for word in words:
+            if hash(word) not in mentions and (mark := _mark(word)) not in mentions:
+                mentions[mark] = place
+                self.held += 1
+                self._number(word, place)
+
+    def _number(self, word: str, place: int) -> None:
+        # Most words are told apart by their first letter.
+        if not word[0].isalpha() and (number := number_of(word)):
+            self._mentions.setdefault(hash((_NUMBER, number)), place)
+
+    def mentioned_number(self, number: str) -> int | None:
+        """Give the place of untrusted text that holds a number, if there is one."""
+        return self._mentions.get(hash((_NUMBER, number)))
+
+    def mentioned(self, found: Destination) -> int | None:
+        """Give the place of untrusted text that holds every word of a short text, if there is one."""
+        short = bool(self._mentions) and found.normal.count(" ") <= 4 * MAX_MENTIONED
+        words = words_of(found.normal) if short else []
+        if not words or len(words) > MAX_MENTIONED:
+            return None
+        first: int | None = None
+        for word in words:
+            place = self._mentions.get(hash(word) if word.isalnum() else _mark(word))
+            if place is None:
+                return None
+            first = place if first is None else first
+        return first
+
+    def digest(self, found: Destination) -> int:
+        """Give the keyed digest of a value in normal form."""
+        return hash((self._key, found.kind, found.normal))
+
+    def digest_exact(self, found: ExactValue) -> int:
+        """Give the keyed digest of a value as it is used: never that of one as it is found."""
+        return hash((self._key, _EXACT, found.kind, found.normal))
+
+    def digest_of(self, kind: KindOfValue, normal: str) -> int:
+        """Give the keyed digest of the value of a kind with this normal form."""
+        return hash((self._key, kind, normal))
+
+
+def _mark(word: str) -> int:
+    """Give the hash of a word.
+
+    INVARIANT: one from which something could still be taken off (what is left of `x.'s` is `x.`) has another
+    hash than a word that is written so, so that what is written like a known word is that word.
+    """
+    if (last := word[-1]).isalnum() and last != "s" and word[0].isalnum():
+        return hash(word)
+    return hash(word) if word.isalnum() or bare_word(word) == word else hash((word,))

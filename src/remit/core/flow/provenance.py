@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Provenance: where a value of a call came from in this task.
+
+An `Index` holds what a task has met: what its intent states, and for each result the values that it
+brought, with tool, field and trust. Asked of an argument, it says `intent`, `trusted`, `untrusted` or
+`unknown`, from which calls, and whether the intent leads there. It holds keyed digests, never values.
+
+INVARIANT: two readings serve two purposes. That a value is of the intent, trusted, or stands in what the
+intent points to is said by the strict reading alone (`core.flow.values.strict_reading`). The lenient one
+(`core.flow.values.destination`) finds where untrusted text brought the same thing in another form, and says
+nothing that permits.
+
+How the intent leads to a value (`Reach`): it names the record in which the value stands
+(`core.flow.records.naming`), or it states what that record was looked up by. From a trusted field of such a
+record a value is as good as stated, if it is the only one; from an untrusted one it is *pointed* at, which a
+person may be asked about.
+
+What it cannot see: a value that the model knew before, or made out of others. Such a value is `unknown`. The
+task's label, not this, is what stands before disclosing what was read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from remit.core.flow.argument_walk import is_long, is_one, walk
+from remit.core.flow.intake import Taking
+from remit.core.flow.intent_references import contradicts, pointed, source_of
+from remit.core.flow.justification import MAX_MET, NOTHING, Justification, Met, Provenance, Reach, Stated
+from remit.core.flow.language.amounts import is_number
+from remit.core.flow.language.tool_verbs import asking
+from remit.core.flow.language.utterance import Utterance
+from remit.core.flow.language.words import name_words, number_of
+from remit.core.flow.memory import CAPACITY, RECORD_MASK, Remembered
+from remit.core.flow.records.lookup import Lookup, identifies, is_number_of_something
+from remit.core.flow.records.naming import Naming
+from remit.core.flow.records.record import Paths, Reading
+from remit.core.flow.stated_values import Statement, leads_out
+from remit.core.flow.untrusted_values import holding
+from remit.core.flow.values.destination import Destination, Wholes, whole, within
+from remit.core.flow.values.kinds import KindOfValue
+from remit.core.flow.values.strict_reading import MAX_EXACT, ExactValue, exact
+from remit.core.label import Label, Trust
+from remit.core.steps import Steps, finish
+from remit.core.tools.tool import ArgumentRole, Effect, Tool
+
+Json = Any
+
+KEY_BYTES = 32
+MAX_ARGUMENT_LEAVES = 2_000
+# Names of their own: each look at a class of constants costs the interpreter a search.
+_UNTRUSTED, _DESTINATION = Trust.UNTRUSTED, ArgumentRole.DESTINATION
+_TEXT, _HOST = KindOfValue.TEXT, KindOfValue.HOST
+_INTENT, _BY_OTHERS = Provenance.INTENT, Provenance.UNTRUSTED
+
+
+_NUMBERS = re.compile(r"\d[\d.,]*")
+
+
+class Index:
+    """What one task has met. Not for several threads; its owner keeps it beside the live task."""
+
+    def __init__(self, key: bytes, *, capacity: int = CAPACITY, above: Index | None = None) -> None:
+        """Begin with nothing met; `key` is random and of this task alone. `above` is the index of the task
+        that this one was handed down from: what was met there keeps its provenance here.
+        """
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"the key of an index is {KEY_BYTES} bytes")
+        self.above = above
+        self.kept = Remembered(key, capacity)
+        self._paths = Paths()
+        #: What the person has stated.
+        self.statement = Statement()
+        self.naming = Naming(self.statement.utterance)
+
+    @property
+    def utterance(self) -> Utterance:
+        """What the person has said."""
+        return self.statement.utterance
+
+    @property
+    def full(self) -> bool:
+        """Whether something was met that could not be remembered: nothing is trusted for being known then."""
+        return self.kept.full
+
+    @full.setter
+    def full(self, full: bool) -> None:
+        self.kept.full = full
+
+    def __len__(self) -> int:
+        """Count the values that are remembered of results."""
+        return len(self.kept)
+
+    @property
+    def size_bytes(self) -> int:
+        """What is remembered of results takes so much memory, about."""
+        return self.kept.size_bytes + self.naming.size_bytes + self._paths.size_bytes
+
+    def child(self, key: bytes) -> Index:
+        """Give the index of a task that is handed down from this one."""
+        return Index(key, capacity=self.kept.capacity, above=self)
+
+    def untrusted(self, most: int = MAX_MET) -> list[Met]:
+        """Give where untrusted data came from: of the first calls that brought some, one place each."""
+        return self.kept.untrusted(most)
+
+    def state(self, goal: str, params: Mapping[str, Json]) -> None:
+        """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
+        self.statement.take(goal, params)
+
+    def learn(
+        self,
+        result: Json,
+        *,
+        call: int,
+        decision: str,
+        tool: Tool,
+        arguments: dict[str, Json],
+        given: Mapping[str, Justification] | None = None,
+        read: Wholes | None = None,
+        marked: AbstractSet[int] = frozenset(),
+        seen: set[Label] | None = None,
+    ) -> Steps[None]:
+        """Take the result of a call in, in steps: go to the end before the result is released.
+
+        `call` counts the task's calls from 1. `given` is what was known of its arguments when it was decided
+        (what is not in it is judged anew), `read` what `judge` has read of them. What has something `marked`
+        is untrusted. The labels that the tool's description gives to what occurred are added to `seen`.
+        """
+        known: dict[str, Justification] = {}
+        arguments = tool.parts(arguments)
+        for name, one in arguments.items():
+            before = given.get(name) if given else None
+            known[name] = before or (yield from self.judging(one, tool, name, None))
+        lookup = yield from Lookup(tool, arguments, known, self.utterance, read or {}).take()
+        taking = Taking(self.kept, self.naming, lookup, call=call, decision=decision, marked=marked)
+        yield from taking.take(Reading(result, tool, self._paths, seen))
+
+    def spend(self, tool: Tool, arguments: dict[str, Json]) -> bool:
+        """Note that a permitted call uses what the intent states: each value is for one purpose. Says whether
+        one was used for another before, and somebody else wants it used, too.
+        """
+        spent = False
+        for name, value in tool.parts(arguments).items():
+            spec = tool.arguments.get(name)
+            if spec is None or spec.role is not _DESTINATION:
+                continue
+            mine = (tool.id, name)
+            # Where there are more, they are of nobody's intent.
+            for piece in islice(filter(None, walk(value, tool, name)), MAX_ARGUMENT_LEAVES):
+                if is_long(piece) or self.statement.of(piece, tool, name) is None:
+                    continue
+                if self.statement.spend(piece, mine):
+                    spent = spent or self.judge_one(piece, tool, name).spent
+        return spent
+
+    def sever(self, gone: Index) -> bool:
+        """Forget what was met in an index above, if there: nothing is trusted for being met then."""
+        cut = self.above is gone or (self.above is not None and self.above.sever(gone))
+        self.above = None if self.above is gone else self.above
+        self.full = self.full or cut
+        return cut
+
+    def judge(
+        self, value: Json, tool: Tool | None = None, name: str = "", read: Wholes | None = None
+    ) -> Justification:
+        """Say what `judging` says, at once."""
+        return finish(self.judging(value, tool, name, read))
+
+    def judging(self, value: Json, tool: Tool | None, name: str, read: Wholes | None) -> Steps[Justification]:
+        """Say where an argument's value came from; of a list or an object, the worst of what it holds. `tool`
+        and `name` say which argument of which tool asks: a short number is an id only to some. What texts are
+        as a whole is added to `read`.
+        """
+        amount = _is_amount(tool, name)
+        judge_one = self._judge_amount if amount else self.judge_one
+        unread = msgspec.structs.replace(NOTHING, differs=amount)
+        if is_one(value):
+            return judge_one(value, tool, name, read)
+        judged: Justification | None = None
+        count = 0
+        for text in walk(value, tool, name):
+            if text is None:
+                yield
+                continue
+            if (count := count + 1) > MAX_ARGUMENT_LEAVES:
+                return unread
+            if is_long(text):
+                one = (yield from holding(self, text, tool, name)) or unread
+            else:
+                one = judge_one(text, tool, name, read)
+            judged = one if judged is None else judged.join(one)
+        return judged or NOTHING
+
+    def holds_number(self, number: str, call: int) -> bool:
+        """Whether the result of a call holds a number, as a field or in a text that the intent points to."""
+        kept = self.kept.spots(Destination(_TEXT, number))
+        return any(self.kept.place_of(one).met.call == call for one in kept)
+
+    def judge_one(self, text: str, tool: Tool | None, name: str, read: Wholes | None = None) -> Justification:
+        """Say where a single text of at most `MAX_WHOLE` characters came from."""
+        found = whole(text)
+        if read is not None:
+            read[text] = found
+        return self.judge_read(text, found, exact(text), tool, name) if found.normal else NOTHING
+
+    def judge_read(
+        self, text: str, found: Destination, used: ExactValue, tool: Tool | None, name: str
+    ) -> Justification:
+        """Say where a text came from; `found` and `used` are what its two readings give."""
+        traces = self.kept.spots(found)
+        if self.above is not None:
+            above = self.above.judge_read(text, found, used, tool, name)
+            if not traces or above.provenance is _BY_OTHERS:
+                return self._of_intent(text, found, used, tool, name, ()) or above
+        origins = tuple([self.kept.place_of(one).met for one in traces]) if traces else ()
+        stated = self._of_intent(text, found, used, tool, name, origins)
+        if stated is not None:
+            return stated
+        spots = self.kept.exact_spots(used)
+        reached = self._reached(spots, used, tool, name) if spots else None
+        if reached is not None and not self.full:
+            return reached
+        untrusted = bool(origins) and any(one.trust is _UNTRUSTED for one in origins)
+        mention = None if untrusted else self.kept.mentioned(found)
+        if mention is not None:
+            # What is mentioned is mentioned by untrusted text.
+            origins = (self.kept.places[mention].met, *origins)[:MAX_MET]
+        if untrusted or mention is not None:
+            return pointed(self, spots, mention, found, used, origins, in_full=leads_out(tool, name))
+        if not origins and (used.kind is KindOfValue.URL or found.kind is KindOfValue.URL):
+            return self._below_host(text, found, tool, name)
+        if not self.full and any(self.kept.trust(one) is not _UNTRUSTED for one in spots):
+            return msgspec.structs.replace(
+                source_of(self, spots, found),
+                provenance=Provenance.TRUSTED,
+                origins=origins,
+                closed=contradicts(self, traces),
+            )
+        held = finish(holding(self, text, tool, name))
+        return held or Justification(Provenance.UNKNOWN, None, origins)
+
+    def _judge_amount(
+        self, text: str, tool: Tool | None, name: str, read: Wholes | None = None
+    ) -> Justification:
+        """Say where an amount came from, and whether the person stated another one."""
+        stated, differs = self.statement.how_much(text, tool, name)
+        return self._how_much(stated, text, tool, name, differs=differs)
+
+    def _how_much(
+        self, stated: bool, text: str, tool: Tool | None, name: str, *, differs: bool
+    ) -> Justification:
+        if stated:
+            return Justification(_INTENT, Stated(), reach=Reach.NAMED)
+        number = number_of(text)
+        found = self.judge_one(number or text, tool, name)
+        if found.provenance is _INTENT or is_number_of_something(found):
+            # A number that says how much of nothing (`invoice 9999`, a field `customer_no`) is no amount.
+            found = Justification(Provenance.UNKNOWN, None, found.origins)
+        numbers = (number,) if number else map(number_of, _NUMBERS.findall(text[:MAX_EXACT]))
+        places = map(self.kept.mentioned_number, numbers)
+        place = next((one for one in places if one is not None), None)
+        if place is not None and not found.reached and found.provenance is not _BY_OTHERS:
+            met = self.kept.places[place].met
+            found = msgspec.structs.replace(
+                found, provenance=_BY_OTHERS, origins=(met, *found.origins)[:MAX_MET]
+            )
+        return msgspec.structs.replace(found, differs=differs and not found.reached)
+
+    def _below_host(self, text: str, found: Destination, tool: Tool | None, name: str) -> Justification:
+        """Say of a URL that nobody has brought: it goes to its host, and that one may be known."""
+        if host := self.statement.host(text):
+            elsewhere = self.statement.elsewhere(host, Stated(words=host), tool, name)
+            return Justification(_INTENT, Stated(), reach=Reach.NAMED, elsewhere=elsewhere)
+        hosts = [one for one in within(found.normal) if one.kind is _HOST]
+        origins = tuple(self.kept.place_of(spot).met for one in hosts for spot in self.kept.spots(one))
+        untrusted = any(one.trust is _UNTRUSTED for one in origins)
+        return Justification(_BY_OTHERS if untrusted else Provenance.UNKNOWN, None, origins[:MAX_MET])
+
+    def _of_intent(
+        self,
+        text: str,
+        found: Destination,
+        used: ExactValue,
+        tool: Tool | None,
+        name: str,
+        origins: tuple[Met, ...],
+    ) -> Justification | None:
+        statement = self.statement
+        stated = statement.of(text, tool, name, used)
+        if stated is None:
+            return None
+        spent = False
+        if tool is not None and not stated.parameter:
+            # Others want it used too: it is used for what it was stated for alone.
+            crossed = any(one.trust is _UNTRUSTED for one in origins)
+            spent = crossed and statement.spent_by_others(text, (tool.id, name))
+            if (crossed or tool.selects(name)) and tool.effect is not Effect.NONE:
+                words = stated.words or text
+                spent = spent or self.utterance.asks_for(words, asking(tool)) is False
+        elsewhere = statement.elsewhere(text, stated, tool, name, used)
+        if elsewhere and not leads_out(tool, name):
+            # It is the person's, and not as what it would be used.
+            return Justification(Provenance.UNKNOWN, None, origins)
+        return Justification(_INTENT, stated, origins, Reach.NAMED, spent=spent, elsewhere=elsewhere)
+
+    def _reached(
+        self, spots: tuple[int, ...], used: ExactValue, tool: Tool | None, name: str
+    ) -> Justification | None:
+        """Find the value in a trusted field of a record that the intent names, and no other one beside it."""
+        for one in spots:
+            record, place = one & RECORD_MASK, self.kept.place_of(one)
+            if place.met.trust is _UNTRUSTED or self.naming.reach(record) is not Reach.NAMED:
+                continue
+            if not identifies(used.normal, place.name, place.tool, tool, name):
+                continue
+            if used.kind is KindOfValue.TEXT and not self.naming.firm(record) and leads_out(tool, name):
+                # Whoever is answered there may have named the record themselves.
+                continue
+            if leads_out(tool, name) and self.naming.is_of_another(record, place.met.field):
+                continue
+            number = _is_amount(tool, name) and is_number(name_words(place.name))
+            if number or not self.statement.meant(self.naming.names(record), used, tool, name):
+                continue
+            choice = self.naming.choice(record, place.met.field)
+            alone = choice <= 1 and not self.naming.collected(record)
+            if alone or (self.naming.many(place.met.call) and self._of_many(tool)):
+                met = place.met
+                return Justification(Provenance.TRUSTED, None, (met,), Reach.NAMED, met.call, max(choice, 1))
+        return None
+
+    def _of_many(self, tool: Tool | None) -> bool:
+        """Whether a tool may do with all what it does: it only reads, or the words ask for that."""
+        return tool is None or tool.effect is Effect.NONE or self.utterance.asks_of_many(asking(tool))
+
+
+def _is_amount(tool: Tool | None, name: str) -> bool:
+    spec = None if tool is None else tool.arguments.get(name)
+    return spec is not None and spec.role is ArgumentRole.AMOUNT

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON of an upstream, read in steps.
+
+The parsers in C stop for nobody: a megabyte of `[],` holds up an event loop for a quarter of a second. They
+read what is short. Of a longer text they read the single strings and numbers, and a small parser reads what
+stands between these. What cannot be read within bounds is `left`: whoever can make a result long must not
+choose which fields it has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import orjson
+
+from remit.core.flow.values.encodings import INNER_BYTES, MAX_INNER
+from remit.core.steps import PIECE, Steps
+
+Json = Any
+
+MAX_AT_ONCE = 65_536
+"""Characters of a JSON text that is read at once."""
+MAX_VALUES = 100_000
+"""Values of a JSON text that is read; one with more is `left` as a whole. `[],` becomes fifty times as large
+when it is read. More of them than `core.flow.records.record` looks at.
+"""
+MAX_NESTED = 1_024
+"""Levels of a JSON text that is read, as `orjson` has it."""
+TOKENS = 256
+"""Tokens that are read in one step."""
+_LONGEST = 512
+_INNER = frozenset(bytes((one,)) for one in INNER_BYTES)
+
+# Possessive: linear on any input.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+# A short string without escapes, a mark, the beginning of any other string, a number or a name.
+_TOKEN = re.compile(
+    r'[ \t\n\r]{0,1024}+(?:"([^"\\\x00-\x1f]{0,512}+)"|([\[\]{},:])|(")|([-+.0-9A-Za-z]{1,512}+))?'
+)
+_SHORT, _MARK, _LONG = 1, 2, 3
+# A part of a string, which ends within no escape and no surrogate pair.
+_PART = re.compile(
+    r'(?:[^"\\\x00-\x1f]{1,512}+|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|\\u[0-9a-fA-F]{4}|\\["\\/bfnrt]){1,64}+'
+)
+# What comes next: a value, the first value or the end of a list, a name, the first name or the end of an
+# object, a colon, a comma or the end.
+_VALUE, _FIRST, _NAME, _FIRST_NAME, _COLON, _COMMA = range(6)
+
+
+class _TooMuchError(Exception):
+    """A text is longer than anybody reads."""
+
+
+def reading(text: str, left: list[str]) -> Steps[Json]:
+    """Read JSON; raises `ValueError` for what is none, or is nested without end.
+
+    Of a name that stands in an object more than once all values but the last are added to `left`: others may
+    read another one. So is the whole text, if it is long and has such a name, or holds too many values.
+    """
+    dropped: list[tuple[str, Json]] = []
+    if len(text) <= MAX_AT_ONCE:
+        found = orjson.loads(text)
+        try:
+            if not _is_whole(text.encode(), found):
+                yield
+                yield from _reading(text, dropped)
+                left += [one for name, value in dropped for one in (name, *texts_in(value))]
+        except (_TooMuchError, ValueError, RecursionError):
+            left.append(text)
+        return found
+    try:
+        yield from _sound(text)
+        found = yield from _reading(text, dropped)
+    except _TooMuchError:
+        left.append(text)
+        return []
+    if dropped:
+        left.append(text)
+    return found
+
+
+def decoding(raw: bytes, errors: str = "strict") -> Steps[str]:
+    """Decode UTF-8; raises `ValueError` for what is none, unless `errors` is `replace`."""
+    if len(raw) <= MAX_AT_ONCE:
+        return raw.decode(errors=errors)
+    parts, at = [], 0
+    while at < len(raw):
+        end = at + PIECE
+        # A part ends where a character does.
+        end = next(
+            (one for one in range(end, end - MAX_INNER - 1, -1) if raw[one : one + 1] not in _INNER), end
+        )
+        parts.append(raw[at:end].decode(errors=errors))
+        at = end
+        yield
+    return "".join(parts)
+
+
+def countless(written: bytes) -> bool:
+    """Whether a JSON text holds more values than are read."""
+    if _marks(written) <= MAX_VALUES:
+        return False
+    # Marks that stand in strings are none; with so many strings there is no need to look.
+    return written.count(b'"') > 2 * MAX_VALUES or _marks(_STRING.sub(b"", written)) > MAX_VALUES
+
+
+def texts_in(value: Json) -> Iterator[str]:
+    """Give the names, texts and numbers that a value holds."""
+    if isinstance(value, dict):
+        for name, below in value.items():
+            yield name
+            yield from texts_in(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from texts_in(below)
+    elif isinstance(value, str):
+        yield value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield str(value)
+
+
+def _marks(written: bytes) -> int:
+    return written.count(b",") + written.count(b"[") + written.count(b"{")
+
+
+def _is_whole(written: bytes, found: Json) -> bool:
+    """Whether a JSON text has as many strings as what was read from it: no name stands twice in it."""
+    # Quotes within texts count on both sides; they are told apart only where one is written as a number.
+    count = _strings if b"\\u0022" in written else _quotes
+    return count(written) == count(msgspec.json.encode(found))
+
+
+def _quotes(written: bytes) -> int:
+    return written.count(b'"')
+
+
+def _strings(written: bytes) -> int:
+    """Count the quotes of a JSON text that begin or end a string."""
+    quotes = written.count(b'"')
+    if b"\\" in written:
+        quotes -= written.replace(b"\\\\", b"").count(b'\\"')
+    return quotes
+
+
+def _sound(text: str) -> Steps[None]:
+    """Raise `ValueError` where half a surrogate pair stands in a text."""
+    if not text.isascii():
+        for at in range(0, len(text), PIECE):
+            text[at : at + PIECE].encode()
+            yield
+
+
+class _Parse:
+    """The values of a text so far: the object or list that is open, those around it, and a name in it."""
+
+    def __init__(self, dropped: list[tuple[str, Json]]) -> None:
+        self._dropped = dropped
+        self._around: list[tuple[Json, str]] = []
+        self._name = ""
+        self._left = MAX_VALUES
+        self.box: Json = []
+        self.next = _VALUE
+
+    def put(self, value: Json) -> None:
+        """Take a string, a number, or a value without parts."""
+        if self.next in (_NAME, _FIRST_NAME) and isinstance(value, str):
+            self._name, self.next = value, _COLON
+        elif self.next in (_VALUE, _FIRST):
+            self._add(value)
+            self.next = _COMMA
+        else:
+            raise ValueError("a value where none can stand")
+
+    def mark(self, mark: str) -> None:
+        """Take one of the six marks."""
+        if mark == "," and self.next == _COMMA and self._around:
+            self.next = _NAME if isinstance(self.box, dict) else _VALUE
+        elif mark == ":" and self.next == _COLON:
+            self.next = _VALUE
+        elif mark in "[{" and self.next in (_VALUE, _FIRST):
+            inner: Json = {} if mark == "{" else []
+            self._add(inner)
+            self._around.append((self.box, self._name))
+            if len(self._around) > MAX_NESTED:
+                raise ValueError("nested without end")
+            self.box, self.next = inner, _FIRST_NAME if mark == "{" else _FIRST
+        elif (
+            mark == ("}" if isinstance(self.box, dict) else "]")
+            and self.next in (_COMMA, _FIRST, _FIRST_NAME)
+            and self._around
+        ):
+            self.box, self._name = self._around.pop()
+            self.next = _COMMA
+        else:
+            raise ValueError("a mark where none can stand")
+
+    def end(self) -> Json:
+        """Give the one value of the text."""
+        if self._around or self.next != _COMMA:
+            raise ValueError("broken off")
+        return self.box[0]
+
+    def _add(self, value: Json) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise _TooMuchError
+        if isinstance(self.box, list):
+            self.box.append(value)
+            return
+        if self._name in self.box:
+            self._dropped.append((self._name, self.box[self._name]))
+        self.box[self._name] = value
+
+
+def _reading(text: str, dropped: list[tuple[str, Json]]) -> Steps[Json]:
+    """Read JSON token by token. What an object had under a name that stands there once more is `dropped`."""
+    parse = _Parse(dropped)
+    at, count = 0, 0
+    while token := _TOKEN.match(text, at):
+        kind, end = token.lastindex, token.end()
+        if kind is None:
+            if end == at:
+                break
+        elif kind == _MARK:
+            parse.mark(token[_MARK])
+        elif kind == _SHORT:
+            parse.put(token[_SHORT])
+        elif kind == _LONG:
+            value, end = yield from _string(text, end)
+            parse.put(value)
+        elif end - token.start(kind) == _LONGEST:
+            # A number that goes on: clients read it, whatever they make of it.
+            raise _TooMuchError
+        else:
+            parse.put(orjson.loads(token[kind]))
+        at = end
+        if not (count := count + 1) % TOKENS:
+            yield
+    if at < len(text):
+        raise ValueError("no JSON")
+    return parse.end()
+
+
+def _string(text: str, at: int) -> Steps[tuple[str, int]]:
+    """Give the string whose first character stands at a place, and where it has ended."""
+    parts: list[str] = []
+    while part := _PART.match(text, at):
+        parts.append(orjson.loads(f'"{part[0]}"'))
+        at = part.end()
+        if not len(parts) % (TOKENS // 16):
+            yield
+    if not text.startswith('"', at):
+        raise ValueError("a string that does not end")
+    return "".join(parts), at + 1

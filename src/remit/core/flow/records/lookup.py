@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a call was given: how the intent leads to what its result was looked up by, and what it may echo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from remit.core.flow.justification import Justification, Provenance, Reach, leaves
+from remit.core.flow.language.inflection import stem
+from remit.core.flow.language.utterance import Utterance
+from remit.core.flow.language.words import name_words, words_of
+from remit.core.flow.marks import marking
+from remit.core.flow.records.record import ResultLeaf
+from remit.core.flow.values.destination import Wholes, whole
+from remit.core.flow.values.kinds import KindOfValue
+from remit.core.label import Trust
+from remit.core.steps import Steps, WorkCount, pieces
+from remit.core.tools.tool import Effect, Tool
+
+Json = Any
+
+MAX_SHORT_ID = 8
+_ID_WORDS = frozenset(
+    name_words("id ids uid uuid guid key number no nr num ref reference code index handle slug name title")
+)
+MAX_NAME = 200
+"""Characters of an argument that can be a name, or words that are looked for."""
+#: What something can be selected by.
+_SELECTING = (str, int, list)
+_DOUBTED = (Provenance.UNKNOWN, Provenance.UNTRUSTED)
+# Names of their own: each look at a class of constants costs the interpreter a search.
+_UNTRUSTED = Trust.UNTRUSTED
+_UNLED, _NAMED = Reach.NONE, Reach.NAMED
+
+
+class Lookup:
+    """The arguments of a call whose result is taken in.
+
+    `reach` says how the intent leads to all that selected something: named, where it is of the intent or
+    reached; pointed at, where it stands in a source that the intent points to. `vague` says that it looks for
+    words alone, where others write what is found. `doubtful` are the texts that
+    are neither of the intent nor trusted: a result that repeats them proves nothing. `read` are those
+    that were read as a whole.
+    """
+
+    def __init__(
+        self,
+        tool: Tool,
+        arguments: Mapping[str, Json],
+        given: Mapping[str, Justification],
+        said: Utterance,
+        read: Wholes,
+    ) -> None:
+        """Take arguments with what is known of each; `take` reads them."""
+        self.tool = tool
+        self.read = read
+        self._arguments = arguments
+        self._given = given
+        self._said = said
+        self.doubtful: set[str] = set()
+        #: The words of each short text in the arguments.
+        self.asked: set[str] = set()
+        self.reach = _UNLED
+        self.vague = False
+        self._echoes: set[str] = set()
+
+    def take(self) -> Steps[Lookup]:
+        """Read the arguments: go to the end."""
+        tool, given, work = self.tool, self._given, WorkCount()
+        # What is longer is a content, and no name.
+        words: dict[str, list[str]] = {}
+        for name, value in self._arguments.items():
+            doubted = name in given and given[name].provenance in _DOUBTED
+            for text in leaves(value):
+                if len(text) <= MAX_NAME:
+                    words[text] = words_of(text)
+                    if work.over(text):
+                        yield
+                if doubted:
+                    self.doubtful.add(text)
+        self.asked = {" ".join(one) for one in words.values()} - {""}
+        self.reach = _reach(tool, self._arguments, given, self._said, words)
+        self.vague = self.reach is _NAMED and self._is_vague()
+        for text in self.doubtful if tool.repeats else ():
+            for part in pieces(text):
+                self._echoes.update(words_of(part))
+                yield
+        return self
+
+    def _is_vague(self) -> bool:
+        """Whether nothing but words was looked for in what others may have written: they can write those
+        words, and whoever looks chooses them.
+        """
+        return self.tool.label.trust is _UNTRUSTED and not any(
+            one.reached
+            and (
+                one.provenance is Provenance.TRUSTED
+                or (one.stated and one.stated.parameter)
+                or self._tells(self._arguments[name])
+            )
+            for name, one in self._given.items()
+        )
+
+    def _tells(self, value: Json) -> bool:
+        """Whether a value can be one of an identity: an address, a name of a file, a number."""
+        return all(
+            (self.read.get(text) or whole(text)).kind is not KindOfValue.TEXT or any(map(str.isdigit, text))
+            for text in leaves(value)
+        )
+
+    def doubts(self, marked: AbstractSet[int]) -> bool:
+        """Whether a leaf may be less than its label says."""
+        return bool(self._echoes or marked)
+
+    def trusting(self, leaf: ResultLeaf, marked: AbstractSet[int]) -> Steps[Trust]:
+        """Say whether a leaf of the result can be believed: not where a tool that repeats what it is given
+        repeats what is doubtful, nor where it holds what untrusted hands had written there
+        (`core.flow.marks`).
+        """
+        trust, text = leaf.label.trust, leaf.text
+        if trust is _UNTRUSTED:
+            return trust
+        if self._echoes:
+            for part in pieces(text):
+                if not self._echoes.isdisjoint(words_of(part)):
+                    return _UNTRUSTED
+                if len(part) < len(text):
+                    yield
+        if marked:
+            for mark in marking(text):
+                if mark is None:
+                    yield
+                elif mark in marked:
+                    return _UNTRUSTED
+        return trust
+
+
+def _reach(
+    tool: Tool,
+    arguments: Mapping[str, Json],
+    given: Mapping[str, Justification],
+    said: Utterance,
+    words: Mapping[str, list[str]],
+) -> Reach:
+    if tool.effect is not Effect.NONE:
+        # What a permitted call has made is its own.
+        return _NAMED if any(one.reached for one in given.values()) else _UNLED
+    reach = _UNLED
+    for name, one in given.items():
+        value = arguments[name]
+        if not isinstance(value, _SELECTING) or isinstance(value, bool) or not value:
+            continue
+        if one.reached or (isinstance(value, str) and value in words and said.names(value, words[value])):
+            reach = max(reach, _NAMED)
+        elif one.provenance is Provenance.UNTRUSTED:
+            return Reach.POINTED if one.pointed else _UNLED
+        elif one.pointed:
+            reach = max(reach, Reach.POINTED)
+    return reach
+
+
+def _container(resource: str) -> str:
+    return resource.partition("{")[0].rstrip("/")
+
+
+def identifies(value: str, field: str, source: Tool, asker: Tool | None, argument: str) -> bool:
+    """Whether a field of a tool's result can be what an argument of another tool selects by.
+
+    A short number says little: a size is no id, and the id of an event none of a file. The field is called an
+    id or like the argument, and both tools work on the same kind of thing: by the resource that their
+    descriptions name, else by their names.
+    """
+    if not value.isdecimal() or len(value) > MAX_SHORT_ID:
+        return True
+    words, wanted = frozenset(name_words(field)), frozenset(name_words(argument))
+    if words.isdisjoint(_ID_WORDS) and words.isdisjoint(wanted):
+        return False
+    if asker is None or not words.isdisjoint(wanted - _ID_WORDS):
+        return True
+    if source.resource and asker.resource:
+        return _container(source.resource) == _container(asker.resource)
+    things = {stem(one) for one in (*words, *name_words(source.name))} - _ID_WORDS
+    return not things.isdisjoint({stem(one) for one in (wanted or name_words(asker.name))} - _ID_WORDS) or (
+        not wanted - _ID_WORDS and not things.isdisjoint(stem(one) for one in name_words(asker.name))
+    )
+
+
+def is_number_of_something(found: Justification) -> bool:
+    """Whether a trusted value stands in nothing but fields that number something (`customer_no`)."""
+    return found.provenance is Provenance.TRUSTED and all(
+        not _ID_WORDS.isdisjoint(name_words(met.field.rpartition(".")[2])) for met in found.origins
+    )

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which records of a task's results the intent names, and to which sources it points.
+
+Of the records of one result those are named that match the person's words best, and only the best ones:
+
+1. a short field of theirs stands whole in the words (the title of a meeting, the name of a file);
+2. they are the greatest or least of what the words ask for (`the largest file`), by a trusted field;
+3. a word or a number of the intent stands in a short field of them and of no other record;
+4. the intent states what the call looked up, or speaks of all of what the call lists.
+
+A source is pointed at where it is looked up by what a pointed source says. Whoever can write records can make
+them match: then several match, and nothing is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from remit.core.flow.justification import Reach
+from remit.core.flow.language.inflection import stem
+from remit.core.flow.language.utterance import Utterance
+from remit.core.flow.language.words import name_stems
+from remit.core.flow.records.delegated_words import Handed
+from remit.core.flow.records.lookup import Lookup
+from remit.core.flow.records.reference import NamingOfResult
+from remit.core.flow.values.destination import whole
+from remit.core.flow.values.kinds import KindOfValue
+from remit.core.tools.tool import Tool
+
+MAX_REFERRED = 200_000
+"""Records that the intent refers to, in one task; the intent leads to no further ones."""
+REFERRED_BYTES = 250
+"""What a record that is referred to takes in memory, about."""
+# Names of their own: each look at a class of constants costs the interpreter a search.
+_UNLED = Reach.NONE
+_NO_NAMES: frozenset[str] = frozenset()
+#: Words of a field's name that do not say whose address it holds.
+_ANYBODYS_WORDS = (
+    "address email mail phone telephone tel mobile number iban account url link web website "
+    "site homepage handle user username id contact work business office home private personal primary main "
+    "default name value"
+)
+_ANYBODYS = frozenset(map(stem, _ANYBODYS_WORDS.split()))
+
+
+class Naming:
+    """What is named in all results of one task."""
+
+    def __init__(self, utterance: Utterance) -> None:
+        """Begin with no result."""
+        self._utterance = utterance
+        #: Words of pointed sources to which the intent hands over.
+        self.handed = Handed()
+        self._reach: dict[int, Reach] = {}
+        self._references: dict[int, tuple[int, ...]] = {}
+        #: By which words of the intent each reference finds what it refers to.
+        self._names: dict[int, frozenset[str]] = {}
+        self._choices: dict[tuple[int, str], int] = {}
+        #: Fields of what each reference refers to that hold an address of somebody else.
+        self._others: dict[int, frozenset[str]] = {}
+        self._candidates: dict[tuple[int, KindOfValue], int] = {}
+        self._calls: dict[int, Reach] = {}
+        self._picked: set[int] = set()
+        self._many: set[int] = set()
+        self._chosen: set[int] = set()  #: those that more names than that it speaks of all
+        self._firm: set[int] = set()  #: records that something names which no outsider writes
+        self._records = 0
+        self._count = 0
+        #: There were more records than are remembered.
+        self.full = False
+
+    @property
+    def size_bytes(self) -> int:
+        """What all of it takes in memory, about."""
+        return len(self._reach) * REFERRED_BYTES + self.handed.size_bytes
+
+    def begin(self, call: int, tool: Tool, lookup: Lookup) -> NamingOfResult:
+        """Begin with the result of a call."""
+        return NamingOfResult(self._utterance, self.handed.words, call, tool, lookup, self._records)
+
+    def reach(self, record: int) -> Reach:
+        """Give how the intent leads to a record."""
+        return self._reach.get(record, _UNLED)
+
+    def choice(self, record: int, path: str) -> int:
+        """Count the different values that a field has in the records that are referred to like this one: 1
+        where what the intent says of it leaves no choice.
+        """
+        found = [self._choices.get((one, path), 0) for one in self._references.get(record, ())]
+        return min((one for one in found if one), default=0)
+
+    def is_of_another(self, record: int, path: str) -> bool:
+        """Whether a field has an address of somebody else (`manager_email`) than of whom the intent names."""
+        return all(path in self._others.get(one, ()) for one in self._references.get(record, ()))
+
+    def names(self, record: int) -> frozenset[str]:
+        """Give the words by which a record was found; none where nothing but a choice among all found it."""
+        found = [self._names.get(one, _NO_NAMES) for one in self._references.get(record, ())]
+        return _NO_NAMES.union(*found) if all(found) else _NO_NAMES
+
+    def candidates(self, record: int, kind: KindOfValue) -> int:
+        """Count the different destinations of a kind in what is referred to like this record."""
+        found = [self._candidates.get((one, kind), 0) for one in self._references.get(record, ())]
+        return min((one for one in found if one), default=0)
+
+    def many(self, call: int) -> bool:
+        """Whether the intent speaks of all that a call gave."""
+        return call in self._many
+
+    def firm(self, record: int) -> bool:
+        """Whether what names a record is nothing that outsiders write."""
+        return record in self._firm
+
+    def collected(self, record: int) -> bool:
+        """Whether nothing names a record but that the intent speaks of all of its kind."""
+        return record not in self._chosen
+
+    def best(self, call: int) -> Reach:
+        """Give how the intent leads to what it leads to best in a call's result."""
+        return self._calls.get(call, _UNLED)
+
+    def picked(self, call: int) -> bool:
+        """Whether the intent picks some of the records of a call, and not all."""
+        return call in self._picked
+
+    def settle(self, one: NamingOfResult, above: Sequence[int]) -> None:
+        """Take in to which records of a result the intent refers."""
+        references = one.references(len(above))
+        best = _UNLED
+        covered: set[int] = set()
+        for reference in references:
+            number, self._count = self._count, self._count + 1
+            records = _with_what_is_below(reference.records, above)
+            covered |= records
+            if not reference.collected:
+                self._chosen |= {one.base + record for record in records}
+            if reference.firm:
+                self._firm |= {one.base + record for record in records}
+            if len(self._reach) + len(records) > MAX_REFERRED:
+                self.full = True
+                continue
+            best = max(best, reference.reach)
+            if reference.names:
+                self._names[number] = reference.names
+            for record in records:
+                at = one.base + record
+                self._reach[at] = max(self._reach.get(at, _UNLED), reference.reach)
+                self._references[at] = (*self._references.get(at, ()), number)
+            self._weigh(one, records, number)
+            if self._utterance.delegates:
+                self.handed.hear(text for at in sorted(records & one.said.keys()) for text in one.said[at])
+        if best is not _UNLED:
+            self._calls[one.call] = best
+        self._records = one.base + len(above)
+        if len(above) > 2 and covered and len(covered) < len(above):
+            self._picked.add(one.call)
+        if one.whole_collection():
+            self._many.add(one.call)
+
+    def _weigh(self, one: NamingOfResult, records: AbstractSet[int], number: int) -> None:
+        values: dict[str, dict[int, set[str]]] = {}
+        for leaf in one.values:
+            if leaf.record in records:
+                values.setdefault(leaf.path, {}).setdefault(leaf.record, set()).add(leaf.text)
+        for path, by_record in values.items():
+            self._choices[number, path] = len(set(map(frozenset, by_record.values())))
+        if others := self._of_others({path: next(iter(values[path].values())) for path in values}):
+            self._others[number] = others
+        kinds: dict[KindOfValue, set[str]] = {}
+        for (record, kind), found in one.candidates().items():
+            if record in records:
+                kinds.setdefault(kind, set()).update(found)
+        for kind, all_found in kinds.items():
+            self._candidates[number, kind] = len(all_found)
+
+    def _of_others(self, values: Mapping[str, AbstractSet[str]]) -> frozenset[str]:
+        """Give the fields of which the name says whose address it is, beside one that does not say so, where
+        the intent does not say it either.
+        """
+        more: dict[KindOfValue, dict[str, int]] = {}
+        for path, texts in values.items():
+            kind = whole(next(iter(texts))).kind
+            if kind is not KindOfValue.TEXT:
+                words = name_stems(path) - _ANYBODYS - self._utterance.stems
+                more.setdefault(kind, {})[path] = len(words)
+        return frozenset(
+            path
+            for count in more.values()
+            for path, found in count.items()
+            if found and not min(count.values())
+        )
+
+
+def _with_what_is_below(records: AbstractSet[int], above: Sequence[int]) -> set[int]:
+    out = set(records)
+    for record, parent in enumerate(above):
+        # A record stands after the one around it.
+        if parent in out:
+            out.add(record)
+    return out

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the intent refers to in one result: which of its records match the person's words best.
+
+Most fields of most results have no word of the intent. That is found out first, without looking at any word
+more closely than that takes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import msgspec
+
+from remit.core.flow.justification import Reach
+from remit.core.flow.language.superlatives import Superlative, moment_of
+from remit.core.flow.language.utterance import Utterance
+from remit.core.flow.language.words import name_stems, number_of, stems_among, stems_in
+from remit.core.flow.records.lookup import Lookup
+from remit.core.flow.records.record import ResultLeaf
+from remit.core.flow.values.destination import Destination
+from remit.core.flow.values.kinds import KindOfValue
+from remit.core.label import Trust
+from remit.core.tools.tool import Effect, Tool
+
+MAX_NAMING_WORDS = 12
+"""Words of a field that can be a record's name."""
+MAX_PHRASES = 100
+"""Phrases of the intent in one result that are held against one another."""
+SHORTEST_IBAN = 15
+MAX_UNSORTED = 1_000
+"""Fields of one result whose destinations are not counted yet."""
+# Names of their own: each look at a class of constants costs the interpreter a search.
+_TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
+_NONE: frozenset[str] = frozenset()
+
+
+class Referral(msgspec.Struct, frozen=True):
+    """Something by which the intent refers to records of one result, and which ones it finds; `firm` where
+    no outsider writes it, `collected` where it speaks of all. `names` are the words by which it was found.
+    """
+
+    reach: Reach
+    records: frozenset[int]
+    firm: bool = True
+    collected: bool = False
+    names: frozenset[str] = frozenset()
+
+
+#: How the intent speaks of a short text: the words, if it says all of them; which of them it says, or the
+#: number; which stand in a source to which it hands over.
+Hit = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
+class NamingOfResult:
+    """What is seen of one result, until it is known which of its records are referred to."""
+
+    def __init__(
+        self,
+        utterance: Utterance,
+        delegated: set[str],
+        call: int,
+        tool: Tool,
+        lookup: Lookup,
+        base: int,
+    ) -> None:
+        """Begin with nothing seen; records of the result are numbered from `base`."""
+        self._utterance = utterance
+        self._delegated = delegated
+        self._reads = tool.effect is Effect.NONE
+        self._looked_up = lookup.reach
+        self._vague = lookup.vague
+        self._asked = frozenset(lookup.asked)
+        self.call = call
+        self.base = base
+        #: Whether what stands in this result is pointed at already, whichever record it is in.
+        self.pointed = lookup.reach is not Reach.NONE
+        #: The short fields.
+        self.values: list[ResultLeaf] = []
+        self._unsorted: list[tuple[int, Sequence[Destination]]] = []
+        self._candidates: dict[tuple[int, KindOfValue], set[str]] = {}
+        #: What untrusted hands wrote, by record, where the intent may hand over to it.
+        self.said: dict[int, list[str]] = {}
+        self._phrases: dict[str, set[int]] = {}
+        self._score: dict[int, int] = {}
+        #: Records that say what the intent says in untrusted fields; what they say of it in trusted ones.
+        self._boasting: set[int] = set()
+        self._sure: set[tuple[str, int]] = set()
+        #: Words and numbers of the intent by the records whose trusted fields hold them; and those of a
+        #: source to which the intent hands over, of any field.
+        self._words: tuple[dict[str, set[int]], dict[str, set[int]]] = ({}, {})
+        self._measured: dict[Superlative, dict[str, list[tuple[float, int]]]] = {}
+        self._generic = name_stems(tool.name)
+
+    def meet(self, found: Sequence[Destination], record: int) -> None:
+        """Meet destinations in a record."""
+        # Most results are referred to by nothing: then they need not be counted.
+        self._unsorted.append((record, found))
+        if len(self._unsorted) > MAX_UNSORTED:
+            self.candidates()
+
+    def candidates(self) -> dict[tuple[int, KindOfValue], set[str]]:
+        """Give the destinations of each record, by kind."""
+        for record, found in self._unsorted:
+            for one in found:
+                # Where an account number ends no mark says: the longer readings of one are no others.
+                normal = one.normal[:SHORTEST_IBAN] if one.kind is KindOfValue.IBAN else one.normal
+                self._candidates.setdefault((record, one.kind), set()).add(normal)
+        self._unsorted.clear()
+        return self._candidates
+
+    def see(self, leaf: ResultLeaf, trust: Trust, hit: Hit | None) -> None:
+        """See a short leaf of the result, with how the intent speaks of its text (`match`)."""
+        self.values.append(leaf)
+        if hit is not None:
+            self._hit(hit, leaf.record, trusted=trust is _TRUSTED)
+        if trust is _UNTRUSTED:
+            if self._utterance.delegates:
+                self.said.setdefault(leaf.record, []).append(leaf.text)
+        elif self._utterance.superlatives:
+            self._measure(leaf)
+
+    def _hit(self, hit: Hit, record: int, *, trusted: bool) -> None:
+        phrase, words, chained = hit
+        if phrase:
+            self._phrases.setdefault(phrase, set()).add(record)
+            # Whoever writes a record can write any number of words of the intent into it: they count once.
+            if trusted or record not in self._boasting:
+                self._score[record] = self._score.get(record, 0) + 1
+            if trusted:
+                self._sure.add((phrase, record))
+            else:
+                self._boasting.add(record)
+        for one in words if trusted else ():
+            self._words[0].setdefault(one, set()).add(record)
+        for one in chained:
+            self._words[1].setdefault(one, set()).add(record)
+
+    def hear(self, leaf: ResultLeaf) -> None:
+        """Hear what untrusted hands wrote."""
+        if self._utterance.delegates:
+            self.said.setdefault(leaf.record, []).append(leaf.text)
+
+    def match(self, words: Sequence[str], number: str) -> Hit | None:
+        """Say how the intent speaks of a short text with these words, which is a number or none (empty)."""
+        if not 0 < len(words) <= MAX_NAMING_WORDS:
+            return None
+        said, joined = self._utterance, words[0] if len(words) == 1 else " ".join(words)
+        phrase = joined in self._asked
+        # Words are said one after the other only where each of them is said.
+        if not phrase and said.holds(joined):
+            stems = stems_in(words)
+            phrase = bool(stems) and stems <= said.stems and self._telling(words)
+        found = _NONE
+        if "@" not in joined and "//" not in joined:
+            found = stems_among(words, said.stems) - self._generic
+        elif len(words) > 1:
+            # A part of an address (`example`, `org`) is no name that anybody has said.
+            named = [one for one in words if "@" not in one and "//" not in one]
+            found = stems_among(named, said.stems) - self._generic
+        if number and number in said.numbers:
+            found |= {number}
+        chained = _NONE
+        if self._delegated:
+            chained = (stems_in(words) & self._delegated) - said.stems - self._generic
+        if not (phrase or found or chained):
+            return None
+        return joined if phrase else "", tuple(found), tuple(chained)
+
+    def _telling(self, words: Sequence[str]) -> bool:
+        """Whether words that have stems can name something: several, a name, or one that is long enough."""
+        one = words[0]
+        return len(words) > 1 or ((len(one) >= 4 or one in self._utterance.proper) and not number_of(one))
+
+    def _measure(self, leaf: ResultLeaf) -> None:
+        value = _measure_of(leaf.text)
+        if value is None:
+            return
+        for one in self._utterance.superlatives:
+            if one.fits(leaf.name, leaf.text):
+                self._measured.setdefault(one, {}).setdefault(leaf.path, []).append((value, leaf.record))
+
+    def references(self, count: int) -> list[Referral]:
+        """Give all by which the intent refers to records of this result."""
+        if not (self._phrases or self._measured or self._words[0] or self._words[1] or self._looked_up):
+            # Nothing in it speaks to the intent: most results are so.
+            collected = self._reads and self.whole_collection()
+            return [Referral(Reach.NAMED, frozenset(range(count)), collected=True)] if collected else []
+        if not self._reads:
+            return [Referral(self._looked_up, frozenset(range(count)))] if self._looked_up else []
+        said = [one for one in self._by_phrase() if one.reach is not Reach.NONE]
+        # What several have in common narrows down among which one is the greatest.
+        common = [one.records for one in said if len(one.records) > 1]
+        most = []
+        if self._measured:
+            most = self._by_measure(frozenset.intersection(*common) if common else frozenset())
+        found = [*([one for one in said if len(one.records) == 1] if most else said), *most]
+        if not found and self._looked_up is Reach.NONE:
+            found = self._by_word()
+        if self._looked_up is Reach.POINTED:
+            # What was found through untrusted text stays so, however well it fits.
+            found = [Referral(Reach.POINTED, one.records) for one in found]
+        if not found and self._looked_up is not Reach.NONE:
+            collected = self._vague and self.whole_collection()
+            reach = Reach.POINTED if self._vague and not collected else self._looked_up
+            return [Referral(reach, frozenset(range(count)), collected=collected, names=self._asked)]
+        if not found and self.whole_collection():
+            return [Referral(Reach.NAMED, frozenset(range(count)), collected=True)]
+        return found
+
+    def _by_phrase(self) -> list[Referral]:
+        out = []
+        for phrase, records in self._phrases.items():
+            top = max(self._score[record] for record in records)
+            best = frozenset(record for record in records if self._score[record] == top)
+            said = self._utterance.says(phrase)
+            firm = any((phrase, record) in self._sure for record in best)
+            if not firm:
+                best |= self._alike(best, top)
+            names = frozenset((phrase,))
+            out.append(Referral(Reach.NAMED if said else self._looked_up, best, firm, names=names))
+        return out
+
+    def _alike(self, records: frozenset[int], score: int) -> frozenset[int]:
+        """Give the records with which some share more words of the intent that others wrote: what sets these
+        apart was written by the same hands.
+        """
+        out: set[int] = set()
+        for phrase, those in itertools.islice(self._phrases.items(), MAX_PHRASES):
+            if any((phrase, one) not in self._sure for one in records & those):
+                out |= {one for one in those if self._score[one] >= score}
+        return frozenset(out)
+
+    def _by_measure(self, common: frozenset[int]) -> list[Referral]:
+        """Refer by what is greatest or least, of all and of what the words say of several, if all fields that
+        can be meant say the same.
+        """
+        out = []
+        for one, by_path in self._measured.items():
+            for among in {None, common or None}:
+                picked = [
+                    one.pick([(value, at) for value, at in measured if among is None or at in among])
+                    for measured in by_path.values()
+                ]
+                found = frozenset.intersection(*picked)
+                if len(found) == 1:
+                    out.append(Referral(Reach.NAMED, found))
+        return out
+
+    def _by_word(self) -> list[Referral]:
+        """Refer by words that one record alone has: a guess, in which only trusted fields count, or words of
+        a source to which the intent hands over. Anybody can put a word of it into a text.
+        """
+        for by_word, reach in zip(self._words, (Reach.NAMED, Reach.POINTED), strict=True):
+            if found := _scored(by_word):
+                return [Referral(reach, found)]
+        return []
+
+    def whole_collection(self) -> bool:
+        """Whether the intent speaks of all that the call lists."""
+        return self._utterance.counts_up(self._generic) or (
+            self._utterance.speaks_of_many() and self._looked_up is Reach.NAMED
+        )
+
+
+def _scored(words: dict[str, set[int]]) -> frozenset[int]:
+    """Give the record that has most of what no other record has; none where two have as much."""
+    scores: dict[int, int] = {}
+    for word, records in words.items():
+        if len(records) == 1:
+            (record,) = records
+            scores[record] = scores.get(record, 0) + (2 if word[:1].isdigit() else 1)
+    if not scores:
+        return frozenset()
+    top = max(scores.values())
+    best = frozenset(record for record, score in scores.items() if score == top)
+    return best if len(best) == 1 else frozenset()
+
+
+def _measure_of(text: str) -> float | None:
+    number = number_of(text)
+    return float(number) if number else moment_of(text)

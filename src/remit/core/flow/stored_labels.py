@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holdings: labels at rest, and the resources of an upstream that they lie on.
+
+What a task writes to a resource keeps the task's label there, and whoever reads the resource takes it on. A
+resource is named by a tool's template filled with the call's arguments (`ticket/{ticket}`), in a normal form,
+and names are paths: `ticket/7` lies in `ticket`, and `ticket/7/comments` in both. Reading one takes the
+labels of what was written to it, to what it lies in, and to what lies in it. The root, named by an empty
+text, is the upstream as a whole: the container of everything, read by lists and searches.
+
+A call whose resource cannot be told for sure (no `resource`, a value that is missing, a pattern, a path that
+goes up, or begins at a root where others do not) is about the root: reading takes everything, and what is
+written there is read back with every resource.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import product
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from remit.core.canonical import digest
+from remit.core.flow.records.fields import ResultFields
+from remit.core.flow.values.normal_text import plain
+from remit.core.label import Classes, Label, Lowering, Trust, joined
+from remit.core.tools.tool import Tool
+
+Json = Any
+
+ROOT = ""
+"""The upstream as a whole."""
+LOOSE = "?"
+"""What begins the name of a write whose resource is not known: `?dec_...` until it has answered, `?tool/...`
+of a tool that nobody has described. Every read of the upstream meets these."""
+UNDESCRIBED = f"{LOOSE}tool/"
+MAX_NAMED = 32
+"""Resources that one call may name; one that names more is about the root."""
+MAX_NAME = 300
+MAX_LEVELS = 8
+MAX_WRITERS = 6
+"""Calls that are remembered of one holding: those that raised its label, the first untrusted one always."""
+
+_PLACE = re.compile(r"\{([^{}]*)\}")
+# A number by any of the names that programs read as it. What is none comes to one name, too: that takes more
+# labels, and never fewer.
+_NUMBER = re.compile(r"[#+]?(\d+)(?:\.0*)?")
+# A path that begins at a root: it may be that of a file which others name from some folder.
+_ROOTED = re.compile(r"\s*(?:[/\\~]|[a-z]:[/\\])", re.IGNORECASE)
+# What can stand for several resources, or for one by another name.
+_PATTERN = re.compile(r"[*?\[\]{}%\x00-\x1f]")
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that wrote to a resource: the `call`th of its task (0 where that is not known), under its
+    decision, with the label that the task had. `resource` is where it wrote.
+    """
+
+    upstream: str
+    resource: str
+    task: str
+    agent: str
+    decision: str
+    tool: str
+    at: datetime
+    trust: Trust
+    data_class: str
+    call: int = 0
+
+    def __str__(self) -> str:
+        """Say it as refusals do."""
+        what = f"`{self.resource}` of `{self.upstream}`" if self.resource else f"`{self.upstream}`"
+        number = f"call {self.call}" if self.call else "a call"
+        return f"{what}, written by {number} of task `{self.task}` (`{self.agent}`), `{self.tool}`"
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of what was written to one resource: `label` to itself, `below` to all that lies in it;
+    None where nothing was.
+
+    `writers` are calls that raised either. `lowered` says when somebody last declassified it.
+    """
+
+    tenant: str
+    upstream: str
+    resource: str = ROOT
+    label: Label | None = None
+    below: Label | None = None
+    writers: tuple[Written, ...] = ()
+    changed: datetime
+    lowered: datetime | None = None
+
+    @property
+    def digest(self) -> str:
+        """The digest of what stands here now: what somebody looked at before they declassify it."""
+        return digest(
+            {
+                "upstream": self.upstream,
+                "resource": self.resource,
+                "label": self.label.facts if self.label else None,
+                "below": self.below.facts if self.below else None,
+                "writers": [one.decision for one in self.writers],
+                "changed": self.changed.isoformat(),
+            }
+        )
+
+    def lowered_by(self, lowering: Lowering, classes: Classes, at: datetime) -> Holding:
+        """Give it as declassified; the calls that wrote it are forgotten where nothing of it is left."""
+
+        def low(label: Label | None) -> Label | None:
+            new = None if label is None else lowering.of(label, classes)
+            return None if new is None or new.says_nothing(classes) else new
+
+        label, below = low(self.label), low(self.below)
+        writers = () if label is None and below is None else self.writers
+        return msgspec.structs.replace(
+            self, label=label, below=below, writers=writers, changed=at, lowered=at
+        )
+
+    def with_also(self, other: Holding, classes: Classes) -> Holding:
+        """Give it with what another writer knows of the same resource: labels joined, who wrote it kept."""
+        return msgspec.structs.replace(
+            self,
+            label=joined((self.label, other.label), classes),
+            below=joined((self.below, other.below), classes),
+            writers=tuple(dict.fromkeys((*self.writers, *other.writers)))[:MAX_WRITERS],
+            changed=max(self.changed, other.changed),
+        )
+
+    def all(self, classes: Classes) -> Label | None:
+        """Give the label of the resource with all that lies in it."""
+        return joined((self.label, self.below), classes)
+
+    def raised(
+        self, label: Label, by: Written, classes: Classes, *, below: bool, within: bool = False
+    ) -> Holding:
+        """Give it with `label` written to it, or (`below`) to something in it; itself where that changes
+        nothing here, nor (`within`) there: who looked at this before has not seen that.
+        """
+        old = self.below if below else self.label
+        new = label if old is None else old.join(label, classes)
+        if new == old and not within:
+            return self
+        return msgspec.structs.replace(
+            self,
+            label=self.label if below else new,
+            below=new if below else self.below,
+            writers=_kept(self.writers, by),
+            changed=by.at,
+        )
+
+
+def whole(rows: Iterable[Holding], classes: Classes) -> Holding | None:
+    """Give what is known of an upstream as a whole, of all that is known of its resources: its own row, and
+    what was written where no resource is known; None where there is neither.
+    """
+    found: Holding | None = None
+    for row in rows:
+        if row.resource == ROOT:
+            one = row
+        elif row.resource.startswith(LOOSE):
+            one = msgspec.structs.replace(row, resource=ROOT, label=None, below=row.all(classes))
+        else:
+            continue
+        found = one if found is None else found.with_also(one, classes)
+    return found
+
+
+def _kept(writers: tuple[Written, ...], by: Written) -> tuple[Written, ...]:
+    if len(writers) < MAX_WRITERS:
+        return (*writers, by)
+    known = any(one.trust is Trust.UNTRUSTED for one in writers[:-1])
+    return (*writers[:-1], writers[-1] if writers[-1].trust is Trust.UNTRUSTED and not known else by)
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """What is at rest where a call reads (`label`), and in what it hands over (`handed`); None: nothing.
+
+    `writers` are the calls that wrote it. `through` says of earlier calls of the chain, by their decisions,
+    who had written what they read, where arguments of this call came from there. `version` is that of the
+    upstream's labels when it was looked at.
+    """
+
+    label: Label | None = None
+    handed: Label | None = None
+    writers: tuple[Written, ...] = ()
+    through: dict[str, Written] = {}
+    version: int = 0
+
+
+NOTHING_AT_REST = Rest()
+
+
+def _of_field(own: Label, label: Label, classes: Classes, *, marked: bool) -> Label:
+    whole = own.join(label, classes)
+    return msgspec.structs.replace(whole, trust=own.trust) if marked else whole
+
+
+def stained(tool: Tool, label: Label, classes: Classes, *, marked: bool = False) -> Tool:
+    """Give a tool whose results also carry the label of what is at rest where it reads, in every field.
+
+    `marked`: what untrusted hands have written there is known by value (`core.flow.marks`). Then a field of
+    which the description says that nobody outside writes it stays as it is, and values are looked at.
+
+    A declared sanitizer's do not: what it gives carries what its description says, whatever it read.
+    """
+    if tool.sanitizes:
+        return tool
+    if tool.label.covers(label, classes) and not tool.fields:
+        return tool
+    return msgspec.structs.replace(
+        tool,
+        label=tool.label.join(label, classes),
+        fields=tuple(
+            msgspec.structs.replace(one, label=_of_field(one.label, label, classes, marked=marked))
+            for one in tool.fields
+        ),
+    )
+
+
+def resources(template: str, values: dict[str, Json]) -> tuple[str, ...]:
+    """Give the resources that a template names with these values; none where that is not sure, or it names
+    none.
+
+    A list names one resource for each of its items.
+    """
+    names = _PLACE.findall(template)
+    if not names:
+        # A fixed name: one thing (`profile`), or a container (`ticket`), of all that lies in it.
+        return (name,) if (name := normal(template)) else ()
+    if not all(name in values for name in names):
+        return ()
+    wanted = dict.fromkeys(names)
+    choices: list[list[str]] = []
+    count = 1
+    for name in wanted:
+        value = values[name]
+        items = value if isinstance(value, list) else [value]
+        if not items or not all(isinstance(one, str | int) and not isinstance(one, bool) for one in items):
+            return ()
+        count *= len(items)
+        if count > MAX_NAMED:
+            return ()
+        choices.append([str(one) for one in items])
+    found: list[str] = []
+    for chosen in product(*choices):
+        filled = dict(zip(wanted, chosen, strict=True))
+        if not all(one.strip() for one in chosen):
+            return ()
+        if not _rooted_alike(template, filled):
+            return ()
+        name = normal(_PLACE.sub(lambda place, filled=filled: filled[place[1]], template))  # type: ignore[misc]
+        if not name:
+            return ()
+        found.append(name)
+    return tuple(dict.fromkeys(found))
+
+
+def _rooted_alike(template: str, filled: dict[str, str]) -> bool:
+    """Whether values begin where the template says: at a root after `//`, or after a `/` that begins it; else
+    below one.
+    """
+    for place in _PLACE.finditer(template):
+        value = filled[place[1]]
+        before = template[: place.start()]
+        rooted = _ROOTED.match(plain(unquote(value) if "%" in value else value)) is not None
+        if rooted is not (before == "/" or before.endswith("//")):
+            return False
+    return True
+
+
+def normal(name: str) -> str:
+    """Give the normal form of a resource's name, so that it has no other; empty where that is not sure."""
+    if len(name) > MAX_NAME:
+        return ROOT
+    folded = plain(name if "%" not in name else unquote(name)).replace("\\", "/")
+    if _PATTERN.search(folded):
+        return ROOT
+    parts = [part.strip() for part in folded.split("/")]
+    kept = [_numbered(part) for part in parts if part not in ("", ".")]
+    if ".." in kept or len(kept) > MAX_LEVELS:
+        return ROOT
+    return "/".join(kept)
+
+
+def _numbered(part: str) -> str:
+    found = _NUMBER.fullmatch(part)
+    return str(int(found[1])) if found else part
+
+
+def above(resource: str) -> tuple[str, ...]:
+    """Give what a resource lies in, the root first; what is loose lies nowhere."""
+    if resource.startswith(LOOSE):
+        return ()
+    out = [ROOT]
+    place = resource.find("/")
+    while place >= 0:
+        out.append(resource[:place])
+        place = resource.find("/", place + 1)
+    return tuple(out)
+
+
+def missing(tool: Tool, arguments: dict[str, Json]) -> tuple[str, ...]:
+    """Give the values of a tool's template that its arguments do not have and its result may: an id that the
+    upstream chooses.
+    """
+    offered = tool.input_schema.get("properties")
+    known = (arguments, tool.arguments, offered if isinstance(offered, dict) else {})
+    names = dict.fromkeys(_PLACE.findall(tool.resource))
+    return tuple(name for name in names if not any(name in one for one in known))
+
+
+def found_in(result: Json, names: Iterable[str], arguments: dict[str, Json]) -> dict[str, str]:
+    """Give the values of a result's fields of these names, each only where there is exactly one and no
+    argument of the call writes it so: an upstream that repeats them unquoted would let them name it.
+    """
+    wanted = {name: set[str]() for name in names}
+    fields = ResultFields(result)
+    for path, text in fields:
+        seen = wanted.get(path.rpartition(".")[2])
+        if seen is not None:
+            seen.add(text)
+    if fields.cut:
+        return {}
+    found = {name: next(iter(seen)) for name, seen in wanted.items() if len(seen) == 1}
+    given = str(list(arguments.values())) if found else ""
+    return {name: value for name, value in found.items() if not _writes(given, name, value)}
+
+
+def _writes(text: str, name: str, value: str) -> bool:
+    """Whether a text writes a field: the name, at most some marks, the value."""
+    return (
+        re.search(rf"{re.escape(name)}(?:\\n|[\W_]){{1,12}}{re.escape(value[:MAX_NAME])}(?!\w)", text)
+        is not None
+    )
+
+
+def named_by(value: Json, beside: Iterable[Tool]) -> tuple[str, ...]:
+    """Give the resources of an upstream that a value may be the id of, by the templates of its tools; none
+    where that is not sure: one of them takes more than one value.
+    """
+    found: dict[str, None] = {}
+    templates = {one.resource for one in beside}
+    for template in sorted(templates):
+        if template.count("{") > 1:
+            return ()
+        if word := template.partition("{")[2].partition("}")[0]:
+            names = resources(template, {word: value})
+            if not names:
+                return ()
+            found |= dict.fromkeys(names)
+    items = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, str | int) for one in items):
+        return ()
+    found |= dict.fromkeys(name for one in items if (name := normal(str(one))))
+    return tuple(found)

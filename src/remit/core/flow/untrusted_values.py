@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What untrusted data brought in, found in whatever form it comes back: the lenient reading, which accuses.
+
+INVARIANT: nothing here permits. What the person stated, as the strict reading has it, is no accusation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, Protocol
+
+from remit.core.flow.argument_walk import found_in
+from remit.core.flow.justification import Justification, Provenance, Reach, leaves
+from remit.core.flow.memory import RECORD_MASK, Remembered
+from remit.core.flow.records.naming import Naming
+from remit.core.flow.stated_values import Statement
+from remit.core.flow.values.destination import Destination, whole, within
+from remit.core.flow.values.file_names import is_file_name
+from remit.core.flow.values.hosts import host_of
+from remit.core.flow.values.kinds import KindOfValue
+from remit.core.flow.values.strict_reading import exact, pieces
+from remit.core.label import Trust
+from remit.core.steps import PIECE, STEP, Steps, WorkCount, weight, whole_words
+from remit.core.tools.tool import ArgumentRole, Tool
+
+Json = Any
+
+_HOST, _URL = KindOfValue.HOST, KindOfValue.URL
+_NAME = re.compile(r"[a-z0-9_.-]{4,253}")
+_UNTRUSTED = Trust.UNTRUSTED
+WALK_STEP = 16
+_LEADING = (ArgumentRole.DESTINATION, ArgumentRole.CODE)
+
+
+class TaskMemory(Protocol):
+    """What a task has met, and what its intent states: `core.flow.provenance.Index`."""
+
+    @property
+    def kept(self) -> Remembered:
+        """What is remembered of results."""
+
+    @property
+    def naming(self) -> Naming:
+        """What the intent names in them."""
+
+    @property
+    def statement(self) -> Statement:
+        """What the intent states."""
+
+    @property
+    def above(self) -> TaskMemory | None:
+        """The same of the task that this one was handed down from."""
+
+    @property
+    def full(self) -> bool:
+        """Whether something was met that could not be remembered."""
+
+
+def foreign(index: TaskMemory, value: Json, *, named: bool) -> Steps[bool]:
+    """Whether a text carries an address or link that untrusted data brought in and that stands neither in the
+    intent, nor in a trusted field; with `named` also if the intent names the source.
+    """
+    seen: set[str] = set()
+    work = WorkCount()
+    for leaf in (value,) if isinstance(value, str) else leaves(value):
+        if leaf in seen:
+            continue
+        seen.add(leaf)
+        excused: set[Destination] | None = None
+        known: set[Destination] = set()
+        for found in _read(leaf):
+            for one in found:
+                # A host alone may be the name of a file; that of a new URL is none.
+                if one.kind is _HOST and (one in known or is_file_name(one.normal)):
+                    continue
+                if not (
+                    brought_by_others(index, one, named=named) or _may_be_foreign(index, one, named=named)
+                ):
+                    if index.kept.spots(one):
+                        # Somebody trusted has brought an address: its host is no stranger's.
+                        known.update(chain.from_iterable(_hosts_in(one.normal)))
+                    continue
+                excused = (yield from _stated(index, leaf)) if excused is None else excused
+                if one not in excused:
+                    return True
+            if weight(leaf) > STEP:
+                yield
+        if work.over(leaf):
+            yield
+    return False
+
+
+def _read(text: str) -> Iterator[list[Destination]]:
+    """Give every destination that stands in a text, and every name in it that may be that of a host, whatever
+    stands around it, with those of the hosts above it: in steps.
+    """
+    read: list[str] = []
+    yield from found_in(text, read)
+    for part in read:
+        yield from _hosts_in(part)
+
+
+def _hosts_in(folded: str) -> Iterator[list[Destination]]:
+    """Give every name that may be that of a host in what was read, and those above it, in steps."""
+    found: list[Destination] = []
+    gone = 0
+    for name in dict.fromkeys(_NAME.findall(folded)):
+        bare = name.strip(".-")
+        if "." in bare and host_of(bare) == bare:
+            found += [Destination(_HOST, above) for above in _above(bare)]
+        if (gone := gone + len(name)) > STEP:
+            yield found
+            found, gone = [], 0
+    yield found
+
+
+def _above(host: str) -> Iterator[str]:
+    while "." in host:
+        yield host
+        host = host.partition(".")[2]
+
+
+def brought_by_others(index: TaskMemory, found: Destination, *, named: bool = False) -> bool:
+    """Whether only untrusted data holds a destination: what the intent names too, with `named`."""
+    kept = index.kept.spots(found)
+    if not kept:
+        return index.above is not None and brought_by_others(index.above, found, named=named)
+    return all(index.kept.trust(one) is _UNTRUSTED for one in kept) and (
+        named or not any(index.naming.reach(one & RECORD_MASK) is Reach.NAMED for one in kept)
+    )
+
+
+def holding(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Steps[Justification | None]:
+    """Say of a destination or code that is not known as a whole where an address or link in it came from, if
+    others brought it.
+    """
+    spec = None if tool is None else tool.arguments.get(name)
+    if spec is None or spec.role not in _LEADING:
+        return None
+    excused: set[Destination] | None = None
+    for found in found_in(text):
+        for one in found:
+            host_of_code = one.kind is _HOST and spec.role is not ArgumentRole.DESTINATION
+            if host_of_code or not brought_by_others(index, one):
+                continue
+            excused = (yield from _stated(index, text)) if excused is None else excused
+            if one not in excused:
+                met = tuple(index.kept.place_of(spot).met for spot in index.kept.spots(one))
+                return Justification(Provenance.UNTRUSTED, None, met)
+        if weight(text) > STEP:
+            yield
+    return None
+
+
+def _stated(index: TaskMemory, text: str) -> Steps[set[Destination]]:
+    """Give what the lenient reading finds in those pieces of a text that the person stated as they stand."""
+    out: set[Destination] = set()
+    stated = [index.statement]
+    above = index.above
+    while above is not None:
+        stated.append(above.statement)
+        above = above.above
+    for part in whole_words(text, PIECE):
+        for count, piece in enumerate(pieces(part), start=1):
+            used = exact(piece)
+            if any(one.holds(used) for one in stated):
+                out.update((whole(piece), *chain.from_iterable(_read(piece))))
+            if not count % WALK_STEP:
+                yield
+        yield
+    return out
+
+
+def _may_be_foreign(index: TaskMemory, found: Destination, *, named: bool) -> bool:
+    """Whether nobody is known to have brought it, and its host is foreign, or not all is known."""
+    if index.kept.spots(found):
+        return False
+    return index.full or any(
+        one.kind is _HOST and brought_by_others(index, one, named=named)
+        for one in (within(found.normal) if found.kind is _URL else ())
+    )

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Texts in texts: what percent-encoding, HTML references, base64, hexadecimal, quoted-printable and encoded
+words hold.
+
+`decoded` reads a text that is encoded as a whole, `enclosing` gives what is encoded within one. Neither says
+that anybody would decode it: what holds a destination in any of these forms is taken to hold it.
+"""
+
+from __future__ import annotations
+
+import binascii
+import html
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote_to_bytes
+
+from remit.core.flow.values.normal_text import classes
+from remit.core.steps import STEP, Ahead, Steps, finish, slices
+
+MAX_DEPTH = 3
+"""How many encodings around one another are taken off."""
+MIN_BASE64 = 12
+"""Characters of the shortest base64 that is looked into: nine bytes, fewer than any address."""
+MAX_PATH = 4_096
+"""Characters of the longest path, or name with dashes, in whose parts base64 is looked for."""
+BREAK = " | "
+"""Stands between texts that were found apart: nothing reads across it."""
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
+_PART = re.compile(r"[A-Za-z0-9+]{12,}")
+_NEXT_LINE = re.compile(r"\r?\n[ \t]{0,9}([A-Za-z0-9+/_-]++)(?![^\s=])")
+_HEX = re.compile(r"(?:0?[xX])?((?:[0-9A-Fa-f]{2}){6,})")
+_BYTE_ORDER = (b"\xff\xfe", b"\xfe\xff")
+LINES = 16
+"""Lines of a run that are read in one step."""
+# With what no base64 of a text begins: its first byte would begin no character of UTF-8 (RFC 3629 section 4).
+_NO_TEXT = frozenset("ghijklmnopqrstuv+/-_")
+_URL_SAFE = str.maketrans("-_", "+/")
+INNER_BYTES = bytes(range(0x80, 0xC0))
+MAX_INNER = 3
+"""Bytes of a character of UTF-8 after its first one, at most, and what they can be (RFC 3629 section 3)."""
+# A number that is no character's. Python refuses to read one of thousands of digits.
+_NO_CHARACTER = re.compile(r"&#[0-9]{9,};?")
+# A text is quoted-printable where it has a soft break, or quotes what no address is without: `@`, `.`, `=`.
+_IS_QUOTED = re.compile(r"=(?:40|2[Ee]|3[Dd])")
+_SOFT = re.compile(r"=\r?\n")
+# RFC 2047 section 2. Characters of an encoded word are all printable, without blanks.
+_WORD = re.compile(r"=\?[A-Za-z0-9_*-]{1,40}\?([bBqQ])\?")
+_END_OF_WORD = re.compile(r"\?=")
+_OF_NO_WORD = re.compile(r"[^!-~]")
+MAX_WORD = 300
+"""Characters of the longest encoded word that is read."""
+_BETWEEN_WORDS = re.compile(r"\?=\s{1,9}=\?")
+
+_IN_BASE64 = classes(x="ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+_LONG = b"x" * MIN_BASE64
+
+
+def decoded(text: str) -> str:
+    """Take off the encodings of a text as a whole, at most `MAX_DEPTH` of them."""
+    for _ in range(MAX_DEPTH):
+        inner = text
+        if "%" in text or "&" in text:
+            inner = unescaped(text)
+        elif "=?" in text:
+            inner = finish(_reading_words(text))
+        if inner == text:
+            compact = text.strip()
+            if len(compact) < MIN_BASE64 or not _BASE64.fullmatch(compact):
+                break
+            inner = from_base64(compact) or text
+            if inner == text:
+                break
+        text = inner
+    return text
+
+
+def unescaped(text: str) -> str:
+    """Take off percent-encoding and HTML references, once. Bytes that are no UTF-8 become U+FFFD."""
+    if "%" in text:
+        text = unquote_to_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
+    return _without_references(text) if "&" in text else text
+
+
+def _without_references(text: str) -> str:
+    return html.unescape(_NO_CHARACTER.sub("\ufffd", text))
+
+
+def _unescaping(text: str) -> Steps[str]:
+    """Give what `unescaped` gives."""
+    if "%" in text:
+        raw = bytearray()
+        for part in slices(text, "%"):
+            raw += unquote_to_bytes(part.encode("utf-8", "surrogatepass"))
+            yield
+        text = raw.decode("utf-8", "replace")
+    if "&" in text:
+        plain = []
+        for part in slices(text, "&"):
+            plain.append(_without_references(part))
+            yield
+        text = "".join(plain)
+    return text
+
+
+def enclosing(text: str) -> Steps[str]:
+    """Give everything that is encoded within a text, decoded once and apart; empty where nothing is."""
+    found: list[str] = []
+    gone = 0
+    if "%" in text or "&" in text:
+        for piece in text.split():
+            if "%" in piece or "&" in piece:
+                plain = unescaped(piece) if len(piece) <= STEP else (yield from _unescaping(piece))
+                if plain != piece:
+                    found.append(plain)
+                if (gone := gone + len(piece) + 8) > STEP:
+                    gone = 0
+                    yield
+    if "=" in text:
+        if "=?" in text and (words := (yield from _reading_words(text))) != text:
+            found.append(words)
+        # RFC 2045 section 6.7: a soft break can stand anywhere, also within an address.
+        if _SOFT.search(text):
+            found.append(quoted(_SOFT.sub("", text)))
+        elif _IS_QUOTED.search(text):
+            found.append(quoted(text))
+    if len(text) >= MIN_BASE64:
+        # One byte stands for each character, so that places are the same.
+        rows = text.encode("ascii", "replace").translate(_IN_BASE64)
+        if (start := rows.find(_LONG)) >= 0:
+            yield from _blobs(text, rows, start, found)
+    return BREAK.join(found)
+
+
+def quoted(text: str) -> str:
+    """Take off quoted-printable (RFC 2045 section 6.7)."""
+    return binascii.a2b_qp(text.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
+
+
+def from_base64(text: str) -> str:
+    """Give the text that base64 holds, in either alphabet, with or without its padding; empty for none."""
+    bare = text.rstrip("=")
+    if len(bare) % 4 == 1 or bare[:1] in _NO_TEXT:
+        return ""
+    try:
+        data = binascii.a2b_base64(bare.translate(_URL_SAFE) + "==="[: -len(bare) % 4])
+        # What is no text from its first byte on is most of what looks like base64.
+        return "" if not data or 0x7F < data[0] < 0xC2 or b"\x00" in data else data.decode()
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _part_of_base64(text: str) -> str:
+    """Give the text that a part of base64 holds, wherever it was cut; empty for none."""
+    small = text.rstrip("=").translate(_URL_SAFE)
+    for start in range(4):
+        data = binascii.a2b_base64(small[start : len(small) - (len(small) - start) % 4])
+        data = data[:MAX_INNER].lstrip(INNER_BYTES) + data[MAX_INNER:]
+        try:
+            found = data.decode()
+        except UnicodeDecodeError as fault:
+            found = "" if len(data) - fault.start > MAX_INNER else data[: fault.start].decode()
+        if found and "\0" not in found:
+            return found
+    return ""
+
+
+def _held(run: str) -> Iterator[str]:
+    """Give each text that a run holds, in base64 or hexadecimal, and in UTF-8 or UTF-16."""
+    found = from_base64(run)
+    if not found and len(run) > MAX_PATH:
+        found = _part_of_base64(run)
+    if found:
+        yield found
+    try:
+        if digits := _HEX.fullmatch(run):
+            yield _of_bytes(bytes.fromhex(digits[1]))
+        # Zeros beside signs of ASCII, as UTF-16 has them, are many `A`.
+        elif run.count("A") * 8 >= len(run):
+            yield _of_bytes(binascii.a2b_base64(run.rstrip("=").translate(_URL_SAFE) + "=="))
+    except ValueError:
+        return
+
+
+def _of_bytes(data: bytes) -> str:
+    return (data[2:] if data[:2] in _BYTE_ORDER else data).replace(b"\0", b"").decode()
+
+
+def _blobs(text: str, rows: bytes, start: int, found: list[str]) -> Steps[None]:
+    """Add what the runs of base64 or hexadecimal in a text hold; `rows` has a mark for each of its
+    characters. Lines of the same length are one run.
+    """
+    pause = STEP
+    while start >= 0:
+        if start > pause:
+            pause = start + STEP
+            yield
+        end = rows.find(b" ", start)
+        lines = [text[start : len(text) if end < 0 else end]]
+        while end >= 0 and (after := _NEXT_LINE.match(text, end)) and len(after[1]) <= len(lines[0]):
+            lines.append(after[1])
+            end = after.end()
+            if len(after[1]) < len(lines[0]):
+                break
+            if not len(lines) % LINES:
+                yield
+        whole = tuple(_held("".join(lines))) if len(lines) > 1 else ()
+        found += whole
+        if not whole or len(lines[0]) % 4:
+            # Lines of whole groups hold apart what they hold together.
+            for at, run in enumerate(lines, 1):
+                if len(run) >= MIN_BASE64:
+                    _add(run, found)
+                if not at % LINES:
+                    yield
+        start = rows.find(_LONG, end) if end >= 0 else -1
+
+
+def _add(run: str, found: list[str]) -> None:
+    """Add what one line of a run holds."""
+    whole = tuple(_held(run))
+    found += whole
+    if not whole and len(run) <= MAX_PATH:
+        # It may be a part of a path or a name, and not one of base64's own characters.
+        found.extend(filter(None, (from_base64(one) for one in _PART.findall(run) if one != run)))
+
+
+def _reading_words(text: str) -> Steps[str]:
+    """Read the encoded words of mail headers (RFC 2047); blanks between two of them do not count."""
+    text = _BETWEEN_WORDS.sub("?==?", text)
+    ends, breaks = Ahead(_END_OF_WORD, text), Ahead(_OF_NO_WORD, text)
+    out: list[str] = []
+    done, pause, word = 0, STEP, _WORD.search(text)
+    while word is not None:
+        start, inside = word.span()
+        if start > pause:
+            pause = start + STEP
+            yield
+        close, end = ends.after(inside + 1)
+        if close - inside > MAX_WORD or breaks.after(inside)[0] < close:
+            # It is none; another one may begin within what looked like its beginning.
+            word = _WORD.search(text, start + 1)
+            continue
+        held = text[inside:close]
+        read = from_base64(held) or text[start:end] if word[1] in "bB" else None
+        out += (text[done:start], quoted(held.replace("_", " ")) if read is None else read)
+        done, word = end, _WORD.search(text, end)
+    return "".join((*out, text[done:]))

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Principals: agents, people and workloads, and what each proves about itself.
+
+Formats of proofs (SVIDs, platform tokens) are parsed and judged here. Tokens that remit issues are in
+`core.oauth`.
+"""

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who somebody is here whom the organisation's provider has proven, and to what they belong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from remit.core.errors import Forbidden, Malformed
+from remit.core.identity.principals import Person, Role
+from remit.core.ids import check_name
+
+Json = Any
+
+
+class AdmissionRules(msgspec.Struct, frozen=True, kw_only=True):
+    """How the claims of a provider map to people here.
+
+    `person` is the claim that names somebody at their first sign-in; where `domain` is given it must end with
+    `@` and that. `require` are claims and their exact values. `groups` and `roles` map the provider's groups
+    (in the claim `groups_claim`) to ours: what they name follows the provider, all else stays as it is.
+    """
+
+    person: str = "preferred_username"
+    domain: str = ""
+    require: dict[str, str] = {}
+    add_people: bool = False
+    groups_claim: str = "groups"
+    groups: dict[str, str] = {}
+    roles: dict[str, Role] = {}
+
+
+def check_required(rules: AdmissionRules, claims: dict[str, Json]) -> None:
+    """Raise `Forbidden` unless every required claim has its value."""
+    for name, value in rules.require.items():
+        if claims.get(name) != value:
+            raise Forbidden(
+                "this account of the provider may not sign in here",
+                code="sign-in-claims",
+                way_out="use the account of your organisation",
+            )
+
+
+def name_from(rules: AdmissionRules, claims: dict[str, Json]) -> str:
+    """Give the name that the claims give somebody here; raises `Forbidden` where they give none.
+
+    An address of mail counts only if the provider has verified it: elsewhere anybody may write any.
+    """
+    found = claims.get(rules.person)
+    name = found.lower() if isinstance(found, str) else ""
+    if rules.person == "email" and claims.get("email_verified") is not True:
+        name = ""
+    if rules.domain and name:
+        name, at, domain = name.rpartition("@")
+        name = name if at and domain == rules.domain.lower() else ""
+    try:
+        return check_name(name, "a person")
+    except Malformed:
+        raise Forbidden(
+            f"the provider gives no name that can be used here in `{rules.person}`",
+            code="sign-in-name",
+            way_out="ask an administrator how people are named",
+        ) from None
+
+
+def admitted(rules: AdmissionRules, claims: dict[str, Json], person: Person) -> Person:
+    """Give the person with the groups and roles that follow the provider as they are there now."""
+    listed = claims.get(rules.groups_claim)
+    there = {one for one in listed if isinstance(one, str)} if isinstance(listed, list) else set()
+    following = set(rules.groups.values())
+    groups = [one for one in person.groups if one not in following]
+    groups += [ours for theirs, ours in rules.groups.items() if theirs in there]
+    roles = person.roles - set(rules.roles.values())
+    roles |= {ours for theirs, ours in rules.roles.items() if theirs in there}
+    return msgspec.structs.replace(person, groups=tuple(dict.fromkeys(groups)), roles=frozenset(roles))

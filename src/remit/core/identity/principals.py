@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who: agents, people, and the principal that a request is from."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+from remit.core.identity.workload import (
+    Assurance,
+    AttestationMethod,
+    Binding,
+    Confirmation,
+    IssuerBinding,
+    KeyBinding,
+    workload_of,
+)
+
+
+class AgentState(enum.StrEnum):
+    """The lifecycle of an agent: only `registered` and `active` agents may open tasks."""
+
+    REGISTERED = "registered"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    RETIRED = "retired"
+
+
+_USABLE = (AgentState.REGISTERED, AgentState.ACTIVE)
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True):
+    """A governed non-human identity: one workload, one accountable owner, a purpose.
+
+    `owner` is a person, or a team as `group:name`. `bindings` are the ways in which its workload may prove
+    itself, each of which belongs to no other agent. `manifest_digest` covers model, prompt, tools and code,
+    where the owner gave one. Tokens issued before `tokens_from` (seconds since the epoch) are refused.
+    """
+
+    tenant: str
+    name: str
+    owner: str
+    purpose: str
+    environment: str = "development"
+    initiative: str = ""
+    groups: tuple[str, ...] = ()
+    state: AgentState = AgentState.REGISTERED
+    bindings: tuple[Binding, ...] = ()
+    manifest_digest: str = ""
+    tokens_from: int = 0
+    created: datetime
+    created_by: str
+
+    @property
+    def usable(self) -> bool:
+        """Whether the agent may act at all."""
+        return self.state in _USABLE
+
+    @property
+    def keys(self) -> tuple[dict[str, str], ...]:
+        """The public keys (RFC 7517) by which it may prove itself."""
+        return tuple(binding.jwk for binding in self.bindings if isinstance(binding, KeyBinding))
+
+    @property
+    def team(self) -> str:
+        """The group that owns it; empty where a person does."""
+        return self.owner.removeprefix(TEAM) if self.owner.startswith(TEAM) else ""
+
+    def owned_by(self, person: Person) -> bool:
+        """Whether a person answers for it, alone or in a team."""
+        return self.team in person.groups if self.team else self.owner == person.name
+
+
+#: How a team is written where a person might stand.
+TEAM = "group:"
+
+
+def overlaps(one: Binding, other: Binding) -> bool:
+    """Whether one workload could satisfy both bindings: then they cannot belong to two agents.
+
+    Two rules for tokens of one subject are apart only where a claim that both name has no value in common.
+    """
+    workload = workload_of(one)
+    if not workload or workload != workload_of(other):
+        return False
+    if not isinstance(one, IssuerBinding) or not isinstance(other, IssuerBinding):
+        return True
+    return not any(
+        _apart(one.claims[name], other.claims[name]) for name in one.claims.keys() & other.claims.keys()
+    )
+
+
+def _apart(one: str | list[str], other: str | list[str]) -> bool:
+    ours, theirs = ({rule} if isinstance(rule, str) else set(rule) for rule in (one, other))
+    return not ours & theirs and not any("*" in rule for rule in ours | theirs)
+
+
+class LastProof(msgspec.Struct, frozen=True, kw_only=True):
+    """How and when an agent last proved who it is. Part of its posture; one may be a minute old.
+
+    `workload` is what was proven (a SPIFFE ID, `issuer#sub`, a key's thumbprint), `place` where from.
+    """
+
+    tenant: str
+    agent: str
+    at: datetime
+    method: str
+    assurance: Assurance
+    workload: str = ""
+    place: str = ""
+
+
+class Role(enum.StrEnum):
+    """What a person may do in remit. Administrators are not approvers by default."""
+
+    ADMINISTRATOR = "administrator"
+    APPROVER = "approver"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """A person who can sign in, own agents, state intents and approve."""
+
+    tenant: str
+    name: str
+    roles: frozenset[Role] = frozenset()
+    groups: tuple[str, ...] = ()
+    created: datetime
+    active: bool = True
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """One link of a chain of actors: RFC 8693 section 4.1, `act`, the outermost being the current actor."""
+
+    name: str
+    kind: str = "ai_agent"
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a request is from: the agent that acts, for whom, through which chain, proven how.
+
+    `chain` holds the actors from the current one outwards; its first is `agent` itself. `on_behalf_of` is
+    empty when the agent acts for itself. `method` is by what the agent proved itself when its token was
+    issued, and `confirmation` the key that it proved to hold with this very request.
+    """
+
+    tenant: str
+    agent: str
+    on_behalf_of: str = ""
+    chain: tuple[Actor, ...] = ()
+    assurance: Assurance = Assurance.ASSERTED
+    method: AttestationMethod | None = None
+    confirmation: Confirmation = Confirmation()
+
+    @property
+    def subject(self) -> str:
+        """The token's `sub`: the person where there is one, else the agent."""
+        return self.on_behalf_of or self.agent
+
+
+class Memberships(msgspec.Struct, frozen=True):
+    """Who belongs where by configuration: groups of people and of agents (`agent:name`), initiatives of
+    agents.
+
+    What was given at registration stays; the configuration adds to it.
+    """
+
+    groups: dict[str, tuple[str, ...]] = {}
+    initiatives: dict[str, str] = {}
+
+    def of_agent(self, agent: Agent) -> Agent:
+        """Give the agent with all its groups and its initiative."""
+        named = f"agent:{agent.name}"
+        more = tuple(group for group, members in self.groups.items() if named in members)
+        initiative = self.initiatives.get(agent.name, agent.initiative)
+        if initiative == agent.initiative and set(more) <= set(agent.groups):
+            return agent
+        groups = tuple(dict.fromkeys((*agent.groups, *more)))
+        return msgspec.structs.replace(agent, groups=groups, initiative=initiative)
+
+    def of_person(self, person: Person) -> Person:
+        """Give the person with all their groups."""
+        more = tuple(group for group, members in self.groups.items() if person.name in members)
+        if set(more) <= set(person.groups):
+            return person
+        return msgspec.structs.replace(person, groups=tuple(dict.fromkeys((*person.groups, *more))))

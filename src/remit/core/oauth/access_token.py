@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Access tokens: a task's grant in the form that travels (RFC 9068, with a mission claim).
+
+Pure: signatures are checked by whoever holds the keys (`ports.keys`); here claims become a validated value,
+and back. Names that come from drafts alone stand in `core.drafts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Annotated, Any
+
+import msgspec
+
+from remit.core.drafts import (
+    AUTHORITY_HASH,
+    GRANT_ID,
+    MISSION,
+    MISSION_EXPIRES,
+    MISSION_ID,
+    MISSION_ISSUER,
+    PROFILE_AGENT,
+    PROFILE_USER,
+    SUB_PROFILE,
+)
+from remit.core.errors import Malformed, Unauthenticated
+from remit.core.identity.principals import Actor, Principal
+from remit.core.identity.workload import Assurance, AttestationMethod, Confirmation
+from remit.core.label import Label, Trust
+from remit.core.tasks.task import MAX_CHAIN
+
+Json = Any
+
+TOKEN_TYPE = "at+jwt"
+#: Signature algorithms that remit issues and accepts. `none` and every symmetric one are absent by
+# construction.
+ALGORITHMS = ("ES256", "Ed25519")
+
+#: An identity token without a task: it opens tasks and calls nothing.
+AGENT_SCOPE = "remit:agent"
+
+LABEL_CLAIM = "remit:label"
+"""What is known of the data behind a token: data class, categories, trust, zones. A claim of our own."""
+
+_Word = Annotated[str, msgspec.Meta(max_length=80)]
+
+
+class AccessClaims(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """The claims of an access token after validation; times are seconds since the epoch, as on the wire.
+
+    `subject` is the person that the agent acts for, else the agent whose own work this is; `client_id` the
+    agent that acts now. `chain` holds all actors from the current one outwards, and is empty where the agent
+    acts for itself alone. `attestation` is by what the agent proved itself when the token was issued, `None`
+    for an application that proved nothing but its code. `grant_id` names what everything issued under one
+    grant has in common. `label` is what the task's data carried when it was issued: whoever is handed the
+    token takes it on.
+    """
+
+    issuer: str
+    audience: tuple[str, ...]
+    subject: str
+    client_id: str
+    token_id: str
+    issued: int
+    expires: int
+    tenant: str
+    task: str = ""
+    authority_hash: str = ""
+    chain: tuple[Actor, ...] = ()
+    assurance: Assurance = Assurance.ASSERTED
+    attestation: AttestationMethod | None = None
+    confirmation: Confirmation = Confirmation()
+    scope: str = ""
+    grant_id: str = ""
+    label: Label | None = None
+
+    @cached_property
+    def on_behalf_of(self) -> str:
+        """The person that the agent acts for; empty where there is none."""
+        own = {self.client_id, *(actor.name for actor in self.chain[-1:] if len(self.chain) > 1)}
+        return "" if self.subject in own else self.subject
+
+    @cached_property
+    def principal(self) -> Principal:
+        """Who the token speaks for."""
+        return Principal(
+            tenant=self.tenant,
+            agent=self.client_id,
+            on_behalf_of=self.on_behalf_of,
+            chain=self.chain or (Actor(self.client_id),),
+            assurance=self.assurance,
+            method=self.attestation,
+            confirmation=self.confirmation,
+        )
+
+    def to_wire(self) -> dict[str, Json]:
+        """Give the JWT claims set; raises `Malformed` for a chain that is too long."""
+        claims: dict[str, Json] = {
+            "iss": self.issuer,
+            # RFC 9068 section 3: one resource is one audience.
+            "aud": self.audience[0] if len(self.audience) == 1 else list(self.audience),
+            "sub": self.subject,
+            "client_id": self.client_id,
+            "jti": self.token_id,
+            "iat": self.issued,
+            "exp": self.expires,
+            "tenant": self.tenant,
+            "assurance": self.assurance.word,
+            SUB_PROFILE: PROFILE_USER if self.on_behalf_of else PROFILE_AGENT,
+        }
+        if self.attestation is not None:
+            claims["attestation"] = self.attestation.value
+        if self.scope:
+            claims["scope"] = self.scope
+        if self.grant_id:
+            claims[GRANT_ID] = self.grant_id
+        if self.label is not None and self.label != Label():
+            claims[LABEL_CLAIM] = self.label.facts
+        if self.task:
+            claims[MISSION] = {
+                MISSION_ID: self.task,
+                MISSION_ISSUER: self.issuer,
+                AUTHORITY_HASH: self.authority_hash,
+                MISSION_EXPIRES: self.expires,
+            }
+        chain = self.principal.chain
+        if self.on_behalf_of or len(chain) > 1:
+            if len(chain) > MAX_CHAIN:
+                raise Malformed(
+                    f"a chain has at most {MAX_CHAIN} actors", code="chain", way_out="delegate less deeply"
+                )
+            claims["act"] = act_of(chain, self.issuer)
+        if self.confirmation:
+            claims["cnf"] = to_cnf(self.confirmation)
+        return claims
+
+
+def to_cnf(confirmation: Confirmation) -> dict[str, str]:
+    """Give a key as RFC 7800 writes it: RFC 9449 section 6, RFC 8705 section 3.1."""
+    named = {"jkt": confirmation.jkt, "x5t#S256": confirmation.x5t_s256}
+    return {name: value for name, value in named.items() if value}
+
+
+def _from_cnf(cnf: dict[str, Json]) -> Confirmation:
+    # INVARIANT: a confirmation that is not understood is no confirmation that may be left out.
+    if cnf.keys() - {"jkt", "x5t#S256"}:
+        raise Unauthenticated("the token is bound to a key in an unknown way", code="token-claims")
+    return Confirmation(jkt=_text(cnf, "jkt"), x5t_s256=_text(cnf, "x5t#S256"))
+
+
+def act_of(chain: tuple[Actor, ...], issuer: str) -> dict[str, Json]:
+    """Give a chain of actors as the claim `act`."""
+    # RFC 8693 section 4.1: the outermost act is the current actor.
+    first, rest = chain[0], chain[1:]
+    act: dict[str, Json] = {"sub": first.name, "iss": issuer, SUB_PROFILE: first.kind}
+    if rest:
+        act["act"] = act_of(rest, issuer)
+    return act
+
+
+def _unnest(act: Json, client_id: str) -> tuple[Actor, ...]:
+    out: list[Actor] = []
+    while act is not None:
+        if not isinstance(act, dict) or not isinstance(act.get("sub"), str):
+            raise Unauthenticated("the token's `act` claim is malformed", code="invalid-token")
+        out.append(Actor(act["sub"], str(act.get(SUB_PROFILE, PROFILE_AGENT))))
+        if len(out) > MAX_CHAIN:
+            raise Unauthenticated("the token's chain of actors is too long", code="invalid-token")
+        act = act.get("act")
+    if out and out[0].name != client_id:
+        raise Unauthenticated("the token's current actor is not its client", code="token-task")
+    return tuple(out)
+
+
+class _WireLabel(msgspec.Struct, frozen=True):
+    data_class: Annotated[str, msgspec.Meta(max_length=80)] = msgspec.field(name="class")
+    trust: Trust = Trust.UNTRUSTED
+    categories: Annotated[list[_Word], msgspec.Meta(max_length=64)] = []
+    zones: Annotated[list[_Word], msgspec.Meta(max_length=64)] = []
+
+
+def label_in(claims: dict[str, Json]) -> Label | None:
+    """Give the label that a verified token carries, of whichever issuer; None where it carries none.
+
+    Its class may be one that is not known here (`Label.known_to`). Raises `Unauthenticated` for one that
+    cannot be read: it is never passed over.
+    """
+    if LABEL_CLAIM not in claims:
+        return None
+    try:
+        wire = msgspec.convert(claims[LABEL_CLAIM], _WireLabel)
+    except msgspec.ValidationError as error:
+        raise Unauthenticated(
+            "the label that the token carries cannot be read", code="token-claims", debug=str(error)
+        ) from None
+    return Label(wire.data_class, frozenset(wire.categories), wire.trust, frozenset(wire.zones))
+
+
+class _Wire(msgspec.Struct, frozen=True):
+    iss: str
+    aud: str | list[str]
+    sub: str
+    client_id: str
+    jti: str
+    iat: int
+    exp: int
+    tenant: str
+    assurance: str
+    attestation: str = ""
+    scope: str = ""
+    grant_id: str = ""
+    mission: dict[str, Json] = {}
+    act: Json = None
+    cnf: dict[str, Json] = {}
+    nbf: int = 0
+
+
+def validate(
+    header: dict[str, Json],
+    claims: dict[str, Json],
+    *,
+    issuer: str,
+    audiences: Container[str],
+    now: datetime,
+    leeway_s: int = 5,
+) -> AccessClaims:
+    """Check claims whose signature has been verified, and give them as a value.
+
+    `audiences` are the resources of this house: the token must be for one of these. Whether it is for the one
+    that is being asked, the door sees for itself (`AccessClaims.audience`).
+
+    Raises `Unauthenticated` with a code that says what is wrong: `token-type`, `token-claims`,
+    `token-issuer`, `token-audience`, `token-expired`, `token-not-yet-valid`. RFC 9068 section 4, RFC 7519
+    section 4.1.
+    """
+    if str(header.get("typ", "")).lower().removeprefix("application/") != TOKEN_TYPE:
+        raise Unauthenticated(
+            "this is not an access token", code="token-type", way_out="present an RFC 9068 access token"
+        )
+    try:
+        wire = msgspec.convert(claims, _Wire)
+        assurance = Assurance.from_word(wire.assurance)
+        attestation = AttestationMethod(wire.attestation) if wire.attestation else None
+    except (msgspec.ValidationError, KeyError, ValueError) as error:
+        raise Unauthenticated(
+            "the token's claims are incomplete", code="token-claims", debug=str(error)
+        ) from None
+    if wire.iss != issuer:
+        raise Unauthenticated("the token is from another issuer", code="token-issuer")
+    named = (wire.aud,) if isinstance(wire.aud, str) else tuple(wire.aud)
+    if not any(one in audiences for one in named):
+        raise wrong_audience()
+    moment = now.astimezone(UTC).timestamp()
+    if moment >= wire.exp + leeway_s:
+        raise Unauthenticated("the token has expired", code="token-expired", way_out="ask for a new one")
+    if max(wire.nbf, wire.iat) > moment + leeway_s:
+        raise Unauthenticated(
+            "the token is not yet valid", code="token-not-yet-valid", way_out="check the clocks"
+        )
+    return AccessClaims(
+        issuer=wire.iss,
+        audience=named,
+        subject=wire.sub,
+        client_id=wire.client_id,
+        token_id=wire.jti,
+        issued=wire.iat,
+        expires=wire.exp,
+        tenant=wire.tenant,
+        task=_text(wire.mission, MISSION_ID),
+        authority_hash=_text(wire.mission, AUTHORITY_HASH),
+        chain=_unnest(wire.act, wire.client_id),
+        assurance=assurance,
+        attestation=attestation,
+        confirmation=_from_cnf(wire.cnf),
+        scope=wire.scope,
+        grant_id=wire.grant_id,
+        label=label_in(claims),
+    )
+
+
+def wrong_audience(resource: str = "") -> Unauthenticated:
+    """Give the refusal of a token that is for another resource than the one asked (RFC 8707)."""
+    return Unauthenticated(
+        "the token is for another audience",
+        code="token-audience",
+        way_out=f"ask for one with resource `{resource}`; the token endpoint answers `invalid_target` where "
+        "nothing is called so"
+        if resource
+        else "ask for one with this resource",
+        step=1,
+    )
+
+
+def _text(mapping: dict[str, Json], key: str) -> str:
+    value = mapping.get(key, "")
+    if not isinstance(value, str):
+        raise Unauthenticated("the token's claims are malformed", code="token-claims")
+    return value

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Client assertions: how a workload with a key proves itself (RFC 7523 section 2.2, `private_key_jwt`)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from joserfc import jws
+from joserfc.errors import JoseError
+
+from remit.core.errors import Malformed, Unauthenticated
+from remit.core.keys.jwk import import_public
+from remit.core.keys.jws import read_compact
+from remit.core.oauth.access_token import ALGORITHMS
+
+Json = Any
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+#: An assertion is short-lived: it may not be valid for longer than this.
+MAX_LIFE_S = 300
+MAX_SIZE = 16_384
+#: `typ` may be absent; the second is what draft-ietf-oauth-rfc7523bis asks for.
+_TYPES = ("jwt", "client-authentication+jwt")
+
+
+class ProvenAssertion(msgspec.Struct, frozen=True):
+    """What a valid assertion proves: who, and the id under which it may not come again before `expires`.
+
+    `instance` is the running copy that the client names in what it signed.
+    """
+
+    subject: str
+    token_id: str
+    expires: datetime
+    instance: str = ""
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    iss: str
+    sub: str
+    aud: str | list[str]
+    jti: str
+    exp: int
+    iat: int = 0
+    instance: str = ""
+
+
+def verify_assertion(
+    assertion: str,
+    public_jwk: dict[str, str],
+    *,
+    subject: str,
+    issuer: str,
+    now: datetime,
+    leeway_s: int = 5,
+) -> ProvenAssertion:
+    """Check an assertion for `issuer` against a registered public key; raises `Unauthenticated` (code
+    `invalid_client`).
+    """
+    if len(assertion) > MAX_SIZE:
+        raise _invalid("the client assertion is too large")
+    try:
+        read = read_compact(assertion, max_bytes=MAX_SIZE)
+        claims = msgspec.convert(read.claims, _Claims)
+        jws.deserialize_compact(assertion, import_public(public_jwk), algorithms=list(ALGORITHMS))
+    except (Malformed, JoseError, ValueError, TypeError, KeyError) as error:
+        raise _invalid("the client assertion does not hold", debug=repr(error)) from None
+    # RFC 8725 section 3.11: what the same key signed for another purpose is no assertion.
+    if str(read.header.get("typ", "JWT")).lower().removeprefix("application/") not in _TYPES:
+        raise _invalid("this is a token of another type than a client assertion")
+    moment = now.astimezone(UTC).timestamp()
+    if claims.iss != subject or claims.sub != subject:
+        raise _invalid("the client assertion speaks of another client")
+    # draft-ietf-oauth-rfc7523bis section 4: the issuer as the only audience. Whatever else a server could be
+    # called, another server could have made a client believe to be the name of its own.
+    if claims.aud not in (issuer, [issuer]):
+        raise _invalid("the client assertion is for another audience")
+    if (
+        moment >= claims.exp + leeway_s
+        or claims.exp - moment > MAX_LIFE_S + leeway_s
+        or claims.iat > moment + leeway_s
+    ):
+        raise _invalid("the client assertion is not valid now, or for too long")
+    if not claims.jti:
+        raise _invalid("the client assertion has no `jti`")
+    expires = datetime.fromtimestamp(claims.exp + leeway_s, UTC)
+    return ProvenAssertion(subject, claims.jti, expires, claims.instance[:200])
+
+
+def _invalid(message: str, debug: str = "") -> Unauthenticated:
+    return Unauthenticated(
+        message,
+        code="invalid_client",
+        way_out="sign a new assertion with the registered key",
+        debug=debug,
+        step=1,
+    )

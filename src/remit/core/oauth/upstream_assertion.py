@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What remit says of a task to the authorization server of an upstream: for whom it is, and who does it.
+
+A short-lived JWT for one server (RFC 7523 section 3). Whoever takes it has decided to believe remit's key on
+which person a task is for; it is no access token, opens nothing here, and is never shown to an agent.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from remit.core.drafts import (
+    MISSION,
+    MISSION_ID,
+    MISSION_ISSUER,
+    PROFILE_AGENT,
+    PROFILE_USER,
+    SUB_PROFILE,
+)
+from remit.core.errors import KeyUnavailable
+from remit.core.identity.principals import Actor
+from remit.core.oauth.access_token import act_of
+from remit.core.tasks.task import NO_PERSON, Task
+
+Json = Any
+
+#: It is used at once; this only allows for clocks that disagree.
+LIFE_S: Final = 60
+#: `typ` of its header: what servers expect of an assertion, and of no token of ours.
+VOUCHING_TYPE: Final = "JWT"
+
+
+def vouched_person(task: Task, *, issuer: str, audience: str, now_s: int, token_id: str) -> dict[str, Json]:
+    """Give the claims that say for whom a task is, with the agents that do it (RFC 8693 section 4.1).
+
+    Raises `KeyUnavailable` where a task is for nobody.
+    """
+    person = task.on_behalf_of
+    if not person or person.startswith(NO_PERSON):
+        raise KeyUnavailable(
+            "this task is for no person, so that there is nobody to be at the upstream",
+            code="no-person",
+            way_out="open it for somebody (`--for`), or let the upstream know agents by themselves",
+        )
+    actors = tuple(Actor(name, PROFILE_AGENT) for name in task.actors)
+    return _common(issuer, audience, now_s, token_id) | {
+        "sub": person,
+        SUB_PROFILE: PROFILE_USER,
+        "act": act_of(actors, issuer),
+        MISSION: {MISSION_ID: task.id, MISSION_ISSUER: issuer},
+    }
+
+
+def vouched_agent(task: Task, *, issuer: str, audience: str, now_s: int, token_id: str) -> dict[str, Json]:
+    """Give the claims that say which agent does a task: the actor of an exchange."""
+    return _common(issuer, audience, now_s, token_id) | {"sub": task.agent, SUB_PROFILE: PROFILE_AGENT}
+
+
+def _common(issuer: str, audience: str, now_s: int, token_id: str) -> dict[str, Json]:
+    return {
+        "iss": issuer,
+        "aud": audience,
+        "iat": now_s,
+        "exp": now_s + LIFE_S,
+        "jti": token_id,
+    }

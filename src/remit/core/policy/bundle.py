@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bundle: tools, task types and policies as one value, applied whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+from remit.core.canonical import digest
+from remit.core.label import Classes
+from remit.core.tasks.task import TaskType
+from remit.core.tools.http_api import Api
+from remit.core.tools.tool import Tool, undescribed
+
+FORMAT = "remit-bundle/1"
+
+
+class PolicySource(msgspec.Struct, frozen=True):
+    """One policy file as read: its name relative to the bundle, and its text."""
+
+    file: str
+    text: str
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of everything that decides.
+
+    `tools` are by id (`upstream/name`), `task_types` by name. `policies` are in the order of their file
+    names. `apis` are the routes of the upstreams that are HTTP APIs. `files` maps each file that was read,
+    relative to the bundle's folder, to the hexadecimal SHA-256 of its bytes.
+
+    INVARIANT: `digest` is `bundle_digest(files)`, so that equal digests mean equal files, byte for byte.
+    """
+
+    tools: dict[str, Tool] = {}
+    task_types: dict[str, TaskType] = {}
+    policies: tuple[PolicySource, ...] = ()
+    apis: dict[str, Api] = {}
+    classes: Classes = msgspec.field(default_factory=Classes)
+    files: dict[str, str] = {}
+    digest: str = ""
+
+    def tool(self, upstream: str, name: str) -> Tool:
+        """Give a tool as described, or the worst case where no file speaks of it."""
+        return self.tools.get(f"{upstream}/{name}") or undescribed(upstream, name, self.classes)
+
+
+def file_digest(content: bytes) -> str:
+    """Give the hexadecimal SHA-256 of a file's bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def bundle_digest(files: Mapping[str, str]) -> str:
+    """Give the name of a bundle: SHA-256 over the RFC 8785 form of its file names and their digests."""
+    return digest({"format": FORMAT, "files": dict(files)})

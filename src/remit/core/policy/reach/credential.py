@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What opens upstreams, and what is thereby one thing: where one credential opens several, each may show the
+other's data.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from remit.core.policy.reach.graph import SharedStore, Terrain
+from remit.core.policy.reach.model import Runner
+
+
+class Lifetime(enum.StrEnum):
+    """How long a credential opens what it opens."""
+
+    STANDING = "standing"
+    TASK = "for each task"
+    CALL = "for each call"
+
+
+class CredentialSource(msgspec.Struct, frozen=True, order=True):
+    """What opens an upstream: a secret that stands, or the source of one that each task or call gets.
+
+    `name` says which, by reference, and is the same wherever the same is used. It never holds a secret.
+    """
+
+    name: str
+    lifetime: Lifetime = Lifetime.STANDING
+
+
+CredentialSources = Mapping[str, tuple[CredentialSource, ...]]
+"""The credentials of upstreams, by the upstream's name."""
+
+
+class CredentialHolder(msgspec.Struct, frozen=True):
+    """A task type whose calls carry a credential; `untrusted` where it may hold what others have written."""
+
+    runner: Runner
+    tools: tuple[str, ...]
+    untrusted: bool
+
+
+class CredentialUse(msgspec.Struct, frozen=True):
+    """A credential, the upstreams that it opens, and whose calls carry it."""
+
+    credential: CredentialSource
+    upstreams: tuple[str, ...]
+    holders: tuple[CredentialHolder, ...]
+
+
+def joined(credentials: CredentialSources) -> dict[str, tuple[SharedStore, ...]]:
+    """Give for each upstream what it shares with others, since one credential opens them all."""
+    opened: dict[str, list[str]] = {}
+    for upstream, held in credentials.items():
+        for one in held:
+            opened.setdefault(one.name, []).append(upstream)
+    out: dict[str, list[SharedStore]] = {}
+    for name, upstreams in sorted(opened.items()):
+        if len(set(upstreams)) > 1:
+            for upstream in upstreams:
+                out.setdefault(upstream, []).append(SharedStore("", f"what {name} opens"))
+    return {upstream: tuple(stores) for upstream, stores in out.items()}
+
+
+def uses(
+    credentials: CredentialSources, terrain: Terrain, untrusted: Iterable[bool]
+) -> tuple[CredentialUse, ...]:
+    """Give each credential with whose calls carry it; `untrusted` says it of each runner in the terrain."""
+    opened: dict[CredentialSource, set[str]] = {}
+    for upstream, held in credentials.items():
+        for one in held:
+            opened.setdefault(one, set()).add(upstream)
+    tainted = tuple(untrusted)
+    out = []
+    for credential, upstreams in sorted(opened.items()):
+        holders = []
+        for place, runner in enumerate(terrain.runners):
+            gates = terrain.gates[runner.task_type.name]
+            tools = tuple(gate.tool.id for gate in gates if gate.tool.upstream in upstreams)
+            if tools:
+                holders.append(CredentialHolder(runner, tools, tainted[place]))
+        out.append(CredentialUse(credential, tuple(sorted(upstreams)), tuple(holders)))
+    return tuple(out)

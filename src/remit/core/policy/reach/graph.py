@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The terrain of a bundle: which task types hold which tools, and which stores join them.
+
+A store is what a `resource` template names (`ticket/{ticket}`), by each value where a grant permits only some
+of them; of tools without a template it is their whole upstream. Upstreams that one credential opens have one
+more in common. Whoever may write a store and whoever may read it are joined by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
+import msgspec
+
+from remit.core.errors import ConfigInvalid
+from remit.core.label import Classes, Label, Trust
+from remit.core.policy.bundle import Bundle
+from remit.core.policy.reach.model import DataSource, Outlet, Runner, is_outward
+from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.task import TaskType
+from remit.core.tools.constraint import (
+    AllOf,
+    AnyOf,
+    Constraint,
+    Each,
+    EmailDomain,
+    Exact,
+    OneOf,
+    OptionalArgument,
+    Subset,
+    UrlHost,
+    Verdict,
+    decode,
+    is_subset,
+    names_in,
+    sample,
+)
+from remit.core.tools.tool import ArgumentRole, Effect, Tool
+
+ANY = "*"
+MAX_VALUES = 64
+"""Values of one store that are told apart; where grants name more, they are one."""
+
+
+class SharedStore(msgspec.Struct, frozen=True, order=True):
+    """A store of an upstream, or what is stored under one name in it; `store` is empty for all of it.
+    `upstream` is empty for what lies in several.
+    """
+
+    upstream: str
+    store: str = ""
+    value: str = ANY
+
+    @property
+    def name(self) -> str:
+        """The name in reports."""
+        if not self.store or not self.upstream:
+            return self.upstream or self.store
+        return f"{self.store if self.value == ANY else self.store + self.value} of {self.upstream}"
+
+
+class ToolGate(msgspec.Struct, frozen=True, eq=False):
+    """All grants of one tool in one task type."""
+
+    task_type: TaskType
+    tool: Tool
+    sources: tuple[DataSource, ...]
+    outlets: tuple[Outlet, ...]
+    variants: tuple[Tool, ...]
+    writes: tuple[SharedStore, ...] = ()
+    reads: tuple[SharedStore, ...] = ()
+    pinned: bool = False
+
+
+class Terrain(msgspec.Struct, frozen=True, eq=False):
+    """Everything of a bundle that reach looks at."""
+
+    classes: Classes
+    runners: tuple[Runner, ...]
+    gates: dict[str, tuple[ToolGate, ...]]
+    shelves: tuple[SharedStore, ...]
+    untrusted_tools: dict[str, bool]
+
+
+def terrain(
+    bundle: Bundle,
+    observed: frozenset[str] = frozenset(),
+    joint: Mapping[str, tuple[SharedStore, ...]] = MappingProxyType({}),
+) -> Terrain:
+    """Read the terrain off a bundle; `observed` names the upstreams where grants refuse nothing, and `joint`
+    gives what upstreams share with others.
+    """
+    runners: list[Runner] = []
+    sources: dict[str, tuple[DataSource, ...]] = {}
+    held: dict[str, list[tuple[TaskType, Tool, list[GrantTemplate]]]] = {}
+    for name, task_type in sorted(bundle.task_types.items()):
+        runners.append(Runner(task_type, task_type.run_by))
+        if task_type.delegates.to:
+            runners.append(Runner(task_type, task_type.delegates.to, handed=True))
+        by_tool: dict[str, list[GrantTemplate]] = {}
+        for grant in task_type.grants:
+            by_tool.setdefault(grant.tool, []).append(grant)
+        held[name] = [
+            (task_type, bundle.tool(*tool.split("/", 1)), grants) for tool, grants in by_tool.items()
+        ]
+    stores = _Stores(one for gates in held.values() for one in gates)
+    gates: dict[str, tuple[ToolGate, ...]] = {}
+    for name, granted in held.items():
+        made = []
+        for task_type, tool, grants in granted:
+            if tool.id not in sources:
+                sources[tool.id] = tuple(_sources(tool, bundle.classes))
+            variants = tuple(_variants(tool, grants))
+            outlets = tuple(_outlets(variants, grants, enforced=tool.upstream not in observed))
+            shared = joint.get(tool.upstream, ())
+            made.append(
+                ToolGate(
+                    task_type,
+                    tool,
+                    sources[tool.id],
+                    outlets,
+                    variants,
+                    pinned=not any(outlet.arguments for outlet in outlets),
+                    writes=(*stores.written(tool, grants), *shared) if _writes(variants) else (),
+                    reads=(*stores.read(tool, grants), *shared) if _reads(variants) else (),
+                )
+            )
+        gates[name] = tuple(made)
+    untrusted = {
+        gate.tool.id: gate.tool.label.trust is Trust.UNTRUSTED for made in gates.values() for gate in made
+    }
+    shelves = (*stores.shelves, *sorted({one for shared in joint.values() for one in shared}))
+    return Terrain(bundle.classes, tuple(runners), gates, shelves, untrusted)
+
+
+class Clause(msgspec.Struct, frozen=True, eq=False):
+    """What a grant says of one argument: in which parameters of the intent, and (if firm) as what constraint.
+
+    `places` is true where it leaves nobody but who wrote it, or who stated the intent, the choice of a place.
+    """
+
+    parameters: tuple[str, ...]
+    constraint: Constraint | None
+    places: bool
+    values: tuple[object, ...]
+
+
+def clause(spec: Mapping[str, object]) -> Clause:
+    """Read what a grant says of one argument; what was read before is looked up."""
+    return _clause(msgspec.json.encode(spec))
+
+
+@lru_cache(maxsize=4096)
+def _clause(written: bytes) -> Clause:
+    spec = msgspec.json.decode(written)
+    found = tuple(sorted(names_in(spec)))
+    try:
+        constraint = decode(sample(spec) if found else spec)
+    except ConfigInvalid:
+        return Clause(found, None, places=False, values=())
+    values = () if found else tuple(_values(constraint))
+    return Clause(found, None if found else constraint, _names_places(constraint), values)
+
+
+def start_of(task_type: TaskType) -> tuple[DataSource, ...]:
+    """Give what a task holds from its start, where its type says so by a label of its own."""
+    if task_type.label == Label():
+        return ()
+    return (DataSource(task_type.name, "at its start", task_type.label),)
+
+
+def _sources(tool: Tool, classes: Classes) -> Iterable[DataSource]:
+    receipt = tool.described and tool.effect is not Effect.NONE and tool.label.trust is Trust.TRUSTED
+    yield DataSource(tool.id, "", tool.label, tool.described, receipt)
+    seen = {tool.label}
+    for field in tool.fields:
+        label = tool.label.join(field.label, classes)
+        if label not in seen:
+            seen.add(label)
+            yield DataSource(tool.id, field.path, label, tool.described)
+    if tool.hands_over:
+        # What is stored there is known when the call comes; until then it may be anything.
+        yield DataSource(tool.id, "what it hands over", Label(classes.top, trust=Trust.TRUSTED))
+
+
+def _variants(tool: Tool, grants: list[GrantTemplate]) -> Iterable[Tool]:
+    """Give the tool as calls under the grants may find it."""
+    seen: list[tuple[object, object]] = []
+    for grant in grants:
+        certain = False
+        for variant in tool.variants:
+            fit = _fit(grant, variant.arguments)
+            if fit is Subset.NO:
+                continue
+            made = (variant.effect or tool.effect, variant.audience or tool.audience)
+            if made not in seen:
+                seen.append(made)
+                yield msgspec.structs.replace(tool, effect=made[0], audience=made[1])
+            if certain := fit is Subset.YES:
+                break
+        if not certain and (tool.effect, tool.audience) not in seen:
+            seen.append((tool.effect, tool.audience))
+            yield tool
+
+
+def _fit(grant: GrantTemplate, wanted: Mapping[str, Constraint]) -> Subset:
+    """Whether all calls under a grant fit a variant (`YES`), none (`NO`), or who knows."""
+    answers = [_covers(grant, name, constraint) for name, constraint in wanted.items()]
+    if Subset.NO in answers:
+        return Subset.NO
+    return Subset.UNDECIDED if Subset.UNDECIDED in answers else Subset.YES
+
+
+def _covers(grant: GrantTemplate, name: str, wanted: Constraint) -> Subset:
+    spec = grant.arguments.get(name)
+    if spec is None:
+        absent = not grant.other_arguments
+        return Subset.UNDECIDED if not absent else Subset.YES if wanted.may_be_absent else Subset.NO
+    given = clause(spec)
+    if given.constraint is None:
+        return Subset.UNDECIDED
+    if is_subset(given.constraint, wanted) is Subset.YES:
+        return Subset.YES
+    apart = bool(given.values) and all(wanted.judge(value) is Verdict.NO for value in given.values)
+    return Subset.NO if apart else Subset.UNDECIDED
+
+
+def _outlets(variants: Iterable[Tool], grants: list[GrantTemplate], *, enforced: bool) -> Iterable[Outlet]:
+    for tool in variants:
+        outward = is_outward(tool)
+        # What only some people inside may learn is a place to leave to as well: policy says for whom.
+        if not outward and tool.effect is not Effect.IRREVERSIBLE and tool.audience.name == "self":
+            continue
+        free, kept = [], []
+        for name, argument in tool.arguments.items():
+            if argument.role is ArgumentRole.DESTINATION:
+                says = [_pinned(grant, name) for grant in grants]
+                if enforced and all(says):
+                    kept.append(says[0])
+                else:
+                    free.append(name)
+        pinned = "" if free else "; ".join(dict.fromkeys(kept))
+        yield Outlet(tool, outward, pinned, tuple(free))
+
+
+def _pinned(grant: GrantTemplate, argument: str) -> str:
+    """Say how a grant keeps a destination from being chosen by whoever wrote what was read."""
+    name = argument.partition(".")[0].partition("[")[0]
+    spec = grant.arguments.get(name)
+    if spec is None:
+        return "" if grant.other_arguments else f"`{name}` cannot be given"
+    says = clause(spec)
+    if not says.places:
+        return ""
+    if says.constraint is None:
+        return f"`{name}` comes from the intent's {', '.join(f'`{one}`' for one in says.parameters)}"
+    return f"`{name}` must {says.constraint.describe()}"
+
+
+def _names_places(constraint: Constraint) -> bool:
+    match constraint:
+        case Exact() | OneOf() | EmailDomain() | UrlHost():
+            return True
+        case OptionalArgument():
+            return _names_places(constraint.part)
+        case Each():
+            return _names_places(constraint.element)
+        case AllOf():
+            return any(_names_places(part) for part in constraint.parts)
+        case AnyOf():
+            return all(_names_places(part) for part in constraint.parts)
+        case _:
+            return False
+
+
+def _values(constraint: Constraint) -> list[object]:
+    match constraint:
+        case Exact():
+            return [constraint.value]
+        case OneOf():
+            return list(constraint.values)
+        case OptionalArgument():
+            return _values(constraint.part)
+        case _:
+            return []
+
+
+def _writes(variants: Iterable[Tool]) -> bool:
+    return any(tool.effect is not Effect.NONE for tool in variants)
+
+
+def _reads(variants: Iterable[Tool]) -> bool:
+    """Whether a tool gives what is stored. One that nobody described may do anything."""
+    return any(tool.effect is Effect.NONE or not tool.described for tool in variants)
+
+
+class _Stores:
+    """The stores of a bundle, with the names under which its grants tell things in them apart."""
+
+    def __init__(self, granted: Iterable[tuple[TaskType, Tool, list[GrantTemplate]]]) -> None:
+        values: dict[SharedStore, set[str]] = {}
+        self._of_upstream: dict[str, set[SharedStore]] = {}
+        for _, tool, grants in granted:
+            store = _store(tool)
+            self._of_upstream.setdefault(tool.upstream, set()).add(store)
+            named = values.setdefault(store, set())
+            for grant in grants:
+                named.update(_named(tool, grant))
+        self._values = {
+            store: named if len(named) <= MAX_VALUES else set() for store, named in values.items()
+        }
+        self.shelves = sorted(
+            SharedStore(store.upstream, store.store, value)
+            for store, named in self._values.items()
+            for value in (ANY, *named)
+        )
+
+    def written(self, tool: Tool, grants: list[GrantTemplate]) -> tuple[SharedStore, ...]:
+        """Give what a tool writes under some grants."""
+        store = _store(tool)
+        known = self._values[store]
+        out: set[SharedStore] = set()
+        for grant in grants:
+            named = _named(tool, grant)
+            if named and named <= known:
+                out.update(SharedStore(store.upstream, store.store, value) for value in named)
+            else:
+                out.add(store)
+        return tuple(sorted(out))
+
+    def read(self, tool: Tool, grants: list[GrantTemplate]) -> tuple[SharedStore, ...]:
+        """Give what a tool reads under some grants; one that names nothing reads its whole upstream."""
+        store = _store(tool)
+        stores = {store} if tool.resource else self._of_upstream[tool.upstream]
+        whole = SharedStore(tool.upstream)
+        out = {whole} if whole in self._values else set()
+        for grant in grants:
+            says = _says(tool, grant)
+            constraint = None if says is None else says.constraint
+            for one in stores:
+                out.add(one)
+                for value in self._values[one]:
+                    if one != store or constraint is None or constraint.judge(value) is not Verdict.NO:
+                        out.add(SharedStore(one.upstream, one.store, value))
+        return tuple(sorted(out))
+
+
+def _store(tool: Tool) -> SharedStore:
+    return SharedStore(tool.upstream, tool.resource.partition("{")[0])
+
+
+def _says(tool: Tool, grant: GrantTemplate) -> Clause | None:
+    """Give what a grant says of the one argument that names a resource; None where it says nothing firm."""
+    if tool.resource.count("{") != 1 or not tool.resource.endswith("}"):
+        return None
+    spec = grant.arguments.get(tool.resource.partition("{")[2][:-1])
+    return None if spec is None else clause(spec)
+
+
+def _named(tool: Tool, grant: GrantTemplate) -> set[str]:
+    says = _says(tool, grant)
+    return {value for value in says.values if isinstance(value, str)} if says is not None else set()

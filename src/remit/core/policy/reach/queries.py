@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was asked of the judge, and labels by number, so that nothing is asked or joined twice."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from remit.core.label import Label, Trust
+from remit.core.policy.reach.graph import Terrain, ToolGate
+from remit.core.policy.reach.model import Guard, Judge, Openness, Outlet, Runner, StaticCall, is_private
+from remit.core.tools.tool import Effect, Tool
+
+_NOBODY = Guard(Openness.REFUSED, ("nobody may run it",))
+
+
+class LabelNumbers:
+    """The labels that occur, each with a number; joins are looked up."""
+
+    def __init__(self, terrain: Terrain) -> None:
+        self._classes = terrain.classes
+        self._numbers: dict[Label, int] = {}
+        self._joins: dict[tuple[int, int], int] = {}
+        self.labels: list[Label] = []
+        self.untrusted: list[bool] = []
+        self.private: list[bool] = []
+
+    def of(self, label: Label) -> int:
+        """Give a label's number."""
+        number = self._numbers.get(label)
+        if number is None:
+            number = self._numbers[label] = len(self.labels)
+            self.labels.append(label)
+            self.untrusted.append(label.trust is Trust.UNTRUSTED)
+            self.private.append(is_private(label, self._classes))
+        return number
+
+    def join(self, one: int, other: int) -> int:
+        """Give the number of the least label that covers both."""
+        if one == other:
+            return one
+        found = self._joins.get((one, other))
+        if found is None:
+            found = self.of(self.labels[one].join(self.labels[other], self._classes))
+            self._joins[one, other] = found
+        return found
+
+
+class Hearing:
+    """Asks the judge for every agent of a runner; the most open answer counts.
+
+    Runners are given by their place in the terrain, labels by their number.
+    """
+
+    def __init__(self, terrain: Terrain, judge: Judge) -> None:
+        self.numbers = LabelNumbers(terrain)
+        self._terrain = terrain
+        self._judge = judge
+        self._kinds: dict[Hashable, int] = {}
+        self._kind_of: dict[int, int] = {}
+        self._known: dict[tuple[Hashable, int, int, bool], Guard] = {}
+        #: Agents that the judge cannot tell apart are asked about once.
+        self._parties: list[tuple[tuple[Hashable, str], ...]] = []
+        self.base: list[int] = []
+        for runner in terrain.runners:
+            each = {judge.party(runner.task_type, agent, runner.handed): agent for agent in runner.agents}
+            self._parties.append(tuple(each.items()))
+            self.base.append(self.numbers.of(runner.task_type.label))
+
+    def kind(self, tool: Tool) -> int:
+        """Give a number that tools share which the judge cannot tell apart."""
+        # Tools live as long as the terrain, so their addresses are names.
+        kind = self._kind_of.get(id(tool))
+        if kind is None:
+            kind = self._kinds.setdefault(self._judge.kind(tool), len(self._kinds))
+            self._kind_of[id(tool)] = kind
+        return kind
+
+    def call(self, place: int, tool: Tool, label: int, *, pinned: bool) -> Guard:
+        """Give how open a call is to whom it is most open, after reading what has that label."""
+        label = self.numbers.join(self.base[place], label)
+        kind = self.kind(tool)
+        best: Guard | None = None
+        for party, agent in self._parties[place]:
+            key = (party, kind, label, pinned)
+            guard = self._known.get(key)
+            if guard is None:
+                guard = self._known[key] = self._ask(self._terrain.runners[place], agent, tool, label, pinned)
+            if best is None or guard.openness < best.openness:
+                best = guard
+        return best or _NOBODY
+
+    def _ask(self, runner: Runner, agent: str, tool: Tool, label: int, pinned: bool) -> Guard:
+        return self._judge(
+            StaticCall(runner.task_type, agent, runner.handed, tool, self.numbers.labels[label], pinned)
+        )
+
+    def read(self, place: int, gate: ToolGate) -> Guard:
+        """Give how open it is to read with a granted tool at all."""
+        return self._best(place, gate, self.base[place], writing=False)
+
+    def write(self, place: int, gate: ToolGate, label: int) -> Guard:
+        """Give how open it is to change something with a granted tool, after reading what has that label."""
+        return self._best(place, gate, label, writing=True)
+
+    def outlet(self, place: int, outlet: Outlet, label: int) -> Guard:
+        """Give how open a call is that does what an outlet does."""
+        return self.call(place, outlet.tool, label, pinned=bool(outlet.pinned))
+
+    def _best(self, place: int, gate: ToolGate, label: int, *, writing: bool) -> Guard:
+        best: Guard | None = None
+        for tool in gate.variants:
+            if writing and tool.effect is Effect.NONE:
+                continue
+            guard = self.call(place, tool, label, pinned=gate.pinned)
+            if best is None or guard.openness < best.openness:
+                best = guard
+        assert best is not None
+        return best

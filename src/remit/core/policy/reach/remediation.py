@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The smallest change that breaks a toxic combination: a minimum cut, with what each change costs.
+
+A combination needs two things to arrive (untrusted content, private data) and a way out. So it is broken by a
+cut between either of the two and the outlets, whichever is cheaper; the other is given as an alternative.
+Costs are ranks of what is lost: to keep a destination costs nothing that was wanted, to ask a human costs
+attention, to take a grant away costs what the task could do.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+import re
+from collections.abc import Hashable, Iterable
+from functools import cached_property
+
+import msgspec
+import networkx
+from networkx.algorithms.flow import edmonds_karp
+
+from remit.core.label import Trust
+from remit.core.policy.bundle import Bundle, PolicySource
+from remit.core.policy.reach.graph import SharedStore, start_of
+from remit.core.policy.reach.model import DataSource, Inflow, Openness
+from remit.core.policy.reach.report import ReachSurvey, ToxicTask
+from remit.core.tasks.task import HandDown
+
+MAX_PLACES = 32
+"""Task types and stores that are looked at around one combination; what lies beyond counts as reached."""
+
+MAX_ID = 128
+_NO_ID = re.compile(r"[^A-Za-z0-9._:#/-]")
+
+Spot = Hashable
+_Edge = tuple[Spot, Spot]
+
+
+class RepairKind(enum.StrEnum):
+    """What is changed."""
+
+    PIN = "pin"
+    APPROVE = "approve"
+    HAND_DOWN = "hand-down"
+    DROP = "drop"
+    TRUST = "trust"
+
+
+COST = {
+    RepairKind.PIN: 1,
+    RepairKind.APPROVE: 2,
+    RepairKind.HAND_DOWN: 3,
+    RepairKind.DROP: 4,
+    RepairKind.TRUST: 5,
+}
+
+
+_CLOSING = (RepairKind.APPROVE, RepairKind.DROP)
+
+
+class Repair(msgspec.Struct, frozen=True, order=True):
+    """One change of a bundle. `task_type` and `tool` say where, `detail` which argument or field."""
+
+    kind: RepairKind
+    task_type: str
+    tool: str = ""
+    detail: tuple[str, ...] = ()
+
+    @property
+    def cost(self) -> int:
+        """What it costs, as a rank; a pinned destination is one change for each argument."""
+        return COST[self.kind]
+
+    @property
+    def text(self) -> str:
+        """The change in words."""
+        return self.said((self.tool,))
+
+    def said(self, tools: Iterable[str]) -> str:
+        """Give the change in words, for several tools at once."""
+        named = ", ".join(f"`{tool}`" for tool in tools)
+        details = ", ".join(f"`{one}`" for one in self.detail)
+        where = f"task type `{self.task_type}`"
+        match self.kind:
+            case RepairKind.PIN:
+                known = "`exact`, `one_of`, `email_domain`, `url_host`"
+                return f"keep {details} of {named} in {where} to known places ({known})"
+            case RepairKind.APPROVE:
+                return f"ask a human before {named} in {where}"
+            case RepairKind.HAND_DOWN:
+                return f"let {where} be handed down to nobody"
+            case RepairKind.DROP:
+                return f"drop the grant of {named} from {where}"
+            case RepairKind.TRUST:
+                what = f"field {details} of {named}" if self.detail else named
+                return f"if nobody outside can write {what}, say so: `trust: trusted` in `tools/`"
+
+    @property
+    def rule(self) -> str:
+        """The policy that `approve` adds; empty for the others."""
+        if self.kind is not RepairKind.APPROVE:
+            return ""
+        name = _NO_ID.sub("-", f"paths/{self.task_type}/{self.tool}")[:MAX_ID]
+        tool, task_type = (json.dumps(one, ensure_ascii=False) for one in (self.tool, self.task_type))
+        return (
+            f'@id("{name}")\n'
+            '@reason("`{tool}` could carry private data out on the word of untrusted content")\n'
+            '@way_out("have this exact call approved")\n'
+            '@otherwise("approval")\n'
+            f"forbid (principal, action == Action::{tool}, resource)\n"
+            f"when {{ context.task.type == {task_type} }};\n"
+        )
+
+
+class Remedy(msgspec.Struct, frozen=True):
+    """Changes that together break a combination.
+
+    `cuts` is what they keep out: `untrusted` or `private`. `exact` is false where the surroundings were too
+    large to look at as a whole: the changes suffice, and fewer might.
+    """
+
+    repairs: tuple[Repair, ...]
+    cost: int
+    cuts: str
+    exact: bool = True
+
+
+def together(repairs: Iterable[Repair]) -> list[tuple[str, list[Repair]]]:
+    """Give changes in words, those as one that differ in their tool alone."""
+    alike: dict[tuple[RepairKind, str, tuple[str, ...]], list[Repair]] = {}
+    for one in repairs:
+        alike.setdefault((one.kind, one.task_type, one.detail), []).append(one)
+    return [(group[0].said(one.tool for one in group), group) for group in alike.values()]
+
+
+def remedies(survey: ReachSurvey, toxic: ToxicTask) -> tuple[Remedy, ...]:
+    """Give the smallest changes that break the most open paths of a combination, the cheapest first.
+
+    Where paths are open, afterwards none is; where a human is asked at best, afterwards all are refused or
+    gone. Refused ones need nothing. Empty where no change is known.
+    """
+    if toxic.openness is Openness.REFUSED:
+        return ()
+    found: dict[tuple[Repair, ...], Remedy] = {}
+    cuts = (_Cut(survey, toxic, toxic.untrusted, "untrusted"), _Cut(survey, toxic, toxic.private, "private"))
+    for cut in cuts:
+        remedy = cut.remedy()
+        if remedy is not None:
+            remedy = _spared(remedy, cuts)
+            found.setdefault(remedy.repairs, remedy)
+    return tuple(sorted(found.values(), key=lambda one: (one.cost, len(one.repairs), one.repairs)))
+
+
+def _spared(remedy: Remedy, cuts: tuple[_Cut, _Cut]) -> Remedy:
+    """Leave out what the other changes make needless.
+
+    A question before a tool stands before what it reads as well, and a grant that is dropped reads nothing.
+    So where a tool is source and outlet at once, closing it there may be enough.
+    """
+    closed = {one.tool for one in remedy.repairs if one.kind in _CLOSING}
+    if len(remedy.repairs) < 2 or not any(cut.hangs_on(closed) for cut in cuts):
+        return remedy
+    kept = list(remedy.repairs)
+    for one in sorted(remedy.repairs, key=lambda each: -each.cost):
+        others = [each for each in kept if each != one]
+        if any(not cut.connected(others) for cut in cuts):
+            kept = others
+    return msgspec.structs.replace(remedy, repairs=tuple(kept), cost=sum(one.cost for one in kept))
+
+
+class _Cut:
+    """One cut: the network around a task type, from what comes in to what goes out."""
+
+    def __init__(self, survey: ReachSurvey, toxic: ToxicTask, leg: Iterable[Inflow], cuts: str) -> None:
+        self.survey = survey
+        self.toxic = toxic
+        self.leg = leg
+        self.cuts = cuts
+        self.level = toxic.openness
+        self.graph = networkx.DiGraph()
+        self.repairs: dict[tuple[Spot, Spot], Repair] = {}
+        self._exact: bool | None = None
+
+    def remedy(self) -> Remedy | None:
+        """Give the minimum cut as changes; None where something that no change touches goes all the way."""
+        way_out = self._ways_out()
+        # Each tool that the task type reads by itself lets in as much as dropping its grant would cost. If
+        # that is no less than what the outlets let out, no cut is smaller than closing these.
+        way_in = COST[RepairKind.DROP] * len({one.source.tool for one in self.leg if self._read_here(one)})
+        if sum(one.cost for one in way_out) <= way_in:
+            return self._made(set(way_out), exact=True)
+        exact = self._laid()
+        value, (near, _) = networkx.minimum_cut(
+            self.graph, "in", "out", capacity="cost", flow_func=edmonds_karp
+        )
+        if not math.isfinite(value):
+            return None
+        cut = {
+            self.repairs[one, other]
+            for one in near
+            for other in self.graph.successors(one)
+            if other not in near
+        }
+        return self._made(cut, exact=exact)
+
+    def _made(self, cut: set[Repair], *, exact: bool) -> Remedy:
+        repairs = tuple(sorted(cut))
+        return Remedy(repairs, sum(one.cost for one in repairs), self.cuts, exact)
+
+    def hangs_on(self, tools: set[str]) -> bool:
+        """Whether, without some tools, perhaps nothing of this comes in."""
+        return all(one.source.tool in tools for one in self.leg if self._read_here(one))
+
+    def connected(self, repairs: Iterable[Repair]) -> bool:
+        """Whether something still goes all the way once some changes are made."""
+        self._laid()
+        by_repair, by_tool = self._edges
+        gone: set[_Edge] = set()
+        for one in repairs:
+            gone.update(by_repair.get(one, ()))
+            if one.kind in _CLOSING and one.tool:
+                gone.update(by_tool.get((one.task_type, one.tool), ()))
+        seen: set[Spot] = {"in"}
+        waiting: list[Spot] = ["in"]
+        while waiting:
+            spot = waiting.pop()
+            for other in self.graph.successors(spot):
+                if other not in seen and (spot, other) not in gone:
+                    if other == "out":
+                        return True
+                    seen.add(other)
+                    waiting.append(other)
+        return False
+
+    @cached_property
+    def _edges(self) -> tuple[dict[Repair, list[_Edge]], dict[tuple[str, str], list[_Edge]]]:
+        """What each change takes away, and what is of each tool of a task type."""
+        by_repair: dict[Repair, list[_Edge]] = {}
+        by_tool: dict[tuple[str, str], list[_Edge]] = {}
+        for edge, repair in self.repairs.items():
+            by_repair.setdefault(repair, []).append(edge)
+            by_tool.setdefault((repair.task_type, repair.tool), []).append(edge)
+        return by_repair, by_tool
+
+    def _read_here(self, inflow: Inflow) -> bool:
+        return inflow.direct and inflow.openness <= self.level and "/" in inflow.source.tool
+
+    def _laid(self) -> bool:
+        """Lay the network out, once; says whether all of it was looked at."""
+        if self._exact is None:
+            self._exact = self._lay()
+        return self._exact
+
+    def _lay(self) -> bool:
+        start = self.toxic.place
+        self.graph.add_nodes_from(("in", "out"))
+        for repair in self._ways_out():
+            spot = ("leaves", repair.tool)
+            self._edge(start, spot, 0, repair)
+            self._edge(spot, "out", math.inf)
+        waiting: list[int | SharedStore] = [start]
+        seen: set[int | SharedStore] = {start}
+        for place in waiting:
+            if len(seen) > MAX_PLACES:
+                self._edge("in", place, math.inf)
+                continue
+            before = self._into_task(place) if isinstance(place, int) else self._into_store(place)
+            for one in before:
+                if one not in seen:
+                    seen.add(one)
+                    waiting.append(one)
+        return len(seen) <= MAX_PLACES
+
+    def _ways_out(self) -> list[Repair]:
+        """Give, for each tool by which something leaves, the cheapest change that keeps it from that."""
+        name = self.toxic.runner.task_type.name
+        chosen: dict[str, Repair] = {}
+        for path in self.toxic.paths:
+            if path.guard.openness > self.level:
+                continue
+            tool = path.outlet.tool.id
+            kinds = [Repair(RepairKind.DROP, name, tool)]
+            if path.outlet.arguments:
+                kinds.append(Repair(RepairKind.PIN, name, tool, path.outlet.arguments))
+            if self.level is Openness.OPEN:
+                kinds.append(Repair(RepairKind.APPROVE, name, tool))
+            chosen[tool] = min(kinds, key=lambda one: one.cost)
+        return list(chosen.values())
+
+    def _into_task(self, place: int) -> Iterable[int | SharedStore]:
+        runner = self.survey.terrain.runners[place]
+        name = runner.task_type.name
+        if any(self._counts(one) for one in start_of(runner.task_type)):
+            self._edge("in", place, math.inf)
+        for gate in self.survey.terrain.gates[name]:
+            guard = self.survey.asked.read(place, gate)
+            mine = [one for one in gate.sources if self._counts(one)]
+            if guard.openness > self.level or not (mine or gate.reads):
+                continue
+            reads, read = ("reads", name, gate.tool.id), ("read", name, gate.tool.id)
+            self._edge(reads, read, 0, Repair(RepairKind.DROP, name, gate.tool.id))
+            self._edge(read, place, math.inf)
+            for source in mine:
+                self._source(source, reads)
+            for shelf in gate.reads:
+                self._edge(shelf, reads, math.inf)
+                yield shelf
+        for other in (place - 1, place + 1):
+            if 0 <= other < len(self.survey.terrain.runners):
+                beside = self.survey.terrain.runners[other]
+                if beside.task_type is runner.task_type:
+                    self._edge(other, place, 0, Repair(RepairKind.HAND_DOWN, name))
+                    yield other
+
+    def _source(self, source: DataSource, reads: Spot) -> None:
+        whole = self.survey.whole(source)
+        spot = ("source", source.tool, "" if whole else source.field)
+        if self.cuts == "untrusted" and source.described:
+            detail = () if whole else (source.field,)
+            self._edge("in", spot, 0, Repair(RepairKind.TRUST, "", source.tool, detail))
+        else:
+            self._edge("in", spot, math.inf)
+        self._edge(spot, reads, math.inf)
+
+    def _into_store(self, shelf: SharedStore) -> Iterable[int]:
+        for place, gate in self.survey.writers.get(shelf, ()):
+            runner = self.survey.terrain.runners[place]
+            if self.survey.writing(place, gate) > self.level:
+                continue
+            name = runner.task_type.name
+            kind = RepairKind.APPROVE if self.level is Openness.OPEN else RepairKind.DROP
+            writes, wrote = ("writes", name, gate.tool.id), ("wrote", name, gate.tool.id)
+            self._edge(place, writes, math.inf)
+            self._edge(writes, wrote, 0, Repair(kind, name, gate.tool.id))
+            self._edge(wrote, shelf, math.inf)
+            yield place
+
+    def _counts(self, source: DataSource) -> bool:
+        if self.cuts == "untrusted":
+            return source.label.trust is Trust.UNTRUSTED
+        return self.survey.private(source.label)
+
+    def _edge(self, one: Spot, other: Spot, cost: float, repair: Repair | None = None) -> None:
+        if repair is not None:
+            self.repairs[one, other] = repair
+            cost = repair.cost
+        if math.isinf(cost):
+            self.graph.add_edge(one, other)  # no capacity: cannot be cut
+        else:
+            self.graph.add_edge(one, other, cost=cost)
+
+
+def mended(bundle: Bundle, repair: Repair, places: dict[str, object] | None = None) -> Bundle:
+    """Give a bundle with one change made. `places` are the constraints of a `pin`, by argument.
+
+    Without any, a pinned destination is `one_of` a single place of its own, so that it can be tried out.
+    """
+    types = dict(bundle.task_types)
+    tools = dict(bundle.tools)
+    policies = bundle.policies
+    one = types.get(repair.task_type)
+    match repair.kind:
+        case RepairKind.APPROVE:
+            policies = (*policies, PolicySource(f"paths-{repair.task_type}.cedar", repair.rule))
+        case RepairKind.HAND_DOWN if one is not None:
+            types[one.name] = msgspec.structs.replace(one, delegates=HandDown())
+        case RepairKind.DROP if one is not None:
+            kept = tuple(grant for grant in one.grants if grant.tool != repair.tool)
+            types[one.name] = msgspec.structs.replace(one, grants=kept)
+        case RepairKind.PIN if one is not None:
+            given = places or {name: {"one_of": ["nowhere@example.com"]} for name in repair.detail}
+            grants = tuple(
+                msgspec.structs.replace(grant, arguments={**grant.arguments, **given})
+                if grant.tool == repair.tool
+                else grant
+                for grant in one.grants
+            )
+            types[one.name] = msgspec.structs.replace(one, grants=grants)
+        case RepairKind.TRUST if repair.tool in tools:
+            tool = tools[repair.tool]
+            trusted = msgspec.structs.replace(tool.label, trust=Trust.TRUSTED)
+            fields = tuple(
+                msgspec.structs.replace(
+                    field, label=msgspec.structs.replace(field.label, trust=Trust.TRUSTED)
+                )
+                if not repair.detail or field.path in repair.detail
+                else field
+                for field in tool.fields
+            )
+            label = tool.label if repair.detail else trusted
+            tools[tool.id] = msgspec.structs.replace(tool, label=label, fields=fields)
+    return msgspec.structs.replace(bundle, task_types=types, tools=tools, policies=policies)

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The survey of a bundle: every path, what meets where, and which agents reach each other.
+
+Paths are counted by what matters (source, task type, outlet), one route for each, the most open and then the
+shortest: the number of all routes grows exponentially and would say nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from types import MappingProxyType
+
+from remit.core.label import Label
+from remit.core.policy.bundle import Bundle
+from remit.core.policy.reach.credential import CredentialSources, CredentialUse, joined, uses
+from remit.core.policy.reach.graph import SharedStore, Terrain, ToolGate, terrain
+from remit.core.policy.reach.model import (
+    GRANT,
+    DataSource,
+    Guard,
+    Handover,
+    Inflow,
+    Judge,
+    Openness,
+    Outlet,
+    PathKind,
+    ReachPath,
+    Runner,
+    is_private,
+)
+from remit.core.policy.reach.propagation import Spread
+from remit.core.policy.reach.queries import Hearing
+
+
+class ToxicTask:
+    """A task type in which private data and untrusted content meet where something can leave.
+
+    `paths` has one for each outlet, the most open first. `untrusted` and `private` are all that comes in.
+    """
+
+    def __init__(
+        self,
+        place: int,
+        runner: Runner,
+        untrusted: list[Inflow],
+        private: list[Inflow],
+        paths: list[ReachPath],
+    ) -> None:
+        """Take the runner with its place in the terrain."""
+        self.place = place
+        self.runner = runner
+        self.untrusted = tuple(untrusted)
+        self.private = tuple(private)
+        self.paths = tuple(sorted(paths, key=lambda one: (one.guard.openness, one.outlet.tool.id)))
+
+    @property
+    def openness(self) -> Openness:
+        """How open the most open path is."""
+        return self.paths[0].guard.openness
+
+    @property
+    def crosses(self) -> bool:
+        """Whether it only comes together across a hand-down or a store."""
+        return not any(one.direct for one in self.untrusted) or not any(one.direct for one in self.private)
+
+    @property
+    def undescribed(self) -> tuple[str, ...]:
+        """The tools that count for the worst only because no file describes them."""
+        sources = (one.source.tool for one in (*self.untrusted, *self.private) if not one.source.described)
+        outlets = (path.outlet.tool.id for path in self.paths if not path.outlet.tool.described)
+        return tuple(sorted({*sources, *outlets}))
+
+
+class ReachSurvey:
+    """What the bundle lets happen, before anything has."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        judge: Judge,
+        *,
+        observed: frozenset[str] = frozenset(),
+        credentials: CredentialSources = MappingProxyType({}),
+    ) -> None:
+        """Look at a bundle; `judge` says what policy holds of a call whose arguments are not known.
+
+        `observed` names the upstreams where grants refuse nothing either, `credentials` what opens each.
+        """
+        self._credentials = credentials
+        self.terrain: Terrain = terrain(bundle, observed, joined(credentials))
+        self.asked = Hearing(self.terrain, judge)
+        self.spread = Spread(self.terrain, self.asked)
+        self._writing: dict[tuple[int, int], Openness] = {}
+
+    def writing(self, place: int, gate: ToolGate) -> Openness:
+        """Give how open the most open way is to change something with a granted tool after what is read."""
+        # Gates live as long as the terrain, so their addresses are names.
+        known = self._writing.get((place, id(gate)))
+        if known is None:
+            labels = {self.asked.numbers.of(one.label) for one in self.spread.inflows[place]}
+            opens = (self.asked.write(place, gate, label).openness for label in labels)
+            known = self._writing[place, id(gate)] = min(opens, default=Openness.REFUSED)
+        return known
+
+    @cached_property
+    def toxic(self) -> tuple[ToxicTask, ...]:
+        """The task types with the toxic combination, the most open first."""
+        found = []
+        for place, runner in enumerate(self.terrain.runners):
+            outlets = [outlet for outlet in self._outlets(runner) if outlet.outward]
+            pairs = self._pairs(place) if outlets else []
+            if not pairs:
+                continue
+            paths = [self._most_open(place, outlet, pairs) for outlet in outlets]
+            arriving = [*self._read(place), *self._from_others(place)]
+            untrusted = [one for one in arriving if one.untrusted]
+            private = [one for one in arriving if self.private(one.label)]
+            found.append(ToxicTask(place, runner, untrusted, private, paths))
+        return tuple(sorted(found, key=lambda one: (one.openness, one.runner.name)))
+
+    @cached_property
+    def paths(self) -> tuple[ReachPath, ...]:
+        """Every path: the toxic ones, untrusted content to effects, private data to who may not learn it."""
+        toxic = (path for one in self.toxic for path in one.paths)
+        return (*toxic, *self._single())
+
+    @cached_property
+    def credentials(self) -> tuple[CredentialUse, ...]:
+        """What opens upstreams, and whose calls carry it."""
+        tainted = (any(one.untrusted for one in arriving) for arriving in self.spread.inflows)
+        return uses(self._credentials, self.terrain, tainted)
+
+    def _single(self) -> Iterator[ReachPath]:
+        numbers = self.asked.numbers
+        for place, runner in enumerate(self.terrain.runners):
+            outlets = self._outlets(runner)
+            arriving = self._alike(place) if outlets else []
+            for outlet in outlets:
+                effect = outlet.outward or outlet.irreversible
+                for inflow, names in arriving:
+                    label = numbers.of(inflow.label)
+                    if effect and numbers.untrusted[label]:
+                        # Nobody outside is reached, but what cannot be taken back is done all the same.
+                        pinned = outlet.outward and not outlet.irreversible
+                        guard = self._guard(place, outlet, label, (inflow,), pinned=pinned)
+                        yield ReachPath(PathKind.EFFECT, inflow, runner, outlet, guard, None, names)
+                    if numbers.private[label] and self._kept_from(outlet, inflow.label):
+                        guard = self._guard(place, outlet, label, (inflow,), pinned=outlet.outward)
+                        yield ReachPath(PathKind.DISCLOSURE, inflow, runner, outlet, guard, None, names)
+
+    @cached_property
+    def writers(self) -> dict[SharedStore, list[tuple[int, ToolGate]]]:
+        """Which runner may write a store, by its place in the terrain, and by which tool."""
+        out: dict[SharedStore, list[tuple[int, ToolGate]]] = {}
+        for place, runner in enumerate(self.terrain.runners):
+            for gate in self.terrain.gates[runner.task_type.name]:
+                for shelf in gate.writes:
+                    out.setdefault(shelf, []).append((place, gate))
+        return out
+
+    def whole(self, source: DataSource) -> bool:
+        """Whether a source is as untrusted as the tool that gives it, rather than for one field's sake."""
+        return self.terrain.untrusted_tools.get(source.tool, True)
+
+    @cached_property
+    def handovers(self) -> tuple[Handover, ...]:
+        """Where the work of one agent reaches another's."""
+        readers: dict[SharedStore, set[tuple[str, str]]] = {}
+        out = []
+        for runner in self.terrain.runners:
+            if runner.handed:
+                name = runner.task_type.name
+                before = tuple((name, one) for one in runner.task_type.run_by)
+                after = tuple((runner.name, one) for one in runner.agents)
+                out.append(Handover(f"`delegates` of {name}", before, after, handed_down=True))
+            for gate in self.terrain.gates[runner.task_type.name]:
+                mine = {(runner.name, agent) for agent in runner.agents}
+                for shelf in gate.reads:
+                    readers.setdefault(shelf, set()).update(mine)
+        for shelf in self.terrain.shelves:
+            into = {
+                (self.terrain.runners[place].name, agent)
+                for place, _ in self.writers.get(shelf, ())
+                for agent in self.terrain.runners[place].agents
+            }
+            from_ = readers.get(shelf, set())
+            if into and from_ and (len(into | from_) > 1):
+                out.append(Handover(shelf.name, tuple(sorted(into)), tuple(sorted(from_))))
+        return tuple(out)
+
+    def _read(self, place: int) -> list[Inflow]:
+        """Give what a task type reads itself, without receipts that bring in nothing that is new."""
+        numbers = self.asked.numbers
+        direct = self.spread.direct[place]
+        read = {numbers.of(one.label) for one in direct if not one.source.receipt}
+        return [
+            one
+            for one in direct
+            if not one.source.receipt
+            or not any(numbers.join(numbers.of(one.label), other) == other for other in read)
+        ]
+
+    def _alike(self, place: int) -> list[tuple[Inflow, tuple[str, ...]]]:
+        """Give what arrives, one for each that matters: sources of one label, read by one rule, are alike."""
+        groups: dict[tuple[Label, Openness, tuple[str, ...]], list[Inflow]] = {}
+        for one in self._read(place):
+            groups.setdefault((one.label, one.openness, one.rules), []).append(one)
+        alike = [(each[0], tuple(one.source.name for one in each)) for each in groups.values()]
+        alike += [(one, (f"{one.source.name} (handed on)",)) for one in self._from_others(place)]
+        return alike
+
+    def _from_others(self, place: int) -> list[Inflow]:
+        return [one for one in self.spread.inflows[place] if not one.direct]
+
+    def _outlets(self, runner: Runner) -> list[Outlet]:
+        return [outlet for gate in self.terrain.gates[runner.task_type.name] for outlet in gate.outlets]
+
+    def _pairs(self, place: int) -> list[tuple[Inflow, Inflow, int]]:
+        """Give untrusted content with private data and the label of both, by labels: the less guarded first,
+        then the more private.
+        """
+        numbers, rank = self.asked.numbers, self.terrain.classes.rank
+        by_label = [(one, numbers.of(one.label)) for one in self.spread.inflows[place]]
+        pairs = [
+            (one, other, numbers.join(mine, its))
+            for one, mine in by_label
+            if numbers.untrusted[mine]
+            for other, its in by_label
+            if numbers.private[its]
+        ]
+        return sorted(
+            pairs,
+            key=lambda pair: (
+                max(pair[0].openness, pair[1].openness),
+                -rank(pair[1].label.data_class),
+                len(pair[0].route) + len(pair[1].route),
+            ),
+        )
+
+    def _most_open(self, place: int, outlet: Outlet, pairs: list[tuple[Inflow, Inflow, int]]) -> ReachPath:
+        best: ReachPath | None = None
+        for untrusted, private, label in pairs:
+            if best is not None and best.guard.openness <= max(untrusted.openness, private.openness):
+                break
+            guard = self._guard(place, outlet, label, (untrusted, private), pinned=True)
+            if best is None or guard.openness < best.guard.openness:
+                runner = self.terrain.runners[place]
+                best = ReachPath(PathKind.TOXIC, untrusted, runner, outlet, guard, private, ("",))
+        assert best is not None
+        return best
+
+    def _guard(
+        self, place: int, outlet: Outlet, label: int, inflows: tuple[Inflow, ...], *, pinned: bool
+    ) -> Guard:
+        """Give how open a whole path is. With `pinned`, a kept destination is no way to the outside."""
+        last = self.asked.outlet(place, outlet, label)
+        if pinned and outlet.pinned:
+            more = last.rules if last.openness is Openness.REFUSED else ()
+            return Guard(Openness.REFUSED, (GRANT, *more))
+        openness = max(last.openness, *(one.openness for one in inflows))
+        if openness is Openness.OPEN:
+            return last
+        each = [(one.openness, one.rules) for one in inflows] + [(last.openness, last.rules)]
+        rules = [rule for one, rules in each if one is openness for rule in rules]
+        return Guard(openness, tuple(dict.fromkeys(rules)))
+
+    def private(self, label: Label) -> bool:
+        """Whether data with this label is for some people only."""
+        return is_private(label, self.terrain.classes)
+
+    def _kept_from(self, outlet: Outlet, label: Label) -> bool:
+        """Whether an outlet's audience may not learn data with this label."""
+        cleared = self.terrain.classes.cleared(outlet.tool.audience, label.data_class)
+        return not cleared or ("secret" in label.categories and outlet.tool.audience.name != "self")

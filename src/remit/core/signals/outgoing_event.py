@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What remit tells others of what stands in its log: the same event of the log gives the same notice, always.
+
+A task is a session, in which an agent (an application) acts, maybe for a person (a user). Reasons that people
+wrote stay here: a notice says what kind of cause it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.canonical import digest
+from remit.core.endings.closure import Cause
+from remit.core.evidence.event import EventKind
+from remit.core.signals.security_event_token import Subject, SubjectId
+from remit.core.signals.signal import SignalKind
+
+Json = Any
+
+#: The events of the log that anybody is told of.
+TOLD_KINDS: Final = (EventKind.TASK_ENDED, EventKind.AGENT_CHANGED, EventKind.PERSON_CHANGED)
+
+#: What somebody who is notified hears of, unless the configuration says otherwise.
+USUAL_KINDS: Final = (
+    EventKind.LEASE_OPEN,
+    EventKind.FINDING_SEEN,
+    EventKind.FENCE_LOCKED,
+    EventKind.FENCE_UNLOCKED,
+)
+#: Of which nobody is notified: a refusal of it would make another one.
+NEVER_TOLD: Final = frozenset({EventKind.SIGNAL_UNTOLD})
+
+_OF_STATE: Final[Mapping[str, SignalKind]] = {
+    "suspended": SignalKind.ACCOUNT_DISABLED,
+    "active": SignalKind.ACCOUNT_ENABLED,
+    "retired": SignalKind.ACCOUNT_PURGED,
+}
+_OF_BINDING: Final[Mapping[str, str]] = {"bound": "create", "unbound": "revoke"}
+_OF_PERSON: Final[Mapping[str, SignalKind]] = {
+    "deactivated": SignalKind.ACCOUNT_DISABLED,
+    "activated": SignalKind.ACCOUNT_ENABLED,
+    "signed-out": SignalKind.SESSIONS_REVOKED,
+}
+#: Who was behind a cause, in the words of CAEP (`initiating_entity`); a policy of remit unless named here.
+_ENTITIES: Final[Mapping[str, str]] = {
+    Cause.ASKED: "admin",
+    Cause.AGENT_STATE: "admin",
+    Cause.BINDING: "admin",
+    Cause.COMPLETED: "user",
+    Cause.DELEGATION: "user",
+    Cause.SIGNAL: "system",
+    Cause.UPSTREAM_COMPROMISED: "system",
+}
+#: What every kind of notice is.
+NOTICES: Final = (
+    SignalKind.SESSION_REVOKED,
+    SignalKind.CREDENTIAL_CHANGE,
+    SignalKind.ACCOUNT_DISABLED,
+    SignalKind.ACCOUNT_ENABLED,
+    SignalKind.ACCOUNT_PURGED,
+    SignalKind.SESSIONS_REVOKED,
+)
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to tell: what happened, when, and to whom. `agent`, `person` and `session` are names here."""
+
+    kind: SignalKind
+    at: datetime
+    agent: str = ""
+    person: str = ""
+    session: str = ""
+    payload: dict[str, Json] = {}
+
+    def subject(self, issuer: str, *, people: bool) -> SubjectId:
+        """Give whom it is about, as others are told: with `people` also for whom the agent acts."""
+        parts: dict[str, tuple[Subject, ...]] = {}
+        if self.session:
+            parts["session"] = (Subject("opaque", (self.session,)),)
+        if self.agent:
+            parts["application"] = (Subject("iss_sub", (issuer, self.agent)),)
+        if self.person and people:
+            parts["user"] = (Subject("iss_sub", (issuer, self.person)),)
+        return SubjectId({"": next(iter(parts.values()))}) if len(parts) == 1 else SubjectId(parts)
+
+
+def notice_of(record: Mapping[str, Json], at: datetime, *, person: str = "") -> Notice | None:
+    """Give what an event of the log is told as; `None` where nobody is told. `person` is whom a task is for,
+    or who was changed: the record does not say it in clear.
+    """
+    facts: Mapping[str, Json] = record.get("facts", {})
+    agent = str(record.get("agent", ""))
+    stamp: dict[str, Json] = {"event_timestamp": int(at.timestamp())}
+    match record.get("kind"):
+        case EventKind.TASK_ENDED.value:
+            cause = str(facts.get("cause", Cause.ASKED.value))
+            stamp["initiating_entity"] = _ENTITIES.get(cause, "policy")
+            stamp["reason_admin"] = {"en": cause}
+            return Notice(
+                kind=SignalKind.SESSION_REVOKED,
+                at=at,
+                agent=agent,
+                person=person,
+                session=str(record.get("task", "")),
+                payload=stamp,
+            )
+        case EventKind.AGENT_CHANGED.value:
+            change = facts.get("change")
+            if change == "state" and (kind := _OF_STATE.get(str(facts.get("state")))):
+                return Notice(kind=kind, at=at, agent=agent, payload=stamp)
+            if isinstance(change, str) and change in _OF_BINDING:
+                told = {"credential_type": "app", "change_type": _OF_BINDING[change]}
+                return Notice(kind=SignalKind.CREDENTIAL_CHANGE, at=at, agent=agent, payload=stamp | told)
+        case EventKind.PERSON_CHANGED.value:
+            kind = _OF_PERSON.get(str(facts.get("change")))
+            if kind is not None and person:
+                return Notice(kind=kind, at=at, person=person, payload=stamp)
+    return None
+
+
+def notice_id(origin: str, stream: str, index: int) -> str:
+    """Give the id of what a stream is told of event `index`: the same whenever it is told again."""
+    return digest({"log": origin, "stream": stream, "index": index})[7:39]
+
+
+def claims_of(notice: Notice, *, issuer: str, audience: str, token_id: str, people: bool) -> dict[str, Json]:
+    """Give the claims of the security event token (RFC 8417 section 2.2, SSF 1.0 section 4)."""
+    return {
+        "iss": issuer,
+        "aud": audience,
+        "iat": int(notice.at.timestamp()),
+        "jti": token_id,
+        "sub_id": notice.subject(issuer, people=people).wire(),
+        "events": {notice.kind.uri: notice.payload},
+    }

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handing a task down: the part of it that another agent gets as a task of its own.
+
+INVARIANT: whatever a child may do, each of its ancestors may. Its grants are the conjunction of theirs and of
+what was asked for; its plan lies within theirs; deadline and budgets are the least of all; its label begins
+where its parent's stands; it lies in every scope of its ancestors, under the fence epochs that these
+remember. Who acts is a chain without repetition, whose length is bounded. The intent stays the person's: what
+the handing agent asks for narrows, and is never intent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+
+from remit.core.errors import Forbidden
+from remit.core.identity.principals import Agent
+from remit.core.label import Label
+from remit.core.scope import ScopeKind, scope
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.plan import narrowed
+from remit.core.tasks.task import MAX_CHAIN, Ancestor, Budgets, HandDown, Task, TaskType
+
+#: Most grants that a child may hold: where a parent holds several of one tool, each is narrowed.
+MAX_GRANTS = 512
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """What part of a task is asked for when it is handed down; what is left out is as the parent has it.
+
+    `grants` are narrowed by the parent's; `tools` keeps those alone. `task_type` is the child's own type,
+    where it has one: its grants (in `grants`, instantiated), budgets and deadline bind too.
+    """
+
+    grants: tuple[Grant, ...] | None = None
+    tools: tuple[str, ...] | None = None
+    budgets: Budgets = Budgets()
+    deadline: datetime | None = None
+    lease_s: int = 0
+    task_type: TaskType | None = None
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """What a child is made with besides: its id, the time, its label, the fence epochs now, the bundle."""
+
+    task_id: str
+    now: datetime
+    label: Label
+    epochs: Mapping[str, int]
+    bundle: str
+
+
+def child_of(parent: Task, agent: Agent, wanted: Share, moment: Moment) -> Task:
+    """Give the child task of an active parent; raises `Forbidden` for whatever the parent could not do."""
+    check_heir(parent, agent)
+    grants, drawn_from = _grants(parent, wanted)
+    own = wanted.task_type
+    limits = [parent.deadline]
+    budgets = parent.budgets.narrow(wanted.budgets)
+    if wanted.deadline is not None:
+        limits.append(wanted.deadline)
+    if own is not None:
+        limits.append(moment.now + timedelta(seconds=own.deadline_s))
+        budgets = budgets.narrow(own.budgets)
+    deadline = min(limits)
+    if deadline <= moment.now:
+        raise Forbidden(
+            "the child's time would be over already", code="deadline", way_out="ask for a later one"
+        )
+    child = Task(
+        tenant=parent.tenant,
+        id=moment.task_id,
+        type=own.name if own else parent.type,
+        agent=agent.name,
+        owner=agent.owner,
+        on_behalf_of=parent.on_behalf_of,
+        initiative=agent.initiative,
+        environment=agent.environment,
+        intent=parent.intent,
+        grants=grants,
+        budgets=budgets,
+        label=moment.label,
+        plan=narrowed(parent.plan, wanted.tools),
+        lineage=(Ancestor(parent.id, parent.agent, parent.owner), *parent.lineage),
+        delegation=parent.delegation,
+        delegates=(*((own.delegates,) if own else ()), *(rule.below() for rule in parent.delegates)),
+        drawn_from=drawn_from,
+        coded_by=parent.coded_by,
+        opened=moment.now,
+        deadline=deadline,
+        lease_s=wanted.lease_s,
+        bundle=moment.bundle,
+    )
+    return msgspec.structs.replace(child, epochs=inherited_epochs(parent, child, moment.epochs))
+
+
+def check_heir(parent: Task, agent: Agent) -> None:
+    """Refuse an agent to whom the task, or one of its ancestors, may not be handed down."""
+    if agent.name in parent.actors:
+        raise Forbidden(
+            f"`{agent.name}` acts in this chain already, and a chain does not come back to an agent",
+            code="delegation-cycle",
+            way_out="hand the task to another agent",
+        )
+    if len(parent.actors) >= MAX_CHAIN:
+        raise Forbidden(
+            f"a chain has at most {MAX_CHAIN} agents", code="delegation-depth", way_out="delegate less deeply"
+        )
+    if not parent.delegates or not all(_allows(rule, agent) for rule in parent.delegates):
+        deep = parent.delegates and all(rule.names(agent) for rule in parent.delegates)
+        raise Forbidden(
+            f"task `{parent.id}` may not be handed down to `{agent.name}`{' any deeper' if deep else ''}",
+            code="delegation-depth" if deep else "delegate",
+            way_out=f"let `delegates` of task type `{parent.type}` allow it",
+        )
+
+
+def _allows(rule: HandDown, agent: Agent) -> bool:
+    return rule.max_depth >= 1 and rule.names(agent)
+
+
+def _grants(parent: Task, wanted: Share) -> tuple[tuple[Grant, ...], dict[str, tuple[str, ...]]]:
+    """Give the child's grants, and which of the parent's each is drawn from."""
+    drawn: dict[Grant, tuple[str, ...]] = {}
+    for held in _kept(parent.grants, wanted.tools):
+        for grant in _narrowed(held, wanted.grants):
+            accounts = (account_of(parent, held), *parent.drawn_from.get(held.digest, ()))
+            drawn[grant] = tuple(dict.fromkeys((*drawn.get(grant, ()), *accounts)))
+    asked = {grant.tool for grant in wanted.grants or ()} if wanted.task_type is None else set()
+    missing = sorted((asked | set(wanted.tools or ())) - {grant.tool for grant in drawn})
+    if missing or not drawn:
+        what = f"`{missing[0][:80]}`" if missing else "anything of what was asked for"
+        names = ", ".join(sorted({grant.tool for grant in parent.grants})) or "nothing"
+        raise Forbidden(
+            f"the parent does not hold {what}",
+            code="tool-not-granted",
+            way_out=f"ask for what it holds: {names}",
+        )
+    if len(drawn) > MAX_GRANTS:
+        raise Forbidden(
+            f"a child holds at most {MAX_GRANTS} grants", code="too-many-grants", way_out="ask for fewer"
+        )
+    return tuple(drawn), {grant.digest: accounts for grant, accounts in drawn.items()}
+
+
+def _kept(held: Iterable[Grant], tools: tuple[str, ...] | None) -> list[Grant]:
+    return [grant for grant in held if tools is None or grant.tool in tools]
+
+
+def _narrowed(held: Grant, wanted: tuple[Grant, ...] | None) -> list[Grant]:
+    if wanted is None:
+        return [held]
+    return [held.attenuate(want).simplified() for want in wanted if want.tool == held.tool]
+
+
+def account_of(task: Task, grant: Grant) -> str:
+    """Name the account of a grant's ceilings within its task."""
+    return f"{task.id}#{task.counted_as.get(grant.digest, grant.digest)[7:23]}"
+
+
+def inherited_epochs(parent: Task, child: Task, current: Mapping[str, int]) -> dict[str, int]:
+    """Give the epochs that a child remembers: its parent's, and the present ones of what is its own alone.
+
+    INVARIANT: a scope that was ended since the parent was opened stays ended for the child, tools and
+    upstreams included; only the child's own agent and owner begin anew.
+    """
+    own = {scope(ScopeKind.AGENT, child.agent), scope(ScopeKind.OWNER, child.owner)} - set(parent.scopes)
+    epochs = {name: epoch for name, epoch in parent.epochs.items() if name not in own}
+    return epochs | {name: current[name] for name in own if current.get(name)}

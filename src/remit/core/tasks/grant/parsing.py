@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading what people write of grants, with faults that name the key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import msgspec
+import re2
+
+from remit.core.errors import ConfigInvalid
+from remit.core.tools.constraint import shown
+
+Json = Any
+
+_TOOL: Final = re2.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}/[A-Za-z0-9_.:/-]{1,256}")
+_T = TypeVar("_T")
+
+
+def check_tool(tool: str) -> None:
+    """Make sure that it is `upstream/tool`; raises `ConfigInvalid`."""
+    if _TOOL.fullmatch(tool) is None:
+        raise ConfigInvalid(
+            f"`{shown(tool)}` names no tool", key="tool", way_out="write `upstream/tool`; no wildcards"
+        )
+
+
+def convert_written(written: Json, kind: type[_T]) -> _T:
+    """Convert plain values to a struct; what does not fit raises `ConfigInvalid`."""
+    try:
+        return msgspec.convert(written, kind)
+    except msgspec.ValidationError as fault:
+        keys = ", ".join(field.name for field in msgspec.structs.fields(kind))  # type: ignore[arg-type]
+        raise ConfigInvalid(_lowered(fault), way_out=f"its keys: {keys}") from None
+
+
+def _lowered(fault: msgspec.ValidationError) -> str:
+    words = str(fault)
+    return words[:1].lower() + words[1:]
+
+
+def keyed(read: Callable[[], _T], key: str) -> _T:
+    """Read something of which a fault names the key."""
+    try:
+        return read()
+    except ConfigInvalid as fault:
+        if fault.key == key or fault.key.startswith((f"{key}.", f"{key}[")):
+            raise
+        at = f"{key}.{fault.key}" if fault.key else key
+        raise ConfigInvalid(_bare(fault), key=at, way_out=fault.way_out) from None
+
+
+def _bare(fault: ConfigInvalid) -> str:
+    return fault.message.removeprefix(f"`{fault.key}`: ")

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Grants as task types write them, with placeholders for the task's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from remit.core.errors import ConfigInvalid
+from remit.core.tasks.grant.conjunction import Grant
+from remit.core.tasks.grant.layer import Ceilings
+from remit.core.tasks.grant.parsing import check_tool, convert_written, keyed
+from remit.core.tools.constraint import Parameters, fill, load, names_in, sample
+
+Json = Any
+
+
+class GrantTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A grant as a task type writes it: strings in constraints and numbers in ceilings may be `{parameter}`s.
+
+    Everything but the parameters' values is checked on construction; raises `ConfigInvalid`.
+    """
+
+    tool: str
+    arguments: dict[str, Json] = {}
+    other_arguments: bool = False
+    ceilings: dict[str, Json] = {}
+
+    def __post_init__(self) -> None:
+        check_tool(self.tool)
+        for name, spec in self.arguments.items():
+            load(keyed(partial(sample, spec), f"arguments.{name}"), f"arguments.{name}")
+        _ceilings(_closed(self.ceilings))
+
+    @classmethod
+    def load(cls, written: Json, key: str = "grant") -> GrantTemplate:
+        """Read the written form; raises `ConfigInvalid` that names the key."""
+        return keyed(lambda: convert_written(written, cls), key)
+
+    @property
+    def placeholders(self) -> frozenset[str]:
+        """The names of all parameters that it refers to."""
+        parts = [{"exact": self.ceilings}, *self.arguments.values()]
+        return frozenset(name for part in parts for name in names_in(part))
+
+    def check(self, parameters: Collection[str]) -> None:
+        """Make sure that each placeholder names a declared parameter; raises `ConfigInvalid` if not."""
+        for name in sorted(self.placeholders.difference(parameters)):
+            known = ", ".join(f"`{{{known}}}`" for known in sorted(parameters)) or "none"
+            raise ConfigInvalid(
+                f"grant of `{self.tool}` has the unknown placeholder `{{{name}}}`",
+                way_out=f"declared are: {known}",
+            )
+
+    def instantiate(self, params: Mapping[str, Json], *, paths: Collection[str] = ()) -> Grant:
+        """Give the grant for these parameters; `paths` names those that may hold several path components.
+
+        A missing parameter, and one that could mean more than its place allows, raises `ConfigInvalid`.
+        """
+        given = Parameters(params, paths)
+        arguments = {}
+        for name, spec in self.arguments.items():
+            filled = keyed(partial(fill, spec, given), f"arguments.{name}")
+            arguments[name] = load(filled, f"arguments.{name}").spec()
+        filled = keyed(lambda: fill({"exact": self.ceilings}, given)["exact"], "ceilings")
+        return Grant(self.tool, arguments, self.other_arguments, _ceilings(filled))
+
+
+def _ceilings(written: Json) -> Ceilings:
+    return keyed(lambda: convert_written(written, Ceilings), "ceilings")
+
+
+def _closed(written: dict[str, Json]) -> dict[str, Json]:
+    """Give what stands in ceilings besides placeholders."""
+    out = {
+        key: bound for key, bound in written.items() if type(bound) is dict or not names_in({"exact": bound})
+    }
+    return {key: _closed(bound) if type(bound) is dict else bound for key, bound in out.items()}

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plans: what an agent says, before it reads anything untrusted, that its work will need.
+
+A plan is a tuple of grants that name a tool, and constraints on some of its arguments; the others are free.
+It never gives anything: grants and policies count as they did. What it does is say of each call whether it
+was foreseen (`standing`, which policies read as `context.flow.plan`).
+
+INVARIANT: a plan only ever grows, so a child's plan that lay within its parent's once lies within it always.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.errors import ConfigInvalid, Forbidden, Malformed
+from remit.core.label import Audience, Label
+from remit.core.tasks.grant import Grant, Refusal
+from remit.core.tools.tool import RESERVED_OPERATIONS, Argument, Effect, Tool
+
+Json = Any
+Plan = tuple[Grant, ...]
+
+PLANNED: Final = "planned"
+UNPLANNED: Final = "unplanned"
+NO_PLAN: Final = "none"
+
+MAX_PLAN: Final = 512
+"""Entries that one plan may hold."""
+MAX_COMPARED: Final = 4096
+"""Pairs of entries of one tool that are compared when a plan is held against that of the task above."""
+
+PLAN_TOOL: Final = Tool(
+    upstream="remit",
+    name="plan",
+    effect=Effect.NONE,
+    audience=Audience("self"),
+    label=Label(),
+    arguments={"add": Argument()},
+    record="the plan of the task",
+    described=True,
+    surface={
+        "description": "Extends the plan of a task",
+        "inputSchema": {
+            "type": "object",
+            "properties": {"add": {"type": "array"}},
+            "required": ["add"],
+            "additionalProperties": False,
+        },
+    },
+)
+"""An extension of a plan, as policies and people see it. No upstream offers it, and no task is granted it."""
+
+PLAN_GRANT: Final = Grant(PLAN_TOOL.id, {"add": {"anything": {}}})
+
+
+class PlanEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A tool, as `upstream/tool`, and what the plan says of its arguments: constraints by name."""
+
+    tool: str
+    arguments: dict[str, Json] = {}
+
+
+PlanWish = str | PlanEntry
+"""An entry as agents write it; a tool's id alone leaves all its arguments free."""
+
+
+def read_plan(wished: Iterable[PlanWish], held: Collection[str]) -> Plan:
+    """Give the plan that somebody wrote; `held` are the tools that are granted.
+
+    Raises `Forbidden` for a tool that is not granted, `Malformed` for a constraint that is not understood.
+    """
+    entries: list[Grant] = []
+    for place, one in enumerate(wished):
+        entry = PlanEntry(one) if isinstance(one, str) else one
+        if entry.tool not in held:
+            names = ", ".join(sorted(held)[:20]) or "nothing"
+            raise Forbidden(
+                f"the plan names `{entry.tool[:80]}`, which the task does not grant",
+                code="plan",
+                way_out=f"it grants: {names}",
+            )
+        try:
+            entries.append(
+                Grant.load(
+                    {"tool": entry.tool, "arguments": entry.arguments, "other_arguments": True},
+                    f"plan[{place}]",
+                )
+            )
+        except ConfigInvalid as fault:
+            raise Malformed(fault.message, code="plan", way_out=fault.way_out) from None
+    return _bounded(entries)
+
+
+def standing(plan: Plan | None, tool: Tool, arguments: dict[str, Json]) -> str:
+    """Say whether a call was foreseen: `planned`, `unplanned`, or `none` where the task has no plan.
+
+    Operations that are no tools (reading a resource, getting a prompt) are foreseen in every plan that does
+    not speak of them.
+    """
+    if plan is None:
+        return NO_PLAN
+    entries = [one for one in plan if one.tool == tool.id]
+    if not entries and tool.name in RESERVED_OPERATIONS:
+        return PLANNED
+    return PLANNED if any(not one.permits(arguments) for one in entries) else UNPLANNED
+
+
+def departures(plan: Plan | None, tool: str, arguments: dict[str, Json]) -> tuple[Refusal, ...]:
+    """Say in what a call departs from what the plan says of its tool; empty where it says nothing of it."""
+    found = [one.permits(arguments) for one in plan or () if one.tool == tool]
+    return min(found, key=len, default=())
+
+
+def tools_of(plan: Plan | None) -> tuple[str, ...] | None:
+    """Give the ids of the tools that a plan names, each once; None where there is no plan."""
+    return None if plan is None else tuple(dict.fromkeys(one.tool for one in plan))
+
+
+def extended(plan: Plan | None, more: Plan) -> Plan:
+    """Give a plan with further entries; one that leaves a tool's arguments free replaces the others of it."""
+    entries = dict.fromkeys((*(plan or ()), *more))
+    free = {one.tool for one in entries if not one.arguments and not one.ancestors}
+    return _bounded([one for one in entries if one.tool not in free or not (one.arguments or one.ancestors)])
+
+
+def within(plan: Plan, bound: Plan | None) -> Plan:
+    """Give a plan's entries as far as an ancestor's plan reaches; raises `Forbidden` for what is outside."""
+    if bound is None:
+        return plan
+    entries: list[Grant] = []
+    by_tool = Counter(held.tool for held in bound)
+    if sum(by_tool[one.tool] for one in plan) > MAX_COMPARED:
+        raise Malformed(
+            "the plan and that of the task above say too much of the same tools",
+            code="plan",
+            way_out="name tools without arguments",
+        )
+    for one in plan:
+        met = [held.attenuate(one).simplified() for held in bound if held.tool == one.tool]
+        if not met:
+            raise Forbidden(
+                f"`{one.tool}` is not in the plan of the task that this one was handed down from",
+                code="plan",
+                way_out="have that task's plan extended first",
+            )
+        entries += met
+    return _bounded(list(dict.fromkeys(entries)))
+
+
+def narrowed(plan: Plan | None, tools: tuple[str, ...] | None) -> Plan | None:
+    """Give the plan of a child that gets `tools` of its parent's alone; raises `Forbidden` for what the
+    parent did not plan.
+    """
+    if tools is None:
+        return plan
+    return within(tuple(Grant(tool, {}, True) for tool in tools), plan)
+
+
+def _bounded(entries: list[Grant]) -> Plan:
+    if len(entries) > MAX_PLAN:
+        raise Malformed(
+            f"a plan has at most {MAX_PLAN} entries", code="plan", way_out="name tools without arguments"
+        )
+    return tuple(entries)

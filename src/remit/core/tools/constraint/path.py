@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Constraints on paths: `path_under` and `glob`. Both read only paths that are already in normal form.
+
+A path is in normal form when it reads the same to every program that could open it: names separated by single
+`/`, none of them empty, `.` or `..`, none beginning or ending with a blank or ending with a dot; no `/` at
+the end; no backslash, drive letter, `~` at the start, percent-encoding, control or invisible character,
+look-alike of a dot or a slash; Unicode in form NFKC. Alone, `.` names the root of relative paths and `/` that
+of absolute ones. A path that is not in normal form is refused rather than repaired, because the upstream
+would repair it in its own way.
+
+What a name leads to inside the upstream (symbolic links, mounts) is out of scope: it cannot be seen from
+here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+
+import re2
+
+from remit.core.errors import ConfigInvalid
+from remit.core.tools.constraint.base import (
+    NO,
+    UNDECIDABLE,
+    YES,
+    Constraint,
+    Json,
+    Verdict,
+    shown,
+    text,
+    type_name,
+)
+from remit.core.tools.constraint.text import compile_pattern, folded, hidden
+
+MAX_PATH: Final = 4096
+"""The longest path, in code points (PATH_MAX of Linux)."""
+MAX_GLOB: Final = 1024
+
+_ANY_NAMES: Final = "[^/]+(?:/[^/]+)*"
+_ENCODED: Final = re2.compile(r"%[0-9A-Fa-fuU]")
+# Symbols and punctuation that Unicode's confusables list (UTS 39) draws as `/`, `\` or `.` and that NFKC
+# keeps. Letters (such as U+30CE and U+4E3F) are left out: they are common in names, and no program takes them
+# for a slash.
+_LOOK_ALIKES: Final = re2.compile(
+    r"[\x{2041}\x{2044}\x{2215}\x{2571}\x{27CB}\x{29F8}\x{3033}\x{31D3}\x{2CC6}\x{1735}\x{2E4A}"
+    r"\x{2216}\x{27CD}\x{29F5}\x{29F9}\x{31D4}\x{2572}"
+    r"\x{0660}\x{06F0}\x{06D4}\x{0701}\x{0702}\x{A4F8}\x{A60E}\x{3002}\x{2027}\x{10A50}]"
+)
+
+
+def path_fault(value: str) -> str:
+    """Say in what way a path is not in normal form; empty where it is."""
+    if not value:
+        return "is empty"
+    if len(value) > MAX_PATH:
+        return f"is longer than {MAX_PATH} characters"
+    if fault := hidden(value):
+        return fault
+    if not value.isascii() and _LOOK_ALIKES.search(value) is not None:
+        return "holds a character that looks like a dot or a slash"
+    if "\\" in value:
+        return "holds a backslash"
+    if "%" in value and _ENCODED.search(value) is not None:
+        return "holds percent-encoding"
+    if value[0] == "~":
+        return "starts with `~`"
+    if value[1:2] == ":" and value[0].isalpha():
+        return "starts with a drive letter"
+    if value in (".", "/"):
+        return ""
+    for name in (value[1:] if value[0] == "/" else value).split("/"):
+        if not name:
+            return "holds an empty segment (`//` or a `/` at the end)"
+        if name[-1] == ".":
+            return (
+                "holds a `.` or `..` segment"
+                if name in (".", "..")
+                else "holds a segment that ends with a dot"
+            )
+        if name[0] == " " or name[-1] == " ":
+            return "holds a segment that begins or ends with a blank"
+    return ""
+
+
+def _why_path(value: Json, absolute: bool) -> str:
+    if type(value) is not str:
+        return f"is of type {type_name(value)}, not string"
+    if fault := path_fault(value):
+        return fault
+    if (value[0] == "/") is not absolute:
+        return "is relative, not absolute" if absolute else "is absolute, not relative"
+    return ""
+
+
+def _within(value: str, directory: str) -> bool:
+    """Whether a normal path is the directory or inside it; both relative or both absolute."""
+    if directory == ".":
+        return value[0] != "/"
+    if directory == "/":
+        return value[0] == "/"
+    return value == directory or value.startswith(directory + "/")
+
+
+def _near(value: str, directory: str) -> bool:
+    """Whether a path outside the directory may still lead to it: above it, in another case, or by an alias.
+
+    `secr~1` is how some file systems shorten a longer name.
+    """
+    return "~" in value or _within(directory, value) or _within(folded(value), folded(directory))
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PathUnder(Constraint):
+    """The value is a path in normal form, and is this directory or something inside it, at any depth.
+
+    Files whose names begin with a dot are inside like any other. Whole names count: `contracts` does not hold
+    `contracts-old`. To leave out the directory itself, use `glob: contracts/**`. A path that holds the
+    directory, or names it in another case, is undecidable, so that `not: {path_under: secrets}` refuses `.`
+    and `Secrets/key`.
+    """
+
+    directory: str
+    kind: ClassVar[str] = "path_under"
+    _inside: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        directory = text(self.directory)
+        if len(directory) > 1 and directory.endswith("/"):
+            directory = directory[:-1]
+        if fault := path_fault(directory):
+            raise ConfigInvalid(fault, way_out="write the directory in normal form, such as `contracts/2026`")
+        object.__setattr__(self, "directory", directory)
+        object.__setattr__(self, "_inside", directory if directory == "/" else directory + "/")
+
+    def judge(self, value: Json) -> Verdict:
+        """Judge by whole names from the root on."""
+        if type(value) is not str or path_fault(value):
+            return UNDECIDABLE
+        if value.startswith(self._inside) or _within(value, self.directory):
+            return YES
+        if (value[0] == "/") is not (self.directory[0] == "/"):
+            return UNDECIDABLE
+        return UNDECIDABLE if _near(value, self.directory) else NO
+
+    def why(self, value: Json) -> str:
+        """Say what keeps the value from being a path in normal form."""
+        return _why_path(value, self.directory[0] == "/")
+
+    def argument(self) -> Json:
+        """Give the directory, without `/` at its end."""
+        return self.directory
+
+    def describe(self) -> str:
+        """Name the directory."""
+        return f"be under `{shown(self._inside)}`"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Glob(Constraint):
+    r"""The value is a path in normal form that matches the pattern as a whole.
+
+    `?` is one character and `*` any number of them within one name; `**`, as a whole name, is any number of
+    names (in last place at least one). Wildcards match names that begin with a dot. `\*`, `\?`, `\[` and `\]`
+    stand for the characters themselves; there are no character classes. Matched by RE2 in linear time.
+    """
+
+    glob: str
+    kind: ClassVar[str] = "glob"
+    root: str = field(init=False)
+    """The directory that every match lies in: the names before the first wildcard."""
+    _compiled: Any = field(init=False)
+    _near: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        glob = text(self.glob)
+        if len(glob) > MAX_GLOB:
+            raise ConfigInvalid(f"is longer than {MAX_GLOB} characters", way_out="write several under `any`")
+        if glob in ("", ".", "/"):
+            raise ConfigInvalid("names no path", way_out="write a glob such as `contracts/*.md`")
+        absolute = glob[0] == "/"
+        pieces = [_translate(name) for name in glob.removeprefix("/").split("/")]
+        if fault := path_fault("/" * absolute + "/".join(literal for literal, _, _ in pieces)):
+            raise ConfigInvalid(fault, way_out="write the glob as a path in normal form")
+        fixed = next((i for i, (_, _, wild) in enumerate(pieces) if wild), len(pieces) - 1)
+        root = "/".join(literal for literal, _, _ in pieces[:fixed])
+        object.__setattr__(self, "root", "/" + root if absolute else root or ".")
+        object.__setattr__(self, "_compiled", compile_pattern(_expression(absolute, pieces)))
+        lower = [_translate(name) for name in folded(glob).removeprefix("/").split("/")]
+        object.__setattr__(self, "_near", compile_pattern("/" * absolute + _leading(lower)))
+
+    def judge(self, value: Json) -> Verdict:
+        """Judge by a match of the whole path."""
+        if type(value) is not str or path_fault(value) or (value[0] == "/") is not (self.glob[0] == "/"):
+            return UNDECIDABLE
+        if value in (".", "/"):
+            return UNDECIDABLE
+        if self._compiled.fullmatch(value.encode()) is not None:
+            return YES
+        # What a negation may not permit: a directory above a match, an alias or another case of one.
+        return UNDECIDABLE if "~" in value or self._near.fullmatch(folded(value).encode()) is not None else NO
+
+    def why(self, value: Json) -> str:
+        """Say what keeps the value from being a path in normal form."""
+        return _why_path(value, self.glob[0] == "/")
+
+    def argument(self) -> Json:
+        """Give the pattern."""
+        return self.glob
+
+    def describe(self) -> str:
+        """Quote the pattern."""
+        return f"match the path pattern `{shown(self.glob)}`"
+
+
+def escape_glob(value: str) -> str:
+    """Give a glob that matches only this text."""
+    return "".join("\\" + ch if ch in "*?[]" else ch for ch in value)
+
+
+def _translate(name: str) -> tuple[str, str, bool]:
+    """Give one name of a glob as a sample of what it matches, as RE2, and whether it has a wildcard."""
+    if name == "**":
+        return "x", _ANY_NAMES, True
+    sample: list[str] = []
+    expression: list[str] = []
+    wild = False
+    chars = iter(name)
+    for ch in chars:
+        if ch in ("*", "?"):
+            if ch == "*" and expression[-1:] == ["[^/]*"]:
+                raise ConfigInvalid(
+                    "holds `**` beside other characters", way_out="write `**` as a whole name: `a/**/b`"
+                )
+            wild = True
+            sample.append("x")
+            expression.append("[^/]*" if ch == "*" else "[^/]")
+        elif ch == "\\":
+            escaped = next(chars, "")
+            if escaped not in ("*", "?", "[", "]"):
+                raise ConfigInvalid(
+                    "holds a stray backslash", way_out="use `/` between names; escape only `*?[]`"
+                )
+            sample.append(escaped)
+            expression.append(re2.escape(escaped))
+        elif ch in "[]":
+            raise ConfigInvalid(
+                "holds a character class", way_out="write `\\[` for the character, or use `pattern`"
+            )
+        else:
+            sample.append(ch)
+            expression.append(re2.escape(ch))
+    return "".join(sample), "".join(expression), wild
+
+
+def _expression(absolute: bool, pieces: list[tuple[str, str, bool]]) -> str:
+    """Give the RE2 that matches what the glob matches."""
+    out = ["/"] if absolute else []
+    for i, (_, expression, _) in enumerate(pieces):
+        last = i == len(pieces) - 1
+        if expression == _ANY_NAMES:
+            out.append(_ANY_NAMES if last else f"(?:{_ANY_NAMES}/)?")
+        else:
+            out.append(expression if last else expression + "/")
+    return "".join(out)
+
+
+def _leading(pieces: list[tuple[str, str, bool]]) -> str:
+    """Give the RE2 that matches what the glob matches and every directory above it."""
+    (_, expression, _), *rest = pieces
+    if expression == _ANY_NAMES or not rest:
+        return expression
+    return f"{expression}(?:/{_leading(rest)})?"

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A draft of what a file in `tools/` says of one tool, from what its upstream says of it.
+
+What an upstream says is a hint: it can make a guess worse, never better. A guess is no better than what the
+tool's name suggests, and what nothing suggests stays the worst.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.tools.suggestions import vocabulary as words
+from remit.core.tools.suggestions.inference import (
+    TEXTLESS,
+    ArgumentGuess,
+    FieldGuess,
+    Guess,
+    argument,
+    fields,
+)
+from remit.core.tools.suggestions.schema import SchemaPart, parts
+from remit.core.tools.tool import (
+    COMPLETION,
+    PROMPT_GET,
+    RESERVED_OPERATIONS,
+    RESOURCE_READ,
+    RESOURCE_SUBSCRIBE,
+    Effect,
+    Tool,
+)
+
+Json = Any
+
+_EFFECTS: Final = tuple(Effect)
+#: What the operations that MCP has beside tools change.
+_OPERATIONS: Final = {
+    RESOURCE_READ: Effect.NONE,
+    PROMPT_GET: Effect.NONE,
+    COMPLETION: Effect.NONE,
+    RESOURCE_SUBSCRIBE: Effect.REVERSIBLE,
+}
+
+
+class UpstreamFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the person who asks knows of the upstream: who learns what its tools are sent, and the highest
+    class of what it holds. Left empty they stay the worst.
+    """
+
+    audience: str = ""
+    data_class: str = ""
+
+
+class ToolDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """What one tool is taken for, each with why. `resource` is a proposal alone."""
+
+    name: str
+    says: str
+    effect: Guess
+    audience: Guess
+    data_class: Guess
+    trust: Guess
+    categories: Guess | None = None
+    arguments: tuple[ArgumentGuess, ...] = ()
+    fields: tuple[FieldGuess, ...] = ()
+    resource: str = ""
+    production: Guess | None = None
+    financial: Guess | None = None
+    repeats: Guess | None = None
+
+    @property
+    def to_review(self) -> int:
+        """How many of the guesses somebody has to look at."""
+        found = [self.effect, self.audience, self.data_class, self.trust, self.categories]
+        found += [self.production, self.financial, self.repeats]
+        found += [one.role for one in self.arguments] + [one.trust for one in self.fields]
+        return sum(one.review for one in found if one is not None)
+
+
+def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
+    """Draft the description of a tool from its surface; `top_class` is the highest data class."""
+    surface = tool.surface
+    name = words.tokens(tool.name)
+    said = surface.get("description")
+    says = said if isinstance(said, str) else ""
+    hints = surface.get("annotations")
+    hints = hints if isinstance(hints, dict) else {}
+    effect = _effect(tool.name, name, says, hints)
+    offered = parts(surface.get("inputSchema"))
+    arguments = _arguments(offered, name, Effect(effect.value))
+    if tool.name in RESERVED_OPERATIONS:
+        arguments = tuple(_of_operation(part) for part in offered if not _nested(part))
+    results = parts(surface.get("outputSchema"))
+    found = tuple(fields(results))
+    changes = effect.value != Effect.NONE
+    return ToolDraft(
+        name=tool.name,
+        says=says,
+        effect=effect,
+        audience=_audience(name, arguments, changes, hints, known),
+        data_class=_data_class(known, top_class),
+        trust=Guess("untrusted", "unless nobody outside can write what it gives", review=True),
+        categories=_categories(results, name),
+        arguments=arguments,
+        fields=found,
+        resource=_resource(arguments, name),
+        production=_flag(name, words.PRODUCTION, "touches production") if changes else None,
+        financial=_financial(name, arguments) if changes else None,
+        repeats=_repeats(name, arguments, results),
+    )
+
+
+def _effect(full: str, name: tuple[str, ...], says: str, hints: dict[str, Json]) -> Guess:
+    if full in RESERVED_OPERATIONS:
+        return Guess(_OPERATIONS[full].value, "an operation of MCP")
+    guess = _by_name(name)
+    first = words.single(next(iter(words.tokens(says)), ""))
+    spoken = _by_name((first,)) if first else None
+    if guess is None:
+        why = "its name says nothing"
+        if hints.get("readOnlyHint") is True:
+            why = "only the server says that it changes nothing (`readOnlyHint`); if so, `none`"
+        elif hints.get("destructiveHint") is False:
+            why = "only the server says that it destroys nothing (`destructiveHint`); if so, `reversible`"
+        return Guess(Effect.IRREVERSIBLE.value, why, review=True)
+    if spoken is not None and _worse(spoken.value, guess.value):
+        why = f"its name says less, but its description begins with `{first}`"
+        guess = Guess(spoken.value, why, review=True)
+    if guess.value == Effect.NONE and hints.get("readOnlyHint") is False:
+        why = f"{guess.why}, but the server says that it changes something (`readOnlyHint`)"
+        kept = hints.get("destructiveHint") is False
+        guess = Guess((Effect.REVERSIBLE if kept else Effect.IRREVERSIBLE).value, why, review=True)
+    if guess.value == Effect.REVERSIBLE and hints.get("destructiveHint") is True:
+        why = f"{guess.why}, but the server says that it destroys (`destructiveHint`)"
+        guess = Guess(Effect.IRREVERSIBLE.value, why, review=True)
+    if guess.value != Effect.NONE and hints.get("readOnlyHint") is True:
+        return Guess(guess.value, f"{guess.why}; the server says that it changes nothing", review=True)
+    return guess
+
+
+def _of_operation(part: SchemaPart) -> ArgumentGuess:
+    """An argument of an operation that MCP has beside tools: what is read, or what is said of it."""
+    selects = part.name in ("uri", "name")
+    role = Guess("selector" if selects else "content", "an operation of MCP")
+    return ArgumentGuess(path=part.path, role=role)
+
+
+def _by_name(name: tuple[str, ...]) -> Guess | None:
+    """Give the effect that a name suggests: that of its worst verb. Nouns that are verbs, too, count as verbs
+    where no verb reads (`post_status`, but not `list_posts`).
+    """
+    reads = words.known(name, words.READS)
+    worst = next(
+        (w for w in name if w in words.CANNOT_BE_UNDONE and (not reads or w in words.VERBS_ONLY)), ""
+    )
+    change = next((w for w in name if w in words.CHANGES and (not reads or w in words.VERBS_ONLY)), "")
+    if worst:
+        return Guess(Effect.IRREVERSIBLE.value, f"its name says `{worst}`")
+    if change:
+        return Guess(Effect.REVERSIBLE.value, f"its name says `{change}`; can it be undone?", review=True)
+    if reads or (reads := words.known(name, words.READ_NOUNS)):
+        return Guess(Effect.NONE.value, f"its name says `{reads}`")
+    return None
+
+
+def _worse(one: str, other: str) -> bool:
+    return _EFFECTS.index(Effect(one)) > _EFFECTS.index(Effect(other))
+
+
+def _arguments(found: list[SchemaPart], tool: tuple[str, ...], effect: Effect) -> tuple[ArgumentGuess, ...]:
+    """Give the arguments, and those parts of them that are more than content."""
+    out: list[ArgumentGuess] = []
+    for part in found:
+        one = argument(part, tool, effect)
+        if not part.leaf:
+            if _nested(part):
+                continue
+            one = ArgumentGuess(path=part.path, role=Guess("content", "what is left beside the parts below"))
+        if _nested(part) and one.role.value == "content" and not one.secret:
+            continue
+        out.append(one)
+    return tuple(out)
+
+
+def _nested(part: SchemaPart) -> bool:
+    return part.path != part.name
+
+
+def _top(one: ArgumentGuess) -> bool:
+    return not set(".[]{}") & set(one.path)
+
+
+def _audience(
+    name: tuple[str, ...],
+    arguments: tuple[ArgumentGuess, ...],
+    changes: bool,
+    hints: dict[str, Json],
+    known: UpstreamFacts,
+) -> Guess:
+    outward = next((one for one in arguments if one.outward), None)
+    if outward is not None:
+        why = f"`{outward.path}` may lead outside"
+        return Guess("external", why, review=False)
+    if word := words.known(name, words.OUTWARD):
+        return Guess("external", f"its name says `{word}`")
+    if hints.get("openWorldHint") is True:
+        return Guess("external", "the server says that it reaches others (`openWorldHint`)")
+    if not known.audience:
+        why = "who learns what is sent to it?"
+        if hints.get("openWorldHint") is False:
+            why += " The server says that it reaches nobody else (`openWorldHint`)"
+        return Guess("external", why, review=True)
+    if changes and known.audience == "self":
+        return Guess("internal", "what it changes may be read by others; if not, `self`", review=True)
+    return Guess(known.audience, "as you said of this upstream")
+
+
+def _data_class(known: UpstreamFacts, top_class: str) -> Guess:
+    if known.data_class:
+        return Guess(known.data_class, "as you said of this upstream")
+    return Guess(top_class, "which class is what it gives?", review=True)
+
+
+def _categories(results: list[SchemaPart], name: tuple[str, ...]) -> Guess | None:
+    for part in results:
+        if word := words.known(words.tokens(part.name), words.IDENTIFYING):
+            return Guess("pii", f"its results have `{word}`")
+    word = words.known(name, words.IDENTIFYING | frozenset({"contact", "customer", "patient", "employee"}))
+    return Guess("pii", f"its name says `{word}`") if word else None
+
+
+def _resource(arguments: tuple[ArgumentGuess, ...], tool: tuple[str, ...]) -> str:
+    """Give the template of the resource, where one argument alone says which it is."""
+    chosen = [one for one in arguments if one.role.value == "selector" and one.single and _top(one)]
+    if len(chosen) != 1:
+        return ""
+    (one,) = chosen
+    noun = one.word
+    if noun in words.NAMELESS:
+        nouns = [w for w in tool if not words.known((w,), words.READS | words.READ_NOUNS | words.CHANGES)]
+        noun = words.single(nouns[-1]) if nouns else "record"
+    return f"{words.NOUNS.get(noun, noun)}/{{{one.path}}}"
+
+
+def _flag(name: tuple[str, ...], meaning: frozenset[str], what: str) -> Guess | None:
+    word = words.known(name, meaning)
+    return Guess("true", f"its name says `{word}`, which {what}", review=True) if word else None
+
+
+def _financial(name: tuple[str, ...], arguments: tuple[ArgumentGuess, ...]) -> Guess | None:
+    if found := _flag(name, words.MOVES_MONEY | frozenset({"money"}), "moves money"):
+        return found
+    money = next((one for one in arguments if one.role.value == "amount" and one.word in words.MONEY), None)
+    return Guess("true", f"it takes `{money.path}`: does it move money?", review=True) if money else None
+
+
+def _repeats(
+    name: tuple[str, ...], arguments: tuple[ArgumentGuess, ...], results: list[SchemaPart]
+) -> Guess | None:
+    if word := words.known(name, words.REPEATS):
+        return Guess("true", f"its name says `{word}`")
+    said = [part for part in results if part.leaf and not (part.types and part.types <= TEXTLESS)]
+    if not arguments or (results and not said):
+        return None
+    return Guess("true", "its results may hold what it was given; if they never do, remove this", review=True)

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the names in a tool's schemas suggest of its arguments and of the fields of its results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.label import Trust
+from remit.core.tools.suggestions import vocabulary as words
+from remit.core.tools.suggestions.schema import SchemaPart
+from remit.core.tools.tool import ArgumentRole, Effect
+
+Json = Any
+
+_SERVER_FORMATS: Final = frozenset({"uuid", "date-time"})
+TEXTLESS: Final = frozenset({"integer", "number", "boolean", "null"})
+
+
+class Guess(msgspec.Struct, frozen=True):
+    """A value, why it was chosen, and whether somebody has to look at it before it counts."""
+
+    value: str
+    why: str
+    review: bool = False
+
+
+class ArgumentGuess(msgspec.Struct, frozen=True, kw_only=True):
+    """What one argument, or a part of one, is taken for. `word` is the word of its name that says so."""
+
+    path: str
+    role: Guess
+    word: str = ""
+    secret: bool = False
+    personal: bool = False
+    hands_over: bool = False
+    single: bool = False
+    outward: bool = False
+    mail: bool = False
+    many: bool = False
+
+
+class FieldGuess(msgspec.Struct, frozen=True, kw_only=True):
+    """What a field of the results, by its name, is taken for."""
+
+    name: str
+    trust: Guess
+
+
+def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> ArgumentGuess:
+    """Say what an argument of a tool with these words in its name, and this effect, is taken for."""
+    name = words.tokens(part.name)
+    said = words.tokens(part.says)
+    changes = effect is not Effect.NONE
+    if part.types and part.types <= TEXTLESS - {"integer", "number"}:
+        return _plain(part, Guess("content", "a switch"))
+    if word := _secret(name, said):
+        role = Guess(
+            "content", f"`{word}` is a secret by nature; is it the person who gives it?", review=True
+        )
+        return ArgumentGuess(path=part.path, role=role, word=word, secret=True)
+    if word := words.known(name, words.CODE) or ("query" if _queries(name, said, tool) else ""):
+        return _plain(part, Guess("code", f"`{word}` is run"), word)
+    if _numbers(part) and (word := words.known(name, words.AMOUNTS)):
+        return _plain(part, Guess("amount", f"`{word}` says how much"), word)
+    if changes and not part.about.get("format") and words.single(next(reversed(name), "")) in words.PROSE:
+        return _plain(part, Guess("content", f"`{name[-1]}`: words"))
+    # The last word counts: a `to_account` is an account, an `account_id` is an id.
+    address = words.known(tuple(reversed(name)), words.ADDRESS)
+    if not address and part.about.get("format") in ("uri", "email", "hostname", "idn-email", "iri"):
+        address = "uri" if part.about["format"] in ("uri", "iri") else "email"
+    if address and not _numbers(part):
+        return _reached(part, address, tool, changes)
+    if word := words.known(tuple(reversed(name)), words.PARTY):
+        return _reached(part, word, tool, changes)
+    if isinstance(part.about.get("enum"), list) or "const" in part.about:
+        return _plain(part, Guess("content", "a choice from a list"))
+    if word := words.known(tuple(reversed(name)), words.SELECTS):
+        return _selected(part, word, name, tool, changes)
+    if said and (word := words.known(said[:8], words.ADDRESS & words.OUTWARD_ADDRESS - {"to"})):
+        return _reached(part, word, tool, changes)
+    if word := words.known(name, words.SCHEDULE):
+        return _plain(part, Guess("content", f"`{word}` says when or how"))
+    open_ = not _numbers(part) and (changes or bool(words.known(tool, words.PERSONAL)))
+    return _plain(part, Guess("content", "its name says nothing", review=open_))
+
+
+def field(part: SchemaPart) -> FieldGuess | None:
+    """Say what a field of the results is taken for; nothing where its name and form say nothing."""
+    if not part.leaf:
+        return None
+    name = words.tokens(part.name)
+    if word := words.known(name, words.PROSE):
+        why = f"`{word}`: words, which anybody may have written"
+        return FieldGuess(name=part.name, trust=Guess(Trust.UNTRUSTED.value, why))
+    word = words.known(tuple(reversed(name)), words.SET_BY_SERVER)
+    if word and (part.about.get("format") in _SERVER_FORMATS or (part.types <= TEXTLESS and part.types)):
+        why = f"`{word}`: no words, and usually set by the server itself; is it so?"
+        return FieldGuess(name=part.name, trust=Guess(Trust.TRUSTED.value, why, review=True))
+    return None
+
+
+def fields(found: Sequence[SchemaPart]) -> list[FieldGuess]:
+    """Give what is known of fields by their names: of several of one name the worse, or none."""
+    by_name: dict[str, FieldGuess | None] = {}
+    for part in found:
+        if not part.leaf:
+            continue
+        guess = field(part)
+        if part.name in by_name:
+            known = by_name[part.name]
+            worse = guess if known is None or guess is None or guess.trust.value == "untrusted" else known
+            by_name[part.name] = None if known is None or guess is None else worse
+        else:
+            by_name[part.name] = guess
+    return [guess for guess in by_name.values() if guess is not None]
+
+
+def _plain(part: SchemaPart, role: Guess, word: str = "") -> ArgumentGuess:
+    return ArgumentGuess(path=part.path, role=role, word=word)
+
+
+def _reached(part: SchemaPart, word: str, tool: tuple[str, ...], changes: bool) -> ArgumentGuess:
+    """An address or a party: where it goes, or, where nothing is changed, whom a lookup is about."""
+    one = words.single(word)
+    address = one in words.ADDRESS or word in words.ADDRESS
+    if changes and not address and name_of(part)[-1] == "id" and not words.known(tool, words.DIRECTS):
+        personal = one in words.PERSONAL or word in words.PERSONAL
+        role = Guess(ArgumentRole.SELECTOR.value, f"`{word}` says which; or where it goes?", review=True)
+        return ArgumentGuess(path=part.path, role=role, word=one, personal=personal, single=True)
+    if changes or address:
+        unsure = not address
+        why = f"`{word}` says where it goes" + ("; or is it only looked up?" if unsure else "")
+        return ArgumentGuess(
+            path=part.path,
+            role=Guess(ArgumentRole.DESTINATION.value, why, review=unsure),
+            word=one,
+            single=True,
+            outward=one in words.OUTWARD_ADDRESS or word in words.OUTWARD_ADDRESS,
+            mail=_mail(part, one, tool),
+            many="array" in part.types,
+        )
+    personal = one in words.PERSONAL or word in words.PERSONAL
+    why = f"`{word}` says what is looked up"
+    role = Guess(ArgumentRole.SELECTOR.value, why, review=personal)
+    return ArgumentGuess(path=part.path, role=role, word=one, personal=personal, single=True)
+
+
+def _selected(
+    part: SchemaPart, word: str, name: tuple[str, ...], tool: tuple[str, ...], changes: bool
+) -> ArgumentGuess:
+    """A selector: which record, whose, and whether what lies there leaves with the call."""
+    about = name if len(name) > 1 else (*name, *tool)
+    one = words.single(word)
+    single = one not in words.LOOSE and word not in words.LOOSE and not words.known(name, words.LOOSE)
+    stored = changes and words.known(tool, words.HANDS_OVER) and words.known(about, words.STORED)
+    personal = bool(single and words.known(about, words.PERSONAL))
+    why = f"`{word}` says which"
+    if stored:
+        why += (
+            f"; what is stored there goes along with a tool that says `{words.known(tool, words.HANDS_OVER)}`"
+        )
+    if personal:
+        why += f"; `{words.known(about, words.PERSONAL)}`: somebody's record"
+    role = Guess(ArgumentRole.SELECTOR.value, why, review=bool(stored or personal))
+    noun = next((w for w in name if w not in ("id", "key", "uuid", "number", "no")), one)
+    return ArgumentGuess(
+        path=part.path,
+        role=role,
+        word=words.single(noun),
+        personal=personal,
+        hands_over=bool(stored),
+        single=single,
+    )
+
+
+def _secret(name: tuple[str, ...], said: tuple[str, ...]) -> str:
+    if word := words.known(name, words.SECRETS):
+        return word
+    pairs = set(pairwise(name))
+    if pairs & {
+        ("api", "key"),
+        ("access", "key"),
+        ("private", "key"),
+        ("access", "token"),
+        ("auth", "token"),
+    }:
+        return "_".join(name)
+    if "code" in name and {"verification", "auth", "one", "time", "security", "confirmation"} & {
+        *name,
+        *said,
+    }:
+        return "code"
+    return ""
+
+
+def _queries(name: tuple[str, ...], said: tuple[str, ...], tool: tuple[str, ...]) -> bool:
+    """Whether a `query` is one of a language rather than words to look for."""
+    about = words.known(said, words.QUERIES - {"run", "execute", "exec"}) or words.known(tool, words.QUERIES)
+    return "query" in name and bool(about)
+
+
+def _mail(part: SchemaPart, word: str, tool: tuple[str, ...]) -> bool:
+    mails = {"email", "mail"} & {*name_of(part), *tool} or part.about.get("format") == "email"
+    return word in words.MAIL and bool(mails or {"event", "calendar", "meeting"} & set(tool))
+
+
+def name_of(part: SchemaPart) -> tuple[str, ...]:
+    """Give the words of a part's name, at least an empty one."""
+    return words.tokens(part.name) or ("",)
+
+
+def _numbers(part: SchemaPart) -> bool:
+    return bool(part.types) and part.types <= {"integer", "number", "null", "array"}

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drafts as a file for `tools/`, with why beside each guess. Names of others are quoted, never pasted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from remit.core.tools.suggestions.draft import ToolDraft
+from remit.core.tools.suggestions.inference import ArgumentGuess, Guess
+
+REVIEW: Final = "review"
+MAX_SAID: Final = 160
+_BARE: Final = re.compile(r"[a-z][a-z0-9_-]*")
+_TAKEN: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+
+
+def tools_text(upstream: str, drafts: Sequence[ToolDraft]) -> str:
+    """Give the text of a file that describes these tools of an upstream; needs at least one."""
+    return "\n".join((*_head(upstream, drafts), *_tools(drafts))) + "\n"
+
+
+def _head(upstream: str, drafts: Sequence[ToolDraft]) -> Iterator[str]:
+    count = sum(draft.to_review for draft in drafts)
+    yield "# SPDX-License-Identifier: Apache-2.0"
+    yield f"# Drafted by `remit tool suggest {upstream}` from what the upstream says of its tools."
+    yield f"# {count} guesses are marked `# {REVIEW}`: look at each, and remove the mark."
+    yield "# Until then it says the worst, or what a name suggests; a server's own hints make nothing better."
+    yield "# audience: who learns what is sent to it. `self`: nobody but the caller; `internal`: colleagues;"
+    yield "#   `group:NAME`: some of them; `external`: anybody else, also the company that runs the service."
+    yield "# class, trust: what its results carry; `untrusted` where somebody outside can write any of it."
+    yield "# How to describe tools: docs/howto/describe-tools.md"
+    yield f"upstream: {quoted(upstream)}"
+    yield "tools:"
+
+
+def _tools(drafts: Sequence[ToolDraft]) -> Iterator[str]:
+    for draft in drafts:
+        yield f"  {quoted(draft.name)}:"
+        if said := spoken(draft.says):
+            yield f"    # It says of itself: {said}"
+        yield _line("effect", draft.effect)
+        yield _line("audience", draft.audience)
+        if draft.production:
+            yield _line("production", draft.production, "true")
+        if draft.financial:
+            yield _line("financial", draft.financial, "true")
+        yield "    labels:"
+        yield "  " + _line("class", draft.data_class)
+        if draft.categories:
+            yield "  " + _line("categories", draft.categories, f"[{draft.categories.value}]")
+        yield "  " + _line("trust", draft.trust)
+        if draft.fields:
+            yield "    fields:"
+            for field in draft.fields:
+                value = f"{{trust: {field.trust.value}}}"
+                yield "  " + _line(quoted(field.name), field.trust, value)
+        if draft.arguments:
+            yield "    arguments:"
+            for one in draft.arguments:
+                yield "  " + _line(quoted(one.path), one.role, _argument(one))
+        yield from _templates(draft)
+        yield from _variant(draft)
+
+
+def _templates(draft: ToolDraft) -> Iterator[str]:
+    if draft.repeats:
+        yield _line("repeats", draft.repeats, "true")
+    if draft.resource:
+        # A wrong name would lose the label of what is stored; none means everything in the upstream.
+        why = "if all tools name it alike; until then, everything in the upstream"
+        yield f"    # resource: {quoted(draft.resource, force=True)}  # {REVIEW}: {why}"
+
+
+def _variant(draft: ToolDraft) -> Iterator[str]:
+    """Give, as a comment, how to say that mail within the house is less."""
+    leads = [one for one in draft.arguments if one.outward]
+    if draft.effect.value == "none" or not leads or not all(one.mail for one in leads):
+        return
+    if any(set(".[]") & set(one.path) for one in leads):
+        return
+    yield f"    # when:  # {REVIEW}: less, where it goes to colleagues alone"
+    yield "    #   - arguments:"
+    for number, one in enumerate(leads):
+        rule = "{email_domain: [example.com]}"
+        rule = f"{{each: {rule}}}" if one.many else rule
+        rule = f"{{optional: {rule}}}" if number else rule
+        yield f"    #       {quoted(one.path)}: {rule}"
+    yield "    #     audience: internal"
+
+
+def _argument(one: ArgumentGuess) -> str:
+    said = [f"role: {one.role.value}"]
+    said += [f"{word}: true" for word in ("secret", "personal", "hands_over") if getattr(one, word)]
+    return f"{{{', '.join(said)}}}"
+
+
+def _line(key: str, guess: Guess, value: str = "") -> str:
+    why = f"{REVIEW}: {guess.why}" if guess.review else guess.why
+    return f"    {key}: {value or quoted(guess.value)}  # {clean(why)}"
+
+
+def quoted(text: str, *, force: bool = False) -> str:
+    """Give a text as YAML that reads as this text and nothing else."""
+    if not force and _BARE.fullmatch(text) and text not in _TAKEN:
+        return text
+    out = []
+    for letter in text:
+        if letter in '"\\':
+            out.append("\\" + letter)
+        elif letter.isprintable():
+            out.append(letter)
+        else:
+            out.append(f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else f"\\U{ord(letter):08x}")
+    return f'"{"".join(out)}"'
+
+
+def clean(text: str) -> str:
+    """Give a text on one line, without what is not seen or makes text read other than it looks."""
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+
+
+def spoken(text: str) -> str:
+    """Give the beginning of what an upstream says, as a comment may hold it."""
+    short = clean(text[: 4 * MAX_SAID])
+    return short if len(short) <= MAX_SAID else short[: MAX_SAID - 3] + "..."

@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tools: one callable operation of an upstream, and what it does to the world.
+
+MCP has more than tools. Reading a resource, getting a prompt, completing an argument and subscribing are
+operations too; each is a tool with a reserved name (`resources:read`, `prompts:get`, `completion:complete`,
+`resources:subscribe`), so that one set of rules covers all of them.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import re
+from typing import Any
+
+import msgspec
+
+from remit.core.canonical import digest
+from remit.core.label import Audience, Classes, Label, Trust, worst
+from remit.core.tools.constraint import Constraint, Verdict
+from remit.core.tools.json_path import EACH, path_of, take
+
+Json = Any
+
+RESOURCE_READ = "resources:read"
+RESOURCE_SUBSCRIBE = "resources:subscribe"
+PROMPT_GET = "prompts:get"
+COMPLETION = "completion:complete"
+RESERVED_OPERATIONS = (RESOURCE_READ, RESOURCE_SUBSCRIBE, PROMPT_GET, COMPLETION)
+
+INPUT = "mcp:input"
+"""The argument that holds what a call carries beside its arguments: the answers of person, model or client to
+what the upstream asked (`responses`), and the upstream's own state of that (`state`). MCP 2026-07-28:
+`inputResponses` and `requestState`. It is decided like every argument; no tool can have one of this name."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9_./-]{1,128}")
+
+
+class Effect(enum.StrEnum):
+    """What a call changes."""
+
+    NONE = "none"
+    REVERSIBLE = "reversible"
+    IRREVERSIBLE = "irreversible"
+
+
+class ArgumentRole(enum.StrEnum):
+    """What an argument is for."""
+
+    SELECTOR = "selector"
+    DESTINATION = "destination"
+    CONTENT = "content"
+    AMOUNT = "amount"
+    CODE = "code"
+
+
+class Tier(enum.IntEnum):
+    """How much a call can do; computed, never declared."""
+
+    CONVERSATION = 0
+    ASSISTANT = 1
+    OPERATOR = 2
+    AUTONOMOUS = 3
+
+    @property
+    def word(self) -> str:
+        """The word of the design."""
+        return self._name_.lower()
+
+
+class ToolState(enum.StrEnum):
+    """Whether the upstream still offers what was reviewed."""
+
+    PINNED = "pinned"
+    NEW = "new"
+    CHANGED = "changed"
+    GONE = "gone"
+
+
+class Argument(msgspec.Struct, frozen=True):
+    """One argument of a tool, or a part of one, as an administrator described it.
+
+    `secret`: it carries a secret by nature (a password, a one-time code), which is no disclosure here; its
+    value comes from the intent, or the call is refused. `personal`: it selects somebody's record, which is
+    true of reads as well. `hands_over`: the call hands over, by id, what is stored there (share, attach,
+    push), so that its stored label counts.
+    """
+
+    role: ArgumentRole = ArgumentRole.CONTENT
+    sensitive: bool = False
+    secret: bool = False
+    personal: bool = False
+    hands_over: bool = False
+
+
+class FieldLabel(msgspec.Struct, frozen=True):
+    """What is known of one field of a tool's results, where that is not what the tool's label says.
+
+    `path` names keys, `[]` for any place of a list (`messages[].body`); one without dots stands for every
+    field of that name. With `when` the label holds only where fields beside it (by their names, in the same
+    object) are so; of several that hold the first counts.
+    """
+
+    path: str
+    label: Label
+    when: dict[str, Constraint] = {}
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """What a call is where its arguments are so: its effect and audience, in place of the tool's own.
+
+    It only ever makes less of a call than the tool's own words do: those hold where nothing fits, also where
+    a constraint cannot decide.
+    """
+
+    arguments: dict[str, Constraint]
+    effect: Effect | None = None
+    audience: Audience | None = None
+
+    def fits(self, arguments: dict[str, Json]) -> bool:
+        """Whether a call's arguments are so; what is undecided is not, nor what is missing and may not be."""
+        return all(
+            one.judge(arguments[name]) is Verdict.YES if name in arguments else one.may_be_absent
+            for name, one in self.arguments.items()
+        )
+
+
+class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """One callable operation with its effect, audience, labels and argument roles.
+
+    `id` is `upstream/name`. `described` is false when no file in `tools/` speaks of it: then it is an
+    untrusted source with an irreversible external effect. `record` and `target` are templates over the
+    arguments (`contracts/{path}`) that name which record a read reads and what an action acts on. `surface`
+    is what the upstream itself says of the tool (description, schemas, annotations) and is pinned by
+    `surface_digest`.
+
+    `arguments` are by name, or by the path of a part: `attachments[].file_id` (`core.tools.json_path`). A
+    name that has dots or brackets itself counts as a name first.
+
+    `fields` are the labels of single fields of its results, `variants` what it is by its arguments.
+    `asked_by` are words by which people ask for what it does (`pay`, `refund`), where its name does not say
+    them. `repeats` is true
+    where its results hold what it was given, even changed. `resource` names what it reads or writes over
+    the arguments (`ticket/{id}`): what is written there is read back with its label. A tool that `sanitizes`
+    gives what carries its own label alone, whatever it was made of.
+    """
+
+    upstream: str
+    name: str
+    effect: Effect = Effect.IRREVERSIBLE
+    audience: Audience = Audience("external")
+    label: Label = Label(data_class="restricted", trust=Trust.UNTRUSTED)
+    arguments: dict[str, Argument] = {}
+    record: str = ""
+    target: str = ""
+    production: bool = False
+    financial: bool = False
+    own_conversation: bool = False
+    fields: tuple[FieldLabel, ...] = ()
+    variants: tuple[Variant, ...] = ()
+    asked_by: tuple[str, ...] = ()
+    repeats: bool = False
+    resource: str = ""
+    sanitizes: bool = False
+    described: bool = False
+    surface: dict[str, Json] = {}
+    surface_digest: str = ""
+    state: ToolState = ToolState.PINNED
+
+    @functools.cached_property
+    def id(self) -> str:
+        """The name under which grants and policies speak of it."""
+        return f"{self.upstream}/{self.name}"
+
+    @functools.cached_property
+    def tier(self) -> Tier:
+        """The tier of a call to this tool, from what it does."""
+        if self.effect is Effect.IRREVERSIBLE or self.production or self.financial:
+            return Tier.AUTONOMOUS
+        if self.effect is Effect.REVERSIBLE:
+            return Tier.AUTONOMOUS if self.audience.name == "external" else Tier.OPERATOR
+        if self.own_conversation:
+            return Tier.CONVERSATION
+        return Tier.ASSISTANT
+
+    @functools.cached_property
+    def hands_over(self) -> bool:
+        """Whether an argument of it names by id what a call hands over."""
+        return any(one.hands_over for one in self.arguments.values())
+
+    def selects(self, name: str) -> bool:
+        """Whether an argument says which record a call changes."""
+        spec = self.arguments.get(name)
+        return self.effect is not Effect.NONE and spec is not None and spec.role is ArgumentRole.SELECTOR
+
+    @property
+    def sends(self) -> bool:
+        """Whether a call changes something and goes somewhere: it has an argument that is a destination."""
+        return self.effect is not Effect.NONE and any(
+            one.role is ArgumentRole.DESTINATION for one in self.arguments.values()
+        )
+
+    def called_with(self, arguments: dict[str, Json]) -> Tool:
+        """Give the tool as a call with these arguments finds it: the first variant that fits."""
+        for variant in self.variants:
+            if variant.fits(arguments):
+                return msgspec.structs.replace(
+                    self, effect=variant.effect or self.effect, audience=variant.audience or self.audience
+                )
+        return self
+
+    def parts(self, arguments: dict[str, Json]) -> dict[str, Json]:
+        """Give a call's arguments by the keys of `arguments`: each part that is described under a path, and
+        what is left of each argument under its name. A part of several places is given as a list.
+
+        INVARIANT: every value of a call is in a part, and what stands at a path in that part alone.
+        """
+        deep = _deep(tuple(self.arguments))
+        paths = {key: path for key, path in deep if path[0] in arguments} if deep else {}
+        if not paths:
+            return arguments
+        out: dict[str, Json] = {}
+        for name, value in arguments.items():
+            left = value
+            # The deeper first, so that `a.b.c` is not gone with `a.b`.
+            for key in sorted(paths, key=lambda key: -len(paths[key])):
+                if paths[key][0] == name and left is not None:
+                    found, left = take(left, paths[key][1:])
+                    if found:
+                        one = found if EACH in paths[key] or len(found) > 1 else found[0]
+                        # An argument may be named like a path; then both count.
+                        out[key] = [out[key], one] if key in out else one
+            if left is not None or value is None:
+                out[name] = [out[name], left] if name in out else left
+        return out
+
+    @property
+    def unlisted(self) -> tuple[str, ...]:
+        """The arguments that the upstream offers and nobody has described: they count as content."""
+        heads = {path_of(key)[0] for key in self.arguments}
+        return tuple(name for name in self._offered if name not in self.arguments and name not in heads)
+
+    @property
+    def strange(self) -> tuple[str, ...]:
+        """The arguments that are described and the upstream does not offer: most likely misspelt."""
+        offered = self._offered
+        return tuple(
+            key for key in self.arguments if offered and key not in offered and path_of(key)[0] not in offered
+        )
+
+    @property
+    def _offered(self) -> dict[str, Json]:
+        properties = self.input_schema.get("properties")
+        return properties if isinstance(properties, dict) else {}
+
+    @property
+    def input_schema(self) -> dict[str, Json]:
+        """The JSON Schema of the arguments, as the upstream gave it; empty where it gave none."""
+        schema = self.surface.get("inputSchema")
+        return schema if isinstance(schema, dict) else {}
+
+
+@functools.lru_cache(4096)
+def _deep(keys: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Give those of the keys of a tool's arguments that are paths of parts, with their steps."""
+    return tuple((key, path) for key in keys if len(path := path_of(key)) > 1)
+
+
+def is_tool_name(name: str) -> bool:
+    """Whether a tool of MCP, or an operation beside tools, can have this name."""
+    return name in RESERVED_OPERATIONS or _NAME.fullmatch(name) is not None
+
+
+def undescribed(upstream: str, name: str, classes: Classes) -> Tool:
+    """Give the worst case: what a tool is until somebody has described it."""
+    return Tool(upstream=upstream, name=name, label=worst(classes))
+
+
+def surface_of(wire: dict[str, Json]) -> dict[str, Json]:
+    """Take from an upstream's tool entry all that can steer an agent or an argument.
+
+    Everything but `_meta` counts: name, title, description, schemas, annotations, icons. A change in any of
+    it suspends the tool until it has been reviewed.
+    """
+    return {key: value for key, value in wire.items() if key != "_meta"}
+
+
+def surface_digest(surface: dict[str, Json]) -> str:
+    """Give the digest under which a surface is pinned (RFC 8785 bytes, SHA-256)."""
+    return digest(surface)
+
+
+def fill(template: str, arguments: dict[str, Json]) -> str:
+    """Fill `{argument}` places of a `record` or `target` template; a missing argument leaves `?`."""
+    out: list[str] = []
+    for text, name in _pieces(template):
+        out.append(text)
+        if name is not None:
+            value = arguments.get(name, "?")
+            out.append(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+    return "".join(out)
+
+
+@functools.lru_cache(1024)
+def _pieces(template: str) -> tuple[tuple[str, str | None], ...]:
+    """Give the texts of a template, each with the argument whose place comes after it."""
+    out: list[tuple[str, str | None]] = []
+    rest = template
+    while True:
+        head, opened, tail = rest.partition("{")
+        name, closed, rest = tail.partition("}")
+        if not closed:
+            return (*out, (f"{head}{opened}{name}", None))
+        out.append((head, name))
