@@ -22,7 +22,7 @@ from remit.compose import policy_engine
 from remit.config import load_bundle, load_config
 from remit.config.opens import credentials_of_upstreams
 from remit.core.policy.reach import Openness, remedies
-from remit.services.reach import survey
+from remit.services.policy.reach import survey
 
 Json = Any
 

@@ -23,10 +23,10 @@ from remit.compose import application, open_house
 from remit.config import load_config
 from remit.core.identity.workload import AttestationMethod, Attested, Confirmation
 from remit.sdk.dpop import Prover
-from remit.services.clients import TokenClient
-from remit.services.credentials import Showing
-from remit.services.house import House
-from remit.services.tokens import Asking
+from remit.services.assembly.application import House
+from remit.services.oauth.access_tokens import Asking
+from remit.services.oauth.client_authentication import TokenClient
+from remit.services.oauth.presented_tokens import Showing
 
 Json = Any
 

@@ -21,11 +21,11 @@ from remit.config import Config, load_config
 from remit.core.identity.principals import Person, Role
 from remit.core.identity.workload import AttestationMethod, Attested, KeyBinding
 from remit.core.keys.jwk import thumbprint
-from remit.services.clients import TokenClient
-from remit.services.directory import NewAgent, NewPerson
-from remit.services.house import House
-from remit.services.tasks import Opening
-from remit.services.tokens import Asking
+from remit.services.assembly.application import House
+from remit.services.identity.directory import NewAgent, NewPerson
+from remit.services.oauth.access_tokens import Asking
+from remit.services.oauth.client_authentication import TokenClient
+from remit.services.tasks.tasks import Opening
 
 
 class Desk:

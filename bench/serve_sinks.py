@@ -17,7 +17,7 @@ from bench.stages import Nowhere
 from remit.compose import open_house
 from remit.config import load_config
 from remit.core.decisions.mediation import Answered
-from remit.services.mediate import Asked
+from remit.services.mediation.mediator import Asked
 
 
 class Dead(msgspec.Struct, frozen=True):

@@ -37,8 +37,8 @@ from remit.core.decisions.mediation import (
     Record,
     Release,
 )
-from remit.services.drive import Drive
-from remit.services.mediate import Asked
+from remit.services.mediation.driver import Drive
+from remit.services.mediation.mediator import Asked
 
 STEPS = {
     Identify: "1 identify",

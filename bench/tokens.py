@@ -29,7 +29,7 @@ from bench.serve_governed import open_task
 from bench.target import confined
 from remit.compose import application, open_house
 from remit.config import load_config
-from remit.services.house import House
+from remit.services.assembly.application import House
 
 Json = Any
 Ask = Callable[[], Awaitable[Json]]

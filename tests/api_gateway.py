@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from remit.core.decisions.mediation import Answered
-from remit.services.mediate import Asked
-from remit.services.tasks import Opening
+from remit.services.mediation.mediator import Asked
+from remit.services.tasks.tasks import Opening
 from tests.call_world import Heard
 from tests.live_gateway import LiveGateway
 from tests.tokens import HELD, task_token

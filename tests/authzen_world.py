@@ -22,10 +22,10 @@ from remit.core.identity.principals import Person, Role
 from remit.core.identity.workload import Assurance, Confirmation, KeyBinding
 from remit.core.oauth.access_token import AGENT_SCOPE, TOKEN_TYPE, AccessClaims
 from remit.ports.store import PutPerson, Unit
-from remit.services.credentials import shown_key
-from remit.services.directory import NewAgent, NewPerson
-from remit.services.points import EnforcementPoint
-from remit.services.tasks import Opening
+from remit.services.authzen.enforcement_points import EnforcementPoint
+from remit.services.identity.directory import NewAgent, NewPerson
+from remit.services.oauth.presented_tokens import shown_key
+from remit.services.tasks.tasks import Opening
 from tests.house_world import LOOPBACK, HouseWorld, Told, exchange
 from tests.world import START, TENANT
 

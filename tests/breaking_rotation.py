@@ -8,7 +8,7 @@ from datetime import timedelta
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import Probe
 from remit.ports.rotating import Keep, Rotating
-from remit.services.rotated_secrets import RotatedSecrets
+from remit.services.credentials.secret_rotation import RotatedSecrets
 from tests.call_world import CallWorld
 from tests.world import TENANT, WorldEntropy, WorldSealingKeys
 

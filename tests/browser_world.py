@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from remit.core.identity.workload import ClientBinding
-from remit.services.directory import NewAgent
+from remit.services.identity.directory import NewAgent
 from tests.attestation_world import WorldAuthority
 from tests.live_gateway import LiveGateway
 from tests.tls_server import LocalServer, local_server, reply

@@ -27,10 +27,10 @@ from remit.core.tasks.task import Budgets, Task, TaskType
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from remit.ports.store import Unit
 from remit.ports.upstream import Call, Catalogue
-from remit.services.directory import NewAgent, NewPerson
-from remit.services.house import House
-from remit.services.mediate import Asked
-from remit.services.tasks import Opening
+from remit.services.assembly.application import House
+from remit.services.identity.directory import NewAgent, NewPerson
+from remit.services.mediation.mediator import Asked
+from remit.services.tasks.tasks import Opening
 from tests.house_world import PERMIT, make_house
 from tests.tokens import HELD, task_token
 from tests.world import TENANT, WorldClock
@@ -211,7 +211,7 @@ class Desk:
 
 
 class Heard:
-    """`services.mediate.Sink` that keeps what it is given."""
+    """`services.mediation.mediator.Sink` that keeps what it is given."""
 
     def __init__(self) -> None:
         self.chunks: list[Chunk] = []

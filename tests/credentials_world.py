@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from remit.core.endings.closure import Closing
-from remit.services.house import House
+from remit.services.assembly.application import House
 from tests.call_world import CallWorld, call_world
 from tests.scripted_broker import ScriptedBroker
 

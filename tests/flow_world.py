@@ -25,10 +25,10 @@ from remit.core.tasks.task import HandDown, Parameter, Task, TaskType
 from remit.core.tools.constraint import load
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, FieldLabel, Tool, Variant
 from remit.ports.store import Unit
-from remit.services.directory import NewAgent, NewPerson
-from remit.services.house import House
-from remit.services.mediate import Asked
-from remit.services.tasks import Handing, Opening
+from remit.services.assembly.application import House
+from remit.services.identity.directory import NewAgent, NewPerson
+from remit.services.mediation.mediator import Asked
+from remit.services.tasks.tasks import Handing, Opening
 from tests.call_world import KEYS, Desk, DeskExchange, Heard
 from tests.house_world import make_house
 from tests.policy_requests import guardrails

@@ -21,7 +21,7 @@ from remit.adapters.store.postgres.onloop import Done, Heard, OnLoop, Statement
 from remit.adapters.store.postgres.session import PostgresSession
 from remit.adapters.store.postgres.whole import BEGIN
 from remit.core.decisions.mediation import Forward, Lease, Need, Record
-from remit.services.drive import Drive
+from remit.services.mediation.driver import Drive
 
 #: What a call says of where it is to be broken.
 _ASKED = re.compile(r" (stopped|killed) at ([0-9]+) of (.+)$")

@@ -36,8 +36,8 @@ from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.evidence.verification import ExportReport, verify_export
 from remit.core.identity.principals import Role
 from remit.core.identity.workload import KeyBinding
-from remit.services.directory import NewAgent, NewPerson
-from remit.services.house import House
+from remit.services.assembly.application import House
+from remit.services.identity.directory import NewAgent, NewPerson
 from tests.gateway_faults import let_tests_fill, let_tests_set_the_clock
 from tests.gateway_moments import let_tests_break_calls
 from tests.http_line import Line

@@ -29,9 +29,9 @@ from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import INPUT, Effect, Tool
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.store import Unit
-from remit.services.directory import NewAgent, NewPerson
-from remit.services.house import House
-from remit.services.tasks import Opening
+from remit.services.assembly.application import House
+from remit.services.identity.directory import NewAgent, NewPerson
+from remit.services.tasks.tasks import Opening
 from tests.house_world import Told, exchange, make_house
 from tests.scripted_mcp import ScriptedHttp, ScriptedServer, scripted_http
 from tests.tokens import task_token

@@ -33,13 +33,13 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Parameter, TaskType
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from remit.ports.upstream import Catalogue, Upstream
-from remit.services.directory import NewAgent, NewPerson
-from remit.services.furnish import furnish
-from remit.services.house import House
-from remit.services.outfit import Outfit
-from remit.services.points import EnforcementPoint
-from remit.services.rotations import Keyring
-from remit.services.ways_in import AT_START
+from remit.services.assembly.application import House
+from remit.services.assembly.assembly import furnish
+from remit.services.assembly.settings import Outfit
+from remit.services.authzen.enforcement_points import EnforcementPoint
+from remit.services.identity.directory import NewAgent, NewPerson
+from remit.services.identity.keys import Keyring
+from remit.services.separation.sign_in_methods import AT_START
 from tests.world import TENANT, WorldClock, WorldEntropy, WorldSealingKeys
 
 Json = Any

@@ -23,7 +23,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.keys.own_keys import KeyKind
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store, Unit
-from remit.services.rotations import Keyring, Rotations
+from remit.services.identity.keys import Keyring, Rotations
 from tests.world import TENANT, WorldEntropy, an_event
 
 C = TypeVar("C", bound=Clock)

@@ -25,8 +25,8 @@ from remit.core.identity.principals import Role
 from remit.core.identity.workload import KeyBinding
 from remit.core.tasks.task import Task, TaskState
 from remit.sdk.key import AgentKey
-from remit.services.directory import NewAgent, NewPerson
-from remit.services.house import House
+from remit.services.assembly.application import House
+from remit.services.identity.directory import NewAgent, NewPerson
 
 Json = Any
 T = TypeVar("T")

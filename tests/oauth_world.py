@@ -30,8 +30,8 @@ from remit.ports.issuers import IssuerUse
 from remit.ports.people import PutLink
 from remit.ports.store import Unit
 from remit.sdk.dpop import Prover
-from remit.services.attestors import Attestors
-from remit.services.directory import NewAgent
+from remit.services.identity.attestation import Attestors
+from remit.services.identity.directory import NewAgent
 from tests.attestation_world import WorldAuthority, WorldFetch, WorldIssuer
 from tests.house_world import LOOPBACK, PUBLIC_URL, HouseWorld, Told, a_bundle, exchange, make_house
 from tests.world import TENANT, WorldClock

@@ -25,9 +25,9 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Parameter, TaskType
 from remit.ports.fetch import Fetched
-from remit.services.consents import ConsentRules
-from remit.services.directory import NewAgent
-from remit.services.ways_in import AT_START
+from remit.services.identity.directory import NewAgent
+from remit.services.people.consents import ConsentRules
+from remit.services.separation.sign_in_methods import AT_START
 from tests.house_world import LOOPBACK, PUBLIC_URL, HouseWorld, a_bundle, exchange, house_world
 
 Json = Any

@@ -15,7 +15,7 @@ from remit.core.policy.reach import Guard, Openness, ReachSurvey, StaticCall
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import HandDown, TaskType
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
-from remit.services.reach import survey
+from remit.services.policy.reach import survey
 
 Json = Any
 POLICIES = Path(remit.__file__).parent / "templates/policies"

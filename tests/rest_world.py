@@ -29,9 +29,9 @@ from remit.core.tools.http_api import Api, read_api
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from remit.gateway.http import HttpDoor, HttpLimits
 from remit.ports.store import Unit
-from remit.services.directory import NewAgent, NewPerson
-from remit.services.house import House
-from remit.services.tasks import Opening
+from remit.services.assembly.application import House
+from remit.services.identity.directory import NewAgent, NewPerson
+from remit.services.tasks.tasks import Opening
 from tests.call_world import ASK, KEYS
 from tests.gateway_world import served
 from tests.house_world import PERMIT, PUBLIC_URL, Told, exchange, make_house

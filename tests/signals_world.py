@@ -19,8 +19,8 @@ from remit.core.signals.signal import Reaction, SignalKind
 from remit.ports.issuers import IssuerUse
 from remit.ports.people import PutLink
 from remit.ports.store import Unit
-from remit.services.signal_subjects import SubjectRules
-from remit.services.signals import Transmitter, issuer_name
+from remit.services.signals.receiver import Transmitter, issuer_name
+from remit.services.signals.subjects import SubjectRules
 from tests.attestation_world import WorldFetch, WorldIssuer, sign
 from tests.call_world import CallWorld, a_bundle
 from tests.house_world import LOOPBACK, Told, exchange

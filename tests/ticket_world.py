@@ -15,8 +15,8 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import HandDown, Task
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
-from remit.services.opening import Handing
-from remit.services.tasks import Opening
+from remit.services.tasks.opening_rules import Handing
+from remit.services.tasks.tasks import Opening
 from tests.call_world import CallWorld, a_surface, a_type
 from tests.house_world import PERMIT
 from tests.tokens import HELD, task_token

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from remit.core.identity.principals import Agent
 from remit.core.identity.workload import Assurance, AttestationMethod, Attested, Confirmation
-from remit.services.clients import TokenClient
-from remit.services.house import House
-from remit.services.tokens import Asking, TokenGiven
+from remit.services.assembly.application import House
+from remit.services.oauth.access_tokens import Asking, TokenGiven
+from remit.services.oauth.client_authentication import TokenClient
 
 #: The key that tokens are bound to where a test is of what comes after step 1, with what proves it.
 HELD = Confirmation(jkt="a-key-that-tests-hold")

@@ -32,7 +32,7 @@ from remit.core.keys.own_keys import KeyKind
 from remit.ports.peers import Peers
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
-from remit.services.issuing import Issuing, SvidRule
+from remit.services.identity.svid_issuing import Issuing, SvidRule
 from tests.world import TENANT, WorldSealingKeys
 
 T = TypeVar("T")

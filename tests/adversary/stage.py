@@ -26,7 +26,7 @@ from remit.core.tools.tool import Effect
 from remit.rehearse import Rehearsal
 from remit.rehearse.call import RehearsedCall
 from remit.rehearse.rehearsal import RehearsedTask
-from remit.services.live import LiveTask
+from remit.services.tasks.live_tasks import LiveTask
 from tests.adversary.scene import TURN, Flavour, Read, Scene
 
 Json = Any

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from remit.rehearse.rehearsal import RehearsedTask
-from remit.services.opening import MAX_GOAL_CHARS
+from remit.services.tasks.opening_rules import MAX_GOAL_CHARS
 from tests.adversary.scene import CURL, EVE, FETCH, PAGE, Allowed, Scene, page
 from tests.adversary.stage import Stage
 

@@ -11,7 +11,7 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Argument, ArgumentRole, Effect
-from remit.services.tasks import Opening
+from remit.services.tasks.tasks import Opening
 from tests.adversary.genome import drawn
 from tests.adversary.scene import EVIL, GOOD, Flavour
 from tests.adversary.scenes import SCENES

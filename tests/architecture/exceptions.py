@@ -7,7 +7,7 @@ LONG_MODULES: dict[str, str] = {}
 # Functions of more than 60 lines, as `file::function`.
 LONG_FUNCTIONS: dict[str, str] = {
     "src/remit/compose/__init__.py::build": "one constructor call, a line for each setting",
-    "src/remit/services/furnish.py::furnish": "one constructor call for each service, no decision among them",
+    "src/remit/services/assembly/assembly.py::furnish": "one constructor call for each service, no decision among them",
 }
 
 # Files that catch `Exception`. Only the edge of a door, or a loop that must outlive one bad item, may.
@@ -17,9 +17,9 @@ CATCH_ALL: dict[str, str] = {
     "src/remit/gateway/http/door.py": "the edge of a door: a defect becomes a 500 that tells nothing",
     "src/remit/gateway/mcp/door.py": "the edge of a door: a defect becomes a 500 that tells nothing",
     "src/remit/cli/main.py": "the edge of the command line: a defect becomes one line, never a traceback",
-    "src/remit/services/drive.py": "every fault, cancellation too, is thrown into the machine",
-    "src/remit/services/upkeep.py": "no chore may stop for good at one bad turn",
-    "src/remit/services/evaluations.py": "a fault is told to who asked, and must not stop the others",
+    "src/remit/services/mediation/driver.py": "every fault, cancellation too, is thrown into the machine",
+    "src/remit/services/assembly/upkeep.py": "no chore may stop for good at one bad turn",
+    "src/remit/services/policy/evaluation.py": "a fault is told to who asked, and must not stop the others",
     "src/remit/adapters/store/relational/writer.py": "a defect of one unit must not stop the batch it is in",
     "src/remit/adapters/waker/nats.py": "no defect of a library may end the waking for good",
     "src/remit/adapters/broker/os_keyring.py": "a library of many parts: where one breaks, nothing was read",
@@ -46,7 +46,7 @@ LATE_IMPORTS: dict[str, str] = {
     "src/remit/compose/replicas.py": "the driver of PostgreSQL, as in `store`",
     "src/remit/compose/waking.py": "the client of NATS, where one is configured",
     "src/remit/compose/store.py": "the driver of PostgreSQL loads `libpq`: 9 MB that a file does not need",
-    "src/remit/services/passkeys.py": "WebAuthn loads ASN.1, CBOR and pyOpenSSL: 5 MB",
+    "src/remit/services/people/passkeys.py": "WebAuthn loads ASN.1, CBOR and pyOpenSSL: 5 MB",
 }
 
 # Doors that name something of an upstream which no task has taken in.

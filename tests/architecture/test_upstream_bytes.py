@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An upstream's words have one way to an agent: through `services.observe`, as a `Delivery`.
+"""An upstream's words have one way to an agent: through `services.flow.observation`, as a `Delivery`.
 
 That is held here by what modules may name. A door that cannot name a raw message, a catalogue or the surface
 of a tool cannot write one; and what a fault of an adapter says is made of names that remit gave.
@@ -15,7 +15,7 @@ from tests.architecture.tree import HOUSE, SourceFile
 DOORS = ("src/remit/gateway/", "src/remit/console/", "src/remit/sdk/")
 #: What an upstream said and no task has taken in, by the names under which it goes through the house.
 RAW_NAMES = {"Chunk", "Catalogue", "Exchange", "Upstream", "Offering", "ListedEntry"}
-RAW_MODULES = ("remit.adapters.upstream", "remit.services.brought")
+RAW_MODULES = ("remit.adapters.upstream", "remit.services.flow.tool_results")
 RAW_MEMBERS = {
     "catalogue", "offered", "surface", "input_schema", "accepted_surface", "offered_surface", "instructions",
     "resource_templates",
@@ -55,7 +55,7 @@ def calls(files: Iterable[SourceFile]) -> Iterator[tuple[SourceFile, ast.Call]]:
 def test_deliveries_are_made_in_one_place() -> None:
     """What an agent may be handed is made where it was taken in, and copied with changes nowhere."""
     made = {file.name for file, node in calls(HOUSE) if called(node) == "Delivery"}
-    assert made == {"src/remit/services/observe.py"}
+    assert made == {"src/remit/services/flow/observation.py"}
     copied = {
         f"{file.name}:{node.lineno}"
         for file, node in calls(doors())

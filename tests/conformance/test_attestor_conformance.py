@@ -27,7 +27,7 @@ from remit.ports.attestor import (
     ShownPeer,
 )
 from remit.ports.issuers import IssuerUse
-from remit.services.attestors import Attestors
+from remit.services.identity.attestation import Attestors
 from tests.attestation_world import AUDIENCE, WorldAuthority, WorldFetch, WorldIssuer
 from tests.world import WorldClock
 

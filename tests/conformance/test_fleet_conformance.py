@@ -22,8 +22,8 @@ from remit.core.tasks.task import Ancestor, TaskState
 from remit.ports.fleet import Bury, FenceAck, LeaveTask, Raised, Sight, TakeTask
 from remit.ports.issued import Withdraw
 from remit.ports.store import Pin, PutAgent, PutPin, PutTask, PutValue, RaiseFence, Unit
-from remit.services.replicas import Replicas
-from remit.services.waking import Waking
+from remit.services.replicas.membership import Replicas
+from remit.services.replicas.wakeup import Waking
 from tests.nats_server import NatsServer
 from tests.world import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_task, an_agent
 

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from remit.core.identity.workload import ClientBinding
-from remit.services.directory import NewAgent
+from remit.services.identity.directory import NewAgent
 from tests.attestation_world import WorldAuthority
 from tests.interop import suite
 from tests.live_gateway import LiveGateway

@@ -113,7 +113,7 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
         "tests/vectors/rfc8693/test_rfc8693.py",
     ),
     "core.endings.closure": ("tests/unit/test_revocation.py", *_ENDS),
-    "services.authorize": (
+    "services.decisions.authorizer": (
         "tests/unit/test_services_authorize.py",
         "tests/unit/test_services_approvals.py",
         "tests/unit/test_services_plans.py",
@@ -123,19 +123,19 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
         "tests/scenarios/test_flow_evidence.py",
         "tests/scenarios/test_policy_errors_refuse.py",
     ),
-    "services.completions": _CUT_SHORT,
-    "services.revocations": _CUT_SHORT,
-    "services.task_ends": _CUT_SHORT,
-    "services.unclosed": _CUT_SHORT,
+    "services.endings.completion": _CUT_SHORT,
+    "services.endings.ending": _CUT_SHORT,
+    "services.endings.task_ends": _CUT_SHORT,
+    "services.endings.unclosed_ends": _CUT_SHORT,
     "core.replicas.replica": _REPLICAS,
-    "services.replicas": _REPLICAS,
-    "services.ownership": ("tests/unit/test_ownership.py",),
-    "services.reactions": ("tests/unit/test_reactions.py",),
-    "services.in_hand": (
+    "services.replicas.membership": _REPLICAS,
+    "services.replicas.task_ownership": ("tests/unit/test_ownership.py",),
+    "services.endings.remote_endings": ("tests/unit/test_reactions.py",),
+    "services.tasks.calls_in_flight": (
         "tests/unit/test_services_live.py",
         "tests/unit/test_reactions.py",
         "tests/unit/test_services_revocations.py",
     ),
-    "services.leases": _LEASES,
-    "services.taking_back": _LEASES,
+    "services.credentials.leases": _LEASES,
+    "services.credentials.revocation": _LEASES,
 }

@@ -18,7 +18,7 @@ from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.steps import finish
 from remit.core.tools.http_api import ReplyPiece
 from remit.ports.broker import UpstreamCredential
-from remit.services.scrub import REMOVED, Scrubber
+from remit.services.credentials.scrubbing import REMOVED, Scrubber
 from tests.encoders import ENCODERS, WRAPPERS
 
 #: What is odd in some encoding stands beside what tokens are made of.

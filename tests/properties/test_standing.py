@@ -11,8 +11,8 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tasks.delegated_task import account_of
 from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.task import Ancestor, Budgets, Task, TaskType
-from remit.services.opening import granted
-from remit.services.standing import Judged, below, standing
+from remit.services.tasks.opening_rules import granted
+from remit.services.tasks.revalidation import Judged, below, standing
 from tests.world import START, a_task, an_agent
 
 TOOLS = st.sampled_from(["files/read", "files/write", "mail/send"])

@@ -12,7 +12,7 @@ from remit.api import app
 from remit.api.rest.endpoint import Endpoint
 from remit.api.table import ENDPOINTS
 from remit.ports.store import PutApproval, Unit
-from remit.services.duties import ROLES, Duty
+from remit.services.identity.permissions import ROLES, Duty
 from tests.house_world import HouseWorld, Told, a_bundle, house_world
 from tests.world import an_approval
 

@@ -17,7 +17,7 @@ from remit.core.findings.finding import FindingKind
 from remit.core.identity.principals import AgentState
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import TaskState
-from remit.services.directory import NewPerson
+from remit.services.identity.directory import NewPerson
 from tests.call_world import CallWorld, a_bundle, call_world
 
 

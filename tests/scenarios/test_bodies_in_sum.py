@@ -14,8 +14,8 @@ from remit.core.errors import Busy
 from remit.core.identity.workload import KeyBinding
 from remit.gateway.asgi import TARGET, counting
 from remit.gateway.http import HttpDoor
-from remit.services.bodies import SMALL, VALUE_BYTES, Bodies, FairShare
-from remit.services.directory import NewAgent
+from remit.services.identity.directory import NewAgent
+from remit.services.limits.request_bodies import SMALL, VALUE_BYTES, Bodies, FairShare
 from tests.call_world import KEYS
 from tests.gateway_world import BASIC, GatewayWorld, a_bundle, gateway_world
 from tests.house_world import LOOPBACK, house_world

@@ -9,8 +9,8 @@ import pytest
 from remit.core.endings.closure import Closing, Closure
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import Task
-from remit.services.live_task import MAX_TOKENS
-from remit.services.opening import Handing
+from remit.services.tasks.live_task import MAX_TOKENS
+from remit.services.tasks.opening_rules import Handing
 from tests.call_world import CallWorld, a_bundle, a_type, call_world
 from tests.gateway_world import LEGACY, GatewayWorld, gateway_world
 from tests.house_world import Told

@@ -23,8 +23,8 @@ import pytest
 
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted
-from remit.services.connections import Connections
-from remit.services.directory import NewPerson
+from remit.services.identity.directory import NewPerson
+from remit.services.people.connections import Connections
 from tests.authorization_server import CLIENT, SECRET
 from tests.connecting_server import ConnectingAuthorities, connecting
 from tests.leasing_gateway import LeasingGateway

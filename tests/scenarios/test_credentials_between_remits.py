@@ -17,7 +17,7 @@ from remit.core.scope import ScopeKind
 from remit.core.tasks.task import TaskState
 from remit.ports.people import PutLink
 from remit.ports.store import Unit
-from remit.services.directory import NewAgent
+from remit.services.identity.directory import NewAgent
 from tests.leasing_gateway import LeasingGateway
 from tests.live_gateway import LiveGateway
 from tests.trusting_server import TrustingAuthorities, trusting

@@ -12,7 +12,7 @@ import pytest
 
 from remit.core.decisions.mediation import Answered
 from remit.core.errors import KeyUnavailable, RemitError
-from remit.services.mediate import Asked
+from remit.services.mediation.mediator import Asked
 from tests.authorization_server import CLIENT, SECRET
 from tests.call_world import Heard
 from tests.leasing_gateway import LeasingGateway

@@ -24,7 +24,7 @@ from remit.core.flow.stored_labels import LOOSE, ROOT
 from remit.core.label import Label, Lowering, Trust
 from remit.core.tasks.task import Task
 from remit.ports.store import Unit
-from remit.services.declassify import task_digest
+from remit.services.flow.declassification import task_digest
 from tests.call_world import full_disk
 from tests.ticket_world import UNTRUSTED, Desks, desks
 from tests.tokens import HELD, task_token

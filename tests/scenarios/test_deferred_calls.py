@@ -11,8 +11,8 @@ import pytest
 
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
-from remit.services import deferrals
-from remit.services.directory import NewPerson
+from remit.services.identity.directory import NewPerson
+from remit.services.mediation import deferred_calls as deferrals
 from tests.deferring_mcp import (
     ABLE,
     EXTENSION,

@@ -14,7 +14,7 @@ import pytest
 
 from remit.core.evidence.event import EventKind
 from remit.core.scope import ScopeKind
-from remit.services import deferrals
+from remit.services.mediation import deferred_calls as deferrals
 from tests.deferring_mcp import (
     KNOWS,
     OWN_ID,

@@ -33,9 +33,9 @@ from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import INPUT
 from remit.gateway.mcp import McpDoor
 from remit.ports.upstream import Call
-from remit.services.directory import NewAgent, NewPerson
-from remit.services.house import House
-from remit.services.tasks import Opening
+from remit.services.assembly.application import House
+from remit.services.identity.directory import NewAgent, NewPerson
+from remit.services.tasks.tasks import Opening
 from tests.call_world import KEYS
 from tests.gateway_world import ANY, PERMIT, a_tool, served
 from tests.house_world import make_house

@@ -12,8 +12,8 @@ from remit.core.evidence.event import EventKind
 from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.task import Task
 from remit.ports.store import Receipt, Unit
-from remit.services.house import House
-from remit.services.task_ends import TaskEnds
+from remit.services.assembly.application import House
+from remit.services.endings.task_ends import TaskEnds
 from tests.call_world import CallWorld
 from tests.credentials_world import desk_world, of_leases
 from tests.desk_replicas import DeskReplica, bury_others, desk_replicas
@@ -99,7 +99,7 @@ async def test_tasks_that_an_end_did_not_live_to_end_are_ended(
         reached.set()
         return await asyncio.Future()
 
-    monkeypatch.setattr("remit.services.closures.BATCH", 1)
+    monkeypatch.setattr("remit.services.endings.closure_events.BATCH", 1)
     async with desk_world(folder, ScriptedBroker()) as world:
         tasks = {(await world.open())[0].id for _ in range(3)}
         monkeypatch.setattr(TaskEnds, "commit", with_the_fence)

@@ -15,7 +15,7 @@ from remit.core.decisions.decision import Outcome
 from remit.core.errors import Conflict
 from remit.core.evidence.event import EventKind
 from remit.ports.store import Usage
-from remit.services.live import LiveTask
+from remit.services.tasks.live_tasks import LiveTask
 from tests.flow_world import FlowWorld, flow_world
 
 ANA = "ana@example.com"

@@ -20,9 +20,9 @@ from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.plan import PlanEntry
 from remit.core.tasks.task import Parameter, TaskState, Turn
 from remit.ports.store import PutApproval, PutDelegation, PutTask, Store, Unit
-from remit.services.delegations import NewDelegation
-from remit.services.evidence import readable
-from remit.services.tasks import Opening
+from remit.services.evidence.log import readable
+from remit.services.people.delegations import NewDelegation
+from remit.services.tasks.tasks import Opening
 from tests.call_world import CallWorld, a_bundle, a_type, call_world
 from tests.conformance.test_store_registry_conformance import a_delegation
 from tests.house_world import LOOPBACK, exchange

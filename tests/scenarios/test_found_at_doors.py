@@ -28,9 +28,9 @@ from remit.core.label import Audience, Label, Trust
 from remit.core.steps import finish
 from remit.core.tools.tool import Effect, FieldLabel, Tool
 from remit.ports.broker import UpstreamCredential
-from remit.services.brought import brought
-from remit.services.policies import MAX_CHECKS
-from remit.services.scrub import Scrubber
+from remit.services.credentials.scrubbing import Scrubber
+from remit.services.flow.tool_results import brought
+from remit.services.policy.bundle import MAX_CHECKS
 from tests.hostile_world import ASKED, hostile_world
 from tests.house_world import HouseWorld, house_world
 from tests.policy_requests import SUMMARISE, TOOLS, source

@@ -28,7 +28,7 @@ except BROKEN:
 """
 ATTESTATION = """
 from base64 import urlsafe_b64encode
-from remit.services.webauthn import WebAuthn
+from remit.services.people.webauthn import WebAuthn
 response = {"clientDataJSON": "e30", "attestationObject": urlsafe_b64encode(data).decode().rstrip("=")}
 try:
     WebAuthn("a", "https://a").registered(

@@ -20,7 +20,7 @@ from remit.adapters.fetch.guarded import GuardedFetch
 from remit.core.errors import Unauthenticated
 from remit.ports.attestor import ShownAssertion
 from remit.ports.issuers import IssuerUse
-from remit.services.attestors import Attestors
+from remit.services.identity.attestation import Attestors
 from tests.attestation_world import AUDIENCE, WorldIssuer
 from tests.tls_server import local_server, reply
 from tests.world import WorldClock

@@ -15,7 +15,7 @@ from remit.compose import policy_engine
 from remit.config import Config
 from remit.core.errors import Busy
 from remit.ports.policy import Problem
-from remit.services.policies import MAX_CHECKS
+from remit.services.policy.bundle import MAX_CHECKS
 from tests.house_world import HouseWorld, a_bundle, house_world
 from tests.policy_requests import CLERK, SUMMARISE, TOOLS, source, tool
 

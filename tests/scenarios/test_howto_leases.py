@@ -17,8 +17,8 @@ import yaml
 
 from remit.config.scaffold import scaffold
 from remit.core.decisions.mediation import Answered
-from remit.services.mediate import Asked
-from remit.services.opening import Opening
+from remit.services.mediation.mediator import Asked
+from remit.services.tasks.opening_rules import Opening
 from tests import github_server as at_github
 from tests.architecture.tree import ROOT
 from tests.aws_server import ADMIN, ROLE, aws_server

@@ -11,7 +11,7 @@ import pytest
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
 from remit.gateway.mcp import McpDoor
-from remit.services.directory import NewPerson
+from remit.services.identity.directory import NewPerson
 from tests.gateway_world import ENVELOPE, MODERN
 from tests.house_world import Told, exchange
 from tests.rest_world import SECRET, RestWorld, rest_world

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.label import Classes, Label, Trust
-from remit.services.live import LiveTask
+from remit.services.tasks.live_tasks import LiveTask
 from tests.world import a_task, an_agent
 
 CLASSES = Classes()

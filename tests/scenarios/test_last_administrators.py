@@ -13,8 +13,8 @@ from remit.core.findings.finding import FindingKind
 from remit.core.identity.admission import AdmissionRules
 from remit.core.identity.principals import Role
 from remit.ports.store import PutPerson, Unit
-from remit.services.browsers import Entrance
-from remit.services.directory import NewPerson
+from remit.services.identity.directory import NewPerson
+from remit.services.people.sessions import Entrance
 from tests.house_world import HouseWorld, house_world
 from tests.page_world import Browsing
 from tests.provider_world import ProviderWorld, provider

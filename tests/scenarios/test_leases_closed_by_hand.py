@@ -10,7 +10,7 @@ from remit.core.errors import Conflict, NotFound
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.receipt import ReceiptReading
 from remit.core.findings.finding import FindingKind, FindingState
-from remit.services.house import House
+from remit.services.assembly.application import House
 from tests.call_world import CallWorld
 from tests.credentials_world import desk_world, of_leases
 from tests.desk_replicas import desk_replicas

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from remit.core.tools.tool import Argument
-from remit.services.call_events import unsensitive
+from remit.services.decisions.call_events import unsensitive
 from tests.gateway_world import GatewayWorld, a_tool, gateway_world
 
 

@@ -12,7 +12,7 @@ from remit.core.errors import Fenced, Forbidden, NotFound
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Person, Role
 from remit.core.scope import EVERYTHING, ScopeKind
-from remit.services.directory import NewPerson
+from remit.services.identity.directory import NewPerson
 from tests.call_world import CallWorld, call_world
 
 

@@ -21,8 +21,8 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.evidence.verification import verify_export
 from remit.core.findings.finding import FindingKind
 from remit.ports.store import Unit
-from remit.services.evidence import readable
-from remit.services.log_reading import LogReading
+from remit.services.evidence.log import readable
+from remit.services.evidence.log_audit import LogReading
 from tests.call_world import CallWorld, call_world
 from tests.cli_world import Remit
 from tests.house_world import house_world
@@ -138,7 +138,7 @@ async def test_a_start_reads_the_log_again_beside_the_calls(
     world: CallWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Page by page to where it ended; then it says that the log holds, and reads no more."""
-    monkeypatch.setattr("remit.services.log_reading.PAGE", 2)
+    monkeypatch.setattr("remit.services.evidence.log_audit.PAGE", 2)
     beside = reading(world)
     size = await world.house.evidence.size()
     for _ in range(size // 2):

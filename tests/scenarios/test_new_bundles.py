@@ -18,7 +18,7 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Budgets, HandDown, Task, TaskState, TaskType
 from remit.ports.store import PutTask, Unit
-from remit.services.tasks import Handing
+from remit.services.tasks.tasks import Handing
 from tests.call_world import OPEN_GRANTS, CallWorld, a_bundle, a_type, call_world
 from tests.house_world import HouseWorld, house_world
 from tests.tokens import HELD, task_token

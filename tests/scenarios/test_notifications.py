@@ -13,7 +13,7 @@ from remit.adapters.notifier.webhook import Webhook
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind
 from remit.core.scope import ScopeKind
-from remit.services.notifications import Addressee
+from remit.services.signals.notifications import Addressee
 from tests.call_world import CallWorld, call_world
 from tests.hook_server import SECRET, HookServer, hook_server
 from tests.world import WorldClock

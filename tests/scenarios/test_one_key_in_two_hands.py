@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import pytest
 
 from remit.core.identity.workload import KeyBinding, SpiffeBinding, workload_of
-from remit.services.opening import Opening
+from remit.services.tasks.opening_rules import Opening
 from tests.house_world import HouseWorld, Told, exchange, house_world
 
 HERE, ELSEWHERE = "10.0.0.7", "203.0.113.9"

@@ -9,8 +9,8 @@ import pytest
 
 from remit.api import app
 from remit.gateway.asgi import counting
-from remit.services.bodies import Bodies
-from remit.services.places import Proxies
+from remit.services.limits.client_address import Proxies
+from remit.services.limits.request_bodies import Bodies
 from tests.house_world import API, PUBLIC_URL, HouseWorld, Told, a_bundle, exchange
 from tests.page_world import CALLBACK, CHALLENGE, VERIFIER, Browsing, lena, made, world
 from tests.scenarios.test_people_intruders import push, pushed_address

@@ -17,7 +17,7 @@ from remit.api import app
 from remit.api.oauth.page import PageVisit
 from remit.core.evidence.event import EventKind
 from remit.core.identity.admission import AdmissionRules
-from remit.services.browsers import Entrance
+from remit.services.people.sessions import Entrance
 from tests.house_world import HouseWorld, a_bundle, house_world
 from tests.page_world import Browsing, Page, address, lena, made, world
 from tests.provider_world import ProviderWorld, provider

@@ -20,9 +20,9 @@ from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
 from remit.core.identity.workload import KeyBinding
 from remit.core.tools.tool import ToolState
-from remit.services.directory import NewAgent, NewPerson
-from remit.services.house import House
-from remit.services.tasks import Opening
+from remit.services.assembly.application import House
+from remit.services.identity.directory import NewAgent, NewPerson
+from remit.services.tasks.tasks import Opening
 from tests.call_world import KEYS
 from tests.gateway_process import META, MODERN
 from tests.house_world import exchange

@@ -20,9 +20,9 @@ from remit.adapters import broker as brokers
 from remit.core.decisions.mediation import Answered
 from remit.core.identity.workload import KeyBinding
 from remit.sdk.key import AgentKey
-from remit.services.directory import NewAgent
-from remit.services.mediate import Asked
-from remit.services.opening import Handing
+from remit.services.identity.directory import NewAgent
+from remit.services.mediation.mediator import Asked
+from remit.services.tasks.opening_rules import Handing
 from tests.architecture.tree import ROOT
 from tests.authorization_server import Authorities, server
 from tests.call_world import Heard

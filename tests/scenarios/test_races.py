@@ -14,7 +14,7 @@ from remit.core.errors import Conflict, RemitError
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import AgentState
 from remit.core.tasks.task import TaskState
-from remit.services.tasks import Opening
+from remit.services.tasks.tasks import Opening
 from tests.call_world import CallWorld, a_surface, call_world
 from tests.tokens import task_token
 

@@ -14,8 +14,8 @@ from remit.core.errors import Busy
 from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.evidence.receipt import ClosureRead
 from remit.core.evidence.verification import ExportReport, verify_export
-from remit.services.directory import NewPerson
-from remit.services.receipts import AT_ONCE, PER_MINUTE
+from remit.services.evidence.receipts import AT_ONCE, PER_MINUTE
+from remit.services.identity.directory import NewPerson
 from tests.authorization_server import CLIENT, SECRET, Authorities, authorities
 from tests.call_world import CallWorld
 from tests.credentials_world import desk_world

@@ -15,7 +15,7 @@ from remit.core.errors import Fenced, RemitError, VerificationFailed
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import AgentState
 from remit.core.scope import ScopeKind
-from remit.services.tasks import Opening
+from remit.services.tasks.tasks import Opening
 from tests.call_world import CallWorld, call_world
 
 

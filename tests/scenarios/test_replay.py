@@ -20,7 +20,7 @@ from remit.core.errors import Conflict, Unauthenticated
 from remit.core.evidence.event import EventKind
 from remit.core.oauth.access_token import TOKEN_TYPE
 from remit.ports.store import Unit, UseAssertion
-from remit.services.authenticate import secret_digest
+from remit.services.identity.authenticator import secret_digest
 from tests import tokens
 from tests.house_world import HouseWorld, Told, house_world
 from tests.world import TENANT

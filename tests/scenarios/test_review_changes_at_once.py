@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey
 from remit.core.errors import RemitError
 from remit.core.identity.principals import AgentState, Role
 from remit.core.identity.workload import KeyBinding, workload_of
-from remit.services.directory import NewPerson
+from remit.services.identity.directory import NewPerson
 from tests.house_world import HouseWorld, house_world
 
 

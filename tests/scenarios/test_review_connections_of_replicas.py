@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from remit.core.errors import KeyUnavailable, NotFound
-from remit.services.connections import Connections
-from remit.services.directory import NewPerson
-from remit.services.house import House
+from remit.services.assembly.application import House
+from remit.services.identity.directory import NewPerson
+from remit.services.people.connections import Connections
 from tests.house_world import make_house
 from tests.world import WorldClock, WorldEntropy, WorldSealingKeys, a_task
 

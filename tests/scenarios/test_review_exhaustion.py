@@ -9,8 +9,8 @@ import pytest
 
 from remit.api.oauth.strangers import PER_ADDRESS
 from remit.gateway.asgi import counting
-from remit.services.bodies import Bodies
-from remit.services.places import Proxies, place_of
+from remit.services.limits.client_address import Proxies, place_of
+from remit.services.limits.request_bodies import Bodies
 from tests.house_world import HouseWorld, Told
 from tests.oauth_world import error_of, oauth_world
 from tests.page_world import APP, page_world

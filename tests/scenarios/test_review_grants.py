@@ -11,7 +11,7 @@ import pytest
 
 from remit.core.errors import Unauthenticated
 from remit.core.evidence.event import EventKind
-from remit.services.opening_pace import OpeningBounds
+from remit.services.tasks.opening_limits import OpeningBounds
 from tests.house_world import PUBLIC_URL, Told
 from tests.oauth_world import (
     ACCESS_TOKEN,

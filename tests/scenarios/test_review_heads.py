@@ -17,7 +17,7 @@ from remit.config import Config, load_config
 from remit.config.scaffold import scaffold
 from remit.core.errors import KeyUnavailable, VerificationFailed
 from remit.core.evidence.merkle import root_at
-from remit.services.directory import NewPerson
+from remit.services.identity.directory import NewPerson
 
 
 async def _kept(folder: Path) -> Config:

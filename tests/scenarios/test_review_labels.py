@@ -18,9 +18,9 @@ from remit.core.flow.stored_labels import MAX_WRITERS, ROOT
 from remit.core.label import Audience, Classes, Label, Lowering
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Task
-from remit.services.declassify import task_digest
-from remit.services.live import LiveTask
-from remit.services.tasks import Opening
+from remit.services.flow.declassification import task_digest
+from remit.services.tasks.live_tasks import LiveTask
+from remit.services.tasks.tasks import Opening
 from tests.call_world import Heard
 from tests.ticket_world import GRANTS, TOOLS, Desks, desks
 from tests.tokens import HELD, task_token

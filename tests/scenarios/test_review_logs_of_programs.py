@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from remit.services.scrub import cleaned
+from remit.services.credentials.scrubbing import cleaned
 from tests.authorization_server import CLIENT, SECRET, authorities
 from tests.process_gateway import ProcessGateway
 

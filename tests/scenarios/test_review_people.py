@@ -13,11 +13,11 @@ from remit.core.errors import Conflict, Forbidden, NotFound
 from remit.core.identity.admission import AdmissionRules
 from remit.core.identity.workload import KeyBinding
 from remit.ports.store import PutPerson, Unit
-from remit.services.browsers import Entrance
-from remit.services.delegations import NewDelegation
-from remit.services.directory import NewAgent
-from remit.services.duties import ask_about
-from remit.services.tasks import Opening
+from remit.services.identity.directory import NewAgent
+from remit.services.identity.permissions import ask_about
+from remit.services.people.delegations import NewDelegation
+from remit.services.people.sessions import Entrance
+from remit.services.tasks.tasks import Opening
 from tests.house_world import HouseWorld, house_world
 from tests.page_world import Browsing, Page
 from tests.provider_world import ProviderWorld, provider_world

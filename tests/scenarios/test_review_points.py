@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from remit.core.identity.workload import Assurance, Confirmation
-from remit.services.points import EnforcementPoint
+from remit.services.authzen.enforcement_points import EnforcementPoint
 from tests.authzen_world import AuthzenWorld, asking, authzen_world
 
 Json = Any

@@ -15,9 +15,9 @@ import pytest
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import UpstreamCredential
 from remit.ports.store import PutValue, Unit
-from remit.services.authenticate import secret_digest
-from remit.services.directory import NewPerson
-from remit.services.house import House
+from remit.services.assembly.application import House
+from remit.services.identity.authenticator import secret_digest
+from remit.services.identity.directory import NewPerson
 from tests.authorization_server import SECRET
 from tests.call_world import call_world
 from tests.connecting_server import ConnectingAuthorities, connecting

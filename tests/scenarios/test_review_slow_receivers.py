@@ -20,9 +20,9 @@ from remit.core.errors import SourceUnavailable
 from remit.core.scope import ScopeKind
 from remit.ports.fetch import Fetched
 from remit.ports.notifier import Notification
-from remit.services.notifications import Addressee
-from remit.services.streams import Receiver
-from remit.services.telling import PushTarget
+from remit.services.signals.notifications import Addressee
+from remit.services.signals.streams import Receiver
+from remit.services.signals.transmitter import PushTarget
 from tests.call_world import call_world
 from tests.hook_server import SECRET
 from tests.house_world import PUBLIC_URL, HouseWorld

@@ -19,9 +19,9 @@ from remit.core.label import Label
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import Budgets
 from remit.ports.store import PutAgent, TakeBudget, Unit
-from remit.services import upkeep as upkeep_module
-from remit.services.tasks import Opening
-from remit.services.upkeep import Upkeep
+from remit.services.assembly import upkeep as upkeep_module
+from remit.services.assembly.upkeep import Upkeep
+from remit.services.tasks.tasks import Opening
 from tests.gateway_world import GatewayWorld, a_bundle, a_tool, gateway_world, messages
 from tests.tokens import task_token
 from tests.world import WorldClock, WorldEntropy, WorldSealingKeys

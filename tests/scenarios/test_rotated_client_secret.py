@@ -20,7 +20,7 @@ from remit.adapters.broker.web import BrokerWeb, WebAnswer
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.compose import standing
 from remit.core.evidence.event import EventKind
-from remit.services.rotated_secrets import RotatedSecrets
+from remit.services.credentials.secret_rotation import RotatedSecrets
 from tests.authorization_server import CLIENT, SECRET
 from tests.breaking_rotation import DAY, Breaking, Crash, Rotations
 from tests.call_world import CallWorld, call_world

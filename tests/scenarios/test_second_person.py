@@ -17,11 +17,11 @@ from remit.core.identity.principals import Role
 from remit.core.label import Lowering
 from remit.ports.people import PutPasskey
 from remit.ports.store import PutApproval, Unit
-from remit.services.browsers import Entrance
-from remit.services.delegations import NewDelegation
-from remit.services.directory import NewPerson
-from remit.services.tasks import Opening
-from remit.services.ways_in import AT_START
+from remit.services.identity.directory import NewPerson
+from remit.services.people.delegations import NewDelegation
+from remit.services.people.sessions import Entrance
+from remit.services.separation.sign_in_methods import AT_START
+from remit.services.tasks.tasks import Opening
 from tests.house_world import HouseWorld, Told, house_world
 from tests.page_world import Browsing
 from tests.provider_world import ProviderWorld, provider

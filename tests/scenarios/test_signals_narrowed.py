@@ -13,7 +13,7 @@ from remit.core.identity.principals import AgentState, Memberships
 from remit.core.signals.signal import Reaction, SignalKind
 from remit.ports.people import PutLink
 from remit.ports.store import Unit
-from remit.services.signal_subjects import SubjectRules
+from remit.services.signals.subjects import SubjectRules
 from tests.signals_world import IDP, SignalsWorld, signals_world, user
 from tests.world import TENANT
 

@@ -11,7 +11,7 @@ from remit.api.health import Health
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import Fenced, SourceUnavailable, StoreUnavailable
 from remit.core.signals.signal import SignalKind
-from remit.services.polling import PolledSource
+from remit.services.signals.polling import PolledSource
 from tests.scripted_poll import ScriptedPoll
 from tests.signals_world import SignalsWorld, signals_world, user
 

@@ -14,7 +14,7 @@ from remit.core.errors import Fenced, RemitError, StoreUnavailable, Unauthentica
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import AgentState
 from remit.core.signals.signal import Reaction, SignalKind
-from remit.services.signal_subjects import SubjectRules
+from remit.services.signals.subjects import SubjectRules
 from tests.call_world import full_disk
 from tests.signals_world import PUSH_TOKEN, SignalsWorld, signals_world, user
 

@@ -13,8 +13,8 @@ from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import AgentState
 from remit.core.identity.workload import KeyBinding
 from remit.core.signals.signal import SignalKind
-from remit.services.streams import Receiver
-from remit.services.telling import PushTarget
+from remit.services.signals.streams import Receiver
+from remit.services.signals.transmitter import PushTarget
 from tests.house_world import PUBLIC_URL, HouseWorld
 from tests.strict_receiver import StrictReceiver
 

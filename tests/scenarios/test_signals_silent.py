@@ -10,7 +10,7 @@ from remit.core.errors import SourceUnavailable
 from remit.core.findings.finding import Finding, FindingState
 from remit.core.signals.signal import SignalKind
 from remit.ports.fetch import Fetched
-from remit.services.silence import Listened
+from remit.services.signals.silence import Listened
 from tests.signals_world import SignalsWorld, signals_world
 
 Json = Any

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from remit.api.health import Health
 from remit.core.findings.finding import FindingKind, FindingState
-from remit.services.house import House
+from remit.services.assembly.application import House
 from tests.credentials_world import desk_world
 from tests.scripted_broker import ScriptedBroker
 

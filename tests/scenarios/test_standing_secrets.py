@@ -21,8 +21,8 @@ from remit.adapters.broker.postgres_password import PostgresPassword
 from remit.core.errors import KeyUnavailable, RemitError
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind, FindingState
-from remit.services.rotated_secrets import RotatedSecrets
-from remit.services.standing_secrets import StandingSecret, StandingSecrets
+from remit.services.credentials.secret_rotation import RotatedSecrets
+from remit.services.credentials.standing_secrets import StandingSecret, StandingSecrets
 from tests.breaking_rotation import DAY, Breaking, Crash, Rotations
 from tests.call_world import CallWorld, call_world
 from tests.leasing_gateway import LeasingGateway

@@ -22,7 +22,7 @@ from remit.core.policy.reach import (
     mended,
     remedies,
 )
-from remit.services.reach import survey
+from remit.services.policy.reach import survey
 from tests.reach_world import POLICIES
 
 STORY = Path(__file__).parents[2] / "examples/story/bundle"

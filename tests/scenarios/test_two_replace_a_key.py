@@ -24,8 +24,8 @@ from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
 from remit.ports.keys import AuthorityKeys
 from remit.ports.runtime import Entropy
 from remit.ports.store import PutValue, Unit
-from remit.services.issuing import Issuing
-from remit.services.rotations import Keyring
+from remit.services.identity.keys import Keyring
+from remit.services.identity.svid_issuing import Issuing
 from tests.bao_server import TOKEN
 from tests.keys_world import OVERLAP, WEEK, Kept
 from tests.world import TENANT, WorldClock, WorldEntropy

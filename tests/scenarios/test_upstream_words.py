@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from remit.core.decisions.deferred_call import read_standing
-from remit.services.deferrals import brought_by
+from remit.services.mediation.deferred_calls import brought_by
 from tests.gateway_world import MODERN, gateway_world, messages
 from tests.hostile_mcp import Canaries, HostileServer, answered, results, spoken
 from tests.hostile_world import ASKED, LISTS, UPSTREAMS, HostileWorld, a_bundle, hostile_world

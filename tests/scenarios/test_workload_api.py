@@ -28,9 +28,9 @@ from remit.core.identity.spiffe import TrustAnchors, check_jwt_svid, check_x509_
 from remit.core.identity.workload import Assurance, LocalBinding, SpiffeBinding
 from remit.ports.attestor import ShownAssertion, ShownCertificate, ShownPeer
 from remit.ports.store import PutAgent, Unit
-from remit.services.findings import Findings
-from remit.services.issuing import SvidRule
-from remit.services.sightings import Sightings
+from remit.services.findings.findings import Findings
+from remit.services.findings.shared_identities import Sightings
+from remit.services.identity.svid_issuing import SvidRule
 from tests.workload_world import (
     OURS,
     TRUST_DOMAIN,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.peers.linux import CAN_TELL
-from remit.services.issuing import SvidRule
+from remit.services.identity.svid_issuing import SvidRule
 from tests.workload_world import OURS, workload_world
 
 pytestmark = [

@@ -19,7 +19,7 @@ from remit.api.workload.messages import message
 from remit.api.workload.place import bind
 from remit.core.errors import ConfigInvalid, Forbidden, Unauthenticated
 from remit.ports.attestor import ShownPeer
-from remit.services.issuing import SvidRule
+from remit.services.identity.svid_issuing import SvidRule
 from tests.workload_world import OURS, fetched, in_thread, own_digest, stream_of, workload_world
 from tests.world import WorldClock
 

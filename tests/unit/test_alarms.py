@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remit.services.alarms import Alarm, Alarms
+from remit.services.limits.deadlines import Alarm, Alarms
 
 NEVER_S = 3600.0
 

@@ -16,8 +16,8 @@ from remit.core.oauth.dpop import token_hash
 from remit.core.oauth.one_time_code import TerminalCode
 from remit.ports.store import PutApproval, Unit
 from remit.sdk.key import AgentKey
-from remit.services.authenticate import secret_digest
-from remit.services.families import challenge_of
+from remit.services.identity.authenticator import secret_digest
+from remit.services.oauth.refresh_tokens import challenge_of
 from tests.house_world import PUBLIC_URL, HouseWorld, Told, house_world
 from tests.world import an_approval
 

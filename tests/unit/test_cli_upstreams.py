@@ -16,7 +16,7 @@ import pytest
 from remit.cli.upstream_checks import upstream_looks
 from remit.config import Config, load_config
 from remit.core.evidence.event import EventKind
-from remit.services.reached import Contact, Reached
+from remit.services.tools.reachability import Contact, Reached
 from tests.call_world import call_world
 from tests.cli_world import furnished
 from tests.world import TENANT

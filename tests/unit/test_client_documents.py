@@ -9,8 +9,8 @@ import pytest
 
 from remit.core.errors import Busy, Malformed, SourceUnavailable
 from remit.ports.fetch import Fetched
-from remit.services import client_documents
-from remit.services.client_documents import ClientDocuments
+from remit.services.oauth import client_metadata as client_documents
+from remit.services.oauth.client_metadata import ClientDocuments
 from tests.world import WorldClock
 
 ADDRESS = "https://app.example/client.json"

@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from remit.core.errors import ProofRefused
 from remit.core.oauth.dpop import MAX_PROOF_BYTES, normal_url, token_hash, verify_proof
 from remit.sdk.key import AgentKey
-from remit.services.proofs import Proofs
+from remit.services.oauth.dpop_replay import Proofs
 from tests.world import START, WorldClock, WorldEntropy
 
 Json = Any

@@ -9,7 +9,7 @@ import pytest
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer
 from remit.ports.policy import RuleInForce
-from remit.services.evaluations import Evaluations
+from remit.services.policy.evaluation import Evaluations
 
 
 class ByName:

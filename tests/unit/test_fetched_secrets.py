@@ -10,7 +10,7 @@ import pytest
 from remit.config.secret import ReadAhead
 from remit.core.errors import KeyUnavailable
 from remit.ports.secret_source import GONE, ReadSecret
-from remit.services.fetched_secrets import KEEP, FetchedSecrets
+from remit.services.credentials.secret_sources import KEEP, FetchedSecrets
 from tests.world import WorldClock
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from remit.core.errors import Fenced
-from remit.services.tasks import Opening
+from remit.services.tasks.tasks import Opening
 from tests.house_world import house_world
 
 

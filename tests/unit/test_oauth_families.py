@@ -16,8 +16,8 @@ from remit.core.errors import Malformed
 from remit.core.identity.workload import Confirmation
 from remit.core.tasks.task import TaskState
 from remit.sdk.dpop import Prover
-from remit.services.clients import TokenClient
-from remit.services.tokens import Asking
+from remit.services.oauth.access_tokens import Asking
+from remit.services.oauth.client_authentication import TokenClient
 from tests.house_world import PUBLIC_URL, Told
 from tests.oauth_world import (
     OAuthWorld,

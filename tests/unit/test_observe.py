@@ -14,7 +14,7 @@ from remit.core.flow.records.record import Reading
 from remit.core.label import Label, Trust
 from remit.core.steps import finish
 from remit.core.tools.tool import FieldLabel, Tool
-from remit.services.brought import brought as bringing
+from remit.services.flow.tool_results import brought as bringing
 
 Json = Any
 TOOL = Tool(upstream="u", name="t")

@@ -14,7 +14,7 @@ from remit.core.replicas.replica import Replica
 from remit.gateway.asgi import ROOM
 from remit.gateway.passing import PassingFront
 from remit.ports.fleet import Raised, Sight
-from remit.services.passing import Family
+from remit.services.replicas.forwarding import Family
 from tests.world import START, a_task
 
 Json = Any

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from remit.services.webauthn import WebAuthn
+from remit.services.people.webauthn import WebAuthn
 from tests.house_world import HouseWorld, house_world
 from tests.page_world import Browsing, lena
 from tests.soft_authenticator import PRESENT, SoftAuthenticator

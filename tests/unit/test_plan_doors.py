@@ -14,7 +14,7 @@ from remit.cli.faults import UsageFault
 from remit.cli.tasking import planned
 from remit.sdk.key import AgentKey
 from remit.sdk.session import AgentSession
-from remit.services.tasks import Opening
+from remit.services.tasks.tasks import Opening
 from tests.cli_world import Remit, furnished
 from tests.gateway_world import gateway_world
 from tests.house_world import HouseWorld, house_world

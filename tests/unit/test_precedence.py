@@ -4,7 +4,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from remit.services.precedence import Precedence
+from remit.services.endings.priority import Precedence
 
 
 class SetLoop(asyncio.SelectorEventLoop):

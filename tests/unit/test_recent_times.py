@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long things took lately."""
 
-from remit.services.recent_times import MOST, RecentTimes
+from remit.services.limits.durations import MOST, RecentTimes
 
 
 def test_quantiles_are_of_the_last_ones_by_kind() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from remit.core.decisions.decision import Outcome
-from remit.services.live import LiveTask
-from remit.services.room import Room
+from remit.services.flow.memory_limit import Room
+from remit.services.tasks.live_tasks import LiveTask
 from tests.flow_world import FlowWorld, flow_world
 from tests.world import WorldEntropy
 

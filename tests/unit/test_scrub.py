@@ -10,7 +10,7 @@ import pytest
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.steps import finish
 from remit.ports.broker import UpstreamCredential
-from remit.services.scrub import Scrubber
+from remit.services.credentials.scrubbing import Scrubber
 
 SECRET = 'p4ss/w"örd+9'
 

@@ -15,7 +15,7 @@ from remit.core.identity.workload import Assurance
 from remit.core.steps import finish
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tools.tool import Tier
-from remit.services.authorize import Ruling
+from remit.services.decisions.authorizer import Ruling
 from tests.call_world import ASK, CallWorld, a_bundle, a_surface, a_type, call_world
 from tests.house_world import PERMIT
 

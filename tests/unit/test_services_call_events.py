@@ -11,7 +11,7 @@ import pytest
 from remit.core.errors import UpstreamUnreachable
 from remit.core.evidence.event import CallOutcome, EventKind
 from remit.core.tools.tool import Argument, ArgumentRole, Effect
-from remit.services.call_events import MAX_SEALED_BYTES, kept, subject_of
+from remit.services.decisions.call_events import MAX_SEALED_BYTES, kept, subject_of
 from tests.call_world import CallWorld, a_tool, call_world
 
 

@@ -19,8 +19,8 @@ from remit.core.label import Label
 from remit.core.scope import ScopeKind
 from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.task import Budgets, HandDown, Task, TaskState
-from remit.services.directory import NewAgent
-from remit.services.opening import Handing
+from remit.services.identity.directory import NewAgent
+from remit.services.tasks.opening_rules import Handing
 from tests.call_world import CallWorld, a_bundle, a_type, call_world
 from tests.tokens import task_token
 

@@ -15,9 +15,9 @@ from remit.core.identity.principals import Role
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import HandDown, Parameter, Task
-from remit.services.delegations import NewDelegation
-from remit.services.directory import NewPerson
-from remit.services.opening import Handing, Opening
+from remit.services.identity.directory import NewPerson
+from remit.services.people.delegations import NewDelegation
+from remit.services.tasks.opening_rules import Handing, Opening
 from tests.call_world import CallWorld, a_bundle, a_type, call_world
 from tests.tokens import task_token
 

@@ -11,7 +11,7 @@ from remit.core.errors import NotFound, VerificationFailed
 from remit.core.evidence.checkpoint import LogProof, VerifierKey, open_checkpoint
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.merkle import verify_consistency
-from remit.services.evidence import readable
+from remit.services.evidence.log import readable
 from tests.call_world import CallWorld, call_world
 from tests.refusals import refused
 

@@ -11,7 +11,7 @@ import pytest
 from remit.core.errors import KeyUnavailable
 from remit.core.tasks.task import Task
 from remit.ports.broker import LeaseWanted, UpstreamCredential
-from remit.services.leases import Leases
+from remit.services.credentials.leases import Leases
 from tests.call_world import CallWorld, call_world
 from tests.refusals import refused
 from tests.scripted_broker import ScriptedBroker

@@ -13,10 +13,10 @@ from remit.core.errors import Fenced, NotFound, Unauthenticated
 from remit.core.label import Classes, Label
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import Budgets
-from remit.services import live as live_module
-from remit.services.accounts import own_accounts
-from remit.services.in_hand import LiveCall
-from remit.services.live import LiveTask
+from remit.services.tasks import live_tasks as live_module
+from remit.services.tasks.budgets import own_accounts
+from remit.services.tasks.calls_in_flight import LiveCall
+from remit.services.tasks.live_tasks import LiveTask
 from tests.call_world import CallWorld, call_world
 from tests.refusals import refused
 from tests.world import an_agent

@@ -13,8 +13,8 @@ from remit.core.errors import ChangedMeanwhile, Conflict, Fenced, Forbidden, Rem
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import Finding, FindingKind, FindingState
 from remit.core.identity.principals import Role
-from remit.services.directory import NewPerson
-from remit.services.personnel import Personnel
+from remit.services.identity.directory import NewPerson
+from remit.services.identity.people import Personnel
 from tests.call_world import CallWorld, call_world
 
 

@@ -20,9 +20,9 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.plan import PlanEntry, tools_of
 from remit.core.tasks.task import HandDown
-from remit.services.approvals import MAX_PENDING
-from remit.services.opening import Handing
-from remit.services.plans import Extension
+from remit.services.decisions.approvals import MAX_PENDING
+from remit.services.decisions.plan_changes import Extension
+from remit.services.tasks.opening_rules import Handing
 from tests.call_world import ASK, CallWorld, a_bundle, a_type, call_world
 from tests.house_world import PERMIT
 

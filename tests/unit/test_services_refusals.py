@@ -8,7 +8,7 @@ import pytest
 
 from remit.core.decisions.decision import Outcome
 from remit.core.evidence.event import EventKind
-from remit.services.refusals import BURST, PER_S
+from remit.services.decisions.refusals import BURST, PER_S
 from tests.call_world import CallWorld, call_world
 
 

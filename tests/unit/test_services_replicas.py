@@ -13,7 +13,7 @@ from remit.core.errors import OutOfForce, RemitError
 from remit.core.replicas.replica import DRIFT, SILENT_LEASES, OwnLease, Replica, Watch, outlived_s
 from remit.ports.fleet import FenceAck, Raised, Sight
 from remit.ports.store import Receipt, Unit
-from remit.services.replicas import Gathered, Replicas, ReplicaStanding
+from remit.services.replicas.membership import Gathered, Replicas, ReplicaStanding
 from tests.world import START, TENANT, WorldClock, WorldEntropy
 
 Json = Any

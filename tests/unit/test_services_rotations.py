@@ -13,7 +13,7 @@ from remit.adapters.keys.file import FileSealingKeys
 from remit.core.errors import NotFound, StoreUnavailable, Unauthenticated
 from remit.core.evidence.event import EventKind
 from remit.core.keys.own_keys import KeyKind, KeyStanding
-from remit.services.rotations import STEP, Keyring, Rotations
+from remit.services.identity.keys import STEP, Keyring, Rotations
 from tests.keys_world import WEEK, Kept
 from tests.world import TENANT, WorldClock, WorldEntropy
 

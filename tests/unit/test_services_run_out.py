@@ -11,7 +11,7 @@ import pytest
 
 from remit.core.decisions.decision import Outcome
 from remit.core.tasks.task import TaskState
-from remit.services import run_out
+from remit.services.endings import expiry as run_out
 from tests.call_world import CallWorld, call_world
 
 

@@ -14,7 +14,7 @@ from remit.core.identity.principals import AgentState
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.plan import tools_of
 from remit.core.tasks.task import Parameter
-from remit.services.tasks import MAX_GOAL_CHARS, Opening
+from remit.services.tasks.tasks import MAX_GOAL_CHARS, Opening
 from tests.call_world import CallWorld, a_bundle, a_type, call_world
 
 

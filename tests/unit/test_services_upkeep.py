@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from remit.core.errors import StoreUnavailable
-from remit.services.upkeep import Upkeep
+from remit.services.assembly.upkeep import Upkeep
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from remit.core.errors import NotFound
 from remit.core.findings.finding import FindingKind
 from remit.core.identity.workload import IssuerBinding, KeyBinding, LocalBinding, SpiffeBinding, workload_of
 from remit.core.tasks.task import HandDown, TaskType
-from remit.services.delegations import NewDelegation
-from remit.services.opening import Handing, Opening
-from remit.services.who import is_token
+from remit.services.inspection.who import is_token
+from remit.services.people.delegations import NewDelegation
+from remit.services.tasks.opening_rules import Handing, Opening
 from tests.call_world import KEYS, CallWorld, a_bundle, a_type, call_world
 from tests.tokens import agent_token, task_token
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from remit.core.steps import Steps
-from remit.services.turns import Turns
+from remit.services.limits.time_slices import Turns
 from tests.world import RunningClock, WorldClock
 
 

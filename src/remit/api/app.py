@@ -27,7 +27,7 @@ from remit.api.table import ENDPOINTS
 from remit.api.wire import answer, body, no_body, no_query, problem, query
 from remit.core.errors import Malformed, NotFound, RemitError
 from remit.core.policy.bundle import Bundle
-from remit.services.house import House
+from remit.services.assembly.application import House
 
 log = logging.getLogger("remit.api")
 

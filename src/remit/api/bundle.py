@@ -8,8 +8,8 @@ from typing import Final
 from starlette.responses import Response
 
 from remit.core.errors import NotFound
-from remit.services.house import House
-from remit.services.issuing import REFRESH_HINT_S
+from remit.services.assembly.application import House
+from remit.services.identity.svid_issuing import REFRESH_HINT_S
 
 BUNDLE_PATH: Final = "/spiffe/bundle"
 

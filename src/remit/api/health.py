@@ -15,10 +15,10 @@ from remit.core.decisions.approval import ApprovalState
 from remit.core.errors import RemitError
 from remit.core.scope import EVERYTHING
 from remit.ports.store import PutValue, Unit
-from remit.services.house import House
-from remit.services.lease_records import OpenSink
-from remit.services.recent_times import RecentTimes
-from remit.services.waking import WakingState
+from remit.services.assembly.application import House
+from remit.services.credentials.lease_records import OpenSink
+from remit.services.limits.durations import RecentTimes
+from remit.services.replicas.wakeup import WakingState
 
 #: How long an answer about the store stands, so that asking does not become writing.
 PROBE_S = 2.0

@@ -20,7 +20,7 @@ from remit.api.oauth.token import OAuthToken
 from remit.api.rest.endpoint import Endpoint, Items
 from remit.api.table import ENDPOINTS
 from remit.api.wire import ProblemDetails
-from remit.services.duties import ROLES, Duty
+from remit.services.identity.permissions import ROLES, Duty
 
 Json = Any
 

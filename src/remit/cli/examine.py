@@ -17,8 +17,8 @@ from remit.core.policy.bundle import Bundle
 from remit.core.policy.reach import Openness, ReachSurvey
 from remit.core.tools.tool import Tool
 from remit.ports.policy import Problem
-from remit.services.reach import survey
-from remit.services.tools import as_last_seen
+from remit.services.policy.reach import survey
+from remit.services.tools.catalogue import as_last_seen
 
 Json = Any
 

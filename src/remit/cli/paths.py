@@ -19,7 +19,7 @@ from remit.compose import last_seen_tools, policy_engine
 from remit.config import load_bundle
 from remit.config.opens import credentials_of_upstreams
 from remit.core.policy.reach import Openness
-from remit.services.reach import survey
+from remit.services.policy.reach import survey
 
 app = verb("paths")
 

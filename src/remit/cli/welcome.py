@@ -20,10 +20,10 @@ from remit.config import Config
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
 from remit.core.tools.tool import RESERVED_OPERATIONS, ToolState
-from remit.services.authenticate import CODE_TTL_S
-from remit.services.directory import NewPerson
-from remit.services.house import House
-from remit.services.ways_in import AT_START
+from remit.services.assembly.application import House
+from remit.services.identity.authenticator import CODE_TTL_S
+from remit.services.identity.directory import NewPerson
+from remit.services.separation.sign_in_methods import AT_START
 
 FIRST_PERSON = "admin"
 #: Not approver: who sets the rules does not also answer the questions that they ask.

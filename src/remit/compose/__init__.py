@@ -47,20 +47,20 @@ from remit.ports.broker import Broker
 from remit.ports.policy import PolicyEngine
 from remit.ports.store import Store, Unit
 from remit.ports.upstream import LIST_CHANGED, HttpUpstream, Upstream
-from remit.services.attestors import Attestors, NoIssuers
-from remit.services.bodies import Bodies
-from remit.services.connections import Connections
-from remit.services.furnish import furnish
-from remit.services.house import House
-from remit.services.issuing import Issuing
-from remit.services.opening_pace import OpeningBounds
-from remit.services.outfit import Outfit
-from remit.services.places import Proxies
-from remit.services.reached import Reached
-from remit.services.rotations import Keyring
-from remit.services.tools import as_last_seen
-from remit.services.upkeep import Upkeep
-from remit.services.vouching import Vouching
+from remit.services.assembly.application import House
+from remit.services.assembly.assembly import furnish
+from remit.services.assembly.settings import Outfit
+from remit.services.assembly.upkeep import Upkeep
+from remit.services.credentials.upstream_assertion import Vouching
+from remit.services.identity.attestation import Attestors, NoIssuers
+from remit.services.identity.keys import Keyring
+from remit.services.identity.svid_issuing import Issuing
+from remit.services.limits.client_address import Proxies
+from remit.services.limits.request_bodies import Bodies
+from remit.services.people.connections import Connections
+from remit.services.tasks.opening_limits import OpeningBounds
+from remit.services.tools.catalogue import as_last_seen
+from remit.services.tools.reachability import Reached
 
 Json = Any
 

@@ -15,7 +15,7 @@ from remit.adapters.keys.transit import Transit
 from remit.config import Config, OpenBaoSection
 from remit.core.keys.own_keys import KeyKind
 from remit.ports.runtime import Clock, Entropy
-from remit.services.rotations import Keyring
+from remit.services.identity.keys import Keyring
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from remit.ports.broker import Broker
 from remit.ports.connector import KeptTokens
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.voucher import Voucher
-from remit.services.rotated_secrets import RotatedSecrets
+from remit.services.credentials.secret_rotation import RotatedSecrets
 
 if TYPE_CHECKING:
     from remit.adapters.broker.postgres import PostgresBroker

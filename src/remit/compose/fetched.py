@@ -14,7 +14,7 @@ from remit.config.secrets import bao_of, references
 from remit.core.errors import ConfigInvalid
 from remit.ports.runtime import Clock
 from remit.ports.secret_source import SecretSource
-from remit.services.fetched_secrets import FetchedSecrets
+from remit.services.credentials.secret_sources import FetchedSecrets
 
 
 async def fetch(config: Config, clock: Clock, stack: AsyncExitStack, *parts: object) -> FetchedSecrets:

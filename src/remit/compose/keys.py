@@ -14,10 +14,10 @@ from remit.core.errors import ConfigInvalid
 from remit.core.keys.own_keys import KeyKind
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
-from remit.services.house import House
-from remit.services.issuing import Issuing, SvidRule
-from remit.services.rotations import Keyring
-from remit.services.upkeep import Upkeep
+from remit.services.assembly.application import House
+from remit.services.assembly.upkeep import Upkeep
+from remit.services.identity.keys import Keyring
+from remit.services.identity.svid_issuing import Issuing, SvidRule
 
 #: How long the work of a previous key of the trust domain is accepted beyond the life of an SVID.
 GRACE = timedelta(minutes=5)

@@ -16,7 +16,7 @@ from remit.ports.connector import Connector, KeptTokens
 from remit.ports.rotating import Rotating
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.voucher import Voucher
-from remit.services.rotated_secrets import RotatedSecrets
+from remit.services.credentials.secret_rotation import RotatedSecrets
 
 if TYPE_CHECKING:
     from remit.adapters.broker.oauth_client import SourceClient

@@ -9,8 +9,8 @@ from remit.config import Config
 from remit.core.identity.admission import AdmissionRules
 from remit.core.identity.principals import Role
 from remit.ports.fetch import Fetch
-from remit.services.browsers import Entrance
-from remit.services.consents import ConsentRules
+from remit.services.people.consents import ConsentRules
+from remit.services.people.sessions import Entrance
 
 
 def entrances_of(config: Config) -> dict[str, Entrance]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from remit.config import Config
 from remit.core.identity.workload import Assurance
-from remit.services.points import EnforcementPoint
+from remit.services.authzen.enforcement_points import EnforcementPoint
 
 
 def enforcement_points(config: Config) -> dict[str, EnforcementPoint]:

@@ -21,9 +21,9 @@ from remit.ports.fleet import Fleet
 from remit.ports.passing import Passer
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
-from remit.services.house import House
-from remit.services.replicas import RENEWALS
-from remit.services.upkeep import Upkeep
+from remit.services.assembly.application import House
+from remit.services.assembly.upkeep import Upkeep
+from remit.services.replicas.membership import RENEWALS
 
 
 def several(config: Config) -> bool:

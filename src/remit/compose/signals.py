@@ -11,13 +11,13 @@ from remit.adapters.runtime.system import SystemClock
 from remit.compose.fetching import guarded_fetch
 from remit.config import Config, SecretRef
 from remit.ports.issuers import IssuerUse
-from remit.services.notifications import Addressee
-from remit.services.polling import PolledSource
-from remit.services.signal_subjects import SubjectRules
-from remit.services.signals import Transmitter, issuer_name
-from remit.services.silence import Listened
-from remit.services.streams import Receiver
-from remit.services.telling import PushTarget
+from remit.services.signals.notifications import Addressee
+from remit.services.signals.polling import PolledSource
+from remit.services.signals.receiver import Transmitter, issuer_name
+from remit.services.signals.silence import Listened
+from remit.services.signals.streams import Receiver
+from remit.services.signals.subjects import SubjectRules
+from remit.services.signals.transmitter import PushTarget
 
 
 def signal_issuers(config: Config, public_url: str) -> list[Issuer]:

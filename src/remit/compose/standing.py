@@ -22,12 +22,12 @@ from remit.ports.rotating import Rotating
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
 from remit.ports.voucher import Voucher
-from remit.services.connections import Connections
-from remit.services.fetched_secrets import EVERY_S, FetchedSecrets
-from remit.services.house import House
-from remit.services.rotated_secrets import RotatedSecrets
-from remit.services.standing_secrets import StandingSecret, StandingSecrets
-from remit.services.upkeep import Upkeep
+from remit.services.assembly.application import House
+from remit.services.assembly.upkeep import Upkeep
+from remit.services.credentials.secret_rotation import RotatedSecrets
+from remit.services.credentials.secret_sources import EVERY_S, FetchedSecrets
+from remit.services.credentials.standing_secrets import StandingSecret, StandingSecrets
+from remit.services.people.connections import Connections
 
 if TYPE_CHECKING:
     from remit.adapters.broker.kv import KvPlace

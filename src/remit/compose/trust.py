@@ -32,7 +32,7 @@ from remit.ports.fetch import Fetch
 from remit.ports.issuers import IssuerUse
 from remit.ports.peers import Peers
 from remit.ports.runtime import Clock
-from remit.services.attestors import Attestors
+from remit.services.identity.attestation import Attestors
 
 #: A file of a token that a key set asks for is small.
 MAX_BEARER_BYTES = 16_384

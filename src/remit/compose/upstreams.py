@@ -22,9 +22,9 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tools.http_api import Api
 from remit.ports.broker import Broker
 from remit.ports.upstream import HttpUpstream, Upstream, offered
-from remit.services.house import House
-from remit.services.idle_programs import KIND, IdlePrograms
-from remit.services.scrub import cleaned
+from remit.services.assembly.application import House
+from remit.services.credentials.scrubbing import cleaned
+from remit.services.endings.idle_programs import KIND, IdlePrograms
 
 OnState = Callable[[str, bool, str], None]
 #: How long a process of a task that has ended may take to end by itself once it is asked to.

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Work in steps: a generator that pauses between short steps, and returns what it has found.
 
-How long a turn takes is said by whoever drives the steps (`services.turns`): core reads no clock. A step goes
-over `STEP` characters, or a few dozen small things, so that also the slowest of texts takes it little time.
+How long a turn takes is said by whoever drives the steps (`services.limits.time_slices`): core reads no
+clock. A step goes over `STEP` characters, or a few dozen small things, so that also the slowest of texts
+takes it little time.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMap
 from typing import Any, Final
 
 from remit.core.errors import Busy, Malformed
-from remit.services.alarms import Alarms
-from remit.services.bodies import BODY, Bodies
-from remit.services.places import PLACE, Proxies
+from remit.services.limits.client_address import PLACE, Proxies
+from remit.services.limits.deadlines import Alarms
+from remit.services.limits.request_bodies import BODY, Bodies
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

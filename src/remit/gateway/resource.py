@@ -19,8 +19,8 @@ from remit.core.ids import NAME
 from remit.core.oauth.dpop import ALGORITHMS
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.gateway.asgi import Scope, Send, respond
-from remit.services.credentials import Identified, Showing
-from remit.services.house import House
+from remit.services.assembly.application import House
+from remit.services.oauth.presented_tokens import Identified, Showing
 
 Json = Any
 

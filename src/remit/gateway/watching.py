@@ -7,7 +7,7 @@ import asyncio
 from typing import Any, Final, Protocol
 
 from remit.gateway.asgi import Receive
-from remit.services.alarms import Alarm
+from remit.services.limits.deadlines import Alarm
 
 #: Seconds until somebody looks: short calls never pay for it.
 WATCH_AFTER_S: Final = 0.05

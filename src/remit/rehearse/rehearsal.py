@@ -24,8 +24,8 @@ from remit.core.tasks.plan import PlanWish
 from remit.core.tasks.task import HandDown, Parameter, Task, TaskState, TaskType
 from remit.rehearse.call import RehearsedCall, finish
 from remit.rehearse.stage import BY, RehearsalStage
-from remit.services.opening import Handing, Opening
-from remit.services.plans import Extension
+from remit.services.decisions.plan_changes import Extension
+from remit.services.tasks.opening_rules import Handing, Opening
 
 Json = Any
 _T = TypeVar("_T")

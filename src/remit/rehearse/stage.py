@@ -25,13 +25,13 @@ from remit.core.tasks.task import NO_PERSON, Task, TaskType
 from remit.ports.store import Unit
 from remit.rehearse.folder import alone, config_of
 from remit.rehearse.stand_in import CURRENT, CallRun, StandIn, watched
-from remit.services.asked import Asked
-from remit.services.clients import TokenClient
-from remit.services.directory import NewAgent, NewPerson
-from remit.services.evidence import readable
-from remit.services.house import House
-from remit.services.opening import Opening
-from remit.services.tokens import Asking
+from remit.services.assembly.application import House
+from remit.services.evidence.log import readable
+from remit.services.identity.directory import NewAgent, NewPerson
+from remit.services.mediation.call import Asked
+from remit.services.oauth.access_tokens import Asking
+from remit.services.oauth.client_authentication import TokenClient
+from remit.services.tasks.opening_rules import Opening
 
 Json = Any
 

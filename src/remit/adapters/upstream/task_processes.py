@@ -6,10 +6,10 @@ What the server offers is asked of one more process, which has no task's credent
 
 A process has two owners outside of its task. Its guard (`guard`) is a process of its own, which kills it when
 remit says so, when remit is gone, and when remit has not run for `lease_s`. And it is a lease
-(`services/leases`), kept in the store before it is started: it is taken back by killing whatever carries its
-mark. It is dead when nothing carries the mark any more *and* nothing else of it can run: its guard has
-counted none, or the PID namespace that it was enclosed in has ended. Where a guard that counts was cut short,
-nobody knows, and the lease stays open as `indeterminate`.
+(`services/credentials/leases`), kept in the store before it is started: it is taken back by killing whatever
+carries its mark. It is dead when nothing carries the mark any more *and* nothing else of it can run: its
+guard has counted none, or the PID namespace that it was enclosed in has ended. Where a guard that counts was
+cut short, nobody knows, and the lease stays open as `indeterminate`.
 """
 
 from __future__ import annotations

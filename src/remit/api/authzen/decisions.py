@@ -30,7 +30,7 @@ from remit.core.errors import (
 )
 from remit.core.evidence.event import CallOutcome
 from remit.core.identity.principals import Principal
-from remit.services.points import EnforcementPoint
+from remit.services.authzen.enforcement_points import EnforcementPoint
 
 #: What is said of the subject, the task or the call: a refusal. Everything else is a fault of the request, or
 #: ours, and is no decision.

@@ -16,7 +16,7 @@ from remit.api.authzen.paths import EVALUATION_PATH, RESULT_PATH
 from remit.api.rest.endpoint import Errand
 from remit.core.errors import Elsewhere, NotFound, OwnerAway, StoreUnavailable
 from remit.core.replicas.replica import Replica
-from remit.services.passing import WholeAnswer
+from remit.services.replicas.forwarding import WholeAnswer
 
 T = TypeVar("T")
 

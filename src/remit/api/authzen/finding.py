@@ -26,8 +26,8 @@ from remit.api.rest.endpoint import Errand
 from remit.core.errors import NotFound
 from remit.core.tasks.task import Task
 from remit.core.tools.tool import RESERVED_OPERATIONS
-from remit.services.points import EnforcementPoint
-from remit.services.searches import Searches, listed_values
+from remit.services.authzen.enforcement_points import EnforcementPoint
+from remit.services.authzen.search import Searches, listed_values
 
 Named = Callable[[str], EvaluationForm]
 

@@ -33,9 +33,9 @@ from remit.api.wire import shaped
 from remit.core.errors import Malformed, NotFound
 from remit.core.identity.principals import Principal
 from remit.core.tools.tool import PROMPT_GET, RESERVED_OPERATIONS, RESOURCE_READ, RESOURCE_SUBSCRIBE
-from remit.services.answer import Inquiry
-from remit.services.asked import Asked
-from remit.services.points import AskedSubject, EnforcementPoint, SubjectKind
+from remit.services.authzen.enforcement_points import AskedSubject, EnforcementPoint, SubjectKind
+from remit.services.authzen.evaluation import Inquiry
+from remit.services.mediation.call import Asked
 
 Json = Any
 

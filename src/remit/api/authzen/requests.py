@@ -23,7 +23,7 @@ from remit.core.decisions.access_request import call_digest
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import NotFound
 from remit.core.evidence.event import timestamp
-from remit.services.points import EnforcementPoint
+from remit.services.authzen.enforcement_points import EnforcementPoint
 
 _ERROR = "urn:openid:authzen:access-request:error:"
 _STATUS = {

@@ -11,8 +11,8 @@ from remit.api.oauth.page import PageVisit
 from remit.api.oauth.paths import ACCOUNT_PATH, CONNECTED_PATH
 from remit.core.errors import Malformed
 from remit.core.tasks.task import TaskState
-from remit.services.browsers import handle_of
-from remit.services.duties import end_task, own_task
+from remit.services.identity.permissions import end_task, own_task
+from remit.services.people.sessions import handle_of
 
 #: Tasks looked through, and shown.
 MOST, SHOWN = 10_000, 50

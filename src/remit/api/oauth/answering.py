@@ -12,7 +12,7 @@ from remit.api.oauth.form import printable
 from remit.api.oauth.page import PageVisit
 from remit.core.oauth.client_metadata import host_of
 from remit.core.oauth.one_time_code import AuthorizationRequest
-from remit.services.consents import Applicant
+from remit.services.people.consents import Applicant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

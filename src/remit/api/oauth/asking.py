@@ -20,8 +20,8 @@ from remit.core.oauth.access_token import AGENT_SCOPE
 from remit.core.oauth.mission import BAD_DETAILS, asked_grants
 from remit.core.oauth.one_time_code import AuthorizationRequest, Mission
 from remit.core.tasks.grant import Grant
-from remit.services.consents import Applicant
-from remit.services.house import House
+from remit.services.assembly.application import House
+from remit.services.people.consents import Applicant
 
 Json = Any
 

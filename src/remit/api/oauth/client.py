@@ -15,8 +15,8 @@ from remit.core.keys.jws import read_compact
 from remit.core.oauth.client_assertion import ASSERTION_TYPE
 from remit.ports.attestor import JWT_SPIFFE_TYPE, JWT_TYPE, ShownAssertion
 from remit.ports.peers import Peer
-from remit.services.clients import MAX_ASSERTION, TokenClient
-from remit.services.house import House
+from remit.services.assembly.application import House
+from remit.services.oauth.client_authentication import MAX_ASSERTION, TokenClient
 
 #: Where the server puts the chain of the TLS client, DER, its own certificate first.
 CERTIFICATE: Final = "remit.peer_certificate"

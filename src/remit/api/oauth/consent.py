@@ -16,7 +16,7 @@ from remit.core.errors import ConfigInvalid, Fenced, Forbidden, Malformed, NotFo
 from remit.core.oauth.client_metadata import host_of, is_loopback
 from remit.core.tasks.task import Parameter
 from remit.core.tools.constraint import load
-from remit.services.offers import Offer, offer_named, read_params
+from remit.services.people.offers import Offer, offer_named, read_params
 
 Json = Any
 

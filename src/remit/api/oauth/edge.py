@@ -23,7 +23,7 @@ from remit.core.errors import (
     Unauthenticated,
 )
 from remit.core.oauth.mission import BAD_DETAILS
-from remit.services.house import House
+from remit.services.assembly.application import House
 
 #: Codes of RFC 6749, RFC 8707, RFC 9396 and RFC 7009 that services raise as they are.
 _CODES: Final = frozenset(

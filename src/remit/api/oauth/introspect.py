@@ -11,7 +11,7 @@ from remit.api.oauth.edge import answered
 from remit.api.oauth.form import read_form
 from remit.api.wire import HEADERS, answer
 from remit.core.errors import Unauthenticated
-from remit.services.house import House
+from remit.services.assembly.application import House
 
 
 async def introspect(request: Request, house: House) -> Response:

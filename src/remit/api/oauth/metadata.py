@@ -28,7 +28,7 @@ from remit.core.drafts import (
 )
 from remit.core.oauth.access_token import AGENT_SCOPE, ALGORITHMS
 from remit.core.oauth.resource import TASK_SCOPE
-from remit.services.house import House
+from remit.services.assembly.application import House
 
 
 def metadata(house: House) -> Response:

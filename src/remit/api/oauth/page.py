@@ -21,8 +21,8 @@ from remit.api.oauth.form import FORM, MAX_FORM_BYTES, Form, OAuthRefused, parse
 from remit.api.wire import read, status_of
 from remit.core.errors import Forbidden, RemitError, Unauthenticated
 from remit.core.oauth.client_metadata import LOOPBACK
-from remit.services.browsers import Seat, csrf_of
-from remit.services.house import House
+from remit.services.assembly.application import House
+from remit.services.people.sessions import Seat, csrf_of
 
 Json = Any
 

@@ -13,7 +13,7 @@ from remit.api.oauth.page import PageVisit, own_page
 from remit.api.wire import JSON, answer, read
 from remit.core.canonical import parse_strict
 from remit.core.errors import Forbidden, Malformed, Unauthenticated
-from remit.services.browsers import Seat
+from remit.services.people.sessions import Seat
 
 Json = Any
 Answer = Callable[[PageVisit], Awaitable[Response]]

@@ -26,7 +26,7 @@ from remit.api.oauth.paths import (
 )
 from remit.api.oauth.strangers import Strangers
 from remit.api.rest.tries import Tries
-from remit.services.house import House
+from remit.services.assembly.application import House
 
 #: Pages to which other sites may send a browser, with GET and as a page of its own: applications, and the
 #: organisation's provider; with a `/` at its end all directly below it. Nothing changes there without a form

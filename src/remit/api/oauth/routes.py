@@ -16,7 +16,7 @@ from remit.api.oauth.paths import (
     REVOCATION_PATH,
     TOKEN_PATH,
 )
-from remit.services.house import House
+from remit.services.assembly.application import House
 
 Serve = Callable[[Request], Awaitable[Response]]
 

@@ -13,7 +13,7 @@ from remit.api.oauth.paths import ACCOUNT_PATH, ARRIVAL_PATH, SIGN_IN_PATH
 from remit.api.rest.session import is_loopback
 from remit.api.rest.tries import Tries
 from remit.core.errors import Forbidden, RemitError, SourceUnavailable, Unauthenticated
-from remit.services.places import seen_from
+from remit.services.limits.client_address import seen_from
 
 
 async def show(visit: PageVisit) -> Response:

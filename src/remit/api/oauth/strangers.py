@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from remit.core.errors import Busy
 from remit.ports.runtime import Clock
-from remit.services.places import seen_from
+from remit.services.limits.client_address import seen_from
 
 #: Within `WINDOW_S`, of one address or agent, and of all strangers together. What is kept lives for minutes,
 #: so this bounds it.

@@ -28,8 +28,8 @@ from remit.api.oauth.paths import TOKEN_PATH
 from remit.api.wire import answer
 from remit.core.errors import ProofRefused
 from remit.core.identity.workload import Confirmation
-from remit.services.house import House
-from remit.services.tokens import TokenGiven
+from remit.services.assembly.application import House
+from remit.services.oauth.access_tokens import TokenGiven
 
 Json = Any
 

@@ -8,8 +8,8 @@ from remit.api.rest.views import AgentView, Moment, View, agent_view
 from remit.core.findings.finding import FindingKind, FindingState
 from remit.core.identity.principals import Agent, AgentState
 from remit.core.identity.workload import AttestationMethod, Binding
-from remit.services.directory import NewAgent
-from remit.services.duties import Duty, ask_about, may, require
+from remit.services.identity.directory import NewAgent
+from remit.services.identity.permissions import Duty, ask_about, may, require
 
 
 class LastProofView(View, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from remit.api.wire import HEADERS
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import NotFound, Unauthenticated
 from remit.core.identity.principals import Person
-from remit.services.duties import Duty, may, see_approval
+from remit.services.identity.permissions import Duty, may, see_approval
 
 #: Looks at the store between two signs of life to a watcher.
 QUIET_LOOKS = 30

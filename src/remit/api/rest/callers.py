@@ -12,11 +12,11 @@ from remit.api.rest.endpoint import Arrived, Desk, Endpoint, Errand
 from remit.core.errors import Fenced, Forbidden, Malformed, RemitError, Unauthenticated
 from remit.core.oauth.access_token import AGENT_SCOPE, AccessClaims, wrong_audience
 from remit.core.replicas.forwarding import Seen, written_chain
-from remit.services.bodies import body_of
-from remit.services.credentials import Showing
-from remit.services.duties import require
-from remit.services.house import House
-from remit.services.places import seen_from
+from remit.services.assembly.application import House
+from remit.services.identity.permissions import require
+from remit.services.limits.client_address import seen_from
+from remit.services.limits.request_bodies import body_of
+from remit.services.oauth.presented_tokens import Showing
 
 SESSION_PREFIX = "rms_"
 MAX_BEARER = 16_384

@@ -11,8 +11,8 @@ from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import Moment, TaskView, View, task_view
 from remit.core.flow.stored_labels import LOOSE, Holding, Written
 from remit.core.label import Lowering
-from remit.services.declassify import task_digest
-from remit.services.duties import Duty, see_data
+from remit.services.flow.declassification import task_digest
+from remit.services.identity.permissions import Duty, see_data
 
 Json = Any
 

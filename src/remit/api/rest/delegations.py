@@ -9,8 +9,8 @@ from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import ClosureView, Moment, View, closure_view
 from remit.core.errors import NotFound
 from remit.core.tasks.delegation_record import Delegation
-from remit.services.delegations import NewDelegation
-from remit.services.duties import Duty, may
+from remit.services.identity.permissions import Duty, may
+from remit.services.people.delegations import NewDelegation
 
 Json = Any
 

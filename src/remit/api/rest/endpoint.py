@@ -16,8 +16,8 @@ from remit.core.oauth.access_token import AccessClaims
 from remit.core.policy.bundle import Bundle
 from remit.core.replicas.forwarding import Seen
 from remit.core.tasks.task import Task
-from remit.services.duties import Duty, own_task, see_task
-from remit.services.house import House
+from remit.services.assembly.application import House
+from remit.services.identity.permissions import Duty, own_task, see_task
 
 Json = Any
 T = TypeVar("T")

@@ -17,9 +17,9 @@ from remit.core.endings.closure import Cause, Closing, Closure, Lock
 from remit.core.errors import Malformed, NotFound
 from remit.core.findings.finding import FindingKind
 from remit.core.scope import EVERYTHING, ScopeKind, scope
-from remit.services.duties import Duty, end_task, require, see_closure
-from remit.services.house import House
-from remit.services.lease_records import OpenSink
+from remit.services.assembly.application import House
+from remit.services.credentials.lease_records import OpenSink
+from remit.services.identity.permissions import Duty, end_task, require, see_closure
 
 
 class EndScope(Body, frozen=True, kw_only=True):

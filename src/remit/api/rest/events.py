@@ -17,8 +17,8 @@ from remit.core.errors import Malformed
 from remit.core.evidence.chain import Chain
 from remit.core.evidence.event import EventKind
 from remit.ports.log import Head
-from remit.services.duties import Duty
-from remit.services.evidence import Evidence
+from remit.services.evidence.log import Evidence
+from remit.services.identity.permissions import Duty
 
 Json = Any
 

@@ -11,7 +11,7 @@ from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import Moment, View
 from remit.core.errors import NotFound
 from remit.core.findings.finding import FINDING_MEANINGS, Finding, FindingKind, FindingState
-from remit.services.duties import Duty, may, require
+from remit.services.identity.permissions import Duty, may, require
 
 Json = Any
 

@@ -7,7 +7,7 @@ from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import Moment, View
 from remit.core.errors import NotFound
 from remit.core.keys.own_keys import SERVES, HeldKey, KeyKind, KeyStanding
-from remit.services.duties import Duty
+from remit.services.identity.permissions import Duty
 
 
 class KeyView(View, frozen=True, kw_only=True):

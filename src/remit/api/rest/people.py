@@ -6,10 +6,10 @@ from __future__ import annotations
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import Moment, PersonView, View, person_view
 from remit.core.identity.principals import Person, Role
-from remit.services.authenticate import CODE_TTL_S
-from remit.services.directory import NewPerson
-from remit.services.duties import Duty
-from remit.services.ways_in import WayIn
+from remit.services.identity.authenticator import CODE_TTL_S
+from remit.services.identity.directory import NewPerson
+from remit.services.identity.permissions import Duty
+from remit.services.separation.sign_in_methods import WayIn
 
 
 class CodeView(View, frozen=True, kw_only=True):

@@ -13,8 +13,8 @@ from remit.api.rest.views import Moment, View
 from remit.core.errors import ConfigInvalid, Conflict
 from remit.core.policy.bundle import Bundle, PolicySource
 from remit.ports.policy import Problem
-from remit.services.duties import Duty
-from remit.services.standing import Judged
+from remit.services.identity.permissions import Duty
+from remit.services.tasks.revalidation import Judged
 
 
 class CheckPolicies(Body, frozen=True, kw_only=True):

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from remit.api.rest.endpoint import Endpoint, Errand
 from remit.api.rest.views import Moment, View
-from remit.services.duties import Duty
-from remit.services.roster import Enforcer
+from remit.services.identity.permissions import Duty
+from remit.services.inspection.replica_status import Enforcer
 
 
 class ReplicaView(View, frozen=True, kw_only=True):

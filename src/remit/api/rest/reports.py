@@ -7,8 +7,8 @@ from typing import Any
 
 from remit.api.rest.endpoint import Body, Endpoint, Errand
 from remit.core.errors import Malformed, NotFound
-from remit.services.duties import Duty, ask_about
-from remit.services.who import is_token
+from remit.services.identity.permissions import Duty, ask_about
+from remit.services.inspection.who import is_token
 
 Json = Any
 

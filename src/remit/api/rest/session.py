@@ -12,9 +12,9 @@ from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import Moment, View
 from remit.core.errors import Forbidden, Unauthenticated
 from remit.core.identity.principals import Role
-from remit.services.authenticate import secret_digest
-from remit.services.browsers import handle_of
-from remit.services.duties import Duty
+from remit.services.identity.authenticator import secret_digest
+from remit.services.identity.permissions import Duty
+from remit.services.people.sessions import handle_of
 
 #: SHA-256 in base64url, without padding; empty for none.
 Thumbprint = Annotated[str, msgspec.Meta(pattern="^([A-Za-z0-9_-]{43})?$", max_length=43)]

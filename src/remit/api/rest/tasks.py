@@ -22,8 +22,8 @@ from remit.core.decisions.decision import Outcome
 from remit.core.errors import Forbidden
 from remit.core.tasks.plan import MAX_PLAN, PlanWish
 from remit.core.tasks.task import TaskState
-from remit.services.duties import Duty, end_task, may, own_task
-from remit.services.tasks import Opening
+from remit.services.identity.permissions import Duty, end_task, may, own_task
+from remit.services.tasks.tasks import Opening
 
 Json = Any
 

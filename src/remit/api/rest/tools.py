@@ -11,8 +11,8 @@ from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import ToolView, View, tool_view
 from remit.core.tools.suggestions import UpstreamFacts
 from remit.core.tools.tool import ArgumentRole, Tool
-from remit.services.duties import Duty
-from remit.services.suggestions import suggested
+from remit.services.identity.permissions import Duty
+from remit.services.tools.suggestions import suggested
 
 Json = Any
 

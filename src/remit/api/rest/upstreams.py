@@ -7,7 +7,7 @@ from remit.api.rest.endpoint import Endpoint, Errand, Items
 from remit.api.rest.views import Moment, View
 from remit.core.tools.tool import ToolState
 from remit.ports.upstream import HttpUpstream
-from remit.services.duties import Duty
+from remit.services.identity.permissions import Duty
 
 
 class UpstreamView(View, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ from remit.api.wire import answer
 from remit.core.errors import Malformed
 from remit.core.signals.outgoing_event import NOTICES
 from remit.core.signals.security_event_token import POLL, PUSH
-from remit.services.streams import MIN_VERIFICATION_S, Receiver, Stream
+from remit.services.signals.streams import MIN_VERIFICATION_S, Receiver, Stream
 
 Json = Any
 

@@ -13,8 +13,8 @@ from remit.api.wire import HEADERS, JSON, read, status_of
 from remit.core.errors import Conflict, Malformed, RemitError, Unauthenticated
 from remit.core.keys.jws import MAX_COMPACT_BYTES
 from remit.core.signals.security_event_token import SET_MEDIA
-from remit.services.bodies import body_of
-from remit.services.house import House
+from remit.services.assembly.application import House
+from remit.services.limits.request_bodies import body_of
 
 #: Error codes of RFC 8935 section 2.4, and of the IANA registry that it began.
 _CODES: Final = frozenset(

@@ -13,7 +13,7 @@ from remit.api.ssf import paths
 from remit.api.ssf.push import push
 from remit.api.wire import answer
 from remit.core.signals.security_event_token import POLL, PUSH
-from remit.services.house import House
+from remit.services.assembly.application import House
 
 Serve = Callable[[Request], Awaitable[Response]]
 

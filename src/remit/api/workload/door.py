@@ -19,8 +19,8 @@ from remit.api.workload.place import MODES, bind
 from remit.api.workload.servant import Servant
 from remit.core.errors import Unauthenticated
 from remit.ports.peers import Peer, Peers
-from remit.services.issuing import Issuing
-from remit.services.pace import Pace
+from remit.services.identity.svid_issuing import Issuing
+from remit.services.limits.rate_limit import Pace
 
 log = logging.getLogger("remit.workload")
 

@@ -21,8 +21,8 @@ from remit.api.workload.messages import SERVICE, message
 from remit.core.canonical import encode
 from remit.core.errors import Busy, Forbidden, Malformed, RemitError, Unauthenticated
 from remit.ports.peers import Peer
-from remit.services.issuing import Entitled, Issuing
-from remit.services.pace import Pace
+from remit.services.identity.svid_issuing import Entitled, Issuing
+from remit.services.limits.rate_limit import Pace
 
 log = logging.getLogger("remit.workload")
 

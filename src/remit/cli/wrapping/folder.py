@@ -161,7 +161,7 @@ async def register_agent(config: Config, agent: str, public_jwk: dict[str, str])
     """
     from remit.compose import open_records
     from remit.core.identity.workload import KeyBinding
-    from remit.services.directory import NewAgent, NewPerson
+    from remit.services.identity.directory import NewAgent, NewPerson
 
     async with open_records(config) as house:
         known = await house.store.agent(config.tenant, agent)

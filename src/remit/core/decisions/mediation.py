@@ -6,11 +6,11 @@
           <- [9 close] <- [8 observe] <- [7 forward] <- [6 lease]
 
 `mediate` is a generator without I/O. It yields what it needs next and is sent the answer; a driver
-(`services.mediate`) does the work. Streams, server-initiated requests and deferred outcomes are transitions
-of the same machine: while the upstream answers, the machine asks for the next chunk, has it observed, and
-only then releases it. A driver cannot skip a step, repeat one, or answer one need with the answer to another:
-that is `OutOfOrder`, and the call ends there. `answer` is the same path for doors that only answer: it stops
-after step 5. `resume` looks after a call whose outcome its upstream has deferred.
+(`services.mediation.mediator`) does the work. Streams, server-initiated requests and deferred outcomes are
+transitions of the same machine: while the upstream answers, the machine asks for the next chunk, has it
+observed, and only then releases it. A driver cannot skip a step, repeat one, or answer one need with the
+answer to another: that is `OutOfOrder`, and the call ends there. `answer` is the same path for doors that
+only answer: it stops after step 5. `resume` looks after a call whose outcome its upstream has deferred.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Chunk(msgspec.Struct, frozen=True):
 class Delivery(Chunk, frozen=True):
     """What a task may be handed of an upstream's words: they were taken in, and `label` is what they carry.
 
-    INVARIANT: `services.observe` alone makes one, and doors take nothing else of an upstream.
+    INVARIANT: `services.flow.observation` alone makes one, and doors take nothing else of an upstream.
     """
 
     label: Label = Label()

@@ -2,5 +2,5 @@
 """The evidence log as values: events, the Merkle tree, checkpoints, exports, receipts and their verification.
 
 Everything here verifies offline, with the log's public key alone. Appending and signing belong to
-`services.evidence` and the store.
+`services.evidence.log` and the store.
 """

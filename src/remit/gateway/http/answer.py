@@ -30,7 +30,7 @@ _BODILESS: Final = frozenset({204, 304})
 
 
 class ApiAnswer:
-    """Where the released pieces of one call go (`services.mediate.Sink`)."""
+    """Where the released pieces of one call go (`services.mediation.mediator.Sink`)."""
 
     __slots__ = ("_head", "_locate", "_patience_s", "_send", "begun", "done", "gone")
 

@@ -8,9 +8,9 @@ In this order, each a refusal where it fails:
 3. who: the token, never from the query, and the proof of its sender (401 with RFC 9728 metadata)
 4. what: method and path are a route, and so a tool; parameters are its arguments
 
-The door adds no rules. What reaches an upstream goes through `services.mediate`, and is written anew from
-what was decided: nothing of the request's own bytes. An operation that the task was not granted answers as
-one that does not exist.
+The door adds no rules. What reaches an upstream goes through `services.mediation.mediator`, and is written
+anew from what was decided: nothing of the request's own bytes. An operation that the task was not granted
+answers as one that does not exist.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ from remit.gateway.resource import METADATA, ProtectedResource
 from remit.gateway.tracing import travelling
 from remit.gateway.watching import WATCH_AFTER_S, Lookout
 from remit.ports.upstream import HttpUpstream
-from remit.services.alarms import Alarms
-from remit.services.bodies import body_of
-from remit.services.house import House
-from remit.services.mediate import Asked
+from remit.services.assembly.application import House
+from remit.services.limits.deadlines import Alarms
+from remit.services.limits.request_bodies import body_of
+from remit.services.mediation.mediator import Asked
 
 Json = Any
 _LOG = logging.getLogger(__name__)

@@ -141,7 +141,7 @@ _NOT_GRANTED: Final = WireFault(
 
 
 class Answer:
-    """Where the released chunks of one call go (`services.mediate.Sink`)."""
+    """Where the released chunks of one call go (`services.mediation.mediator.Sink`)."""
 
     __slots__ = (
         "_able", "_cacheable", "_id", "_logs_from", "_modern", "_pass_on", "_progress", "_send", "_writing",

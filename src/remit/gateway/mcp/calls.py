@@ -50,9 +50,9 @@ from remit.gateway.mcp.wire import (
 )
 from remit.gateway.tracing import travelling
 from remit.gateway.watching import WATCH_AFTER_S, Lookout
-from remit.services.alarms import Alarms
-from remit.services.house import House
-from remit.services.mediate import Asked
+from remit.services.assembly.application import House
+from remit.services.limits.deadlines import Alarms
+from remit.services.mediation.mediator import Asked
 
 Json = Any
 

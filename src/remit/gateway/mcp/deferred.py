@@ -31,10 +31,10 @@ from remit.gateway.mcp.wire import (
     text_param,
 )
 from remit.gateway.tracing import travelling
-from remit.services.asked import Follows
-from remit.services.deferrals import DeferredCall
-from remit.services.house import House
-from remit.services.mediate import Asked
+from remit.services.assembly.application import House
+from remit.services.mediation.call import Follows
+from remit.services.mediation.deferred_calls import DeferredCall
+from remit.services.mediation.mediator import Asked
 
 Json = Any
 

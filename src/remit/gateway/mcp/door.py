@@ -9,7 +9,7 @@ In this order, each a refusal where it fails, and nothing is read of a body befo
 4. what: method, content types, size, one strict JSON-RPC message
 5. era: 2026-07-28 says so in header and `_meta`; all else is a session of an older revision
 
-The door adds no rules. Whatever reaches an upstream goes through `services.mediate`.
+The door adds no rules. Whatever reaches an upstream goes through `services.mediation.mediator`.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ from remit.gateway.mcp.wire import (
 )
 from remit.gateway.resource import METADATA, ProtectedResource
 from remit.ports.upstream import LISTS
-from remit.services.alarms import Alarms
-from remit.services.bodies import body_of
-from remit.services.house import House
+from remit.services.assembly.application import House
+from remit.services.limits.deadlines import Alarms
+from remit.services.limits.request_bodies import body_of
 
 Json = Any
 PREFIX: Final = JOINED_PATH

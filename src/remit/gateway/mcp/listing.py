@@ -2,8 +2,8 @@
 """What an agent sees: of everything that upstreams offer, only what its task may call.
 
 Served from what was learned and reviewed, never by asking an upstream: a tool is shown with its pinned
-description. What a list says is taken in like a result (`services.lists`). An upstream's free text about
-itself (`instructions`) is not shown, for nobody has reviewed it.
+description. What a list says is taken in like a result (`services.mediation.lists`). An upstream's free text
+about itself (`instructions`) is not shown, for nobody has reviewed it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from remit.core.oauth.access_token import AccessClaims
 from remit.core.tools.tool import COMPLETION, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE, Tool, ToolState
 from remit.gateway.mcp.headers import ParamRule, param_rules
 from remit.gateway.mcp.wire import MODERN_VERSIONS
-from remit.services.lists import Lists
-from remit.services.live import LiveTask
-from remit.services.tools import Tools
+from remit.services.mediation.lists import Lists
+from remit.services.tasks.live_tasks import LiveTask
+from remit.services.tools.catalogue import Tools
 
 Json = Any
 

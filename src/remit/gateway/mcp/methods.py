@@ -51,10 +51,10 @@ from remit.gateway.mcp.wire import (
     result_frame,
     text_param,
 )
-from remit.services.deferrals import DeferredCall
-from remit.services.house import House
-from remit.services.lists import PROMPTS, RESOURCES, TEMPLATES, TOOLS
-from remit.services.live import LiveTask
+from remit.services.assembly.application import House
+from remit.services.mediation.deferred_calls import DeferredCall
+from remit.services.mediation.lists import PROMPTS, RESOURCES, TEMPLATES, TOOLS
+from remit.services.tasks.live_tasks import LiveTask
 
 Json = Any
 

@@ -2,7 +2,8 @@
 """The front of all doors of a replica.
 
 1. a request that another replica passed on is believed to be that only if its header holds
-   (`services.passing`), and then served as if it had come here; it is never passed on again as it is
+   (`services.replicas.forwarding`), and then served as if it had come here; it is never passed on again as it
+   is
 2. one about a task that another replica owns goes there whole, with token and proof, and its answer comes
    back piece by piece. Proofs are judged by the owner, whose nonces the agent gets: one place for each task
 3. everything else is served here
@@ -46,11 +47,11 @@ from remit.gateway.mcp.wire import (
 from remit.gateway.passing.hints import MCP, PROXY, TOKEN, concerns, needs_body, task_of, upstream_of
 from remit.ports.fleet import Sight
 from remit.ports.passing import PassedRequest, Passer
-from remit.services.alarms import Alarms
-from remit.services.house import House
-from remit.services.in_hand import fenced_by
-from remit.services.passing import Family
-from remit.services.replicas import Replicas
+from remit.services.assembly.application import House
+from remit.services.limits.deadlines import Alarms
+from remit.services.replicas.forwarding import Family
+from remit.services.replicas.membership import Replicas
+from remit.services.tasks.calls_in_flight import fenced_by
 
 #: What an owner says that is none (RFC 9110 section 15.5.20), with this header: nothing was done.
 MISDIRECTED: Final = 421

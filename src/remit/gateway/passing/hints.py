@@ -14,7 +14,7 @@ import msgspec
 
 from remit.gateway.asgi import TARGET, Scope
 from remit.gateway.http.proxy import password_of
-from remit.services.house import House
+from remit.services.assembly.application import House
 
 MCP: Final = "/mcp"
 HTTP: Final = "/http/"

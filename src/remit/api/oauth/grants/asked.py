@@ -20,9 +20,9 @@ from remit.core.oauth.mission import BAD_DETAILS, asked_grants
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import Task
-from remit.services.clients import TokenClient
-from remit.services.house import House
-from remit.services.tokens import Asking, TokenGiven
+from remit.services.assembly.application import House
+from remit.services.oauth.access_tokens import Asking, TokenGiven
+from remit.services.oauth.client_authentication import TokenClient
 
 Json = Any
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.api.oauth.grants.asked import TokenRequest
-from remit.services.tokens import TokenGiven
+from remit.services.oauth.access_tokens import TokenGiven
 
 GRANT_TYPE = "client_credentials"
 

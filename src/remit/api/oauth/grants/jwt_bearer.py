@@ -16,8 +16,8 @@ from remit.core.keys.jws import read_compact
 from remit.core.oauth.mission import BAD_DETAILS
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.ports.attestor import JWT_TYPE
-from remit.services.clients import MAX_ASSERTION
-from remit.services.tokens import TokenGiven
+from remit.services.oauth.access_tokens import TokenGiven
+from remit.services.oauth.client_authentication import MAX_ASSERTION
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 

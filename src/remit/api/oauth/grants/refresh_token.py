@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from remit.api.oauth.grants.asked import TokenRequest
 from remit.core.oauth.resource import TASK_SCOPE
-from remit.services.tokens import TokenGiven
+from remit.services.oauth.access_tokens import TokenGiven
 
 GRANT_TYPE = "refresh_token"
 

@@ -10,9 +10,9 @@ from remit.api.oauth.grants.asked import TokenRequest
 from remit.core.drafts import MISSION_PARAMETER
 from remit.core.oauth.mission import BAD_DETAILS
 from remit.core.oauth.resource import TASK_SCOPE
-from remit.services.clients import TokenClient
-from remit.services.exchange import Exchanged
-from remit.services.tokens import TokenGiven
+from remit.services.oauth.access_tokens import TokenGiven
+from remit.services.oauth.client_authentication import TokenClient
+from remit.services.oauth.token_exchange import Exchanged
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"

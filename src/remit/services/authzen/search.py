@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Searches: which subjects, resources or actions would be permitted right now.
+
+Each candidate is decided as `Answers.would` decides, so that a search never shows what an evaluation would
+refuse; nothing is recorded or spent. What cannot be listed (a grant over a pattern has no end of resources)
+is not found, which permits nothing that an evaluation would refuse.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from remit.core.errors import (
+    BudgetExhausted,
+    Busy,
+    Fenced,
+    Forbidden,
+    KeyUnavailable,
+    NotFound,
+    PolicyUnavailable,
+    RemitError,
+    StoreUnavailable,
+    Unauthenticated,
+)
+from remit.core.identity.principals import Principal
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.task import Task
+from remit.services.authzen.enforcement_points import AskedSubject, EnforcementPoint, SubjectKind
+from remit.services.authzen.evaluation import Answers, Inquiry
+
+#: Active tasks that one search looks through, newest first.
+LOOKED_THROUGH = 2_000
+#: Candidates that one search decides; the next page goes on behind them.
+DECIDED = 200
+#: Faults that are no answer about a candidate: the search fails with them.
+_OURS = (StoreUnavailable, PolicyUnavailable, KeyUnavailable, Busy)
+
+
+class FoundPage(msgspec.Struct, frozen=True):
+    """A page of what was found; `next` is the name to go on behind, empty at the end."""
+
+    names: tuple[str, ...]
+    next: str = ""
+
+
+class Searches:
+    """Finds what would be permitted. For one event loop."""
+
+    def __init__(self, answers: Answers) -> None:
+        """Take who decides."""
+        self._answers = answers
+
+    async def page(
+        self, names: Sequence[str], ask: Callable[[str], Inquiry], after: str, limit: int
+    ) -> FoundPage:
+        """Give the names for which the answer would be a permit, in order, behind `after`."""
+        found: list[str] = []
+        rest = sorted({name for name in names if name > after})
+        for count, name in enumerate(rest, 1):
+            if await self._would(ask, name):
+                found.append(name)
+            if count < len(rest) and (len(found) >= limit or count >= DECIDED):
+                return FoundPage(tuple(found), name)
+        return FoundPage(tuple(found))
+
+    async def _would(self, ask: Callable[[str], Inquiry], name: str) -> bool:
+        try:
+            return (await self._answers.would(ask(name))).proceeds
+        except _OURS:
+            raise
+        except (Unauthenticated, NotFound, Forbidden, Fenced, BudgetExhausted):
+            return False
+
+    async def subjects(self, point: EnforcementPoint, kind: SubjectKind, now: datetime) -> list[str]:
+        """Give the subjects of a kind that could be asked about: those who stand for one task, and tasks."""
+        tasks = await self._answers.subjects.active(point, now, LOOKED_THROUGH)
+        if kind is SubjectKind.TASK:
+            return [task.id for task in tasks]
+        of = Counter(task.agent if kind is SubjectKind.AGENT else task.on_behalf_of for task in tasks)
+        return [name for name, count in of.items() if name and count == 1]
+
+    async def task(
+        self, point: EnforcementPoint, caller: Principal, subject: AskedSubject, now: datetime
+    ) -> Task | None:
+        """Give the task that a subject stands for; `None` where there is none to ask about."""
+        try:
+            claims = await self._answers.subjects.claims(point, caller, subject, now)
+            return await self._answers.subjects.bound(claims)
+        except _OURS:
+            raise
+        except RemitError:
+            return None
+
+
+def listed_values(task: Task, tool: str, argument: str) -> list[str]:
+    """Give the values of an argument that a task's grants of a tool list one by one."""
+    return [value for grant in task.grants_for(tool) for value in _listed(grant, argument)]
+
+
+def _listed(grant: Grant, argument: str) -> list[str]:
+    # Every layer must permit: those that one layer lists are all that there can be.
+    for layer in grant.layers:
+        written = layer.arguments.get(argument)
+        if isinstance(written, dict):
+            values = [written["exact"]] if "exact" in written else written.get("one_of")
+            if isinstance(values, list):
+                return [value for value in values if isinstance(value, str)]
+    return []

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leases that another process holds or has left, and those of which nobody can say whether they are dead.
+
+1. what a process that stopped, or a replica that is gone, has left is taken back by whoever finds it
+2. what a replica holds that says nothing to an end is taken back by whoever ended; until it is dead, the
+   closure lists it as open
+3. where neither source nor sink ever says that a lease is dead, a person does, and why. It is tried once more
+   before: what turns out dead is dead, and what its sink accepts stays open
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Final
+
+from remit.core.endings.closure import Closing
+from remit.core.errors import Conflict, NotFound
+from remit.ports.broker import Broker
+from remit.ports.store import Store
+from remit.services.credentials.lease_records import HeldLease, LeaseRecord, LeaseRecords
+from remit.services.credentials.removed_brokers import GoneBroker
+from remit.services.credentials.revocation import TakingBack
+
+Living = Callable[[], Awaitable[Collection[str]]]
+
+#: Closures that are looked through for those that list a lease.
+MANY: Final = 1_000
+
+
+class LeftLeases:
+    """Takes leases over by their records. For one event loop."""
+
+    def __init__(
+        self,
+        *,
+        held: dict[str, HeldLease],
+        brokers: tuple[Mapping[str, Broker], ...],
+        records: LeaseRecords,
+        back: TakingBack,
+        store: Store,
+        tenant: str,
+    ) -> None:
+        """Take the parts; `held` are the leases in memory, and what is taken over is put there."""
+        self._held = held
+        self._brokers = brokers
+        self._records = records
+        self._back = back
+        self._store = store
+        self._tenant = tenant
+
+    async def recover(self, living: Living | None = None) -> int:
+        """1. Take back what others than the `living` (asked after that was read) have left; gives how
+        much.
+        """
+        kept = [one for one in await self._records.left() if one.id not in self._held]
+        apart = await living() if kept and living is not None else ()
+        left = [one for one in kept if one.holder not in apart]
+        await self._go_on(left)
+        return len(left)
+
+    async def of_silent(
+        self, replicas: Collection[str], tasks: Collection[str], upstream: str, started_s: float
+    ) -> list[HeldLease]:
+        """2. Begin to take back what replicas hold for tasks, or at an upstream; gives it."""
+        found = [
+            one
+            for one in await self._records.left()
+            if one.holder in replicas and (one.task in tasks or (upstream and one.upstream == upstream))
+        ]
+        taken = [self._held.get(one.id) or self._over(one) for one in found]
+        for held in taken:
+            self._back.begin(held, started_s)
+        return taken
+
+    async def close(self, lease: str, *, by: str, because: str) -> Closing:
+        """3. Close a lease by hand; raises `NotFound`, and `Conflict` where it is not a person's to say."""
+        held = self._held.get(lease)
+        if held is None or held.by_hand:
+            found = [one for one in await self._records.left() if one.id == lease]
+            if not found:
+                raise NotFound(
+                    f"there is no open lease `{lease[:80]}`",
+                    way_out="see `remit lease list`, and the closure",
+                )
+            task = await self._store.task(self._tenant, found[0].task)
+            if task is not None and not task.state.ended:
+                raise _in_use(lease)
+            # Whoever else takes it back finds its record gone.
+            await self._go_on(found)
+            held = self._held[lease]
+        if not held.ending:
+            raise _in_use(lease)
+        return await self._back.close_by_hand(held, by=by, because=because)
+
+    async def _go_on(self, left: list[LeaseRecord]) -> None:
+        closures = await self._store.closures(self._tenant, limit=MANY) if left else []
+        await self._back.go_on([self._over(one) for one in left], closures)
+
+    def _over(self, record: LeaseRecord) -> HeldLease:
+        held = self._held[record.id] = HeldLease(record, self._broker_of(record))
+        held.credential = self._records.open(record)
+        held.kept = True
+        return held
+
+    def _broker_of(self, record: LeaseRecord) -> Broker:
+        for known in self._brokers:
+            broker = known.get(record.upstream)
+            if broker is not None and broker.kind == record.kind:
+                return broker
+        return GoneBroker(record.upstream, record.kind)
+
+
+def _in_use(lease: str) -> Conflict:
+    return Conflict(
+        f"lease `{lease[:80]}` is not being taken back",
+        code="lease-in-use",
+        way_out="end its task; it is closed by hand only where nobody can say whether it is dead",
+    )

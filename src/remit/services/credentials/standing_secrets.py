@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Standing secrets: what the configuration refers to that ends with no task. Each is a finding, with its age.
+
+How old a secret is nobody says. remit remembers a digest of each, sealed, and since when it was that one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.errors import KeyUnavailable, RemitError
+from remit.core.findings.finding import Finding, FindingKind, FindingState
+from remit.core.sealing import NONCE_SIZE, seal, unseal
+from remit.ports.keys import SealingKeys
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import PutValue, Store, Unit
+from remit.services.credentials.secret_rotation import RotatedSecrets
+from remit.services.findings.findings import Findings
+
+Json = Any
+
+PREFIX: Final = "standing:"
+#: A finding that stands is written anew once a day, for its age.
+AGAIN: Final = timedelta(days=1)
+BY: Final = "remit"
+
+
+def _unknown() -> datetime | None:
+    return None
+
+
+class StandingSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """One secret: of which upstream, what the configuration uses it as, and the reference that finds it.
+    `rotated` where remit changes it by itself. `since` and `version` are by its source, where that tells.
+    """
+
+    upstream: str
+    place: str
+    where: str
+    read: Callable[[], str]
+    rotated: bool = False
+    since: Callable[[], datetime | None] = _unknown
+    version: Callable[[], int] = int
+
+    @property
+    def about(self) -> str:
+        """What its findings are about."""
+        return f"upstream:{self.upstream}"
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    since: datetime
+    sealed: str
+    sealed_by: str
+
+
+class StandingSecrets:
+    """Looks after all of them. For one event loop."""
+
+    def __init__(
+        self,
+        secrets: Sequence[StandingSecret],
+        *,
+        rotated: RotatedSecrets,
+        findings: Findings,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        sealing: SealingKeys,
+        tenant: str,
+        max_age: timedelta,
+    ) -> None:
+        """Take the parts."""
+        self._secrets = tuple(secrets)
+        self._rotated = rotated
+        self._findings = findings
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._sealing = sealing
+        self._tenant = tenant
+        self._max_age = max_age
+
+    async def look(self) -> None:
+        """Bring the findings up to date; for a background loop."""
+        wanted: set[tuple[FindingKind, str, str]] = set()
+        for one in self._secrets:
+            since = await self._since(one)
+            known = {
+                "upstream": one.upstream,
+                "place": one.place,
+                "where": one.where,
+                "since": since.isoformat() if since else "",
+                "version": one.version(),
+            }
+            every = self._rotated.rotates(one.upstream) if one.rotated else None
+            facts = known | {"rotated_every_s": int(every.total_seconds()) if every else 0}
+            wanted.add(await self._stands(FindingKind.STANDING_SECRET, one, facts))
+            if since is not None and self._clock.now() - since > self._max_age:
+                days = (self._clock.now() - since).days
+                wanted.add(await self._stands(FindingKind.OLD_SECRET, one, known | {"age_days": days}))
+            if one.rotated and (why := self._rotated.stuck.get(one.upstream)):
+                wanted.add(await self._stands(FindingKind.SECRET_STUCK, one, known | why._asdict()))
+        await self._settle(wanted)
+
+    async def reseal(self) -> None:
+        """Seal every digest under the current sealing key, so that the others can be destroyed."""
+        for one in self._secrets:
+            if (seen := await self._seen(one)) is not None and (digest := self._open(one, seen)):
+                await self._keep(one, digest, seen.since)
+
+    async def _stands(
+        self, kind: FindingKind, one: StandingSecret, facts: dict[str, Json]
+    ) -> tuple[FindingKind, str, str]:
+        """See a finding where it is new, has something new to say, or is a day old. What somebody has
+        resolved stays so: they have said why.
+        """
+        which = f"{one.place}\n{one.where}"
+        known = next((f for f in await self._of(one) if f.kind is kind and _which(f) == which), None)
+        if known is None or (
+            known.state is FindingState.OPEN
+            and (known.facts.get("why") != facts.get("why") or self._clock.now() - known.last_seen > AGAIN)
+        ):
+            await self._findings.see(kind, one.about, which, facts)
+        return kind, one.about, which
+
+    async def _settle(self, wanted: set[tuple[FindingKind, str, str]]) -> None:
+        """Resolve what is not so any more, be it that the configuration has it no longer."""
+        ours = (FindingKind.STANDING_SECRET, FindingKind.OLD_SECRET, FindingKind.SECRET_STUCK)
+        for found in await self._findings.about(state=FindingState.OPEN):
+            if found.kind in ours and (found.kind, found.about, _which(found)) not in wanted:
+                await self._findings.resolve(found.id, by=BY, resolution="it is not so any more")
+
+    async def _of(self, one: StandingSecret) -> list[Finding]:
+        return await self._findings.about(one.about)
+
+    # Since when.
+
+    async def _since(self, one: StandingSecret) -> datetime | None:
+        """Give since when a secret is the one that it is; `None` where it cannot be read now."""
+        if one.rotated:
+            return self._rotated.since(one.upstream)
+        if (told := one.since()) is not None:
+            return told
+        try:
+            digest = hashlib.sha256(one.read().encode()).hexdigest()
+        except KeyUnavailable:
+            return None
+        seen = await self._seen(one)
+        if seen is not None and self._open(one, seen) == digest:
+            return seen.since
+        now = self._clock.now()
+        await self._keep(one, digest, now)
+        return now
+
+    async def _seen(self, one: StandingSecret) -> _Seen | None:
+        found = await self._store.values(self._tenant, _place(one))
+        return msgspec.convert(found[0], _Seen) if found else None
+
+    def _open(self, one: StandingSecret, seen: _Seen) -> str:
+        try:
+            key = self._sealing.sealing_key(seen.sealed_by)
+            return str(unseal(key, base64.b64decode(seen.sealed), _place(one).encode())["digest"][0])
+        except (RemitError, KeyError):
+            return ""
+
+    async def _keep(self, one: StandingSecret, digest: str, since: datetime) -> None:
+        sealed_by = self._sealing.current
+        key, nonce = self._sealing.sealing_key(sealed_by), self._entropy.bytes(NONCE_SIZE)
+        blob = seal(key, nonce, {"digest": [digest]}, _place(one).encode())
+        value = _Seen(since, base64.b64encode(blob).decode(), sealed_by)
+        change = PutValue(self._tenant, _place(one), msgspec.to_builtins(value))
+        await self._store.commit(Unit((change,), tenant=self._tenant))
+
+
+def _which(found: Finding) -> str:
+    return f"{found.facts.get('place', '')}\n{found.facts.get('where', '')}"
+
+
+def _place(one: StandingSecret) -> str:
+    return f"{PREFIX}{one.upstream}:{one.place}:"

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Approvals: asking a human about one exact call, and taking the answer.
+
+An approval is bound to the digest of task, tool and arguments, and to the exact rules that asked. It permits
+that call once, before it expires, and while whoever gave it may still give it. No answer is a refusal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from weakref import WeakValueDictionary
+
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.decisions.decision import Decision
+from remit.core.errors import Busy, Forbidden, NotFound
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Person
+from remit.core.ids import ID_BYTES, make_id
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import PutApproval, Store, Unit
+from remit.services.decisions.call_events import unsensitive
+from remit.services.separation.sign_in_methods import is_behind
+
+#: Questions that one task may have open at once: people are not to be flooded.
+MAX_PENDING = 20
+#: Approvals of one state that are listed at the most.
+MAX_LISTED = 1000
+
+
+class Approvals:
+    """Asks, lists and answers."""
+
+    def __init__(
+        self, *, store: Store, clock: Clock, entropy: Entropy, tenant: str, ttl_s: int, second_person: bool
+    ) -> None:
+        """Take the parts; `ttl_s` is how long a question stays open. With `second_person`, two people whom
+        one administrator let in by codes count as one.
+        """
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._tenant = tenant
+        self._ttl_s = ttl_s
+        self._second_person = second_person
+        # A lock lives for as long as somebody holds it or waits for it.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def turn(self, task_id: str) -> asyncio.Lock:
+        """Give the lock of a task's questions: held from `asking` until what it gives is committed.
+
+        Without it, calls that are deferred at the same moment would not see each other's questions: neither
+        one question for one call nor the bound on open questions would hold.
+        """
+        found = self._turns.get(task_id)
+        if found is None:
+            found = self._turns[task_id] = asyncio.Lock()
+        return found
+
+    async def asking(self, request: AccessRequest, decision: Decision) -> tuple[Approval, Unit]:
+        """Give the approval that a deferred call waits for, and what must be committed for it.
+
+        The same call with the same rules asks one question only, however often it is tried. For whoever holds
+        the task's `turn`.
+        """
+        pending = await self._store.approvals(
+            self._tenant, task=request.task.id, state=ApprovalState.PENDING, limit=MAX_PENDING + 1
+        )
+        live = [one for one in pending if request.now < one.expires]
+        for one in live:
+            if one.call == request.call_digest and frozenset(one.rules) == frozenset(decision.rules):
+                return one, Unit()
+        if len(live) >= MAX_PENDING:
+            raise Busy(
+                f"task `{request.task.id}` has {MAX_PENDING} questions open",
+                way_out="wait for them to be answered",
+            )
+        approval = Approval(
+            tenant=self._tenant,
+            id=make_id("apr", self._entropy.bytes(ID_BYTES)),
+            task=request.task.id,
+            agent=request.agent.name,
+            requested_for=request.task.on_behalf_of,
+            stated_by=request.task.intent.stated_by,
+            tool=request.tool.id,
+            call=request.call_digest,
+            arguments=unsensitive(request.tool, request.arguments),
+            rules=decision.rules,
+            reasons=tuple(reason.text for reason in decision.reasons),
+            requested=request.now,
+            expires=min(request.now + timedelta(seconds=self._ttl_s), request.task.deadline),
+        )
+        event = Event(
+            kind=EventKind.APPROVAL_REQUESTED,
+            at=request.now,
+            tenant=self._tenant,
+            task=approval.task,
+            agent=approval.agent,
+            subject=request.task.subject,
+            facts={
+                "approval": approval.id,
+                "tool": approval.tool,
+                "call": approval.call,
+                "rules": [[rule.id, rule.digest] for rule in approval.rules],
+            },
+            sealed={"arguments": approval.arguments},
+        )
+        return approval, Unit((PutApproval(approval),), (event,))
+
+    async def get(self, approval_id: str) -> Approval:
+        """Give an approval, expired where its time has passed; raises `NotFound`."""
+        found = await self._store.approval(self._tenant, approval_id)
+        if found is None:
+            raise NotFound(f"there is no approval `{approval_id[:80]}`", way_out="see `remit approvals`")
+        return self._current(found)
+
+    async def listed(self, state: ApprovalState | None = None, task: str = "") -> list[Approval]:
+        """Give approvals, newest first: all that wait for an answer, and the newest of the others."""
+        found = await self._store.approvals(self._tenant, task=task)
+        # However many came after it: a question that scrolled away would expire unseen.
+        wanted = state if state is not None and state is not ApprovalState.EXPIRED else ApprovalState.PENDING
+        found += await self._store.approvals(self._tenant, task=task, state=wanted, limit=MAX_LISTED)
+        listed = sorted({one.id: one for one in found}.values(), key=lambda one: (one.requested, one.id))
+        current = [self._current(one) for one in reversed(listed)]
+        return [one for one in current if state is None or one.state is state]
+
+    async def answer(self, approval_id: str, person: Person, *, approve: bool, comment: str = "") -> Approval:
+        """Take a person's answer; raises `Forbidden` or `Conflict` where it may not count."""
+        now = self._clock.now()
+        found = await self.get(approval_id)
+        answered = found.answered(person, approve, now, comment)
+        task = await self._store.task(self._tenant, found.task) if approve else None
+        if task and await is_behind(self._store, task, person.name, now, second_person=self._second_person):
+            raise Forbidden(
+                "who may be the one that asks, by a sign-in code, does not approve",
+                code="code-maker",
+                way_out="ask another approver, or remove what came of the code (`remit person ways`)",
+            )
+        event = Event(
+            kind=EventKind.APPROVAL_DECIDED,
+            at=now,
+            tenant=self._tenant,
+            task=found.task,
+            agent=found.agent,
+            subject=person.name,
+            facts={
+                "approval": found.id,
+                "state": answered.state.value,
+                "call": found.call,
+                "tool": found.tool,
+            },
+            sealed={"by": person.name, "comment": comment},
+        )
+        await self._store.commit(Unit((PutApproval(answered, expected=ApprovalState.PENDING),), (event,)))
+        return answered
+
+    async def withdrawn(self, tasks: Sequence[str]) -> list[tuple[ApprovalState, Approval]]:
+        """Give the open approvals of tasks that have ended, as expired now, each with the state that it was
+        in; the caller commits them.
+        """
+        found, now = await self._store.open_approvals(self._tenant, tasks), self._clock.now()
+        return [(one.state, one.expired(now)) for one in found]
+
+    async def given_by(self, person: str) -> list[PutApproval]:
+        """Give what lets a person's answers expire that nobody has used; for whoever takes their word from
+        them, and commits it. `Conflict` says that one was used meanwhile.
+        """
+        now = self._clock.now()
+        found = await self._store.approvals(self._tenant, state=ApprovalState.APPROVED, limit=MAX_LISTED)
+        return [
+            PutApproval(one.expired(now), expected=one.state)
+            for one in found
+            if one.decided_by == person and now < one.expires
+        ]
+
+    def _current(self, approval: Approval) -> Approval:
+        open_states = (ApprovalState.PENDING, ApprovalState.APPROVED)
+        if approval.state in open_states and self._clock.now() >= approval.expires:
+            return approval.expired(approval.expires)
+        return approval

@@ -1,0 +1,400 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steps 3 and 4: describe the call, and decide it.
+
+The order of a decision, each a refusal where it fails:
+
+1. the tool is one that somebody reviewed, unchanged since;
+2. policy: forbid wins, default deny, any error of the engine is a refusal;
+3. the task's grants: at least one that names the tool permits these arguments;
+4. what the tier of the call demands: assurance, and from operator up a token bound to its sender;
+5. budget is reserved;
+6. an approval is looked for where every standing forbid is waivable: it is consumed in step 5. Where a person
+   has just denied the very call, nobody is asked again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.approval import Approval, ApprovalState, may_approve
+from remit.core.decisions.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
+from remit.core.errors import BudgetExhausted
+from remit.core.flow.facts import Flow, chains, judging
+from remit.core.flow.justification import Provenance
+from remit.core.flow.provenance import Index
+from remit.core.identity.principals import Principal
+from remit.core.identity.workload import Assurance
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.label import Classes, Label
+from remit.core.steps import Steps
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.plan import UNPLANNED, departures
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tier, Tool, ToolState, undescribed
+from remit.ports.runtime import Entropy
+from remit.ports.store import Store, TakeBudget
+from remit.services.policy.bundle import Policies
+from remit.services.policy.evaluation import Evaluations
+from remit.services.tasks.live_tasks import LiveTask
+from remit.services.tools.catalogue import Tools
+
+Json = Any
+# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+_PERMIT, _DENY, _DEFER = Outcome.PERMIT, Outcome.DENY, Outcome.DEFER
+_NONE = Effect.NONE
+_CHANGED, _GONE = ToolState.CHANGED, ToolState.GONE
+
+#: The least assurance for each tier; a site may ask for more by policy.
+TIER_ASSURANCE = {
+    Tier.CONVERSATION: Assurance.ASSERTED,
+    Tier.ASSISTANT: Assurance.ASSERTED,
+    Tier.OPERATOR: Assurance.SHARED_SECRET,
+    Tier.AUTONOMOUS: Assurance.SHARED_SECRET,
+}
+
+
+class Ruling(msgspec.Struct, frozen=True):
+    """A decision with what step 5 must take for it."""
+
+    decision: Decision
+    takes: tuple[TakeBudget, ...] = ()
+    approval: Approval | None = None
+
+
+class Authorizer:
+    """Describes and decides calls."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        policies: Policies,
+        tools: Tools,
+        entropy: Entropy,
+        tenant: str,
+        observed: frozenset[str],
+        unconstrained: frozenset[str] = frozenset(),
+    ) -> None:
+        """Take the parts.
+
+        `observed` names the upstreams in observe mode, `unconstrained` those whose calls need no token that
+        is bound to its sender, whatever their tier.
+        """
+        self._store = store
+        self._policies = policies
+        self._tools = tools
+        self._entropy = entropy
+        self._tenant = tenant
+        self._observed = observed
+        self._unconstrained = unconstrained
+        self.evaluations = Evaluations()
+
+    def observes(self, upstream: str) -> bool:
+        """Whether an upstream is in observe mode: decided and recorded, never refused."""
+        return upstream in self._observed
+
+    def constrains(self, upstream: str) -> bool:
+        """Whether calls of tier operator and above need a token that is bound to its sender."""
+        return upstream not in self._unconstrained
+
+    def describing(
+        self,
+        principal: Principal,
+        live: LiveTask,
+        upstream: str,
+        name: str,
+        arguments: dict[str, Json],
+        now: datetime,
+    ) -> Steps[AccessRequest]:
+        """Step 3. Give the access request of a call, in steps: its arguments may be large. The tool is as
+        they make it, and the flow as the index of the task knows it at this moment.
+        """
+        bundle = self._policies.applied.bundle
+        tool = self._tools.get(f"{upstream}/{name}") or undescribed(upstream, name, bundle.classes)
+        tool = tool.called_with(arguments)
+        flow = yield from judging(live.index, tool, arguments, label=lambda: live.label, plan=live.task.plan)
+        # INVARIANT: from here on nobody else has a turn: the label is the one that the flow was judged with.
+        return AccessRequest(
+            principal=principal,
+            agent=live.agent,
+            task=live.task,
+            tool=tool,
+            arguments=arguments,
+            grants=live.grants.get(tool.id, ()),
+            tier=tool.tier,
+            label=live.label,
+            cleared=bundle.classes.cleared(tool.audience, live.label.data_class),
+            now=now,
+            observed=upstream in self._observed,
+            unconstrained=upstream in self._unconstrained,
+            flow=flow,
+        )
+
+    def known(self, tool: Tool) -> bool:
+        """Whether an upstream offers the tool."""
+        return self._tools.get(tool.id) is not None
+
+    async def decide(self, request: AccessRequest, live: LiveTask) -> Ruling:
+        """Step 4. Decide; reserves budget on the live task where the answer is Permit."""
+        grant, reasons = self._refusals(request)
+        # One version of the policies for all of a decision, whatever is applied meanwhile.
+        applied = self._policies.applied
+        answer = await self.evaluations.of(applied.policy, request)
+        approval: Approval | None = None
+        outcome, rules = weigh(answer, frozenset())
+        if reasons or answer.obligations:
+            outcome = _DENY
+        elif outcome is _DEFER:
+            approval = await self._approval(request, rules)
+            if approval is not None:
+                outcome, rules = weigh(answer, frozenset(approval.rules))
+            elif denied := await self._denied(request, rules):
+                outcome = _DENY
+                reasons.append(denied)
+        reasons += _policy_reasons(answer, outcome)
+        if outcome is not _PERMIT and answer.flow:
+            reasons += _flow_reasons(request, answer, live.index)
+        if outcome is not _PERMIT and request.flow.facts.plan == UNPLANNED:
+            reasons += _departures(request)
+        takes: tuple[TakeBudget, ...] = ()
+        if outcome is _PERMIT or request.observed:
+            takes = live.takes(grant, request.arguments, effectful=request.tool.effect is not _NONE)
+            try:
+                live.reserve(takes)
+            except BudgetExhausted as error:
+                takes, outcome = (), _DENY
+                reasons.append(
+                    Reason(code=error.code, text=error.message, way_out=error.way_out, rule="task budget")
+                )
+        decision = Decision(
+            id=make_id("dec", self._entropy.bytes(ID_BYTES)),
+            outcome=outcome,
+            reasons=tuple(reasons),
+            rules=rules,
+            waived=approval.rules if approval and outcome is _PERMIT else (),
+            approval=approval.id if approval and outcome is _PERMIT else "",
+            obligations=answer.obligations,
+            bundle=applied.digest,
+            observed=request.observed and outcome is not _PERMIT,
+        )
+        return Ruling(decision, takes, approval if decision.approval else None)
+
+    def _refusals(self, request: AccessRequest) -> tuple[Grant | None, list[Reason]]:
+        """Give the grant that permits the call, or the reasons outside policy for which it is refused."""
+        tool = request.tool
+        if not request.grants:
+            return None, [
+                Reason(
+                    code="not-granted",
+                    text=f"task type `{request.task.type}` does not grant `{tool.id}`",
+                    rule=f"task type {request.task.type}",
+                    way_out="open a task of a type that grants it",
+                )
+            ]
+        if tool.state in (_CHANGED, _GONE):
+            text = (
+                "has changed since it was reviewed" if tool.state is _CHANGED else "is not offered any more"
+            )
+            return None, [
+                Reason(
+                    code="tool-suspended",
+                    text=f"`{tool.id}` {text}",
+                    rule="pinned tool description",
+                    way_out=f"ask an administrator to run `remit tool diff {tool.id}`",
+                )
+            ]
+        if request.principal.assurance < TIER_ASSURANCE[request.tier]:
+            need = TIER_ASSURANCE[request.tier].word
+            return None, [
+                Reason(
+                    code="assurance",
+                    text=f"a call of tier {request.tier.word} needs an identity of assurance {need} or more",
+                    rule="tier demands",
+                    way_out="authenticate the agent with a key",
+                )
+            ]
+        if request.lacks_sender:
+            return None, [
+                Reason(
+                    code="sender-constraint",
+                    text=f"a call of tier {request.tier.word} needs a token that is bound to its sender",
+                    rule="tier demands",
+                    way_out="ask for permits with a bound token (DPoP or mTLS)"
+                    if request.enforcement_point
+                    else "call through `remit run` or `remit connect`, or send DPoP proofs",
+                )
+            ]
+        return self._granting(request)
+
+    def _granting(self, request: AccessRequest) -> tuple[Grant | None, list[Reason]]:
+        """Give the first grant that permits the arguments, or the reasons of the one that came closest."""
+        classes = self._policies.applied.bundle.classes
+        rank, worst = classes.rank, carries(request.tool, classes).data_class
+        best: list[Reason] | None = None
+        for grant in request.grants:
+            reasons = _argument_reasons(grant, request)
+            for ceiling in grant.result_classes:
+                if rank(worst) > rank(ceiling):
+                    text = f"`{request.tool.id}` may return {worst} data"
+                    reasons.append(Reason(code="result-class", text=text, rule=f"result_class {ceiling}"))
+            if not reasons:
+                return grant, []
+            if best is None or len(reasons) < len(best):
+                best = reasons
+        return None, best or []
+
+    async def _approval(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> Approval | None:
+        """Give a live approval of exactly this call that waives exactly these rules."""
+        found = await self._store.approvals(
+            self._tenant, task=request.task.id, call=request.call_digest, state=ApprovalState.APPROVED
+        )
+        wanted = frozenset(rules)
+        for approval in found:
+            if approval.usable_for(request.call_digest, request.now) and frozenset(approval.rules) >= wanted:
+                person = await self._store.person(self._tenant, approval.decided_by)
+                if person is not None and may_approve(person):
+                    return approval
+        return None
+
+    async def _denied(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> Reason | None:
+        """Give why nobody is asked again: a person has denied this very call, for these very rules.
+
+        An answer stands for as long as the question would have: nobody is asked until they say yes.
+        """
+        found = await self._store.approvals(
+            self._tenant, task=request.task.id, call=request.call_digest, state=ApprovalState.DENIED
+        )
+        wanted = frozenset(rules)
+        for one in found:
+            if request.now < one.expires and frozenset(one.rules) >= wanted:
+                return Reason(
+                    code="denied",
+                    text="a person has denied this very call",
+                    rule=f"approval {one.id}",
+                    way_out=f"it can be asked again after {one.expires.isoformat(timespec='seconds')}",
+                )
+        return None
+
+
+def carries(tool: Tool, classes: Classes) -> Label:
+    """Give the worst label that a result of a tool can have: with every field that has one of its own."""
+    label = tool.label
+    for field in tool.fields:
+        label = label.join(field.label, classes)
+    return label
+
+
+def _flow_reasons(request: AccessRequest, answer: PolicyAnswer, index: Index) -> list[Reason]:
+    """Say of each argument whose provenance a rule objects to how its value came into the task; where it is
+    none of them, but that untrusted data was read at all, where that came from.
+    """
+    said = dict(chains(request.flow))
+    found = [
+        Reason(code="flow", text=f"{said[name]}{_written(request, name)}", rule=rule, argument=name)
+        for name, rule in _objected(request.tool, request.flow, answer.flow).items()
+        if name in said
+    ]
+    tainted = next((rule for rule, fact in answer.flow if fact == "tainted"), "")
+    if tainted and not found and (first := index.untrusted(1)):
+        found.append(Reason(code="flow", text=f"untrusted data first came with {first[0]}", rule=tainted))
+    return found
+
+
+def _written(request: AccessRequest, argument: str) -> str:
+    """Say who had written what a value was read from, where remit saw that."""
+    for met in request.flow.arguments[argument].origins:
+        if (written := request.rest.through.get(met.decision)) is not None:
+            return f"; that had read {written}"
+    return ""
+
+
+def _departures(request: AccessRequest) -> list[Reason]:
+    """Say in which arguments a call departs from what the plan says of its tool."""
+    return [
+        Reason(
+            code="plan",
+            text=one.reason,
+            rule="plan",
+            way_out=f"the plan says: {one.way_out}",
+            argument=one.argument,
+        )
+        for one in departures(request.task.plan, request.tool.id, request.arguments)
+    ]
+
+
+#: Facts of the flow that are about the arguments of one kind, each with their worst provenance.
+_KINDS = frozenset({"destination", "selector", "personal", "content", "code", "secret"})
+
+
+def _objected(tool: Tool, flow: Flow, read: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Give the arguments that rules object to, each with the first such rule; `read` is what these rules
+    read of the flow.
+    """
+    out: dict[str, str] = {}
+    # Who and where before what: that is what a rule about both is about.
+    for rule, fact in sorted(read, key=lambda one: one[1] == "content"):
+        head, _, named = fact.partition(".")
+        kind, _, _ = head.partition("_")
+        if kind == "content" and flow.facts.content != Provenance.UNTRUSTED:
+            continue
+        for name, one in flow.arguments.items():
+            if head == "provenance":
+                objects = name == named
+            else:
+                # Of several in one role those count that make it what it is.
+                objects = (
+                    kind in _KINDS
+                    and one.provenance.value == getattr(flow.facts, kind)
+                    and kind in _kinds(tool.arguments.get(name))
+                )
+            if objects:
+                out.setdefault(name, rule)
+    return out
+
+
+def _kinds(spec: Argument | None) -> tuple[str, ...]:
+    """Give the kinds of facts that an argument counts for."""
+    if spec is None:
+        return (ArgumentRole.CONTENT.value,)
+    own = "secret" if spec.secret else spec.role.value
+    return (own, "personal") if spec.personal else (own,)
+
+
+def _argument_reasons(grant: Grant, request: AccessRequest) -> list[Reason]:
+    return [
+        Reason(
+            code=refusal.code,
+            text=refusal.reason,
+            rule=f"grant of {grant.tool} in task type {request.task.type}",
+            way_out=refusal.way_out,
+            argument=refusal.argument,
+        )
+        for refusal in grant.permits(request.arguments)
+    ]
+
+
+def _policy_reasons(answer: PolicyAnswer, outcome: Outcome) -> list[Reason]:
+    if answer.errors:
+        text = "; ".join(answer.errors)
+        return [
+            Reason(
+                code="policy-error",
+                text=f"a rule could not be evaluated: {text}",
+                rule="policy engine",
+                way_out="ask an administrator to run `remit policy check`",
+            )
+        ]
+    if outcome is _PERMIT:
+        return []
+    if answer.obligations:
+        # An obligation that cannot be met is a refusal; this version meets none.
+        names = ", ".join(answer.obligations)
+        return [Reason(code="obligation", text=f"obligation cannot be met: {names}", rule="obligations")]
+    if not answer.permits and not answer.forbids and not answer.waivable:
+        return [Reason(code="no-permit", text="no policy permits this", rule="default deny")]
+    if outcome is _DENY and not answer.forbids and not answer.waivable:
+        return []  # policy permits: what refuses stands in the grant's own reasons
+    return list(answer.reasons)

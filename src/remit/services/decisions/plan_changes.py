@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plans of open tasks: what an agent needs beyond what it said at the start.
+
+An extension is decided as a call is, as one of the tool `remit/plan`, which no upstream offers:
+
+1. the task is open, grants what is asked for, and every task above it has planned it;
+2. policy says whether the plan may grow, with the task's label in its context. By the default rules it may
+   until the task has read untrusted data; from then on a human is asked, about exactly this extension;
+3. the decision, the use of an approval and the longer plan are committed at once.
+
+The first plan of a task that was opened without one is an extension too: it narrows the task, but afterwards
+what it names counts as foreseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Decision, Outcome, Reason
+from remit.core.errors import Forbidden
+from remit.core.evidence.event import Event, EventKind
+from remit.core.flow.facts import Flow, FlowFacts
+from remit.core.identity.principals import Actor, Principal
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.label import Trust
+from remit.core.oauth.access_token import AccessClaims
+from remit.core.oauth.proof_facts import best_assurance
+from remit.core.tasks.plan import PLAN_GRANT, PLAN_TOOL, Plan, PlanWish, extended, read_plan, within
+from remit.core.tasks.task import Task, TaskState
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Change, CheckFence, ConsumeApproval, PutTask, Store, Unit
+from remit.services.decisions.approvals import Approvals
+from remit.services.decisions.authorizer import Authorizer, Ruling
+from remit.services.decisions.call_events import decision_event
+from remit.services.decisions.refusals import Refusals
+from remit.services.tasks.live_tasks import Live, LiveTask
+from remit.services.tasks.tasks import Tasks
+
+Json = Any
+
+
+class Extension(msgspec.Struct, frozen=True):
+    """What came of asking for a longer plan: the task as it is now, and the decision.
+
+    There was none to make where the plan held it all already.
+    """
+
+    task: Task
+    decision: Decision | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the plan holds what was asked for."""
+        return self.decision is None or self.decision.outcome is Outcome.PERMIT
+
+
+class Plans:
+    """Extends the plans of open tasks. For one event loop."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        live: Live,
+        tasks: Tasks,
+        authorizer: Authorizer,
+        approvals: Approvals,
+        refusals: Refusals,
+    ) -> None:
+        """Take the parts."""
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._live = live
+        self._tasks = tasks
+        self._authorizer = authorizer
+        self._approvals = approvals
+        self._refusals = refusals
+
+    async def extend(
+        self, task_id: str, wished: Sequence[PlanWish], *, by: str, claims: AccessClaims | None = None
+    ) -> Extension:
+        """Ask for a longer plan, in the name of `by`; `claims` are those of the agent's token, if it asks.
+
+        Raises `NotFound`, `Malformed`, `Fenced` where the task has ended, and `Busy` where too many of its
+        questions are open. A refusal is no fault: it is in what is given.
+        """
+        live = await self._live.load(task_id)
+        async with self._tasks.changing(task_id), self._approvals.turn(task_id):
+            now = self._clock.now()
+            self._live.check(live, now)
+            try:
+                entries = await self._wanted(live, wished)
+            except Forbidden as error:
+                request = self._request(live, _written(wished), claims, now)
+                return await self._refuse(live, request, self._denied(error))
+            if extended(live.task.plan, entries) == live.task.plan:
+                return Extension(live.task)
+            request = self._request(live, entries_of(entries), claims, now)
+            ruling = await self._authorizer.decide(request, live)
+            # What an extension leads to is counted, not the extension.
+            live.settle(ruling.takes, taken=False)
+            if ruling.decision.outcome is not Outcome.PERMIT:
+                return await self._refuse(live, request, ruling.decision)
+            return await self._extend(live, request, ruling, entries, by)
+
+    async def _wanted(self, live: LiveTask, wished: Sequence[PlanWish]) -> Plan:
+        """Step 1."""
+        entries = read_plan(wished, live.grants.keys())
+        for name in live.task.ancestors:
+            entries = within(entries, (await self._tasks.get(name)).plan)
+        return entries
+
+    def _request(
+        self, live: LiveTask, add: list[Json], claims: AccessClaims | None, now: datetime
+    ) -> AccessRequest:
+        task = live.task
+        proven = claims.principal if claims is not None else None
+        principal = Principal(
+            tenant=task.tenant,
+            agent=task.agent,
+            on_behalf_of=task.on_behalf_of,
+            chain=tuple(Actor(name) for name in task.actors),
+            assurance=proven.assurance if proven else best_assurance(live.agent),
+        )
+        if proven:
+            principal = msgspec.structs.replace(
+                principal, method=proven.method, confirmation=proven.confirmation
+            )
+        return AccessRequest(
+            principal=principal,
+            agent=live.agent,
+            task=task,
+            tool=PLAN_TOOL,
+            arguments={"add": add},
+            grants=(PLAN_GRANT,),
+            tier=PLAN_TOOL.tier,
+            label=live.label,
+            cleared=True,
+            now=now,
+            # An extension is under no plan itself.
+            flow=Flow(FlowFacts(tainted=live.label.trust is Trust.UNTRUSTED)),
+        )
+
+    def _denied(self, error: Forbidden) -> Decision:
+        reason = Reason(code=error.code, text=error.message, way_out=error.way_out, rule="plan")
+        return Decision(
+            id=make_id("dec", self._entropy.bytes(ID_BYTES)), outcome=Outcome.DENY, reasons=(reason,)
+        )
+
+    async def _refuse(self, live: LiveTask, request: AccessRequest, decision: Decision) -> Extension:
+        asking = Unit()
+        if decision.outcome is Outcome.DEFER:
+            # Of what was read the first call is told where a rule objects to it; here all of them are.
+            reasons = [one for one in decision.reasons if one.code != "flow"]
+            decision = msgspec.structs.replace(decision, reasons=(*reasons, *_what_was_read(live)))
+            approval, asking = await self._approvals.asking(request, decision)
+            decision = msgspec.structs.replace(decision, approval=approval.id)
+        await self._refusals.record(decision_event(request, decision), asking)
+        return Extension(live.task, decision)
+
+    async def _extend(
+        self, live: LiveTask, request: AccessRequest, ruling: Ruling, entries: Plan, by: str
+    ) -> Extension:
+        """Step 3. INVARIANT: the plan grows in the commit that records why."""
+        decision = ruling.decision
+        task = msgspec.structs.replace(live.task, plan=extended(live.task.plan, entries), label=live.label)
+        changes: list[Change] = [CheckFence(live.task.epochs, live.scopes)]
+        if ruling.approval is not None:
+            changes.append(ConsumeApproval(ruling.approval.id, request.call_digest, request.now))
+        changes.append(PutTask(task, expected=TaskState.ACTIVE))
+        event = Event(
+            kind=EventKind.PLAN_EXTENDED,
+            at=request.now,
+            tenant=task.tenant,
+            task=task.id,
+            agent=task.agent,
+            subject=request.task.subject,
+            call=decision.id,
+            facts={
+                "tools": sorted({one.tool for one in entries}),
+                "declared": live.task.plan is None,
+                "class": live.label.data_class,
+                "trust": live.label.trust.value,
+                "read": [[met.call, met.tool] for met in live.index.untrusted()],
+            },
+            sealed={"add": request.arguments["add"], "by": by},
+        )
+        await self._store.commit(Unit(tuple(changes), (decision_event(request, decision), event)))
+        self._live.replace(task)
+        return Extension(task, decision)
+
+
+def entries_of(plan: Plan) -> list[Json]:
+    """Give entries as they are asked for: tool, and what is said of its arguments."""
+    return [{"tool": one.tool, **({"arguments": one.arguments} if one.arguments else {})} for one in plan]
+
+
+def _written(wished: Sequence[PlanWish]) -> list[Json]:
+    return [{"tool": one} if isinstance(one, str) else msgspec.to_builtins(one) for one in wished]
+
+
+def _what_was_read(live: LiveTask) -> list[Reason]:
+    """Give what whoever is asked should know: which calls brought in what others may have written."""
+    return [
+        Reason(code="plan-flow", text=f"untrusted data came with call {met.call}, `{met.tool}`", rule="plan")
+        for met in live.index.untrusted()
+    ]

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refused calls in the evidence: each one written, until a task makes a flood of them.
+
+A task that is refused in a loop would fill the log. Beyond a rate its refusals are counted, and the count is
+written a few seconds later. What is refused stays refused either way; what else must be committed with a
+refusal (a question to people) is always committed.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from remit.core.evidence.event import Event, EventKind
+from remit.ports.runtime import Clock
+from remit.ports.store import Store, Unit
+from remit.services.decisions.write_behind import LateOutcomes
+
+Json = Any
+
+#: Refusals of one task that are written one by one, and how many more of them in each second after that.
+BURST = 200
+PER_S = 2.0
+#: Tasks remembered; the one that was refused longest ago is forgotten first.
+MAX_TASKS = 10_000
+#: Tools and codes that a count names.
+NAMED = 10
+
+
+@dataclass(slots=True)
+class _Refused:
+    """What is known of one task: how many refusals it may still have written, and what was only counted."""
+
+    left: float
+    since_s: float
+    counted: int = 0
+    sample: Event | None = None
+    tools: set[str] = field(default_factory=set)
+    codes: set[str] = field(default_factory=set)
+
+
+class Refusals:
+    """Writes refusals, and counts floods of them. For one event loop."""
+
+    def __init__(self, store: Store, clock: Clock, late: LateOutcomes) -> None:
+        """Begin with nothing refused."""
+        self._store = store
+        self._clock = clock
+        self._late = late
+        self._tasks: OrderedDict[str, _Refused] = OrderedDict()
+
+    async def record(self, event: Event, along: Unit) -> None:
+        """Write the refusal of a task's call, or count it; `along` is committed with it where it says
+        anything.
+        """
+        known = self._known(event.task)
+        if known.left >= 1 or along.changes or along.events:
+            known.left = max(0.0, known.left - 1)
+            await self._store.commit(Unit(along.changes, (event, *along.events)))
+            return
+        known.counted += 1
+        known.sample = event
+        _note(known.tools, event.facts.get("tool"))
+        for code in _codes(event):
+            _note(known.codes, code)
+
+    def _known(self, task: str) -> _Refused:
+        now_s = self._clock.boot_s()
+        known = self._tasks.get(task)
+        if known is None:
+            known = self._tasks[task] = _Refused(BURST, now_s)
+            if len(self._tasks) > MAX_TASKS:
+                _, forgotten = self._tasks.popitem(last=False)
+                if forgotten.counted:
+                    self._late.write(Unit(events=(self._summary(forgotten),)))
+        known.left = min(BURST, known.left + PER_S * (now_s - known.since_s))
+        known.since_s = now_s
+        self._tasks.move_to_end(task)
+        return known
+
+    async def sweep(self) -> int:
+        """Write what was only counted so far; gives the number of tasks. For a background loop."""
+        counted_ones = [one for one in self._tasks.values() if one.counted]
+        for one in counted_ones:
+            counted, event = one.counted, self._summary(one)
+            await self._store.commit(Unit(events=(event,)))
+            one.counted -= counted
+            one.tools.clear()
+            one.codes.clear()
+        return len(counted_ones)
+
+    def _summary(self, one: _Refused) -> Event:
+        assert one.sample is not None
+        facts: dict[str, Json] = {
+            "count": one.counted,
+            "codes": sorted(one.codes),
+        }
+        if one.tools:
+            facts["tools"] = sorted(one.tools)
+        return msgspec.structs.replace(
+            one.sample,
+            kind=EventKind.REFUSALS_COUNTED,
+            at=self._clock.now(),
+            call="",
+            facts=facts,
+            sealed={},
+        )
+
+
+def _note(into: set[str], value: Json) -> None:
+    if isinstance(value, str) and len(into) < NAMED:
+        into.add(value[:200])
+
+
+def _codes(event: Event) -> list[Json]:
+    return [one.get("code") for one in event.facts.get("reasons", [])]

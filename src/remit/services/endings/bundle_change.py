@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Open tasks under a new bundle: what does not stand any more ends, or is withdrawn.
+
+1. judge every open task by the bundle, those above before those below (`standing`)
+2. end what ends, with all that was handed down from it
+3. take from the others what they lose, in one commit each, and cut their calls in hand to it
+4. look again soon: a task that was being opened meanwhile was judged by the bundle before
+
+Done twice, it does no more than once. The calls of a task that goes on are decided under the new policies
+from the moment that these are in force: that is nothing of this.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from remit.core.endings.closure import Cause
+from remit.core.errors import Conflict
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Agent, Memberships
+from remit.core.policy.bundle import Bundle
+from remit.core.tasks.task import NO_PERSON, Task, TaskState
+from remit.ports.runtime import Clock
+from remit.ports.store import PutTask, Store, Unit
+from remit.services.endings.ending import Revocations
+from remit.services.policy.bundle import Policies
+from remit.services.tasks.live_tasks import Live
+from remit.services.tasks.revalidation import Judged, below, standing
+from remit.services.tasks.tasks import Tasks
+
+#: Looks after a bundle was applied, one a second.
+AGAIN = 3
+
+
+class Rebundling:
+    """Holds open tasks against the bundle in force, or one that is to be."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        live: Live,
+        tasks: Tasks,
+        policies: Policies,
+        revocations: Revocations,
+        members: Memberships,
+        tenant: str,
+    ) -> None:
+        """Take the parts."""
+        self._store = store
+        self._clock = clock
+        self._live = live
+        self._tasks = tasks
+        self._policies = policies
+        self._revocations = revocations
+        self._members = members
+        self._tenant = tenant
+        self._again = 0
+        #: The tasks that are known to stand under a bundle, by its digest: the last one that was looked at.
+        self._stood: dict[str, set[str]] = {}
+
+    async def preview(self, bundle: Bundle) -> list[Judged]:
+        """Give the open tasks that would not go on as they are, oldest first; nothing changes."""
+        return await self._judged(bundle, await self._open())
+
+    async def _open(self) -> list[Task]:
+        return await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=1_000_000)
+
+    async def _judged(self, bundle: Bundle, tasks: list[Task]) -> list[Judged]:
+        """1. Give what changes."""
+        found: dict[str, Judged] = {}
+        seen: dict[str, _Known] = {}
+        for task in sorted(tasks, key=lambda one: (len(one.lineage), one.opened)):
+            if task.lineage:
+                found[task.id] = below(task, found)
+            elif task.bundle != bundle.digest and task.id not in self._stood.get(bundle.digest, ()):
+                # One that was opened under this very bundle, or has stood under it before, stands.
+                found[task.id] = await self._judge(task, bundle, seen)
+        return [one for one in found.values() if one.changes]
+
+    async def look(self) -> list[Judged]:
+        """Hold every open task against the bundle in force; gives those that did not go on as they were."""
+        applied = self._policies.applied
+        tasks = await self._open()
+        found = await self._judged(applied.bundle, tasks)
+        known = {one.id: one for one in tasks}
+        for task in tasks:
+            self._live.catch_up(task)
+        for one in found:
+            if one.ends:
+                await self._revocations.end_task(one.task.id, reason=one.ends, by="remit", cause=Cause.POLICY)
+        for one in found:
+            if not one.ends and (narrowed := await self._narrow(one, applied.digest)) is not None:
+                known[narrowed.id] = narrowed
+        # The ceilings of what they were handed down from bind children, too.
+        self._live.redraw(known)
+        self._again = AGAIN
+        # A task that was opened after this look began is none of these, and is looked at next time.
+        self._stood = {applied.digest: {one.id for one in tasks} - {one.task.id for one in found}}
+        return found
+
+    async def turn(self) -> None:
+        """4. For a background loop. Another bundle may also have been put in force elsewhere: then what that
+        took from tasks is taken here, too.
+        """
+        if self._policies.applied.digest not in self._stood:
+            await self.look()
+        elif self._again:
+            left = self._again - 1
+            await self.look()
+            self._again = left
+
+    async def _judge(self, task: Task, bundle: Bundle, seen: dict[str, _Known]) -> Judged:
+        for name in (task.agent, task.intent.stated_by):
+            if name not in seen:
+                seen[name] = await self._known(name)
+        return standing(task, bundle, seen[task.agent].agent, seen[task.intent.stated_by].groups)
+
+    async def _known(self, name: str) -> _Known:
+        if name.startswith(NO_PERSON):
+            return _Known()
+        agent = await self._store.agent(self._tenant, name)
+        person = await self._store.person(self._tenant, name)
+        return _Known(
+            self._members.of_agent(agent) if agent is not None else None,
+            self._members.of_person(person).groups if person is not None else (),
+        )
+
+    async def _narrow(self, one: Judged, digest: str) -> Task | None:
+        """3. Give the task as it goes on; `None` where it has ended, or changed since it was judged."""
+        async with self._tasks.changing(one.task.id):
+            now = await self._store.task(self._tenant, one.task.id)
+            if now is None or now.state.ended or now.narrowings != one.task.narrowings:
+                return None
+            changed = one.on(now)
+            event = Event(
+                kind=EventKind.TASK_NARROWED,
+                at=self._clock.now(),
+                tenant=self._tenant,
+                task=now.id,
+                agent=now.agent,
+                facts={
+                    "lost": list(one.lost),
+                    "narrowed": list(one.narrowed),
+                    "authority": changed.authority_hash,
+                    "deadline": changed.deadline.isoformat(),
+                    "bundle": digest,
+                    "cause": Cause.POLICY.value,
+                },
+            )
+            try:
+                await self._store.commit(Unit((PutTask(changed, expected=TaskState.ACTIVE),), (event,)))
+            except Conflict:
+                return None  # it has ended meanwhile
+            self._live.narrow(changed)
+            return changed
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """Who a name is: an agent, or the groups of a person."""
+
+    agent: Agent | None = None
+    groups: tuple[str, ...] = ()

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What remit itself derived from tasks: each one taken back, and then asked for, until it is refused.
+
+1. the task, and each task that was handed down from it: step 2 of every call, from memory
+2. each access token of it that is known here and has not run out, and the refresh tokens of its grants: what
+   introspection says of them (RFC 7662), which is what every door asks before it lets one in. One that is not
+   known here (issued before a restart, and not used since) is refused with its task
+3. sessions and streams that doors keep open for it: they are closed, and how many that were is told
+4. questions that wait for a human, and answers that were not used yet: they are withdrawn
+
+Credentials of upstreams are not here: they are leases, and their sinks refuse them (`taking_back`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.endings.closure import Closing
+from remit.core.errors import Conflict
+from remit.core.scope import risen
+from remit.core.tasks.task import Task
+from remit.ports.runtime import Clock
+from remit.ports.store import PutApproval, Store, Unit
+from remit.services.decisions.approvals import Approvals
+from remit.services.tasks.live_task import LiveTask
+from remit.services.tasks.live_tasks import Live
+
+LetGo = Callable[[str], int]
+"""Closes what a door keeps open for a task, and gives how many that were."""
+
+
+#: Of more tasks than these the closure does not list each token.
+MANY: Final = 200
+
+
+class Derived:
+    """Walks what was derived from tasks that have ended. For one event loop."""
+
+    def __init__(self, *, store: Store, clock: Clock, live: Live, approvals: Approvals, tenant: str) -> None:
+        """Take the parts."""
+        self._store = store
+        self._clock = clock
+        self._live = live
+        self._approvals = approvals
+        self._tenant = tenant
+        self._kept: list[tuple[str, LetGo]] = []
+
+    def kept_by(self, kind: str, let_go: LetGo) -> None:
+        """Have `let_go` close what a door keeps open for a task that ends; the closure lists it as `kind`."""
+        self._kept.append((kind, let_go))
+
+    async def closings(self, tasks: Sequence[Task], started_s: float) -> list[Closing]:
+        """Take back what was derived from tasks; gives each with when it was refused first, in milliseconds
+        since `started_s`.
+        """
+        each = len(tasks) <= MANY
+        found = [one for task in tasks for one in self._refused(task, tasks[0], started_s, each=each)]
+        return found + await self._withdrawn([task.id for task in tasks], started_s)
+
+    def _refused(self, task: Task, first: Task, started_s: float, *, each: bool) -> list[Closing]:
+        """1 to 3; nothing is awaited. Without `each` a task stands for its tokens."""
+        live = self._live.get(task.id)
+        epochs = self._store.epochs(self._tenant)
+        shut = live is None or live.task.state.ended or bool(risen(task.epochs, epochs, task.scopes))
+        handed = first.id in task.ancestors
+        found = [self._closing("child-task" if handed else "task", task.id, started_s, shut=shut)]
+        if live is not None and each:
+            found += self._tokens(live, started_s, shut=shut)
+        for kind, let_go in self._kept:
+            if count := let_go(task.id):
+                found.append(self._closing(kind, f"{count} of {task.id}", started_s, shut=True))
+        return found
+
+    def _tokens(self, live: LiveTask, started_s: float, *, shut: bool) -> list[Closing]:
+        """2. What introspection looks at: the token itself was taken back, or its task permits nothing."""
+        withdrawn, now_s = self._store.withdrawn(self._tenant), int(self._clock.now().timestamp())
+        alive = {name: grant for name, (expires, grant) in live.tokens.items() if expires > now_s}
+        found = [
+            self._closing("token", name, started_s, shut=shut or name in withdrawn or grant in withdrawn)
+            for name, grant in alive.items()
+        ]
+        for family in dict.fromkeys(grant for grant in alive.values() if grant):
+            dead = shut or family in withdrawn
+            found.append(self._closing("refresh-tokens", family, started_s, shut=dead))
+        return found
+
+    async def _withdrawn(self, tasks: Sequence[str], started_s: float) -> list[Closing]:
+        """4. Together, for each waits for the store; and again where somebody answers one meanwhile."""
+        closings: list[Closing] = []
+        done = [False]
+        while tasks and not all(done):
+            found = await self._approvals.withdrawn(tasks)
+            done = await asyncio.gather(*(self._expired(*one) for one in found))
+            closings += [
+                self._closing("approval", one.id, started_s, shut=True)
+                for (_, one), expired in zip(found, done, strict=True)
+                if expired
+            ]
+        return closings
+
+    async def _expired(self, before: ApprovalState, approval: Approval) -> bool:
+        """Withdraw an approval; `False` where somebody has answered or used it meanwhile."""
+        try:
+            await self._store.commit(Unit((PutApproval(approval, expected=before),)))
+        except Conflict:
+            return False
+        return True
+
+    def _closing(self, kind: str, name: str, started_s: float, *, shut: bool) -> Closing:
+        elapsed_ms = round((self._clock.boot_s() - started_s) * 1000, 3)
+        return Closing(kind, name, elapsed_ms if shut else None)

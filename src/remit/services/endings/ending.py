@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ending: raise the fence, cut what is in hand, and sign what the end meant.
+
+    1. commit the new epoch of the scope, and the end of every task in it, in one unit
+    2. from that commit on no call is permitted: step 5 of every call re-checks the epoch in its own commit
+    3. cut the calls in hand; those already written to an upstream are indeterminate and are listed
+    4. begin to take back the tasks' credentials of upstreams (`taking_back`), and withdraw open approvals
+    5. ask each door whether the dead task still gets in, and each sink whether the dead credential does, and
+       note after how long they were refused; those that are not after a bounded time stay open in the closure
+    6. record the closure; it is brought up to date whenever something that was open is refused
+    7. an end that was cut short before 6 is taken up and completed, behind the fence that it has raised
+
+With one process this is the whole protocol: the process that ends is the only enforcement point. With
+several, every other one does 3 and 4 for its own part (`reactions`) and says so, or its lease is waited out
+(`replicas`) before step 6. The closure also lists what replicas that said nothing may still do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from remit.core.endings.closure import Cause, Closure, Ending, Lock
+from remit.core.errors import NotFound, RemitError
+from remit.core.evidence.event import Event, EventKind
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.scope import EVERYTHING, ScopeKind, risen, scope
+from remit.core.tasks.task import Task, TaskState
+from remit.ports.fleet import Raised
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Change, PutValue, RaiseFence, Store, Unit
+from remit.services.credentials.leases import Leases
+from remit.services.endings.closure import Derived
+from remit.services.endings.closure_events import batches
+from remit.services.endings.completion import Begun, Completions, Found
+from remit.services.endings.expiry import RunOut
+from remit.services.endings.priority import Precedence
+from remit.services.endings.takeover import Remains
+from remit.services.endings.task_ends import TaskEnds
+from remit.services.endings.unclosed_ends import EndUnderWay, Unclosed
+from remit.services.limits.durations import RecentTimes
+from remit.services.replicas.membership import Replicas
+from remit.services.replicas.task_ownership import Ownership
+from remit.services.tasks.live_tasks import Live
+
+log = logging.getLogger("remit.revocations")
+
+#: Where it is kept why a scope is locked.
+LOCKS: Final = "lock:"
+#: Tasks whose time has run out that are ended at once.
+AT_ONCE = 32
+#: Tasks that are looked through for those of a scope.
+EVERY: Final = 1_000_000
+
+Begin = Callable[[EndUnderWay, Found, asyncio.Future[None]], Awaitable[Begun]]
+
+
+class Revocations:
+    """Ends tasks, agents, owners, tools, upstreams, or everything."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        live: Live,
+        derived: Derived,
+        leases: Leases,
+        replicas: Replicas,
+        ownership: Ownership,
+        remains: Remains,
+        precedence: Precedence,
+        tenant: str,
+        settle_s: float,
+    ) -> None:
+        """Take the parts; `settle_s` is how long an end waits for credentials that others hold."""
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._live = live
+        self._derived = derived
+        self._leases = leases
+        self._replicas = replicas
+        self._ownership = ownership
+        self._remains = remains
+        self._run_out = RunOut(
+            store=store, clock=clock, live=live, ownership=ownership, remains=remains, tenant=tenant
+        )
+        self._precedence = precedence
+        self._tenant = tenant
+        self._unclosed = Unclosed(store=store, remains=remains, tenant=tenant)
+        self._ends = TaskEnds(store=store, live=live, ownership=ownership, tenant=tenant)
+        self._completions = Completions(
+            store=store,
+            live=live,
+            derived=derived,
+            leases=leases,
+            replicas=replicas,
+            remains=remains,
+            ends=self._ends,
+            unclosed=self._unclosed,
+            tenant=tenant,
+            settle_s=settle_s,
+        )
+        self._ending: Counter[str] = Counter()
+        #: By task: a future that is done once the closure of its end is written, or that end has failed.
+        self._closing: dict[str, asyncio.Future[None]] = {}
+        #: How long fences took to stand, by the kind of scope.
+        self.times = RecentTimes()
+        self._on_end: list[Callable[[str], Awaitable[None]]] = []
+
+    def on_end(self, told: Callable[[str], Awaitable[None]]) -> None:
+        """Have `told` called with the id of each task that ends: sessions and upstream state are let go
+        there.
+        """
+        self._on_end.append(told)
+
+    async def tell_of_end(self, task_id: str) -> None:
+        """Tell those who want to hear it that a task has ended."""
+        for told in self._on_end:
+            await told(task_id)
+
+    def ending(self, target: str) -> bool:
+        """Whether an end of a scope is under way here."""
+        return self._ending[target] > 0
+
+    async def end_task(
+        self,
+        task_id: str,
+        *,
+        reason: str,
+        by: str,
+        state: TaskState = TaskState.REVOKED,
+        cause: Cause = Cause.ASKED,
+        agreed: Callable[[Task], object] | None = None,
+    ) -> Closure:
+        """End a task and all its descendants. One that was completed has that as its cause.
+
+        `agreed` raises where whoever asks may not end this task.
+        """
+        looked = [await self._store.with_descendants(self._tenant, task_id)]
+        if not looked[0]:
+            raise NotFound(f"there is no task `{task_id[:80]}`", way_out="see `remit task list`")
+        task = looked[0][0]
+        if agreed is not None:
+            agreed(task)
+        if task.state.ended:
+            if (under_way := self._closing.get(task_id)) is not None:
+                await asyncio.wait({under_way})
+            found = await self._closure_of(task_id)
+            if found is not None:
+                return found
+
+        async def below() -> list[Task]:
+            return looked.pop() if looked else await self._store.with_descendants(self._tenant, task_id)
+
+        if state is TaskState.COMPLETED and cause is Cause.ASKED:
+            cause = Cause.COMPLETED
+        ending = Ending(reason=reason, by=by, cause=cause, state=state)
+        return await self._end(scope(ScopeKind.TASK, task_id), below, ending)
+
+    async def _closure_of(self, task_id: str) -> Closure | None:
+        """Give the closure that tells of a task's end: its own, or that of a scope which it lay in."""
+        own = await self._store.closures(self._tenant, scope=scope(ScopeKind.TASK, task_id), limit=1)
+        if own:
+            return own[0]
+        recent = await self._store.closures(self._tenant, limit=1_000)
+        return next((closure for closure in recent if task_id in closure.tasks), None)
+
+    async def end_scope(
+        self,
+        kind: ScopeKind,
+        name: str,
+        *,
+        reason: str,
+        by: str,
+        lock: bool = False,
+        cause: Cause = Cause.ASKED,
+    ) -> Closure:
+        """End everything under an agent, an owner, a tool, an upstream, or everything; `lock` keeps it
+        shut.
+        """
+        target = EVERYTHING if kind is ScopeKind.EVERYTHING else scope(kind, name)
+
+        async def within() -> list[Task]:
+            return await self._tasks_in(kind, name)
+
+        return await self._end(target, within, Ending(reason=reason, by=by, cause=cause, lock=lock))
+
+    async def unlock(self, kind: ScopeKind, name: str, *, by: str) -> None:
+        """Let new tasks be opened under a scope again; what was ended stays ended."""
+        target = EVERYTHING if kind is ScopeKind.EVERYTHING else scope(kind, name)
+        event = self._event(EventKind.FENCE_UNLOCKED, {"scope": target}, by)
+        changes = (
+            RaiseFence(self._tenant, target, locked=False, raise_epoch=False),
+            PutValue(self._tenant, f"{LOCKS}{target}", None),
+        )
+        await self._store.commit(Unit(changes, (event,)))
+
+    async def locks(self) -> list[Lock]:
+        """Give what is locked now, by scope."""
+        shut = sorted(one.scope for one in await self._store.fences(self._tenant) if one.locked)
+        kept = {one["scope"]: one for one in await self._store.values(self._tenant, LOCKS) if one}
+        return [msgspec.convert(kept.get(one, {"scope": one}), Lock) for one in shut]
+
+    async def expire(self) -> list[Closure]:
+        """End the tasks whose deadline, lease or budget has run out; for a background loop."""
+        out: list[Closure] = []
+        for some in batches(await self._run_out.due(), AT_ONCE):
+            out += await asyncio.gather(*(self.expire_one(*one) for one in some))
+        return out
+
+    async def expire_one(self, task_id: str, reason: str, cause: Cause) -> Closure:
+        """End a task that has run out in some way, without waiting for its credentials to be dead."""
+        return await self.end_task(task_id, reason=reason, by="remit", state=TaskState.EXPIRED, cause=cause)
+
+    async def _tasks_in(self, kind: ScopeKind, name: str) -> list[Task]:
+        # A tool or an upstream may serve many tasks: the fence refuses their calls to it, the tasks live on.
+        if kind in (ScopeKind.TOOL, ScopeKind.UPSTREAM):
+            return []
+        some = await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=EVERY)
+        known = {task.id for task in some}
+        # Of a task that has ended, something can still be open.
+        unclosed = (self._leases.ending() | self._closing.keys()) - known
+        asked = [await self._store.task(self._tenant, one) for one in unclosed]
+        some += [task for task in asked if task is not None]
+        if kind is not ScopeKind.EVERYTHING:
+            return [task for task in some if scope(kind, name) in task.scopes]
+        return some
+
+    async def take_up(self) -> None:
+        """7. Complete the ends that nobody goes on with; for a start, and for a background loop."""
+        for one in await self._unclosed.left():
+            with self._unclosed.going_on(one):
+                # Not one that has got done while it was looked for.
+                if not await self._unclosed.there(one):
+                    continue
+                try:
+                    await self._through(one, partial(self._under, one.scope), self._taken_up)
+                except RemitError as fault:
+                    log.warning("the end of `%s` is not completed yet: %s", one.scope, fault)
+
+    async def _under(self, target: str) -> list[Task]:
+        kind, _, name = target.partition(":")
+        if kind == ScopeKind.TASK:
+            return await self._store.with_descendants(self._tenant, name)
+        return await self._tasks_in(ScopeKind(kind), name)
+
+    async def _end(self, target: str, found: Found, ending: Ending) -> Closure:
+        one = EndUnderWay(
+            closure=make_id("cls", self._entropy.bytes(ID_BYTES)),
+            scope=target,
+            ending=ending,
+            at=self._clock.now(),
+            writer=self._store.writer,
+        )
+        with self._unclosed.going_on(one):
+            return await self._through(one, found, self._begun)
+
+    async def _through(self, one: EndUnderWay, found: Found, begin: Begin) -> Closure:
+        self._ending[one.scope] += 1
+        closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            with self._precedence.first(hurried=one.ending.hurried) as going:
+                begun = await begin(one, found, closed)
+                awaited = partial(self._await_closing, closed=closed)
+                closure = await self._completions.complete(one, begun, found, going, awaited)
+                for task_id in closure.tasks:
+                    await self.tell_of_end(task_id)
+                    self._live.drop(task_id)
+                return closure
+        finally:
+            self._ending[one.scope] -= 1
+            closed.set_result(None)
+            for task_id in [name for name, awaited in self._closing.items() if awaited is closed]:
+                del self._closing[task_id]
+
+    async def _begun(self, one: EndUnderWay, found: Found, closed: asyncio.Future[None]) -> Begun:
+        """1."""
+        started_s, under = self._clock.boot_s(), await found()
+        open_tasks = [task for task in under if not task.state.ended]
+        self._await_closing(open_tasks, closed)
+        first, *rest = batches(open_tasks) or [[]]
+        changes, events = self._fencing(one)
+        receipt = await self._ends.commit(first, one.ending, one.at, changes, events)
+        fence_ms = (self._clock.boot_s() - started_s) * 1000
+        self.times.add(one.scope.partition(":")[0], fence_ms)
+        epoch = receipt.epochs.get(one.scope, 0)
+        return Begun(
+            epoch=epoch,
+            started_s=started_s,
+            fence_ms=fence_ms,
+            under=under,
+            tasks=open_tasks,
+            rest=rest,
+        )
+
+    async def _taken_up(self, one: EndUnderWay, found: Found, closed: asyncio.Future[None]) -> Begun:
+        """7. When its fence stood is not known: times count up to now, and are none that is too small."""
+        behind_s = max(0.0, (self._clock.now() - one.at).total_seconds())
+        epochs, under = self._store.epochs(self._tenant), await found()
+        left = [task for task in under if not task.state.ended and risen(task.epochs, epochs, (one.scope,))]
+        if not one.scope.startswith(ScopeKind.TASK):
+            under = await self._store.tasks(self._tenant, state=one.ending.state, limit=EVERY)
+        tasks = [*filter(one.has_ended, under), *left]
+        self._await_closing(tasks, closed)
+        epoch, started_s = epochs.get(one.scope, 0), self._clock.boot_s() - behind_s
+        told = self._replicas.own_word(Raised(one.scope, epoch))
+        return Begun(
+            epoch=epoch,
+            started_s=started_s,
+            fence_ms=behind_s * 1000,
+            under=tasks,
+            tasks=tasks,
+            rest=batches(left),
+            indeterminate=[*told.indeterminate, *await self._remains.left_under(one.scope)],
+            closings=list(told.closings),
+            gone=frozenset({one.writer} - {self._store.writer}),
+        )
+
+    def _await_closing(self, tasks: list[Task], closed: asyncio.Future[None]) -> None:
+        for task in tasks:
+            self._closing.setdefault(task.id, closed)
+
+    def _fencing(self, one: EndUnderWay) -> tuple[tuple[Change, ...], tuple[Event, ...]]:
+        """Give what raises the fence, keeps the end, and shuts the scope where it is to be locked."""
+        target, ending = one.scope, one.ending
+        raised: dict[str, object] = {"scope": target, "reason": ending.reason, "cause": ending.cause.value}
+        event, kept = self._event(EventKind.FENCE_RAISED, raised, ending.by), self._unclosed.begun(one)
+        if not ending.lock:
+            return (RaiseFence(self._tenant, target), kept), (event,)
+        lock = Lock(scope=target, by=ending.by, at=one.at, reason=ending.reason, cause=ending.cause)
+        why = PutValue(self._tenant, f"{LOCKS}{target}", msgspec.to_builtins(lock))
+        shut = self._event(EventKind.FENCE_LOCKED, {"scope": target}, ending.by)
+        return (RaiseFence(self._tenant, target, locked=True), kept, why), (event, shut)
+
+    def _event(self, kind: EventKind, facts: dict[str, object], by: str) -> Event:
+        return Event(
+            kind=kind, at=self._clock.now(), tenant=self._tenant, subject=by, facts=facts, sealed={"by": by}
+        )

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What replicas that are gone have left behind, and the work that one replica does for all.
+
+1. one replica at a time tends: it owns the chores as it owns tasks, and another one takes them over later
+2. permits without an outcome whose writer is gone are closed as `unknown`, whoever it was
+3. of one that was buried nobody knows whether it ever goes on: a process that was stopped in the middle of a
+   write may finish it hours later. So each such permit is *adrift* for a day: every end in whose scope it is
+   lists it
+4. credentials that it held are taken back
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from remit.core.endings.closure import Indeterminate
+from remit.core.errors import Elsewhere
+from remit.core.evidence.event import CallOutcome, Event, EventKind
+from remit.ports.fleet import Fleet, Raised
+from remit.ports.runtime import Clock
+from remit.ports.store import Change, PutValue, Store, Unit
+from remit.services.credentials.leases import Leases
+from remit.services.replicas.membership import Gathered, Replicas
+from remit.services.replicas.task_ownership import Ownership
+
+#: What is owned by whoever tends.
+CHORES = "chores"
+PREFIX = "adrift:"
+ADRIFT = timedelta(days=1)
+#: Seconds between two looks for credentials of the gone.
+LOOK_S = 30.0
+
+
+async def _nothing() -> None:
+    """Nobody has anything to do."""
+
+
+class Adrift(msgspec.Struct, frozen=True, kw_only=True):
+    """One permit of a replica that was buried."""
+
+    call: str
+    task: str
+    tool: str
+    effect: str = ""
+    replica: str
+    since: datetime
+
+
+class Remains:
+    """Looks after what others have left. For one event loop."""
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet | None,
+        replicas: Replicas,
+        ownership: Ownership,
+        leases: Leases,
+        store: Store,
+        clock: Clock,
+        tenant: str,
+    ) -> None:
+        """Take the parts."""
+        self._fleet = fleet
+        self._replicas = replicas
+        self._ownership = ownership
+        self._leases = leases
+        self._store = store
+        self._clock = clock
+        self._tenant = tenant
+        self._looked_s: float | None = None
+        #: Completes ends that were cut short: they list what is closed and taken back after it.
+        self.before_recovery: Callable[[], Awaitable[object]] = _nothing
+
+    @property
+    def tends(self) -> bool:
+        """Whether this replica does what one does for all."""
+        return self._ownership.holds(CHORES)
+
+    def checks(self) -> tuple[Change, ...]:
+        """Give what a commit must check that only whoever tends may make; raises `Elsewhere`."""
+        return self._ownership.checks(CHORES)
+
+    async def tend(self) -> None:
+        """1 to 4; for a background loop."""
+        if self._fleet is None:
+            return
+        with contextlib.suppress(Elsewhere):
+            if await self._ownership.take(CHORES, told=False):
+                self._looked_s = None
+            await self._close()
+            now_s = self._clock.boot_s()
+            if self._looked_s is None or now_s - self._looked_s >= LOOK_S:
+                self._looked_s = now_s
+                await self.before_recovery()
+                await self._leases.recover(self.living)
+                await self._sweep()
+
+    async def recover(self) -> int:
+        """2, at a start; gives how many permits were closed."""
+        if self._fleet is not None:
+            return await self._close()
+        await self.before_recovery()
+        return await self._closed(None)
+
+    async def take_back(self) -> None:
+        """4, at a start of the one process: of several, whoever tends does it."""
+        if self._fleet is None:
+            await self._leases.recover()
+
+    async def gone(self, _: str) -> None:
+        """A replica is there no longer: what it has left is looked for soon."""
+        self._looked_s = None
+
+    def _living(self) -> set[str]:
+        return {self._replicas.id, *self._replicas.others}
+
+    async def living(self) -> set[str]:
+        """Give the replicas that are not gone, as of now; this process alone where there can be no others."""
+        if self._fleet is not None:
+            await self._fleet.look()
+        return self._living()
+
+    async def _close(self) -> int:
+        """2, 3. INVARIANT: who wrote a permit had entered before, so it is gone if a look *after* it shows it
+        not.
+        """
+        assert self._fleet is not None
+        strange: list[str] = []
+        living = self._living()
+
+        def of(writer: str) -> bool:
+            if writer in living:
+                return False
+            strange.append(writer)
+            return True
+
+        if not await self._store.unfinished(self._tenant, of):
+            return 0
+        await self._fleet.look()
+        gone = set(strange) - self._living()
+        buried = await self._fleet.buried()
+        closed = await self._closed(gone, buried)
+        await self._fleet.forget(gone & buried)
+        return closed
+
+    async def _closed(self, writers: Collection[str] | None, buried: Collection[str] = ()) -> int:
+        wrote: list[str] = []
+
+        def of(writer: str) -> bool:
+            if writers is not None and writer not in writers:
+                return False
+            wrote.append(writer)
+            return True
+
+        found = await self._store.unfinished(self._tenant, of)
+        now = self._clock.now()
+        events = tuple(_unknown(one, now) for one in found)
+        changes = tuple(
+            PutValue(self._tenant, f"{PREFIX}{one.call}", msgspec.to_builtins(_adrift(one, writer, now)))
+            for one, writer in zip(found, wrote, strict=True)
+            if writer in buried
+        )
+        if events:
+            await self._store.commit(Unit(changes, events))
+        return len(events)
+
+    async def _sweep(self) -> None:
+        """Forget what has been adrift for a day."""
+        now = self._clock.now()
+        old = [one for one in await self._all() if now - one.since >= ADRIFT]
+        if old:
+            changes = tuple(PutValue(self._tenant, f"{PREFIX}{one.call}", None) for one in old)
+            await self._store.commit(Unit(changes, tenant=self._tenant))
+
+    async def _all(self) -> list[Adrift]:
+        return [msgspec.convert(one, Adrift) for one in await self._store.values(self._tenant, PREFIX)]
+
+    # For ends.
+
+    async def gathered(self, raised: Raised, started_s: float, settle_s: float) -> Gathered:
+        """Give what the other replicas made of an end (`Replicas.gathered`); of those that have not said that
+        they will not send it any more, each permit that may still reach an upstream is indeterminate, too.
+        """
+        if self._fleet is None:
+            return Gathered()
+        # Looked for while the others are waited for: where all of them answer, nothing of theirs is left.
+        made, left = await asyncio.gather(
+            self._replicas.gathered(raised, started_s, settle_s), self._under(raised.scope)
+        )
+        if made.silent:
+            left = await self._under(raised.scope)
+        unheard = _unheard(left, made.heard, made.indeterminate)
+        return msgspec.structs.replace(made, indeterminate=(*made.indeterminate, *unheard))
+
+    async def left_under(self, target: str) -> list[Indeterminate]:
+        """Give what an earlier run of the one process has permitted in a scope, and told no outcome of; of
+        replicas it is among what is `gathered`.
+        """
+        return [] if self._fleet is not None else _unheard(await self._under(target), (), ())
+
+    async def _under(self, target: str) -> list[Adrift]:
+        """Give the permits of others in a scope that may still reach an upstream: those without an outcome,
+        each with its replica, and those that are adrift, of which nobody's word counts.
+        """
+        me, writers = self._replicas.id, list[str]()
+
+        def of(writer: str) -> bool:
+            if writer == me:
+                return False
+            writers.append(writer)
+            return True
+
+        # Nothing is permitted behind the commit of the end, which this process has seen.
+        left = await self._store.unfinished(self._tenant, of, known=True)
+        now = self._clock.now()
+        found = [_adrift(one, writer, now) for one, writer in zip(left, writers, strict=True)]
+        # Read after it: a permit is in the one or in the other.
+        found += [msgspec.structs.replace(one, replica="") for one in await self._all()]
+        lies = await self._within(target, {one.task for one in found})
+        return [one for one in found if lies(one)]
+
+    async def _within(self, target: str, names: set[str]) -> Callable[[Adrift], bool]:
+        tasks = {name: await self._store.task(self._tenant, name) for name in names}
+
+        def lies(one: Adrift) -> bool:
+            task = tasks[one.task]
+            # What is not known lies everywhere.
+            return task is None or target in task.call_scopes(one.tool)
+
+        return lies
+
+
+def _unheard(
+    found: Iterable[Adrift], heard: Collection[str], known: Iterable[Indeterminate]
+) -> list[Indeterminate]:
+    """Give those of some permits whose replicas are not among the `heard`; `known` are listed already."""
+    listed = {one.decision for one in known}
+    out: list[Indeterminate] = []
+    for one in found:
+        if one.call not in listed and one.replica not in heard:
+            listed.add(one.call)
+            out.append(Indeterminate(one.call, one.tool, one.effect))
+    return out
+
+
+def _unknown(event: Event, now: datetime) -> Event:
+    return Event(
+        kind=EventKind.TOOL_CALLED,
+        at=now,
+        tenant=event.tenant,
+        task=event.task,
+        agent=event.agent,
+        call=event.call,
+        facts={
+            "tool": event.facts.get("tool", ""),
+            "outcome": CallOutcome.UNKNOWN.value,
+            "ended_by": "restart",
+        },
+    )
+
+
+def _adrift(event: Event, replica: str, now: datetime) -> Adrift:
+    return Adrift(
+        call=event.call,
+        task=event.task,
+        tool=str(event.facts.get("tool", "")),
+        effect=str(event.facts.get("effect", "")),
+        replica=replica,
+        since=now,
+    )

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks whose end is committed: many in one unit, with whatever else becomes true by that."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from remit.core.endings.closure import Ending
+from remit.core.errors import Conflict
+from remit.core.evidence.event import Event, EventKind
+from remit.core.tasks.task import Task
+from remit.ports.store import Change, PutTask, Receipt, Store, Unit
+from remit.services.replicas.task_ownership import Ownership
+from remit.services.tasks.live_tasks import Live
+
+
+class TaskEnds:
+    """Commits them."""
+
+    def __init__(self, *, store: Store, live: Live, ownership: Ownership, tenant: str) -> None:
+        """Take the parts."""
+        self._store = store
+        self._live = live
+        self._ownership = ownership
+        self._tenant = tenant
+
+    async def commit(
+        self,
+        tasks: list[Task],
+        ending: Ending,
+        now: datetime,
+        changes: tuple[Change, ...] = (),
+        events: tuple[Event, ...] = (),
+    ) -> Receipt:
+        """Commit the ends of a batch. A task that ends by itself meanwhile must not keep the fence down."""
+        while True:
+            try:
+                return await self._commit(tasks, ending, now, changes, events)
+            except Conflict:
+                found = [await self._store.task(self._tenant, task.id) for task in tasks]
+                still = [task for task in found if task is not None and not task.state.ended]
+                if len(still) == len(tasks):
+                    raise
+                tasks = still
+
+    async def _commit(
+        self,
+        tasks: list[Task],
+        ending: Ending,
+        now: datetime,
+        changes: tuple[Change, ...],
+        events: tuple[Event, ...],
+    ) -> Receipt:
+        ended_tasks: list[Task] = []
+        puts: list[Change] = []
+        told: list[Event] = []
+        for task in tasks:
+            live = self._live.get(task.id)
+            label = live.label if live is not None else task.label
+            ended = msgspec.structs.replace(task.moved(ending.state, now, ending.reason), label=label)
+            puts += [PutTask(ended, expected=task.state), *self._ownership.ended(task)]
+            facts = {"state": ending.state.value, "reason": ending.reason, "cause": ending.cause.value}
+            told.append(
+                Event(
+                    kind=EventKind.TASK_ENDED,
+                    at=now,
+                    tenant=self._tenant,
+                    task=task.id,
+                    agent=task.agent,
+                    subject=ending.by,
+                    facts=facts,
+                    sealed={"by": ending.by},
+                )
+            )
+            ended_tasks.append(ended)
+        receipt = await self._store.commit(Unit((*changes, *puts), (*events, *told)))
+        for ended in ended_tasks:
+            self._live.replace(ended)
+        return receipt

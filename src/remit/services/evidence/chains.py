@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How it came to a call: the chain across calls, tasks and agents, drawn from the evidence alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from remit.core.errors import NotFound
+from remit.core.evidence.chain import Chain, traced
+from remit.core.evidence.event import EventKind
+from remit.services.evidence.log import Evidence, readable
+
+Json = Any
+
+PAGE = 1000
+#: Decisions that are looked through, the newest first, for one that only its id is known of.
+MOST_DECISIONS = 50_000
+#: Events of one task that a chain looks at.
+MOST_EVENTS = 100_000
+
+_WAY_OUT = "give a task, the id of a decision (`dec_...`), or the index of its event (`remit audit log`)"
+
+
+class Chains:
+    """Traces chains."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        """Take the evidence."""
+        self._evidence = evidence
+
+    async def of(self, name: str) -> Chain:
+        """Give what led to a call: by the id of its decision, by the index of the decision's event, or of a
+        task's last call that was refused. Raises `NotFound`.
+        """
+        task, decision = await self._call(name)
+        tracing = traced(task, decision)
+        try:
+            wanted = next(tracing)
+            while True:
+                wanted = tracing.send(await self._events(wanted))
+        except StopIteration as stop:
+            chain: Chain = stop.value
+            return chain
+
+    async def _call(self, name: str) -> tuple[str, str]:
+        """Give task and decision of what is meant; without a decision the last refused call is."""
+        if name.isascii() and name.isdigit() and len(name) < 16:
+            return _decided(readable(await self._evidence.entry(int(name))))
+        if name.startswith("tsk_"):
+            return name, ""
+        if not name.startswith("dec_"):
+            raise NotFound(f"`{name[:80]}` is no call and no task", way_out=_WAY_OUT)
+        before: int | None = 2**53 - 1
+        looked = 0
+        while before and looked < MOST_DECISIONS:
+            page = await self._evidence.pages(
+                before=before, limit=PAGE, kinds=(EventKind.DECISION_MADE.value,)
+            )
+            for entry in reversed(page):
+                record = readable(entry)
+                if record.get("call") == name:
+                    return _decided(record)
+            looked += len(page)
+            before = page[0].index if page else None
+        raise NotFound(f"there is no decision `{name[:80]}`", way_out=_WAY_OUT)
+
+    async def _events(self, task: str) -> Sequence[Mapping[str, Json]]:
+        found: list[Mapping[str, Json]] = []
+        start = 0
+        while len(found) < MOST_EVENTS:
+            page = await self._evidence.pages(start=start, limit=PAGE, task=task)
+            found += [readable(entry) for entry in page]
+            if len(page) < PAGE:
+                break
+            start = page[-1].index + 1
+        return found
+
+
+def _decided(record: Mapping[str, Json]) -> tuple[str, str]:
+    if record.get("kind") != EventKind.DECISION_MADE.value or not record.get("task"):
+        raise NotFound("that event is no decision", way_out=_WAY_OUT)
+    return str(record["task"]), str(record["call"])

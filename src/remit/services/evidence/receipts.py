@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Receipts of closures: the events that tell of one end, each with its proof, under the log's signed head."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.endings.closure import Closure
+from remit.core.errors import Busy, NotFound
+from remit.core.evidence.event import EventKind
+from remit.core.evidence.export import checkpoint_line, event_line, header_line
+from remit.core.evidence.receipt import ABOUT_LEASES
+from remit.ports.runtime import Clock
+from remit.ports.store import Entry, Store
+from remit.services.evidence.log import Evidence
+from remit.services.limits.rate_limit import Pace
+
+Json = Any
+
+PAGE: Final = 500
+#: Closures that are looked through for one; older ones are in the evidence all the same.
+MANY: Final = 1_000
+#: So many events before a closure something may have happened to its credentials: an end waits for seconds.
+BEFORE: Final = 100_000
+#: Receipts that one caller may ask for in a minute, and that are looked for at once: each reads much.
+PER_MINUTE: Final = 30
+AT_ONCE: Final = 2
+
+
+class Receipts:
+    """Finds closures, and what the log says of them."""
+
+    def __init__(self, *, store: Store, evidence: Evidence, clock: Clock, tenant: str) -> None:
+        """Take the log."""
+        self._clock = clock
+        self._pace = Pace(PER_MINUTE, 60.0)
+        self._looking = 0
+        self._store = store
+        self._evidence = evidence
+        self._tenant = tenant
+
+    async def closure(self, name: str) -> Closure:
+        """Give a closure as it is now; raises `NotFound`."""
+        for one in await self._store.closures(self._tenant, limit=MANY):
+            if one.id == name:
+                return one
+        raise NotFound(
+            f"closure `{name[:80]}` is not among the last {MANY}",
+            way_out="see `remit audit log --kind closure.made`",
+        )
+
+    def check_pace(self, caller: str) -> None:
+        """Count a receipt that somebody asks for; raises `Busy` where that is one too many."""
+        if not self._pace.keeps(caller, self._clock.boot_s()):
+            raise Busy(
+                f"more than {PER_MINUTE} receipts were asked for in a minute",
+                code="too-many-tries",
+                way_out="wait a minute; a receipt that was fetched once holds for ever",
+            )
+        if self._looking >= AT_ONCE:
+            raise Busy("other receipts are being looked for", way_out="ask again in a second")
+
+    async def lines(self, closure: Closure) -> AsyncIterator[bytes]:
+        """Give the lines of a receipt; `core.evidence.export` says what they are, and verifies them."""
+        self._looking += 1
+        try:
+            made, found = await self._entries(closure)
+        finally:
+            self._looking -= 1
+        head = await self._evidence.checkpoint()
+        if made.index >= head.size:
+            raise _unsigned(closure)
+        yield header_line(self._evidence.origin, self._evidence.verifier, head.size, closure=closure.id)
+        for entry in found:
+            if entry.index >= head.size:
+                break
+            path = await self._store.inclusion(self._tenant, entry.index, head.size)
+            yield event_line(entry.index, entry.leaf, None, path)
+        yield checkpoint_line(head.note)
+
+    async def _entries(self, closure: Closure) -> tuple[Entry, list[Entry]]:
+        """Give the event of the closure, and all that tell of it in the order of the log."""
+        made = await self._made(closure)
+        leases = {one.lease for one in closure.closings if one.lease}
+        about = await self._about(leases, max(0, made.index - BEFORE)) if leases else []
+        return made, sorted([made, *about], key=lambda one: one.index)
+
+    async def _made(self, closure: Closure) -> Entry:
+        before: int | None = await self._evidence.size()
+        while before:
+            page = await self._store.entries(
+                self._tenant, before=before, limit=PAGE, kinds=(EventKind.CLOSURE_MADE,)
+            )
+            for entry in page:
+                if _facts(entry).get("closure") == closure.id:
+                    return entry
+            before = page[0].index if page else None
+        raise _unsigned(closure)
+
+    async def _about(self, leases: set[str], start: int) -> list[Entry]:
+        found: list[Entry] = []
+        while True:
+            page = await self._store.entries(self._tenant, start=start, limit=PAGE, kinds=ABOUT_LEASES)
+            found += [entry for entry in page if _facts(entry).get("lease") in leases]
+            if len(page) < PAGE:
+                return found
+            start = page[-1].index + 1
+
+
+def _unsigned(closure: Closure) -> NotFound:
+    return NotFound(
+        f"the event of closure `{closure.id}` is not in the signed log yet",
+        code="not-signed-yet",
+        way_out="ask again in a second",
+    )
+
+
+def _facts(entry: Entry) -> dict[str, Json]:
+    facts: dict[str, Json] = msgspec.json.decode(entry.leaf).get("facts", {})
+    return facts

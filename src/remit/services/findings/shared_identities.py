@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One identity per workload: noticing one key, one token or one identity in two hands.
+
+What can be seen: the address that a request comes from; the instance that the client names in what it signs;
+the program and user of a local peer; the manifest that an agent reports; the name that an MCP client gives
+itself. What cannot: two copies behind one address that both keep quiet about their instance, and two copies
+whose turns never cross. Replicas that share a SPIFFE ID are none of this: each has a key of its own.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from remit.core.findings.finding import FindingKind
+from remit.core.identity.principals import Agent, LastProof
+from remit.core.identity.shared_identity import Trail, place_of
+from remit.core.identity.workload import Attested
+from remit.core.oauth.access_token import AccessClaims
+from remit.ports.runtime import Clock
+from remit.ports.store import PutLastProof, Store, Unit
+from remit.services.findings.findings import Findings
+
+Json = Any
+
+#: Both places are in use where the first was seen again within this time: longer than tokens live.
+WINDOW_S = 900.0
+#: Seconds before how an agent proved itself is written again.
+PROOF_AGAIN_S = 60.0
+MAX_AGENTS = 10_000
+
+
+class Sightings:
+    """Follows keys, tokens and identities from place to place. One event loop, bounded memory."""
+
+    def __init__(self, *, store: Store, clock: Clock, findings: Findings, tenant: str) -> None:
+        """Begin with nothing seen: what was seen before a restart is not remembered."""
+        self._store = store
+        self._clock = clock
+        self._findings = findings
+        self._tenant = tenant
+        self._keys = Trail(WINDOW_S)
+        self._tokens = Trail(WINDOW_S)
+        self._programs = Trail(WINDOW_S)
+        self._proofs: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._unwritten: dict[str, LastProof] = {}
+
+    def proved(
+        self, agent: Agent, attested: Attested, *, instance: str = "", address: str = "", manifest: str = ""
+    ) -> None:
+        """Note that an agent has proven itself: where a token is issued, and nothing of it waits.
+
+        `instance` is what the client names in what it signed, `manifest` the digest that it reports.
+        """
+        place = place_of(instance, address)
+        about = f"agent:{agent.name}"
+        for key in filter(None, (_key(attested), attested.confirmation.jkt, attested.confirmation.x5t_s256)):
+            self._cross(self._keys, FindingKind.SHARED_KEY, about, "key", key, place)
+        if attested.token_id and not _key(attested):
+            named = f"{attested.workload} {attested.token_id}"[:200]
+            self._cross(self._tokens, FindingKind.SHARED_TOKEN, about, "token", named, place)
+        executable = str(attested.facts.get("executable_digest", ""))
+        for word, program in (("executable", executable), ("manifest", manifest)):
+            if program:
+                where = f"{word} {program[:80]}"
+                followed = f"{word} {attested.workload}"
+                self._cross(
+                    self._programs,
+                    FindingKind.TWO_PROGRAMS,
+                    about,
+                    "workload",
+                    attested.workload,
+                    where,
+                    followed=followed,
+                )
+        if manifest:
+            self.manifest(agent, manifest)
+        self._remember(agent, attested, place)
+
+    def given(self, agent: str, spiffe_id: str, executable: str) -> None:
+        """Note that a local program was given a document of an agent's SPIFFE ID."""
+        if agent and executable:
+            self._cross(
+                self._programs,
+                FindingKind.TWO_PROGRAMS,
+                f"agent:{agent}",
+                "workload",
+                spiffe_id,
+                f"executable {executable}",
+                followed=f"executable {spiffe_id}",
+            )
+
+    def shown(self, claims: AccessClaims, address: str) -> None:
+        """Note that an access token was shown at a door; from memory alone, for the path of each call."""
+        other = self._tokens.see(claims.token_id, address, self._clock.boot_s())
+        if other and place_of("", other) != place_of("", address):
+            facts = {
+                "token": claims.token_id,
+                "first": place_of("", address),
+                "second": place_of("", other),
+                "by": "address",
+            }
+            self._findings.notice(
+                FindingKind.SHARED_TOKEN, f"agent:{claims.client_id}", claims.token_id, facts
+            )
+
+    def program(self, claims: AccessClaims, client_info: Json) -> None:
+        """Note which program says that it is at the other end (MCP `clientInfo`); from memory alone, for the
+        path of each call. One that says nothing, or nothing that can be read, is not followed.
+        """
+        name = client_info.get("name") if isinstance(client_info, dict) else None
+        if not isinstance(name, str) or not name:
+            return
+        where = f"client {name[:80]}"
+        other = self._programs.see(f"client {claims.client_id}", where, self._clock.boot_s())
+        if other:
+            facts = {"workload": claims.client_id, "first": where, "second": other, "by": "client"}
+            self._findings.notice(
+                FindingKind.TWO_PROGRAMS, f"agent:{claims.client_id}", claims.client_id, facts
+            )
+
+    def manifest(self, agent: Agent, reported: str) -> None:
+        """Note what an agent says that it is made of: something else than what is registered is a finding."""
+        if agent.manifest_digest and reported != agent.manifest_digest:
+            facts = {"registered": agent.manifest_digest, "reported": reported[:200]}
+            self._findings.notice(
+                FindingKind.MANIFEST_DRIFT, f"agent:{agent.name}", agent.manifest_digest, facts
+            )
+
+    def _cross(
+        self,
+        trail: Trail,
+        kind: FindingKind,
+        about: str,
+        noun: str,
+        name: str,
+        place: str,
+        *,
+        followed: str = "",
+    ) -> None:
+        if not place:
+            return
+        other = trail.see(followed or name, place, self._clock.boot_s())
+        if other:
+            facts = {noun: name, "first": place, "second": other, "by": place.partition(" ")[0]}
+            self._findings.notice(kind, about, name, facts)
+
+    def _remember(self, agent: Agent, attested: Attested, place: str) -> None:
+        now_s = self._clock.boot_s()
+        known = self._proofs.get(agent.name)
+        if known is not None and known[0] == attested.workload and now_s - known[1] < PROOF_AGAIN_S:
+            return
+        self._proofs.pop(agent.name, None)
+        self._proofs[agent.name] = (attested.workload, now_s)
+        if len(self._proofs) > MAX_AGENTS:
+            self._proofs.popitem(last=False)
+        proof = LastProof(
+            tenant=self._tenant,
+            agent=agent.name,
+            at=self._clock.now(),
+            method=attested.method.value,
+            assurance=attested.assurance,
+            workload=attested.workload,
+            place=place,
+        )
+        self._unwritten[agent.name] = proof
+
+    async def flush(self) -> None:
+        """Write what was seen; for a background loop. What cannot be written now stays."""
+        while self._unwritten:
+            name, proof = next(iter(self._unwritten.items()))
+            await self._store.commit(Unit((PutLastProof(proof),)))
+            if self._unwritten.get(name) is proof:
+                del self._unwritten[name]
+        await self._findings.flush()
+
+
+def _key(attested: Attested) -> str:
+    """Give the key that a workload is known by; empty for one that is known by a token or by the kernel."""
+    return attested.workload.removeprefix("jkt:") if attested.workload.startswith("jkt:") else ""

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Declassification: a named act of a named person, about a task or about what lies in a resource.
+
+1. who does it is an approver, and not whom the work is done for, nor who stated what it is for
+2. they say why, and what they looked at: if that has changed since, nothing is lowered
+3. nothing is under way that could carry more: such a call could have been decided under the old label, and
+   leave its data under the new one
+4. the new label and the event that tells of it are one commit
+
+What is lowered is what is known of data that is there already. What is read or written afterwards raises the
+label again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from remit.core.canonical import digest
+from remit.core.errors import ChangedMeanwhile, ConfigInvalid, Conflict, Forbidden, Malformed, NotFound
+from remit.core.evidence.event import Event, EventKind
+from remit.core.flow.stored_labels import LOOSE, ROOT, Holding, above, normal, whole
+from remit.core.identity.principals import Person, Role
+from remit.core.label import Classes, Label, Lowering, joined
+from remit.core.tasks.task import Task, TaskState
+from remit.core.tools.tool import Effect
+from remit.ports.holdings import PutHolding
+from remit.ports.runtime import Clock
+from remit.ports.store import Change, PutTask, RaiseLabel, Store, Unit
+from remit.services.flow.resource_labels import HeldUpstream
+from remit.services.flow.stored_labels import Holdings
+from remit.services.policy.bundle import Policies
+from remit.services.separation.sign_in_methods import is_behind
+from remit.services.tasks.live_tasks import Live, LiveTask
+from remit.services.tasks.tasks import Tasks
+
+Json = Any
+
+MAX_REASON_CHARS = 2_000
+#: Resources of an upstream that are looked through when one of them is lowered.
+MAX_AT_ONCE = 20_000
+
+
+def task_digest(task: Task) -> str:
+    """Give the digest of what a task carries now: what somebody looked at before they declassify it."""
+    return digest({"task": task.id, "label": task.label.facts})
+
+
+class Declassifications:
+    """Lowers labels. For one event loop."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        policies: Policies,
+        live: Live,
+        tasks: Tasks,
+        holdings: Holdings,
+        tenant: str,
+        second_person: bool,
+    ) -> None:
+        """Take the parts; with `second_person`, two people whom one administrator let in by codes count as
+        one.
+        """
+        self._store = store
+        self._clock = clock
+        self._policies = policies
+        self._live = live
+        self._tasks = tasks
+        self._holdings = holdings
+        self._tenant = tenant
+        self._second_person = second_person
+
+    async def task(self, task_id: str, lowering: Lowering, person: Person, *, reason: str, seen: str) -> Task:
+        """Lower what an active task carries; `seen` is the digest of what the person looked at.
+
+        Raises `NotFound`, `Forbidden`, `Malformed`, or `Conflict` where it has changed, has calls in hand, or
+        was handed down to tasks that carry more.
+        """
+        live = await self._live.load(task_id)
+        self._live.check(live, self._clock.now())
+        await self._check(person, reason, (live.task,))
+        if live.lowering:
+            raise Conflict(f"somebody else is declassifying `{task_id}`", way_out="look at it again")
+        live.lowering = True
+        try:
+            # What somebody adds to its intent or its plan meanwhile is not put back as it was.
+            async with self._tasks.changing(task_id):
+                return await self._lower_task(live, lowering, person, reason, seen)
+        finally:
+            live.lowering = False
+
+    async def _lower_task(
+        self, live: LiveTask, lowering: Lowering, person: Person, reason: str, seen: str
+    ) -> Task:
+        _, *children = await self._store.with_descendants(self._tenant, live.task.id)
+        before, classes = live.label, self._classes
+        _check_seen(task_digest(msgspec.structs.replace(live.task, label=before)), seen)
+        lowered = self._lowered(lowering, before)
+        # Step 3.
+        if live.open_calls or live.in_hand:
+            raise Conflict(f"task `{live.task.id}` has calls in hand", way_out="wait for them to end")
+        for child in children:
+            held = self._live.get(child.id)
+            label = held.label if held is not None else child.label
+            if child.state is TaskState.ACTIVE and not lowered.covers(label, classes):
+                raise Conflict(
+                    f"task `{child.id}`, which was handed down from it, carries more",
+                    way_out="declassify or end that one first",
+                )
+        now = self._clock.now()
+        task = msgspec.structs.replace(live.task, label=lowered, lowered=now)
+        event = Event(
+            kind=EventKind.LABEL_LOWERED,
+            at=now,
+            tenant=self._tenant,
+            task=task.id,
+            agent=task.agent,
+            subject=person.name,
+            facts={"what": "task", **lowered.facts, "was": before.facts, "reason": reason},
+            sealed={"by": person.name},
+        )
+        changes = (PutTask(task, expected=TaskState.ACTIVE), RaiseLabel(task.id, lowered))
+        await self._store.commit(Unit(changes, (event,)))
+        raised = live.label != before
+        self._live.replace(task)
+        live.label = live.kept_label = live.told_label = lowered
+        if raised:
+            # A task that was handed down has read more meanwhile.
+            self._live.gather(live)
+            await self._store.commit(Unit((RaiseLabel(task.id, live.label),), tenant=self._tenant))
+        return msgspec.structs.replace(task, label=live.label)
+
+    async def listed(self, upstream: str = "", prefix: str = "", limit: int = 1000) -> list[Holding]:
+        """Give what is known of the data in resources, by upstream and name."""
+        await self._store.commit(Unit(tenant=self._tenant))
+        return await self._store.holdings_under(self._tenant, upstream=upstream, prefix=prefix, limit=limit)
+
+    async def get(self, upstream: str, resource: str) -> Holding:
+        """Give what is known of the data in one resource, however its name is written; raises `NotFound`."""
+        await self._store.commit(Unit(tenant=self._tenant))
+        names = dict.fromkeys((resource, normal(resource) or resource))
+        found = await self._store.holdings(self._tenant, upstream, list(names))
+        if resource == ROOT:
+            loose = await self._store.holdings_under(
+                self._tenant, upstream=upstream, prefix=LOOSE, limit=MAX_AT_ONCE
+            )
+            one = whole((*found, *loose), self._classes)
+            found = [one] if one is not None else []
+        if not found:
+            what = f"`{resource[:80]}` of `{upstream[:80]}`" if resource else f"`{upstream[:80]}`"
+            raise NotFound(f"nothing with a label was written to {what}", way_out="see `remit data list`")
+        return found[0]
+
+    async def resource(
+        self,
+        upstream: str,
+        resource: str,
+        lowering: Lowering,
+        person: Person,
+        *,
+        reason: str,
+        seen: str,
+    ) -> Holding:
+        """Lower what is known of a resource and of all that lies in it, the upstream as a whole (empty name)
+        included; `seen` is the digest of what the person looked at. Raises as `task` does.
+        """
+        if not self._holdings.shelves.loaded:
+            await self._holdings.shelves.load()
+        found = await self.get(upstream, resource)
+        await self._check_writers(person, reason, (found,))
+        self._lowered(lowering, found.all(self._classes))
+        shelf = self._holdings.shelves.of(upstream)
+        if shelf is None or shelf.closed:
+            raise Conflict(f"the data in `{upstream}` is being changed already", way_out="look at it again")
+        shelf.closed = True
+        try:
+            return await self._lower_resource(shelf, found, lowering, person, reason, seen)
+        finally:
+            shelf.closed = False
+
+    async def _lower_resource(
+        self, shelf: HeldUpstream, found: Holding, lowering: Lowering, person: Person, reason: str, seen: str
+    ) -> Holding:
+        upstream, resource = found.upstream, found.resource
+        # Step 3. Nothing is written from here on, and what was written before is in the store.
+        self._check_idle(upstream)
+        rows = {one.resource: one for one in await self.listed(upstream, "", MAX_AT_ONCE + 1)}
+        was = self._standing(resource, rows)
+        _check_seen(was.digest if was is not None else "", seen)
+        assert was is not None
+        if len(rows) > MAX_AT_ONCE:
+            raise Malformed(
+                f"`{upstream}` has more than {MAX_AT_ONCE} resources with labels",
+                way_out="describe what its tools write to with fewer of them",
+            )
+        self._check_written(upstream, rows)
+        now = self._clock.now()
+        inside = [one for one in rows if not resource or one == resource or one.startswith(f"{resource}/")]
+        await self._check_writers(person, reason, [rows[name] for name in inside])
+        new = {name: rows[name].lowered_by(lowering, self._classes, now) for name in inside}
+        for place in reversed(above(resource)) if resource else ():
+            if place in rows:
+                new[place] = _counted_anew(rows[place], rows | new, self._classes)
+        changed = {name: one for name, one in new.items() if one != rows[name]}
+        left = self._standing(resource, rows | new)
+        assert left is not None
+        event = self._told(was, left, len(inside), person, reason)
+        changes: tuple[Change, ...] = tuple(PutHolding(one, was=rows[name]) for name, one in changed.items())
+        await self._store.commit(Unit(changes, (event,)))
+        for name, one in changed.items():
+            held = self._holdings.shelves.place(upstream, name)
+            held.now = held.kept = one
+        self._holdings.shelves.touch(shelf)
+        return left
+
+    def _standing(self, resource: str, rows: Mapping[str, Holding]) -> Holding | None:
+        return whole(rows.values(), self._classes) if resource == ROOT else rows.get(resource)
+
+    def _told(self, was: Holding, now: Holding, count: int, person: Person, reason: str) -> Event:
+        before = was.all(self._classes)
+        left = now.all(self._classes) or Label(self._classes.bottom)
+        return Event(
+            kind=EventKind.LABEL_LOWERED,
+            at=now.changed,
+            tenant=self._tenant,
+            subject=person.name,
+            facts={
+                "what": "resource",
+                "upstream": now.upstream,
+                "resources": count,
+                **left.facts,
+                "was": before.facts if before is not None else None,
+                "reason": reason,
+            },
+            sealed={"resource": now.resource, "by": person.name},
+        )
+
+    def _check_idle(self, upstream: str) -> None:
+        for live in self._live.all():
+            for call in live.in_hand:
+                if call.tool.startswith(f"{upstream}/") and call.effect != Effect.NONE.value:
+                    raise Conflict(
+                        f"a call that writes to `{upstream}` is in hand", way_out="wait for it to end"
+                    )
+
+    def _check_written(self, upstream: str, rows: dict[str, Holding]) -> None:
+        for name, row in rows.items():
+            held = self._holdings.shelves.at(upstream, name)
+            if held is not None and held.now is not None and held.now != row:
+                raise Conflict(f"not all of `{upstream}` is written down yet", way_out="try again")
+
+    @property
+    def _classes(self) -> Classes:
+        return self._policies.applied.bundle.classes
+
+    def _lowered(self, lowering: Lowering, label: Label | None) -> Label:
+        try:
+            lowered = lowering.of(label or Label(self._classes.bottom), self._classes)
+        except ConfigInvalid as fault:
+            raise Malformed(fault.message, code="class", way_out=fault.way_out) from None
+        if label is None or lowered == label:
+            raise Malformed("that would lower nothing", way_out="name a lower class, or say what is trusted")
+        return lowered
+
+    async def _check_writers(self, person: Person, reason: str, found: Iterable[Holding]) -> None:
+        """Steps 1 and 2, for each task of which it is remembered that it wrote there."""
+        names = dict.fromkeys(one.task for holding in found for one in holding.writers)
+        tasks = [await self._store.task(self._tenant, name) for name in names]
+        await self._check(person, reason, tuple(one for one in tasks if one is not None))
+
+    async def _check(self, person: Person, reason: str, tasks: tuple[Task, ...]) -> None:
+        """Steps 1 and 2."""
+        if Role.APPROVER not in person.roles or not person.active:
+            raise Forbidden(
+                f"`{person.name}` is not an approver", way_out="ask someone with the role approver"
+            )
+        now = self._clock.now()
+        for task in tasks:
+            if person.name in (task.on_behalf_of, task.intent.stated_by):
+                raise Forbidden(
+                    f"task `{task.id}` works for `{person.name}`, who does not declassify what it carries",
+                    code="own-data",
+                    way_out="ask another approver",
+                )
+            if await is_behind(self._store, task, person.name, now, second_person=self._second_person):
+                raise Forbidden(
+                    f"`{person.name}` may be for whom task `{task.id}` works, by a sign-in code",
+                    code="code-maker",
+                    way_out="ask another approver",
+                )
+        if not reason.strip() or len(reason) > MAX_REASON_CHARS:
+            raise Malformed(
+                f"the reason has 1 to {MAX_REASON_CHARS} characters", way_out="say why, in a few words"
+            )
+
+
+def _check_seen(now: str, seen: str) -> None:
+    if now != seen:
+        raise ChangedMeanwhile(
+            "this is not what stands here now", code="digest-mismatch", way_out="look at it again"
+        )
+
+
+def _counted_anew(holding: Holding, rows: dict[str, Holding], classes: Classes) -> Holding:
+    """Give what a resource lies in, with all that lies there counted anew."""
+    inside = f"{holding.resource}/" if holding.resource != ROOT else ""
+    found = [
+        one
+        for name, one in rows.items()
+        if name != holding.resource and name.startswith(inside) and not name.startswith(LOOSE)
+    ]
+    known = {one.decision for row in found for one in row.writers}
+    writers = tuple(one for one in holding.writers if holding.label is not None or one.decision in known)
+    below = joined((one.label for one in found), classes)
+    return msgspec.structs.replace(holding, below=below, writers=writers)

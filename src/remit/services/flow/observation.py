@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 8: what an upstream gave becomes known to the task before the agent hears of it.
+
+1. the wire's shape is taken off, so that fields have the names that the tool's own result gives them
+2. each value enters the task's index, with the call, the tool and the field that it came from
+3. the label of the result joins the task's label
+4. INVARIANT: nothing is released before the label that it carries is durable. Where that cannot be committed,
+   or a value cannot be taken in, the answer is not released
+
+A notification and an error are observed like a result, and so are the lists of what an upstream offers: all
+that is released may be read.
+
+INVARIANT: this is the one way of an upstream's words to an agent. What doors write is a `Delivery`, and none
+is made elsewhere (`tests/architecture/test_upstream_bytes.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.mediation import Chunk, ChunkKind, Delivery
+from remit.core.errors import Conflict
+from remit.core.evidence.event import Event
+from remit.core.flow.records.record import with_fields
+from remit.core.label import Classes, Label, Trust
+from remit.core.tools.http_api import ReplyPiece
+from remit.core.tools.tool import Tool
+from remit.ports.holdings import JoinLabels
+from remit.ports.runtime import Clock
+from remit.ports.store import Change, RaiseLabel, Store, Unit
+from remit.services.decisions.authorizer import carries
+from remit.services.decisions.call_events import label_event
+from remit.services.flow.memory_limit import Room
+from remit.services.flow.stored_labels import Holdings
+from remit.services.flow.tool_results import brought, in_numbers
+from remit.services.limits.time_slices import Turns
+from remit.services.policy.bundle import Policies
+from remit.services.tasks.live_tasks import LiveTask
+
+Json = Any
+
+#: Pieces that are cut anywhere: of what came before one so much is read again, for what lies across the cut.
+_CUT: Final = frozenset({ReplyPiece.TEXT, ReplyPiece.BYTES})
+OVERLAP_BYTES: Final = 1024
+#: Entries of a list that are taken in as one result: one of 10,000 would be read in part.
+BATCH: Final = 500
+
+
+class Observation:
+    """What one call brings, as it is taken in. `number` is that of the call among those of its task, 0 for
+    what no call brought; `decision` the id of its decision. `look` raises where the call has been cut: it is
+    asked whenever others have had a turn.
+    """
+
+    def __init__(
+        self,
+        live: LiveTask,
+        request: AccessRequest,
+        number: int,
+        decision: str,
+        look: Callable[[], None],
+    ) -> None:
+        """Begin with nothing brought."""
+        self.live = live
+        self.request = request
+        self.number = number
+        self.decision = decision
+        self.look = look
+        self.label = request.tool.label
+        #: The end of what was handed on of a body that is cut anywhere.
+        self.before = b""
+
+    def own(self, body: bytes, *, wants_input: bool = False, deferred: bool = False) -> Delivery:
+        """Give a result that remit wrote itself, of nothing but what was taken in here before."""
+        return Delivery(ChunkKind.RESULT, body, wants_input=wants_input, deferred=deferred, label=self.label)
+
+    def delivered(self, chunk: Chunk) -> Delivery:
+        """Give a chunk that was taken in. INVARIANT: the fence is looked at after all that was awaited."""
+        self.look()
+        if chunk.method in _CUT:
+            self.before = (self.before + chunk.body)[-OVERLAP_BYTES:]
+        return Delivery(
+            chunk.kind,
+            chunk.body,
+            chunk.method,
+            chunk.is_error,
+            chunk.wants_input,
+            chunk.deferred,
+            chunk.request_id,
+            self.label,
+        )
+
+
+class Observer:
+    """Takes in what calls bring. For one event loop."""
+
+    def __init__(
+        self, *, store: Store, policies: Policies, holdings: Holdings, room: Room, clock: Clock
+    ) -> None:
+        """Take the parts."""
+        self._room = room
+        self._store = store
+        self._holdings = holdings
+        self._policies = policies
+        self._clock = clock
+        self.turns = Turns(clock)
+
+    async def observe(self, of: Observation, chunk: Chunk) -> Delivery:
+        """Take one chunk in; gives what may be released of it.
+
+        Raises as the store does, what `of.look` raises, and `Conflict` where what was read has been written
+        to since, and is above the ceiling of every grant.
+        """
+        left: list[str] = []
+        request = of.request
+        chunk = in_numbers(chunk)
+        parts = await self.turns.take(brought(chunk, request.tool, left, of.before), of.look)
+        if not parts and not left:
+            return of.delivered(chunk)
+        tool, classes = request.tool, self._policies.applied.bundle.classes
+        await self._holdings.refresh(tool.upstream)
+        of.look()
+        if (written := self._holdings.since(request, of.decision)) is not None:
+            # What others wrote there since the call was described may be in the result.
+            tool = self._holdings.stained(tool, written, classes)
+            _check_ceilings(request, tool, classes)
+        taken = [(part, tool) for part in parts]
+        if left:
+            # It stands in no field, and may be read as any.
+            worst = msgspec.structs.replace(tool, label=carries(tool, classes), fields=())
+            taken.append((left, worst))
+        await self._take(of, taken, classes)
+        if chunk.kind is ChunkKind.RESULT and not chunk.is_error and not left:
+            await self._holdings.answered(request, of.decision, parts)
+        return of.delivered(chunk)
+
+    async def listed(
+        self, of: Observation, new: Sequence[Json], vouched: Sequence[str], body: bytes
+    ) -> Delivery:
+        """Take in what is new to a task of a list; gives the list, `body`.
+
+        The entries carry the label of the tool that `of` is about. `vouched` are the addresses in entries for
+        which an administrator vouches: they raise no label, and are nobody's intent.
+        """
+        if not new and not vouched:
+            return of.own(body)
+        tool, classes = of.request.tool, self._policies.applied.bundle.classes
+        await self._holdings.refresh(tool.upstream)
+        of.look()
+        if new and (written := self._holdings.since(of.request, of.decision)) is not None:
+            tool = self._holdings.stained(tool, written, classes)
+            _check_ceilings(of.request, tool, classes)
+        # Each batch is a result of its own: of one result so many leaves are read, and no more.
+        taken = [(new[start : start + BATCH], tool) for start in range(0, len(new), BATCH)]
+        if vouched:
+            silent = msgspec.structs.replace(tool, label=Label(classes.bottom, trust=Trust.UNTRUSTED))
+            async with of.live.learning:
+                await self._learn(of, list(vouched), silent)
+        if taken:
+            await self._take(of, taken, classes)
+        of.look()
+        return of.own(body)
+
+    async def _take(self, of: Observation, taken: Iterable[tuple[Json, Tool]], classes: Classes) -> None:
+        """Take values in, each as a result of a tool; when this returns the label that they carry is kept."""
+        live = of.live
+        label = live.label
+        async with live.learning:
+            for part, tool in taken:
+                seen = await self._learn(of, part, tool)
+                carried = with_fields(tool.label, seen, classes)
+                label = label.join(carried, classes)
+                of.label = of.label.join(carried, classes)
+        self._room.grew(live)
+        rise = rising(live, label, of.request, classes, self._clock.now())
+        if rise.changes or rise.events:
+            whole = live.label
+            try:
+                await self._store.commit(Unit(rise.changes, rise.events, tenant=live.task.tenant))
+            except BaseException:
+                rise.lost()
+                raise
+            live.kept_label = whole
+
+    async def _learn(self, of: Observation, part: Json, tool: Tool) -> set[Label]:
+        """Learn one value; gives the labels of the fields that occurred in it."""
+        request = of.request
+        seen: set[Label] = set()
+        steps = of.live.index.learn(
+            part,
+            call=of.number,
+            decision=of.decision,
+            tool=tool,
+            arguments=request.arguments,
+            given=request.flow.arguments,
+            read=request.flow.read,
+            marked=self._holdings.marks(tool.upstream),
+            seen=seen,
+        )
+        # A long result is taken in turns, so that it does not hold up the calls of others.
+        await self.turns.take(steps, of.look)
+        return seen
+
+
+def _check_ceilings(request: AccessRequest, tool: Tool, classes: Classes) -> None:
+    """Raise `Conflict` where what others wrote since a call was decided is above what each grant lets it
+    give; `tool` is what is read as it is now.
+    """
+    rank, worst = classes.rank, carries(tool, classes).data_class
+    if request.observed or any(
+        all(rank(worst) <= rank(top) for top in grant.result_classes) for grant in request.grants
+    ):
+        return
+    raise Conflict(
+        "what this reads was written to since it was decided, and carries more than a grant lets it give",
+        code="result-class",
+        way_out="call again to see which",
+    )
+
+
+class Rise(msgspec.Struct, frozen=True):
+    """What must be committed before anything that carries a label is released; `told` are the tasks of which
+    `events` tell, each with what was told of it before, and by what it rose.
+    """
+
+    changes: tuple[Change, ...] = ()
+    events: tuple[Event, ...] = ()
+    told: tuple[tuple[LiveTask, Label, Label, str], ...] = ()
+
+    def lost(self) -> None:
+        """Note that the commit has not held, as far as is known: the next one tells of it again."""
+        for one, before, after, by in self.told:
+            if one.told_label is after:
+                one.told_label, one.raised_by = before, one.raised_by or by
+
+
+def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classes, at: datetime) -> Rise:
+    """Join `label` into the task's; give what must be committed before anything that carries it is released.
+
+    INVARIANT: what the store does not hold yet goes into each commit until one has held, whoever raised it:
+    that one's commit may be under way, or refused. `LiveTask.kept_label` is set by whoever commits. The event
+    goes into one commit, and into the next one where that is `lost`.
+    """
+    live.rise(label, classes)
+    kept = live.kept_label.covers(live.label, classes)
+    if kept and live.label == live.told_label:
+        return Rise()
+    changes: list[Change] = [] if kept else [RaiseLabel(live.task.id, live.label)]
+    if live.task.lineage:
+        # What a child has read can flow back to whoever handed the task down.
+        changes.append(JoinLabels(live.task.tenant, live.task.ancestors, live.label, classes))
+    for above in live.above():
+        above.rise(live.label, classes)
+    told = [one for one in (live, *live.above()) if one.label != one.told_label]
+    raised = tuple((one, one.told_label, one.label, one.raised_by) for one in told)
+    for one in told:
+        one.told_label = one.label
+    return Rise(tuple(changes), tuple(label_event(request, one, at) for one in told), raised)

@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labels at rest: what tasks wrote to resources is read back with its label, by whatever task.
+
+1. describe (`seen`): the label of what the call reads joins the label of its results, and what it hands over
+   by id is held against the audience's clearance
+2. record (`writes`): a call with an effect leaves the task's label where it writes, in the commit that
+   permits it. INVARIANT: it lies there, in memory and in that commit, before the call is sent
+3. observe (`since`): what was written meanwhile counts as well, before the result is released
+4. close (`answered`): where the result says which resource was made, the label moves there
+
+A resource that is not held in memory (`shelves`) is never taken for clean: it is read, or the whole upstream
+counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import msgspec
+
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.errors import Busy, Conflict
+from remit.core.flow.stored_labels import (
+    LOOSE,
+    MAX_WRITERS,
+    ROOT,
+    UNDESCRIBED,
+    Holding,
+    Rest,
+    Written,
+    above,
+    found_in,
+    missing,
+    named_by,
+    resources,
+    stained,
+)
+from remit.core.label import Classes, Label, Trust, joined, worst
+from remit.core.tools.tool import RESERVED_OPERATIONS, Effect, Tool
+from remit.ports.fleet import CheckHoldings, Fleet
+from remit.ports.holdings import DropHolding, PutHolding
+from remit.ports.runtime import Clock
+from remit.ports.store import Change, Store, Unit
+from remit.services.flow.call_labels import chosen_by_upstream, justified, mark, writers_of
+from remit.services.flow.resource_labels import MAX_LOOSE, HeldUpstream, Shelves
+from remit.services.policy.bundle import Policies
+from remit.services.tools.catalogue import Tools
+
+Json = Any
+
+#: Resources of one upstream that are told apart; what is written to further ones lies on the upstream.
+MAX_RESOURCES = 200_000
+#: Calls of which is remembered who had written what they read.
+MAX_REMEMBERED = 20_000
+
+
+class Holdings:
+    """Keeps labels at rest. For one event loop."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        policies: Policies,
+        tools: Tools,
+        clock: Clock,
+        tenant: str,
+        fleet: Fleet | None = None,
+    ) -> None:
+        """Take the parts; with a `fleet`, what others write is taken in wherever it may count."""
+        self._fleet = fleet
+        self._turns: dict[str, int] = {}
+        self._store = store
+        self._policies = policies
+        self._tools = tools
+        self._clock = clock
+        self._tenant = tenant
+        self.shelves = Shelves(store, tenant)
+        self._wrote: OrderedDict[str, Written] = OrderedDict()
+
+    async def forget(self) -> None:
+        """Forget every label at rest: for upstreams whose data begins anew, while no call is in hand."""
+        while rows := await self._store.holdings_under(self._tenant):
+            drops = tuple(DropHolding(self._tenant, one.upstream, one.resource) for one in rows)
+            await self._store.commit(Unit(drops, tenant=self._tenant))
+        self.shelves = Shelves(self._store, self._tenant)
+        self._wrote.clear()
+
+    async def refresh(self, upstream: str) -> None:
+        """Take in what other replicas have written to an upstream by now.
+
+        INVARIANT: a write is committed before it is sent, so whatever a result can carry is taken in after
+        the result.
+        """
+        if self._fleet is None:
+            return
+        if not self.shelves.loaded:
+            await self.shelves.load()
+        since = self._turns.get(upstream, self._fleet.began)
+        found, upto = await self._fleet.holdings_since(upstream, since)
+        classes = self._policies.applied.bundle.classes
+        for one in found:
+            self.shelves.take_in(one, classes)
+        self._turns[upstream] = max(upto, self._turns.get(upstream, 0))
+
+    def unchanged(self, request: AccessRequest) -> tuple[Change, ...]:
+        """Give what the commit of a call that hands over what lies at rest must check: nobody wrote there."""
+        if self._fleet is None or request.rest.handed is None:
+            return ()
+        upstream = request.tool.upstream
+        return (CheckHoldings(self._tenant, upstream, self._turns.get(upstream, self._fleet.began)),)
+
+    # Step 3.
+
+    async def seen(self, request: AccessRequest) -> AccessRequest:
+        """Give a request with what is at rest where it reads and in what it hands over, and its crossings."""
+        if self._wrote and request.flow.arguments and (through := self._through(request)):
+            request = msgspec.structs.replace(request, rest=Rest(through=through))
+        tool = request.tool
+        if not self.shelves.loaded:
+            await self.shelves.load()
+        handing = tool.hands_over
+        if handing:
+            await self.refresh(tool.upstream)
+        shelf = self.shelves.of(tool.upstream)
+        if shelf is None and not handing:
+            return request if not request.label.zones else self._crossing(request)
+        classes = self._policies.applied.bundle.classes
+        rest = request.rest
+        if shelf is not None:
+            found = await self._rest(shelf, tool, request.arguments, classes)
+            rest = msgspec.structs.replace(found, through=rest.through)
+        if handing:
+            handed, writers = await self._handed(tool, request.arguments, classes)
+            writers = tuple(dict.fromkeys((*rest.writers, *writers)))[:MAX_WRITERS]
+            rest = msgspec.structs.replace(rest, handed=handed, writers=writers)
+        cleared = request.cleared
+        if rest.handed is not None:
+            kept_in = "secret" in rest.handed.categories and tool.audience.name != "self"
+            cleared = cleared and not kept_in and classes.cleared(tool.audience, rest.handed.data_class)
+        if rest.label is not None:
+            tool = self.stained(tool, rest.label, classes)
+        request = msgspec.structs.replace(request, tool=tool, rest=rest, cleared=cleared)
+        return self._crossing(request)
+
+    def stained(self, tool: Tool, label: Label, classes: Classes) -> Tool:
+        """Give a tool as it is where data with this label lies in its upstream
+        (`core.flow.stored_labels.stained`).
+        """
+        shelf = self.shelves.of(tool.upstream)
+        return stained(tool, label, classes, marked=shelf is not None and shelf.marks is not None)
+
+    def marks(self, upstream: str) -> AbstractSet[int]:
+        """Give the marks of what untrusted hands have written to an upstream, as far as they are known."""
+        return (shelf.marks if (shelf := self.shelves.of(upstream)) is not None else None) or frozenset()
+
+    def _through(self, request: AccessRequest) -> dict[str, Written]:
+        """Give who wrote what earlier calls read, by their decisions, where values of this call stood."""
+        origins = (met for one in request.flow.arguments.values() for met in one.origins)
+        return {met.decision: self._wrote[met.decision] for met in origins if met.decision in self._wrote}
+
+    def _remember(self, decision: str, rest: Rest) -> None:
+        if rest.writers:
+            self._wrote[decision] = rest.writers[0]
+            if len(self._wrote) > MAX_REMEMBERED:
+                self._wrote.popitem(last=False)
+
+    def _crossing(self, request: AccessRequest) -> AccessRequest:
+        zones, into = request.label.zones, request.tool.label.zones
+        if not zones:
+            return request
+        classes = self._policies.applied.bundle.classes
+        return msgspec.structs.replace(
+            request,
+            crossings=request.label.crossings(into),
+            max_crossings=classes.max_crossings(zones - into if into else frozenset()),
+        )
+
+    async def _rest(
+        self, shelf: HeldUpstream, tool: Tool, arguments: dict[str, Json], classes: Classes
+    ) -> Rest:
+        names = resources(tool.resource, arguments)
+        if names:
+            await self.shelves.fetch(tool.upstream, names)
+        return self._now(shelf, tool, names, classes)
+
+    def _now(self, shelf: HeldUpstream, tool: Tool, names: tuple[str, ...], classes: Classes) -> Rest:
+        """Give what is at rest where a call reads, from memory alone."""
+        if not names and tool.effect is not Effect.NONE:
+            # It reads nothing that it does not name; what it answers is as its description says.
+            return Rest(version=shelf.version)
+        found, whole = self._reached(shelf, tool.upstream, names)
+        labels = [one.all(classes) if one in whole else one.label for one in found]
+        return Rest(
+            label=joined(labels, classes),
+            writers=writers_of(found, whole),
+            version=shelf.version,
+        )
+
+    def _reached(
+        self, shelf: HeldUpstream, upstream: str, names: tuple[str, ...]
+    ) -> tuple[list[Holding], list[Holding]]:
+        """Give the holdings that reading these resources meets, and those of them that are read whole."""
+        found: dict[str, Holding] = {}
+        whole: list[Holding] = []
+        for name in names or (ROOT,):
+            for place in (*above(name), name) if name else (ROOT,):
+                held = self.shelves.at(upstream, place)
+                if held is None:
+                    # Not held here any more: the upstream as a whole covers it.
+                    return self._reached(shelf, upstream, ())
+                if held.now is not None:
+                    found[place] = held.now
+                    if place == name:
+                        whole.append(held.now)
+        loose = [one.now for one in shelf.loose.values() if one.now is not None]
+        found |= {one.resource: one for one in loose if self._wrote_something(one)}
+        return list(found.values()), whole
+
+    def _wrote_something(self, loose: Holding) -> bool:
+        """Whether a loose write was one: what nobody had described may be described as a read by now."""
+        tool = self._tools.get(f"{loose.upstream}/{loose.resource.removeprefix(UNDESCRIBED)}")
+        return tool is None or not tool.described or tool.effect is not Effect.NONE or bool(tool.variants)
+
+    async def _handed(
+        self, tool: Tool, arguments: dict[str, Json], classes: Classes
+    ) -> tuple[Label, tuple[Written, ...]]:
+        """Give the label of what a call hands over by id: what is at rest there, and what reads of the
+        upstream are declared to carry, whichever of them would read it.
+        """
+        beside = self._tools.of(tool.upstream)
+        reads = [one for one in beside if one.described and one.effect is Effect.NONE]
+        declared = joined(
+            (label for one in reads for label in (one.label, *(field.label for field in one.fields))), classes
+        )
+        labels = [worst(classes) if declared is None else declared]
+        writers: tuple[Written, ...] = ()
+        shelf = self.shelves.of(tool.upstream)
+        parts = tool.parts(arguments)
+        for key, spec in tool.arguments.items():
+            if not spec.hands_over or key not in parts or shelf is None:
+                continue
+            names = named_by(parts[key], beside)
+            if names:
+                await self.shelves.fetch(tool.upstream, names)
+            found, whole = self._reached(shelf, tool.upstream, names)
+            labels += [
+                label
+                for one in found
+                if (label := one.all(classes) if one in whole else one.label) is not None
+            ]
+            writers += writers_of(found, whole)
+        return joined(labels, classes) or worst(classes), writers
+
+    # Step 5.
+
+    def writes(self, request: AccessRequest, decision: str, number: int) -> tuple[PutHolding, ...]:
+        """Leave the task's label where a call writes; give what goes into the commit that permits it.
+
+        INVARIANT: what the store does not hold yet goes into each commit until one has held; `kept` says
+        which has. Raises `Busy` while somebody declassifies what lies in the upstream, `Conflict` where what
+        a call hands over may have changed since it was described.
+        """
+        tool = request.tool
+        shelf = self.shelves.of(tool.upstream)
+        if request.rest.handed is not None and shelf is not None and shelf.version != request.rest.version:
+            why = f"something was written to `{tool.upstream}` since this was decided, which it may hand over"
+            raise Conflict(why, code="label-rose", way_out="call again")
+        self._remember(decision, request.rest)
+        if tool.effect is Effect.NONE or (not tool.described and tool.name in RESERVED_OPERATIONS):
+            return ()
+        classes = self._policies.applied.bundle.classes
+        label = request.label
+        if label.trust is Trust.UNTRUSTED and tool.described and justified(request):
+            # What lies there then is exactly what the person stated or a trusted source gave.
+            label = msgspec.structs.replace(label, trust=Trust.TRUSTED)
+        if request.rest.handed is not None:
+            label = label.join(request.rest.handed, classes)
+        if not tool.described:
+            label = label.join(worst(classes), classes)
+        if label.says_nothing(classes):
+            return ()
+        shelf = self.shelves.add(tool.upstream)
+        if shelf.closed:
+            raise Busy(
+                f"what is known of the data in `{tool.upstream}` is being changed", way_out="call again"
+            )
+        if label.trust is Trust.UNTRUSTED:
+            mark(shelf, request)
+        names = resources(tool.resource, request.arguments) if tool.described else ()
+        if any(
+            self.shelves.at(tool.upstream, place) is None for name in names for place in (*above(name), name)
+        ):
+            names = ()
+        by = Written(
+            upstream=tool.upstream,
+            resource=", ".join(names)[:200],
+            task=request.task.id,
+            agent=request.agent.name,
+            decision=decision,
+            tool=tool.id,
+            at=request.now,
+            trust=label.trust,
+            data_class=label.data_class,
+            call=number,
+        )
+        if not names and len(shelf.loose) < MAX_LOOSE:
+            if not tool.described:
+                names = (UNDESCRIBED + tool.name,)
+            elif chosen_by_upstream(tool, request.arguments):
+                names = (LOOSE + decision,)
+        return tuple(self._raise(shelf, names, label, by, classes))
+
+    def _raise(
+        self, shelf: HeldUpstream, names: tuple[str, ...], label: Label, by: Written, classes: Classes
+    ) -> Iterable[PutHolding]:
+        places: dict[str, bool] = {}
+        for name in names or (ROOT,):
+            places[name] = False
+            if name:
+                places |= {place: True for place in above(name) if places.get(place) is not False}
+        new = sum(self.shelves.place(by.upstream, place).now is None for place in places)
+        if shelf.count + new > MAX_RESOURCES and names:
+            places = {ROOT: False}
+        rose = False
+        # What was named comes before what it lies in.
+        for place, below in sorted(places.items(), key=lambda one: one[1]):
+            held = self.shelves.place(by.upstream, place)
+            before = held.now
+            shelf.count += before is None
+            empty = Holding(tenant=self._tenant, upstream=by.upstream, resource=place, changed=by.at)
+            held.now = (before or empty).raised(label, by, classes, below=below, within=below and rose)
+            rose = rose or held.now is not before
+            if held.kept is not held.now:
+                self.shelves.touch(shelf)
+                yield PutHolding(held.now, classes=classes if self._fleet is not None else None)
+
+    def kept(self, changes: Iterable[PutHolding]) -> None:
+        """Note that a commit with these changes has held: commits answer in the order they were handed in."""
+        for change in changes:
+            held = self.shelves.at(change.holding.upstream, change.holding.resource)
+            if held is not None:
+                held.kept = change.holding
+
+    # Steps 8 and 9.
+
+    def since(self, request: AccessRequest, decision: str) -> Label | None:
+        """Give what a result carries by what was written where it was read since the call was described."""
+        shelf = self.shelves.of(request.tool.upstream)
+        if shelf is None or shelf.version == request.rest.version:
+            return None
+        classes = self._policies.applied.bundle.classes
+        names = resources(request.tool.resource, request.arguments)
+        now = self._now(shelf, request.tool, names, classes)
+        self._remember(decision, now)
+        return now.label
+
+    async def answered(self, request: AccessRequest, decision: str, parts: Iterable[Json]) -> None:
+        """Move the label of a write to the resource that its result names, if it names exactly one.
+
+        Until then the write counts for everything in the upstream; so does one whose result names nothing.
+        """
+        shelf = self.shelves.of(request.tool.upstream)
+        held = shelf.loose.get(LOOSE + decision) if shelf is not None else None
+        if shelf is None or held is None or held.now is None or held.now.label is None:
+            return
+        tool = request.tool
+        wanted = missing(tool, request.arguments)
+        values: dict[str, str] = {}
+        for part in parts:
+            for name, value in found_in(part, wanted, request.arguments).items():
+                if values.setdefault(name, value) != value:
+                    return
+        names = resources(tool.resource, {**request.arguments, **values})
+        if len(names) != 1:
+            return
+        await self.shelves.fetch(tool.upstream, names)
+        if shelf.closed or shelf.loose.get(LOOSE + decision) is not held:
+            return
+        classes = self._policies.applied.bundle.classes
+        by = msgspec.structs.replace(held.now.writers[0], resource=names[0])
+        changes: list[Change] = list(self._raise(shelf, names, held.now.label, by, classes))
+        changes.append(DropHolding(self._tenant, tool.upstream, LOOSE + decision))
+        # Memory first: whoever reads now finds it there. If this is not written, the store has it loose.
+        del shelf.loose[LOOSE + decision]
+        shelf.count -= 1
+        self.shelves.touch(shelf)
+        self._moved(Unit(tuple(changes), tenant=self._tenant))
+
+    def _moved(self, unit: Unit) -> None:
+        future = asyncio.ensure_future(self._store.submit(unit))
+
+        def done(finished: asyncio.Future[Any]) -> None:
+            if not finished.cancelled() and finished.exception() is None:
+                self.kept(one for one in unit.changes if isinstance(one, PutHolding))
+
+        future.add_done_callback(done)

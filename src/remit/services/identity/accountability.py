@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who answers for agents, and what follows where nobody does any more.
+
+An agent without an accountable owner does nothing: what the owner's agents are doing ends, and none of them
+begins anything, until somebody answers for them again. The lock that keeps them shut is remit's own; one that
+an administrator made by hand is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from remit.core.endings.closure import Cause
+from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.identity.principals import TEAM, Agent, AgentState, Person
+from remit.core.scope import ScopeKind, scope
+from remit.services.endings.ending import Revocations
+from remit.services.findings.findings import Findings
+
+
+class Owners:
+    """Looks whether somebody answers for each agent."""
+
+    def __init__(self, findings: Findings, revocations: Revocations) -> None:
+        """Take the parts."""
+        self._findings = findings
+        self._revocations = revocations
+
+    async def look(self, agents: Iterable[Agent], people: list[Person]) -> None:
+        """Find the agents for which nobody answers, end what they do, and take back what is right again."""
+        open_now = {
+            one.about: one
+            for one in await self._findings.about(state=FindingState.OPEN)
+            if one.kind is FindingKind.OWNERLESS
+        }
+        for agent in agents:
+            about = f"agent:{agent.name}"
+            fault = "" if agent.state is AgentState.RETIRED else owner_fault(agent.owner, people)
+            if fault and about not in open_now:
+                facts = {"owner": agent.owner, "why": fault}
+                await self._findings.see(FindingKind.OWNERLESS, about, agent.owner, facts)
+                await self._shut(agent.owner, fault)
+            elif not fault and about in open_now:
+                await self._open(agent.owner)
+                await self._findings.resolve(
+                    open_now[about].id, by="remit", resolution="somebody answers for it again"
+                )
+
+    async def _shut(self, owner: str, fault: str) -> None:
+        if scope(ScopeKind.OWNER, owner) not in {one.scope for one in await self._revocations.locks()}:
+            await self._revocations.end_scope(
+                ScopeKind.OWNER, owner, reason=fault, by="remit", lock=True, cause=Cause.OWNER_LEFT
+            )
+
+    async def _open(self, owner: str) -> None:
+        for one in await self._revocations.locks():
+            if one.scope == scope(ScopeKind.OWNER, owner) and one.cause is Cause.OWNER_LEFT:
+                await self._revocations.unlock(ScopeKind.OWNER, owner, by="remit")
+
+
+def owner_fault(owner: str, people: Iterable[Person]) -> str:
+    """Say why an owner cannot answer for an agent; empty where they can."""
+    if owner.startswith(TEAM):
+        team = owner.removeprefix(TEAM)
+        there = any(one.active and team in one.groups for one in people)
+        return "" if there else "the team has no active member"
+    found = next((one for one in people if one.name == owner), None)
+    if found is None:
+        return "there is no such person"
+    return "" if found.active else "the person is not active any more"

@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Agents and people: registering them, and changing their state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from remit.core.endings.closure import Cause
+from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden, Malformed, NotFound
+from remit.core.evidence.event import Event, EventKind
+from remit.core.findings.finding import Finding, FindingKind
+from remit.core.identity.principals import TEAM, Agent, AgentState, Memberships, Person, Role
+from remit.core.identity.workload import Binding, checked_binding, workload_of
+from remit.core.ids import check_name, check_subject
+from remit.core.scope import ScopeKind
+from remit.ports.runtime import Clock
+from remit.ports.store import Change, PutAgent, PutPerson, Store, Unit, UsePerson
+from remit.services.endings.ending import Revocations
+from remit.services.findings.findings import Findings
+from remit.services.identity.accountability import Owners, owner_fault
+from remit.services.policy.bundle import Policies
+from remit.services.tasks.live_tasks import Live
+
+Json = Any
+
+#: The state that an agent may move to from each state.
+AGENT_MOVES: dict[AgentState, frozenset[AgentState]] = {
+    AgentState.REGISTERED: frozenset({AgentState.ACTIVE, AgentState.SUSPENDED, AgentState.RETIRED}),
+    AgentState.ACTIVE: frozenset({AgentState.SUSPENDED, AgentState.RETIRED}),
+    AgentState.SUSPENDED: frozenset({AgentState.ACTIVE, AgentState.RETIRED}),
+    AgentState.RETIRED: frozenset(),
+}
+
+
+#: Ways in which one agent may prove itself.
+MAX_BINDINGS = 16
+#: How often a change is made again because others changed the same agent meanwhile.
+TRIES = 8
+
+_Revised = tuple[Agent, dict[str, Json]] | None
+
+
+class NewAgent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked for when an agent is registered; `bindings` are the ways in which it may prove itself.
+
+    `owner` is a person who is there, or a team as `group:name` that has an active member.
+    """
+
+    name: str
+    owner: str
+    purpose: str
+    bindings: tuple[Binding, ...]
+    environment: str = "development"
+    initiative: str = ""
+    groups: tuple[str, ...] = ()
+    manifest_digest: str = ""
+
+
+class NewPerson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked for when a person is added."""
+
+    name: str
+    roles: tuple[Role, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+class Directory:
+    """Who there is."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        live: Live,
+        policies: Policies,
+        revocations: Revocations,
+        findings: Findings,
+        members: Memberships,
+        tenant: str,
+        suspend_on: frozenset[FindingKind] = frozenset(),
+        end_on: frozenset[FindingKind] = frozenset(),
+    ) -> None:
+        """Take the parts; findings of the kinds in `suspend_on` take their agent out of service, those in
+        `end_on` end its tasks.
+        """
+        self._store = store
+        self._clock = clock
+        self._live = live
+        self._policies = policies
+        self._revocations = revocations
+        self._findings = findings
+        self._members = members
+        self._tenant = tenant
+        self._suspend_on = suspend_on
+        self._end_on = end_on
+        self._owners = Owners(findings, revocations)
+        findings.on_seen(self._react)
+
+    async def register(self, new: NewAgent, *, by: str) -> Agent:
+        """Register an agent. It needs an accountable owner, a purpose, an environment, and a way to prove
+        itself that no other agent has (`Conflict`, code `workload-taken`).
+        """
+        check_subject(new.name, "an agent")
+        for group in new.groups:
+            check_name(group, "a group")
+        check_name(new.environment, "an environment")
+        if not new.owner.strip() or not new.purpose.strip():
+            raise Malformed(
+                "an agent needs an accountable owner and a purpose", way_out="give `owner` and `purpose`"
+            )
+        if not 1 <= len(new.bindings) <= MAX_BINDINGS:
+            raise Malformed(
+                f"an agent has 1 to {MAX_BINDINGS} ways to prove itself", way_out="give `bindings`"
+            )
+        await self._check_owner(new.owner)
+        # One name is one subject: in tokens, in questions of who it is, in the evidence.
+        if await self._store.person(self._tenant, new.name) is not None:
+            raise Conflict(f"`{new.name}` is the name of a person", way_out="choose another name")
+        agent = Agent(
+            tenant=self._tenant,
+            name=new.name,
+            owner=new.owner,
+            purpose=new.purpose,
+            environment=new.environment,
+            initiative=new.initiative,
+            groups=new.groups,
+            bindings=tuple(checked_binding(one) for one in new.bindings),
+            manifest_digest=new.manifest_digest,
+            created=self._clock.now(),
+            created_by=by,
+        )
+        event = Event(
+            kind=EventKind.AGENT_REGISTERED,
+            at=agent.created,
+            tenant=self._tenant,
+            agent=agent.name,
+            subject=by,
+            facts={
+                "owner": agent.owner,
+                "purpose": agent.purpose,
+                "environment": agent.environment,
+                "initiative": agent.initiative,
+                "manifest": agent.manifest_digest,
+            },
+            sealed={"by": by},
+        )
+        await self._store.commit(
+            Unit((*self._use_owner(agent.owner), PutAgent(agent, expect_new=True)), (event,))
+        )
+        await self._policies.refresh()
+        return agent
+
+    async def bind(self, name: str, binding: Binding, *, by: str) -> Agent:
+        """Let an agent prove itself in one more way."""
+        added = checked_binding(binding)
+
+        def bound(agent: Agent) -> _Revised:
+            if added in agent.bindings:
+                return None
+            if len(agent.bindings) >= MAX_BINDINGS:
+                raise Malformed(
+                    f"an agent has at most {MAX_BINDINGS} ways to prove itself", way_out="unbind one first"
+                )
+            changed = msgspec.structs.replace(agent, bindings=(*agent.bindings, added))
+            return changed, {"change": "bound", "workload": workload_of(added)}
+
+        return await self._change(name, bound, by)
+
+    async def unbind(self, name: str, workload: str, *, by: str, reason: str = "") -> Agent:
+        """Take from an agent every way of proving itself by a workload, as when its key has leaked.
+
+        Whoever proved themselves so may hold tokens and tasks: all that were issued so far are refused, and
+        all its tasks end.
+        """
+        from_now = int(self._clock.now().timestamp()) + 1
+
+        def unbound(agent: Agent) -> _Revised:
+            kept = tuple(one for one in agent.bindings if workload_of(one) != workload)
+            if len(kept) == len(agent.bindings):
+                raise NotFound(
+                    f"agent `{name}` is not bound to `{workload[:200]}`",
+                    way_out=f"see `remit agent show {name}`",
+                )
+            changed = msgspec.structs.replace(agent, bindings=kept, tokens_from=from_now)
+            return changed, {"change": "unbound", "workload": workload, "reason": reason}
+
+        changed = await self._change(name, unbound, by)
+        await self._revocations.end_scope(
+            ScopeKind.AGENT,
+            name,
+            reason=reason or "a way to prove itself was taken from the agent",
+            by=by,
+            cause=Cause.BINDING,
+        )
+        return changed
+
+    async def set_manifest(self, name: str, digest: str, *, by: str) -> Agent:
+        """Register what an agent is made of now: somebody has reviewed it. Drift from the old one is dealt
+        with.
+        """
+        if len(digest) > 200:
+            raise Malformed("a manifest's digest is short", way_out="give `sha256:` and 64 digits")
+
+        def reviewed(agent: Agent) -> _Revised:
+            facts = {"change": "manifest", "manifest": digest, "previous": agent.manifest_digest}
+            return msgspec.structs.replace(agent, manifest_digest=digest), facts
+
+        changed = await self._change(name, reviewed, by)
+        await self._findings.settle(
+            FindingKind.MANIFEST_DRIFT, f"agent:{name}", by=by, resolution="a new manifest was registered"
+        )
+        return changed
+
+    async def set_owner(self, name: str, owner: str, *, by: str) -> Agent:
+        """Give an agent somebody else who answers for it."""
+        await self.agent(name)
+        await self._check_owner(owner)
+
+        def owned(agent: Agent) -> _Revised:
+            facts = {"change": "owner", "owner": owner, "previous": agent.owner}
+            return msgspec.structs.replace(agent, owner=owner), facts
+
+        changed = await self._change(name, owned, by, self._use_owner(owner))
+        await self._findings.settle(
+            FindingKind.OWNERLESS, f"agent:{name}", by=by, resolution="it has another owner"
+        )
+        return changed
+
+    async def look_at_owners(self) -> None:
+        """Find agents for which nobody answers any more; for a background loop, and after people changed."""
+        people = [self._members.of_person(one) for one in await self.people()]
+        await self._owners.look(await self.agents(), people)
+
+    async def _check_owner(self, owner: str) -> None:
+        people = [self._members.of_person(one) for one in await self.people()]
+        fault = owner_fault(owner, people)
+        if fault:
+            raise Malformed(
+                f"`{owner[:80]}` cannot answer for an agent: {fault}",
+                code="owner",
+                way_out="give a person (`remit person list`), or a team as `group:name`",
+            )
+
+    def _use_owner(self, owner: str) -> tuple[Change, ...]:
+        return () if owner.startswith(TEAM) else (UsePerson(self._tenant, owner),)
+
+    async def _react(self, finding: Finding) -> None:
+        """Take an agent out of service for a finding of a kind that the configuration names, or end what it
+        does now: its posture is not what it was when its tasks were opened.
+        """
+        if not finding.agent:
+            return
+        agent = await self._store.agent(self._tenant, finding.agent)
+        if agent is None or not agent.usable:
+            return
+        reason = f"finding {finding.id}: {finding.kind.value}"
+        if finding.kind in self._suspend_on:
+            await self.move(agent.name, AgentState.SUSPENDED, by="remit", reason=reason)
+        elif finding.kind in self._end_on:
+            await self._revocations.end_scope(
+                ScopeKind.AGENT, agent.name, reason=reason, by="remit", cause=Cause.POSTURE
+            )
+
+    async def _change(
+        self, name: str, revise: Callable[[Agent], _Revised], by: str, checks: tuple[Change, ...] = ()
+    ) -> Agent:
+        """Write what `revise` makes of an agent, and its facts; `None` from it changes nothing.
+
+        INVARIANT: what others change at the same moment is seen, and not undone: a suspension, a lost key.
+        """
+        for _ in range(TRIES):
+            before = await self.agent(name)
+            revised = revise(before)
+            if revised is None:
+                return before
+            agent, facts = revised
+            event = Event(
+                kind=EventKind.AGENT_CHANGED,
+                at=self._clock.now(),
+                tenant=self._tenant,
+                agent=agent.name,
+                subject=by,
+                facts=facts,
+                sealed={"by": by},
+            )
+            try:
+                await self._store.commit(Unit((*checks, PutAgent(agent, was=before)), (event,)))
+            except ChangedMeanwhile:
+                continue
+            self._live.refresh_agent(agent)
+            await self._policies.refresh()
+            return agent
+        raise Conflict(f"agent `{name}` is being changed by others", way_out="repeat it in a moment")
+
+    async def move(self, name: str, state: AgentState, *, by: str, reason: str) -> Agent:
+        """Change an agent's state; leaving service also ends all its tasks."""
+
+        def moved_to(agent: Agent) -> _Revised:
+            if state not in AGENT_MOVES[agent.state]:
+                raise Forbidden(
+                    f"agent `{name}` is {state.value} already"
+                    if agent.state is state
+                    else f"agent `{name}` is {agent.state.value} and cannot become {state.value}",
+                    way_out="register another agent"
+                    if agent.state is AgentState.RETIRED
+                    else "see `remit agent show`",
+                )
+            facts = {"change": "state", "state": state.value, "previous": agent.state.value, "reason": reason}
+            return msgspec.structs.replace(agent, state=state), facts
+
+        moved = await self._change(name, moved_to, by)
+        if not moved.usable:
+            await self._revocations.end_scope(
+                ScopeKind.AGENT,
+                name,
+                reason=reason or f"the agent is {moved.state.value}",
+                by=by,
+                cause=Cause.AGENT_STATE,
+            )
+        return moved
+
+    async def agent(self, name: str) -> Agent:
+        """Give an agent; raises `NotFound`."""
+        found = await self._store.agent(self._tenant, name)
+        if found is None:
+            raise NotFound(f"there is no agent `{name[:80]}`", way_out="see `remit agent list`")
+        return found
+
+    async def agents(self) -> list[Agent]:
+        """Give all agents."""
+        return await self._store.agents(self._tenant)
+
+    async def add_person(self, new: NewPerson, *, by: str) -> Person:
+        """Add a person, who then signs in with a one-time code."""
+        check_subject(new.name, "a person")
+        for group in new.groups:
+            check_name(group, "a group")
+        if await self._store.agent(self._tenant, new.name) is not None:
+            raise Conflict(f"`{new.name}` is the name of an agent", way_out="choose another name")
+        person = Person(
+            tenant=self._tenant,
+            name=new.name,
+            roles=frozenset(new.roles),
+            groups=new.groups,
+            created=self._clock.now(),
+        )
+        event = Event(
+            kind=EventKind.PERSON_ADDED,
+            at=person.created,
+            tenant=self._tenant,
+            subject=new.name,
+            facts={"roles": sorted(role.value for role in person.roles), "groups": sorted(person.groups)},
+            sealed={"person": person.name, "by": by},
+        )
+        await self._store.commit(Unit((PutPerson(person, expect_new=True),), (event,)))
+        return person
+
+    async def person(self, name: str) -> Person:
+        """Give a person; raises `NotFound`."""
+        found = await self._store.person(self._tenant, name)
+        if found is None:
+            raise NotFound(f"there is no person `{name[:80]}`", way_out="add one with `remit person add`")
+        return found
+
+    async def people(self) -> list[Person]:
+        """Give all people."""
+        return await self._store.people(self._tenant)
+
+    def with_groups(self, person: Person) -> Person:
+        """Give a person with the groups that the configuration gives them, for show."""
+        return self._members.of_person(person)

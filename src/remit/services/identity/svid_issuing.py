@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Issuing SVIDs of the own trust domain to local workloads.
+
+1. The kernel says which process asks (`ports.peers`): its user and the program that it runs.
+2. Rules of the configuration, and agents that are registered with user and program, say which SPIFFE IDs it
+   has.
+3. The document is made, recorded, and given: a certificate with a fresh key, or a signed token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509 import load_der_x509_certificate
+
+from remit.core.canonical import encode
+from remit.core.errors import ChangedMeanwhile, Forbidden, Unauthenticated
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Agent
+from remit.core.identity.spiffe import JwtSvid, TrustAnchors, check_jwt_svid, read_bundle
+from remit.core.identity.svid import (
+    JWT_SVID_TYPE,
+    SERIAL_BYTES,
+    TrustBundle,
+    jwt_svid_claims,
+    workload_certificate,
+)
+from remit.core.identity.workload import LocalBinding, SpiffeBinding, local_workload
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.keys.own_keys import KeyKind
+from remit.ports.attestor import ShownPeer
+from remit.ports.change import CheckValue
+from remit.ports.keys import AuthorityKeys, TokenKeys
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import PutValue, Store, Unit
+from remit.services.limits.flood_control import Floods
+
+#: A JWT-SVID can be copied, so it lives no longer than this.
+JWT_LIFE = timedelta(minutes=5)
+#: Seconds after which those who took the bundle should look again.
+REFRESH_HINT_S = 300
+LEEWAY_S = 30
+
+_SEQUENCE = "spiffe:bundle"
+
+
+class SvidRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Which processes have a SPIFFE ID: those of the user, and of the program where its SHA-256 is given."""
+
+    spiffe_id: str
+    uid: int
+    executable: str = ""
+    hint: str = ""
+
+    def fits(self, shown: ShownPeer) -> bool:
+        """Whether a process has it."""
+        # INVARIANT: a program alone stands for nobody: another user could run it, or a copy, and steer it.
+        return self.uid == shown.uid and self.executable in ("", shown.executable_digest)
+
+
+class Entitled(msgspec.Struct, frozen=True):
+    """A SPIFFE ID that a process has, and the agent whose it is, where there is one."""
+
+    spiffe_id: str
+    hint: str = ""
+    agent: str = ""
+
+
+class IssuedCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """An X.509-SVID: the certificate in DER, and its private key in PKCS #8, which is nowhere else."""
+
+    entitled: Entitled
+    certificate: bytes
+    private_key: bytes
+    expires: datetime
+
+
+class IssuedSvidToken(msgspec.Struct, frozen=True, kw_only=True):
+    """A JWT-SVID."""
+
+    entitled: Entitled
+    token: str
+
+
+class Issuing:
+    """The authority of the own trust domain, as workloads and verifiers use it."""
+
+    def __init__(
+        self,
+        *,
+        trust_domain: str,
+        rules: Sequence[SvidRule],
+        authority: AuthorityKeys,
+        svids: TokenKeys,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        tenant: str,
+        life: timedelta,
+        own_uid: int,
+    ) -> None:
+        """Take the parts; `life` is that of an X.509-SVID, `own_uid` the user that runs remit."""
+        self.trust_domain = trust_domain
+        self.life = life
+        self._rules = tuple(rules)
+        self._authority = authority
+        self._svids = svids
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._tenant = tenant
+        self._own_uid = own_uid
+        self._bundle = TrustBundle(trust_domain=trust_domain, authorities=(), jwt_keys=(), sequence=0)
+        self._anchors: tuple[object, TrustAnchors] | None = None
+        self._changed = asyncio.Event()
+        self._issued = Floods()
+        self._refused = Floods()
+        self._given: list[Callable[[str, str, str], None]] = []
+
+    # The bundle.
+
+    @property
+    def bundle(self) -> TrustBundle:
+        """What checks the SVIDs of this trust domain, as it is now."""
+        return self._bundle
+
+    @property
+    def document(self) -> bytes:
+        """The bundle as it is served (SPIFFE Trust Domain and Bundle, section 4)."""
+        return msgspec.json.encode(self._bundle.document(REFRESH_HINT_S))
+
+    def anchors(self) -> TrustAnchors:
+        """Give the bundle as whoever checks takes it: always of the keys that there are now.
+
+        INVARIANT: a key that was dropped checks nothing any more, whether or not the new bundle could be
+        recorded and published yet.
+        """
+        authorities, keys = self._live()
+        held = (authorities, tuple(key["kid"] for key in keys))
+        if self._anchors is None or self._anchors[0] != held:
+            now = msgspec.structs.replace(self._bundle, authorities=authorities, jwt_keys=keys)
+            document = msgspec.json.encode(now.document(REFRESH_HINT_S))
+            self._anchors = held, read_bundle(self.trust_domain, document)
+        return self._anchors[1]
+
+    def _live(self) -> tuple[tuple[bytes, ...], tuple[dict[str, Any], ...]]:
+        return tuple(self._authority.certificates), tuple(self._svids.jwks()["keys"])
+
+    async def refresh(self) -> None:
+        """Take up what the keys are now, under a higher sequence where that is another bundle; wakes who
+        waits.
+
+        To be called at the start, and whenever keys came or went. INVARIANT: no two different bundles have
+        the same sequence, also across restarts and of several replicas.
+        """
+        authorities, keys = self._live()
+        digest = hashlib.sha256(b"\x00".join((*authorities, encode(list(keys))))).hexdigest()
+        while (sequence := await self._sequence(digest)) is None:
+            pass  # another replica has published one since
+        if sequence == self._bundle.sequence:
+            return
+        self._bundle = TrustBundle(
+            trust_domain=self.trust_domain, authorities=authorities, jwt_keys=keys, sequence=sequence
+        )
+        self.wake()
+
+    async def _sequence(self, digest: str) -> int | None:
+        """Give the sequence of a bundle, a new one unless it is the last; `None` where that is it no more."""
+        known = await self._store.value(self._tenant, _SEQUENCE)
+        sequence, last = (int(known["sequence"]), known["digest"]) if known else (0, "")
+        if last == digest:
+            return sequence
+        value = {"sequence": sequence + 1, "digest": digest}
+        check, put = CheckValue(self._tenant, _SEQUENCE, known), PutValue(self._tenant, _SEQUENCE, value)
+        try:
+            await self._store.commit(Unit((check, put)))
+        except ChangedMeanwhile:
+            return None
+        return sequence + 1
+
+    def wake(self) -> None:
+        """Have everybody who waits look again."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def now(self) -> datetime:
+        """Give the time of day, for those who renew documents."""
+        return self._clock.now()
+
+    def follows(self, kind: KeyKind) -> bool:
+        """Whether the bundle depends on keys of a kind."""
+        return kind in (KeyKind.CA, KeyKind.SVID)
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when something has changed, or after `timeout_s` at the latest."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), timeout_s)
+        except TimeoutError:
+            return
+
+    def on_given(self, tell: Callable[[str, str, str], None]) -> None:
+        """Have `tell(agent, SPIFFE ID, executable)` called for each document that is given; none waits."""
+        self._given.append(tell)
+
+    # Who is it, and what has it.
+
+    async def entitled(self, shown: ShownPeer) -> tuple[Entitled, ...]:
+        """Give the SPIFFE IDs of a process; raises `Forbidden`, recorded, if it has none.
+
+        An agent that is suspended or retired gets no document, whichever way it would have had it.
+        """
+        found = {
+            rule.spiffe_id: Entitled(rule.spiffe_id, rule.hint) for rule in self._rules if rule.fits(shown)
+        }
+        workload = local_workload(shown.uid, shown.executable_digest)
+        for agent in await self._store.agents_bound(self._tenant, workload):
+            own = f"spiffe://{self.trust_domain}/agent/{agent.name}"
+            found.setdefault(own, Entitled(own, agent.name))
+        held = [await self._held(one) for one in found.values()]
+        given = tuple(one for one in held if one is not None)
+        if not given:
+            await self._refuse(shown, "svid-suspended" if found else "svid-unknown")
+            raise Forbidden(
+                "this process has no identity here",
+                code="svid-unknown",
+                way_out="add it under `workload_api.workloads`, or register its agent with user and program",
+            )
+        return given
+
+    async def agents(self, spiffe_id: str) -> list[Agent]:
+        """Give the agent, if any, that gets a SPIFFE ID of this trust domain for its user and program."""
+        prefix = f"spiffe://{self.trust_domain}/agent/"
+        name = spiffe_id.removeprefix(prefix) if spiffe_id.startswith(prefix) else ""
+        agent = await self._store.agent(self._tenant, name) if name else None
+        local = agent is not None and any(isinstance(one, LocalBinding) for one in agent.bindings)
+        return [agent] if agent is not None and local else []
+
+    async def _held(self, one: Entitled) -> Entitled | None:
+        agents: list[Agent] = await self._store.agents_bound(self._tenant, one.spiffe_id)
+        prefix = f"spiffe://{self.trust_domain}/agent/"
+        named = one.spiffe_id.removeprefix(prefix) if one.spiffe_id.startswith(prefix) else ""
+        if named and (agent := await self._store.agent(self._tenant, named)) is not None:
+            agents.append(agent)
+        if any(not agent.usable for agent in agents):
+            return None
+        bound = [agent.name for agent in agents if SpiffeBinding(one.spiffe_id) in agent.bindings]
+        return msgspec.structs.replace(one, agent=(bound or [named])[0])
+
+    # Documents.
+
+    async def certificates(self, shown: ShownPeer) -> tuple[IssuedCertificate, ...]:
+        """Issue an X.509-SVID for each SPIFFE ID of a process; raises `Forbidden` and `KeyUnavailable`."""
+        made = []
+        for one in await self.entitled(shown):
+            key = ec.generate_private_key(ec.SECP256R1())
+            unsigned = workload_certificate(
+                one.spiffe_id,
+                key.public_key(),
+                authority=self._authority.certificate,
+                serial=self._entropy.bytes(SERIAL_BYTES),
+                now=self._clock.now(),
+                life=self.life,
+            )
+            der = unsigned.signed(await self._authority.sign(unsigned.tbs))
+            certificate = load_der_x509_certificate(der)
+            expires = certificate.not_valid_after_utc
+            await self._record(shown, one, "x509", f"{certificate.serial_number:x}", expires)
+            private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+            made.append(
+                IssuedCertificate(entitled=one, certificate=der, private_key=private, expires=expires)
+            )
+        return tuple(made)
+
+    async def tokens(
+        self, shown: ShownPeer, audiences: tuple[str, ...], spiffe_id: str = ""
+    ) -> tuple[IssuedSvidToken, ...]:
+        """Issue a JWT-SVID for each SPIFFE ID of a process, or for the one that is named; raises
+        `Forbidden`, `Malformed` and `KeyUnavailable`.
+        """
+        made = []
+        life = min(JWT_LIFE, self.life)
+        for one in await self.entitled(shown):
+            if spiffe_id not in ("", one.spiffe_id):
+                continue
+            token_id = make_id("svid", self._entropy.bytes(ID_BYTES))
+            now = self._clock.now()
+            claims = jwt_svid_claims(one.spiffe_id, audiences, now=now, life=life, token_id=token_id)
+            token = await self._svids.sign(claims, token_type=JWT_SVID_TYPE)
+            await self._record(shown, one, "jwt", token_id, now + life, audiences)
+            made.append(IssuedSvidToken(entitled=one, token=token))
+        if not made:
+            await self._refuse(shown, "svid-not-held")
+            raise Forbidden(
+                "this process does not have that SPIFFE ID", code="svid-not-held", way_out="ask for its own"
+            )
+        return tuple(made)
+
+    def checked(self, token: str, audience: str) -> JwtSvid:
+        """Check a JWT-SVID of this trust domain for somebody else; raises `Unauthenticated`."""
+        if not audience:
+            raise Unauthenticated(
+                "a JWT-SVID is checked for an audience", code="token-audience", way_out="name your own"
+            )
+        return check_jwt_svid(
+            token, self.anchors(), audience=audience, now=self._clock.now(), leeway_s=LEEWAY_S
+        )
+
+    async def _record(
+        self,
+        shown: ShownPeer,
+        one: Entitled,
+        form: str,
+        serial: str,
+        expires: datetime,
+        audiences: tuple[str, ...] = (),
+    ) -> None:
+        """Write that a document is about to be given: what cannot be recorded is not given."""
+        for tell in self._given:
+            tell(one.agent, one.spiffe_id, shown.executable_digest)
+        now = self._clock.now()
+        further = self._issued.further(one.spiffe_id, now)
+        if further is None:
+            return
+        facts: dict[str, object] = {
+            "spiffe_id": one.spiffe_id,
+            "form": form,
+            "serial": serial,
+            "expires": int(expires.timestamp()),
+            **self._of(shown, further),
+        }
+        if audiences:
+            facts["audiences"] = [audience[:200] for audience in audiences]
+        await self._write(EventKind.SVID_ISSUED, now, facts, one.agent)
+
+    async def _refuse(self, shown: ShownPeer, code: str) -> None:
+        now = self._clock.now()
+        further = self._refused.further(str(shown.uid), now)
+        if further is not None:
+            await self._write(EventKind.SVID_REFUSED, now, {"code": code, **self._of(shown, further)})
+
+    def _of(self, shown: ShownPeer, further: int) -> dict[str, object]:
+        facts: dict[str, object] = {"uid": shown.uid, "executable": shown.executable_digest}
+        if shown.uid == self._own_uid:
+            facts["isolation"] = "none"
+        if further:
+            facts["further"] = further
+        return facts
+
+    async def _write(self, kind: EventKind, now: datetime, facts: dict[str, object], agent: str = "") -> None:
+        event = Event(kind=kind, at=now, tenant=self._tenant, agent=agent, facts=facts)
+        await self._store.commit(Unit(events=(event,)))

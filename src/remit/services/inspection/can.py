@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The second question: what may it do right now, by which rule, until when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from remit.core.decisions.decision import Outcome
+from remit.core.errors import NotFound
+from remit.core.identity.principals import Actor, Principal
+from remit.core.identity.workload import Confirmation
+from remit.core.oauth.proof_facts import best_assurance
+from remit.core.steps import finish
+from remit.core.tasks.plan import tools_of
+from remit.core.tasks.task import Task, TaskState
+from remit.core.tools.tool import Tier, ToolState
+from remit.ports.runtime import Clock
+from remit.ports.store import Store
+from remit.services.decisions.authorizer import Authorizer
+from remit.services.tasks.live_tasks import Live
+from remit.services.tools.catalogue import Tools
+
+Json = Any
+
+
+class Reports:
+    """Answers what tasks and agents may do."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        live: Live,
+        tools: Tools,
+        authorizer: Authorizer,
+        tenant: str,
+    ) -> None:
+        """Take the parts."""
+        self._store = store
+        self._clock = clock
+        self._live = live
+        self._tools = tools
+        self._authorizer = authorizer
+        self._tenant = tenant
+
+    def _state(self, task: Task) -> str:
+        if task.state is TaskState.ACTIVE and self._clock.now() >= task.deadline:
+            return TaskState.EXPIRED.value
+        return task.state.value
+
+    async def can(
+        self, name: str, tool_id: str = "", arguments: dict[str, Json] | None = None
+    ) -> dict[str, Json]:
+        """Say what a task, or the active tasks of an agent, may do right now.
+
+        With a tool and arguments the very decision that a call would get is made, and nothing is recorded or
+        spent.
+        """
+        tasks = await self._active(name)
+        return {
+            "asked": name,
+            "at": self._clock.now().isoformat(),
+            "tasks": [await self._can_task(task, tool_id, arguments) for task in tasks],
+        }
+
+    async def _active(self, name: str) -> list[Task]:
+        task = await self._store.task(self._tenant, name)
+        if task is not None:
+            return [task]
+        agent = await self._store.agent(self._tenant, name)
+        if agent is None:
+            raise NotFound(f"there is no task or agent `{name[:80]}`", way_out="see `remit task list`")
+        return await self._store.tasks(self._tenant, agent=name, state=TaskState.ACTIVE)
+
+    async def _can_task(self, task: Task, tool_id: str, arguments: dict[str, Json] | None) -> dict[str, Json]:
+        out: dict[str, Json] = {
+            "task": task.id,
+            "task_type": task.type,
+            "state": self._state(task),
+            "until": task.deadline.isoformat(),
+            "tools": [],
+        }
+        if out["state"] != TaskState.ACTIVE.value:
+            return out
+        names = [tool_id] if tool_id else sorted({grant.tool for grant in task.grants})
+        planned = tools_of(task.plan)
+        for one in names:
+            entry: dict[str, Json] = {"tool": one, "granted": any(grant.tool == one for grant in task.grants)}
+            tool = self._tools.get(one)
+            if tool is not None:
+                entry |= {
+                    "tier": tool.tier.word,
+                    "effect": tool.effect.value,
+                    "audience": tool.audience.name,
+                    "sender": "proven"
+                    if tool.tier >= Tier.OPERATOR and self._authorizer.constrains(tool.upstream)
+                    else "bearer",
+                    "suspended": tool.state is not ToolState.PINNED,
+                }
+            if planned is not None:
+                entry["planned"] = one in planned
+            entry["arguments"] = [list(grant.describe()) for grant in task.grants if grant.tool == one]
+            if tool_id and arguments is not None:
+                entry |= await self._dry_run(task, one, arguments)
+            out["tools"].append(entry)
+        return out
+
+    async def _dry_run(self, task: Task, tool_id: str, arguments: dict[str, Json]) -> dict[str, Json]:
+        live = await self._live.view(task.id)
+        upstream, _, name = tool_id.partition("/")
+        proof = await self._store.last_proof(self._tenant, task.agent)
+        principal = Principal(
+            tenant=self._tenant,
+            agent=task.agent,
+            on_behalf_of=task.on_behalf_of,
+            chain=tuple(Actor(name) for name in task.actors),
+            # As the agent last proved itself, else as well as it could.
+            assurance=proof.assurance if proof is not None else best_assurance(live.agent),
+            # As the relay calls: what a token that is bound to nothing may not do is said beside the answer.
+            confirmation=Confirmation(jkt="assumed"),
+        )
+        now = self._clock.now()
+        request = finish(self._authorizer.describing(principal, live, upstream, name, arguments, now))
+        ruling = await self._authorizer.decide(request, live)
+        live.settle(ruling.takes, taken=False)
+        decision = ruling.decision
+        return {
+            "outcome": decision.outcome.value,
+            "needs_approval": decision.outcome is Outcome.DEFER,
+            "rules": [rule.id for rule in decision.rules],
+            "reasons": [msgspec.to_builtins(reason) for reason in decision.reasons],
+        }

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bounds that several rooms share: rates, floods, request bodies, deadlines, time slices.
+
+Budgets of tasks are in `services.tasks`.
+"""

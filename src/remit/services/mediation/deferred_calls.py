@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deferred calls: permitted, sent, and going on at their upstream after their first answer.
+
+1. such a call stays in hand: it counts against what its task may have at once, its task does not fall idle,
+   and an end of anything that it lies in cuts it and lists it as indeterminate
+2. the agent gets a handle of ours, good for this task alone; the upstream's own id never leaves this process
+3. it is looked after at the pace that the upstream asks for, and no longer than it says, the task lives, or
+   `MAX_LIFE_S`
+4. INVARIANT: its outcome is recorded once, when its upstream is seen to have ended it; where that is not seen
+   (its time is over, it is cut, remit stops) it is `unknown`, and the upstream is asked to cancel it
+5. what an upstream has called final stays so: another ending of the same call is not passed on
+
+They are in memory alone: what a process leaves behind is found by the next one, as every call without
+outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Decision
+from remit.core.decisions.deferred_call import CANCEL, CAPABILITY, Standing, Status, read_standing
+from remit.core.decisions.mediation import Chunk, ChunkKind
+from remit.core.errors import Busy, Malformed, RemitError, UpstreamFault
+from remit.core.evidence.event import CallOutcome, Event, EventKind, timestamp
+from remit.core.ids import ID_BYTES, make_id
+from remit.ports.broker import UpstreamCredential
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Unit
+from remit.ports.upstream import Call, Upstream
+from remit.services.decisions.call_events import outcome_events
+from remit.services.decisions.write_behind import LateOutcomes
+from remit.services.tasks.calls_in_flight import LiveCall
+from remit.services.tasks.live_task import LiveTask
+
+Json = Any
+
+#: Deferred calls of one task, and of all, that have not ended.
+MAX_PER_TASK: Final = 32
+MAX_IN_ALL: Final = 2_000
+#: Calls of one task that are known, ended ones too, and bytes of what is known of all of them.
+KNOWN_PER_TASK: Final = 128
+MAX_BYTES: Final = 64 * 1024 * 1024
+#: Seconds for which a call is looked after at the most, and its last answer kept for whoever missed it.
+MAX_LIFE_S: Final = 24 * 3600.0
+KEPT_S: Final = 300.0
+#: Seconds for which a call that its agent has cancelled may still be seen to end.
+GRACE_S: Final = 60.0
+#: Seconds between two questions to an upstream; what it asks for, within these.
+POLL_S: Final = (0.1, 1.0, 60.0)
+#: Answers up to this size are kept for whoever asks again too early, or missed the last one.
+MAX_KEPT: Final = 16_384
+#: Seconds that an upstream has to take notice of a cancellation, and how many are under way at once.
+CANCEL_S: Final = 5.0
+MAX_CANCELLING: Final = 256
+
+
+class DeferredCall:
+    """One call that goes on. Whoever looks after it holds `turn`: one at a time."""
+
+    def __init__(
+        self,
+        handle: str,
+        live: LiveTask,
+        call: LiveCall,
+        request: AccessRequest,
+        decision: Decision,
+        number: int,
+    ) -> None:
+        """Begin with nothing known of how it stands."""
+        self.handle = handle
+        self.live = live
+        self.call = call
+        # What was read of its arguments is read again where it is needed: they are kept for long, and once.
+        self.request = msgspec.structs.replace(request, flow=msgspec.structs.replace(request.flow, read={}))
+        self.decision = decision
+        self.number = number
+        self.upstream_id = ""
+        self.until_s = 0.0
+        self.life_ms = 0
+        self.poll_s = POLL_S[1]
+        self.looked_s = 0.0
+        self.credential: UpstreamCredential | None = None
+        self.result_bytes = 0
+        #: What its upstream has called final, by digest.
+        self.ending = ""
+        self.settled = False
+        self.cancelled = False
+        self.told = b""
+        self.wants_input = False
+        self.size_bytes = len(msgspec.json.encode(request.arguments)) + MAX_KEPT
+        self.turn = asyncio.Lock()
+
+    @property
+    def upstream(self) -> str:
+        """The upstream where it goes on."""
+        return self.request.tool.upstream
+
+    def known(self, now_s: float) -> bytes:
+        """Give what was told last, where nothing else can be known yet; else nothing."""
+        return self.told if self.ending or now_s < self.looked_s + self.poll_s else b""
+
+    def stale(self) -> None:
+        """Ask the upstream next time, whatever was told last."""
+        if not self.ending:
+            self.told = b""
+
+
+class Deferrals:
+    """All deferred calls of one process. For one event loop."""
+
+    def __init__(
+        self, *, upstreams: Mapping[str, Upstream], late: LateOutcomes, clock: Clock, entropy: Entropy
+    ) -> None:
+        """Take the parts."""
+        self._upstreams = upstreams
+        self._late = late
+        self._clock = clock
+        self._entropy = entropy
+        self._calls: OrderedDict[str, DeferredCall] = OrderedDict()
+        self._cancelling: set[asyncio.Task[None]] = set()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        """How many have not ended."""
+        return sum(1 for one in self._calls.values() if not one.settled)
+
+    def check_room(self, live: LiveTask) -> None:
+        """Raise `Busy` where a task, or all together, may defer no further call."""
+        own = sum(1 for one in live.in_hand if one.deferred)
+        if own >= MAX_PER_TASK:
+            raise Busy(
+                f"{own} calls of task `{live.task.id}` go on at their upstreams",
+                way_out="wait until one of them has ended, or cancel one",
+            )
+        full = len(self._calls) >= MAX_IN_ALL or self._bytes >= MAX_BYTES
+        if full and not any(one.settled for one in self._calls.values()):
+            raise Busy("too many calls go on at their upstreams", way_out="try again later")
+
+    def hold(
+        self,
+        live: LiveTask,
+        call: LiveCall,
+        request: AccessRequest,
+        decision: Decision,
+        *,
+        number: int,
+        standing: Standing,
+        credential: UpstreamCredential | None,
+    ) -> DeferredCall:
+        """Keep a call whose upstream has just deferred it.
+
+        Raises `Busy` at a bound, `UpstreamFault` for an id that another call of the upstream has.
+
+        `credential` is that with which it was sent.
+        """
+        handle = make_id("call", self._entropy.bytes(ID_BYTES)) + self._entropy.bytes(8).hex()
+        held = DeferredCall(handle, live, call, request, decision, number)
+        held.upstream_id, held.credential = standing.id, credential
+        now = self._clock.now()
+        life_s = min(MAX_LIFE_S, (live.task.deadline - now).total_seconds())
+        if standing.ttl_ms is not None:
+            life_s = min(life_s, standing.ttl_ms / 1000)
+        held.life_ms = max(int(life_s * 1000), 0)
+        held.until_s = self._clock.boot_s() + life_s
+        twin = (held.upstream, standing.id)
+        if any((one.upstream, one.upstream_id) == twin for one in self._calls.values()):
+            raise _lies(held, "gave two calls one id")
+        self._make_room(held)
+        try:
+            self.check_room(live)
+            if self._bytes + held.size_bytes > MAX_BYTES:
+                raise Busy("too much is known of calls that go on", way_out="try again later")
+        except Busy:
+            self._cancel_later(held)
+            raise
+        call.deferred = True
+        call.on_cut = lambda: self.give_up(held, "fence")
+        self._calls[handle] = held
+        self._bytes += held.size_bytes
+        return held
+
+    def find(self, handle: str, task: str, upstreams: Iterable[str]) -> DeferredCall | None:
+        """Give a deferred call of a task at one of the upstreams; None where there is none."""
+        held = self._calls.get(handle)
+        if held is None or held.live.task.id != task or held.upstream not in upstreams:
+            return None
+        return held
+
+    def take(self, held: DeferredCall, standing: Standing) -> bytes:
+        """Take in how a call stands; gives what the agent is told of it.
+
+        Raises `UpstreamFault` where the upstream speaks of another call, or ends one twice, in two ways.
+        """
+        if standing.id != held.upstream_id:
+            raise _lies(held, "told of another call than it was asked about")
+        if held.ending and held.ending != _ending(standing):
+            raise _lies(held, "ended a call twice, in two ways")
+        low, usual, high = POLL_S
+        held.poll_s = min(max(standing.poll_ms / 1000 if standing.poll_ms is not None else usual, low), high)
+        held.looked_s = self._clock.boot_s()
+        body = self._written(held, standing)
+        held.told = body if len(body) <= MAX_KEPT else b""
+        held.wants_input = standing.status is Status.INPUT_REQUIRED
+        if standing.status.final and not held.ending:
+            held.ending = _ending(standing)
+            self.settle(held, *_outcome(standing))
+        return body
+
+    def created(self, held: DeferredCall, standing: Standing) -> bytes:
+        """Give the answer to the call itself: its handle."""
+        self.take(held, msgspec.structs.replace(standing, status=_open(standing), brings=b""))
+        # An end that comes with the handle is told of, with what it brings, when the call is looked at.
+        if standing.status is not Status.WORKING:
+            held.stale()
+        return self._written(held, standing, created=True)
+
+    def _written(self, held: DeferredCall, standing: Standing, *, created: bool = False) -> bytes:
+        at = timestamp(self._clock.now())
+        poll_ms = round(held.poll_s * 1000)
+        return standing.written(held.handle, at=at, ttl_ms=held.life_ms, poll_ms=poll_ms, created=created)
+
+    def acknowledged(self, held: DeferredCall) -> None:
+        """The upstream knows that the agent wants a call to stop."""
+        held.stale()
+        if held.cancelled or held.settled:
+            return
+        held.cancelled = True
+        held.until_s = min(held.until_s, self._clock.boot_s() + GRACE_S)
+        self._late.write(Unit(events=(self._cancelled(held, "agent"),)))
+
+    # Endings.
+
+    def settle(self, held: DeferredCall, outcome: CallOutcome, ended_by: str) -> None:
+        """Record how a call ended, once, and let go of it."""
+        if held.settled:
+            return
+        held.settled = True
+        now = self._clock.now()
+        events = outcome_events(held.request, held.decision, outcome, now, held.result_bytes, ended_by)
+        self._late.write(Unit(events=events))
+        held.live.in_hand.discard(held.call)
+        held.live.open_calls -= 1
+
+    def give_up(self, held: DeferredCall, why: str) -> None:
+        """Look after a call no longer: its outcome stays unknown, and its upstream is asked to stop it."""
+        self._forget(held)
+        if held.settled:
+            return
+        self.settle(held, CallOutcome.UNKNOWN, "cancelled" if held.cancelled else why)
+        if not held.cancelled:
+            self._late.write(Unit(events=(self._cancelled(held, why),)))
+        self._cancel_later(held)
+
+    def _cancel_later(self, held: DeferredCall) -> None:
+        if len(self._cancelling) < MAX_CANCELLING:
+            task = asyncio.get_running_loop().create_task(self._cancel(held))
+            self._cancelling.add(task)
+            task.add_done_callback(self._cancelling.discard)
+
+    async def on_end(self, task: str) -> None:
+        """Forget what a task that has ended could still ask for; for `Revocations.on_end`."""
+        for held in [one for one in self._calls.values() if one.live.task.id == task]:
+            self.give_up(held, "fence")
+
+    async def sweep(self) -> int:
+        """Give up what has had its time; gives how many. For a background loop."""
+        now_s = self._clock.boot_s()
+        over = [one for one in self._calls.values() if now_s >= one.until_s]
+        for held in over:
+            self.give_up(held, "expired")
+        for held in self._calls.values():
+            if held.settled and now_s >= held.looked_s + KEPT_S:
+                # Its upstream can be asked again.
+                held.told = b""
+        return len(over)
+
+    async def stop(self) -> None:
+        """Give up everything: nobody can look after it any more."""
+        for held in list(self._calls.values()):
+            self.give_up(held, "restart")
+        await asyncio.gather(*self._cancelling, return_exceptions=True)
+
+    def _forget(self, held: DeferredCall) -> None:
+        if self._calls.pop(held.handle, None) is not None:
+            self._bytes -= held.size_bytes
+
+    def _make_room(self, new: DeferredCall) -> None:
+        """Forget calls that have ended, the oldest first: of a task that has many, then of all."""
+        ended = [one for one in self._calls.values() if one.settled]
+        own = [one for one in ended if one.live is new.live]
+        for held in own[: max(0, len(own) - KNOWN_PER_TASK + 1)]:
+            self._forget(held)
+        for held in ended:
+            if len(self._calls) < MAX_IN_ALL and self._bytes + new.size_bytes <= MAX_BYTES:
+                return
+            self._forget(held)
+
+    async def _cancel(self, held: DeferredCall) -> None:
+        lease, headers = (one.lease, one.headers) if (one := held.credential) else ("", {})
+        call = Call(
+            method=CANCEL,
+            params={"taskId": held.upstream_id},
+            task=held.request.task.id,
+            lease=lease,
+            capabilities=CAPABILITY,
+        )
+        with contextlib.suppress(RemitError, TimeoutError):
+            async with asyncio.timeout(CANCEL_S):
+                exchange = await self._upstreams[held.upstream].prepare(call, headers)
+                try:
+                    exchange.send()
+                    while not (await exchange.receive()).last:
+                        pass
+                finally:
+                    exchange.release()
+
+    def _cancelled(self, held: DeferredCall, by: str) -> Event:
+        request = held.request
+        return Event(
+            kind=EventKind.CALL_CANCELLED,
+            at=self._clock.now(),
+            tenant=request.principal.tenant,
+            task=request.task.id,
+            agent=request.agent.name,
+            subject=request.task.subject,
+            call=held.decision.id,
+            facts={"tool": request.tool.id, "by": by},
+        )
+
+
+def standing_of(chunk: Chunk, upstream: str, *, expected: bool = True) -> Standing:
+    """Read how a deferred call stands; raises `UpstreamFault`, also where none was `expected`."""
+    try:
+        if expected:
+            return read_standing(chunk.body)
+        raise Malformed("a call was deferred whose agent does not know of that")
+    except Malformed as fault:
+        raise UpstreamFault(
+            f"upstream `{upstream}` did not say how a call stands",
+            sent=True,
+            way_out="look at the upstream for the outcome and repair it",
+            debug=fault.debug,
+        ) from fault
+
+
+def brought_by(standing: Standing) -> tuple[Chunk, ...]:
+    """Give what a standing brings, in the form in which step 8 takes it in."""
+    out: list[Chunk] = []
+    told = (
+        ("statusMessage", standing.message),
+        ("createdAt", standing.created),
+        ("lastUpdatedAt", standing.updated),
+    )
+    if said := {name: text for name, text in told if text}:
+        out.append(Chunk(ChunkKind.NOTIFICATION, msgspec.json.encode(said)))
+    if standing.status is Status.COMPLETED:
+        out.append(Chunk(ChunkKind.RESULT, standing.brings, is_error=standing.is_error))
+    elif standing.status is Status.FAILED:
+        out.append(Chunk(ChunkKind.ERROR, standing.brings))
+    elif standing.brings:
+        out.append(Chunk(ChunkKind.NOTIFICATION, b'{"inputRequests":' + standing.brings + b"}"))
+    return tuple(out)
+
+
+def _open(standing: Standing) -> Status:
+    return Status.WORKING if standing.status.final else standing.status
+
+
+def _ending(standing: Standing) -> str:
+    return hashlib.sha256(standing.status.value.encode() + b"\0" + standing.brings).hexdigest()
+
+
+def _outcome(standing: Standing) -> tuple[CallOutcome, str]:
+    if standing.status is Status.COMPLETED:
+        return (CallOutcome.TOOL_ERROR if standing.is_error else CallOutcome.OK), ""
+    if standing.status is Status.FAILED:
+        return CallOutcome.PROTOCOL_ERROR, ""
+    # How far it had come by then nobody says.
+    return CallOutcome.UNKNOWN, "cancelled"
+
+
+def _lies(held: DeferredCall, what: str) -> UpstreamFault:
+    return UpstreamFault(
+        f"upstream `{held.upstream}` {what}",
+        sent=True,
+        way_out="look at the upstream for the outcome and repair it",
+    )

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every call is driven with, and where its answer goes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, get_args
+
+from remit.core.decisions.mediation import Delivery, Need
+from remit.ports.runtime import Clock
+from remit.ports.store import Store
+from remit.ports.upstream import Upstream
+from remit.services.credentials.leases import Leases
+from remit.services.decisions.approvals import Approvals
+from remit.services.decisions.authorizer import Authorizer
+from remit.services.decisions.refusals import Refusals
+from remit.services.decisions.write_behind import LateOutcomes
+from remit.services.endings.priority import Precedence
+from remit.services.flow.observation import Observer
+from remit.services.flow.stored_labels import Holdings
+from remit.services.identity.authenticator import Authenticator
+from remit.services.limits.deadlines import Alarms
+from remit.services.mediation.deferred_calls import Deferrals
+from remit.services.policy.bundle import Policies
+from remit.services.tasks.live_tasks import Live
+
+#: What is said to a server that asks something by itself.
+NOT_OFFERED = b'{"code":-32601,"message":"this client does not take requests from servers"}'
+
+
+class Sink(Protocol):
+    """Where released chunks go: the agent's side of the door."""
+
+    async def release(self, chunk: Delivery) -> None:
+        """Hand what was taken in to the agent; waits while the agent does not keep up. Raises where the agent
+        is gone.
+        """
+        ...
+
+
+class Driver:
+    """Whoever meets the needs of the machine: its method `_bind` does the work of `Bind`, and so on."""
+
+    #: What does the work of each need; found once for every kind of driver.
+    works: ClassVar[dict[type, Callable[[Any, Any], Awaitable[object]]]]
+
+    def __init_subclass__(cls) -> None:
+        cls.works = {need: getattr(cls, f"_{need.__name__.lower()}") for need in get_args(Need)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a drive works with; the same for all calls."""
+
+    authenticator: Authenticator
+    live: Live
+    authorizer: Authorizer
+    approvals: Approvals
+    policies: Policies
+    store: Store
+    late: LateOutcomes
+    refusals: Refusals
+    holdings: Holdings
+    observer: Observer
+    clock: Clock
+    upstreams: Mapping[str, Upstream]
+    leases: Leases
+    deferrals: Deferrals
+    precedence: Precedence
+    call_timeout_s: float
+    max_calls_per_task: int
+    alarms: Alarms = field(default_factory=Alarms)

@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lists of what upstreams offer, as tasks hear them: an upstream's words, and so taken in like a result.
+
+The steps that a list goes through; 1 and 2 are the door's, as for every call:
+
+3. describe: a list carries what reading there would bring, and what lies at rest in its upstream as a whole,
+   for others may have written what it names. Of tools, a description that nobody vouches for is untrusted
+4. decide: of all that is offered a task hears of what it may call, and of nothing whose data would be above
+   the ceilings of its grants
+8. observe: what the task has not heard yet is taken in, then the list may be released
+9. close: the bytes of what was new are counted against its budgets
+
+Each entry is known by its content: what a task has heard once costs its next list nothing, and what has
+changed costs as much as that. A list that is unchanged is written once for all tasks that hear the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.mediation import Delivery
+from remit.core.flow.values.destination import within
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.label import Label, Trust
+from remit.core.oauth.access_token import AccessClaims
+from remit.core.steps import finish
+from remit.core.tasks.plan import tools_of
+from remit.core.tools.tool import PROMPT_GET, RESOURCE_READ, Effect, Tool, ToolState
+from remit.ports.runtime import Entropy
+from remit.ports.store import TakeBudget, Unit
+from remit.services.decisions.authorizer import carries
+from remit.services.flow.observation import Observation
+from remit.services.mediation.dependencies import Parts
+from remit.services.tasks.live_task import HeardList, LiveTask
+from remit.services.tools.catalogue import Tools
+
+Json = Any
+
+TOOLS: Final = "tools"
+RESOURCES: Final = "resources"
+TEMPLATES: Final = "resourceTemplates"
+PROMPTS: Final = "prompts"
+#: By which operation what is listed is read, and which of its arguments names an entry.
+_READ_BY: Final = {
+    RESOURCES: (RESOURCE_READ, "uri"),
+    TEMPLATES: (RESOURCE_READ, ""),
+    PROMPTS: (PROMPT_GET, "name"),
+}
+#: What of an entry is written under another name where all upstreams are served at one address.
+_RENAMED: Final = frozenset((TOOLS, PROMPTS))
+#: Bytes of lists that are kept as they were written.
+MAX_WRITTEN: Final = 32 * 1024 * 1024
+
+
+class ListedEntry(msgspec.Struct, frozen=True, eq=False):
+    """One entry of a list: `number` is that of its content, which no other has. `key` is by what grants speak
+    of it. `addresses` stand in a tool for which an administrator vouches; None where nobody does.
+    """
+
+    number: int
+    key: str
+    wire: dict[str, Json]
+    body: bytes
+    tool: Tool | None = None
+    addresses: tuple[str, ...] | None = None
+
+    def named(self, name: str) -> bytes:
+        """Give the JSON of it under another name."""
+        rest = self.body[1:] if self.body != b"{}" else b"}"
+        return b'{"name":' + orjson.dumps(name) + (b"," if rest != b"}" else b"") + rest
+
+
+class Offering(msgspec.Struct, frozen=True, eq=False):
+    """One list of one upstream; `of` are the objects that it was made of, `numbers` those of its entries. One
+    with other entries, or in another order, has another `serial`.
+    """
+
+    serial: int
+    of: tuple[object, ...]
+    entries: tuple[ListedEntry, ...]
+    numbers: frozenset[int]
+
+
+class Lists:
+    """All lists, for one event loop. `steps` counts what was done for them: entries `read` from catalogues,
+    `judged` for a task and `taken` in by one, and lists `written`.
+    """
+
+    def __init__(self, parts: Parts, *, tools: Tools, entropy: Entropy) -> None:
+        """Take the parts that every call is driven with, and where tools are registered."""
+        self._m = parts
+        self._tools = tools
+        self._entropy = entropy
+        self._offerings: dict[tuple[str, str], Offering] = {}
+        self._numbers = 0
+        self._written: OrderedDict[tuple[Json, ...], bytes] = OrderedDict()
+        self._written_bytes = 0
+        self.steps: Counter[str] = Counter()
+
+    async def of(
+        self,
+        claims: AccessClaims,
+        live: LiveTask,
+        upstream: str,
+        kind: str,
+        shown: Callable[[str], str] | None,
+    ) -> Delivery | None:
+        """Give the entries of one list that a task may hear of, as JSON with commas between them; None where
+        there are none. `shown` gives the name under which it knows what has one; None where that is its own.
+
+        Raises `BudgetExhausted` where the task's budget of result bytes lets nothing more in, and what ends a
+        task meanwhile.
+        """
+        offering = self._offering(upstream, kind)
+        heard = self._visible(live, upstream, kind, offering)
+        if not heard.numbers:
+            return None
+        known = live.heard.get((upstream, kind))
+        before = known.numbers if known is not None and known.index is live.index else frozenset()
+        new = heard.numbers - before
+        entries = [one for one in offering.entries if one.number in new] if new else []
+        request = await self._describe(claims, live, upstream, kind, entries)
+        if not _within(request, self._m.policies.applied.bundle.classes.rank):
+            return None
+        body = self._body(offering, heard.numbers, upstream, kind, shown)
+        took = self._count(live, entries)
+        taking = Observation(
+            live,
+            request,
+            0,
+            make_id("list", self._entropy.bytes(ID_BYTES)),
+            lambda: self._m.live.check(live, self._m.clock.now()),
+        )
+        self.steps["taken"] += len(entries)
+        plain = [one.wire for one in entries if one.addresses is None]
+        vouched = [text for one in entries for text in one.addresses or ()]
+        delivery = await self._m.observer.listed(taking, plain, vouched, body)
+        live.heard[upstream, kind] = heard
+        if took is not None and live.bounds_bytes:
+            self._m.late.write(Unit((took,)))
+        return delivery
+
+    # Step 3.
+
+    async def _describe(
+        self, claims: AccessClaims, live: LiveTask, upstream: str, kind: str, new: Sequence[ListedEntry]
+    ) -> AccessRequest:
+        """Give a list as a call that reads its upstream as a whole."""
+        operation, _ = _READ_BY.get(kind, ("", ""))
+        now, classes = self._m.clock.now(), self._m.policies.applied.bundle.classes
+        steps = self._m.authorizer.describing(claims.principal, live, upstream, operation or TOOLS, {}, now)
+        # A list has no arguments: nobody need have a turn.
+        request = finish(steps)
+        label = carries(request.tool, classes) if operation else Label(classes.bottom, trust=Trust.UNTRUSTED)
+        tool = Tool(
+            upstream=upstream,
+            name=f"{kind}:list",
+            effect=Effect.NONE,
+            audience=request.tool.audience,
+            label=label,
+            described=True,
+        )
+        request = msgspec.structs.replace(request, tool=tool, observed=request.observed or not operation)
+        return await self._m.holdings.seen(request) if new else request
+
+    # Step 4.
+
+    def holds(self, live: LiveTask, upstream: str, name: str) -> bool:
+        """Say whether a task may know of a tool or operation: it holds a grant, or nothing is refused
+        there.
+        """
+        return self._m.authorizer.observes(upstream) or f"{upstream}/{name}" in live.grants
+
+    def permits(self, live: LiveTask, upstream: str, operation: str, key: str, value: str) -> bool:
+        """Say whether some grant of an operation lets `key` be `value`, whatever else is asked."""
+        if self._m.authorizer.observes(upstream):
+            return True
+        for grant in live.grants.get(f"{upstream}/{operation}", ()):
+            if not any(one.argument in (key, "") for one in grant.permits({key: value})):
+                return True
+        return False
+
+    def sees(self, live: LiveTask, tool: Tool) -> bool:
+        """Say whether a task may know of a tool."""
+        return live.sees(tool, observed=self._m.authorizer.observes(tool.upstream))
+
+    def told(self, tool: Tool) -> dict[str, Json]:
+        """Give what a task is told of a tool: what was accepted of it; where nothing is refused, what its
+        upstream says now, as clients without remit would hear it.
+        """
+        if self._m.authorizer.observes(tool.upstream):
+            offered = self._tools.offered(tool.upstream, tool.name) or {}
+            return offered if "inputSchema" in offered else tool.surface
+        return tool.surface
+
+    def schema(self, tool: Tool) -> Json:
+        """Give the schema of what a tool takes, to hold a request against."""
+        return self.told(tool).get("inputSchema")
+
+    def _visible(self, live: LiveTask, upstream: str, kind: str, offering: Offering) -> HeardList:
+        """Give the entries that a task may hear of: those that it was asked about before are not judged anew,
+        while it holds the same.
+        """
+        known = live.heard.get((upstream, kind))
+        plan = live.task.plan if kind == TOOLS else None
+        judged: frozenset[int] = frozenset()
+        visible: frozenset[int] = frozenset()
+        if known is not None and known.grants is live.grants and known.plan == plan:
+            if known.judged is offering.numbers and known.index is live.index:
+                return known
+            judged, visible = known.judged, known.numbers & offering.numbers
+        fresh = [one for one in offering.entries if one.number not in judged]
+        self.steps["judged"] += len(fresh)
+        found = frozenset(one.number for one in fresh if self._permitted(live, upstream, kind, one))
+        return HeardList(visible | found, offering.numbers, live.grants, plan, live.index)
+
+    def _permitted(self, live: LiveTask, upstream: str, kind: str, entry: ListedEntry) -> bool:
+        if (tool := entry.tool) is not None:
+            # Of a task with a plan what that names, for nothing else may be called as it stands. Where
+            # nothing is refused everything is.
+            plan = tools_of(live.task.plan)
+            foreseen = plan is None or tool.id in plan or self._m.authorizer.observes(upstream)
+            return foreseen and self.sees(live, tool)
+        operation, argument = _READ_BY[kind]
+        if not self.holds(live, upstream, operation):
+            return False
+        return not argument or self.permits(live, upstream, operation, argument, entry.key)
+
+    # What is offered.
+
+    def _offering(self, upstream: str, kind: str) -> Offering:
+        made_of = self._made_of(upstream, kind)
+        known = self._offerings.get((upstream, kind))
+        if known is not None and all(map(_same, known.of, made_of)):
+            return known
+        before = {one.key: one for one in known.entries} if known is not None else {}
+        entries = tuple(self._entries(upstream, kind, before))
+        if known is not None and entries == known.entries:
+            # The same entries: who has heard them has heard the same list.
+            offering = msgspec.structs.replace(known, of=made_of)
+        else:
+            self._numbers += 1
+            offering = Offering(self._numbers, made_of, entries, frozenset(one.number for one in entries))
+        self._offerings[upstream, kind] = offering
+        return offering
+
+    def _made_of(self, upstream: str, kind: str) -> tuple[object, ...]:
+        if kind == TOOLS:
+            return self._tools.version(upstream)
+        return (self._catalogued(upstream, kind),)
+
+    def _catalogued(self, upstream: str, kind: str) -> tuple[dict[str, Json], ...]:
+        catalogue = self._tools.catalogue(upstream)
+        if catalogue is None:
+            return ()
+        return {
+            RESOURCES: catalogue.resources,
+            TEMPLATES: catalogue.resource_templates,
+            PROMPTS: catalogue.prompts,
+        }[kind]
+
+    def _entries(self, upstream: str, kind: str, before: dict[str, ListedEntry]) -> Iterator[ListedEntry]:
+        if kind == TOOLS:
+            for tool in self._tools.of(upstream):
+                if "inputSchema" in tool.surface:
+                    yield self._entry(kind, before, tool.name, self.told(tool), tool)
+            return
+        _, argument = _READ_BY[kind]
+        for wire in self._catalogued(upstream, kind):
+            key = wire.get(argument or "uriTemplate")
+            if isinstance(key, str) or not argument:
+                yield self._entry(kind, before, str(key), wire)
+
+    def _entry(
+        self,
+        kind: str,
+        before: dict[str, ListedEntry],
+        key: str,
+        wire: dict[str, Json],
+        tool: Tool | None = None,
+    ) -> ListedEntry:
+        known = before.get(key)
+        if known is not None and known.wire == wire and known.tool == tool:
+            return known
+        self.steps["read"] += 1
+        self._numbers += 1
+        kept = {name: one for name, one in wire.items() if name != "name"} if kind in _RENAMED else wire
+        vouched = tool is not None and self._vouched(tool, wire)
+        addresses = tuple(_addresses(wire)) if vouched else None
+        return ListedEntry(self._numbers, key, wire, orjson.dumps(kept), tool, addresses)
+
+    def _vouched(self, tool: Tool, wire: dict[str, Json]) -> bool:
+        """Whether an administrator stands for what a tool's entry says: it is described and pinned, or stands
+        in a document of the bundle. What comes beside a pinned surface nobody has looked at.
+        """
+        if tool.upstream in self._m.policies.applied.bundle.apis:
+            return True
+        return tool.described and tool.state is ToolState.PINNED and "_meta" not in wire
+
+    # The list as it is written, and what it costs.
+
+    def _body(
+        self,
+        offering: Offering,
+        visible: frozenset[int],
+        upstream: str,
+        kind: str,
+        shown: Callable[[str], str] | None,
+    ) -> bytes:
+        key = (upstream, kind, shown is None, offering.serial, visible)
+        if (found := self._written.get(key)) is not None:
+            self._written.move_to_end(key)
+            return found
+        self.steps["written"] += 1
+        chosen = (one for one in offering.entries if one.number in visible)
+        if kind in _RENAMED:
+            body = b",".join([one.named(shown(one.key) if shown else one.key) for one in chosen])
+        else:
+            body = b",".join([one.body for one in chosen])
+        self._keep(key, body)
+        return body
+
+    def _keep(self, key: tuple[Json, ...], body: bytes) -> None:
+        if len(body) > MAX_WRITTEN:
+            return
+        self._written[key] = body
+        self._written_bytes += len(body)
+        while self._written_bytes > MAX_WRITTEN:
+            _, gone = self._written.popitem(last=False)
+            self._written_bytes -= len(gone)
+
+    def _count(self, live: LiveTask, new: Sequence[ListedEntry]) -> TakeBudget | None:
+        """Count what is new; raises `BudgetExhausted` where nothing more may come in."""
+        if not new:
+            return None
+        room = TakeBudget(live.bounds)
+        live.reserve((room,))
+        live.settle((room,), taken=False)
+        return live.count_result(sum(len(one.body) for one in new))
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other
+
+
+def _within(request: AccessRequest, rank: Callable[[str], int]) -> bool:
+    """Whether some grant lets its results carry what a list carries."""
+    carried = rank(request.tool.label.data_class)
+    return request.observed or any(
+        all(carried <= rank(top) for top in grant.result_classes) for grant in request.grants
+    )
+
+
+def _addresses(value: Json) -> Iterator[str]:
+    """Give the addresses in all texts of a value, keys included."""
+    for text in _texts(value):
+        for found in within(text):
+            yield found.normal
+
+
+def _texts(value: Json) -> Iterable[str]:
+    todo = [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            todo += one.keys()
+            todo += one.values()
+        elif isinstance(one, list):
+            todo += one

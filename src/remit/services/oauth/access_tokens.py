@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Issuing access tokens (RFC 9068): to an agent for itself, and for a task that it has.
+
+1. the task is the agent's own, and permits something now
+2. what the token is for are resources of this house (RFC 8707)
+3. the token says who acts, through which chain, for whom, proven how, to which key it is bound, and what the
+   task's data carries
+4. it is recorded in one commit with whatever was used up for it, and given after that
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from remit.core.drafts import PROFILE_AGENT
+from remit.core.errors import Malformed, NotFound
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Actor
+from remit.core.identity.workload import Confirmation
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.label import Label
+from remit.core.oauth.access_token import AGENT_SCOPE, TOKEN_TYPE, AccessClaims
+from remit.core.oauth.mission import authority_set
+from remit.core.oauth.resource import TASK_SCOPE, Resources
+from remit.core.tasks.task import Task
+from remit.ports.keys import TokenKeys
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Change, Store, Unit
+from remit.services.oauth.client_authentication import TokenClient
+from remit.services.tasks.live_tasks import Live, LiveTask
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What a token is asked for: for which resources, bound to which key, and by which kind of grant.
+
+    Without `audience` it is for every resource that it can be used at. `confirmation` is the key that the
+    request proved to hold; without one, the client's certificate is. `isolation` is `none` where who asks
+    runs as the user of remit.
+    """
+
+    how: str
+    audience: tuple[str, ...] = ()
+    confirmation: Confirmation = field(default_factory=Confirmation)
+    isolation: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenGiven:
+    """A token as it goes to its client. `details` is what it stands for (RFC 9396), `refresh` the token that
+    replaces it, where there is one.
+    """
+
+    text: str
+    claims: AccessClaims
+    details: list[dict[str, Json]]
+    refresh: str = ""
+
+
+class AccessTokens:
+    """Issues access tokens."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        keys: TokenKeys,
+        clock: Clock,
+        entropy: Entropy,
+        live: Live,
+        tenant: str,
+        issuer: str,
+        resources: Resources,
+        ttl_s: int,
+    ) -> None:
+        """Take the parts; a token is valid for `ttl_s` seconds at most."""
+        self._store = store
+        self._keys = keys
+        self._clock = clock
+        self._entropy = entropy
+        self._live = live
+        self._tenant = tenant
+        self.issuer = issuer
+        self.resources = resources
+        self._ttl_s = ttl_s
+
+    def audience(self, wanted: Sequence[str]) -> tuple[str, ...]:
+        """Give the resources that a request names; raises `Malformed` (RFC 8707 `invalid_target`)."""
+        for one in wanted:
+            if one not in self.resources:
+                raise Malformed(
+                    f"`{one[:200]}` is no resource of this server",
+                    code="invalid_target",
+                    way_out=f"ask for `{self.resources.joined}`, `{self.resources.of('NAME')}` of an "
+                    f"upstream, or `{self.resources.api_of('NAME')}` of an HTTP API, by its name in remit's "
+                    "configuration",
+                )
+        return tuple(dict.fromkeys(wanted))
+
+    async def for_agent(self, client: TokenClient, asking: Asking) -> TokenGiven:
+        """Issue a token with which an agent opens tasks, and calls nothing."""
+        audience = self.audience(asking.audience) or (self.resources.api,)
+        claims = self._claims(client, asking, audience, self._until(None))
+        return await self._given(claims, [], asking, ())
+
+    async def bound(self, agent: str, task_id: str) -> LiveTask:
+        """Step 1: give a task of an agent; raises `NotFound` where it has none such, and `Fenced` where that
+        permits nothing any more.
+        """
+        live = self._live.get(task_id)
+        if live is None:
+            with contextlib.suppress(NotFound):
+                live = await self._live.view(task_id)
+        if live is None or live.task.agent != agent:
+            raise NotFound(
+                "there is no such task of this client", code="no-task", way_out="open one, and name it"
+            )
+        self._live.check(live, self._clock.now())
+        return live
+
+    def take_on(self, live: LiveTask, claims: AccessClaims) -> None:
+        """Join the label that a token carries into that of its task."""
+        self._live.take_on(live, claims)
+
+    async def for_task(
+        self,
+        client: TokenClient,
+        live: LiveTask,
+        asking: Asking,
+        *,
+        grant_id: str = "",
+        changes: Sequence[Change] = (),
+        refresh: str = "",
+    ) -> TokenGiven:
+        """Issue a token for a task that the client has; `changes` are committed with it, or nothing is."""
+        task = live.task
+        audience = self.audience(asking.audience) or self.reach(task)
+        authority = authority_set(task, self.resources)
+        claims = self._claims(
+            client,
+            asking,
+            audience,
+            self._until(task.deadline),
+            task=task,
+            authority=live.authority_hash,
+            grant_id=grant_id,
+            label=live.label,
+        )
+        given = await self._given(claims, authority, asking, changes, refresh)
+        live.show(claims)
+        return given
+
+    def reach(self, task: Task) -> tuple[str, ...]:
+        """Give the resources at which a task's token can be used."""
+        upstreams = dict.fromkeys(grant.tool.partition("/")[0] for grant in task.grants)
+        resources = self.resources
+        places = (place for name in upstreams for place in (resources.of(name), resources.api_of(name)))
+        gateway = (self.resources.joined, *(place for place in places if place in self.resources))
+        return (*gateway, resources.api)
+
+    def _until(self, deadline: datetime | None) -> datetime:
+        expires = self._clock.now() + timedelta(seconds=self._ttl_s)
+        return expires if deadline is None else min(expires, deadline)
+
+    def _claims(
+        self,
+        client: TokenClient,
+        asking: Asking,
+        audience: tuple[str, ...],
+        expires: datetime,
+        *,
+        task: Task | None = None,
+        authority: str = "",
+        grant_id: str = "",
+        label: Label | None = None,
+    ) -> AccessClaims:
+        # RFC 8693 section 4.1: the whole chain, the current actor outermost; never cut.
+        actors = task.actors if task else (client.agent.name,)
+        return AccessClaims(
+            issuer=self.issuer,
+            audience=audience,
+            subject=(task.on_behalf_of if task else "") or actors[-1],
+            client_id=client.agent.name,
+            token_id=make_id("tok", self._entropy.bytes(ID_BYTES)),
+            issued=int(self._clock.now().timestamp()),
+            expires=int(expires.timestamp()),
+            tenant=self._tenant,
+            task=task.id if task else "",
+            authority_hash=authority,
+            chain=tuple(Actor(name, PROFILE_AGENT) for name in actors),
+            assurance=client.assurance,
+            attestation=client.method,
+            confirmation=asking.confirmation or client.confirmation,
+            scope=TASK_SCOPE if task else AGENT_SCOPE,
+            grant_id=grant_id,
+            label=label,
+        )
+
+    async def _given(
+        self,
+        claims: AccessClaims,
+        details: list[dict[str, Json]],
+        asking: Asking,
+        changes: Sequence[Change],
+        refresh: str = "",
+    ) -> TokenGiven:
+        text = await self._keys.sign(claims.to_wire(), token_type=TOKEN_TYPE)
+        await self._store.commit(Unit(tuple(changes), (self._event(claims, asking),)))
+        return TokenGiven(text=text, claims=claims, details=details, refresh=refresh)
+
+    def _event(self, claims: AccessClaims, asking: Asking) -> Event:
+        facts: dict[str, Json] = {
+            "token": claims.token_id,
+            "expires": claims.expires,
+            "assurance": claims.assurance.word,
+            "method": claims.attestation.value if claims.attestation else "none",
+            "grant": asking.how,
+            "audience": list(claims.audience),
+            "bound": "dpop" if claims.confirmation.jkt else "mtls" if claims.confirmation else "no",
+        }
+        if asking.isolation:
+            facts["isolation"] = asking.isolation
+        if len(claims.chain) > 1:
+            facts["chain"] = [actor.name for actor in claims.chain]
+        if claims.grant_id:
+            facts["family"] = claims.grant_id
+        return Event(
+            kind=EventKind.TOKEN_ISSUED,
+            at=self._clock.now(),
+            tenant=self._tenant,
+            task=claims.task,
+            agent=claims.client_id,
+            facts=facts,
+        )

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Token introspection (RFC 7662): what a token means now, for those who may ask.
+
+1. whoever asks has proven who they are, and the token is theirs, or they are named as introspectors
+2. a token is active where it holds, was not taken back, and its task permits something now. Of any other,
+   nothing is told; of one whose task has ended, its owner is also told that
+3. whether the caller of a resource holds the token's key is not looked at: that is for the resource
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remit.core.drafts import AUTHORITY_HASH, MISSION, MISSION_ID, MISSION_ISSUER, MISSION_STATE
+from remit.core.errors import Fenced, NotFound, Unauthenticated
+from remit.core.oauth.access_token import LABEL_CLAIM, AccessClaims
+from remit.core.oauth.mission import authority_set
+from remit.core.tasks.task import TaskState
+from remit.ports.runtime import Clock
+from remit.ports.store import Store
+from remit.services.identity.authenticator import Authenticator, secret_digest
+from remit.services.oauth.access_tokens import AccessTokens
+from remit.services.oauth.client_authentication import TokenClient
+from remit.services.tasks.live_tasks import Live
+
+Json = Any
+
+INACTIVE: dict[str, Json] = {"active": False}
+
+
+class Introspection:
+    """Says what tokens mean."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        authenticator: Authenticator,
+        live: Live,
+        tokens: AccessTokens,
+        tenant: str,
+        introspectors: frozenset[str] = frozenset(),
+    ) -> None:
+        """Take the parts; `introspectors` are agents that may ask about every token."""
+        self._store = store
+        self._clock = clock
+        self._authenticator = authenticator
+        self._live = live
+        self._tokens = tokens
+        self._tenant = tenant
+        self._introspectors = introspectors
+
+    async def introspect(self, client: TokenClient, text: str) -> dict[str, Json]:
+        """Give the answer of RFC 7662 section 2.2."""
+        try:
+            claims = self._authenticator.unproven(text, self._clock.now())
+        except Unauthenticated:
+            return await self._refresh_token(client, text)
+        # Step 1.
+        if not self._may_ask(client, claims.client_id):
+            return INACTIVE
+        return await self._access_token(claims)
+
+    def _may_ask(self, client: TokenClient, owner: str) -> bool:
+        return client.agent.name in self._introspectors or client.agent.name == owner
+
+    async def _access_token(self, claims: AccessClaims) -> dict[str, Json]:
+        agent = await self._store.agent(self._tenant, claims.client_id)
+        if agent is None or not agent.usable or claims.issued < agent.tokens_from:
+            return INACTIVE
+        told: dict[str, Json] = {
+            "active": True,
+            # RFC 9449 section 5, RFC 6750.
+            "token_type": "DPoP" if claims.confirmation.jkt else "Bearer",
+            **{name: value for name, value in claims.to_wire().items() if name != LABEL_CLAIM},
+        }
+        if not claims.task:
+            return told
+        # Step 2.
+        try:
+            live = self._live.get(claims.task) or await self._live.view(claims.task)
+            self._live.check(live, self._clock.now())
+        except NotFound:
+            return INACTIVE
+        except Fenced:
+            return {**INACTIVE, MISSION: await self._ended(claims)}
+        told[MISSION][MISSION_STATE] = live.task.state.value
+        # What its data carries now, not what it carried when the token was issued.
+        told[LABEL_CLAIM] = live.label.facts
+        told["authorization_details"] = authority_set(live.task, self._tokens.resources)
+        return told
+
+    async def _ended(self, claims: AccessClaims) -> dict[str, Json]:
+        """Tell how a task has ended; where that is not written down yet, it is on its way."""
+        task = await self._store.task(self._tenant, claims.task)
+        state = task.state if task is not None else TaskState.REVOKED
+        if not state.ended:
+            expired = task is not None and self._clock.now() >= task.deadline
+            state = TaskState.EXPIRED if expired else TaskState.REVOKED
+        return {
+            MISSION_ID: claims.task,
+            MISSION_ISSUER: claims.issuer,
+            AUTHORITY_HASH: claims.authority_hash,
+            MISSION_STATE: state.value,
+        }
+
+    async def _refresh_token(self, client: TokenClient, text: str) -> dict[str, Json]:
+        token = await self._store.refresh_token(self._tenant, secret_digest(text))
+        family = await self._store.family(self._tenant, token.family) if token else None
+        if (
+            token is None
+            or family is None
+            or token.used is not None
+            or self._clock.now() >= token.expires
+            or family.id in self._store.withdrawn(self._tenant)
+            or not self._may_ask(client, family.agent)
+        ):
+            return INACTIVE
+        try:
+            await self._tokens.bound(family.agent, family.task)
+        except (NotFound, Fenced):
+            return INACTIVE
+        return {
+            "active": True,
+            "client_id": family.client_id,
+            "iss": self._tokens.issuer,
+            "exp": int(token.expires.timestamp()),
+            "iat": int(token.made.timestamp()),
+        }

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opaque values that travel once through a browser: making them, and using them up."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+
+from remit.core.oauth.one_time_code import Held, Ticket
+from remit.ports.people import PutTicket, UseTicket
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Store
+from remit.services.identity.authenticator import secret_digest
+
+
+class Tickets:
+    """Makes tickets and uses them up."""
+
+    def __init__(self, store: Store, clock: Clock, entropy: Entropy, tenant: str) -> None:
+        """Take the parts."""
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._tenant = tenant
+
+    def make(self, holds: Held, lasts: timedelta, *, value: str = "") -> tuple[str, PutTicket]:
+        """Give a new ticket's value, 256 random bits unless given, and the change that keeps it."""
+        value = value or base64.urlsafe_b64encode(self._entropy.bytes(32)).rstrip(b"=").decode()
+        now = self._clock.now()
+        ticket = Ticket(
+            tenant=self._tenant, digest=secret_digest(value), created=now, expires=now + lasts, holds=holds
+        )
+        return value, PutTicket(ticket)
+
+    async def look(self, value: str) -> Ticket | None:
+        """Give a ticket, used or not."""
+        return await self._store.ticket(self._tenant, secret_digest(value)) if value else None
+
+    def use(self, value: str, outcome: str = "") -> UseTicket:
+        """Give the change that uses a ticket up."""
+        return UseTicket(self._tenant, secret_digest(value), self._clock.now(), outcome)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 1 at every HTTP door: a token, and the proof that whoever shows it is the one it was given to.
+
+1. the token is ours, holds, and is for the resource that is asked (`Authenticator`)
+2. a token under the scheme `DPoP` comes with a proof that holds, for this request and this token, and is
+   bound to the proof's key (RFC 9449 section 7.1)
+3. a token that is bound to a key is refused without it, under whichever scheme (RFC 9449 section 7.2,
+   RFC 8705 section 3)
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from remit.core.errors import ProofRefused, Unauthenticated
+from remit.core.identity.workload import Confirmation
+from remit.core.oauth.access_token import AccessClaims
+from remit.services.identity.authenticator import NOTHING_PROVEN, Authenticator
+from remit.services.oauth.dpop_replay import Proofs
+
+#: RFC 9110 section 11.1: a scheme's name has no case.
+BEARER: Final = "bearer"
+DPOP: Final = "dpop"
+
+
+class Showing(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request shows of its sender.
+
+    `authorization` is the header's value, or None where it is missing or there twice; `proofs` are all values
+    of the header `DPoP`; `url` is the address that was asked for, under the public address and without
+    query; `certificate` is the chain of the TLS client in DER, its own certificate first. `judged` is the key
+    of a DPoP proof that another replica has judged, and used up, for this very request.
+    """
+
+    authorization: str | None
+    method: str
+    url: str
+    proofs: Sequence[str] = ()
+    certificate: Sequence[bytes] = ()
+    judged: str = ""
+
+
+class Identified(msgspec.Struct, frozen=True):
+    """Who a request is from: the token, its claims, the keys that were proven, the nonce for next time."""
+
+    token: str
+    claims: AccessClaims
+    proven: Confirmation
+    nonce: str = ""
+
+
+class Credentials:
+    """Reads what requests show. For one event loop; nothing is awaited."""
+
+    def __init__(self, authenticator: Authenticator, proofs: Proofs) -> None:
+        """Take who knows tokens and who remembers proofs."""
+        self._authenticator = authenticator
+        self._proofs = proofs
+
+    def identify(self, showing: Showing, now: datetime, *, resource: str = "") -> Identified:
+        """Give who a request is from; raises `Unauthenticated` or `ProofRefused` with the reason code."""
+        scheme, token = _scheme(showing.authorization)
+        # 1
+        claims = self._authenticator.unproven(token, now, resource=resource)
+        proven = shown_key(showing.certificate)
+        nonce = ""
+        if scheme == DPOP:
+            # 2
+            jkt, nonce = self.proven(showing, token)
+            proven = msgspec.structs.replace(proven, jkt=jkt)
+            if not claims.confirmation.jkt:
+                raise Unauthenticated(
+                    "the token is not bound to a key of its sender",
+                    code="token-unbound",
+                    way_out="show it as `Bearer`, or ask for one with a DPoP proof",
+                    step=1,
+                )
+        # 3
+        self._authenticator.check_proven(claims, proven)
+        return Identified(token, claims, proven, nonce)
+
+    def proven(self, showing: Showing, secret: str) -> tuple[str, str]:
+        """Give the key of the DPoP proof beside a token or a session, and the nonce for next time."""
+        return (showing.judged, "") if showing.judged else self._proof(showing, secret)
+
+    def _proof(self, showing: Showing, token: str) -> tuple[str, str]:
+        proof = _only(showing.proofs)
+        held, used = self._proofs.check(proof, method=showing.method, url=showing.url, token=token)
+        return held.jkt, self._proofs.fresher(used)
+
+
+def shown_key(chain: Sequence[bytes]) -> Confirmation:
+    """Give the key of a TLS client's certificate, as RFC 8705 section 3.1 names it; none without one."""
+    if not chain:
+        return NOTHING_PROVEN
+    digest = hashlib.sha256(chain[0]).digest()
+    return Confirmation(x5t_s256=base64.urlsafe_b64encode(digest).rstrip(b"=").decode())
+
+
+def _scheme(authorization: str | None) -> tuple[str, str]:
+    if authorization is None:
+        raise Unauthenticated(
+            "the request shows no token",
+            code="no-token",
+            way_out="send one `Authorization` header with an access token",
+            step=1,
+        )
+    scheme, _, token = authorization.partition(" ")
+    scheme, token = scheme.lower(), token.strip()
+    if scheme not in (BEARER, DPOP) or not token or " " in token:
+        raise Unauthenticated(
+            "the request shows no usable token",
+            code="bad-authorization",
+            way_out="send one `Authorization: Bearer` or `Authorization: DPoP` header with an access token",
+            step=1,
+        )
+    return scheme, token
+
+
+def _only(proofs: Sequence[str]) -> str:
+    # RFC 9449 section 4.3: there is not more than one.
+    if len(proofs) != 1:
+        raise ProofRefused(
+            "the request has no DPoP proof" if not proofs else "the request has more than one DPoP proof",
+            code="proof-missing" if not proofs else "proof-malformed",
+            way_out="send one proof in the header `DPoP`",
+        )
+    return proofs[0]

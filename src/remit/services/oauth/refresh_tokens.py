@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens that replace each other: from an authorization code to refresh tokens, and taking them back.
+
+1. a code is redeemed once, by the client that it was given to, with the verifier of its challenge
+2. each refresh uses a refresh token up and gives the next one
+3. a code or a refresh token that comes again ends everything that was issued under its grant: it was stolen,
+   and nobody can tell from whom (RFC 6749 section 4.1.2, RFC 9700 section 4.14.2)
+4. what is taken back is refused at every door as soon as the commit returns
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from remit.core.errors import Conflict, Malformed
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.workload import Confirmation
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.oauth.access_token import AccessClaims
+from remit.core.oauth.one_time_code import ConsentCode, Ticket
+from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
+from remit.core.tasks.task import Task
+from remit.ports.issued import PutFamily, PutRefreshToken, UseRefreshToken, Withdraw
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Change, Store, Unit
+from remit.services.identity.authenticator import secret_digest
+from remit.services.oauth.access_tokens import AccessTokens, Asking, TokenGiven
+from remit.services.oauth.client_authentication import TokenClient
+from remit.services.oauth.one_time_codes import Tickets
+
+PREFIX = "rmr_"
+#: A family that runs out with its task is remembered this long after it.
+GRACE = timedelta(hours=1)
+#: An access token that was taken back is remembered this long after it: another replica may forget it by a
+#: clock that is set an hour forth.
+TOKEN_GRACE = timedelta(hours=2)
+
+
+class Families:
+    """Redeems codes, refreshes tokens, and takes them back."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        tokens: AccessTokens,
+        tickets: Tickets,
+        tenant: str,
+        refresh_ttl_s: int,
+    ) -> None:
+        """Take the parts; a refresh token is good for `refresh_ttl_s` seconds at most."""
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._tokens = tokens
+        self._tickets = tickets
+        self._tenant = tenant
+        self._refresh_ttl_s = refresh_ttl_s
+
+    async def redeem(
+        self,
+        client: TokenClient,
+        code: str,
+        *,
+        redirect_uri: str,
+        verifier: str,
+        asking: Asking,
+        fits: Callable[[Task], None] = lambda _: None,
+    ) -> TokenGiven:
+        """Step 1. Give the tokens that a person has agreed to (RFC 6749 section 4.1.3); `fits` raises where
+        their task is not what is asked for.
+
+        Raises `Malformed` with the OAuth code.
+        """
+        ticket = await self._tickets.look(code)
+        if ticket is None or not isinstance(ticket.holds, ConsentCode):
+            raise _bad_grant("the code was never given")
+        if ticket.used is not None:
+            raise await self._replayed(ticket)
+        held = ticket.holds
+        if not ticket.open_at(self._clock.now()):
+            raise _bad_grant("the code has run out")
+        if held.client_id != client.client_id or held.agent != client.agent.name:
+            raise _bad_grant("the code was given to another client")
+        if not hmac.compare_digest(held.redirect_uri.encode(), redirect_uri.encode()):
+            raise _bad_grant("`redirect_uri` is not the one of the authorization request")
+        if not hmac.compare_digest(challenge_of(verifier).encode(), held.code_challenge.encode()):
+            raise _bad_grant("`code_verifier` does not fit the challenge")
+        if held.dpop_jkt and held.dpop_jkt != asking.confirmation.jkt:
+            raise _bad_grant("the code is bound to another DPoP key")
+        live = await self._tokens.bound(client.agent.name, held.task)
+        fits(live.task)
+        audience = _narrowed(asking.audience, held.resource) or held.resource
+        asking = replace(asking, audience=audience)
+        family = TokenFamily(
+            tenant=self._tenant,
+            id=make_id("fam", self._entropy.bytes(ID_BYTES)),
+            client_id=client.client_id,
+            agent=client.agent.name,
+            task=held.task,
+            audience=self._tokens.audience(audience) or self._tokens.reach(live.task),
+            confirmation=asking.confirmation or client.confirmation,
+            public=client.public,
+            assurance=client.assurance,
+            attestation=client.method,
+            started=self._clock.now(),
+            expires=live.task.deadline + GRACE,
+        )
+        changes = (self._tickets.use(code, family.id), PutFamily(family))
+        try:
+            return await self._next(client, family, asking, changes)
+        except Conflict:
+            # Somebody else was first with the same code.
+            again = await self._tickets.look(code)
+            raise await self._replayed(again or ticket) from None
+
+    async def refresh(
+        self,
+        client: TokenClient,
+        text: str,
+        asking: Asking,
+        fits: Callable[[Task], None] = lambda _: None,
+    ) -> TokenGiven:
+        """Step 2. Give the next access token and the next refresh token (RFC 6749 section 6); `fits` raises
+        where their task is not what is asked for.
+        """
+        token = await self._store.refresh_token(self._tenant, secret_digest(text))
+        family = await self._store.family(self._tenant, token.family) if token else None
+        if token is None or family is None or family.id in self._store.withdrawn(self._tenant):
+            raise _bad_grant("the refresh token was never given, or was taken back")
+        if token.used is not None:
+            raise await self._reused(family)
+        if family.client_id != client.client_id or family.agent != client.agent.name:
+            raise _bad_grant("the refresh token was given to another client")
+        if self._clock.now() >= token.expires:
+            raise _bad_grant("the refresh token has run out")
+        self._check_key(family, asking.confirmation or client.confirmation)
+        fits((await self._tokens.bound(client.agent.name, family.task)).task)
+        audience = _narrowed(asking.audience, family.audience) or family.audience
+        asking = replace(asking, audience=audience)
+        use = UseRefreshToken(self._tenant, token.digest, self._clock.now())
+        try:
+            return await self._next(client, family, asking, (use,))
+        except Conflict:
+            raise await self._reused(family) from None
+
+    def _check_key(self, family: TokenFamily, shown: Confirmation) -> None:
+        # RFC 9449 section 5: a public client's refresh token is bound to its key. Others prove themselves;
+        # what they may not do is to fall back to a token that anybody can use.
+        bound = family.confirmation
+        if bound and (not shown or (family.public and bound != shown)):
+            raise _bad_grant("the refresh token is bound to a key that was not shown")
+
+    async def _next(
+        self, client: TokenClient, family: TokenFamily, asking: Asking, changes: Sequence[Change]
+    ) -> TokenGiven:
+        live = await self._tokens.bound(client.agent.name, family.task)
+        text = PREFIX + base64.urlsafe_b64encode(self._entropy.bytes(32)).rstrip(b"=").decode()
+        now = self._clock.now()
+        kept = RefreshToken(
+            tenant=self._tenant,
+            digest=secret_digest(text),
+            family=family.id,
+            made=now,
+            expires=min(now + timedelta(seconds=self._refresh_ttl_s), live.task.deadline),
+        )
+        return await self._tokens.for_task(
+            client,
+            live,
+            asking,
+            grant_id=family.id,
+            changes=(*changes, PutRefreshToken(kept)),
+            refresh=text,
+        )
+
+    # Step 3.
+
+    async def _replayed(self, ticket: Ticket) -> Malformed:
+        if ticket.outcome:
+            family = await self._store.family(self._tenant, ticket.outcome)
+            if family is not None:
+                await self._withdraw_family(family, "its code was used twice")
+        return _bad_grant("the code was used before: what it led to has been revoked")
+
+    async def _reused(self, family: TokenFamily) -> Malformed:
+        await self._withdraw_family(family, "a refresh token was used twice")
+        return _bad_grant("the refresh token was used before: everything of its grant has been revoked")
+
+    # Step 4.
+
+    async def revoke(self, client: TokenClient, text: str) -> None:
+        """Take a token back (RFC 7009); one that is not known is no error. Raises `Malformed` (code
+        `unauthorized_client`) for another client's.
+        """
+        token = await self._store.refresh_token(self._tenant, secret_digest(text))
+        if token is None:
+            return
+        family = await self._store.family(self._tenant, token.family)
+        if family is None:
+            return
+        if family.client_id != client.client_id:
+            raise _not_yours()
+        # RFC 7009 section 2.1: with a refresh token goes what was issued under the same grant.
+        await self._withdraw_family(family, "its client revoked it")
+
+    async def revoke_access(self, client: TokenClient, claims: AccessClaims) -> None:
+        """Take one access token back (RFC 7009)."""
+        if claims.client_id != client.agent.name:
+            raise _not_yours()
+        if claims.token_id in self._store.withdrawn(self._tenant):
+            return
+        now = self._clock.now()
+        until = now + timedelta(seconds=max(0, claims.expires - int(now.timestamp()))) + TOKEN_GRACE
+        event = Event(
+            kind=EventKind.TOKEN_REVOKED,
+            at=now,
+            tenant=self._tenant,
+            task=claims.task,
+            agent=claims.client_id,
+            facts={"token": claims.token_id, "reason": "its client revoked it"},
+        )
+        await self._store.commit(Unit((Withdraw(self._tenant, claims.token_id, until, now),), (event,)))
+
+    async def _withdraw_family(self, family: TokenFamily, reason: str) -> None:
+        if family.id in self._store.withdrawn(self._tenant):
+            return
+        now = self._clock.now()
+        event = Event(
+            kind=EventKind.TOKEN_REVOKED,
+            at=now,
+            tenant=self._tenant,
+            task=family.task,
+            agent=family.agent,
+            facts={"family": family.id, "reason": reason},
+        )
+        withdraw = Withdraw(self._tenant, family.id, max(family.expires, now) + GRACE, now)
+        await self._store.commit(Unit((withdraw,), (event,)))
+
+
+def challenge_of(verifier: str) -> str:
+    """Give the challenge of a verifier (RFC 7636 section 4.6, S256); raises `Malformed` for one that section
+    4.1 forbids.
+    """
+    if not 43 <= len(verifier) <= 128 or not verifier.isascii():
+        raise _bad_grant("`code_verifier` has 43 to 128 characters")
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _narrowed(wanted: tuple[str, ...], granted: tuple[str, ...]) -> tuple[str, ...]:
+    if granted and not set(wanted) <= set(granted):
+        raise Malformed(
+            "the grant is for other resources", code="invalid_target", way_out="ask for one that was granted"
+        )
+    return wanted
+
+
+def _bad_grant(message: str) -> Malformed:
+    return Malformed(message, code="invalid_grant", way_out="ask for a new grant")
+
+
+def _not_yours() -> Malformed:
+    return Malformed(
+        "the token was given to another client",
+        code="unauthorized_client",
+        way_out="let that client revoke it",
+    )

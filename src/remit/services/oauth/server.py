@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The authorization server as its doors use it: who asks, what is issued, exchanged, told and taken back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from remit.services.oauth.access_tokens import AccessTokens
+from remit.services.oauth.client_authentication import Clients
+from remit.services.oauth.introspection import Introspection
+from remit.services.oauth.jwt_bearer import IdentityAssertions
+from remit.services.oauth.refresh_tokens import Families
+from remit.services.oauth.token_exchange import TokenExchange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationServer:
+    """The services behind `/oauth`."""
+
+    clients: Clients
+    tokens: AccessTokens
+    families: Families
+    exchange: TokenExchange
+    introspection: Introspection
+    assertions: IdentityAssertions

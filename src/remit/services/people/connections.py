@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Upstreams that people have connected: refresh tokens, kept sealed, used one at a time.
+
+1. a person, at their own signed-in browser, goes to the upstream's authorization server and comes back with a
+   code: to the same browser, with the same person at it
+2. the refresh token that it is exchanged for is kept, sealed, for this person and upstream
+3. each use may give another one. That is kept before what it gave is used; nobody else uses it meanwhile
+4. it is revoked at its server when the person disconnects, connects again, or may not act any more. What is
+   not confirmed stays, opens nothing here, and is tried again
+5. each change is made to what was read, and to nothing else: where another process on the same store has
+   changed it meanwhile, what that did stands, and a token that came in the end is revoked
+
+INVARIANT: a refresh token is in the store sealed under the current sealing key, for its person, upstream and
+server alone, and in no event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hmac
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from remit.core.errors import Conflict, KeyUnavailable, NotFound, RemitError, Unauthenticated
+from remit.core.evidence.event import person_changed
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.oauth.one_time_code import ConnectVisit
+from remit.core.sealing import NONCE_SIZE, seal, unseal
+from remit.core.tasks.task import NO_PERSON, Task
+from remit.ports.connector import Connector, UnfitConnection
+from remit.ports.keys import SealingKeys
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Change, PutValue, Store, Unit, UseAssertion
+from remit.services.identity.authenticator import secret_digest
+from remit.services.oauth.one_time_codes import Tickets
+from remit.services.oauth.refresh_tokens import challenge_of
+
+T = TypeVar("T")
+Json = Any
+
+log = logging.getLogger("remit.connections")
+
+PREFIX: Final = "connection:"
+#: Where one is kept whose place another one has taken.
+OVER: Final = "connection-over:"
+#: How long somebody may be on their way to the server and back.
+VISIT: Final = timedelta(minutes=10)
+#: So long it is known that a version was replaced: no change is under way for longer.
+TURN: Final = timedelta(days=1)
+
+
+class KeptConnection(msgspec.Struct, frozen=True, kw_only=True):
+    """One connection in the store. `place` has given its token, and is shown it alone. `lost`: it takes the
+    token no more. `ending`: it is being taken back, and opens nothing here. `version` counts its changes.
+    `over` is where it is kept once it is nobody's any more.
+    """
+
+    person: str
+    upstream: str
+    place: str
+    since: datetime
+    sealed: str
+    sealed_by: str
+    used: datetime | None = None
+    lost: bool = False
+    ending: bool = False
+    version: int = 0
+    over: str = ""
+
+
+class Connections:
+    """`ports.connector.KeptTokens`, and what people do with them. For one event loop."""
+
+    def __init__(
+        self,
+        connectors: Mapping[str, Connector],
+        *,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        sealing: SealingKeys,
+        tenant: str,
+    ) -> None:
+        """Take the parts; `connectors` by upstream."""
+        self.connectors = dict(connectors)
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._sealing = sealing
+        self._tenant = tenant
+        self._tickets = Tickets(store, clock, entropy, tenant)
+        self._turns: dict[tuple[str, str], asyncio.Lock] = {}
+        self._using: set[asyncio.Task[Any]] = set()
+
+    # What people do.
+
+    async def leave_for(self, upstream: str, *, person: str, browser: str, redirect_uri: str) -> str:
+        """1. Give where to send a person's browser; `browser` is a secret in its cookie."""
+        connector = self._connector(upstream)
+        verifier = self._entropy.bytes(32).hex()
+        visit = ConnectVisit(
+            upstream=upstream, person=person, verifier=verifier, browser=secret_digest(browser)
+        )
+        state, keep = self._tickets.make(visit, VISIT)
+        await self._store.commit(Unit((keep,)))
+        return connector.address(redirect_uri=redirect_uri, state=state, challenge=challenge_of(verifier))
+
+    async def arrive(
+        self, *, state: str, code: str, issuer: str, at: str, person: str, browser: str, redirect_uri: str
+    ) -> str:
+        """1, 2. Take back who comes from the server to the address of upstream `at`; gives the upstream.
+        Raises `Unauthenticated` for a way that was not begun by this person at this browser, to this server.
+        """
+        ticket = await self._tickets.look(state)
+        visit = ticket.holds if ticket else None
+        if (
+            not isinstance(visit, ConnectVisit)
+            or visit.person != person
+            or visit.upstream != at
+            or not hmac.compare_digest(visit.browser, secret_digest(browser))
+        ):
+            raise _not_begun()
+        try:
+            await self._store.commit(Unit((self._tickets.use(state),)))
+        except Conflict:
+            raise _not_begun() from None
+        connector = self._connector(visit.upstream)
+        now, place = self._clock.now(), connector.place
+        new = KeptConnection(
+            person=person, upstream=visit.upstream, place=place, since=now, sealed="", sealed_by=""
+        )
+        try:
+            refresh = await connector.redeem(
+                code=code, issuer=issuer, redirect_uri=redirect_uri, verifier=visit.verifier
+            )
+        except UnfitConnection as unfit:
+            await self._let_go(self._sealed(new, unfit.refresh))
+            raise
+        async with self._turn(visit.upstream, person):
+            before = await self._read(visit.upstream, person)
+            kept = self._sealed(new, refresh)
+            left = [self._left(before)] if before is not None and not before.lost else []
+            try:
+                await self._keep(kept, "upstream-connected", *map(self._put_over, left), before=before)
+            except Conflict:
+                await self._let_go(kept)
+                raise
+        for one in left:
+            await self._end(one)
+        return visit.upstream
+
+    async def disconnect(self, upstream: str, person: str) -> None:
+        """4. From here on it opens nothing; raises `NotFound` where there is none."""
+        async with self._turn(upstream, person):
+            while True:
+                found = await self._read(upstream, person)
+                if found is None or found.ending:
+                    raise NotFound("there is no such connection any more", way_out="look at the list again")
+                ending = msgspec.structs.replace(found, ending=True)
+                # A use elsewhere that came in between has brought another token: that one is ended.
+                with contextlib.suppress(Conflict):
+                    await self._keep(ending, "upstream-disconnected", before=found)
+                    break
+        await self._end(found)
+
+    async def of(self, person: str) -> list[KeptConnection]:
+        """Give a person's connections."""
+        return [one for one in await self._all() if one.person == person and not one.ending]
+
+    # What brokers do.
+
+    async def used(self, upstream: str, task: Task, use: Callable[[str], Awaitable[tuple[T, str]]]) -> T:
+        """3."""
+        person = task.on_behalf_of
+        if not person or person.startswith(NO_PERSON):
+            raise KeyUnavailable(
+                "this task is for no person, so that nobody can have connected the upstream",
+                code="no-person",
+                way_out="open it for somebody (`--for`)",
+            )
+        using = asyncio.ensure_future(self._used(upstream, person, use))
+        self._using.add(using)
+        using.add_done_callback(self._using.discard)
+        # Whoever waits may be cut; the token that comes back is kept all the same.
+        return await asyncio.shield(using)
+
+    async def _used(self, upstream: str, person: str, use: Callable[[str], Awaitable[tuple[T, str]]]) -> T:
+        async with self._turn(upstream, person):
+            found = await self._read(upstream, person)
+            if not self._good(found) or not await self._may_act(person):
+                raise KeyUnavailable(
+                    f"`{person}` has not connected upstream `{upstream}`"
+                    + (", or its server has ended that" if found and found.lost else ""),
+                    code="not-connected",
+                    way_out="connect it at remit's page `/oauth/account`",
+                )
+            assert found is not None
+            try:
+                given, following = await use(self._open(found))
+            except KeyUnavailable as fault:
+                if fault.code == "connection-lost":
+                    with contextlib.suppress(Conflict):
+                        lost = msgspec.structs.replace(found, lost=True)
+                        await self._keep(lost, "upstream-lost", before=found)
+                raise
+            now_is = msgspec.structs.replace(found, used=self._clock.now())
+            if following:
+                await self._follow(found, self._sealed(now_is, following))
+            return given
+
+    async def _follow(self, found: KeptConnection, following: KeptConnection) -> None:
+        """3, 5. Keep the token that comes after another one; raises `KeyUnavailable` where that is over."""
+        try:
+            await self._keep(following, before=found)
+        except Conflict:
+            now_is = await self._read(found.upstream, found.person)
+            if now_is is None or now_is.ending or now_is.since != found.since:
+                await self._let_go(following)
+                raise KeyUnavailable(
+                    f"the connection of `{found.person}` to `{found.upstream}` has been ended",
+                    code="not-connected",
+                    way_out="connect it at remit's page `/oauth/account`",
+                ) from None
+
+    # What time does.
+
+    async def sweep(self) -> None:
+        """4. End what has no reason any more, and try again what was not confirmed; for a background loop."""
+        for one in await self._all():
+            async with self._turn(one.upstream, one.person):
+                found = await self._read(one.upstream, one.person)
+                if found is None:
+                    continue
+                if not found.ending and not await self._may_act(found.person):
+                    ending = msgspec.structs.replace(found, ending=True)
+                    with contextlib.suppress(Conflict):
+                        await self._keep(ending, "upstream-disconnected", before=found)
+                        found = ending
+            if found.ending:
+                await self._end(found)
+        for left in await self._all(OVER):
+            await self._end(left)
+
+    async def reseal(self) -> None:
+        """Seal every token under the current sealing key, so that the others can be destroyed."""
+        for one in await self._all():
+            async with self._turn(one.upstream, one.person):
+                found = await self._read(one.upstream, one.person)
+                if found is not None:
+                    with contextlib.suppress(Conflict):
+                        await self._keep(self._sealed(found, self._open(found)), before=found)
+        for left in await self._all(OVER):
+            await self._store.commit(Unit((self._put_over(self._sealed(left, self._open(left))),)))
+
+    # What they share.
+
+    async def _end(self, found: KeptConnection) -> None:
+        if not await self._revoke(found):
+            return
+        if found.over:
+            await self._store.commit(Unit((PutValue(self._tenant, OVER + found.over, None),)))
+            return
+        async with self._turn(found.upstream, found.person):
+            now_is = await self._read(found.upstream, found.person)
+            if now_is is not None and now_is.ending:
+                place = _place(found.upstream, found.person)
+                gone = (self._turned(now_is), PutValue(self._tenant, place, None))
+                with contextlib.suppress(Conflict):
+                    await self._store.commit(Unit(gone, tenant=self._tenant))
+
+    async def _let_go(self, one: KeptConnection) -> None:
+        """End what came too late to be anybody's."""
+        left = self._left(one)
+        await self._store.commit(Unit((self._put_over(left),)))
+        await self._end(left)
+
+    def _left(self, one: KeptConnection) -> KeptConnection:
+        """Give it as it is kept beside the one that has its place, until it is dead at its server."""
+        return msgspec.structs.replace(one, ending=True, over=make_id("con", self._entropy.bytes(ID_BYTES)))
+
+    def _put_over(self, left: KeptConnection) -> PutValue:
+        return PutValue(self._tenant, OVER + left.over, msgspec.to_builtins(left))
+
+    async def _revoke(self, found: KeptConnection) -> bool:
+        connector = self.connectors.get(found.upstream)
+        if connector is None or connector.place != found.place:
+            return False
+        try:
+            await connector.revoke(self._open(found))
+        except KeyUnavailable as fault:
+            log.warning("a connection to `%s` is not revoked yet: %s", found.upstream, fault)
+            return False
+        return True
+
+    def _good(self, found: KeptConnection | None) -> bool:
+        """Whether a connection can be used with the server that the configuration names now."""
+        if found is None or found.lost or found.ending:
+            return False
+        connector = self.connectors.get(found.upstream)
+        return connector is not None and connector.place == found.place
+
+    async def _may_act(self, person: str) -> bool:
+        found = await self._store.person(self._tenant, person)
+        return found is not None and found.active
+
+    def _connector(self, upstream: str) -> Connector:
+        found = self.connectors.get(upstream)
+        if found is None:
+            raise NotFound(
+                f"upstream `{upstream[:80]}` is not one that people connect", way_out="look at the list again"
+            )
+        return found
+
+    def _turn(self, upstream: str, person: str) -> asyncio.Lock:
+        return self._turns.setdefault((upstream, person), asyncio.Lock())
+
+    async def _all(self, prefix: str = PREFIX) -> list[KeptConnection]:
+        found = await self._store.values(self._tenant, prefix)
+        return [msgspec.convert(one, KeptConnection) for one in found]
+
+    async def _read(self, upstream: str, person: str) -> KeptConnection | None:
+        found = await self._store.values(self._tenant, _place(upstream, person))
+        kept = msgspec.convert(found[0], KeptConnection) if found else None
+        if kept is not None and (kept.upstream, kept.person) != (upstream, person):
+            log.warning("the store has another's connection where that of `%s` to `%s` is", person, upstream)
+            return None
+        return kept
+
+    async def _keep(
+        self, kept: KeptConnection, change: str = "", *more: Change, before: KeptConnection | None
+    ) -> None:
+        """5. Keep it in place of what was read `before`; raises `Conflict` where that stands no more."""
+        place = _place(kept.upstream, kept.person)
+        kept = msgspec.structs.replace(kept, version=before.version + 1 if before is not None else 0)
+        put = PutValue(self._tenant, place, msgspec.to_builtins(kept))
+        turned = (self._turned(before),) if before is not None else ()
+        event = person_changed(
+            self._tenant,
+            kept.person,
+            change,
+            by=kept.person,
+            at=self._clock.now(),
+            facts={"upstream": kept.upstream},
+        )
+        try:
+            events = (event,) if change else ()
+            await self._store.commit(Unit((*turned, put, *more), events, tenant=self._tenant))
+        except Conflict:
+            raise Conflict("the connection was changed meanwhile", way_out="try again") from None
+
+    def _turned(self, before: KeptConnection) -> UseAssertion:
+        """INVARIANT: each version of a connection is replaced once."""
+        which = f"{_place(before.upstream, before.person)} {before.since.isoformat()} {before.version}"
+        return UseAssertion(self._tenant, secret_digest(which), self._clock.now() + TURN)
+
+    def _sealed(self, one: KeptConnection, refresh: str) -> KeptConnection:
+        sealed_by = self._sealing.current
+        key, nonce = self._sealing.sealing_key(sealed_by), self._entropy.bytes(NONCE_SIZE)
+        blob = seal(key, nonce, {"refresh": [refresh]}, _bound(one))
+        return msgspec.structs.replace(one, sealed=base64.b64encode(blob).decode(), sealed_by=sealed_by)
+
+    def _open(self, one: KeptConnection) -> str:
+        try:
+            key = self._sealing.sealing_key(one.sealed_by)
+            opened = unseal(key, base64.b64decode(one.sealed), _bound(one))
+            return str(opened["refresh"][0])
+        except (RemitError, KeyError) as fault:
+            raise KeyUnavailable(
+                f"the connection of `{one.person}` to `{one.upstream}` cannot be read any more",
+                code="connection-unreadable",
+                way_out="connect it again",
+                debug=type(fault).__name__,
+            ) from None
+
+
+def _place(upstream: str, person: str) -> str:
+    # A person's name may hold whatever an upstream's may not: the digest ends the key in one way only.
+    return f"{PREFIX}{upstream}:{secret_digest(person)}"
+
+
+def _bound(one: KeptConnection) -> bytes:
+    """Give what a token is sealed for: it opens nowhere else, whatever a row says of it."""
+    return f"{_place(one.upstream, one.person)}\n{one.place}".encode()
+
+
+def _not_begun() -> Unauthenticated:
+    return Unauthenticated(
+        "this was not begun by you at this browser", code="connect-state", way_out="begin again", step=1
+    )

@@ -1,0 +1,400 @@
+# SPDX-License-Identifier: Apache-2.0
+"""People at their browsers: how they sign in there, and the sessions that come of it.
+
+A browser's session is a secret in a cookie, apart from the sessions of programs: neither opens the other's
+doors. Every sign-in makes a new secret, so that nobody can put one into a browser beforehand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from remit.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from remit.core.evidence.event import Event, person_changed
+from remit.core.findings.finding import FindingKind
+from remit.core.identity.admission import AdmissionRules, admitted, check_required, name_from
+from remit.core.identity.passkey import Link
+from remit.core.identity.principals import Memberships, Person, Role
+from remit.core.oauth.one_time_code import ProviderVisit, TerminalCode
+from remit.ports.change import UseCredential
+from remit.ports.people import PutLink
+from remit.ports.provider import ProvenPerson, Provider
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Change, Credential, PutPerson, Store, TakeCredential, Unit, UsePerson
+from remit.services.findings.findings import Findings
+from remit.services.identity.authenticator import Authenticator, secret_digest
+from remit.services.identity.directory import Directory, NewPerson
+from remit.services.oauth.one_time_codes import Tickets
+from remit.services.oauth.refresh_tokens import challenge_of
+from remit.services.separation.last_administrators import keep_administrators
+
+#: How long somebody may be on their way to the provider and back.
+VISIT = timedelta(minutes=10)
+#: A provider that does not say when somebody last proved themselves may mean any time ago.
+UNTOLD = timedelta(days=1)
+#: How long ago somebody may have proven themselves there, where a new proof was asked for.
+FRESH = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """A provider as people know it, and who its accounts are here."""
+
+    title: str
+    provider: Provider
+    rules: AdmissionRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """Who sits at a browser, since when, proven how. `secret` is the cookie's."""
+
+    person: Person
+    session: Credential
+    secret: str
+
+    @property
+    def authenticated(self) -> datetime:
+        """When the person last proved who they are."""
+        return self.session.authenticated or self.session.created
+
+    @property
+    def csrf(self) -> str:
+        """What each form of this session carries: only a page of ours can know it."""
+        return csrf_of(self.secret)
+
+    def fresh(self, now: datetime, within_s: int) -> bool:
+        """Whether the proof is no older than that."""
+        return now - self.authenticated <= timedelta(seconds=within_s)
+
+
+def csrf_of(secret: str) -> str:
+    """Give what the forms of a browser carry, made of the secret in its cookie, which it does not tell."""
+    return hmac.new(secret.encode(), b"remit form", hashlib.sha256).hexdigest()
+
+
+def handle_of(session: Credential) -> str:
+    """Give the name by which a session is listed and ended; nothing can be opened with it."""
+    return session.digest[:16]
+
+
+class Browsers:
+    """Signs people in at browsers, and lists and ends their sessions."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        authenticator: Authenticator,
+        directory: Directory,
+        members: Memberships,
+        tenant: str,
+        entrances: Mapping[str, Entrance],
+        ttl_s: int,
+        findings: Findings,
+        second_person: bool,
+    ) -> None:
+        """Take the parts; `entrances` are the organisation's providers by name, and `second_person` says
+        whether two administrators must stay.
+        """
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._authenticator = authenticator
+        self._directory = directory
+        self._members = members
+        self._tenant = tenant
+        self._findings = findings
+        self._second_person = second_person
+        self.ttl_s = ttl_s
+        self.entrances = entrances
+        self.tickets = Tickets(store, clock, entropy, tenant)
+
+    async def seat(self, secret: str) -> Seat | None:
+        """Give who sits at the browser with this cookie; `None` where nobody does any more."""
+        if not secret.startswith("rmb_"):
+            return None
+        found = await self._store.credential(self._tenant, secret_digest(secret))
+        if found is None or found.kind != "browser" or self._clock.now() >= found.expires:
+            return None
+        person = await self._store.person(self._tenant, found.person)
+        if person is None or not person.active:
+            return None
+        return Seat(person=self._members.of_person(person), session=found, secret=secret)
+
+    async def open(
+        self,
+        person: Person,
+        *,
+        method: str,
+        place: str,
+        replacing: str = "",
+        authenticated: datetime | None = None,
+        coded_by: tuple[str, ...] = (),
+        changes: tuple[Change, ...] = (),
+    ) -> str:
+        """Sign a person in at a browser; the session that it had before ends. Gives the new secret."""
+        before = await self.seat(replacing)
+        secret, _ = await self._authenticator.open_session(
+            person,
+            method=method,
+            kind="browser",
+            ttl_s=self.ttl_s,
+            place=place,
+            authenticated=authenticated,
+            coded_by=coded_by,
+            changes=changes,
+        )
+        if before is not None:
+            await self._drop(before.session)
+        return secret
+
+    async def by_code(self, code: str, *, place: str, replacing: str = "") -> str:
+        """Sign in with a one-time code."""
+        person, found = await self._authenticator.person_by_code(code)
+        return await self.open(
+            person,
+            method="code",
+            place=place,
+            replacing=replacing,
+            coded_by=found.coded_by,
+            changes=(TakeCredential(self._tenant, found.digest),),
+        )
+
+    async def for_terminal(
+        self, code: str, *, verifier: str, redirect_uri: str, jkt: str = ""
+    ) -> tuple[str, Credential]:
+        """Give a command line its session for the code that a person let it have (RFC 7636 section 4.6),
+        bound to the key of the thumbprint `jkt`.
+        """
+        ticket = await self.tickets.look(code)
+        held = ticket.holds if ticket and ticket.open_at(self._clock.now()) else None
+        if (
+            not isinstance(held, TerminalCode)
+            or held.redirect_uri != redirect_uri
+            or not hmac.compare_digest(held.code_challenge, challenge_of(verifier))
+        ):
+            raise await self._refuse(
+                "this code is not known, was used, or is another program's", "sign-in-terminal"
+            )
+        person = await self._store.person(self._tenant, held.person)
+        if person is None or not person.active:
+            raise await self._refuse("this person may not sign in", "sign-in-terminal")
+        return await self._authenticator.open_session(
+            person,
+            method="browser",
+            place="a command line",
+            authenticated=held.authenticated,
+            coded_by=held.coded_by,
+            changes=(UseCredential(self._tenant, held.session), self.tickets.use(code)),
+            jkt=jkt,
+        )
+
+    async def sessions(self, person: str) -> list[Credential]:
+        """Give a person's sessions that still hold, of browsers and of programs, newest first."""
+        found = await self._store.credentials(self._tenant, person=person)
+        now = self._clock.now()
+        return [one for one in found if one.kind in ("browser", "session") and now < one.expires]
+
+    async def end(self, person: str, handle: str) -> None:
+        """End a session of a person; raises `NotFound` where it is none of theirs."""
+        for one in await self.sessions(person):
+            if handle_of(one) == handle:
+                await self._drop(one)
+                return
+        raise NotFound("there is no such session any more", way_out="look at the list again")
+
+    async def close(self, seat: Seat) -> None:
+        """End the session that somebody sits in."""
+        await self._drop(seat.session)
+
+    async def _drop(self, session: Credential) -> None:
+        event = self._changed(session.person, "session-ended")
+        try:
+            await self._store.commit(Unit((TakeCredential(self._tenant, session.digest),), (event,)))
+        except Conflict:
+            return  # it had ended already
+
+    def _changed(self, person: str, change: str) -> Event:
+        return person_changed(self._tenant, person, change, by=person, at=self._clock.now())
+
+    # At the organisation's provider.
+
+    async def leave_for(
+        self, name: str, *, browser: str, then: str, redirect_uri: str, fresh: bool = False
+    ) -> str:
+        """Give where to send a browser to sign in at a provider. `browser` is a secret in its cookie."""
+        entrance = self._entrance(name)
+        nonce, verifier = (self._entropy.bytes(32).hex() for _ in range(2))
+        state, keep = self.tickets.make(
+            ProviderVisit(
+                provider=name,
+                nonce=nonce,
+                verifier=verifier,
+                browser=secret_digest(browser),
+                then=then,
+                fresh=fresh,
+            ),
+            VISIT,
+        )
+        address = await entrance.provider.address(
+            redirect_uri=redirect_uri, state=state, nonce=nonce, challenge=challenge_of(verifier), fresh=fresh
+        )
+        await self._store.commit(Unit((keep,)))
+        return address
+
+    async def arrive(
+        self,
+        *,
+        state: str,
+        code: str,
+        issuer: str,
+        browser: str,
+        redirect_uri: str,
+        place: str,
+        replacing: str = "",
+    ) -> tuple[str, str]:
+        """Sign in somebody who comes back from a provider; give the session's secret and where to go on.
+
+        1. The state is ours, unused, and this very browser's: else somebody else's sign-in is pushed on it.
+        2. The provider takes the code and gives an ID token for this sign-in.
+        3. The rules say who that is; a subject once seen stays the person that it was.
+        4. Groups and roles follow the provider; the session is new.
+        """
+        # Step 1.
+        ticket = await self.tickets.look(state)
+        visit = ticket.holds if ticket else None
+        if not isinstance(visit, ProviderVisit) or not hmac.compare_digest(
+            visit.browser, secret_digest(browser)
+        ):
+            raise await self._refuse("this sign-in was not begun at this browser", "sign-in-state")
+        try:
+            await self._store.commit(Unit((self.tickets.use(state),)))
+        except Conflict as conflict:
+            raise await self._refuse(conflict.message, "sign-in-state") from None
+        entrance = self._entrance(visit.provider)
+        try:
+            # Step 2.
+            proven = await entrance.provider.redeem(
+                code=code,
+                issuer=issuer,
+                redirect_uri=redirect_uri,
+                verifier=visit.verifier,
+                nonce=visit.nonce,
+            )
+            # Steps 3 and 4.
+            person, link = await self._admit(entrance, proven, await self.seat(replacing))
+            now = self._clock.now()
+            since = proven.authenticated or now - UNTOLD
+            if visit.fresh and now - since > FRESH:
+                # OpenID Connect Core section 3.1.2.1: asked with `max_age`, it must say by `auth_time`.
+                raise Forbidden(
+                    "the provider does not say that you have proven yourself anew",
+                    code="sign-in-fresh",
+                    way_out="sign in with a passkey or a code, or let the provider give `auth_time`",
+                )
+        except (Unauthenticated, Forbidden) as error:
+            # Whom the rules keep out is a refusal like any other: who wrote the rules must see it.
+            await self._authenticator.refused(error, "sign-in")
+            raise
+        secret = await self.open(
+            person,
+            method=f"oidc:{visit.provider}",
+            place=place,
+            replacing=replacing,
+            authenticated=min(since, now),
+            coded_by=link.coded_by,
+        )
+        return secret, visit.then
+
+    async def _admit(
+        self, entrance: Entrance, proven: ProvenPerson, seat: Seat | None
+    ) -> tuple[Person, Link]:
+        rules, claims = entrance.rules, proven.claims
+        check_required(rules, claims)
+        link = await self._store.link(self._tenant, proven.issuer, proven.subject)
+        name = link.person if link else name_from(rules, claims)
+        person = await self._store.person(self._tenant, name)
+        if person is None:
+            if not rules.add_people or link is not None:
+                raise Forbidden(
+                    f"nobody here is called `{name}`",
+                    code="sign-in-unknown",
+                    way_out="ask an administrator to add you",
+                )
+            person = await self._directory.add_person(NewPerson(name=name), by="provider")
+        elif (
+            # A name is only a name, and another provider's may be anybody's: who holds authority here, or has
+            # another way in already, says once, here, that the account is theirs.
+            link is None
+            and (seat is None or seat.person.name != name)
+            and (
+                person.roles
+                or await self._store.links(self._tenant, name)
+                or await self._store.passkeys(self._tenant, name)
+            )
+        ):
+            raise Forbidden(
+                f"`{name}` is not connected with this account yet",
+                code="sign-in-connect",
+                way_out="sign in with a code or a passkey first, then once with the provider",
+            )
+        if not person.active:
+            raise Forbidden("this person may not sign in", code="sign-in-inactive")
+        now_is, kept = await self._followed(person, admitted(rules, claims, person))
+        changes: list[Change] = [*kept]
+        events: list[Event] = []
+        if link is None:
+            link = Link(
+                tenant=self._tenant,
+                issuer=proven.issuer,
+                subject=proven.subject,
+                person=name,
+                made=self._clock.now(),
+                coded_by=seat.session.coded_by if seat and seat.person.name == name else (),
+            )
+            changes.append(PutLink(link))
+            if seat and seat.person.name == name:
+                # Who was signed out meanwhile leaves no new way in.
+                changes.append(UseCredential(self._tenant, seat.session.digest))
+            events.append(self._changed(name, "provider-connected"))
+        if now_is != person:
+            # Somebody may have deactivated or changed them meanwhile: what is put back must not undo that.
+            changes += [UsePerson(self._tenant, name), PutPerson(now_is, was=person)]
+            event = self._changed(name, "groups-followed")
+            facts = {"groups": sorted(now_is.groups), "roles": sorted(role.value for role in now_is.roles)}
+            events.append(msgspec.structs.replace(event, facts=event.facts | facts))
+        if changes:
+            await self._store.commit(Unit(tuple(changes), tuple(events)))
+        return now_is, link
+
+    async def _followed(self, was: Person, now_is: Person) -> tuple[Person, tuple[Change, ...]]:
+        """Give who somebody is after the provider's groups: one of the last administrators stays one."""
+        try:
+            kept = await keep_administrators(
+                self._store, was, roles=now_is.roles, second_person=self._second_person
+            )
+        except Conflict:
+            facts, about = {"groups": sorted(now_is.groups)}, f"person:{was.name}"
+            await self._findings.see(FindingKind.LAST_ADMINISTRATOR, about, was.name, facts)
+            return msgspec.structs.replace(now_is, roles=now_is.roles | {Role.ADMINISTRATOR}), ()
+        return now_is, kept
+
+    def _entrance(self, name: str) -> Entrance:
+        found = self.entrances.get(name)
+        if found is None:
+            raise NotFound(f"there is no provider `{name[:80]}`", way_out="begin again")
+        return found
+
+    async def _refuse(self, message: str, code: str) -> Unauthenticated:
+        error = Unauthenticated(message, code=code, way_out="begin again", step=1)
+        await self._authenticator.refused(error, "sign-in")
+        return error

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Notifications: who wants to hear of certain events is told of each, from the log, in order.
+
+As with shared signals the log is the outbox, over restarts too. One that fails is told again later, and later
+still, and holds up those behind it; one that its addressee refuses several times is recorded and passed over.
+An addressee that takes its time holds up no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.errors import Malformed, RemitError
+from remit.core.evidence.event import Event, EventKind
+from remit.core.signals.outgoing_event import USUAL_KINDS, notice_id
+from remit.ports.notifier import Notification, Notifier
+from remit.ports.runtime import Clock
+from remit.ports.store import Entry, Store, Unit
+from remit.services.evidence.followers import Cursors
+
+log = logging.getLogger("remit.notify")
+
+Json = Any
+
+#: Pauses between attempts that fail, doubled up to the second of these.
+PAUSE_S: Final = (1.0, 300.0)
+#: How often an addressee may refuse one before it is passed over.
+REFUSALS: Final = 3
+
+_RECORD: Final = msgspec.json.Decoder(dict[str, Json])
+
+
+class Addressee(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is told, of what, and how."""
+
+    name: str
+    notifier: Notifier
+    kinds: tuple[EventKind, ...] = USUAL_KINDS
+
+
+class Notifications:
+    """Tells all addressees. For one event loop."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        cursors: Cursors,
+        tenant: str,
+        origin: str,
+        addressees: Mapping[str, Addressee],
+    ) -> None:
+        """Take the parts."""
+        self._store = store
+        self._clock = clock
+        self._cursors = cursors
+        self._tenant = tenant
+        self._origin = origin
+        self.addressees = addressees
+        self._due_s: dict[str, float] = {}
+        self._pause_s: dict[str, float] = {}
+        self._refused: dict[str, int] = {}
+        #: Why telling does not succeed, by addressee.
+        self.failing: dict[str, str] = {}
+
+    async def begin(self) -> None:
+        """Begin where the log ends, for addressees that are new; for the start."""
+        for name in self.addressees:
+            await self._cursors.position(f"notify/{name}")
+
+    async def turn(self) -> int:
+        """Tell whomever it is time to tell, all at once; gives how much was told."""
+        return sum(await asyncio.gather(*map(self.turn_of, self.addressees)))
+
+    async def turn_of(self, name: str) -> int:
+        """Tell one addressee, if it is time to; for a background loop of its own."""
+        due = self._clock.boot_s() >= self._due_s.get(name, 0.0)
+        return await self._tell(self.addressees[name]) if due else 0
+
+    async def _tell(self, one: Addressee) -> int:
+        cursor, told = f"notify/{one.name}", 0
+        size = await self._store.size(self._tenant)
+        start = await self._cursors.position(cursor)
+        try:
+            async for entry in self._cursors.ahead(start, tuple(kind.value for kind in one.kinds)):
+                await self._one(one, entry)
+                await self._cursors.advance(cursor, entry.index + 1)
+                told += 1
+        except RemitError as fault:
+            first_s, longest_s = PAUSE_S
+            pause_s = min(self._pause_s.get(one.name, first_s / 2) * 2, longest_s)
+            self._pause_s[one.name] = pause_s
+            self._due_s[one.name] = self._clock.boot_s() + pause_s
+            if one.name not in self.failing:
+                log.warning("`%s` cannot be notified: %s", one.name, fault)
+            self.failing[one.name] = fault.message
+        else:
+            self._pause_s.pop(one.name, None)
+            self.failing.pop(one.name, None)
+            if told == 0 and size - start >= 1_000:
+                await self._cursors.advance(cursor, size)
+        return told
+
+    async def _one(self, one: Addressee, entry: Entry) -> None:
+        record = _RECORD.decode(entry.leaf)
+        known: dict[str, Json] = {name: record[name] for name in ("task", "agent") if record.get(name)}
+        notification = Notification(
+            id=f"msg_{notice_id(self._origin, f'notify/{one.name}', entry.index)}",
+            kind=entry.kind,
+            at=datetime.fromisoformat(record["at"]),
+            facts={**known, **record["facts"]},
+        )
+        try:
+            await one.notifier.notify(notification)
+        except Malformed as fault:
+            self._refused[one.name] = self._refused.get(one.name, 0) + 1
+            if self._refused[one.name] < REFUSALS:
+                raise
+            facts: dict[str, Json] = {
+                "receiver": one.name,
+                "stream": "",
+                "id": notification.id,
+                "code": fault.code,
+            }
+            event = Event(
+                kind=EventKind.SIGNAL_UNTOLD, at=self._clock.now(), tenant=self._tenant, facts=facts
+            )
+            await self._store.commit(Unit(events=(event,)))
+        self._refused.pop(one.name, None)

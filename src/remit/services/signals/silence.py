@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transmitters of signals that fall silent: whoever tells of nothing any more ends nothing any more.
+
+1. where the configuration says how, a verification event is asked for from time to time (SSF 1.0 section
+   8.1.4), with a state that nobody can guess
+2. what is heard is kept with the token that it was heard by (`services.signals.receiver`): an event by when
+   it was issued, so that one that was held back counts for then; a verification event by the state alone that
+   was asked for last
+3. one that was silent for too long is a finding, which settles once something is heard
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.errors import RemitError, SourceUnavailable
+from remit.core.findings.finding import FindingKind, FindingState
+from remit.ports.deliver import Deliver
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import PutValue, Store, Unit
+from remit.services.findings.findings import Findings
+from remit.services.signals.receiver import ASKED, HEARD
+
+log = logging.getLogger("remit.signals")
+
+Json = Any
+STATE_BYTES: Final = 16
+
+
+class Listened(msgspec.Struct, frozen=True, kw_only=True):
+    """A transmitter that must not be silent for longer than `silent_after_s`.
+
+    With a `url`, verification events of `stream` are asked for there every `every_s`; `headers` is asked each
+    time, so that a renewed secret counts.
+    """
+
+    name: str
+    silent_after_s: float
+    url: str = ""
+    stream: str = ""
+    every_s: float = 900.0
+    deliver: Deliver | None = None
+    headers: Callable[[], Mapping[str, str]] = dict
+
+
+class Silence:
+    """Watches transmitters. For one event loop, and of several replicas for the one that tends."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        findings: Findings,
+        tenant: str,
+        watched: Mapping[str, Listened],
+    ) -> None:
+        """Begin now: nobody was silent before somebody listened."""
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._findings = findings
+        self._tenant = tenant
+        self.watched = watched
+        self._begun: datetime | None = None
+        self._due_s = dict.fromkeys(watched, 0.0)
+        self._silent: set[str] = set()
+        #: Why a verification event cannot be asked for, by transmitter.
+        self.failing: dict[str, str] = {}
+
+    async def turn(self) -> None:
+        """1, 3. For a background loop."""
+        if self._begun is None:
+            self._begun = self._clock.now()
+            open_now = await self._findings.about(state=FindingState.OPEN)
+            self._silent = {
+                str(one.facts.get("transmitter", ""))
+                for one in open_now
+                if one.kind is FindingKind.SIGNALS_SILENT
+            }
+        for name, one in self.watched.items():
+            if one.url and self._clock.boot_s() >= self._due_s[name]:
+                self._due_s[name] = self._clock.boot_s() + one.every_s
+                await self._ask(one)
+            await self._look(one)
+
+    async def _ask(self, one: Listened) -> None:
+        """1."""
+        assert one.deliver is not None
+        state = self._entropy.bytes(STATE_BYTES).hex()
+        # Kept before it is asked: the answer may be here before that of the request is.
+        asked = PutValue(self._tenant, ASKED + one.name, {"state": state})
+        await self._store.commit(Unit((asked,)))
+        try:
+            answer = await one.deliver.post(
+                one.url,
+                msgspec.json.encode({"stream_id": one.stream, "state": state}),
+                media="application/json",
+                headers=one.headers(),
+            )
+            if answer.status not in (200, 202, 204):
+                raise SourceUnavailable(f"it answered {answer.status}", code="verification-refused")
+        except RemitError as fault:
+            if one.name not in self.failing:
+                log.warning("transmitter `%s` is not asked for a sign of life: %s", one.name, fault)
+            self.failing[one.name] = fault.message
+        else:
+            self.failing.pop(one.name, None)
+
+    async def _look(self, one: Listened) -> None:
+        """3."""
+        assert self._begun is not None
+        kept = await self._store.value(self._tenant, HEARD + one.name)
+        heard = datetime.fromisoformat(kept["at"]) if kept is not None else None
+        since = self._begun if heard is None else max(heard, self._begun)
+        silent = (self._clock.now() - since).total_seconds() >= one.silent_after_s
+        about = f"transmitter:{one.name}"
+        if silent and one.name not in self._silent:
+            facts = {
+                "transmitter": one.name,
+                "since": heard.isoformat() if heard is not None else "",
+                "why": self.failing.get(one.name, ""),
+            }
+            await self._findings.see(FindingKind.SIGNALS_SILENT, about, one.name, facts)
+            self._silent.add(one.name)
+        elif one.name in self._silent and heard is not None and not silent and heard >= self._begun:
+            await self._findings.settle(
+                FindingKind.SIGNALS_SILENT, about, by="remit", resolution="something is heard of it"
+            )
+            self._silent.discard(one.name)

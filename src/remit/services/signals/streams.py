@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Event streams: to whom remit tells of its events, and what each of them may be told (SSF 1.0 section 8).
+
+Who may receive is configured: which events, about which agents, and whether they learn for whom these act. A
+receiver manages its one stream within that, and never widens it. Where events are pushed to, and with which
+secret, is configured as well: no address that a receiver names is ever called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from remit.core.canonical import digest
+from remit.core.errors import Busy, Conflict, Forbidden, Malformed, NotFound
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Agent
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.signals.outgoing_event import NOTICES, Notice
+from remit.core.signals.security_event_token import POLL, PUSH, SubjectId, read_subject
+from remit.core.signals.signal import SignalKind
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import PutValue, Store, Unit
+from remit.services.evidence.followers import Cursors
+
+Json = Any
+Status = Literal["enabled", "paused", "disabled"]
+
+STREAMS: Final = "stream:"
+#: Subjects that a receiver may take out of its stream.
+MAX_SUBJECTS: Final = 1_000
+#: Verification events that wait to be told.
+MAX_VERIFICATIONS: Final = 4
+MIN_VERIFICATION_S: Final = 10
+
+
+class Receiver(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who is told of events. `agents` are those about which: names, `group:name`, or `*`.
+
+    `agent` is the registered agent by which it manages and polls its stream, empty where it only is pushed
+    to. `people` is whether it learns for whom agents act, and of people. `push` is where its events go.
+    """
+
+    name: str
+    audience: str
+    agents: frozenset[str]
+    events: frozenset[SignalKind] = frozenset(NOTICES)
+    people: bool = False
+    agent: str = ""
+    push: str = ""
+
+    def covers(self, agent: Agent) -> bool:
+        """Whether it may be told about an agent."""
+        wanted = {"*", agent.name, *(f"group:{group}" for group in agent.groups)}
+        return bool(wanted & self.agents)
+
+
+class Verification(msgspec.Struct, frozen=True):
+    """A verification event that a receiver has asked for (SSF 1.0 section 8.1.4)."""
+
+    token_id: str
+    at: datetime
+    state: str = ""
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    """One stream. `told` are ids of notices beyond its position that were acknowledged out of order."""
+
+    id: str
+    receiver: str
+    method: str = POLL
+    requested: tuple[str, ...] = ()
+    description: str = ""
+    status: Status = "enabled"
+    reason: str = ""
+    removed: tuple[str, ...] = ()
+    verifications: tuple[Verification, ...] = ()
+    told: tuple[str, ...] = ()
+
+    def delivers(self, receiver: Receiver) -> tuple[SignalKind, ...]:
+        """Give the events that it carries: those that were asked for and may be told."""
+        return tuple(
+            kind
+            for kind in NOTICES
+            if kind in receiver.events and (not self.requested or kind.uri in self.requested)
+        )
+
+    def takes(self, notice: Notice, receiver: Receiver, issuer: str) -> bool:
+        """Whether a notice belongs into it."""
+        if notice.kind not in self.delivers(receiver) or not (notice.agent or receiver.people):
+            return False
+        subject = notice.subject(issuer, people=receiver.people)
+        return not self.removed or not marks_of(subject) & set(self.removed)
+
+
+def marks_of(subject: SubjectId) -> set[str]:
+    """Give by what a subject is known when it was taken out of a stream: any of its parts."""
+    return {digest(one.wire()) for of in subject.parts.values() for one in of}
+
+
+class Streams:
+    """Keeps streams."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        cursors: Cursors,
+        tenant: str,
+        receivers: Mapping[str, Receiver],
+    ) -> None:
+        """Take the parts."""
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._cursors = cursors
+        self._tenant = tenant
+        self.receivers = receivers
+        #: Whoever reads a stream in order to put it back changed holds it meanwhile.
+        self.changing = asyncio.Lock()
+
+    def receiver_of(self, agent: str) -> Receiver:
+        """Give the receiver that an agent is; raises `Forbidden`."""
+        found = next((one for one in self.receivers.values() if agent and one.agent == agent), None)
+        if found is None:
+            raise Forbidden(
+                f"`{agent[:80]}` receives no events",
+                code="receiver",
+                way_out="name it under `signals.send`",
+            )
+        return found
+
+    async def begin(self) -> None:
+        """Begin the streams of those who are pushed to and manage nothing themselves; for the start."""
+        for receiver in self.receivers.values():
+            if receiver.push and not receiver.agent and await self.of(receiver) is None:
+                await self._put(
+                    Stream(id=f"str_{receiver.name}", receiver=receiver.name, method=PUSH), "created"
+                )
+
+    async def of(self, receiver: Receiver) -> Stream | None:
+        """Give the stream of a receiver."""
+        return next((one for one in await self.all() if one.receiver == receiver.name), None)
+
+    async def all(self) -> list[Stream]:
+        """Give all streams whose receiver is configured."""
+        kept = await self._store.values(self._tenant, STREAMS)
+        found = [msgspec.convert(one, Stream) for one in kept]
+        return [one for one in found if one.receiver in self.receivers]
+
+    async def get(self, receiver: Receiver, name: str) -> Stream:
+        """Give a stream of a receiver; those of others are not there (`NotFound`)."""
+        found = await self.of(receiver)
+        if found is None or (name and found.id != name):
+            raise NotFound("there is no such stream", way_out="create one, or list yours")
+        return found
+
+    async def create(
+        self, receiver: Receiver, *, method: str, requested: tuple[str, ...], description: str, endpoint: str
+    ) -> Stream:
+        """Begin a receiver's stream; `Conflict` where it has one."""
+        self._check(receiver, method, endpoint)
+        stream = Stream(
+            id=make_id("str", self._entropy.bytes(ID_BYTES)),
+            receiver=receiver.name,
+            method=method,
+            requested=requested,
+            description=description,
+        )
+        async with self.changing:
+            if await self.of(receiver) is not None:
+                raise Conflict("there is a stream already", way_out="update it, or delete it first")
+            await self._put(stream, "created")
+        return stream
+
+    async def update(self, receiver: Receiver, stream: Stream, *, endpoint: str, **changes: Json) -> Stream:
+        """Change what a stream carries and how."""
+        self._check(receiver, changes.get("method", stream.method), endpoint)
+        return await self._revise(stream, lambda now: msgspec.structs.replace(now, **changes), "updated")
+
+    async def set_status(self, stream: Stream, status: Status, reason: str) -> Stream:
+        """Enable, pause (what happens is kept) or disable (it is not) a stream."""
+        if stream.status == "disabled" and status != "disabled":
+            await self._cursors.advance(cursor_of(stream), await self._store.size(self._tenant))
+        return await self._revise(
+            stream, lambda now: msgspec.structs.replace(now, status=status, reason=reason), status
+        )
+
+    async def delete(self, stream: Stream) -> None:
+        """Delete a stream; whoever begins another is told of what comes then."""
+        async with self.changing:
+            event = self._event(stream, "deleted")
+            gone = PutValue(self._tenant, STREAMS + stream.id, None)
+            await self._store.commit(Unit((gone,), (event,)))
+            await self._cursors.drop(cursor_of(stream))
+
+    async def add(self, stream: Stream, subject: Json) -> None:
+        """Put a subject back into a stream; what the receiver may not see stays out all the same."""
+        marks = marks_of(read_subject(subject))
+
+        def added(now: Stream) -> Stream:
+            kept = tuple(one for one in now.removed if one not in marks)
+            return msgspec.structs.replace(now, removed=kept)
+
+        await self._revise(stream, added)
+
+    async def remove(self, stream: Stream, subject: Json) -> None:
+        """Take a subject out of a stream."""
+        marks = sorted(marks_of(read_subject(subject)))
+
+        def removed(now: Stream) -> Stream:
+            out = tuple(dict.fromkeys((*now.removed, *marks)))
+            if len(out) > MAX_SUBJECTS:
+                raise Malformed(f"no more than {MAX_SUBJECTS} subjects are taken out of a stream")
+            return msgspec.structs.replace(now, removed=out)
+
+        await self._revise(stream, removed)
+
+    async def verify(self, stream: Stream, state: str) -> None:
+        """Have a verification event told; `Busy` where that was asked for a moment ago."""
+        at = self._clock.now()
+        one = Verification(make_id("ver", self._entropy.bytes(ID_BYTES)), at, state)
+
+        def asked(now: Stream) -> Stream:
+            recent = [old for old in now.verifications if (at - old.at).total_seconds() < MIN_VERIFICATION_S]
+            if recent or len(now.verifications) >= MAX_VERIFICATIONS:
+                raise Busy(
+                    "a verification was asked for a moment ago",
+                    code="too-many-tries",
+                    way_out=f"wait {MIN_VERIFICATION_S} seconds, and take what waits",
+                )
+            return msgspec.structs.replace(now, verifications=(*now.verifications, one))
+
+        await self._revise(stream, asked)
+
+    async def _revise(self, stream: Stream, change: Callable[[Stream], Stream], told: str = "") -> Stream:
+        """Change a stream as it is now; with `told` that is recorded."""
+        async with self.changing:
+            kept = await self._store.value(self._tenant, STREAMS + stream.id)
+            if kept is None:
+                raise NotFound("there is no such stream any more", way_out="create one")
+            changed = change(msgspec.convert(kept, Stream))
+            await (self._put(changed, told) if told else self.keep(changed))
+        return changed
+
+    async def keep(self, stream: Stream) -> None:
+        """Keep a stream whose progress or subjects have changed; nothing is recorded of that. `changing` is
+        held.
+        """
+        kept = PutValue(self._tenant, STREAMS + stream.id, msgspec.to_builtins(stream))
+        await self._store.commit(Unit((kept,)))
+
+    def _check(self, receiver: Receiver, method: str, endpoint: str) -> None:
+        if method not in (PUSH, POLL):
+            raise Malformed("there is no such delivery method", way_out=f"use {PUSH} or {POLL}")
+        if method == PUSH and (not receiver.push or endpoint not in ("", receiver.push)):
+            raise Malformed(
+                "events are pushed to the configured address alone",
+                code="endpoint",
+                way_out="have an administrator set `signals.send.*.push`, or poll",
+            )
+
+    async def _put(self, stream: Stream, change: str) -> None:
+        await self._cursors.position(cursor_of(stream))
+        kept = PutValue(self._tenant, STREAMS + stream.id, msgspec.to_builtins(stream))
+        await self._store.commit(Unit((kept,), (self._event(stream, change),)))
+
+    def _event(self, stream: Stream, change: str) -> Event:
+        facts: dict[str, Json] = {
+            "stream": stream.id,
+            "receiver": stream.receiver,
+            "change": change,
+            "method": stream.method,
+        }
+        return Event(kind=EventKind.STREAM_CHANGED, at=self._clock.now(), tenant=self._tenant, facts=facts)
+
+
+def cursor_of(stream: Stream) -> str:
+    """Give the name under which a stream's position is kept."""
+    return f"stream/{stream.id}"

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One bound task: its label, its lease, its use of budgets, what it has met, and the calls that it has in
+hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.errors import BudgetExhausted, Busy, Conflict
+from remit.core.flow.provenance import Index
+from remit.core.flow.stated_amounts import joined, payments
+from remit.core.flow.task_index import begun
+from remit.core.identity.principals import Agent
+from remit.core.label import Classes, Label
+from remit.core.oauth.access_token import AccessClaims
+from remit.core.tasks.delegated_task import account_of
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.plan import Plan
+from remit.core.tasks.task import Budgets, Task
+from remit.core.tools.tool import RESERVED_OPERATIONS, Tool, ToolState
+from remit.ports.store import TakeBudget, Usage
+from remit.services.tasks.budgets import Ceilings, Drawn, added, ceilings, own_accounts, used_up
+from remit.services.tasks.calls_in_flight import LiveCall
+
+Json = Any
+
+_UNUSED: Final = Usage()
+#: Tokens of a task that are remembered for its end.
+MAX_TOKENS = 32
+
+
+class HeardList(msgspec.Struct, frozen=True, eq=False):
+    """What a task has heard of one list (`services.mediation.lists`): the `numbers` of its entries, out of
+    those that were `judged`, under these grants and this plan, and in which index they were taken.
+    """
+
+    numbers: frozenset[int]
+    judged: frozenset[int]
+    grants: Mapping[str, tuple[Grant, ...]]
+    plan: Plan | None
+    index: Index
+
+
+class LiveTask:
+    """A bound task. Owned by one event loop; label, budgets and what it has met have no other home while it
+    lives. Label and budgets are in the store as well, `index` is not: a task that is bound anew after it has
+    made calls knows nothing but its intent, and takes nothing for trusted any more.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        agent: Agent,
+        *,
+        used: dict[str, Usage],
+        ancestors: dict[str, Budgets],
+        now_boot_s: float,
+        key: bytes,
+        drawn: Mapping[Grant, tuple[Drawn, ...]] | None = None,
+        bound: Callable[[str], LiveTask | None] = lambda _: None,
+    ) -> None:
+        """Bind a task that is active now; `used` tells what its accounts have spent so far, `key` is random.
+
+        `drawn` gives what of its ancestors a call under a grant is counted against too; `bound` finds those
+        that are bound.
+        """
+        self.task = task
+        self.agent = agent
+        #: The task that its family goes back to, by which it is owned.
+        self.root = task.lineage[-1].task if task.lineage else task.id
+        self.label: Label = task.label
+        #: The label that the store is known to hold: what it does not hold yet goes into every commit.
+        self.kept_label: Label = task.label
+        #: The label that the evidence tells of, and what has raised it since where that was not a call.
+        self.told_label: Label = task.label
+        self.raised_by = ""
+        #: Somebody is declassifying it: it takes no calls.
+        self.lowering = False
+        self.bounds = {**ancestors, task.id: task.budgets}
+        self.bounds_bytes = any(one.result_bytes is not None for one in self.bounds.values())
+        self.unbounded = dict.fromkeys(self.bounds, Budgets())
+        self.own = own_accounts(task)
+        self.scopes = task.scopes
+        self.authority_hash = task.authority_hash
+        #: Tokens of it that were issued or shown here: when each runs out, and its grant.
+        self.tokens: dict[str, tuple[int, str]] = {}
+        self.in_hand: set[LiveCall] = set()
+        self.open_calls = 0
+        self.lease_until_s = now_boot_s + task.lease_s if task.lease_s else None
+        self.idle_until_s = now_boot_s + task.idle_s if task.idle_s else None
+        #: Its deadline on the boot-time clock, which nobody can set back; `Live` knows it.
+        self.ends_s = float("inf")
+        self.grants = _by_tool(task)
+        self._scopes_by_tool: dict[str, tuple[str, ...]] = {}
+        self._used = used
+        self._reserved: dict[str, Usage] = {}
+        self._drawn = drawn or {}
+        #: What its own grants may take; worked out when it is asked for.
+        self._ceilings: Ceilings | None = None
+        self._bound = bound
+        parent = bound(task.parent)
+        #: How many calls it has been permitted; the number of the last one.
+        self.calls = used.get(task.id, Usage()).calls
+        self.index: Index = begun(task, key, calls=self.calls, above=parent.index if parent else None)
+        #: What of it counts already among what all tasks remember (`services.flow.memory_limit`).
+        self.counted_bytes = 0
+        #: Whoever holds it takes a result in: one at a time, however long it is.
+        self.learning = asyncio.Lock()
+        self.turns_heard = len(task.intent.turns)
+        #: What it has heard of lists, by upstream and kind.
+        self.heard: dict[tuple[str, str], HeardList] = {}
+
+    def show(self, claims: AccessClaims) -> None:
+        """Remember a token of the task: its end tells of each. Those that had run out are forgotten."""
+        if claims.token_id in self.tokens:
+            return
+        for over in [name for name, (expires, _) in self.tokens.items() if expires <= claims.issued]:
+            del self.tokens[over]
+        if len(self.tokens) >= MAX_TOKENS:
+            del self.tokens[next(iter(self.tokens))]
+        self.tokens[claims.token_id] = claims.expires, claims.grant_id
+
+    def call_scopes(self, tool: str) -> tuple[str, ...]:
+        """Give the scopes of a call to `tool`."""
+        found = self._scopes_by_tool.get(tool)
+        if found is None:
+            found = self._scopes_by_tool[tool] = self.task.call_scopes(tool)
+        return found
+
+    def sees(self, tool: Tool, *, observed: bool) -> bool:
+        """Whether the task may know of a tool: it holds a grant, or nothing is refused there (`observed`)."""
+        if tool.name in RESERVED_OPERATIONS or "inputSchema" not in tool.surface:
+            return False
+        if tool.state is ToolState.GONE or not (observed or tool.id in self.grants):
+            return False
+        # A changed tool is suspended; where nothing is refused it stays.
+        return tool.state is not ToolState.CHANGED or observed
+
+    def check_room(self, most: int) -> None:
+        """Raise `Busy` where the task has `most` calls in hand, or takes none while it is declassified."""
+        if self.open_calls >= most:
+            raise Busy(
+                f"task `{self.task.id}` has {self.open_calls} calls in hand", way_out="wait for one to end"
+            )
+        if self.lowering:
+            raise Busy(f"what task `{self.task.id}` carries is being changed", way_out="call again")
+
+    def renew(self, now_boot_s: float) -> None:
+        """Start the lease anew."""
+        if self.task.lease_s:
+            self.lease_until_s = now_boot_s + self.task.lease_s
+
+    def lapsed(self, now_boot_s: float) -> bool:
+        """Whether nobody has renewed the lease in time, or used the task for too long."""
+        return (self.lease_until_s is not None and now_boot_s >= self.lease_until_s) or (
+            self.idle_until_s is not None and not self.in_hand and now_boot_s >= self.idle_until_s
+        )
+
+    def overdue(self, now_boot_s: float) -> bool:
+        """Whether it has not ended and its deadline has passed by the seconds since it was bound."""
+        return now_boot_s >= self.ends_s and not self.task.state.ended
+
+    def touch(self, now_boot_s: float) -> None:
+        """Start the idle time anew: the task is in use."""
+        if self.task.idle_s:
+            self.idle_until_s = now_boot_s + self.task.idle_s
+
+    def rise(self, label: Label, classes: Classes) -> bool:
+        """Join `label` into the task's label; say whether it rose."""
+        joined = self.label.join(label, classes)
+        if joined == self.label:
+            return False
+        self.label = joined
+        return True
+
+    def rose_beside(self, decided: Label, own: Label, classes: Classes) -> bool:
+        """Say whether another call has raised the label since one was decided under `decided`."""
+        return self.label is not decided and self.label != decided.join(own, classes)
+
+    def narrow(self, task: Task) -> None:
+        """Hold less from now on: calls in hand to what is withdrawn or narrowed are cut, and what was used up
+        of what is left stays so.
+        """
+        before, self.grants = self.grants, _by_tool(task)
+        lost = {tool for tool, grants in before.items() if self.grants.get(tool) != grants}
+        self.task = task
+        self.own = own_accounts(task)
+        self._ceilings = None
+        self.bounds[task.id] = task.budgets
+        self.bounds_bytes = any(one.result_bytes is not None for one in self.bounds.values())
+        for call in list(self.in_hand):
+            if call.tool in lost:
+                call.stop()
+
+    def redraw(self, drawn: Mapping[Grant, tuple[Drawn, ...]]) -> None:
+        """Count against the ceilings of ancestors as they are now."""
+        self._drawn = drawn
+
+    def used_up(self) -> str:
+        """Say what of the task's own budgets lets no call through any more; empty while one can pass."""
+        if self._ceilings is None:
+            self._ceilings = ceilings(self.task)
+        return used_up(self.task, self._used, self._ceilings)
+
+    def spend(self, request: AccessRequest) -> None:
+        """Use up what the intent states, for what a call does with it.
+
+        Raises `Conflict` where another call has used it for something else since this one was decided, or
+        where the task holds less than then.
+        """
+        if request.task.grants is not self.task.grants and request.task.grants != self.task.grants:
+            raise Conflict(
+                "the task holds less since this was decided", code="task-narrowed", way_out="call again"
+            )
+        facts, statement, parts = (
+            request.flow.facts,
+            self.index.statement,
+            request.tool.parts(request.arguments),
+        )
+        again = statement.repeats(request.tool, parts) and not facts.repeated
+        statement.owed.pay(request.tool, payments(joined(request.tool, parts)))
+        if (self.index.spend(request.tool, request.arguments) and not facts.spent) or again:
+            raise Conflict(
+                "what was stated has been used for something else since this was decided",
+                code="intent-used",
+                way_out="call again",
+            )
+
+    def above(self) -> list[LiveTask]:
+        """Give the bound tasks that this one was handed down from."""
+        names = self.task.ancestors
+        return [one for name in names if (one := self._bound(name)) is not None] if names else []
+
+    def takes(
+        self, grant: Grant | None, arguments: dict[str, Json], *, effectful: bool
+    ) -> tuple[TakeBudget, ...]:
+        """Give what a call spends: from the task and its ancestors, and from the ceilings of its grant."""
+        out = [TakeBudget(self.bounds, calls=1, effectful_calls=int(effectful))]
+        if grant is not None and (grant.calls is not None or grant.amounts):
+            own = Drawn(account_of(self.task, grant), grant.calls, grant.amounts)
+            for one in (own, *(self._drawn.get(grant, ()) if self._drawn else ())):
+                out += one.takes(arguments)
+        return tuple(out)
+
+    def reserve(self, takes: tuple[TakeBudget, ...]) -> None:
+        """Hold budget for a call that is being decided; raises `BudgetExhausted` and holds nothing then.
+
+        The commit of step 5 counts it for good, against all ancestors too.
+        """
+        for take in takes:
+            for account, budgets in take.bounds.items():
+                owner = self._owner(account)
+                if owner is not None:
+                    owner.check_account(account, budgets, take)
+        for take in takes:
+            self._book(take, held=1)
+
+    def check_account(self, account: str, budgets: Budgets, take: TakeBudget) -> None:
+        """Raise `BudgetExhausted` where one of the task's own accounts cannot pay."""
+        used, held = self._used.get(account, _UNUSED), self._reserved.get(account, _UNUSED)
+        for bound, spent, wanted, word in (
+            (budgets.calls, used.calls + held.calls, take.calls, ""),
+            (
+                budgets.effectful_calls,
+                used.effectful_calls + held.effectful_calls,
+                take.effectful_calls,
+                "effectful calls",
+            ),
+            (budgets.result_bytes, used.result_bytes + held.result_bytes, 1, "result bytes"),
+        ):
+            if bound is not None and wanted and spent + wanted > bound:
+                raise _exhausted(account, word)
+
+    def settle(self, takes: tuple[TakeBudget, ...], *, taken: bool) -> None:
+        """Turn a reservation into use, or give it back."""
+        for take in takes:
+            self._book(take, held=-1, used=int(taken))
+
+    def count_result(self, size_bytes: int) -> TakeBudget:
+        """Count what a result brought in, against all ancestors too; gives what was taken for it."""
+        take = TakeBudget(self.unbounded, result_bytes=size_bytes)
+        self._book(take, used=1)
+        return take
+
+    def _owner(self, account: str) -> LiveTask | None:
+        """Give the bound task that an account belongs to; that of an ancestor may not be bound."""
+        return self if account in self.own else self._bound(account.partition("#")[0])
+
+    def _book(self, take: TakeBudget, *, held: int = 0, used: int = 0) -> None:
+        for account in take.bounds:
+            if (owner := self._owner(account)) is not None:
+                owner.book(account, take, held=held, used=used)
+
+    def book(self, account: str, take: TakeBudget, *, held: int, used: int) -> None:
+        """Count what is taken from one of the task's own accounts: so many times as held, and as used."""
+        if held:
+            self._reserved[account] = added(self._reserved.get(account, _UNUSED), take, held)
+        if used:
+            self._used[account] = added(self._used.get(account, _UNUSED), take, used)
+
+
+def _exhausted(account: str, word: str) -> BudgetExhausted:
+    # `task` for its budget, `task#grant#` for a ceiling on calls, `task#grant#argument` on a sum.
+    _, of_grant, argument = (*account.split("#", 2), "", "")[:3]
+    what = "the grant's ceiling on" if of_grant else "the task's budget of"
+    spent = word or (f"`{argument}`" if argument else "calls")
+    return BudgetExhausted(f"{what} {spent} is used up", way_out="open a new task", step=4)
+
+
+def _by_tool(task: Task) -> dict[str, tuple[Grant, ...]]:
+    out: dict[str, tuple[Grant, ...]] = {}
+    for grant in task.grants:
+        out[grant.tool] = (*out.get(grant.tool, ()), grant)
+    return out

@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bound tasks: the only cache of live state.
+
+A task that has made a call is held here with its label, its lease, its use of budgets and the calls that it
+has in hand, so that a call of an already bound task reads nothing from the database. The fence is never
+cached: the store's live mapping of epochs is looked at on each call.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+
+from remit.core.errors import Elsewhere, Fenced, NotFound, Unauthenticated
+from remit.core.flow.provenance import KEY_BYTES
+from remit.core.flow.task_index import hear
+from remit.core.identity.principals import Agent, Memberships
+from remit.core.label import Classes
+from remit.core.oauth.access_token import AccessClaims
+from remit.core.scope import risen
+from remit.core.tasks.task import Budgets, Task, TaskState
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Change, CheckFence, Store
+from remit.services.replicas.membership import Replicas
+from remit.services.replicas.task_ownership import Ownership, root_of
+from remit.services.tasks.budgets import drawn_from, own_accounts
+from remit.services.tasks.live_task import LiveTask
+
+__all__ = ["CAPACITY", "Live", "LiveTask"]
+
+Json = Any
+# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+_ACTIVE = TaskState.ACTIVE
+
+#: How many bound tasks are held; the least recently used ones with nothing in hand are forgotten first.
+CAPACITY = 10_000
+
+
+class Live:
+    """All bound tasks of one process, which is one enforcement point."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        tenant: str,
+        members: Memberships,
+        authority: Callable[[Task], str] = attrgetter("authority_hash"),
+        classes: Callable[[], Classes] = Classes,
+        *,
+        replicas: Replicas | None = None,
+        ownership: Ownership | None = None,
+    ) -> None:
+        """Begin with nothing bound; `authority` gives what tokens say of a task's authority, `classes` the
+        data classes in force. Without `ownership` this process owns every task.
+        """
+        self._replicas = replicas
+        self._ownership = ownership
+        self._authority = authority
+        self._classes = classes
+        self._members = members
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._tenant = tenant
+        self._epochs = store.epochs(tenant)
+        self._tasks: OrderedDict[str, LiveTask] = OrderedDict()
+
+    async def bind(self, claims: AccessClaims, now: datetime, *, used: bool = True) -> LiveTask:
+        """Step 2. Give the live task of a token, or refuse. `used` is whether that counts against idleness.
+
+        Raises `Unauthenticated` where the token names no task or another agent's, `Fenced` where the task has
+        ended, run out, been fenced or lost its lease.
+        """
+        if not claims.task:
+            raise Unauthenticated(
+                "the token is bound to no task",
+                code="no-task",
+                way_out="open a task and use its token",
+                step=2,
+            )
+        live = self.get(claims.task)
+        if live is None:
+            # Who only looks takes no task over, and needs nothing of its owner.
+            live = await (self.load if used else self.view)(claims.task)
+        if live.task.agent != claims.client_id or live.task.on_behalf_of != claims.principal.on_behalf_of:
+            raise Unauthenticated("the token is of another task", code="token-task", step=2)
+        if claims.authority_hash and claims.authority_hash != live.authority_hash:
+            raise Unauthenticated("the token speaks of another authority", code="token-authority", step=2)
+        if claims.issued < live.agent.tokens_from:
+            raise Unauthenticated("the token was withdrawn", code="token-withdrawn", step=2)
+        if live.task.lineage and _chain(claims) != live.task.actors:
+            raise Unauthenticated("the token tells of another chain", code="token-task", step=2)
+        self.check(live, now)
+        live.show(claims)
+        self.take_on(live, claims)
+        if not used:
+            return live
+        if live.task.idle_s or live.task.lineage:
+            self._touch(live)
+        return live
+
+    def _touch(self, live: LiveTask) -> None:
+        now_boot_s = self._clock.boot_s()
+        live.touch(now_boot_s)
+        for one in live.task.lineage:
+            # Who works for a task through a child of it is not idle.
+            if (parent := self._tasks.get(one.task)) is not None:
+                parent.touch(now_boot_s)
+
+    def check(self, live: LiveTask, now: datetime) -> None:
+        """Refuse a task that permits nothing any more; from memory alone."""
+        if self._replicas is not None:
+            self._replicas.check()
+        task = live.task
+        if task.state is not _ACTIVE:
+            raise Fenced(
+                f"task `{task.id}` is {task.state.value}",
+                code="task-ended",
+                way_out="open a new task",
+                step=2,
+            )
+        now_boot_s = self._clock.boot_s()
+        if now >= task.deadline or now_boot_s >= live.ends_s:
+            raise Fenced(
+                f"task `{task.id}` has run out", code="task-expired", way_out="open a new task", step=2
+            )
+        if live.lapsed(now_boot_s):
+            raise Fenced(
+                f"the lease of task `{task.id}` has run out",
+                code="task-lease",
+                way_out="open a new task",
+                step=2,
+            )
+        if not live.agent.usable:
+            # Its tasks are ended too; but that is a commit of its own, before which remit may have stopped.
+            raise Fenced(
+                f"agent `{task.agent}` is {live.agent.state.value}",
+                code="agent-state",
+                way_out="ask its owner",
+                step=2,
+            )
+        fenced = risen(task.epochs, self._epochs, live.scopes)
+        if fenced:
+            raise Fenced(f"`{fenced}` has been ended", code="fenced", way_out="open a new task", step=2)
+        for one in task.lineage:
+            # The end of a parent whose lease ran out is a commit of its own, before which a child may call.
+            parent = self._tasks.get(one.task)
+            if parent is not None and parent.lapsed(now_boot_s):
+                raise Fenced(
+                    f"the lease of task `{one.task}` has run out, and `{task.id}` was handed down from it",
+                    code="task-lease",
+                    way_out="open a new task",
+                    step=2,
+                )
+
+    def fenced(self, live: LiveTask, scopes: Iterable[str]) -> str:
+        """Give the first of `scopes` that has been ended since the task was opened; from memory, without
+        waiting.
+        """
+        return risen(live.task.epochs, self._epochs, scopes)
+
+    def holds(self) -> bool:
+        """Whether this process may permit, send and release at all."""
+        return self._replicas is None or self._replicas.holds()
+
+    def checks(self, live: LiveTask, scopes: tuple[str, ...]) -> tuple[Change, ...]:
+        """Give what the commit of a call must check: its fence, and that its task is still ours."""
+        owned = self._ownership.checks(live.root) if self._ownership is not None else ()
+        return (CheckFence(live.task.epochs, scopes), *owned)
+
+    async def load(self, task_id: str) -> LiveTask:
+        """Bind a task from the store; raises `Elsewhere` where another replica owns it."""
+        task = await self._task(task_id)
+        if self._ownership is not None and not task.state.ended and await self._ownership.take(root_of(task)):
+            # What its owner before has still changed is in the store by now.
+            task = await self._task(task_id)
+        return await self._bound(task, keep=True)
+
+    async def view(self, task_id: str) -> LiveTask:
+        """Give a task for looking at it alone: as it lives here, else as the store has it."""
+        if self._ownership is None or not self._ownership.several:
+            return await self.load(task_id)
+        live = self.get(task_id)
+        return live if live is not None else await self._bound(await self._task(task_id), keep=False)
+
+    async def _task(self, task_id: str) -> Task:
+        task = await self._store.task(self._tenant, task_id)
+        if task is None:
+            raise NotFound(f"there is no task `{task_id[:80]}`", code="no-task", step=2)
+        return task
+
+    async def _bound(self, task: Task, *, keep: bool) -> LiveTask:
+        task_id = task.id
+        agent = await self._store.agent(self._tenant, task.agent)
+        if agent is None:
+            raise NotFound(f"there is no task `{task_id[:80]}`", code="no-task", step=2)
+        ancestors: dict[str, Budgets] = {}
+        above: list[Task] = []
+        for name in task.ancestors:
+            ancestor = await self._store.task(self._tenant, name)
+            ancestors[name] = ancestor.budgets if ancestor else Budgets(calls=0)
+            above += [ancestor] if ancestor else []
+        used = {name: await self._store.usage(self._tenant, name) for name in own_accounts(task)}
+        # Another call may have bound it while this one read: the first binding stays, for it owns the label.
+        live = self.get(task_id)
+        if live is None:
+            agent = self._members.of_agent(agent)
+            live = LiveTask(
+                task,
+                agent,
+                used=used,
+                ancestors=ancestors,
+                now_boot_s=self._clock.boot_s(),
+                key=self._entropy.bytes(KEY_BYTES),
+                drawn=drawn_from(task, above) if above else None,
+                bound=self._tasks.get,
+            )
+            live.ends_s = self._clock.boot_s() + (task.deadline - self._clock.now()).total_seconds()
+            live.authority_hash = self._authority(task)
+            self.gather(live)
+            if keep:
+                if (
+                    self._ownership is not None
+                    and not task.state.ended
+                    and not self._ownership.holds(live.root)
+                ):
+                    raise Elsewhere(live.root)
+                self._tasks[task_id] = live
+                self._shrink()
+        return live
+
+    def gather(self, live: LiveTask) -> None:
+        """Join what tasks that were handed down from this one carry: it may not be in the store yet."""
+        if any(rule.to for rule in live.task.delegates):
+            for one in self._tasks.values():
+                if live.task.id in one.task.ancestors:
+                    live.rise(one.label, self._classes())
+
+    def take_on(self, live: LiveTask, claims: AccessClaims) -> None:
+        """Join the label that a token carries: what whoever issued it knew of the task's data at that time.
+
+        A token from before the task was declassified tells nothing that was not known then.
+        """
+        lowered = live.task.lowered
+        if claims.label is None or (lowered is not None and claims.issued <= lowered.timestamp()):
+            return
+        classes = self._classes()
+        if live.rise(claims.label.known_to(classes), classes):
+            live.raised_by = "token"
+
+    def get(self, task_id: str) -> LiveTask | None:
+        """Give a bound task, if it is bound; one that is owned no longer is not."""
+        live = self._tasks.get(task_id)
+        if (
+            live is None
+            or self._ownership is None
+            or live.task.state.ended
+            or self._ownership.holds(live.root)
+        ):
+            return live
+        self.drop(task_id)
+        return None
+
+    def all(self) -> list[LiveTask]:
+        """Give every bound task."""
+        return list(self._tasks.values())
+
+    def replace(self, task: Task) -> None:
+        """Show the live task its new state."""
+        live = self._tasks.get(task.id)
+        if live is not None:
+            live.task = task
+            live.turns_heard = hear(live.index, task, live.turns_heard)
+
+    def narrow(self, task: Task) -> None:
+        """Show the live task that it holds less; tokens that speak of what it held open nothing any more."""
+        live = self._tasks.get(task.id)
+        if live is not None:
+            live.narrow(task)
+            live.authority_hash = self._authority(task)
+
+    def catch_up(self, task: Task) -> None:
+        """Show a live task that it holds less in the store: somebody else has taken that from it."""
+        live = self._tasks.get(task.id)
+        if live is not None and task.narrowings > live.task.narrowings:
+            self.narrow(task)
+
+    def redraw(self, known: Mapping[str, Task]) -> None:
+        """Hold tasks that were handed down to the ceilings of those above them, as these are now."""
+        for live in self._tasks.values():
+            if live.task.lineage and live.task.id in known:
+                above = [known[name] for name in live.task.ancestors if name in known]
+                live.redraw(drawn_from(live.task, above))
+
+    def refresh_agent(self, agent: Agent) -> None:
+        """Show live tasks the new state of their agent."""
+        for live in self._tasks.values():
+            if live.agent.name == agent.name:
+                live.agent = self._members.of_agent(agent)
+
+    def drop(self, task_id: str) -> None:
+        """Forget a task that has ended."""
+        self._tasks.pop(task_id, None)
+
+    def _shrink(self) -> None:
+        while len(self._tasks) > CAPACITY:
+            for name, live in self._tasks.items():
+                # A task with calls in hand, or whose lease lives here alone, is not forgotten.
+                if not live.in_hand and live.lease_until_s is None and live.idle_until_s is None:
+                    del self._tasks[name]
+                    break
+            else:
+                return
+
+
+def _chain(claims: AccessClaims) -> tuple[str, ...]:
+    """Give the actors that a token tells of, the current one first."""
+    return tuple(actor.name for actor in claims.chain) or (claims.client_id,)

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether an open task still stands under a bundle: its type, who may run and state it, its grants, its
+ceilings.
+
+What a bundle gives no more, an open task does not keep: one whose type is gone ends, a grant that its type
+would give narrower today is narrowed where it can be told which of the two is the narrower (`Grant.met`), and
+withdrawn where it cannot or where nothing like it is given; budgets and deadline become the smaller ones.
+What a bundle gives in addition, an open task does not get: it was opened for what it was opened for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+
+from remit.core.errors import Forbidden, Malformed
+from remit.core.identity.principals import Agent
+from remit.core.policy.bundle import Bundle
+from remit.core.tasks.delegated_task import account_of
+from remit.core.tasks.grant import Grant
+from remit.core.tasks.task import NO_PERSON, Budgets, Task, TaskType
+from remit.services.tasks.opening_rules import filled, granted, may_run
+
+
+class HeldStill:
+    """The grants that a task goes on with; what it had used up of each, and where else it is counted."""
+
+    def __init__(self, task: Task) -> None:
+        """Begin with none; `task` is what they come from."""
+        self._task = task
+        self.grants: list[Grant] = []
+        self.counted_as: dict[str, str] = {}
+        self.drawn_from: dict[str, tuple[str, ...]] = {}
+        self.lost: set[str] = set()
+        self.narrowed: set[str] = set()
+
+    def keep(self, grant: Grant, instead: Iterable[Grant]) -> None:
+        """Go on with `instead` of a grant of the task: with itself, with narrower ones, or with none."""
+        kept = False
+        origin = self._task.counted_as.get(grant.digest, grant.digest)
+        for one in instead:
+            if self.counted_as.get(one.digest, origin) != origin or (one in self.grants and one != grant):
+                # Two grants became one: what was used up of which is not to be told apart any more.
+                continue
+            kept = True
+            if one in self.grants:
+                continue
+            self.grants.append(one)
+            if one != grant:
+                self.narrowed.add(grant.tool)
+            if one.digest != origin:
+                self.counted_as[one.digest] = origin
+            if grant.digest in self._task.drawn_from:
+                self.drawn_from[one.digest] = self._task.drawn_from[grant.digest]
+        if not kept:
+            self.lost.add(grant.tool)
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of a task under a bundle: it ends (`ends` says why), holds less, or goes on as it is.
+
+    `lost` are the tools of grants that are withdrawn, `narrowed` those of grants that are narrowed.
+    """
+
+    task: Task
+    ends: str = ""
+    lost: tuple[str, ...] = ()
+    narrowed: tuple[str, ...] = ()
+    held: HeldStill
+    budgets: Budgets = Budgets()
+    deadline: datetime
+
+    @property
+    def changes(self) -> bool:
+        """Whether it does not go on as it is."""
+        task = self.task
+        smaller = (self.budgets, self.deadline) != (task.budgets, task.deadline)
+        return bool(self.ends or self.lost or self.narrowed) or smaller
+
+    def on(self, task: Task) -> Task:
+        """Give the task as it goes on."""
+        return msgspec.structs.replace(
+            task,
+            grants=tuple(self.held.grants),
+            counted_as=self.held.counted_as,
+            drawn_from=self.held.drawn_from,
+            budgets=self.budgets,
+            deadline=self.deadline,
+            narrowings=task.narrowings + 1,
+        )
+
+
+def standing(task: Task, bundle: Bundle, agent: Agent | None, groups: Collection[str]) -> Judged:
+    """Judge a task that was not handed down. `groups` are those of the person who stated its intent."""
+    task_type = bundle.task_types.get(task.type)
+    fault = _fault(task, task_type, agent, groups)
+    if fault or task_type is None:
+        return Judged(task=task, ends=fault, held=HeldStill(task), deadline=task.deadline)
+    held = _held(task, task_type)
+    ends = "its task type grants nothing of what it holds any more" if task.grants and not held.grants else ""
+    return Judged(
+        task=task,
+        ends=ends,
+        lost=tuple(sorted(held.lost)),
+        narrowed=tuple(sorted(held.narrowed)),
+        held=held,
+        budgets=task.budgets.narrow(task_type.budgets),
+        deadline=min(task.deadline, task.opened + timedelta(seconds=task_type.deadline_s)),
+    )
+
+
+def below(task: Task, above: Mapping[str, Judged]) -> Judged:
+    """Judge a task that was handed down, by what becomes of those above it: it loses what they lose, and what
+    is narrowed there is narrowed here.
+    """
+    ancestors = [above[name] for name in task.ancestors if name in above]
+    ends = next((f"the task above it ends: {one.ends}" for one in ancestors if one.ends), "")
+    held = HeldStill(task)
+    for grant in task.grants:
+        left = _below(task, grant, ancestors)
+        held.keep(grant, () if left is None else (left,))
+    if task.grants and not held.grants:
+        ends = ends or "the task above it holds nothing of what it was given any more"
+    return Judged(
+        task=task,
+        ends=ends,
+        lost=tuple(sorted(held.lost)),
+        narrowed=tuple(sorted(held.narrowed)),
+        held=held,
+        budgets=task.budgets,
+        deadline=min([task.deadline, *(one.deadline for one in ancestors)]),
+    )
+
+
+def _fault(task: Task, task_type: TaskType | None, agent: Agent | None, groups: Collection[str]) -> str:
+    if task_type is None:
+        return f"there is no task type `{task.type}` any more"
+    if agent is None:
+        return "its agent is not registered any more"
+    try:
+        may_run(task_type, agent)
+    except Forbidden as fault:
+        return fault.message
+    stated = task.intent.stated_by
+    words = {stated} if stated.startswith(NO_PERSON) else {stated, *(f"group:{one}" for one in groups)}
+    if not words & set(task_type.stated_by):
+        return f"`{stated}` may not state the intent of `{task.type}` any more"
+    return ""
+
+
+def _held(task: Task, task_type: TaskType) -> HeldStill:
+    """Give the grants that the type would give today, or narrower ones than it would give."""
+    held = HeldStill(task)
+    try:
+        today = granted(task_type, filled(task_type, task.intent.params))
+    except Malformed:
+        # Its parameters do not fit the type any more: nothing of it would be granted today. What an agent
+        # chose under a delegation is not kept with the task: its tools alone can be compared.
+        tools = {one.tool for one in task_type.grants} if task.delegation else set()
+        for one in task.grants:
+            held.keep(one, (one,) if one.tool in tools else ())
+        return held
+    for one in task.grants:
+        same = any(_within(one, new) for new in today)
+        held.keep(one, (one,) if same else [both for new in today if (both := one.met(new)) is not None])
+    return held
+
+
+def _below(task: Task, grant: Grant, ancestors: Iterable[Judged]) -> Grant | None:
+    """Give what is left of a grant that was handed down; `None` where that cannot be told."""
+    accounts = task.drawn_from.get(grant.digest, ())
+    left = grant
+    for one in ancestors:
+        if grant.tool in one.lost:
+            return None
+        if grant.tool not in one.narrowed:
+            continue
+        above = one.on(one.task)
+        partners = [has for has in above.grants if account_of(above, has) in accounts]
+        if len(partners) != 1:
+            return None
+        met = left if _within(left, partners[0]) else left.met(partners[0])
+        if met is None:
+            return None
+        left = met
+    return left
+
+
+def _within(held: Grant, today: Grant) -> bool:
+    """Whether a grant permits nothing that today's would not: their conjunction is the grant itself."""
+    if held.tool != today.tool:
+        return False
+    return held == today or today.attenuate(held).simplified() == held.simplified()

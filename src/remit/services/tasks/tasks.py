@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opening tasks: an agent, a reviewed task type, and an intent that somebody who may say so has stated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from remit.core.errors import Busy, Forbidden, Malformed, NotFound, RemitError
+from remit.core.evidence.event import Event, EventKind
+from remit.core.identity.principals import Agent, Memberships, Person
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.label import Label
+from remit.core.scope import ScopeKind, scope
+from remit.core.tasks.delegated_task import Moment, Share, child_of
+from remit.core.tasks.plan import tools_of
+from remit.core.tasks.task import Intent, Task, TaskState, TaskType, Turn, deadline_for
+from remit.ports.holdings import JoinLabels
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import (
+    Change,
+    CheckFence,
+    CheckUnlocked,
+    PutTask,
+    Store,
+    Unit,
+    UseAgent,
+    UseDelegation,
+    UsePerson,
+)
+from remit.services.limits.flood_control import Flood
+from remit.services.policy.bundle import Policies
+from remit.services.separation.sign_in_methods import code_makers
+from remit.services.tasks.live_tasks import Live, LiveTask
+from remit.services.tasks.opening_limits import OpeningBounds, OpeningPace
+from remit.services.tasks.opening_rules import (
+    MAX_GOAL_CHARS,
+    Handing,
+    Opening,
+    agreed,
+    check_words,
+    filled,
+    granted,
+    may_run,
+    planned,
+    reaching,
+    wanted_of_type,
+)
+from remit.services.tasks.requester import Words
+
+Json = Any
+
+__all__ = ["MAX_GOAL_CHARS", "Handing", "Opening", "Tasks"]
+
+
+class Tasks:
+    """Opens tasks, extends their intent, and issues their tokens."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        policies: Policies,
+        live: Live,
+        members: Memberships,
+        tenant: str,
+        bounds: OpeningBounds,
+    ) -> None:
+        """Take the parts."""
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._policies = policies
+        self._live = live
+        self._members = members
+        self._tenant = tenant
+        self._words = Words(store=store, members=members, tenant=tenant)
+        self._refusals = Flood()
+        # A lock lives for as long as somebody holds it or waits for it.
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._pace = OpeningPace(store=store, clock=clock, tenant=tenant, bounds=bounds)
+
+    async def open(
+        self,
+        opening: Opening,
+        *,
+        person: Person | None = None,
+        agent: Agent | None = None,
+        issuer: str = "",
+        within: Collection[str] | None = None,
+        tools: Collection[str] | None = None,
+        label: Label | None = None,
+    ) -> Task:
+        """Open a task at the word of a signed-in person, or of the agent itself where the type permits that.
+
+        With `issuer` the person is not signed in: that issuer says that the agent may act for them, which the
+        type must permit. `within` names the upstreams that the task may reach, where those are limited, and
+        `tools` the tools. `label` is what the word by which it is opened carries.
+
+        With both, the person speaks and the agent has shown that it is there. An agent alone may act for a
+        person only under a delegation record of theirs. Raises `NotFound`, `Forbidden`, `Malformed`, `Busy`
+        where an agent opens too many by itself, or `Fenced` where a scope is locked; a refusal is recorded.
+        """
+        try:
+            task, unit = await self._prepare(opening, person, agent, issuer, within, tools)
+            if label is not None:
+                task, unit = self._carrying(task, unit, label)
+        except (Forbidden, Malformed, NotFound, Busy) as error:
+            await self._refused(
+                error,
+                {"agent": opening.agent[:80], "task_type": opening.task_type[:80]},
+                subject=person.name if person else opening.agent[:80],
+            )
+            raise
+        await self._store.commit(unit)
+        return task
+
+    def _carrying(self, task: Task, unit: Unit, label: Label) -> tuple[Task, Unit]:
+        """Give a task that is to be opened with a label joined into its own."""
+        classes = self._policies.applied.bundle.classes
+        carrying = msgspec.structs.replace(task, label=task.label.join(label.known_to(classes), classes))
+        changes = tuple(PutTask(carrying) if type(one) is PutTask else one for one in unit.changes)
+        return carrying, msgspec.structs.replace(unit, changes=changes)
+
+    async def open_child(self, parent_id: str, agent: Agent, handing: Handing) -> Task:
+        """Hand a task down to another agent, which gets a child task of it (RFC 8693: the exchange of the
+        parent's token by the child's agent).
+
+        Whoever calls has seen to it that the parent's agent agrees (its task token is the subject token) and
+        that `agent` has proven itself. Raises as `open` does, and `Fenced` where the parent has ended.
+        """
+        try:
+            task, unit = await self._prepare_child(parent_id, agent, handing)
+        except (Forbidden, Malformed, NotFound, Busy) as error:
+            facts = {"agent": agent.name, "task_type": handing.task_type[:80], "parent": parent_id[:80]}
+            await self._refused(error, facts, subject=agent.name)
+            raise
+        await self._store.commit(unit)
+        return task
+
+    async def _refused(self, error: RemitError, facts: dict[str, Json], *, subject: str) -> None:
+        """Write that a task was asked for and not opened; a flood of them is counted."""
+        now = self._clock.now()
+        more = self._refusals.further(now)
+        if more is None:
+            return
+        facts = facts | {"code": error.code} | ({"further": more} if more else {})
+        event = Event(
+            kind=EventKind.TASK_REFUSED,
+            at=now,
+            tenant=self._tenant,
+            subject=subject,
+            facts=facts,
+            sealed={"reason": error.message},
+        )
+        await self._store.commit(Unit(events=(event,)))
+
+    async def _prepare(
+        self,
+        opening: Opening,
+        person: Person | None,
+        caller: Agent | None,
+        issuer: str = "",
+        within: Collection[str] | None = None,
+        tools: Collection[str] | None = None,
+    ) -> tuple[Task, Unit]:
+        applied = self._policies.applied
+        task_type = self._type(opening.task_type)
+        agent = await self._agent(opening.agent)
+        if caller is not None and caller.name != agent.name:
+            raise Forbidden("an agent opens tasks for itself alone")
+        may_run(task_type, agent)
+        check_words(opening.goal, "the intent")
+        now = self._clock.now()
+        word = await self._words.of(task_type, opening, person, caller, now, issuer)
+        params = filled(task_type, agreed(word.record, opening.params) if word.record else opening.params)
+        grants = reaching(within, tools, granted(task_type, params))
+        chosen = opening.params.keys() - word.record.params.keys() if person is None and word.record else ()
+        deadline = deadline_for(task_type, now)
+        if caller is not None and (person is None or issuer):
+            await self._pace.opens(caller.name)
+        task = Task(
+            tenant=self._tenant,
+            id=make_id("tsk", self._entropy.bytes(ID_BYTES)),
+            type=task_type.name,
+            agent=agent.name,
+            owner=agent.owner,
+            on_behalf_of=word.behalf,
+            initiative=agent.initiative,
+            environment=agent.environment,
+            intent=Intent(
+                # What an agent says under a record is not the person's word: neither goal nor choices.
+                goal=(word.record.goal if person is None and word.record else opening.goal)
+                or task_type.purpose,
+                params={name: value for name, value in params.items() if name not in chosen},
+                stated_by=word.stated_by,
+                stated_at=now,
+            ),
+            grants=grants,
+            budgets=task_type.budgets,
+            label=task_type.label,
+            plan=planned(opening.plan, grants),
+            delegation=word.record.id if word.record else "",
+            delegates=(task_type.delegates,),
+            opened=now,
+            deadline=min(deadline, word.record.expires) if word.record else deadline,
+            lease_s=max(0, min(opening.lease_s, 3600)),
+            idle_s=max(0, opening.idle_s),
+            ends_when_spent=task_type.ends_when_spent,
+            coded_by=await self._coded_by(word.people, word.record.coded_by if word.record else ()),
+            bundle=applied.digest,
+        )
+        changes: tuple[Change, ...] = tuple(UsePerson(self._tenant, name) for name in sorted(word.people))
+        if word.record:
+            changes = (*changes, UseDelegation(self._tenant, word.record.id, now))
+        task = self._with_epochs(task)
+        return task, self._unit(task, changes, params)
+
+    async def _prepare_child(self, parent_id: str, agent: Agent, handing: Handing) -> tuple[Task, Unit]:
+        live = await self._live.load(parent_id)
+        now = self._clock.now()
+        self._live.check(live, now)
+        heir = await self._agent(agent.name)
+        check_words(handing.brief, "the brief")
+        applied = self._policies.applied
+        own = self._type(handing.task_type) if handing.task_type else None
+        label, grants = live.label, handing.grants
+        if own is not None:
+            may_run(own, heir)
+            label = label.join(own.label, applied.bundle.classes)
+            grants = wanted_of_type(own, handing)
+        parent = live.task
+        wanted = Share(
+            grants=grants,
+            tools=handing.tools,
+            budgets=handing.budgets,
+            deadline=handing.deadline,
+            lease_s=max(0, min(handing.lease_s, 3600)),
+            task_type=own,
+        )
+        moment = Moment(
+            task_id=make_id("tsk", self._entropy.bytes(ID_BYTES)),
+            now=now,
+            label=label,
+            epochs=self._store.epochs(self._tenant),
+            bundle=applied.digest,
+        )
+        child = child_of(parent, heir, wanted, moment)
+        await self._pace.hands_down(parent.agent, heir.name)
+        # INVARIANT: no child of a parent that was ended meanwhile: the fence is looked at in the same commit.
+        checks: list[Change] = [CheckFence(parent.epochs, parent.scopes)]
+        if not live.label.covers(label, applied.bundle.classes):
+            # What its own type's intent carries can flow back, too.
+            checks.append(JoinLabels(self._tenant, child.ancestors, label, applied.bundle.classes))
+            for one in (live, *live.above()):
+                one.rise(label, applied.bundle.classes)
+        return child, self._unit(child, tuple(checks), handing.params, brief=handing.brief)
+
+    def _with_epochs(self, task: Task) -> Task:
+        """Remember the epochs as of now.
+
+        INVARIANT: every scope that a call of this task can lie in is remembered, its tools and upstreams
+        included, so that a fence raised before the task was opened does not count against it, and one raised
+        after does. Other tasks are none of these: their fences are not carried along, for they only grow.
+        """
+        current = self._store.epochs(self._tenant)
+        others = scope(ScopeKind.TASK, "")
+        scopes = {*task.scopes, *(name for name in current if not name.startswith(others))}
+        return msgspec.structs.replace(
+            task, epochs={name: current[name] for name in scopes if current.get(name)}
+        )
+
+    def _unit(
+        self, task: Task, checks: tuple[Change, ...], params: dict[str, Json], *, brief: str = ""
+    ) -> Unit:
+        """Give what opens a task; the store refuses it where a scope is locked."""
+        upstreams = {grant.tool.partition("/")[0] for grant in task.grants}
+        locks = (*task.scopes, *(scope(ScopeKind.UPSTREAM, name) for name in sorted(upstreams)))
+        facts: dict[str, Json] = {
+            "task_type": task.type,
+            "authority": task.authority_hash,
+            "tools": sorted({grant.tool for grant in task.grants}),
+            "deadline": task.deadline.isoformat(),
+            "bundle": task.bundle,
+            "lease_s": task.lease_s,
+        }
+        if task.lineage:
+            facts |= {"parent": task.parent, "chain": list(task.actors)}
+        if task.delegation:
+            facts["delegation"] = task.delegation
+        if task.plan is not None:
+            facts["plan"] = list(tools_of(task.plan) or ())
+        event = Event(
+            kind=EventKind.TASK_OPENED,
+            at=task.opened,
+            tenant=self._tenant,
+            task=task.id,
+            agent=task.agent,
+            subject=task.subject,
+            facts=facts,
+            sealed={
+                "goal": task.intent.goal,
+                "params": params,
+                "stated_by": task.intent.stated_by,
+                "on_behalf_of": task.on_behalf_of,
+                **({"brief": brief} if brief else {}),
+            },
+        )
+        changes = (*checks, CheckUnlocked(locks), UseAgent(self._tenant, task.agent), PutTask(task))
+        return Unit(changes, (event,))
+
+    async def turn(self, task_id: str, text: str, person: Person) -> Task:
+        """Add a later utterance of the very person who stated the intent."""
+        async with self.changing(task_id):
+            return await self._turn(await self._live.load(task_id), text, person)
+
+    def changing(self, task_id: str) -> asyncio.Lock:
+        """Give the lock of a task: whoever reads it in order to put it back changed holds it meanwhile."""
+        found = self._changing.get(task_id)
+        if found is None:
+            found = self._changing[task_id] = asyncio.Lock()
+        return found
+
+    async def _turn(self, live: LiveTask, text: str, person: Person) -> Task:
+        now = self._clock.now()
+        self._live.check(live, now)
+        if live.task.intent.stated_by != person.name:
+            raise Forbidden(
+                "only who stated the intent may add to it",
+                way_out=f"it was stated by {live.task.intent.stated_by.removeprefix('agent:')}",
+            )
+        if len(text) > MAX_GOAL_CHARS:
+            raise Malformed(f"a turn has at most {MAX_GOAL_CHARS} characters", way_out="say it shorter")
+        intent = msgspec.structs.replace(live.task.intent, turns=(*live.task.intent.turns, Turn(text, now)))
+        coded_by = await self._coded_by({person.name}, live.task.coded_by)
+        task = msgspec.structs.replace(live.task, intent=intent, label=live.label, coded_by=coded_by)
+        event = Event(
+            kind=EventKind.TASK_TURN,
+            at=now,
+            tenant=self._tenant,
+            task=task.id,
+            agent=task.agent,
+            subject=person.name,
+            sealed={"text": text},
+        )
+        await self._store.commit(Unit((PutTask(task, expected=TaskState.ACTIVE),), (event,)))
+        self._live.replace(task)
+        return task
+
+    async def _coded_by(self, people: Collection[str], known: Collection[str]) -> tuple[str, ...]:
+        """Give who may have been one of these people, by a code that they had made for them."""
+        makers = await code_makers(self._store, self._tenant, people, self._clock.now())
+        return tuple(sorted({*known} | makers))
+
+    async def renew(self, task_id: str) -> datetime:
+        """Renew the lease of a task; gives when the task ends unless it is renewed, by the time of day, for
+        show.
+        """
+        live = await self._live.load(task_id)
+        now = self._clock.now()
+        self._live.check(live, now)
+        live.renew(self._clock.boot_s())
+        if not live.task.lease_s:
+            return live.task.deadline
+        return min(live.task.deadline, now + timedelta(seconds=live.task.lease_s))
+
+    async def get(self, task_id: str) -> Task:
+        """Give a task as it stands now; raises `NotFound`."""
+        task = await self._store.task(self._tenant, task_id)
+        if task is None:
+            raise NotFound(f"there is no task `{task_id[:80]}`", way_out="see `remit task list`")
+        live = self._live.get(task_id)
+        return msgspec.structs.replace(task, label=live.label) if live is not None else task
+
+    def _type(self, name: str) -> TaskType:
+        task_types = self._policies.applied.bundle.task_types
+        found = task_types.get(name)
+        if found is None:
+            known = ", ".join(sorted(task_types)) or "none"
+            raise NotFound(f"there is no task type `{name[:80]}`", way_out=f"there are: {known}")
+        return found
+
+    async def _agent(self, name: str) -> Agent:
+        agent = await self._store.agent(self._tenant, name)
+        if agent is None:
+            raise NotFound(
+                f"there is no agent `{name[:80]}`", way_out="register it with `remit agent register`"
+            )
+        if not agent.usable:
+            raise Forbidden(f"agent `{agent.name}` is {agent.state.value}", way_out="ask its owner")
+        return self._members.of_agent(agent)
