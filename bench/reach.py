@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.figure import Figure
-from remit.cli.memory import settle_memory
+from remit.cli.serve.gc import settle_memory
 from remit.compose import policy_engine
 from remit.config import load_bundle, load_config
 from remit.config.opens import credentials_of_upstreams

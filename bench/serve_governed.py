@@ -14,8 +14,8 @@ import uvloop
 from joserfc.jwk import ECKey
 
 from bench.governed_bundle import AGENT, TASK_TYPE
-from remit.cli.connection import BoundedConnection
-from remit.cli.memory import settle_memory
+from remit.cli.serve.connections import BoundedConnection
+from remit.cli.serve.gc import settle_memory
 from remit.compose import application, open_house
 from remit.config import Config, load_config
 from remit.core.identity.principals import Person, Role

@@ -26,7 +26,7 @@ from adversary import adversary_page
 from mutants import mutants_page
 
 from remit.api.openapi import document_text, reference_page
-from remit.cli.reference import cli_page, events_page, findings_page
+from remit.cli.reference_pages import cli_page, events_page, findings_page
 from remit.config.schema import REFERENCE, SCHEMAS, config_page
 from remit.core.flow.facts import FlowFacts
 

@@ -28,8 +28,8 @@ import uvicorn
 from joserfc import jws
 from joserfc.jwk import ECKey
 
-from remit.cli.connection import BoundedConnection
-from remit.cli.serving import tls_context
+from remit.cli.serve.connections import BoundedConnection
+from remit.cli.serve.server import tls_context
 from remit.compose import application, open_house
 from remit.config import load_config
 from remit.core.evidence.checkpoint import VerifierKey

@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 
-from remit.cli.demo.ports import first_free
+from remit.cli.demo.free_port import first_free
 
 #: Below the first port that Linux gives to the ends of connections (32768), above those of known services.
 _FIRST, _BLOCK, _BLOCKS = 12_000, 500, 40

@@ -11,9 +11,9 @@ import oidc_provider_mock
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from remit.cli.browser import sign_in
-from remit.cli.client import Client
-from remit.cli.invocation import CLOSING
+from remit.cli.global_options import CLOSING
+from remit.cli.identity.login_browser import sign_in
+from remit.cli.rest_client import Client
 from tests.browser_world import (
     Application,
     application,

@@ -16,8 +16,8 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from remit.cli.chain import chain_in, lines
-from remit.cli.chain_svg import svg_of
+from remit.cli.evidence.chain import chain_in, lines
+from remit.cli.evidence.chain_svg import svg_of
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import NotFound
 from remit.core.evidence.chain import Chain, ChainCall, ChainTask, traced

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from remit.cli.connection import BoundedConnection
+from remit.cli.serve.connections import BoundedConnection
 from remit.core.evidence.event import EventKind
 from remit.gateway.asgi import TARGET
 from remit.gateway.http import HttpDoor

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.provider.oidc import OidcProvider
-from remit.cli.welcome import first_code
+from remit.cli.serve.welcome import first_code
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind
 from remit.core.identity.admission import AdmissionRules

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from remit.cli.checks import _log
+from remit.cli.doctor.checks import _log
 from remit.compose import open_records
 from remit.config import load_config
 from remit.config.scaffold import scaffold

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from remit.cli.reaching.page import page as page_of
-from remit.cli.reaching.report import ReachChoice, ReachReport
+from remit.cli.paths.report import ReachChoice, ReachReport
+from remit.cli.paths.svg import page as page_of
 from tests.browser_world import browser, context, needs_browser, page
 from tests.reach_world import FILES, INBOX, MAIL, bundle, look, reads, task
 

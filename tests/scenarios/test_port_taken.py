@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from remit.cli.sessions import session_for, terminal_key
+from remit.cli.session_file import session_for, terminal_key
 from remit.sdk.dpop import Prover
 from tests.cli_world import Remit
 from tests.other_user import NOBODY, OPEN_PYTHON

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.cli.checks import _store
+from remit.cli.doctor.checks import _store
 from remit.compose import open_house
 from remit.config import load_config
 from tests.evidence_reading import permits

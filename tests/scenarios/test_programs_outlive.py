@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 
 from remit.adapters.upstream import supervise
-from remit.cli.checks import _ends_of_programs
+from remit.cli.doctor.checks import _ends_of_programs
 from tests.authorization_server import Authorities, server
 from tests.namespaces import guard_of, needs_namespaces
 from tests.process_gateway import ProcessGateway, lease_at

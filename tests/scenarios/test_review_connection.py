@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from remit.cli import connection
-from remit.cli.connection import MAX_HEAD_BYTES, BoundedConnection, without_upgrade
+from remit.cli.serve import connections as connection
+from remit.cli.serve.connections import MAX_HEAD_BYTES, BoundedConnection, without_upgrade
 from tests.raw_peer import each_loop
 
 Scope = MutableMapping[str, Any]

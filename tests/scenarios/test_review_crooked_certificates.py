@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from remit.cli.tls import AskingContext
+from remit.cli.serve.tls import AskingContext
 from remit.core.errors import Unauthenticated
 from remit.core.identity.spiffe import TrustAnchors, check_x509_svid, leaf_id
 from remit.core.identity.svid import authority_certificate, workload_certificate

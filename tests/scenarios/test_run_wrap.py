@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from mcp import Client, StdioServerParameters
 
-from remit.cli.background import READY, stop
+from remit.cli.serve.background import READY, stop
 from remit.config import load_bundle, load_config
 from tests.ports import free_port
 

@@ -8,9 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from remit.cli.browser import Waiting, sign_in
-from remit.cli.client import Client
-from remit.cli.invocation import CLOSING
+from remit.cli.global_options import CLOSING
+from remit.cli.identity.login_browser import Waiting, sign_in
+from remit.cli.rest_client import Client
 from remit.core.errors import Forbidden, Unauthenticated
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.cli.serving import listening
+from remit.cli.serve.server import listening
 from remit.config import Config, ListenSection
 from remit.core.canonical import digest
 from remit.core.errors import ConfigInvalid

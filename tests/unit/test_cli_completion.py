@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.cli.commands import COMMANDS
+from remit.cli.command_list import COMMANDS
 from remit.cli.completion import SHELLS, place_of, script
 from remit.cli.main import run
 

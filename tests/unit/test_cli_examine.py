@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.cli.examine import examine
+from remit.cli.doctor.files import examine
 from remit.config.scaffold import keep_from_git, scaffold
 
 

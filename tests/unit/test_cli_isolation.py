@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from remit.cli.isolation import isolation
+from remit.cli.host.isolation import isolation
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells who listens on Linux alone")
 

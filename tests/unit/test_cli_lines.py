@@ -3,8 +3,8 @@
 
 import pytest
 
-from remit.cli import show
 from remit.cli.main import run
+from remit.cli.output import output as show
 
 
 def test_the_front_page_breaks_where_the_terminal_ends(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from remit.cli.private import read_private
-from remit.cli.sessions import terminal_key
+from remit.cli.private_files import read_private
+from remit.cli.session_file import terminal_key
 from remit.core.errors import KeyUnavailable
 from remit.sdk.key import AgentKey
 from tests.cli_world import CODE, Remit

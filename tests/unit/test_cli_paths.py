@@ -15,10 +15,10 @@ import msgspec
 import pytest
 
 from remit.cli.main import run
-from remit.cli.reaching.layout import lay
-from remit.cli.reaching.page import cut, page, picture
-from remit.cli.reaching.picture import ACTORS, MAX_BOXES, READERS, Graph, graph_of
-from remit.cli.reaching.report import ReachChoice, ReachReport
+from remit.cli.paths.graph import ACTORS, MAX_BOXES, READERS, Graph, graph_of
+from remit.cli.paths.layout import lay
+from remit.cli.paths.report import ReachChoice, ReachReport
+from remit.cli.paths.svg import cut, page, picture
 from remit.core.label import Label, Trust
 from remit.core.policy.reach import CredentialSource, ReachSurvey
 from remit.core.tools.tool import FieldLabel, Tool

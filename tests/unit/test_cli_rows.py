@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from remit.cli.rows import WIDE, FittedRows, Trimmed
+from remit.cli.output.tables import WIDE, FittedRows, Trimmed
 
 COLUMNS = ("TASK", "TYPE", "UNTIL", "WHAT")
 ROW = ("tsk_lukxqgu76jewlgul", "summarise-contract", "18:21:49  in 30 min", "reads one contract, for lena")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from remit.cli.upstream_checks import upstream_looks
+from remit.cli.doctor.upstreams import upstream_looks
 from remit.config import Config, load_config
 from remit.core.evidence.event import EventKind
 from remit.services.tools.reachability import Contact, Reached

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.cli.whose import whose_looks
+from remit.cli.doctor.running_instance import whose_looks
 from remit.config import Config, load_config
 
 HERE = "http://127.0.0.1:8700"

@@ -17,21 +17,22 @@ import pytest
 from cyclopts import App
 
 import remit
-from remit.cli import sessions, trust
-from remit.cli.commands import COMMANDS
-from remit.cli.end import scope_of
-from remit.cli.faults import UsageFault, exit_code
-from remit.cli.invocation import CURRENT, Invocation
+from remit.cli import session_file as sessions
+from remit.cli.command_list import COMMANDS
+from remit.cli.decisions.confirmation import looked
+from remit.cli.endings.end import scope_of
+from remit.cli.evidence import known_logs as trust
+from remit.cli.evidence.event_line import saying
+from remit.cli.evidence.known_logs import SeenHead
+from remit.cli.evidence.verification import verify_file
+from remit.cli.exit_codes import UsageFault, exit_code
+from remit.cli.global_options import CURRENT, Invocation
 from remit.cli.main import DEFECT, run, split
+from remit.cli.output.output import moment, span
 from remit.cli.parser import pairs
-from remit.cli.plain import plain
-from remit.cli.presence import looked
-from remit.cli.reference import cli_page, events_page
-from remit.cli.saying import saying
-from remit.cli.sessions import StoredSession
-from remit.cli.show import moment, span
-from remit.cli.trust import SeenHead
-from remit.cli.verifying import verify_file
+from remit.cli.reference_pages import cli_page, events_page
+from remit.cli.safe_text import plain
+from remit.cli.session_file import StoredSession
 from remit.core import errors
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.event_reference import MEANINGS
@@ -199,7 +200,7 @@ def test_a_defect_shows_no_traceback(
     def broken() -> None:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr("remit.cli.who.app", app)
+    monkeypatch.setattr("remit.cli.identity.who.app", app)
     assert run(["who"]) == DEFECT
     told = capsys.readouterr().err
     assert (

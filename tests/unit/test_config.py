@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.cli.faults import exit_code, told
+from remit.cli.exit_codes import exit_code, told
 from remit.config import Config, load_config, problems
 from remit.config.lines import read_yaml
 from remit.config.load import examine_config

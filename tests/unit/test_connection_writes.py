@@ -5,7 +5,7 @@ import asyncio
 
 import pytest
 
-from remit.cli.connection import OneWrite
+from remit.cli.serve.connections import OneWrite
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n"
 

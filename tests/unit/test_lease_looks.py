@@ -10,8 +10,8 @@ from unittest import mock
 
 import pytest
 
-from remit.cli.lease_checks import lease_looks
-from remit.cli.look import Look
+from remit.cli.doctor.check import Look
+from remit.cli.doctor.credentials import lease_looks
 from remit.config.load import load_config
 from tests.conformance.brokers import AtPostgres
 from tests.postgres_server import PostgresServer

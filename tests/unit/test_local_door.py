@@ -21,8 +21,8 @@ import pytest
 import uvicorn
 
 from remit.adapters.peers.linux import CAN_TELL, LinuxPeers
-from remit.cli import local
-from remit.cli.connection import BoundedConnection
+from remit.cli.serve import unix_socket as local
+from remit.cli.serve.connections import BoundedConnection
 from remit.core.errors import ConfigInvalid, Unauthenticated
 
 pytestmark = pytest.mark.skipif(not CAN_TELL, reason="only Linux says who is at the other end of a socket")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.cli.replica_checks import nats_looks, replica_looks
+from remit.cli.doctor.replicas import nats_looks, replica_looks
 from remit.compose.waking import waker_of
 from remit.config import Config, load_config
 from remit.config.nats import nats_servers

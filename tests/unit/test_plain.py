@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.cli import show
-from remit.cli.plain import escaped
+from remit.cli.output import output as show
+from remit.cli.safe_text import escaped
 
 
 @given(st.dictionaries(st.text(), st.text(), max_size=4))

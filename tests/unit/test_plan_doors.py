@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from remit.cli.faults import UsageFault
-from remit.cli.tasking import planned
+from remit.cli.exit_codes import UsageFault
+from remit.cli.tasks.agent_task import planned
 from remit.sdk.key import AgentKey
 from remit.sdk.session import AgentSession
 from remit.services.tasks.tasks import Opening

@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from remit.cli.connection import BoundedConnection
-from remit.cli.tls import AskingContext, RenewedContext
+from remit.cli.serve.connections import BoundedConnection
+from remit.cli.serve.tls import AskingContext, RenewedContext
 from remit.core.errors import ConfigInvalid
 
 Json = Any

@@ -379,5 +379,5 @@ def test_a_handed_down_way_out_is_broken_by_handing_nothing_down() -> None:
 @pytest.mark.parametrize("library", ["networkx", "nats"])
 def test_the_gateway_starts_without_what_few_need(library: str) -> None:
     """Only who asks for paths pays for graphs, and who has replicas woken over NATS for its client."""
-    code = f"import sys, remit.cli.up, remit.compose; sys.exit('{library}' in sys.modules)"
+    code = f"import sys, remit.cli.serve.up, remit.compose; sys.exit('{library}' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

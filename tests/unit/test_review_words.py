@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from remit.cli.chain import chain_in
+from remit.cli.evidence.chain import chain_in
 from remit.core.errors import Malformed, NotFound
 from remit.core.evidence.chain import traced
 from remit.core.flow.facts import Flow, FlowFacts, chains

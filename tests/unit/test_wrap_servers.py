@@ -7,15 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from remit.cli.wrapping.jsonc import parse, replaced, written_at
-from remit.cli.wrapping.servers import (
-    check_variables,
-    is_ours,
-    rewritten,
-    servers_of,
-    upstream_name,
-    wrapped,
-)
+from remit.cli.wrap.jsonc import parse, replaced, written_at
+from remit.cli.wrap.servers import check_variables, is_ours, rewritten, servers_of, upstream_name, wrapped
 from remit.config.settings import Config, UpstreamSection
 from remit.core.errors import ConfigInvalid
 

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Final, Literal, get_args, get_type_hints
 
 from cyclopts import App, Parameter
 
-from remit.cli import show
-from remit.cli.commands import COMMANDS
-from remit.cli.faults import UsageFault
+from remit.cli.command_list import COMMANDS
+from remit.cli.exit_codes import UsageFault
+from remit.cli.output import output as show
 from remit.cli.parser import Switch, usage_of, verb
 
 Json = Any

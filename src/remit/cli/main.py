@@ -14,8 +14,8 @@ from contextlib import ExitStack
 from typing import NoReturn
 
 import remit
-from remit.cli.commands import BY_NAME, COMMANDS, EVERYWHERE, EXIT_CODES, Command
-from remit.cli.invocation import CLOSING, CURRENT, Invocation
+from remit.cli.command_list import BY_NAME, COMMANDS, EVERYWHERE, EXIT_CODES, Command
+from remit.cli.global_options import CLOSING, CURRENT, Invocation
 
 #: Not of the contract: a defect of remit itself (EX_SOFTWARE of sysexits.h), so that no script mistakes it
 #: for a refusal.
@@ -32,7 +32,7 @@ def main() -> NoReturn:
 
 def run(argv: Sequence[str]) -> int:
     """Run one command line and give its exit code; whatever goes wrong becomes one line, and a code."""
-    from remit.cli.faults import UsageFault, exit_code, told
+    from remit.cli.exit_codes import UsageFault, exit_code, told
 
     invocation = Invocation(json="--json" in argv)
     token = CURRENT.set(invocation)
@@ -63,7 +63,7 @@ def run(argv: Sequence[str]) -> int:
 
 def split(argv: Sequence[str]) -> tuple[Invocation, list[str]]:
     """Take out what may stand anywhere before `--`; the rest is the command's."""
-    from remit.cli.faults import UsageFault
+    from remit.cli.exit_codes import UsageFault
 
     given: dict[str, str] = {}
     rest: list[str] = []
@@ -104,7 +104,7 @@ def _command(words: list[str]) -> int:
         return 0
     command = BY_NAME.get(words[0])
     if command is None or not available(command):
-        from remit.cli.faults import unknown
+        from remit.cli.exit_codes import unknown
 
         raise unknown(words[0], list(BY_NAME))
     return _dispatch(command, words[1:])
@@ -113,7 +113,7 @@ def _command(words: list[str]) -> int:
 def _dispatch(command: Command, words: list[str]) -> int:
     from cyclopts import CycloptsError
 
-    from remit.cli.faults import usage
+    from remit.cli.exit_codes import usage
 
     app = getattr(importlib.import_module(command.module), command.attribute)
     try:

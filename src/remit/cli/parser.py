@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import App, Parameter
 
-from remit.cli.commands import BY_NAME
-from remit.cli.faults import UsageFault
+from remit.cli.command_list import BY_NAME
+from remit.cli.exit_codes import UsageFault
 
 Json = Any
 

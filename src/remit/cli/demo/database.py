@@ -27,7 +27,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from remit.cli.demo.ports import free_port
+from remit.cli.demo.free_port import free_port
 from remit.core.errors import ConfigInvalid
 
 USER: Final = "remit"

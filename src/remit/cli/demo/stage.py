@@ -23,8 +23,8 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from remit.cli.demo.ports import free_port
-from remit.cli.demo.register import ADMIN, Register, register
+from remit.cli.demo.free_port import free_port
+from remit.cli.demo.postgres_tool_server import ADMIN, Register, register
 from remit.core.errors import ConfigInvalid
 from remit.sdk.auth import TaskAuth
 from remit.sdk.dpop import Prover

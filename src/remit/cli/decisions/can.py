@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit can`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.text import Text
+
+from remit.cli.output import output as show
+from remit.cli.parser import Arguments, Switch, pairs, verb
+from remit.cli.rest_client import connect
+
+Json = Any
+
+app = verb("can")
+
+
+@app.default
+def can(x: str, tool: str = "", /, *, argument: Arguments = (), no_arguments: Switch = False) -> int:
+    """Say what a task, or an agent in its active tasks, may do right now, by which rule, and until when.
+
+    With a tool and arguments the very decision is made that the call would get; nothing is recorded or spent.
+    Then the exit code is 1 unless every task asked about would be permitted.
+
+    Parameters
+    ----------
+    x
+        A task's id, or an agent.
+    tool
+        One tool, as `upstream/tool`.
+    argument
+        An argument as `name=value` (`name:=JSON` for other than text); may be given several times.
+    no_arguments
+        Decide the call without any argument.
+    """
+    body: dict[str, Json] = {"x": x, "tool": tool}
+    if argument or no_arguments:
+        body["arguments"] = pairs(argument, "-a")
+    told = connect().post("can", **body)
+    if show.is_json():
+        show.answer(told)
+    else:
+        _people(told, tool)
+    return 0 if not tool or _permitted(told) else 1
+
+
+def _permitted(told: Json) -> bool:
+    """Whether every task would be let through, and there is one."""
+    answers = [one for task in told["tasks"] for one in task["tools"]]
+    good = all(one.get("outcome", "permit") == "permit" and one["granted"] for one in answers)
+    return good and bool(answers)
+
+
+def _people(told: Json, tool: str) -> None:
+    if not told["tasks"]:
+        show.say(f"{told['asked']} has no open task, so it may do nothing")
+        return
+    for number, task in enumerate(told["tasks"]):
+        if number:
+            show.say("")
+        show.say(
+            show.text(task["task"], "bold"),
+            f"  {task['task_type']}  ",
+            show.state(task["state"]),
+            "  until ",
+            show.moment(task["until"]),
+        )
+        if task["state"] != "active":
+            show.say("  it has ended, so it may do nothing", style="dim")
+        elif tool and any("outcome" in one for one in task["tools"]):
+            for one in task["tools"]:
+                _decision(one)
+        else:
+            _grants(task["tools"])
+            if any(one["granted"] for one in task["tools"]):
+                # What the rules say rests on the arguments: a grant alone permits nothing.
+                show.say(
+                    f"granted by task type `{task['task_type']}`; the rules are asked at each call, "
+                    "and here with a tool and its arguments",
+                    style="dim",
+                )
+
+
+def _grants(tools: Json) -> None:
+    show.table(
+        ("TOOL", "MAY", "TIER", "SENDER", "EFFECT", "LEARNED BY", "WITH"),
+        (
+            (
+                one["tool"],
+                _may(one),
+                one.get("tier", ""),
+                one.get("sender", ""),
+                one.get("effect", ""),
+                one.get("audience", ""),
+                "  or  ".join("; ".join(grant) or "any arguments" for grant in one["arguments"]),
+            )
+            for one in tools
+        ),
+        empty="it may call nothing",
+    )
+
+
+def _may(one: Json) -> Text:
+    if not one["granted"]:
+        return show.text("not granted", "red")
+    if one.get("suspended"):
+        return show.text("suspended", "yellow")
+    if not one.get("planned", True):
+        return show.text("once planned", "yellow")
+    return show.text("granted", "green")
+
+
+def _decision(one: Json) -> None:
+    show.say("  ", show.state(one["outcome"]), f"  {one['tool']}", *_by(one))
+    # What refuses, and how it came to that, before what would only be asked about.
+    for reason in sorted(one["reasons"], key=lambda told: told["code"] == "approval-needed"):
+        rule = f"  [{reason['rule']}]" if reason.get("rule") else ""
+        show.say(f"    {reason['text']}", show.text(rule, "dim"))
+        if reason.get("way_out"):
+            show.say(f"      {reason['way_out']}", style="dim")
+
+
+def _by(one: Json) -> list[str]:
+    # A refusal's reasons name what refused; its rules may also hold what would have permitted.
+    return ["  by ", ", ".join(one["rules"])] if one["rules"] and one["outcome"] != "deny" else []

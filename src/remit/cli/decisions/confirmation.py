@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""That a human is there: a question on a terminal, or proof that somebody looked at exactly this."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.text import Text
+
+from remit.cli.exit_codes import UsageFault
+from remit.cli.output import output as show
+from remit.core.errors import Conflict
+
+
+def looked(question: str, digest: str, given: str, *, option: str) -> bool:
+    """Ask on the terminal and give the answer; elsewhere `given` must be the digest of what was shown.
+
+    INVARIANT: no script answers without naming the very thing that it answers. A `yes` in a pipe is no human.
+    """
+    if given:
+        if given != digest:
+            raise Conflict(
+                "the digest given is not that of what stands here now",
+                code="digest-mismatch",
+                way_out="look at it again",
+            )
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageFault(
+            "nobody is here to ask: this is no terminal",
+            way_out=f"answer on a terminal, or give `{option} {digest}` after looking at it",
+        )
+    show.err().print(Text.assemble("\n", (question, "bold"), " [y/N] "), end="")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 6 of the story: an end under fire, and a stolen database password that dies with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any, Final
+
+import httpx2
+
+from remit.cli.demo.commands import show
+from remit.cli.demo.narrator import Teller
+from remit.cli.demo.stage import Stage
+from remit.cli.demo.thief import INSIDE, PATIENCE_S, SHUT_OUT, Loot, Thief
+
+Json = Any
+
+LOOPS: Final = 32
+#: So soon after the end was asked for, the database lets nobody in any more; on a machine that is so busy
+#: that a single login takes long, within so many of these.
+DEAD_S: Final = 1.0
+LOGINS: Final = 25
+
+
+class Hammer:
+    """Thirty-two loops that call two tools as fast as they can, and note when each answer came."""
+
+    def __init__(self, stage: Stage, token: str) -> None:
+        """Use the newest era by hand: one request, one answer, nothing hidden."""
+        self._stage = stage
+        self._token = token
+        self._stop = False
+        self.permitted_at: list[float] = []
+        self.refused_at: list[float] = []
+        self.codes: set[str] = set()
+
+    async def loop(self, number: int) -> None:
+        """Call until told to stop: every other loop the server that others wrote, the rest the register."""
+        call = {"name": "git__git_status", "arguments": {"repo_path": str(self._stage.folder / "repo")}}
+        if number % 2:
+            call = {"name": "register__look_up", "arguments": {"change_id": "CH-7"}}
+        while not self._stop:
+            try:
+                answer = await self._stage.raw("tools/call", call, self._token)
+            except httpx2.HTTPError:
+                continue
+            now = time.monotonic()
+            told = answer.json()
+            if "result" in told:
+                self.permitted_at.append(now)
+            else:
+                self.refused_at.append(now)
+                self.codes.add(str(told.get("error", {}).get("data", {}).get("code", answer.status_code)))
+
+    async def until(self, answered: list[float]) -> None:
+        """Wait until some call was permitted, or refused; half a minute at the most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                while not answered:  # noqa: ASYNC110 - the loops tell nobody
+                    await asyncio.sleep(0.05)
+
+    def stop(self) -> None:
+        """Let every loop finish the call that it has in hand."""
+        self._stop = True
+
+
+async def step_6(stage: Stage, tell: Teller, task: str, token: str) -> None:
+    """The task ends while thirty-two loops hammer the gateway, and a thief the database."""
+    tell.chapter(6, f"The task ends while {LOOPS} loops hammer the gateway with its token")
+    tell.say("The register's server is careless: the task's database password stands in its log.")
+    thief, hammer = await Thief.send(stage.register.stolen), Hammer(stage, token)
+    loops = [asyncio.create_task(hammer.loop(number)) for number in range(LOOPS)]
+    await thief.says(INSIDE)
+    await hammer.until(hammer.permitted_at)
+    await asyncio.sleep(1.0)
+    before, started = len(hammer.permitted_at), time.monotonic()
+    scope = {"kind": "task", "name": task, "reason": "the change is out"}
+    closure = await stage.ask("POST", "/api/v1/end", scope, by="lena")
+    returned = time.monotonic()
+    await thief.says(SHUT_OUT)
+    await hammer.until(hammer.refused_at)
+    await asyncio.sleep(0.5)
+    hammer.stop()
+    loot = await thief.caught()
+    await asyncio.gather(*loops)
+    tell.claim(before > 0, f"before the end {before} calls were permitted")
+    tell.claim(
+        not [at for at in hammer.permitted_at if at > returned],
+        "after the end returned not one call passed",
+        f"{len(hammer.refused_at)} were refused: {', '.join(sorted(hammer.codes))}",
+    )
+    tell.claim(
+        bool(hammer.refused_at), f"the end took {(returned - started) * 1000:.1f} ms as the caller saw it"
+    )
+    answer = await stage.raw("tools/list", {}, token)
+    tell.claim(answer.status_code in (401, 403), "the token is dead at every door: it cannot even list")
+    _robbed(tell, loot, started, returned)
+    tell.say("Ending it once more changes nothing, and gives the same closure, proven to be in the log:")
+    await show(stage, tell, "end", task, "--receipt", "receipt.jsonl", by="lena")
+    tell.claim(closure["closed"], f"the closure {closure['id']} has nothing left open")
+
+
+def _robbed(tell: Teller, loot: Loot, started: float, returned: float) -> None:
+    """Tell what the stolen password was good for, and until when."""
+    before = sum(at <= started for at in loot.let_in_at)
+    tell.claim(
+        before > 0,
+        f"before the end a thief logged in {before} times with the stolen password",
+        f"and saw {', '.join(loot.saw)} alone: no other row is this task's",
+    )
+    refused = [at for at in loot.refused_at if at > started]
+    first_s = min(refused, default=float("inf")) - started
+    tell.claim(
+        first_s <= max(DEAD_S, LOGINS * loot.login_s),
+        f"the database itself refused it {first_s * 1000:.1f} ms after the end was asked for",
+        loot.said,
+    )
+    tell.claim(
+        bool(refused) and not [at for at in loot.let_in_at if at > returned],
+        f"after the end returned none of {sum(at > returned for at in refused)} logins was let in",
+    )
+    tell.claim(loot.session_cut, "and the session that the thief had kept open was cut")

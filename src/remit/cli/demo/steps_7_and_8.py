@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steps 7 and 8 of the story: the three questions and the evidence, and one's own agents."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from mcp import Client, StdioServerParameters
+
+from remit.cli.demo.commands import run, show
+from remit.cli.demo.narrator import Teller
+from remit.cli.demo.stage import Stage, examples
+from remit.core.evidence.checkpoint import VerifierKey
+from remit.core.evidence.verification import verify_export
+
+Json = Any
+
+
+async def step_7(stage: Stage, tell: Teller, task: str) -> None:
+    """The three questions, the evidence offline, and the evidence attacked."""
+    tell.chapter(7, "Who is it, what may it do, and is all of this true?")
+    await show(stage, tell, "who", "contract-bot")
+    await show(stage, tell, "can", task)
+    file = stage.folder / "evidence.jsonl"
+    await show(stage, tell, "audit", "export", file.name)
+    lines = file.read_bytes().splitlines(keepends=True)
+    key = json.loads(lines[0])["verifier"]
+    tell.say("The file alone, and the public key: no server, no database.")
+    await show(stage, tell, "audit", "verify", file.name, "--key", key)
+    tell.say("So does the receipt of the end alone:")
+    await show(stage, tell, "audit", "verify", "receipt.jsonl", "--key", key)
+    tell.say("Now copies of the evidence are attacked:")
+    for title, attacked in attacks(lines):
+        report = verify_export(attacked, VerifierKey.parse(key))
+        why = f"{report.faults[0].code}: {report.faults[0].text}" if report.faults else ""
+        tell.claim(not report.holds, f"{title}: caught", why)
+
+
+def attacks(lines: list[bytes]) -> list[tuple[str, list[bytes]]]:
+    """Give attacked copies of an export: one byte, the last event, two swapped."""
+    middle = len(lines) // 2
+    flipped = list(lines)
+    flipped[middle] = flipped[middle].replace(b'\\"tenant\\":\\"default\\"', b'\\"tenant\\":\\"defau1t\\"', 1)
+    dropped = [*lines[:-2], lines[-1]]
+    swapped = list(lines)
+    swapped[middle], swapped[middle + 1] = swapped[middle + 1], swapped[middle]
+    return [
+        ("one byte changed", flipped),
+        ("the last event dropped", dropped),
+        ("two events swapped", swapped),
+    ]
+
+
+async def step_8(stage: Stage, tell: Teller) -> None:
+    """One's own agents: wrap a client's configuration, work in observe mode, undo."""
+    tell.chapter(8, "And for your own agents: one command")
+    home = stage.folder / "own"
+    home.mkdir()
+    server = examples() / "servers" / "tickets.py"
+    shutil.copytree(stage.folder / "tickets", home / "tickets")
+    written = {
+        "mcpServers": {"tickets": {"command": sys.executable, "args": [str(server), str(home / "tickets")]}}
+    }
+    client_file = home / ".mcp.json"
+    client_file.write_text(json.dumps(written, indent=2) + "\n")
+    original = client_file.read_bytes()
+    tell.command("remit wrap .mcp.json")
+    code, out = await run(stage, tell, "wrap", str(client_file), cwd=home)
+    tell.output(out)
+    tell.claim(code == 0, "the client now goes through remit, in observe mode")
+    entry = json.loads(client_file.read_bytes())["mcpServers"]["tickets"]
+    tell.claim("connect" in entry["args"], "its entry starts `remit connect`", " ".join(entry["args"]))
+    await _use(tell, entry, home)
+    code, _ = await run(stage, tell, "wrap", str(client_file), "--undo", cwd=home)
+    tell.claim(
+        code == 0 and client_file.read_bytes() == original, "and `--undo` gives the file back, byte for byte"
+    )
+
+
+async def _use(tell: Teller, entry: dict[str, Json], home: Path) -> None:
+    # What it says beside the protocol is shown after it, and not between the lines of the story.
+    said = home / "client.log"
+    params = StdioServerParameters(
+        command="/bin/sh",
+        args=["-c", f'exec "$0" "$@" 2>{said.name}', entry["command"], *entry["args"]],
+        env={**os.environ, **entry.get("env", {})},
+        cwd=home,
+    )
+    async with Client(params, mode="auto", read_timeout_seconds=30) as client:
+        names = [tool.name for tool in (await client.list_tools()).tools]
+        tell.claim("read" in names, "the client sees the tools it always saw", ", ".join(names))
+        result = await client.call_tool("read", {"ticket": "T-1"})
+        tell.claim(not result.is_error, "and its calls pass, decided and recorded, refused by nobody")
+    if said.read_text().strip():
+        tell.quote(said.read_text().strip())

@@ -1,0 +1,400 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `remit doctor` looks at. Each check gives findings and raises nothing for what it finds."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+import shutil
+import ssl
+import stat
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+
+from remit.cli.doctor.check import Look, unwarned
+from remit.cli.doctor.credentials import lease_looks, secret_looks
+from remit.cli.doctor.replicas import nats_looks, replica_looks
+from remit.cli.doctor.running_instance import whose_looks
+from remit.cli.doctor.upstreams import told_of_upstreams, upstream_looks
+from remit.cli.global_options import Invocation
+from remit.cli.host.isolation import isolation
+from remit.cli.session_file import session_for, sessions_file
+from remit.config import Config, examine_config
+from remit.core.errors import (
+    ConfigInvalid,
+    KeyUnavailable,
+    NotFound,
+    RemitError,
+    StoreUnavailable,
+    VerificationFailed,
+)
+
+#: Less free space than this, and the evidence may soon not be written: then nothing is permitted.
+LOW_SPACE_BYTES = 256 * 1024 * 1024
+#: Clocks that differ by more make tokens invalid on one side.
+MAX_SKEW_S = 5.0
+#: Longest wait for one answer.
+ANSWER_S = 5.0
+
+
+def examine_all(invocation: Invocation) -> list[Look]:
+    """Look at everything."""
+    findings = [*_python(), *_libraries()]
+    path = invocation.config_file
+    config = examine_config(path)[0] if path.is_file() else None
+    findings += _configuration(path)
+    base_url = os.environ.get("REMIT_URL", "") or (config.listen.url if config else "")
+    answer = _ask(base_url)
+    others = whose_looks(config, base_url, answers=answer is not None) if config else []
+    if config is not None:
+        findings += [
+            *secret_looks(config),
+            *_keys(config),
+            *_openbao(config),
+            *_store(config),
+            *_log(config),
+            *upstream_looks(config, told_of_upstreams(base_url) if answer is not None and not others else {}),
+        ]
+        findings += [*_programs(config), *lease_looks(config), *nats_looks(config), *_trust(config)]
+    findings += _sessions()
+    if base_url and answer is not None and _told(answer) is None:
+        findings += _running(base_url, answer)
+    elif base_url and others:
+        # What another folder's remit says of itself is not about this one.
+        findings += others
+    elif base_url:
+        findings += [*_running(base_url, answer), *_clock(answer), *_isolation(base_url, answer)]
+        findings += _me(base_url)
+    return findings
+
+
+def _python() -> Iterator[Look]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    yield Look("python", "ok" if good else "fail", version, "" if good else "remit needs 3.11 or newer")
+
+
+def _libraries() -> Iterator[Look]:
+    try:
+        needed = importlib.metadata.requires("remit") or []
+    except importlib.metadata.PackageNotFoundError:
+        yield Look("libraries", "note", "remit is not installed but runs from its sources")
+        return
+    missing = []
+    for line in needed:
+        name = line.split(";")[0].split("[")[0].split(">")[0].split("=")[0].strip()
+        if "extra ==" in line or ("sys_platform" in line and sys.platform == "win32"):
+            continue
+        try:
+            importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        yield Look("libraries", "fail", f"missing: {', '.join(missing)}", "install remit again")
+    else:
+        yield Look("libraries", "ok", "all that is declared is installed")
+
+
+def _configuration(path: Path) -> Iterator[Look]:
+    from remit.cli.doctor.files import examine
+
+    try:
+        found = examine(path)
+    except NotFound as fault:
+        yield Look("configuration", "fail", fault.message, fault.way_out)
+        return
+    for one in found:
+        place = one["file"] + (f":{one['line']}" if one["line"] else "")
+        state = "fail" if one["severity"] == "error" else "note"
+        says = f"{place}: {one['text']}" if place else one["text"]
+        yield Look("configuration", state, says, one["way_out"])
+    if not found:
+        yield Look("configuration", "ok", f"{path}, with its tools, task types and policies")
+
+
+def _keys(config: Config) -> Iterator[Look]:
+    places = [config.at(config.keys.path), config.folder / ".remit" / "agents"]
+    found = 0
+    for folder in places:
+        if not folder.is_dir():
+            continue
+        for place in [folder, *sorted(folder.iterdir())]:
+            found += place != folder
+            yield from _open_to_others(place)
+    if not found:
+        yield Look("keys", "note", "none yet; the first `remit up` makes them")
+    else:
+        yield Look("keys", "ok", f"{found} files looked at")
+
+
+def _openbao(config: Config) -> Iterator[Look]:
+    section = config.keys.openbao
+    if section is None:
+        return
+    verify = ssl.create_default_context(cafile=str(config.at(section.tls_ca)) if section.tls_ca else None)
+    try:
+        told = httpx.get(f"{section.address}/v1/sys/health", verify=verify, timeout=ANSWER_S, trust_env=False)
+    except (httpx.HTTPError, OSError) as fault:
+        way_out = "start it; until then remit neither starts nor signs anything"
+        yield Look(
+            "openbao", "fail", f"`{section.address}` does not answer ({type(fault).__name__})", way_out
+        )
+        return
+    # OpenBao's sys/health: 200 where it serves, 429 and 473 on standby, 501 and 503 where it is not ready.
+    if told.status_code in (200, 429, 473):
+        yield Look("openbao", "ok", f"`{section.address}` serves")
+    else:
+        says = f"`{section.address}` is not ready (status {told.status_code}): sealed or not initialised"
+        yield Look("openbao", "fail", says, "unseal it")
+
+
+def _trust(config: Config) -> Iterator[Look]:
+    if not config.trust.issuers and not config.trust.spiffe and not config.signals.receive:
+        return
+    from remit.compose.trust import look_at_trust
+
+    try:
+        with unwarned():
+            found = asyncio.run(look_at_trust(config))
+    except ConfigInvalid as fault:
+        yield Look("trust", "fail", fault.message, fault.way_out)
+        return
+    for name, why in found.items():
+        if why:
+            way_out = "what it signs is refused until it can be read"
+            yield Look("trust", "fail", f"{name} cannot be read: {why[:300]}", way_out)
+        else:
+            yield Look("trust", "ok", f"{name} can be read")
+
+
+def _open_to_others(place: Path) -> Iterator[Look]:
+    status = place.lstat()
+    if os.name != "posix":
+        return
+    wanted = "700" if stat.S_ISDIR(status.st_mode) else "600"
+    if status.st_uid != os.geteuid():
+        yield Look(
+            "keys", "fail", f"`{place}` belongs to another user", "make it belong to whoever runs remit"
+        )
+    elif status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        way_out = f"run `chmod {wanted} {place}`, and replace the key if somebody may have read it"
+        yield Look("keys", "fail", f"`{place}` is open to other users", way_out)
+
+
+def _store(config: Config) -> Iterator[Look]:
+    if config.store.url is not None:
+        from remit.compose.store import database_at
+
+        try:
+            says, readable = database_at(config)
+        except (StoreUnavailable, KeyUnavailable, ConfigInvalid) as fault:
+            yield Look("store", "fail", fault.message, fault.way_out)
+            return
+        yield Look("store", "ok", says)
+        if readable:
+            yield Look(
+                "store",
+                "note",
+                "what goes to PostgreSQL can be read on the way",
+                "let the server speak TLS, and add `sslmode=verify-full` to the address",
+            )
+        return
+    place = config.at(config.store.path)
+    folder = place.parent
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        yield Look(
+            "store", "fail", f"`{folder}` cannot be written", "make it writable for whoever runs remit"
+        )
+        return
+    free = shutil.disk_usage(folder).free
+    if free < LOW_SPACE_BYTES:
+        says = f"only {free // 2**20} MiB free at `{folder}`; on a full disk every call is refused"
+        yield Look("store", "fail", says, "make space")
+    elif not place.exists():
+        yield Look("store", "note", "none yet; the first `remit up` makes it")
+    else:
+        size = place.stat().st_size / 2**20
+        yield Look("store", "ok", f"{place}, {size:.1f} MiB, {free // 2**20} MiB free")
+
+
+def _log(config: Config) -> Iterator[Look]:
+    from remit.compose import log_origin
+    from remit.compose.store import check_log
+
+    try:
+        check_log(config, log_origin)
+    except VerificationFailed as fault:
+        yield Look("evidence", "fail", f"{fault.message}: `remit up` refuses it", fault.way_out)
+    except ConfigInvalid as fault:
+        yield Look("store", "fail", fault.message, fault.way_out or "restore it from a copy")
+    except (StoreUnavailable, KeyUnavailable):
+        pass  # `_store` says so
+
+
+def _programs(config: Config) -> Iterator[Look]:
+    started = [one for one in config.upstreams.values() if one.command and one.apart != "off"]
+    if not started:
+        return
+    from remit.compose.programs import keeps_apart
+
+    if config.programs.users:
+        yield Look("programs", "ok", "each that is started has a user id of its own")
+    elif keeps_apart():
+        yield Look("programs", "ok", "none that is started looks into another process of this user")
+    else:
+        yield Look(
+            "programs",
+            "note",
+            "each can read the environment of all others of this user, and so their credentials",
+            "use a Linux with Landlock, or run as root with `programs.users`",
+        )
+    if any(one.serves_one_task for one in started):
+        yield _ends_of_programs()
+
+
+def _ends_of_programs() -> Look:
+    """Say which way this machine gives to end all that a task's program has started."""
+    from remit.compose.programs import encloses
+
+    if encloses():
+        return Look("programs", "ok", "a task's program has a PID namespace: all in it is killed at once")
+    return Look(
+        "programs",
+        "note",
+        "a task's program has no PID namespace here: its guard counts what is left. Where the guard is killed"
+        " meanwhile, the closure says `indeterminate`",
+        "permit user namespaces to remit's user, or run remit as root (in a container: with SYS_ADMIN)",
+    )
+
+
+def _sessions() -> Iterator[Look]:
+    place = sessions_file()
+    if place.exists() and os.name == "posix" and place.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield Look("sessions", "fail", f"`{place}` is open to other users", f"run `chmod 600 {place}`")
+
+
+def _ask(base_url: str) -> httpx.Response | None:
+    if not base_url:
+        return None
+    try:
+        verify = Invocation().authorities()
+        return httpx.get(f"{base_url}/health/ready", timeout=5, trust_env=False, verify=verify)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return None
+
+
+def _told(answer: httpx.Response | None) -> dict[str, Any] | None:
+    """Give what a remit says of itself; nothing where none answers, or something else does."""
+    try:
+        told = answer.json() if answer is not None else None
+    except ValueError:
+        return None
+    members = {"upstreams_known", "upstreams", "store", "bundle"}
+    return told if isinstance(told, dict) and members <= told.keys() else None
+
+
+def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
+    if answer is None:
+        yield Look("remit", "note", f"not running at {base_url}", "start it with `remit up`")
+        return
+    told = _told(answer)
+    if told is None:
+        yield Look("remit", "fail", f"what answers at {base_url} is not remit", "choose another port")
+        return
+    known, upstreams = told["upstreams_known"], told["upstreams"]
+    store, bundle = told["store"], told["bundle"]
+    if not told.get("ready"):
+        yield Look(
+            "remit", "fail", f"runs, and can decide nothing: store {store}, bundle {bundle}", "see its log"
+        )
+    else:
+        yield Look("remit", "ok", f"ready at {base_url}: store {store}, bundle {bundle}")
+    if told.get("everything_locked"):
+        way_out = "see `remit lock`; `remit unlock everything` lets tasks be opened again"
+        yield Look("locks", "fail", "EVERYTHING IS LOCKED: no task opens and no call passes", way_out)
+    elif told.get("locks"):
+        yield Look("locks", "note", f"{told['locks']} locked by hand", "see `remit lock`")
+    if told.get("log") == "changed":
+        says = (
+            "the log is not the one that was signed: it was changed in the store, or another remit signs it"
+        )
+        yield Look("evidence", "fail", says, "see `remit finding list` and `remit audit verify`")
+    elif told.get("log") == "holds":
+        yield Look("evidence", "ok", "every event up to the last start is the one that was signed")
+    if told.get("telling_fails"):
+        says = f"{told['telling_fails']} of those whom remit tells of events, or asks for them, do not answer"
+        yield Look("signals", "note", says, "see its log for why; nothing is lost meanwhile")
+    if told.get("open_sinks"):
+        says = f"{told['open_sinks']} credentials outlive their tasks: their sinks still take them"
+        yield Look("open sinks", "fail", says, "see `remit finding list`")
+    yield from replica_looks(told)
+    yield from _endings(told)
+    if known < upstreams:
+        says = f"{known} of {upstreams} upstreams are known; the calls of the others fail"
+        yield Look(
+            "remit",
+            "fail",
+            says,
+            "where you are signed in (`remit login`) each is named above; its log says why, too "
+            "(`.remit/up.log` where a client has started it)",
+        )
+
+
+def _endings(told: dict[str, Any]) -> Iterator[Look]:
+    """Say how fast ends were lately: until a fence stood, and until a sink refused."""
+    for member, says in (("fence_ms", "fences stood after"), ("dead_ms", "credentials were dead after")):
+        times = told.get(member) or {}
+        shown = [f"{kind} {p50:.1f} ms (p99 {p99:.1f})" for kind, (p50, p99) in sorted(times.items())]
+        if shown:
+            yield Look("endings", "ok", f"{says}: {', '.join(shown)}")
+
+
+def _clock(answer: httpx.Response | None) -> Iterator[Look]:
+    date = answer.headers.get("date", "") if answer is not None else ""
+    if not date:
+        yield Look("clock", "note", "there is no running remit to compare with")
+        return
+    # The header has whole seconds: up to one of them is not the clock's.
+    apart = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
+    if apart > MAX_SKEW_S:
+        yield Look("clock", "fail", f"{apart:.0f} s apart from remit's", "let both follow a time server")
+    else:
+        yield Look("clock", "ok", "agrees with remit's")
+
+
+def _isolation(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
+    if answer is None:
+        return
+    word, why = isolation(base_url)
+    if word == "none":
+        way_out = "run remit as a user of its own, or on another machine, where agents run as this user"
+        yield Look(
+            "isolation", "note", f"isolation: none; {why}, and so could an agent of this user", way_out
+        )
+    elif word:
+        yield Look("isolation", "ok", f"isolation: {word}; {why}")
+    else:
+        yield Look("isolation", "note", "isolation: cannot be told on this system")
+
+
+def _me(base_url: str) -> Iterator[Look]:
+    from remit.cli.rest_client import Client, Unreachable
+
+    try:
+        me = Client(base_url, session_for(base_url)).get("me")
+    except Unreachable:
+        return
+    except RemitError as fault:
+        yield Look("session", "note", fault.message, fault.way_out)
+    else:
+        roles = ", ".join(me.get("roles", [])) or "no role"
+        yield Look("session", "ok", f"signed in as {me['name']} ({roles})")

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit doctor`."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from remit.cli.global_options import current
+from remit.cli.output import output as show
+from remit.cli.parser import verb
+
+app = verb("doctor")
+
+_MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "fail": ("FAIL", "bold red")}
+
+
+@app.default
+def doctor() -> int:
+    """Look whether everything is as it should be: program, configuration, keys, store, upstreams, isolation.
+
+    A running remit is asked, too: where you are signed in, it says of each upstream since when it reaches it,
+    or does not, and why. Changes nothing. Exits 1 if anything fails; a note is worth knowing, and no failure.
+    """
+    from remit.cli.doctor.checks import examine_all
+
+    findings = examine_all(current())
+    failed = any(one.state == "fail" for one in findings)
+    if show.is_json():
+        show.answer({"healthy": not failed, "findings": [one._asdict() for one in findings]})
+        return 1 if failed else 0
+    made = Table.grid(padding=(0, 2, 0, 0))
+    made.add_column(no_wrap=True)
+    made.add_column(no_wrap=True)
+    made.add_column(overflow="fold")
+    for one in findings:
+        mark, style = _MARKS[one.state]
+        said = show.text(one.says)
+        if one.way_out:
+            said.append_text(Text.assemble("\n", show.text(one.way_out, "dim")))
+        made.add_row(Text(mark, style), show.text(one.subject), said)
+    show.picture(made)
+    show.say("")
+    show.say(show.text("something is wrong", "bold red") if failed else show.text("all is well", "green"))
+    return 1 if failed else 0

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit doctor`: whether secrets can be read, and the sources of leased credentials be
+asked. Nothing is obtained for that, but for a database's role, which is rolled back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import msgspec
+
+from remit.cli.doctor.check import Look, no_connection, unwarned
+from remit.config import Config, LeaseSection, SecretRef
+from remit.config.secret import FETCHED
+from remit.config.secrets import references
+from remit.core.errors import ConfigInvalid, KeyUnavailable
+
+
+def secret_looks(config: Config) -> Iterator[Look]:
+    """Read the secrets that lie in OpenBao or a keyring, also for what is looked at afterwards."""
+    named = [(place, ref) for place, ref in references(config) if ref.scheme in FETCHED]
+    if not named:
+        return
+    from remit.compose.fetched import fetch_now
+
+    try:
+        with unwarned():
+            fetch_now(config)
+    except ConfigInvalid as fault:
+        yield Look("secrets", "fail", fault.message, fault.way_out)
+        return
+    for place, ref in named:
+        try:
+            ref.resolve_lines()
+        except KeyUnavailable as fault:
+            yield Look("secrets", "fail", f"{fault.message} (`{place}`)", fault.way_out)
+        else:
+            yield Look("secrets", "ok", f"`{ref.where}` can be read (`{place}`)")
+
+
+def lease_looks(config: Config) -> Iterator[Look]:
+    """Look at the secrets and the addresses of each upstream's lease."""
+    for upstream, section in config.upstreams.items():
+        if section.lease is None:
+            continue
+        for name, source in section.lease.sources.items():
+            subject = f"lease for {upstream}"
+            faults = [*_secrets(source), *_addresses(source)]
+            for says, way_out in faults:
+                yield Look(subject, "fail", says, way_out)
+            if not faults:
+                yield Look(subject, "ok", f"{name}: its source can be reached, and its secrets can be read")
+            if not faults and section.lease.postgres is not None:
+                yield from _roles(subject, section.lease)
+
+
+def _roles(subject: str, lease: LeaseSection) -> Iterator[Look]:
+    """Say what a task's role could do beyond reading and writing rows."""
+    from remit.compose.brokers import beyond_rows
+
+    assert lease.postgres is not None
+    try:
+        found = asyncio.run(beyond_rows(lease, lease.postgres))
+    except (ConfigInvalid, KeyUnavailable) as fault:
+        yield Look(subject, "fail", fault.message, fault.way_out)
+        return
+    for says, way_out in found:
+        yield Look(subject, "note", f"a task's role {says}", way_out)
+
+
+def _secrets(section: msgspec.Struct) -> Iterator[tuple[str, str]]:
+    for _, value in _values(section):
+        if isinstance(value, SecretRef):
+            try:
+                value.resolve_lines()
+            except KeyUnavailable as fault:
+                yield fault.message, fault.way_out
+
+
+def _addresses(section: msgspec.Struct) -> Iterator[tuple[str, str]]:
+    seen = set()
+    for name, value in _values(section):
+        asked = name == "address" or name.endswith("_url")
+        if not asked or not isinstance(value, str) or not value:
+            continue
+        where = urlsplit(value).netloc
+        if where not in seen:
+            seen.add(where)
+            if why := no_connection(value):
+                yield f"`{where}` (`{name}`) is not reachable: {why}", "is it running?"
+
+
+def _values(section: msgspec.Struct) -> Iterator[tuple[str, object]]:
+    for name in section.__struct_fields__:
+        value = getattr(section, name)
+        if isinstance(value, msgspec.Struct):
+            yield from _values(value)
+        else:
+            yield name, value

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit doctor`: the replicas of one database, and what wakes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from remit.cli.doctor.check import Look, no_connection
+from remit.config import Config
+from remit.config.nats import nats_servers
+from remit.core.errors import ConfigInvalid, KeyUnavailable
+
+Json = Any
+
+
+def replica_looks(told: dict[str, Json]) -> Iterator[Look]:
+    """Say what the remit that answers knows of its replicas; `told` is what `/health/ready` says."""
+    if not told.get("waking"):
+        return  # one process alone
+    count, late, differing = told["replicas"], told["late_replicas"], told["differing_bundles"]
+    if told.get("replica") != "leased":
+        yield Look(
+            "replicas",
+            "fail",
+            "the one that answers holds no lease, and refuses everything",
+            "look whether it reaches the database",
+        )
+    if late:
+        says = f"{late} of {count} have no lease any more; their tasks go to others within moments"
+        yield Look("replicas", "fail", says, "`remit who` says which")
+    if differing:
+        says = f"{differing} of {count} decide by another bundle than the one in force"
+        yield Look("replicas", "fail", says, "lay the same files everywhere; `remit who` says who has which")
+    if told["waking"].endswith("away"):
+        yield Look(
+            "replicas",
+            "note",
+            "NATS wakes nobody: replicas look with each renewal of their leases, and ends take that long",
+            "`remit who` says why",
+        )
+    if not late and not differing:
+        one = count == 1
+        yield Look(
+            "replicas",
+            "ok",
+            f"{count} serve{'s' if one else ''} this database, woken by {told['waking']}",
+        )
+
+
+def nats_looks(config: Config) -> Iterator[Look]:
+    """Look whether the servers of NATS can be reached from here, and what is shown to them can be read."""
+    section = config.replica.nats
+    if section is None:
+        return
+    secrets = [one for one in (section.password, section.token, section.credentials) if one is not None]
+    for secret in secrets:
+        try:
+            secret.resolve_lines()
+        except KeyUnavailable as fault:
+            yield Look("nats", "fail", fault.message, fault.way_out)
+    try:
+        servers = nats_servers(section)
+    except (ConfigInvalid, KeyUnavailable) as fault:
+        yield Look("nats", "fail", fault.message, fault.way_out)
+        return
+    for address in servers:
+        if why := no_connection(address):
+            way_out = "is it running? without it ends take until the next renewals"
+            yield Look("nats", "fail", f"`{address}` is not reachable: {why}", way_out)
+        else:
+            yield Look("nats", "ok", f"`{address}` takes connections")

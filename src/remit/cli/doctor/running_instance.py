@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the remit that answers on this machine is the one of this folder."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+from remit.cli.doctor.check import Look
+from remit.config import Config
+
+_HERE = ("127.0.0.1", "localhost", "::1")
+
+
+def whose_looks(config: Config, base_url: str, *, answers: bool) -> list[Look]:
+    """Say where another remit answers at the address that this folder's commands use.
+
+    The process that serves a file notes its number beside it. Of a store that is no file nothing is said.
+    """
+    if not answers or config.store.kind != "sqlite" or urlsplit(base_url).hostname not in _HERE:
+        return []
+    if _is_served(config):
+        return []
+    return [
+        Look(
+            "remit",
+            "note",
+            f"what answers at {base_url} is not the remit of this folder: none serves its store",
+            "start it, with another `listen.port` while the other one runs",
+        )
+    ]
+
+
+def _is_served(config: Config) -> bool:
+    """Whether the process that last took the store is still there; so, too, where that cannot be told."""
+    path = config.at(config.store.path)
+    try:
+        number = int(path.with_name(path.name + ".lock").read_text(encoding="ascii"))
+        os.kill(number, 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    except (OSError, ValueError):
+        return True
+    return True

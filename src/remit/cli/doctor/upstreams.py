@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit doctor`: upstreams, as they are found from here, and as the running remit finds them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from remit.cli.doctor.check import Look, no_connection
+from remit.cli.output.output import span
+from remit.cli.rest_client import Client
+from remit.cli.session_file import session_for
+from remit.config import Config
+from remit.config.settings import UpstreamSection
+from remit.core.errors import KeyUnavailable, RemitError
+
+Json = Any
+
+
+def told_of_upstreams(base_url: str) -> dict[str, Json]:
+    """Give what the running remit says of each upstream, by name; nothing to who is not signed in there."""
+    try:
+        found = Client(base_url, session_for(base_url)).get("upstreams")["items"]
+        return {str(one["name"]): one for one in found}
+    except (RemitError, KeyError, TypeError):
+        return {}
+
+
+def upstream_looks(config: Config, told: dict[str, Json]) -> Iterator[Look]:
+    """Say of each whether it is there; `told` is what the running remit says of them, where it says so."""
+    for name, section in config.upstreams.items():
+        yield _look(f"upstream {name}", config, section, told.get(name))
+        yield from _unread(f"upstream {name}", section, told.get(name))
+
+
+def _unread(subject: str, section: UpstreamSection, told: Json) -> Iterator[Look]:
+    """Name the secrets without which remit does not start; a variable may be set where it runs."""
+    for ref in (*section.env.values(), *section.headers.values()):
+        if ref.scheme not in ("env", "file") or (ref.scheme == "env" and told is not None):
+            continue
+        try:
+            ref.resolve()
+        except KeyUnavailable as fault:
+            state = "fail" if ref.scheme == "file" else "note"
+            yield Look(subject, state, f"{fault.place}: {fault.message}", fault.way_out)
+
+
+def _look(subject: str, config: Config, section: UpstreamSection, told: Json) -> Look:
+    here = _from_here(config, section)
+    if told is not None and told["reachable"] is False:
+        says = f"remit does not reach it, since {_since(told)}"
+        says += f": {told['why']}" if told["why"] else ""
+        if not told["api"]:
+            return Look(subject, "fail", says, _way_out(section, here))
+        # Only calls try an API: it may be back.
+        if here:
+            return Look(subject, "fail", f"{says}; nor is it reachable from here: {here}", "is it running?")
+        says += "; it takes connections from here"
+        return Look(subject, "note", says, "the next call tries it again")
+    runs = told is not None and told["reachable"]
+    if here and not (runs and section.command):
+        missing = bool(section.command)
+        says = here if missing else f"{section.url} is not reachable: {here}"
+        return Look(subject, "fail", says, "install it, or name its path" if missing else "is it running?")
+    says = f"starts {' '.join(section.command)}" if section.command else section.url
+    if runs:
+        says += f"; there since {_since(told)}"
+    return _standing(subject, section, says)
+
+
+def _from_here(config: Config, section: UpstreamSection) -> str:
+    """Say why it cannot be had from here; empty where it can."""
+    if not section.command:
+        return no_connection(section.url)
+    program = section.command[0]
+    found = shutil.which(program) or (config.at(section.cwd) / program).is_file()
+    return "" if found else f"there is no program `{program}`"
+
+
+def _way_out(section: UpstreamSection, here: str) -> str:
+    if section.command:
+        return here or "why it ends is in remit's log: its last words; it is started again by itself"
+    return "is it running?" if here else "it takes connections from here: does it speak MCP at this address?"
+
+
+def _since(told: Json) -> str:
+    when = datetime.fromisoformat(told["since"])
+    ago = span((when - datetime.now(UTC)).total_seconds())
+    return f"{when.astimezone():%Y-%m-%d %H:%M:%S} ({ago})"
+
+
+def _standing(subject: str, section: UpstreamSection, says: str) -> Look:
+    if section.observed:
+        return Look(subject, "note", f"{says}; OBSERVED: nothing is refused", "set `mode: enforce`")
+    if section.sender_constraint == "optional":
+        return Look(
+            subject,
+            "note",
+            f"{says}; takes calls of every tier from whoever shows a token, stolen or not",
+            "set `sender_constraint: required`",
+        )
+    return Look(subject, "ok", says)

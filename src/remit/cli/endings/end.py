@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit end`, `remit lock` and `remit unlock`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from remit.cli.decisions.confirmation import looked
+from remit.cli.evidence.closure import show_closure, show_proof
+from remit.cli.exit_codes import UsageFault
+from remit.cli.output import output as show
+from remit.cli.parser import Switch, verb
+from remit.cli.rest_client import connect
+from remit.core.canonical import digest
+from remit.core.scope import EVERYTHING, ScopeKind
+
+Json = Any
+
+app = verb("end")
+lock_app = verb("lock")
+unlock_app = verb("unlock")
+
+
+def scope_of(x: str) -> dict[str, str]:
+    """Read `name` or `kind:name`; `everything` stands alone."""
+    kind, colon, name = x.partition(":")
+    if x == ScopeKind.EVERYTHING:
+        return {"kind": x, "name": ""}
+    if colon and kind in set(ScopeKind):
+        return {"kind": kind, "name": name}
+    return {"name": x}
+
+
+@app.default
+def end(
+    x: str,
+    /,
+    *,
+    reason: str = "",
+    prove: Switch = False,
+    compromised: Switch = False,
+    receipt: Path | None = None,
+) -> int:
+    """End a task, or all of an agent, owner, person, tool or upstream, and show how fast it was gone.
+
+    After this has returned, no call under it is permitted. What had been permitted before and has no outcome
+    yet is listed.
+
+    Parameters
+    ----------
+    x
+        A task's id, a name, `kind:name` (task, agent, owner, person, tool, upstream) or `everything`.
+    reason
+        Why; it goes into the evidence.
+    compromised
+        Of an upstream: somebody else may have its credentials. Those of tasks are taken back, and a finding
+        stands until it is dealt with.
+    prove
+        Also verify, here, that the closure and what became of each credential are in the signed log.
+    receipt
+        Keep the proof in this file; `remit audit verify` reads it, offline.
+    """
+    client = connect()
+    said = {"compromised": True} if compromised else {}
+    closure = client.post("end", reason=reason, **scope_of(x), **said)
+    if not prove and receipt is None:
+        return show_closure(closure)
+    from remit.cli.evidence.receipts import prove_closure
+
+    _, found = prove_closure(client, closure["id"], receipt)
+    if show.is_json():
+        show.answer({**closure, "proof": found})
+        return 0
+    show_closure(closure)
+    show.say("")
+    show_proof(found)
+    return 0
+
+
+@lock_app.default
+def lock(x: str = "", /, *, reason: str = "") -> int:
+    """End all of an agent, owner, person, tool or upstream, and refuse new tasks until `remit unlock`.
+
+    Without a name: list what is locked.
+
+    Parameters
+    ----------
+    x
+        A name, `kind:name` (agent, owner, person, tool, upstream) or `everything`.
+    reason
+        Why; it goes into the evidence.
+    """
+    if x:
+        closure = connect().post("lock", reason=reason, **scope_of(x))
+        show_closure(closure)
+        if not show.is_json():
+            show.say("")
+            show.say(show.text("LOCKED", "bold red"), ": no task of it opens until")
+            show.copyable(f"  remit unlock {closure['scope']}")
+        return 0
+    found = connect().get("locks")
+    if show.is_json():
+        show.answer(found)
+        return 0
+    show.table(
+        ("LOCKED", "SINCE", "BY", "REASON"),
+        (
+            (show.text(one["scope"], "bold red"), show.moment(one["at"]), one["by"], one["reason"])
+            for one in found["items"]
+        ),
+        empty="nothing is locked",
+    )
+    return 0
+
+
+@unlock_app.default
+def unlock(x: str, /, *, seen: str = "") -> int:
+    """Let new tasks be opened again; what was ended stays ended. Nobody unlocks themselves.
+
+    Asks on the terminal, for this gives authority back.
+
+    Parameters
+    ----------
+    x
+        What was locked: a name, `kind:name` (agent, owner, person, tool, upstream) or `everything`.
+    seen
+        The digest of the lock, where there is no terminal.
+    """
+    client = connect()
+    locks = client.get("locks")["items"]
+    wanted = scope_of(_locked(x, [one["scope"] for one in locks]))
+    name = EVERYTHING if wanted["kind"] == ScopeKind.EVERYTHING else f"{wanted['kind']}:{wanted['name']}"
+    found = [one for one in locks if one["scope"] == name]
+    if found:
+        (one,) = found
+        if not show.is_json():
+            pairs = (
+                ("locked", one["scope"]),
+                ("since", show.moment(one["at"])),
+                ("by", one["by"]),
+                ("reason", one["reason"]),
+            )
+            show.picture(show.facts(pairs))
+        if not looked("Unlock it?", digest(one), seen, option="--seen"):
+            show.say("Left locked.", style="yellow")
+            return 1
+    told = client.post("unlock", **wanted)
+    if show.is_json():
+        show.answer(told)
+    else:
+        show.say("Unlocked ", show.text(told["scope"], "bold"))
+    return 0
+
+
+def _locked(x: str, scopes: Sequence[str]) -> str:
+    """Give what a name alone means among what is locked; raises `UsageFault` where that is not one thing."""
+    if "kind" in scope_of(x):
+        return x
+    meant = [scope for scope in scopes if scope.partition(":")[2] == x]
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        raise UsageFault(
+            f"several are locked by the name `{x[:80]}`", way_out=f"name one: {', '.join(meant)}"
+        )
+    raise UsageFault(f"nothing called `{x[:80]}` is locked", way_out="see `remit lock`")

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit lease`."""
+
+from __future__ import annotations
+
+from remit.cli.output import output as show
+from remit.cli.parser import noun
+from remit.cli.rest_client import connect
+
+app = noun("lease", "Credentials of upstreams that are being taken back, and are not dead yet.")
+
+
+@app.command(name="list")
+def listed() -> None:
+    """List the credentials that are being taken back, oldest first; of several replicas, by this one."""
+    found = connect().get("leases")
+    if show.is_json():
+        show.answer(found)
+        return
+    show.table(
+        ("LEASE", "TASK", "KIND", "OPEN AT", "FOR", "WHY"),
+        (
+            (
+                one["lease"],
+                one["task"],
+                one["kind"],
+                one["sink"],
+                show.text(f"{one['age_s']:.0f} s", "yellow"),
+                one["why"] or "not tried yet",
+            )
+            for one in found["items"]
+        ),
+        empty="nothing is open",
+    )
+
+
+@app.command(name="close")
+def close(lease: str, because: str, /) -> None:
+    """Close a credential by hand, once nobody else can say whether it is dead: its machine is gone, or its
+    source. It is tried once more first, and stays open where its sink accepts it.
+
+    Parameters
+    ----------
+    lease
+        The lease's id: see `remit lease list`.
+    because
+        Why it counts as dead; it goes into the closure and into the evidence.
+    """
+    closed = connect().post("leases", lease, "close", because=because)
+    if show.is_json():
+        show.answer(closed)
+        return
+    show.say(show.text(closed["name"], "bold"), f": {closed['detail']}")

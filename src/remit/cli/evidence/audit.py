@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit audit`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from remit.cli.evidence.event_line import saying
+from remit.cli.exit_codes import UsageFault
+from remit.cli.output import output as show
+from remit.cli.parser import Several, Switch, noun
+from remit.cli.rest_client import Client, connect
+from remit.core.evidence.event_reference import MEANINGS
+
+Json = Any
+
+app = noun("audit", "The evidence: read it, prove from it, take it away, and verify it anywhere.")
+
+#: Events asked for at a time.
+PAGE = 1000
+#: An index that no log reaches: what is below it is all there is.
+BEYOND = 2**53 - 1
+
+
+@app.command(name="log")
+def log(*, limit: int = 50, start: int | None = None, kind: Several = (), task: str = "") -> int:
+    """Read events, in order: the last ones, or from an index on. The exit code is 4 where one was changed.
+
+    Parameters
+    ----------
+    limit
+        At most so many.
+    start
+        The index to begin with.
+    kind
+        Only this kind, such as `decision.made`; may be given several times.
+    task
+        Only this task's.
+    """
+    client = connect()
+    items, size = _events(client, limit, start, ",".join(kind), task)
+    if show.is_json():
+        show.answer({"items": items, "size": size})
+    else:
+        header = ("INDEX", "AT", "KIND", "AGENT", "TASK", "WHAT")
+        show.table(header, (_row(one) for one in items), empty="no events", whole=5, head=3)
+    return 4 if any("damaged" in one for one in items) else 0
+
+
+def _row(event: Json) -> tuple[object, ...]:
+    if "damaged" in event:
+        return str(event["index"]), "", show.text("damaged", "red"), "", "", event["damaged"]
+    return (
+        str(event["index"]),
+        show.moment(event["at"]),
+        show.text(event["kind"], "bold"),
+        event.get("agent", ""),
+        event.get("task", ""),
+        saying(event),
+    )
+
+
+def _events(client: Client, limit: int, start: int | None, kinds: str, task: str) -> tuple[list[Json], int]:
+    """Give events and the size of the log; without `start` the last ones that fit."""
+    found: list[Json] = []
+    place: dict[str, int] = {"before": BEYOND} if start is None else {"start": start}
+    while True:
+        left = min(limit - len(found), PAGE)
+        page = client.get("events", **place, limit=left, kinds=kinds or None, task=task or None)
+        items, size = page["items"], page["size"]
+        found = items + found if start is None else found + items
+        at = page["previous" if start is None else "next"]
+        if at is None or len(found) >= limit or not items:
+            return found, size
+        place = {"before" if start is None else "start": at}
+
+
+def _event(client: Client, index: int) -> Json:
+    from remit.core.errors import NotFound, VerificationFailed
+
+    page = client.get("events", start=index, limit=1)
+    if index < 0 or not page["items"] or page["items"][0]["index"] != index:
+        raise NotFound(f"there is no event {index}", way_out=f"the log has {page['size']} events")
+    event = page["items"][0]
+    if "damaged" in event:
+        raise VerificationFailed(
+            event["damaged"], way_out="`remit audit verify` names each that does not hold"
+        )
+    return event
+
+
+@app.command(name="show")
+def shown(index: int, /) -> None:
+    """Show one event: its facts, and its values where they can still be read.
+
+    Parameters
+    ----------
+    index
+        Its place in the log, from 0 on.
+    """
+    event = _event(connect(), index)
+    if show.is_json():
+        show.answer(event)
+        return
+    show.say(show.text(f"event {index}", "bold"), f"  {event['kind']}  ", show.moment(event["at"]))
+    meaning = MEANINGS.get(event["kind"])
+    if meaning is not None:
+        show.say(meaning.says, style="dim")
+    values = event.get("values", {})
+    pairs = [(name, event.get(name, "")) for name in ("agent", "task", "call")]
+    pairs += [(name, _value(value)) for name, value in event["facts"].items()]
+    pairs += [(f"{name} (sealed)", _value(value)) for name, value in values.items()]
+    gone = [name for name in event.get("sealed", {}) if name not in values]
+    pairs += [(f"{name} (sealed)", show.text("forgotten", "dim")) for name in gone]
+    pairs += [("writer", f"{event['writer']}, its record {event['seq']}"), ("hash", event["hash"])]
+    show.picture(show.facts(pairs))
+
+
+def _value(value: Json) -> str:
+    return value if isinstance(value, str) else show.compact(value)
+
+
+@app.command(name="chain")
+def chain(call: str, /, *, file: Path | None = None, svg: Path | None = None) -> None:
+    """Draw how it came to a call: across calls, tasks, agents and what they share, from the evidence alone.
+
+    For a call that was refused: which value came from which earlier call, what had written there what that
+    one read, and so on, back to the source.
+
+    Parameters
+    ----------
+    call
+        The id of a decision (`dec_...`), the index of its event, or a task, for its last refused call.
+    file
+        Read an exported file instead of asking the running remit; verify it first (`remit audit verify`).
+    svg
+        Write the picture to this file, for people who would rather look than read.
+    """
+    from remit.cli.evidence.chain import chain_in, fetched, lines
+    from remit.cli.evidence.chain_svg import svg_of
+
+    found = chain_in(file, call) if file is not None else fetched(connect(), call)
+    if svg is not None:
+        svg.write_text(svg_of(found), encoding="utf-8")
+    if show.is_json():
+        show.answer(msgspec.to_builtins(found))
+        return
+    for line in lines(found):
+        show.picture(line)
+    if svg is not None:
+        show.say("")
+        show.say("the picture is in ", show.text(str(svg), "bold"))
+
+
+@app.command(name="prove")
+def prove(what: str, /, *, out: Path | None = None) -> None:
+    """Give a receipt that an event, or what tells of an end, is in the signed log, after verifying it here.
+
+    Of an event it is a C2SP tlog-proof that holds the event. `remit audit verify` reads both.
+
+    Parameters
+    ----------
+    what
+        The event's place in the log, or a closure (`cls_...`).
+    out
+        Write the receipt to this file instead of standard output.
+    """
+    from remit.cli.evidence.receipts import prove_event
+
+    client = connect()
+    if what.startswith("cls_"):
+        _prove_closure(client, what, out)
+        return
+    index = _index(what)
+    found = prove_event(client, _event(client, index))
+    if out is not None:
+        out.write_text(found["proof"], encoding="utf-8")
+    if show.is_json():
+        show.answer(found)
+    elif out is None:
+        sys.stdout.write(found["proof"])
+    else:
+        show.say(show.text("proven", "green"), f": event {index} of {found['size']}; the receipt is in {out}")
+
+
+def _prove_closure(client: Client, closure: str, out: Path | None) -> None:
+    from remit.cli.evidence.closure import show_proof, show_read
+    from remit.cli.evidence.receipts import prove_closure
+
+    report, found = prove_closure(client, closure, out)
+    assert report.closure is not None
+    if show.is_json():
+        show.answer({"closure": msgspec.to_builtins(report.closure), "proof": found})
+        return
+    show_read(report.closure)
+    show.say("")
+    show_proof(found)
+
+
+def _index(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 16:
+        return int(text)
+    raise UsageFault(
+        f"`{text[:80]}` is neither an event nor a closure", way_out="give the index of an event, or `cls_...`"
+    )
+
+
+@app.command(name="forget")
+def forget(subject: str, /, *, reason: str = "", really: str = "") -> int:
+    """Destroy a subject's key: what was said by or about them can never be read again, and proofs still hold.
+
+    Nothing brings it back. The record of it does not name them.
+
+    Parameters
+    ----------
+    subject
+        The name of a person or an agent.
+    reason
+        Why, for the evidence.
+    really
+        The name once more, where nobody is at a terminal to be asked.
+    """
+    from remit.cli.decisions.confirmation import looked
+
+    if not looked(f"Forget {subject} for good?", subject, really, option="--really"):
+        show.say("nothing was forgotten")
+        return 1
+    told = connect().post("subjects", "forget", subject=subject, reason=reason)
+    if show.is_json():
+        show.answer(told)
+    else:
+        show.say(show.text("forgotten", "green"), f": {subject}")
+    return 0
+
+
+@app.command(name="export")
+def export(file: Path, /, *, task: str = "", no_values: Switch = False) -> None:
+    """Take the evidence away as one file that verifies offline.
+
+    Parameters
+    ----------
+    file
+        Where to write it.
+    task
+        Only this task's events, each with its proof.
+    no_values
+        Leave out what was said: arguments, names, words.
+    """
+    from remit.cli.evidence.export import fetch
+
+    fetched = fetch(connect(), file, task=task, values=not no_values)
+    if show.is_json():
+        show.answer(fetched)
+        return
+    show.say(f"Wrote {show.counted(fetched['events'], 'event')} to ", show.text(str(file), "bold"))
+    show.copyable(f"  remit audit verify {file} --key {fetched['verifier']}", style="dim")
+
+
+@app.command(name="verify")
+def verify(
+    file: Path | None = None,
+    /,
+    *,
+    key: str = "",
+    at_least: int = 0,
+    task: str = "",
+    no_values: Switch = False,
+    growth: Switch = False,
+    anew: Switch = False,
+) -> int:
+    """Verify evidence: every hash, chain, value and the signature; exits 4 and says which event if not.
+
+    An exported file, or a receipt, is verified offline. Without one, the running remit's evidence is
+    fetched, and then verified here.
+
+    Parameters
+    ----------
+    file
+        What `remit audit export` or `remit audit prove` wrote.
+    key
+        The log's public key, or a file that holds it, from a source that you trust; `remit up` prints it.
+        Without it the key must be one that was seen from here before.
+    at_least
+        The log must have at least so many events; what was verified here before is remembered.
+    task
+        Without a file: verify only this task's events.
+    no_values
+        Without a file: do not fetch what was said.
+    growth
+        Without a file: fetch no events, but the proof that the log begins with those that held here last.
+    anew
+        Without a file: the log at this address was begun anew, or its key replaced at once. What holds under
+        the key given by `--key` is known here by that key from now on, in place of the one that was seen.
+    """
+    from remit.cli.evidence.verification import verify_file, verify_running
+
+    if anew and (not key or file is not None or growth):
+        raise UsageFault(
+            "`--anew` takes a key for the running remit", way_out="give `--key KEY`, and no file"
+        )
+    if growth:
+        if file is not None or task or no_values:
+            raise UsageFault(
+                "`--growth` asks the running remit for its head alone", way_out="leave out what to fetch"
+            )
+        from remit.cli.evidence.consistency import verify_growth
+
+        return verify_growth(key=key, at_least=at_least)
+    if file is not None:
+        return verify_file(file, key=key, at_least=at_least)
+    return verify_running(key=key, at_least=at_least, task=task, values=not no_values, anew=anew)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verifying that a log has only grown since it was looked at here: by a proof, without its events."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from remit.cli.evidence.known_logs import SeenHead, last_head, remember_head, seen_key
+from remit.cli.evidence.verification import FAILED, trusted_for
+from remit.cli.output import output as show
+from remit.cli.rest_client import connect
+from remit.core.errors import Malformed, NotFound, NotVerifiable, VerificationFailed
+from remit.core.evidence.checkpoint import Checkpoint, VerifierKey, open_checkpoint
+from remit.core.evidence.merkle import verify_consistency
+
+Json = Any
+
+
+class _Known(NamedTuple):
+    """What is known of the log here: its key, and the last head that held."""
+
+    key: VerifierKey
+    head: SeenHead
+
+
+def verify_growth(*, key: str, at_least: int) -> int:
+    """Hold the running remit's signed head against the last one that held here; say what was found."""
+    client = connect()
+    known = _known(client.base_url, key)
+    try:
+        try:
+            told = client.get("events", "growth", old=known.head.size)
+        except NotFound as shorter:
+            raise VerificationFailed(f"it was cut back: {shorter.message}", code="cut-back") from None
+        head = _grown(told, known)
+        if head.size < at_least:
+            raise VerificationFailed(f"{head.size} events were signed, not {at_least}", code="too-few")
+    except (Malformed, VerificationFailed) as fault:
+        _tell_fault(known, fault)
+        return FAILED
+    remember_head(str(known.key), SeenHead(head.size, head.root.hex(), datetime.now(UTC).isoformat()))
+    _tell(known, head)
+    return 0
+
+
+def _known(base_url: str, given: str) -> _Known:
+    text = given or seen_key(base_url)
+    key = trusted_for(None, text) if text else None
+    seen = last_head(str(key)) if key is not None else None
+    if key is None or seen is None:
+        raise NotVerifiable(
+            "nothing of this log has held here before, so there is nothing to hold it against",
+            way_out="run `remit audit verify` once, which reads all of it",
+        )
+    return _Known(key, seen)
+
+
+def _grown(told: Json, known: _Known) -> Checkpoint:
+    """Give the head that was told, if it is signed and begins with the one that is known."""
+    try:
+        proof = [base64.b64decode(one, validate=True) for one in told["proof"]]
+        note = str(told["checkpoint"]).encode()
+    except (KeyError, TypeError, ValueError, binascii.Error):
+        raise Malformed("what the running remit told is no proof") from None
+    head = open_checkpoint(note, known.key).checkpoint
+    verify_consistency(known.head.size, head.size, proof, bytes.fromhex(known.head.root), head.root)
+    return head
+
+
+def _tell_fault(known: _Known, fault: Malformed | VerificationFailed) -> None:
+    if show.is_json():
+        faults = [{"index": -1, "code": fault.code, "text": str(fault)}]
+        show.answer({"holds": False, "old": known.head.size, "key": str(known.key), "faults": faults})
+        return
+    show.say(show.text("DOES NOT HOLD", "bold red"), ": the running remit")
+    show.say(show.text(f"  {fault.code}", "red"), f"  {fault}")
+
+
+def _tell(known: _Known, head: Checkpoint) -> None:
+    if show.is_json():
+        told = {"origin": head.origin, "size": head.size, "root": head.root.hex(), "key": str(known.key)}
+        show.answer({"holds": True, "old": known.head.size, **told, "faults": []})
+        return
+    seen = f"it begins with the {known.head.size} events seen {show.moment(known.head.at).plain}"
+    show.say(show.text("verified", "bold green"), f": the running remit; {seen}")
+    rows = [("log", head.origin), ("signed at", str(head.size)), ("root", head.root.hex())]
+    show.picture(show.facts([*rows, ("key", str(known.key))]))

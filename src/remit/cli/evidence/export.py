@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fetching an export into a file, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from remit.cli.evidence.known_logs import trusted_key
+from remit.cli.output import output as show
+from remit.cli.rest_client import Client, Unreachable
+from remit.core.errors import NotFound
+
+Json = Any
+
+#: One line stands before the events, and one after them.
+_AROUND = 2
+
+
+def fetch(client: Client, place: Path, *, task: str = "", values: bool = True, under: str = "") -> Json:
+    """Write the export to a file that only this user can read, and say what it holds.
+
+    `under` is the key that it will be verified with; without one, the log's must be the one that was seen
+    here before.
+    """
+    head = client.get("events", "head")
+    key = under or str(trusted_key(client.base_url, head["verifier"]))
+    fresh = place.with_name(f".{place.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    lines = 0
+    last = b""
+    try:
+        with (
+            os.fdopen(descriptor, "wb") as opened,
+            progress("fetching", 0 if task else head["size"]) as advance,
+            client.stream("events", "export", task=task or None, values=values) as response,
+        ):
+            for chunk in response.iter_bytes():
+                opened.write(chunk)
+                count = chunk.count(b"\n")
+                lines += count
+                last = (last + chunk)[-4096:]
+                advance(count)
+        if b'\n{"checkpoint"' not in last:
+            raise Unreachable("the evidence ended before its signature", way_out="try again")
+        if task and lines == _AROUND:
+            # A file that holds nothing verifies, too: a misspelt name must not look like a proof.
+            raise NotFound(f"no event tells of a task `{task[:80]}`", way_out="see `remit task list`")
+        fresh.replace(place)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            fresh.unlink()
+    return {
+        "file": str(place),
+        "events": lines - _AROUND,
+        "task": task,
+        "origin": head["origin"],
+        "verifier": key,
+    }
+
+
+class Advance:
+    """Moves a progress bar on; does nothing where nobody sees it."""
+
+    def __init__(self, bar: Progress | None, total: int) -> None:
+        """Take the bar, and how much there is to do (0: not known)."""
+        self._bar = bar
+        self._task = bar.add_task("", total=total or None) if bar is not None else None
+
+    def __call__(self, count: int) -> None:
+        """Add what was done."""
+        if self._bar is not None and self._task is not None:
+            self._bar.advance(self._task, count)
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int) -> Iterator[Advance]:
+    """Show how far a long work has come, on a terminal."""
+    console = show.err()
+    # Not `is_terminal`: colours may be wished for where nobody sees a bar move.
+    if not sys.stderr.isatty() or show.is_json():
+        yield Advance(None, total)
+        return
+    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        yield Advance(bar, total)

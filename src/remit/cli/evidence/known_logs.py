@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was seen of logs: their public keys, and the last head that held, so that a changed key and a log that
+was cut back or rewritten are noticed. Whoever verifies from time to time is a witness for themselves.
+
+    $XDG_CONFIG_HOME/remit/logs.json   {"keys": {"<address>": "<verifier>"}, "heads": {"<verifier>": {...}}}
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from remit.cli.session_file import sessions_file
+from remit.core.errors import KeyUnavailable, VerificationFailed
+from remit.core.evidence.checkpoint import VerifierKey
+
+#: What helps where a log is another one on purpose.
+ANEW = (
+    "where the log was begun anew on purpose, `remit audit verify --anew --key KEY` takes the key that "
+    "`remit up` prints there"
+)
+
+
+class SeenHead(msgspec.Struct, frozen=True):
+    """The last head of a log that held: its size, its root in hex, and when (RFC 3339)."""
+
+    size: int
+    root: str
+    at: str
+
+
+class SeenLogs(msgspec.Struct, kw_only=True):
+    """All that was seen."""
+
+    keys: dict[str, str] = {}
+    heads: dict[str, SeenHead] = {}
+
+
+def trusted_key(base_url: str, told: str) -> VerifierKey:
+    """Give the key of the log at an address: the one that was seen first. Another one now is a fault."""
+    key = VerifierKey.parse(told)
+    seen = read()
+    known = seen.keys.setdefault(base_url, told)
+    if known != told:
+        raise VerificationFailed(
+            f"the log at {base_url} is signed by another key than before: `{told}`, not `{known}`",
+            code="other-key",
+            way_out=f"run `remit audit verify`: it follows a change that the log tells of; {ANEW}",
+        )
+    _write(seen)
+    return key
+
+
+def seen_key(base_url: str) -> str:
+    """Give the key that was seen first at an address; empty if none was."""
+    return read().keys.get(base_url, "")
+
+
+def succeed(base_url: str, verifier: str) -> None:
+    """Take another key for the log at an address, with what was seen of its heads.
+
+    INVARIANT (the caller's): evidence that holds under the key that was seen says that this one came after
+    it.
+    """
+    seen = read()
+    head = seen.heads.get(seen.keys.get(base_url, ""))
+    seen.keys[base_url] = verifier
+    if head is not None:
+        seen.heads[verifier] = head
+    _write(seen)
+
+
+def take(base_url: str, verifier: str) -> str:
+    """Take a key that a person has given for the log at an address, and give the one that was seen there
+    before where it is another.
+
+    INVARIANT (the caller's): the log has just held under it.
+    """
+    seen = read()
+    before = seen.keys.get(base_url, "")
+    if before != verifier:
+        seen.keys[base_url] = verifier
+        _write(seen)
+    return before if before != verifier else ""
+
+
+def is_known(verifier: str) -> bool:
+    """Whether a key was seen at an address before."""
+    return verifier in read().keys.values()
+
+
+def known_keys() -> list[VerifierKey]:
+    """Give the keys that were seen at addresses before."""
+    return [VerifierKey.parse(verifier) for verifier in dict.fromkeys(read().keys.values())]
+
+
+def last_head(verifier: str) -> SeenHead | None:
+    """Give the last head of a log that held here."""
+    return read().heads.get(verifier)
+
+
+def remember_head(verifier: str, head: SeenHead) -> None:
+    """Keep a head that held, unless a larger one is known."""
+    seen = read()
+    known = seen.heads.get(verifier)
+    if known is None or head.size >= known.size:
+        seen.heads[verifier] = head
+        _write(seen)
+
+
+def logs_file() -> Path:
+    """Give the place of the file."""
+    return sessions_file().with_name("logs.json")
+
+
+def read() -> SeenLogs:
+    """Give all that was seen."""
+    place = logs_file()
+    try:
+        return msgspec.json.decode(place.read_bytes(), type=SeenLogs)
+    except FileNotFoundError:
+        return SeenLogs()
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise KeyUnavailable(
+            f"`{place}` is damaged", way_out="restore it, or remove it and check keys by hand"
+        ) from None
+
+
+def _write(seen: SeenLogs) -> None:
+    place = logs_file()
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = place.with_suffix(f".{os.getpid()}")
+    fresh.write_bytes(msgspec.json.encode(seen))
+    fresh.replace(place)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Receipts of one event or one end: verified here before they are given, and read again elsewhere."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from remit.cli.rest_client import Client
+from remit.core.errors import Malformed, NotFound, NotVerifiable, VerificationFailed
+from remit.core.evidence.checkpoint import PROOF_HEADER, LogProof, Note, VerifierKey
+from remit.core.evidence.verification import ExportReport, verify_export
+
+Json = Any
+
+#: So often a closure's event is asked for that is not in the signed log yet, a tenth of a second apart.
+TRIES: Final = 30
+
+
+def prove_event(client: Client, event: Json) -> Json:
+    """Fetch the proof of an event, hold it against the event's hash and the log's key, and say what holds."""
+    from remit.cli.evidence.known_logs import trusted_key
+    from remit.core.evidence import merkle
+    from remit.core.evidence.checkpoint import open_checkpoint
+
+    head = client.get("events", "head")
+    text = client.get("events", str(event["index"]), "proof")
+    proof = LogProof.parse(text.encode())
+    key: VerifierKey = trusted_key(client.base_url, head["verifier"])
+    if proof.index != event["index"]:
+        raise VerificationFailed("the proof is of another event")
+    checkpoint = open_checkpoint(proof.checkpoint, key, origin=head["origin"]).checkpoint
+    merkle.verify_inclusion(
+        bytes.fromhex(event["hash"]), proof.index, checkpoint.size, proof.path, checkpoint.root
+    )
+    return {
+        "index": proof.index,
+        "size": checkpoint.size,
+        "origin": checkpoint.origin,
+        "root": checkpoint.root.hex(),
+        "verifier": str(key),
+        "proof": text,
+    }
+
+
+def is_event_receipt(first: bytes) -> bool:
+    """Whether a file with this first line is the receipt of one event."""
+    return first.strip() == PROOF_HEADER.encode()
+
+
+def read_event_receipt(content: bytes, given: VerifierKey | None, at_least: int) -> Json:
+    """Say what the receipt of an event shows, offline: the event, where it stands, and what does not hold.
+
+    Raises `NotVerifiable` where there is no key to verify with, or no event in the receipt.
+    """
+    told: Json = {"holds": False, "faults": []}
+    try:
+        proof = LogProof.parse(content)
+        key = given or _signer(Note.parse(proof.checkpoint))
+        if not proof.extra:
+            raise NotVerifiable(
+                "the receipt does not hold its event", way_out="have it made anew by `remit audit prove`"
+            )
+        told |= {"index": proof.index, "key": str(key)}
+        head = proof.verify(proof.extra, key).checkpoint
+        told |= {"size": head.size, "origin": head.origin, "root": head.root.hex()}
+        if head.size < at_least:
+            raise VerificationFailed(f"{head.size} events were signed, not {at_least}", code="too-few")
+        told["event"] = msgspec.json.decode(proof.extra)
+    except (Malformed, VerificationFailed, msgspec.DecodeError) as fault:
+        code = getattr(fault, "code", "not-json")
+        told["faults"] = [{"index": told.get("index", -1), "code": code, "text": str(fault)}]
+        return told
+    return told | {"holds": True}
+
+
+def _signer(note: Note) -> VerifierKey:
+    """Give the key that was seen from here before and by which a checkpoint says that it is signed."""
+    from remit.cli.evidence.known_logs import known_keys
+
+    named = {(line.name, line.key_id) for line in note.signatures}
+    for key in known_keys():
+        if (key.name, key.key_id) in named:
+            return key
+    raise NotVerifiable(
+        "there is no key to verify with: the receipt is signed by none that was seen from here",
+        way_out="give the log's public key by `--key`; `remit up` prints it where it runs",
+    )
+
+
+def prove_closure(client: Client, closure: str, place: Path | None = None) -> tuple[ExportReport, Json]:
+    """Fetch the receipt of a closure, verify it, and keep it at `place`; gives what it says, and what holds.
+
+    Raises `VerificationFailed` with the first fault.
+    """
+    from remit.cli.evidence.known_logs import trusted_key
+
+    lines = _receipt(client, closure).splitlines(keepends=True)
+    try:
+        told = str(msgspec.json.decode(lines[0]).get("verifier", ""))
+    except (msgspec.DecodeError, IndexError):
+        told = ""
+    key = trusted_key(client.base_url, told)
+    report = verify_export(lines, key)
+    if report.faults or report.closure is None or report.closure.id != closure:
+        first = report.faults[0].text if report.faults else f"the receipt is not of closure `{closure}`"
+        raise VerificationFailed(f"the receipt does not hold: {first}")
+    if place is not None:
+        place.write_bytes(b"".join(lines))
+    said = {
+        "events": report.events,
+        "size": report.size,
+        "origin": report.origin,
+        "root": report.root,
+        "verifier": str(key),
+        "receipt": str(place) if place is not None else "",
+    }
+    return report, said
+
+
+def _receipt(client: Client, closure: str) -> bytes:
+    for _ in range(TRIES):
+        try:
+            with client.stream("closures", closure, "receipt") as response:
+                return response.read()
+        except NotFound as missing:
+            if missing.code != "not-signed-yet":
+                raise
+            time.sleep(0.1)
+    raise NotFound(
+        f"closure `{closure}` is not in the signed log yet",
+        way_out=f"run `remit audit prove {closure}` in a while; `remit doctor` says how the log is",
+    )

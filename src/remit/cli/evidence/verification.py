@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verifying exported evidence against a key that is trusted, and against what was seen of the log before."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from remit.cli.evidence.closure import show_read
+from remit.cli.evidence.export import Advance, fetch, progress
+from remit.cli.evidence.known_logs import (
+    ANEW,
+    SeenHead,
+    is_known,
+    last_head,
+    remember_head,
+    seen_key,
+    succeed,
+    take,
+)
+from remit.cli.evidence.receipts import is_event_receipt, read_event_receipt
+from remit.cli.output import output as show
+from remit.cli.rest_client import connect
+from remit.core.errors import Malformed, NotVerifiable
+from remit.core.evidence.checkpoint import MAX_NOTE_BYTES, VerifierKey
+from remit.core.evidence.verification import ExportReport, SeenRoot, verify_export
+
+Json = Any
+FAILED = 4
+
+
+class _Named(msgspec.Struct):
+    """What an export says of itself in its first line."""
+
+    verifier: str = ""
+    size: int = 0
+
+
+class Checked(NamedTuple):
+    """What was found; `seen` is the head that held here before."""
+
+    report: ExportReport
+    key: str
+    seen: SeenHead | None
+
+
+def verify_running(*, key: str, at_least: int, task: str, values: bool, anew: bool = False) -> int:
+    """Fetch the running remit's evidence and verify it here; with `anew` under the key that is given, which
+    is then kept in place of the one that was seen.
+    """
+    client = connect()
+    # A log whose key was replaced is signed under both for a while, and its events name the new one: what is
+    # verified under the key that was seen here vouches for it.
+    given = str(trusted_for(None, key)) if anew else ""
+    known = "" if key or task else seen_key(client.base_url)
+    with tempfile.TemporaryDirectory(prefix="remit-") as folder:
+        place = Path(folder) / "evidence.jsonl"
+        fetch(client, place, task=task, values=values, under=given or known)
+        checked, code = _verify(place, key or known, at_least, "the running remit")
+    if known and checked.report.holds and checked.report.successor:
+        succeed(client.base_url, checked.report.successor)
+    elif given and checked.report.holds and take(client.base_url, checked.report.successor or given):
+        show.remark(f"the log at {client.base_url} is known here by this key from now on")
+    elif known and any(fault.code == "other-key" for fault in checked.report.faults):
+        show.remark(f"it is not the log that was seen at {client.base_url} before; {ANEW}", style="yellow")
+    return code
+
+
+def verify_file(place: Path, *, key: str, at_least: int) -> int:
+    """Verify a file, an export or the receipt of an event; say what was found, and give the exit code."""
+    with place.open("rb") as opened:
+        if is_event_receipt(opened.readline(200)):
+            opened.seek(0)
+            return _verify_receipt(opened.read(4 * MAX_NOTE_BYTES), str(place), key, at_least)
+    return _verify(place, key, at_least, str(place))[1]
+
+
+def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[Checked, int]:
+    with place.open("rb") as opened:
+        first = opened.readline()
+        opened.seek(0)
+        named = _named(first)
+        trusted = trusted_for(named, key)
+        seen = last_head(str(trusted))
+        with progress("verifying", named.size) as advance:
+            report = verify_export(
+                _watched(opened, advance),
+                trusted,
+                at_least=at_least,
+                seen=SeenRoot(seen.size, bytes.fromhex(seen.root)) if seen else None,
+            )
+    verdict = Checked(report, str(trusted), seen)
+    if report.holds and report.size:
+        remember_head(str(trusted), SeenHead(report.size, report.root, datetime.now(UTC).isoformat()))
+    _tell(verdict, shown)
+    return verdict, 0 if report.holds else FAILED
+
+
+def _verify_receipt(content: bytes, shown: str, key: str, at_least: int) -> int:
+    told = read_event_receipt(content, trusted_for(None, key) if key else None, at_least)
+    if show.is_json():
+        show.answer(told)
+    elif not told["holds"]:
+        _bad(shown, told["faults"])
+    else:
+        event = told["event"]
+        pairs = [(name, str(event.get(name, ""))) for name in ("at", "agent", "task", "call")]
+        pairs += [
+            (name, value if isinstance(value, str) else show.compact(value))
+            for name, value in event["facts"].items()
+        ]
+        signed = [("log", told["origin"]), ("signed at", str(told["size"])), ("key", told["key"])]
+        show.say(show.text("verified", "bold green"), f": event {told['index']}  {event['kind']}")
+        show.picture(show.facts(pairs + signed))
+    return 0 if told["holds"] else FAILED
+
+
+def _watched(lines: Iterable[bytes], advance: Advance) -> Iterator[bytes]:
+    for line in lines:
+        advance(1)
+        yield line
+
+
+def _named(first: bytes) -> _Named:
+    try:
+        return msgspec.json.decode(first, type=_Named)
+    except ValueError:
+        return _Named()
+
+
+def trusted_for(named: _Named | None, given: str) -> VerifierKey:
+    """Give the key to verify with: the given one, or the one that the file names if it is known here.
+
+    INVARIANT: a key that only the file itself vouches for verifies nothing.
+    """
+    if given:
+        place = Path(given)
+        text = place.read_text(encoding="utf-8").strip() if len(given) < 4096 and place.is_file() else given
+        try:
+            return VerifierKey.parse(text)
+        except Malformed as fault:
+            raise Malformed(
+                f"`--key`: {fault.message}", way_out="give the whole key as `remit up` prints it, or its file"
+            ) from None
+    if named is not None and named.verifier and is_known(named.verifier):
+        return VerifierKey.parse(named.verifier)
+    raise NotVerifiable(
+        "there is no key to verify with: the one that the file names was never seen from here",
+        way_out="give the log's public key by `--key`; `remit up` prints it where it runs",
+    )
+
+
+def _tell(verdict: Checked, what: str) -> None:
+    report = verdict.report
+    faults = [msgspec.to_builtins(fault) for fault in report.faults]
+    if show.is_json():
+        show.answer(
+            {**msgspec.to_builtins(report), "holds": report.holds, "faults": faults, "key": verdict.key}
+        )
+    elif report.holds:
+        _good(verdict, what)
+    else:
+        _bad(what, faults)
+
+
+def _bad(what: str, faults: list[Json]) -> None:
+    show.say(show.text("DOES NOT HOLD", "bold red"), f": {what}")
+    for fault in faults:
+        show.say(show.text(f"  {fault['code']}", "red"), f"  {fault['text']}")
+
+
+def _good(verdict: Checked, what: str) -> None:
+    report = verdict.report
+    show.say(show.text("verified", "bold green"), f": {what}")
+    if report.closure is not None:
+        show_read(report.closure)
+        show.say("")
+    part = f"of task {report.task}" if report.task else "about this end" if report.closure else ""
+    scope = part or ("all of them" if report.complete else "not all of them")
+    seen = verdict.seen
+    before = f"begins with the {seen.size} events seen {show.moment(seen.at).plain}" if seen else ""
+    show.picture(
+        show.facts(
+            [
+                ("log", report.origin),
+                ("events", f"{report.events} ({scope}); signed at {report.size}"),
+                ("root", report.root),
+                ("key", verdict.key),
+                ("its successor", report.successor),
+                ("from", show.moment(report.first)),
+                ("to", show.moment(report.last)),
+                ("values", _opened(report.opened)),
+                ("continuity", before if not part else ""),
+                ("no outcome", _unfinished(report)),
+            ]
+        )
+    )
+    show.table(("KIND", "EVENTS"), ((kind, str(n)) for kind, n in report.kinds.items()), empty="")
+
+
+def _opened(count: int) -> str:
+    """Say how many values could be held against their commitments; a receipt has none."""
+    return f"{show.counted(count, 'event')} with values, each as committed" if count else ""
+
+
+def _unfinished(report: ExportReport) -> str:
+    """Say which permitted calls have no outcome: cut off by an end or a crash, or still in hand."""
+    count, first = len(report.unfinished), ", ".join(report.unfinished[:3])
+    more = f" and {count - 3} more (`--json` names all)" if count > 3 else ""
+    return f"{show.counted(count, 'permitted call')}: {first}{more}" if count else ""

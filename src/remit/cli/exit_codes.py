@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults at the command line: one line, the way out, and the exit code of the contract."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cyclopts import CycloptsError, UnknownOptionError
+
+
+class UsageFault(Exception):
+    """The command line does not say what to do, or not in a way that is understood."""
+
+    def __init__(self, message: str, *, way_out: str = "") -> None:
+        """Keep the two parts apart."""
+        super().__init__(message)
+        self.message = message
+        self.way_out = way_out
+
+
+def exit_code(fault: BaseException, defect: int) -> int:
+    """Give the exit code of a fault; `defect` for what nobody expected."""
+    from remit.core import errors
+
+    codes: tuple[tuple[type[BaseException], int], ...] = (
+        (errors.Unauthenticated, 1),
+        (errors.Forbidden, 1),
+        (errors.Conflict, 1),
+        (errors.VerificationFailed, 4),
+        (errors.StoreUnavailable, 3),
+        (errors.PolicyUnavailable, 3),
+        (errors.UpstreamUnreachable, 3),
+        (errors.Busy, 3),
+        (errors.Malformed, 2),
+        (errors.ConfigInvalid, 2),
+        (errors.KeyUnavailable, 2),
+        (errors.NotFound, 2),
+        (errors.NotVerifiable, 2),
+        (errors.RemitError, 3),
+    )
+    for kind, code in codes:
+        if isinstance(fault, kind):
+            return code
+    return _agent_code(fault, defect)
+
+
+def _agent_code(fault: BaseException, defect: int) -> int:
+    """Give the code of a fault of the sdk, which the house's own tree does not hold."""
+    # By name: the sdk is heavy, and where it was not imported it did not raise.
+    faults = sys.modules.get("remit.sdk.faults")
+    if faults is not None and isinstance(fault, faults.AgentFault):
+        if isinstance(fault, faults.GatewayUnreachable):
+            return 3
+        return 1 if isinstance(fault, faults.GatewayRefused) and fault.status in (401, 403, 409) else 2
+    if isinstance(fault, OSError):
+        return 2
+    return defect
+
+
+def told(fault: BaseException, code: int) -> int:
+    """Write a fault to standard error as one line, with the way out, and give the code."""
+    from remit.cli.safe_text import plain
+
+    message = getattr(fault, "message", "")
+    if not message and isinstance(fault, OSError):
+        message = f"{fault.strerror or fault}" + (f": `{fault.filename}`" if fault.filename else "")
+        message = message[:1].lower() + message[1:]
+    if not message:
+        message = f"a defect of remit: {type(fault).__name__}"
+        way_out = "set REMIT_DEBUG=1 to see where, and report it"
+    else:
+        way_out = getattr(fault, "way_out", "") or ("name another" if isinstance(fault, OSError) else "")
+    if place := getattr(fault, "place", ""):
+        message = f"{place}: {message}"
+    red, dim, end = ("\033[31m", "\033[2m", "\033[0m") if _colour() else ("", "", "")
+    line = f"{red}error:{end} {plain(message)}"
+    sys.stderr.write(line + (f"; {dim}{plain(way_out)}{end}" if way_out else "") + "\n")
+    debug = getattr(fault, "debug", "")
+    if debug and os.environ.get("REMIT_DEBUG") == "1":
+        sys.stderr.write(f"debug: {plain(debug)}\n")
+    return code
+
+
+def unknown(
+    word: str, known: Sequence[str], way_out: str = "`remit --help` lists all commands", below: str = ""
+) -> UsageFault:
+    """Give the fault of a command that there is not."""
+    close = difflib.get_close_matches(word, known, n=1)
+    hint = f"did you mean `remit {below}{close[0]}`?" if close else way_out
+    return UsageFault(f"there is no command `{below}{word[:80]}`", way_out=hint)
+
+
+def usage(fault: CycloptsError, command: str) -> UsageFault:
+    """Give the parser's complaint in the house's voice."""
+    from cyclopts import MissingArgumentError, UnknownCommandError, UnknownOptionError, UnusedCliTokensError
+
+    words = " ".join((command, *(fault.command_chain or ())))
+    way_out = f"see `remit {words} --help`"
+    if isinstance(fault, UnknownCommandError) and fault.unused_tokens:
+        verbs = [verb for verb in fault.app or () if not verb.startswith("-")]
+        return unknown(fault.unused_tokens[0], verbs, way_out, below=f"{command} ")
+    if isinstance(fault, MissingArgumentError) and fault.argument is not None:
+        if fault.keyword:
+            return UsageFault(f"`{fault.keyword}` needs a value", way_out=way_out)
+        return UsageFault(f"`{fault.argument.name}` is missing", way_out=way_out)
+    if isinstance(fault, UnknownOptionError):
+        return _unknown_option(fault, way_out)
+    if isinstance(fault, UnusedCliTokensError) and fault.unused_tokens:
+        return UsageFault(f"nothing takes `{fault.unused_tokens[0][:80]}` here", way_out=way_out)
+    text = " ".join(str(fault).split()).rstrip(".").replace('"', "`")
+    text = re.sub(r"unable to convert (`.*?`) into (int|float)", r"\1 is no number", text)
+    parts = [part[:1].lower() + part[1:] for part in text.split(". ")]
+    return UsageFault("; ".join(parts), way_out=way_out)
+
+
+def _unknown_option(fault: UnknownOptionError, way_out: str) -> UsageFault:
+    from remit.cli.command_list import EVERYWHERE
+
+    word = (fault.token.keyword or fault.token.value).partition("=")[0]
+    known = [name for argument in fault.argument_collection for name in argument.names]
+    known += [name.partition(" ")[0] for names, _ in EVERYWHERE for name in names.split(", ")]
+    # Without the dashes, which every option has: they make any two short ones alike.
+    bare = {name.lstrip("-"): name for name in known}
+    close = difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.7)
+    meant = f"did you mean `{bare[close[0]]}`?" if close else ""
+    return UsageFault(f"there is no option `{word[:80]}`", way_out=meant or way_out)
+
+
+def _colour() -> bool:
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit agent`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from remit.cli.exit_codes import UsageFault
+from remit.cli.global_options import current
+from remit.cli.identity.bindings import BindingOptions, binding_line
+from remit.cli.output import output as show
+from remit.cli.parser import Several, Switch, noun
+from remit.cli.rest_client import connect
+
+Json = Any
+
+app = noun(
+    "agent",
+    "Agents: governed identities, each with a purpose, an owner who answers for it, and what proves it.",
+)
+
+
+def key_place(name: str) -> Path:
+    """Give where an agent's key is kept beside the configuration, unless a place is named."""
+    return current().config_file.parent / ".remit" / "agents" / f"{name}.key.json"
+
+
+@app.command(name="register")
+def register(
+    name: str,
+    /,
+    *,
+    owner: str,
+    purpose: str,
+    environment: str = "development",
+    initiative: str = "",
+    group: Several = (),
+    manifest: str = "",
+    key: Path | None = None,
+    proof: BindingOptions | None = None,
+) -> None:
+    """Register an agent, and say by what it may prove itself.
+
+    Without another way, or with `--key`, it is a key that is made here; only its public part is sent.
+
+    Parameters
+    ----------
+    name
+        The agent's name.
+    owner
+        The person who answers for it, or a team as `group:name`.
+    purpose
+        What it is for.
+    environment
+        Where it belongs, such as `production`.
+    initiative
+        The AI programme that it is part of.
+    group
+        A group; may be given several times.
+    manifest
+        A digest over its model, prompt, tools and code, as `remit agent manifest` gives it.
+    key
+        The key's file: used where it exists, made where it does not
+        (default: `.remit/agents/NAME.key.json` beside the configuration).
+    """
+    from remit.core.ids import check_name
+
+    check_name(name, "an agent")
+    client = connect()
+    bindings = (proof or BindingOptions()).bindings()
+    with _own_key(key or key_place(name), wanted=key is not None or not bindings) as (held, place):
+        agent = client.post(
+            "agents",
+            name=name,
+            owner=owner,
+            purpose=purpose,
+            bindings=[*held, *bindings],
+            environment=environment,
+            initiative=initiative,
+            groups=group,
+            manifest_digest=manifest,
+        )
+    if show.is_json():
+        show.answer({**agent, **({"key_file": str(place)} if place else {})})
+        return
+    show.say("Registered ", show.text(name, "bold"), f", owned by {owner}")
+    pairs = [("proven by", binding_line(one)) for one in agent["bindings"]]
+    if place:
+        pairs.append(("key", f"{place} (keep it)"))
+    show.picture(show.facts(pairs))
+
+
+@contextmanager
+def _own_key(place: Path, *, wanted: bool) -> Iterator[tuple[list[Json], Path | None]]:
+    """Give the binding of the key at a place, made there where there is none, and the place.
+
+    A key that was made for something that then fails is removed: nobody knows it, and left behind it would be
+    taken for a registered one.
+    """
+    if not wanted:
+        yield [], None
+        return
+    from remit.config.scaffold import keep_from_git
+    from remit.sdk.key import AgentKey
+
+    made = not place.exists()
+    own = AgentKey.generate() if made else AgentKey.load(place)
+    if made:
+        own.save(place)
+        keep_from_git(place.parent.parent)
+    try:
+        yield [{"type": "key", "jwk": own.public_jwk}], place
+    except BaseException:
+        if made:
+            place.unlink(missing_ok=True)
+        raise
+
+
+@app.command(name="list")
+def agents() -> None:
+    """List agents; without a role, those that one owns."""
+    found = connect().get("agents")
+    if show.is_json():
+        show.answer(found)
+        return
+    show.table(
+        ("NAME", "STATE", "OWNER", "ENVIRONMENT", "PURPOSE", "REGISTERED"),
+        (
+            (
+                one["name"],
+                show.state(one["state"]),
+                one["owner"],
+                one["environment"],
+                one["purpose"],
+                show.moment(one["created"]),
+            )
+            for one in found["items"]
+        ),
+        empty="no agents; `remit agent register` adds one",
+    )
+
+
+@app.command(name="show")
+def shown(name: str, /) -> None:
+    """Show an agent.
+
+    Parameters
+    ----------
+    name
+        The agent.
+    """
+    _one(connect().get("agents", name))
+
+
+def _mover(word: str, state: str, says: str) -> None:
+    """Add a verb that changes an agent's state."""
+
+    def move(name: str, /, *, reason: str = "") -> None:
+        _one(connect().post("agents", name, "state", state=state, reason=reason))
+
+    move.__doc__ = f"""{says}
+
+    Parameters
+    ----------
+    name
+        The agent.
+    reason
+        Why; it goes into the evidence.
+    """
+    app.command(name=word)(move)
+
+
+for _verb in (
+    ("activate", "active", "Put an agent into service, or back into it."),
+    ("suspend", "suspended", "Take an agent out of service for now: all its tasks end."),
+    ("retire", "retired", "Take an agent out of service for good: all its tasks end."),
+):
+    _mover(*_verb)
+
+
+@app.command(name="bind")
+def bind(name: str, /, *, key: Path | None = None, proof: BindingOptions | None = None) -> None:
+    """Let an agent prove itself in one more way, which no other agent has.
+
+    Parameters
+    ----------
+    name
+        The agent.
+    key
+        A key's file: used where it exists, made where it does not.
+    """
+    client = connect()
+    bindings = (proof or BindingOptions()).bindings()
+    if key is None and not bindings:
+        raise UsageFault(
+            "nothing to bind is given",
+            way_out="give `--key`, `--spiffe-id`, `--issuer`, `--local` or `--client`",
+        )
+    with _own_key(key or key_place(name), wanted=key is not None) as (held, _):
+        done = [client.post("agents", name, "bind", binding=binding) for binding in (*held, *bindings)]
+    _one(done[-1])
+
+
+@app.command(name="unbind")
+def unbind(name: str, workload: str, /, *, reason: str = "") -> None:
+    """Take a way of proving itself from an agent: its tokens are refused, and all its tasks end.
+
+    Parameters
+    ----------
+    name
+        The agent.
+    workload
+        What it is not proven by any more, as `remit agent show` has it: `jkt:...`, a SPIFFE ID,
+        `issuer#subject`.
+    reason
+        Why; it goes into the evidence.
+    """
+    _one(connect().post("agents", name, "unbind", workload=workload, reason=reason))
+
+
+@app.command(name="owner")
+def owner(name: str, owner: str, /) -> None:
+    """Give an agent somebody else who answers for it.
+
+    Parameters
+    ----------
+    name
+        The agent.
+    owner
+        A person, or a team as `group:name`.
+    """
+    _one(connect().post("agents", name, "owner", owner=owner))
+
+
+@app.command(name="manifest")
+def manifest(
+    name: str,
+    /,
+    *,
+    model: str = "",
+    prompt: Path | None = None,
+    tools: Path | None = None,
+    code: Path | None = None,
+    digest: str = "",
+    only_show: Switch = False,
+) -> None:
+    """Register what an agent is made of. What it reports later is held against it.
+
+    Parameters
+    ----------
+    name
+        The agent.
+    model
+        The model that it uses, by name and version.
+    prompt
+        A file, or a folder, of its prompts.
+    tools
+        A file, or a folder, of its tools' descriptions.
+    code
+        A file, or a folder, of its code.
+    digest
+        The digest itself, where it was made elsewhere.
+    only_show
+        Give the digest and register nothing.
+    """
+    from remit.sdk.manifest import manifest_digest
+
+    if not digest and not (model or prompt or tools or code):
+        raise UsageFault(
+            "nothing that the agent is made of is given",
+            way_out="give `--model`, `--prompt`, `--tools`, `--code` or `--digest`",
+        )
+    made = digest or manifest_digest(model=model, prompt=prompt, tools=tools, code=code)
+    if not only_show:
+        _one(connect().post("agents", name, "manifest", digest=made))
+    elif show.is_json():
+        show.answer({"manifest_digest": made})
+    else:
+        show.say(made)
+
+
+def _one(agent: Json) -> None:
+    if show.is_json():
+        show.answer(agent)
+        return
+    pairs = [
+        ("agent", show.text(agent["name"], "bold")),
+        ("state", show.state(agent["state"])),
+        ("owner", agent["owner"]),
+        ("purpose", agent["purpose"]),
+        ("environment", agent["environment"]),
+        ("initiative", agent["initiative"]),
+        ("groups", ", ".join(agent["groups"])),
+        *(("proven by", binding_line(one)) for one in agent["bindings"]),
+        ("manifest", agent["manifest_digest"]),
+        *_posture(agent.get("posture")),
+        ("registered", show.moment(agent["created"])),
+        ("by", agent["created_by"]),
+    ]
+    show.picture(show.facts(pairs))
+
+
+def _posture(posture: Json) -> list[tuple[str, object]]:
+    if posture is None:
+        return []
+    last = posture["last_proof"]
+    seen = (
+        f"{last['method']} ({last['assurance']}) from {last['place'] or 'an unknown place'}" if last else ""
+    )
+    return [
+        ("last seen", show.moment(last["at"]) if last else "never"),
+        ("proven then by", seen),
+        ("findings", show.text(", ".join(posture["findings"]), "yellow")),
+    ]

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options that say by what an agent may prove itself, and how a binding is shown."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from remit.cli.exit_codes import UsageFault
+from remit.cli.parser import Many
+
+Json = Any
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class BindingOptions:
+    """By what the agent may prove itself.
+
+    Parameters
+    ----------
+    spiffe_id
+        A SPIFFE ID, shown by an X.509-SVID or a JWT-SVID.
+    issuer
+        An OIDC issuer whose tokens prove it, with `--subject`.
+    subject
+        The exact `sub` of these tokens.
+    claim
+        A further claim that they must have, as `name=value`; the same name several times means one of them.
+    local
+        The program that it is on this machine: the path of its executable, run by this user.
+    client
+        The address of its client ID metadata document.
+    """
+
+    spiffe_id: str = ""
+    issuer: str = ""
+    subject: str = ""
+    claim: Annotated[tuple[str, ...], Many] = ()
+    local: Path | None = None
+    client: str = ""
+
+    def bindings(self) -> list[Json]:
+        """Give the bindings as the interface takes them."""
+        out: list[Json] = []
+        if self.spiffe_id:
+            out.append({"type": "spiffe", "spiffe_id": self.spiffe_id})
+        if bool(self.issuer) != bool(self.subject):
+            raise UsageFault(
+                "an issuer and a subject belong together", way_out="give `--issuer` and `--subject`"
+            )
+        if self.claim and not self.issuer:
+            raise UsageFault(
+                "claims are those of an issuer's token", way_out="give `--issuer` and `--subject`"
+            )
+        if self.issuer:
+            out.append(
+                {
+                    "type": "issuer",
+                    "issuer": self.issuer,
+                    "subject": self.subject,
+                    "claims": _claims(self.claim),
+                }
+            )
+        if self.local is not None:
+            out.append({"type": "local", "uid": os.getuid(), "executable_digest": _digest(self.local)})
+        if self.client:
+            out.append({"type": "client", "metadata_url": self.client})
+        return out
+
+
+def _claims(given: tuple[str, ...]) -> dict[str, Json]:
+    found: dict[str, list[str]] = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageFault(f"`{pair[:80]}` is no claim", way_out="write `--claim name=value`")
+        found.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def _digest(executable: Path) -> str:
+    try:
+        with executable.resolve(strict=True).open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as fault:
+        raise UsageFault(
+            f"`{executable}` cannot be read: {fault.strerror}", way_out="name the program's own file"
+        ) from None
+
+
+def binding_line(binding: Json) -> str:
+    """Say in a line by what an agent may prove itself."""
+    match binding["type"]:
+        case "key":
+            from remit.core.keys.jwk import thumbprint
+
+            jwk = binding["jwk"]
+            return f"key {jwk.get('kty', '')} {jwk.get('crv', '')}, jkt:{thumbprint(jwk)}"
+        case "spiffe":
+            return f"SPIFFE {binding['spiffe_id']}"
+        case "issuer":
+            rules = "".join(
+                f", {name}={value if isinstance(value, str) else ' or '.join(value)}"
+                for name, value in binding["claims"].items()
+            )
+            return f"token of {binding['issuer']} for {binding['subject']}{rules}"
+        case "local":
+            return f"local program of user {binding['uid']}, sha256 {binding['executable_digest'][:16]}..."
+        case _:
+            return f"client {binding.get('metadata_url', '')}"

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit login` and `remit logout`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from remit.cli.exit_codes import UsageFault
+from remit.cli.global_options import current
+from remit.cli.output import output as show
+from remit.cli.parser import verb
+from remit.cli.private_files import read_private
+from remit.cli.rest_client import anonymous, connect
+from remit.cli.session_file import StoredSession, current_profile, forget, remember, terminal_key
+
+app = verb("login")
+logout_app = verb("logout")
+
+
+@app.default
+def login(
+    *,
+    code_file: Annotated[str, Parameter(show_default=False)] = "",
+    code_stdin: Annotated[bool, Parameter(negative=())] = False,
+    browser: Annotated[bool, Parameter(negative=())] = False,
+    served_by: str = "",
+) -> None:
+    """Sign in with a one-time code or at the browser, and keep the session for the commands that follow.
+
+    The first code is printed by `remit up`; later ones come from `remit person code NAME`. With `--as NAME`
+    the session is kept under that name, beside those of others. The code is asked for on the terminal. It is
+    on no command line, which the machine's other users can read and the shell keeps.
+
+    Parameters
+    ----------
+    code_file
+        Read the code from this file, which nobody else may read (mode 600).
+    code_stdin
+        Read the code from the standard input.
+    browser
+        Sign in at the browser instead: with a passkey, or as your organisation has it.
+    served_by
+        The user of this machine that remit runs as, where that is another one than you; said once.
+    """
+    if bool(code_file) + code_stdin + browser > 1:
+        raise UsageFault("these are several ways to sign in", way_out="give one of them")
+    user = _user_id(served_by) if served_by else None
+    client = anonymous(served_by=user)
+    jkt = terminal_key(make=True).thumbprint
+    if browser:
+        from remit.cli.identity.login_browser import sign_in
+
+        session = sign_in(client, _tell, jkt)
+    else:
+        session = client.post("sign-in", code=_code(code_file, stdin=code_stdin), dpop_jkt=jkt)
+    kept = StoredSession(session["person"], session["session"], session["expires"], session["url"])
+    name = remember(client.base_url, kept, profile=current().profile, served_by=user)
+    if show.is_json():
+        show.answer({"person": kept.person, "profile": name, "expires": kept.expires, "url": client.base_url})
+        return
+    show.say("Signed in as ", show.text(kept.person, "bold"), f" at {client.base_url}")
+    show.picture(show.facts([("until", show.moment(kept.expires)), ("kept as", name)]))
+
+
+def _user_id(name: str) -> int:
+    """Give the id of a user of this machine, by name or number."""
+    import pwd
+
+    try:
+        return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise UsageFault(
+            f"there is no user `{name[:80]}` on this machine", way_out="name the user that runs remit"
+        ) from None
+
+
+def _tell(address: str, word: str) -> None:
+    show.remark(f"go on at your browser; its page must show {word}")
+    show.remark(address)
+
+
+def _code(name: str, *, stdin: bool) -> str:
+    """Take the code from a file of this user alone, from the standard input, or from the terminal."""
+    if stdin:
+        return sys.stdin.readline().strip()
+    return _read(Path(name)) if name else _ask()
+
+
+def _ask() -> str:
+    if not sys.stdin.isatty():
+        raise UsageFault(
+            "no code is given, and this is no terminal to ask on",
+            way_out="give `--code-stdin`, `--code-file FILE` or `--browser`",
+        )
+    import getpass
+
+    return getpass.getpass("Code: ").strip()
+
+
+def _read(place: Path) -> str:
+    try:
+        return read_private(place).decode("ascii").strip()
+    except OSError as fault:
+        raise UsageFault(f"`{place}` cannot be read: {fault.strerror}", way_out="name another file") from None
+    except UnicodeDecodeError:
+        raise UsageFault(
+            f"`{place}` holds no code", way_out="write the code there, and nothing else"
+        ) from None
+
+
+@logout_app.default
+def logout() -> None:
+    """Sign out: end the session at remit, and forget it here."""
+    from remit.core.errors import Unauthenticated
+
+    client = connect()
+    try:
+        client.post("sign-out")
+    except Unauthenticated:
+        # It had ended there already; here it is forgotten all the same.
+        show.remark("the session had ended already")
+    name = "" if os.environ.get("REMIT_SESSION") and not current().profile else forget(client.base_url)
+    if show.is_json():
+        show.answer({"profile": name, "url": client.base_url})
+    else:
+        show.say("Signed out ", show.text(name, "bold"), " of " if name else "of ", client.base_url)
+        following = current_profile(client.base_url) if name and not current().profile else ""
+        if following:
+            show.remark(f"without `--as`, commands act as {following} now")

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit person`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remit.cli.exit_codes import UsageFault
+from remit.cli.output import output as show
+from remit.cli.parser import Several, noun
+from remit.cli.rest_client import connect
+from remit.core.identity.principals import Role
+
+Json = Any
+
+app = noun("person", "People: who they are, their roles and groups, and how they sign in.")
+
+
+def _roles(given: tuple[str, ...]) -> tuple[str, ...]:
+    for one in given:
+        if one not in set(Role):
+            raise UsageFault(f"`{one[:80]}` is no role", way_out=f"give some of: {', '.join(Role)}")
+    return given
+
+
+@app.command(name="add")
+def add(name: str, /, *, role: Several = (), group: Several = ()) -> None:
+    """Add a person. They sign in with a code from `remit person code`.
+
+    Parameters
+    ----------
+    name
+        The person's name here.
+    role
+        administrator, approver, operator or auditor; may be given several times. None is needed to own agents
+        and to state the intent of tasks.
+    group
+        A group; may be given several times. Groups of `remit.yaml` are added to these.
+    """
+    person = connect().post("people", name=name, roles=_roles(role), groups=group)
+    if show.is_json():
+        show.answer(person)
+        return
+    roles = ", ".join(person["roles"]) or "no role"
+    show.say("Added ", show.text(person["name"], "bold"), f" ({roles})")
+    show.say(f"  remit person code {person['name']}   ", show.text("# a code to sign in with", "dim"))
+
+
+@app.command(name="list")
+def people() -> None:
+    """List people."""
+    found = connect().get("people")
+    if show.is_json():
+        show.answer(found)
+        return
+    show.table(
+        ("NAME", "ROLES", "GROUPS", "SINCE"),
+        (
+            (
+                one["name"] if one["active"] else show.text(f"{one['name']} (inactive)", "dim"),
+                ", ".join(one["roles"]),
+                ", ".join(one["groups"]),
+                show.moment(one["created"]),
+            )
+            for one in found["items"]
+        ),
+        empty="nobody yet",
+    )
+
+
+@app.command(name="code")
+def code(name: str, /) -> None:
+    """Make a one-time code with which a person signs in: shown this once, good for 15 minutes.
+
+    Parameters
+    ----------
+    name
+        The person.
+    """
+    made = connect().post("people", name, "code")
+    if show.is_json():
+        show.answer(made)
+        return
+    show.say(f"For {made['person']}, once, within {made['valid_s'] // 60} minutes:")
+    show.copyable("  ", show.text(made["code"], "bold"))
+    show.say(f"{made['person']} gives it to `remit login`, which asks for it.")
+
+
+@app.command(name="roles")
+def roles(name: str, /, *role: str) -> None:
+    """Give a person other roles than they have; nobody changes their own.
+
+    Parameters
+    ----------
+    name
+        The person.
+    role
+        All roles that they are to have: administrator, approver, operator, auditor; none takes them all.
+    """
+    _one(connect().post("people", name, "roles", roles=_roles(role)))
+
+
+@app.command(name="deactivate")
+def deactivate(name: str, /, *, reason: str = "") -> None:
+    """Take a person out of service: their sessions end, and what is done in their name.
+
+    Parameters
+    ----------
+    name
+        The person.
+    reason
+        Why; it goes into the evidence.
+    """
+    _one(connect().post("people", name, "state", active=False, reason=reason))
+
+
+@app.command(name="activate")
+def activate(name: str, /) -> None:
+    """Bring a person back; they sign in anew.
+
+    Parameters
+    ----------
+    name
+        The person.
+    """
+    _one(connect().post("people", name, "state", active=True))
+
+
+@app.command(name="sign-out")
+def sign_out(name: str, /) -> None:
+    """End all sessions and codes of a person, and their unused approvals.
+
+    Parameters
+    ----------
+    name
+        The person.
+    """
+    _one(connect().post("people", name, "sign-out"))
+
+
+@app.command(name="ways")
+def ways(name: str, /) -> None:
+    """List the passkeys of a person, and their accounts at providers.
+
+    Parameters
+    ----------
+    name
+        The person.
+    """
+    found = connect().get("people", name, "ways")
+    if show.is_json():
+        show.answer(found)
+        return
+    show.table(
+        ("ID", "KIND", "NAME", "SINCE", "LAST USED", "BY A CODE OF"),
+        (
+            (
+                one["id"],
+                one["kind"],
+                one["name"],
+                show.moment(one["made"]),
+                show.moment(one["last_used"]) if one["last_used"] else "",
+                ", ".join(one["coded_by"]),
+            )
+            for one in found["items"]
+        ),
+        empty="none",
+    )
+
+
+@app.command(name="remove-way")
+def remove_way(name: str, way: str, /) -> None:
+    """Remove a passkey of a person, or their account at a provider; all their sessions and codes end.
+
+    Parameters
+    ----------
+    name
+        The person.
+    way
+        Its id, from `remit person ways`.
+    """
+    removed = connect().post("people", name, "ways", way, "remove")
+    if show.is_json():
+        show.answer(removed)
+    else:
+        show.say(f"Removed {removed['kind']} {removed['id']} of {name}")
+
+
+@app.command(name="sessions")
+def sessions() -> None:
+    """List where you are signed in, at browsers and with programs."""
+    found = connect().get("sessions")
+    if show.is_json():
+        show.answer(found)
+        return
+    show.table(
+        ("ID", "WHERE", "BY", "SINCE", "UNTIL"),
+        (
+            (
+                one["id"],
+                (one["place"] or "a program") + (" (this one)" if one["current"] else ""),
+                one["method"] + (f", by {' and '.join(one['coded_by'])}" if one["coded_by"] else ""),
+                show.moment(one["created"]),
+                show.moment(one["expires"]),
+            )
+            for one in found["items"]
+        ),
+        empty="nowhere",
+    )
+
+
+@app.command(name="end-session")
+def end_session(session: str, /) -> None:
+    """End one of your own sessions.
+
+    Parameters
+    ----------
+    session
+        Its id, from `remit person sessions`.
+    """
+    connect().post("sessions", session, "end")
+    if show.is_json():
+        show.answer({"session": session})
+    else:
+        show.say(f"Ended session {session}")
+
+
+def _one(person: Json) -> None:
+    if show.is_json():
+        show.answer(person)
+        return
+    show.picture(
+        show.facts(
+            [
+                ("person", show.text(person["name"], "bold")),
+                ("state", "active" if person["active"] else "inactive"),
+                ("roles", ", ".join(person["roles"]) or "none"),
+                ("groups", ", ".join(person["groups"]) or "none"),
+            ]
+        )
+    )

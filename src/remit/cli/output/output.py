@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How things are shown: to programs as exact JSON, to people as calm tables and small pictures."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from remit.cli.global_options import current
+from remit.cli.output.tables import WIDE, FittedRows, Trimmed
+from remit.cli.safe_text import escaped, plain
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+Json = Any
+
+#: Enough of a digest to know it by; `--json` and `remit policy show` have all of it.
+SHORT_DIGEST = 23
+
+STATES = {
+    "active": "green",
+    "approved": "green",
+    "consumed": "dim",
+    "completed": "dim",
+    "pinned": "green",
+    "permit": "green",
+    "ok": "green",
+    "registered": "cyan",
+    "pending": "yellow",
+    "defer": "yellow",
+    "changed": "yellow",
+    "suspended": "yellow",
+    "observe": "bold yellow",
+    "denied": "red",
+    "deny": "red",
+    "revoked": "red",
+    "gone": "red",
+    "expired": "dim",
+    "retired": "dim",
+}
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or os.environ.get("COLUMNS") else WIDE
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def out() -> Console:
+    """The console of answers."""
+    return _console(stderr=False)
+
+
+def err() -> Console:
+    """The console of remarks."""
+    return _console(stderr=True)
+
+
+def is_json() -> bool:
+    """Whether a program reads."""
+    return current().json
+
+
+def answer(value: Json) -> None:
+    """Write JSON, and nothing else, to standard output, which may be a terminal."""
+    sys.stdout.write(escaped(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()) + "\n")
+    sys.stdout.flush()
+
+
+def say(*parts: str | Text, style: str = "") -> None:
+    """Write a line for people. Where it is broken, what follows begins below its first word."""
+    line = Text.assemble(*[part if isinstance(part, Text) else plain(part) for part in parts])
+    indent = len(line.plain) - len(line.plain.lstrip(" "))
+    out().print(Trimmed(Padding(line[indent:], (0, 0, 0, indent))), style=style)
+
+
+def copyable(*parts: str | Text, style: str = "") -> None:
+    """Write a line that people copy, such as a command: it is not broken, however narrow the terminal is."""
+    line = Text.assemble(*[part if isinstance(part, Text) else plain(part) for part in parts])
+    out().print(line, style=style, soft_wrap=True)
+
+
+def remark(text: str, style: str = "dim") -> None:
+    """Write a line beside the answer, to standard error."""
+    err().print(Text(plain(text)), style=style)
+
+
+def picture(value: RenderableType) -> None:
+    """Show a table, tree or panel."""
+    out().print(Trimmed(value))
+
+
+def text(value: object, style: str = "") -> Text:
+    """Give a value as text that is safe to show."""
+    return Text(plain(value), style=style)
+
+
+def state(word: str) -> Text:
+    """Give a state in its colour."""
+    return Text(plain(word), style=STATES.get(word, ""))
+
+
+def counted(count: int, what: str) -> str:
+    """Give a number with its noun, which takes an `s` where it is not one."""
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
+def moment(value: str | datetime | None, now: datetime | None = None) -> Text:
+    """Give a time in two ways: by the clock here, and from now."""
+    if not value:
+        return Text("")
+    when = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    now = now or datetime.now(UTC)
+    local = when.astimezone()
+    same_day = local.date() == now.astimezone().date()
+    clock = local.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M")
+    told = Text.assemble(clock, (f"  {span((when - now).total_seconds())}", "dim"))
+    told.no_wrap = True
+    return told
+
+
+def span(seconds: float) -> str:
+    """Give a span of time as people say it: `in 4 min`, `3 h ago`."""
+    size = abs(seconds)
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if size >= 2 * length or (unit == "min" and size >= length):
+            told = f"{round(size / length)} {unit}"
+            break
+    else:
+        told = f"{int(size)} s"
+    return f"in {told}" if seconds >= 0 else f"{told} ago"
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    empty: str,
+    whole: int = 1,
+    head: int = 1,
+    indent: int = 0,
+) -> None:
+    """Show rows under headings; the first `whole` columns are never broken. Where a table has no room, each
+    row is told as lines that begin with its first `head` cells.
+    """
+    made = [[cell if isinstance(cell, Text) else text(cell) for cell in row] for row in rows]
+    if made:
+        out().print(FittedRows(columns, made, whole=whole, head=head, indent=indent))
+    else:
+        say(" " * indent + empty, style="dim")
+
+
+def facts(pairs: Iterable[tuple[str, object]], *, lines: bool = False) -> Table:
+    """Give names and values as two aligned columns; empty values are left out. With `lines`, texts that were
+    made safe before keep their line breaks.
+    """
+    made = Table.grid(padding=(0, 2, 0, 0))
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in pairs:
+        if value is None or value == "" or (isinstance(value, Text) and not value.plain):
+            continue
+        shown = value if isinstance(value, Text | Table) else Text(plain(value, lines=lines))
+        made.add_row(plain(name), shown)
+    return made
+
+
+def tree(title: Text | str) -> Tree:
+    """Give a tree to hang things on."""
+    from rich.tree import Tree
+
+    return Tree(title if isinstance(title, Text) else text(title), guide_style="dim")
+
+
+def compact(value: Json) -> str:
+    """Give a JSON value on one line, in its own characters."""
+    return msgspec.json.encode(value).decode()
+
+
+def label(value: Json) -> str:
+    """Give a label as people read it."""
+    words = [str(value.get("data_class") or value.get("class") or "")]
+    words += [str(one) for one in value.get("categories") or ()]
+    trust = value.get("trust")
+    words += [str(trust)] if trust else ["untrusted"] if value.get("untrusted") else []
+    return ", ".join(word for word in words if word)

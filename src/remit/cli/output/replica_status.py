@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit who` of nobody: which processes enforce here, how old their leases are, and by what they decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.text import Text
+
+from remit.cli.output import output as show
+from remit.cli.rest_client import Client
+from remit.cli.safe_text import plain
+from remit.core.errors import NotFound
+
+Json = Any
+
+#: How the ids of replicas begin.
+PREFIX = "writer_"
+
+
+def show_replicas(client: Client, only: str = "") -> None:
+    """Show all replicas, or one of them."""
+    told = client.get("replicas")
+    if only:
+        told["replicas"] = [one for one in told["replicas"] if one["id"] == only]
+        if not told["replicas"]:
+            raise NotFound(
+                f"there is no replica `{only}` now", way_out="`remit who` lists those that are there"
+            )
+    if show.is_json():
+        show.answer(told)
+        return
+    if not told["replicas"]:
+        show.say("one process alone serves this store: it is the one enforcement point")
+        return
+    for line in _lines(told):
+        show.picture(line)
+    show.say("")
+    show.copyable(show.text("bundle in force  ", "dim"), told["bundle"])
+    for name in told["gone"]:
+        show.say(Text.assemble(("gone  ", "red"), plain(name), (": others look after what it left", "dim")))
+    waking = told["waking"]
+    if waking["fault"]:
+        why = f"{waking['how']} wakes nobody here: {waking['fault']}; replicas look with each renewal"
+        show.say(show.text(why, "yellow"))
+
+
+def decides_by(digest: str) -> str:
+    """Give the digest of a bundle as people tell it from others."""
+    return digest.removeprefix("sha256:")[:12] or "not said yet"
+
+
+def _lines(told: Json) -> Iterator[Text]:
+    """Give what there is to see in columns that fit a narrow screen, and below each replica the rest of it in
+    words.
+    """
+    heads = [show.text(one, "dim") for one in ("REPLICA", "LEASE AGE", "TASKS", "BUNDLE", "WOKEN BY")]
+    rows = [heads, *(_row(one) for one in told["replicas"])]
+    wide = [max(one.cell_len for one in column) for column in zip(*rows, strict=True)]
+    for row, one in zip(rows, (None, *told["replicas"]), strict=True):
+        for cell, width in zip(row, wide, strict=True):
+            cell.pad_right(width - cell.cell_len + 2)
+        line = Text.assemble(*row)
+        line.rstrip()
+        yield line
+        if one is not None:
+            yield from _words(one, told["me"])
+
+
+def _row(one: Json) -> list[Text]:
+    age = "not seen yet" if one["silent_ms"] is None else f"{one['silent_ms']:.0f} of {one['lease_ms']} ms"
+    return [
+        show.text(one["id"], "bold"),
+        show.text("LATE", "bold red") if one["late"] else show.text(age, "green"),
+        show.text(one["tasks"]),
+        show.text(decides_by(one["bundle"]), "bold red" if one["differs"] else "green"),
+        show.text(one["waking"], "yellow" if one["waking"].endswith("away") else ""),
+    ]
+
+
+def _words(one: Json, me: str) -> Iterator[Text]:
+    parts = [f"{one['host']} {one['address']}"]
+    if one["id"] == me:
+        parts.append("this one answers")
+    if one["tends"]:
+        parts.append("does the chores of all")
+    yield show.text(f"  {', '.join(parts)}", "dim")
+    if one["late"]:
+        silent = "" if one["silent_ms"] is None else f", silent for {one['silent_ms']:.0f} ms"
+        yield show.text(f"  LATE: its lease of {one['lease_ms']} ms is over{silent}", "bold red")
+    if one["differs"]:
+        yield show.text("  its bundle is NOT THE ONE IN FORCE", "bold red")

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit paths`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import Parameter
+
+from remit.cli.global_options import current
+from remit.cli.output import output as show
+from remit.cli.parser import verb
+from remit.cli.paths.report import ReachChoice, ReachReport
+from remit.cli.paths.text import told
+from remit.cli.serve.gc import settle_memory
+from remit.compose import last_seen_tools, policy_engine
+from remit.config import load_bundle
+from remit.config.opens import credentials_of_upstreams
+from remit.core.policy.reach import Openness
+from remit.services.policy.reach import survey
+
+app = verb("paths")
+
+Origin = Annotated[str, Parameter(name="--from", negative=())]
+Goal = Annotated[str, Parameter(name="--to", negative=())]
+FAILS = {"open": Openness.OPEN, "asked": Openness.ASKED, "any": Openness.REFUSED}
+
+
+@app.default
+def paths(
+    *,
+    origin: Origin = "",
+    goal: Goal = "",
+    task: str = "",
+    only: Literal["toxic", "effect", "disclosure"] | None = None,
+    fail_on: Literal["open", "asked", "any"] | None = None,
+    svg: Path | None = None,
+    html: Path | None = None,
+) -> int:
+    """Show who could get from where to what under the bundle, from the files alone, before anything has run.
+
+    Toxic combinations come first: private data, untrusted content and a way out in one task type, also where
+    it only comes together across agents. Each says whether grants and policies leave it open, ask a human or
+    refuse it, and the smallest change that breaks it.
+
+    Parameters
+    ----------
+    origin
+        Only paths from there: a tool, an upstream, a zone, a data class or category, `untrusted`, or by way
+        of a task type or an agent.
+    goal
+        Only paths to there: a tool, an upstream or a credential that opens it, an audience (`external`), an
+        effect (`irreversible`), a task type or an agent.
+    task
+        Only paths in this task type.
+    only
+        Only paths of this kind: the toxic combination, untrusted content to an effect, or private data to
+        those who may not learn it.
+    fail_on
+        Exit with 1 where one of these paths is open; with `asked` also where a human is asked, with `any`
+        where there is one at all.
+    svg
+        Draw the graph into this file.
+    html
+        Write a page with report and graph into this file.
+    """
+    config = current().load_config()
+    bundle = load_bundle(config)
+    tools = {tool.id: tool for tool in last_seen_tools(config, bundle)}
+    bundle = msgspec.structs.replace(bundle, tools=tools)
+    settle_memory()
+    observed = [name for name, upstream in config.upstreams.items() if upstream.observed]
+    opens = credentials_of_upstreams(config.upstreams)
+    found = survey(bundle, policy_engine(config), config.groups, observed, opens)
+    opened = {one.credential.name: one.upstreams for one in found.credentials}
+    choice = ReachChoice(origin, goal, task, only or "", opened)
+    choice.check(found, bundle)
+    report = ReachReport(found, choice)
+    _draw(report, svg, html)
+    if show.is_json():
+        show.answer(report.wire())
+    else:
+        told(report)
+        for file in (svg, html):
+            if file is not None:
+                show.remark(f"written to {file}")
+    worst = report.worst()
+    if fail_on is None or worst is None or worst > FAILS[fail_on]:
+        return 0
+    show.remark(f"fails on `{fail_on}`: {report.tally(FAILS[fail_on])}", style="red")
+    return 1
+
+
+def _draw(report: ReachReport, svg: Path | None, html: Path | None) -> None:
+    if svg is None and html is None:
+        return
+    from remit.cli.paths.svg import page, picture
+
+    if svg is not None:
+        svg.write_text(picture(report), encoding="utf-8")
+    if html is not None:
+        html.write_text(page(report), encoding="utf-8")

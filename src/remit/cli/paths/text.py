@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Paths for people, at the terminal: what is dangerous first, and then in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from remit.cli.output import output as show
+from remit.cli.paths.report import TALLIED, ReachReport, stands
+from remit.cli.safe_text import plain
+from remit.core.policy.reach import (
+    GRANT,
+    Inflow,
+    Lifetime,
+    Openness,
+    PathKind,
+    ReachPath,
+    Remedy,
+    StepKind,
+    ToxicTask,
+    together,
+)
+
+STYLES = {Openness.OPEN: "bold red", Openness.ASKED: "yellow", Openness.REFUSED: "green"}
+MOST_SHOWN = 20
+"""Task types that are shown in full; of the others their number is said."""
+SEVERAL = 6
+TITLES = {
+    PathKind.EFFECT: "untrusted content to external or irreversible effects",
+    PathKind.DISCLOSURE: "private data to those who may not learn it",
+}
+
+
+def told(report: ReachReport) -> None:
+    """Tell a report."""
+    if report.choice.kind in ("", PathKind.TOXIC.value):
+        _combinations(report)
+    for kind, title in TITLES.items():
+        if report.choice.kind in ("", kind.value):
+            _single(report, kind, title)
+    if not report.choice.kind:
+        _handovers(report)
+        _credentials(report)
+    _sum(report)
+
+
+def _combinations(report: ReachReport) -> None:
+    _heading("Toxic combinations", "private data, untrusted content and a way out in one task type")
+    shown = report.toxic[:MOST_SHOWN]
+    for one in shown:
+        _toxic(*one)
+    if not shown:
+        show.say("  none", style="green")
+    if left := len(report.toxic) - len(shown):
+        show.say(f"  and {left} more: `--task` shows one, `--json` all", style="dim")
+    show.say("")
+
+
+def _heading(title: str, note: str) -> None:
+    show.say(show.text(title, "bold"), show.text(f"  {note}", "dim"))
+
+
+def _toxic(one: ToxicTask, paths: Sequence[ReachPath], broken_by: Sequence[Remedy]) -> None:
+    show.say("")
+    across = "  across agents" if one.crosses else ""
+    show.say(
+        show.text("  ● ", STYLES[one.openness]),
+        show.text(one.runner.name, "bold"),
+        show.text(f"  {', '.join(one.runner.agents)}  ", "dim"),
+        show.text(one.openness.word, STYLES[one.openness]),
+        show.text(across, "dim"),
+    )
+    rows: list[tuple[str, Text]] = [
+        ("untrusted", _sources(one.untrusted)),
+        ("private", _sources(one.private, labels=True)),
+    ]
+    for number, (openness, says, outlets) in enumerate(ways_out(paths)):
+        told_way = Text.assemble(plain(outlets), "  ", (says, STYLES[openness]))
+        rows.append(("way out" if not number else "", told_way))
+    if one.undescribed:
+        rows.append(("undescribed", show.text(f"{_list(one.undescribed)} count for the worst", "yellow")))
+    for number, remedy in enumerate(broken_by):
+        for place, (text, _) in enumerate(together(remedy.repairs)):
+            title = ("broken by" if not number else "or by") if not place else ""
+            rows.append((title, show.text(text, "cyan")))
+    _rows(rows)
+
+
+def _rows(rows: Iterable[tuple[str, Text]]) -> None:
+    made = Table.grid(padding=(0, 2, 0, 0))
+    made.add_column(width=4)
+    made.add_column(style="dim", no_wrap=True, min_width=9)
+    made.add_column(overflow="fold")
+    for title, value in rows:
+        made.add_row("", title, value)
+    show.picture(made)
+
+
+def _sources(inflows: Sequence[Inflow], *, labels: bool = False) -> Text:
+    """Name what comes in: what is read by itself, and then by which way the rest arrives."""
+    direct = [one for one in inflows if one.direct]
+    if labels:
+        by_label: dict[str, list[str]] = {}
+        for one in direct:
+            words = ", ".join((one.label.data_class, *sorted(one.label.categories)))
+            by_label.setdefault(words, []).append(one.source.name)
+        parts = [f"{_list(names)} ({words})" for words, names in by_label.items()]
+    else:
+        parts = [_list([one.source.name for one in direct])] if direct else []
+    parts += [way(one) for one in inflows if not one.direct][:SEVERAL]
+    return show.text("; ".join(dict.fromkeys(parts)))
+
+
+def way(inflow: Inflow) -> str:
+    """Say how data arrives from others."""
+    return " → ".join(
+        step.name
+        for step in inflow.route[:-1]
+        if step.kind in (StepKind.SOURCE, StepKind.TASK, StepKind.STORE)
+    )
+
+
+def _list(names: Sequence[str]) -> str:
+    more = len(names) - SEVERAL
+    return ", ".join(names[:SEVERAL]) + (f" and {more} more" if more > 0 else "")
+
+
+def ways_out(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str]]:
+    """Give the ways out, those together that stand alike: how open, by what, and which tools to whom."""
+    alike: dict[tuple[Openness, str, str], list[str]] = {}
+    for path in paths:
+        key = (path.guard.openness, standing(path), path.outlet.tool.audience.name)
+        alike.setdefault(key, []).append(path.outlet.tool.id)
+    return sorted(
+        (openness, says, f"{', '.join(sorted(set(tools)))} → {audience}")
+        for (openness, says, audience), tools in alike.items()
+    )
+
+
+def standing(path: ReachPath) -> str:
+    """Say how open a path is, and by what."""
+    rules = [
+        path.outlet.pinned if rule == GRANT and path.outlet.pinned else rule for rule in path.guard.rules
+    ]
+    by = f": {', '.join(rules)}" if rules else ""
+    return plain(path.guard.openness.word + by)
+
+
+def _single(report: ReachReport, kind: PathKind, title: str) -> None:
+    _heading("Paths", title)
+    rows = rows_of(path for path in report.paths if path.kind is kind)
+    refused = [row for row in rows if row[0] is Openness.REFUSED]
+    if not report.choice.narrows and len(rows) > SEVERAL:
+        # What is refused is told in full where somebody asks for it.
+        rows = [row for row in rows if row[0] is not Openness.REFUSED]
+    made = [
+        (Text(says, STYLES[openness]), task, sources, to)
+        for openness, says, task, sources, to in rows[: 2 * MOST_SHOWN]
+    ]
+    nothing = "none" if not refused else "none that is open or asks a human"
+    show.table(("STANDING", "TASK TYPE", "FROM", "LEADS TO"), made, empty=nothing, indent=2)
+    if left := len(rows) - len(made):
+        show.say(f"  and {left} more: `--task`, `--from` and `--to` narrow, `--json` shows all", style="dim")
+    if refused and refused[0] not in rows:
+        by = dict.fromkeys(row[1] for row in refused)
+        count = report.count(kind, Openness.REFUSED)
+        show.say(f"  {show.counted(count, 'path')} {_list([*by])}", style=STYLES[Openness.REFUSED])
+        show.say("  `--task`, `--from` and `--to` show them", style="dim")
+    show.say("")
+
+
+def rows_of(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str, str, str]]:
+    """Give one row for all that stands alike: what a task type reads, and where that leads."""
+    by_outlet: dict[tuple[Openness, str, str, str], set[str]] = {}
+    for path in paths:
+        tool = path.outlet.tool
+        change = " (irreversible)" if path.outlet.irreversible else ""
+        key = (
+            path.guard.openness,
+            standing(path),
+            path.runner.name,
+            f"{tool.id} → {tool.audience.name}{change}",
+        )
+        by_outlet.setdefault(key, set()).update(path.sources)
+    alike: dict[tuple[Openness, str, str, str], list[str]] = {}
+    for (openness, says, task, to), sources in by_outlet.items():
+        alike.setdefault((openness, says, task, _list(sorted(sources))), []).append(to)
+    return sorted((*key, _list(sorted(to))) for key, to in alike.items())
+
+
+def _handovers(report: ReachReport) -> None:
+    _heading("From agent to agent", "by hand-down, and by stores that some write and others read")
+    rows = [
+        (
+            one.via,
+            _list(sorted({agent for _, agent in one.writers})),
+            _list(sorted({agent for _, agent in one.readers})),
+        )
+        for one in report.handovers
+    ]
+    show.table(("BY", "FROM", "TO"), rows[:MOST_SHOWN], empty="none", indent=2)
+    if len(rows) > MOST_SHOWN:
+        show.say(f"  and {len(rows) - MOST_SHOWN} more: `--json` shows all", style="dim")
+    show.say("")
+
+
+def carried(report: ReachReport) -> list[tuple[str, str, str, str, bool]]:
+    """Give the credentials: which, for how long, what they open, whose calls carry them, and whether beside
+    what others have written.
+    """
+    return [
+        (
+            plain(use.credential.name),
+            use.credential.lifetime.value,
+            plain(_list(use.upstreams)),
+            plain(_list([one.runner.name for one in use.holders])),
+            any(one.untrusted for one in use.holders),
+        )
+        for use in report.credentials
+    ]
+
+
+def _credentials(report: ReachReport) -> None:
+    rows = carried(report)
+    if not rows:
+        return
+    _heading("Credentials", "that calls carry; the agent never sees them")
+    made = [
+        (f"  {name}", opens, by, show.text(lives, "yellow" if lives == Lifetime.STANDING else ""),
+         "yes" if untrusted else "no")
+        for name, lives, opens, by, untrusted in rows[:MOST_SHOWN]
+    ]  # fmt: skip
+    heads = ("  CREDENTIAL", "OPENS", "CARRIED BY", "LIVES", "BESIDE UNTRUSTED")
+    show.table(heads, made, empty="  none", whole=0)
+    if len(rows) > MOST_SHOWN:
+        show.say(f"  and {len(rows) - MOST_SHOWN} more: `--json` shows all", style="dim")
+    show.say("")
+
+
+def _sum(report: ReachReport) -> None:
+    terrain = report.survey.terrain
+    types = {one.task_type.name for one in terrain.runners}
+    tools = {gate.tool.id for gates in terrain.gates.values() for gate in gates}
+    looked = f"{show.counted(len(types), 'task type')} with {show.counted(len(tools), 'tool')}"
+    show.say(f"In {looked}:", style="dim")
+    for title, counts in zip(TALLIED, report.standings, strict=True):
+        if report.choice.kind and (report.choice.kind == PathKind.TOXIC.value) != (title == TALLIED[0]):
+            continue
+        if not any(counts.values()):
+            show.say(f"no {title}", style="green")
+            continue
+        total = sum(counts.values())
+        parts: list[str | Text] = [f"{show.counted(total, title.removesuffix('s'))}: "]
+        for openness, count in counts.items():
+            word = show.text(f"{count} {stands(openness, count)}", STYLES[openness] if count else "dim")
+            parts += [", " if openness is not Openness.OPEN else "", word]
+        show.say(*parts)

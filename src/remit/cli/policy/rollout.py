@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which replicas decide by a bundle that was just put in force, and which have other files."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from remit.cli.output import output as show
+from remit.cli.output.replica_status import decides_by
+from remit.cli.rest_client import Client
+from remit.core.errors import VerificationFailed
+
+Json = Any
+
+#: So long the others are given to find the bundle in their files, unless somebody says otherwise, and the
+#: pause between two looks at them.
+FOLLOW_S: Final = 10
+PAUSE_S: Final = 0.25
+
+
+def followers(client: Client, digest: str, wait_s: float = FOLLOW_S) -> list[Json]:
+    """Give all replicas, each with whether it `follows`, as soon as all do, or after `wait_s`. Empty where
+    one process alone serves the store.
+    """
+    until_s = time.monotonic() + wait_s
+    while True:
+        found = client.get("replicas")["replicas"]
+        # What was applied is known from the answer: whoever is asked may have looked before it.
+        told = [_told(one, digest) for one in found]
+        if all(one["follows"] for one in told) or time.monotonic() >= until_s:
+            return told
+        time.sleep(PAUSE_S)
+
+
+def _told(one: Json, digest: str) -> Json:
+    known = {name: one[name] for name in ("id", "host", "address", "bundle", "late")}
+    return known | {"follows": one["bundle"] == digest}
+
+
+def show_followers(found: list[Json], since: str | None) -> None:
+    """Say which replicas decide by it, and since when all do, at the latest."""
+    if not found:
+        return
+    others = _others(found)
+    if not others:
+        many = "the one replica decides" if len(found) == 1 else f"all {len(found)} replicas decide"
+        show.say(f"{many} by it, since {since} at the latest", style="green")
+        return
+    show.say(
+        f"{len(found) - len(others)} of {len(found)} replicas decide by it; not yet:", style="bold yellow"
+    )
+    for one in others:
+        late = ", which is late and refuses everything" if one["late"] else ""
+        show.say(show.text(f"  {one['id']}", "bold"), f"  by {decides_by(one['bundle'])}{late}")
+        show.say(f"    {one['host']} {one['address']}", style="dim")
+    show.say("Calls of tasks that these own are decided by what they have, whichever replica is asked.")
+
+
+def held_back(found: list[Json]) -> VerificationFailed | None:
+    """Give what is wrong where not every replica decides by it, with the way out; nothing where all do.
+
+    What was put in force stays in force: it is what the command saw of it afterwards that did not hold.
+    """
+    others = _others(found)
+    if not others:
+        return None
+    return VerificationFailed(
+        f"in force, but {len(others)} of {len(found)} replicas decide by another bundle",
+        code="replicas-differ",
+        way_out="lay the same files there, which follow within seconds, and run `remit policy apply` again, "
+        "which looks again; `remit who` says who has which",
+    )
+
+
+def _others(found: list[Json]) -> list[Json]:
+    return [one for one in found if not one["follows"]]

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit tool`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from remit.cli.decisions.confirmation import looked
+from remit.cli.output import output as show
+from remit.cli.parser import noun
+from remit.cli.rest_client import connect
+from remit.core.errors import ConfigInvalid, NotFound
+
+Json = Any
+
+app = noun("tool", "Tools: what each one does, and what changed since it was reviewed.")
+
+
+@app.command(name="list")
+def tools(*, upstream: str = "") -> None:
+    """List registered tools. A tool whose state is not `pinned` is refused until it is reviewed.
+
+    Parameters
+    ----------
+    upstream
+        Only this upstream's.
+    """
+    found = connect().get("tools")
+    # Upstreams are known in the order in which they answered, which is another one at each start.
+    items = sorted(
+        (one for one in found["items"] if upstream in ("", one["upstream"])), key=lambda one: one["upstream"]
+    )
+    if show.is_json():
+        show.answer({"items": items})
+        return
+    show.table(
+        ("TOOL", "STATE", "TIER", "EFFECT", "LEARNED BY", "RESULTS CARRY", "MODE"),
+        (
+            (
+                one["tool"],
+                show.state(one["state"]),
+                one["tier"],
+                one["effect"]
+                if one["described"]
+                else show.text(f"{one['effect']} (not described)", "yellow"),
+                one["audience"],
+                show.label(one["label"]),
+                show.state("observe") if one["observed"] else "enforce",
+            )
+            for one in items
+        ),
+        empty="no tools; is an upstream reachable?",
+    )
+
+
+@app.command(name="show")
+def shown(tool: str, /) -> None:
+    """Show all that is said of a tool: what a call does, who learns it, what it gives, and its arguments.
+
+    Parameters
+    ----------
+    tool
+        The tool, as `upstream/name`.
+    """
+    items = connect().get("tools")["items"]
+    found = next((one for one in items if one["tool"] == tool), None)
+    if found is None:
+        raise NotFound(f"there is no tool `{tool}`", way_out="see `remit tool list`")
+    if show.is_json():
+        show.answer(found)
+        return
+    words = ("production", "financial", "repeats", "sanitizes", "observed")
+    show.picture(
+        show.facts(
+            [
+                ("tool", show.text(found["tool"], "bold")),
+                ("state", show.state(found["state"])),
+                (
+                    "described",
+                    "yes" if found["described"] else show.text(_undescribed(tool), "yellow"),
+                ),
+                ("tier", found["tier"]),
+                ("effect", found["effect"]),
+                ("learned by", found["audience"]),
+                ("results carry", show.label(found["label"])),
+                ("record", found["record"]),
+                ("target", found["target"]),
+                ("resource", found["resource"]),
+                ("asked by", ", ".join(found["asked_by"])),
+                ("also", ", ".join(word for word in words if found[word])),
+                (
+                    "not listed",
+                    show.text(", ".join(found["unlisted"]) if found["described"] else "", "yellow"),
+                ),
+                ("not offered", show.text(", ".join(found["strange"]), "red")),
+                ("says", found["description"]),
+            ]
+        )
+    )
+    _described(found)
+
+
+def _undescribed(tool: str) -> str:
+    return f"no: taken for the worst; `remit tool suggest {tool.partition('/')[0]}` drafts it"
+
+
+def _described(found: Json) -> None:
+    """Show arguments, fields and variants, each where there are some."""
+    if found["arguments"]:
+        marks = ("secret", "sensitive", "personal", "hands_over")
+        rows = (
+            (name, one["role"], ", ".join(mark.replace("_", " ") for mark in marks if one[mark]))
+            for name, one in found["arguments"].items()
+        )
+        show.say("")
+        show.table(("ARGUMENT", "ROLE", ""), rows, empty="")
+    if found["fields"]:
+        fields = ((one["path"], show.label(one["label"]), _rules(one["when"])) for one in found["fields"])
+        show.say("")
+        show.table(("FIELD", "CARRIES", "WHERE"), fields, empty="")
+    if found["when"]:
+        variants = ((_rules(one["arguments"]), one["effect"], one["audience"]) for one in found["when"])
+        show.say("")
+        show.table(("WHERE", "EFFECT", "LEARNED BY"), variants, empty="")
+
+
+def _rules(rules: Json) -> str:
+    return ", ".join(f"{name}: {show.compact(rule)}" for name, rule in rules.items())
+
+
+@app.command(name="suggest")
+def suggest(
+    upstream: str,
+    /,
+    *,
+    out: Path | None = None,
+    all_: Annotated[bool, Parameter(name="--all")] = False,
+    audience: str = "",
+    data_class: Annotated[str, Parameter(name="--class")] = "",
+    force: bool = False,
+) -> int:
+    """Draft a file for `tools/` from what an upstream says of its tools, for review.
+
+    Each guess says why, and each that needs a look is marked. What an upstream says of itself makes no guess
+    better; what nothing suggests stays the worst.
+
+    Parameters
+    ----------
+    upstream
+        The upstream, as `remit.yaml` names it.
+    out
+        The file to write, such as `tools/mail.yaml`; unless given, the draft is printed.
+    all_
+        Draft also the tools that are described already.
+    audience
+        Who learns what is sent to its tools, where you know it: `self`, `internal` or `group:NAME`. What
+        leads outside stays `external`.
+    data_class
+        The highest class of what it holds, where you know it.
+    force
+        Overwrite the file.
+    """
+    if out is not None and out.exists() and not force:
+        raise ConfigInvalid(
+            "is there already",
+            file=str(out),
+            way_out="name another file, since an upstream may have several, or add `--force`",
+        )
+    found = connect().get("tools", upstream, "draft", audience=audience, data_class=data_class, every=all_)
+    if out is not None and found["text"]:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(found["text"], encoding="utf-8")
+    if show.is_json():
+        show.answer({**found, "file": str(out) if out and found["text"] else None})
+        return 0
+    if not found["text"]:
+        show.remark(f"every tool of `{upstream}` is described; `--all` drafts them anew")
+    elif out is None:
+        sys.stdout.write(found["text"])
+    else:
+        count = sum(one["review"] for one in found["tools"])
+        show.say("Wrote ", show.text(str(out), "bold"), f": {len(found['tools'])} tools")
+        show.say(f"{count} guesses are marked `# review`; then `remit policy check` and `remit policy apply`")
+    for name in found["unnamed"]:
+        show.remark(f"no file can hold the name `{name}`; it stays undescribed")
+    return 0
+
+
+@app.command(name="diff")
+def diff(tool: str, /) -> int:
+    """Show how what an upstream offers now differs from what was accepted; exits 1 if it does.
+
+    Parameters
+    ----------
+    tool
+        The tool, as `upstream/name`.
+    """
+    found = connect().get("tools", tool, "diff")
+    if show.is_json():
+        show.answer(found)
+    else:
+        _lines(found)
+    return 1 if found["changed"] else 0
+
+
+@app.command(name="accept")
+def accept(tool: str, /, *, digest: str = "") -> int:
+    """Accept what an upstream offers now. The difference is shown first, and you are asked.
+
+    Parameters
+    ----------
+    tool
+        The tool, as `upstream/name`.
+    digest
+        The digest of what was looked at, where there is no terminal to be asked on.
+    """
+    client = connect()
+    found = client.get("tools", tool, "diff")
+    if not show.is_json():
+        _lines(found)
+    if not looked("Accept this?", found["offered_digest"], digest, option="--digest"):
+        show.remark("nothing was accepted")
+        return 1
+    accepted = client.post("tools", tool, "accept", digest=found["offered_digest"])
+    if show.is_json():
+        show.answer(accepted)
+    else:
+        show.say("Accepted ", show.text(accepted["tool"], "bold"), "  ", show.state(accepted["state"]))
+    return 0
+
+
+def _lines(found: Json) -> None:
+    if not found["changed"]:
+        show.say(found["tool"], show.text(" is as it was accepted", "green"))
+        return
+    show.say(show.text(found["tool"], "bold"), " has changed since it was accepted:")
+    for line in found["lines"]:
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")
+        show.say(show.text(line, style))
+    for name in ("accepted", "offered"):
+        show.copyable(show.text(f"{name:<10}", "dim"), found[f"{name}_digest"])

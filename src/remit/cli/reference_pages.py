@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reference of commands and of events, as pages of the documentation, generated from what runs."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from remit.cli.command_list import COMMANDS, EVERYWHERE, EXIT_CODES, VARIABLES
+from remit.core.evidence.event import EventKind
+from remit.core.evidence.event_reference import MEANINGS
+from remit.core.findings.finding import FINDING_MEANINGS, FindingKind
+
+if TYPE_CHECKING:
+    from cyclopts import App
+    from cyclopts.argument import Argument
+
+_CLI_HEAD = """# Commands
+
+Generated from the commands themselves. Every command speaks to a running remit through its
+[REST interface](api.md), but `init`, `up`, `doctor`, `completion`, `policy check` and `audit verify
+FILE`, which need none.
+"""
+_EVENTS_HEAD = """# Events
+
+Generated from `remit.core.evidence.event`. The kinds are a closed set. *Facts* are readable by whoever reads
+the log; *sealed* values may be personal or secret: the log holds a salted commitment to each, and the value
+itself is encrypted under its subject's key, so that it can be forgotten without breaking a proof. Which of
+them an event has depends on what happened; those named here are all that it may have.
+
+Each event also says `at` (when, UTC), `tenant`, `writer` and `seq` (which process wrote it, and its count
+there), `prev` (hash of the record before it from the same writer), and where they apply `task`, `task_prev`,
+`agent` and `call` (the decision that it belongs to).
+"""
+
+
+def cli_page() -> str:
+    """Write docs/reference/cli.md."""
+    lines = [_CLI_HEAD, "| everywhere | |", "| --- | --- |"]
+    lines += [f"| `{name}` | {says} |" for name, says in EVERYWHERE]
+    lines += ["", "| exit code | |", "| --- | --- |"]
+    lines += [f"| {code} | {says} |" for code, says in EXIT_CODES]
+    lines += ["", "A defect of remit itself exits with 70, so that no script takes it for a refusal."]
+    lines += ["", "| variable | |", "| --- | --- |"]
+    lines += [f"| `{name}` | {says} |" for name, says in VARIABLES]
+    part = ""
+    for command in COMMANDS:
+        if command.part != part:
+            part = command.part
+            lines += ["", f"## {part}"]
+        app: App = getattr(importlib.import_module(command.module), command.attribute)
+        lines += _command(f"remit {command.name}", app)
+    return "\n".join(lines) + "\n"
+
+
+def _command(name: str, app: App) -> Iterator[str]:
+    if app.default_command is not None:
+        yield from _callable(name, app, "###")
+        return
+    yield from ("", f"### {name}", "", str(app.help))
+    for verb in app:
+        if not verb.startswith("-"):
+            yield from _callable(f"{name} {verb}", app[verb], "####")
+
+
+def _callable(name: str, app: App, heading: str) -> Iterator[str]:
+    arguments = [one for one in app.assemble_argument_collection(parse_docstring=True) if one.show]
+    usage = " ".join([name, *(_usage(one) for one in arguments)])
+    says = inspect.getdoc(app.default_command) or ""
+    yield from ("", f"{heading} {name}", "", "```console", usage, "```", "")
+    yield says.split("\nParameters\n")[0].strip()
+    if arguments:
+        yield from ("", "| | |", "| --- | --- |")
+    for one in arguments:
+        yield f"| {_names(one)} | {_help(one)} |"
+
+
+def _usage(one: Argument) -> str:
+    shown = _option(one) if _is_option(one) else _place(one)
+    return shown if one.required else f"[{shown}]"
+
+
+def _is_option(one: Argument) -> bool:
+    return one.names[0].startswith("-")
+
+
+def _option(one: Argument) -> str:
+    return one.names[0] if one.hint is bool else f"{one.names[0]} {_metavar(one)}"
+
+
+def _metavar(one: Argument) -> str:
+    name = one.names[0].strip("-").upper()
+    return "NAME=VALUE" if name in ("PARAM", "ARGUMENT") else "N" if one.hint is int else name
+
+
+def _place(one: Argument) -> str:
+    return one.names[0].upper()
+
+
+def _names(one: Argument) -> str:
+    if not _is_option(one):
+        return f"`{_place(one)}`"
+    return ", ".join(f"`{name}`" for name in one.names)
+
+
+def _help(one: Argument) -> str:
+    says = re.sub(r"\s+", " ", one.parameter.help or "").strip().replace("|", "\\|")
+    default = one.field_info.default
+    known = default is not one.field_info.empty and default is not None and default not in ("", (), False)
+    return f"{says} Default: `{default}`." if known and "default" not in says else says
+
+
+def events_page() -> str:
+    """Write docs/reference/events.md."""
+    lines = [_EVENTS_HEAD]
+    for kind in EventKind:
+        meaning = MEANINGS[kind]
+        lines += [f"## {kind.value}", "", meaning.says, ""]
+        rows = [f"| `{name}` | fact | {says} |" for name, says in meaning.facts.items()]
+        rows += [f"| `{name}` | sealed | {says} |" for name, says in meaning.sealed.items()]
+        if rows:
+            lines += ["| name | | meaning |", "| --- | --- | --- |", *rows, ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+_FINDINGS_HEAD = """# Findings
+
+Written by `make docs` from the code. What was seen that nobody has accounted for; `remit finding list` shows
+what is open. Why and what cannot be seen: [agents](../explanation/agents.md).
+"""
+
+
+def findings_page() -> str:
+    """Write docs/reference/findings.md."""
+    lines = [_FINDINGS_HEAD]
+    for kind in FindingKind:
+        meaning = FINDING_MEANINGS[kind]
+        lines += [f"## {kind.value}", "", f"{meaning.says} What to do: {meaning.way_out}.", ""]
+        rows = [f"| `{name}` | {says} |" for name, says in meaning.facts.items()]
+        lines += ["| fact | meaning |", "| --- | --- |", *rows, ""]
+    return "\n".join(lines).rstrip() + "\n"

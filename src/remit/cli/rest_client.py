@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Remit as the command line reaches it: the REST interface, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx2 as httpx
+import msgspec
+
+from remit.cli.global_options import CLOSING, current
+from remit.cli.host.server_user import checked
+from remit.cli.session_auth import SessionAuth
+from remit.cli.session_file import StoredSession, session_for
+from remit.core import errors
+
+Json = Any
+
+#: An end waits for fences and an apply for files; an answer that takes longer than this is none.
+ANSWER_S = 60.0
+CONNECT_S = 5.0
+
+_BY_STATUS: dict[int, type[errors.RemitError]] = {
+    400: errors.Malformed,
+    401: errors.Unauthenticated,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    405: errors.Malformed,
+    409: errors.Conflict,
+    413: errors.Malformed,
+    415: errors.Malformed,
+    429: errors.Busy,
+    503: errors.StoreUnavailable,
+}
+
+
+class Unreachable(errors.RemitError):
+    """No answer came from remit."""
+
+    code = "unreachable"
+
+
+class Client:
+    """One person at one remit. Sends the session to that address alone: no redirect, no proxy."""
+
+    def __init__(
+        self, base_url: str, session: StoredSession | None = None, *, served_by: int | None = None
+    ) -> None:
+        """Take the address and the session. `served_by` is a user id that may serve it, beside the known."""
+        self.base_url = base_url
+        self._extensions = checked(base_url, served_by)
+        try:
+            self._http = httpx.Client(
+                base_url=base_url,
+                auth=SessionAuth(session, urlsplit(base_url).path.rstrip("/")),
+                timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
+                trust_env=False,
+                verify=current().authorities(),
+                follow_redirects=False,
+            )
+        except (httpx.InvalidURL, ValueError):
+            raise errors.ConfigInvalid(
+                f"`{base_url[:80]}` is not an address", way_out="write `http://host:port`"
+            ) from None
+        closing = CLOSING.get(None)
+        if closing is not None:
+            closing.callback(self._http.close)
+
+    def get(self, *path: str, **query: str | int | bool | None) -> Json:
+        """Read; parameters that are `None` are left out."""
+        return self._ask("GET", path, query=query)
+
+    def post(self, *path: str, **body: Json) -> Json:
+        """Do."""
+        return self._ask("POST", path, body=body)
+
+    def _ask(self, method: str, path: tuple[str, ...], *, query: Json = None, body: Json = None) -> Json:
+        params = {name: _said(value) for name, value in (query or {}).items() if value is not None}
+        try:
+            response = self._http.request(
+                method,
+                _address(path),
+                params=params,
+                content=msgspec.json.encode(body) if body else None,
+                headers={"Content-Type": "application/json"} if body else {},
+                extensions=self._extensions,
+            )
+        except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as fault:
+            raise self._unreachable(fault) from None
+        return self._read(response)
+
+    @contextmanager
+    def stream(
+        self, *path: str, endless: bool = False, **query: str | bool | None
+    ) -> Iterator[httpx.Response]:
+        """Read a long answer piece by piece; with `endless` nothing need come for as long as it likes."""
+        params = {name: _said(value) for name, value in query.items() if value is not None}
+        timeout = httpx.Timeout(None if endless else ANSWER_S, connect=CONNECT_S)
+        try:
+            with self._http.stream(
+                "GET", _address(path), params=params, timeout=timeout, extensions=self._extensions
+            ) as response:
+                if response.status_code != 200:
+                    response.read()
+                    self._read(response)
+                yield response
+        except (httpx.TransportError, httpx.DecodingError) as fault:
+            raise self._unreachable(fault) from None
+
+    def _read(self, response: httpx.Response) -> Json:
+        media = response.headers.get("content-type", "").partition(";")[0]
+        if response.is_success and media == "text/plain":
+            return response.text
+        try:
+            value = msgspec.json.decode(response.content) if response.content else None
+        except msgspec.DecodeError:
+            value = None
+        if response.is_success and (value is not None or not response.content):
+            return value
+        raise self._fault(response, value)
+
+    def _fault(self, response: httpx.Response, value: Json) -> errors.RemitError:
+        status = response.status_code
+        if not isinstance(value, dict) or not isinstance(value.get("detail"), str):
+            return Unreachable(
+                f"what answers at {self.base_url} is not remit (HTTP {status})", way_out="check the address"
+            )
+        kind = _BY_STATUS.get(status, errors.RemitError)
+        way_out = str(value.get("way_out") or "")
+        return kind(value["detail"], code=str(value.get("code") or "fault"), way_out=way_out)
+
+    def _unreachable(self, fault: Exception) -> Unreachable:
+        late = isinstance(fault, httpx.TimeoutException)
+        what = "does not answer" if late else "is not reachable"
+        return Unreachable(
+            f"remit {what} at {self.base_url}",
+            way_out="start it with `remit up`, or give its address in REMIT_URL",
+            debug=f"{type(fault).__name__}: {fault}",
+        )
+
+
+def connect() -> Client:
+    """Give the client for the person who is signed in."""
+    base_url = current().base_url()
+    return Client(base_url, session_for(base_url))
+
+
+def anonymous(*, served_by: int | None = None) -> Client:
+    """Give a client for what needs no sign-in."""
+    return Client(current().base_url(), served_by=served_by)
+
+
+def _address(path: tuple[str, ...]) -> str:
+    # A tool's name holds slashes that are part of the address; nothing else does.
+    return "/api/v1/" + "/".join(quote(part, safe="/:@" if "/" in part else "") for part in path)
+
+
+def _said(value: str | int | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting `remit up` in the background, for clients that were wrapped: once, and only on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, build_opener
+
+from remit.cli.rest_client import Unreachable
+from remit.core.errors import ConfigInvalid
+
+#: How long a start may take: upstreams that are fetched first (`npx`, `uvx`) need their time.
+START_S = 60.0
+#: Where the background process says what it is.
+READY = ".remit/up.json"
+_UP = (sys.executable, "-m", "remit", "up")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def ensure_running(config: Path, base_url: str) -> None:
+    """Return once the gateway of `config` answers; start it where it does not.
+
+    Several clients may ask at once: one starts it, the others wait at a lock. What it says goes to
+    `.remit/up.log`.
+    """
+    if answers(base_url):
+        return
+    if urlsplit(base_url).hostname not in LOOPBACK:
+        raise ConfigInvalid(
+            f"`--start` is for a gateway on this machine, not {base_url}", way_out="start remit there"
+        )
+    folder = config.parent / ".remit"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    lock = os.open(folder / "up.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        _hold(lock)
+        if not answers(base_url):
+            _start(config, base_url, folder / "up.log")
+    finally:
+        os.close(lock)
+
+
+def answers(base_url: str) -> bool:
+    """Whether something healthy answers there."""
+    opener = build_opener(ProxyHandler({}))
+    try:
+        with opener.open(f"{base_url}/health/live", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (HTTPError, URLError, OSError, ValueError):
+        return False
+
+
+def stop(config: Path) -> bool:
+    """End the process that `ensure_running` started for `config`; says whether there was one."""
+    try:
+        said = json.loads((config.parent / READY).read_bytes())
+        pid = int(said["pid"])
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    # The number may have gone to another process since then.
+    if b"up" not in words or str(config).encode() not in words:
+        return False
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    (config.parent / READY).unlink(missing_ok=True)
+    return True
+
+
+def _start(config: Path, base_url: str, log: Path) -> None:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("REMIT_")}
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            [*_UP, "--config", str(config), "--ready-file", str(config.parent / READY)],
+            cwd=config.parent,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            # In a session of its own: it stays when the client that needed it first goes.
+            start_new_session=True,
+        )
+    finally:
+        os.close(descriptor)
+    until = time.monotonic() + START_S
+    while time.monotonic() < until:
+        if answers(base_url):
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise Unreachable(
+        f"remit did not start (its last words are in `{log}`)", way_out="run `remit up` to see why"
+    )
+
+
+def _hold(lock: int) -> None:
+    if os.name == "posix":
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from remit.cli.output import output as show
+from remit.cli.parser import verb
+
+app = verb("init")
+
+
+@app.default
+def init(folder: Path = Path("."), /) -> None:
+    """Write a small working configuration: one MCP server, its tools, a kind of task, and default policies.
+
+    Nothing is overwritten.
+
+    Parameters
+    ----------
+    folder
+        Where to write it.
+    """
+    from remit.config.scaffold import scaffold
+
+    written = scaffold(folder)
+    if show.is_json():
+        show.answer({"folder": str(folder.absolute()), "files": [str(one) for one in written]})
+        return
+    show.say("Wrote ", show.text(str(folder.absolute()), "bold"))
+    says = {
+        "remit.yaml": "the servers that agents reach, and where things are kept",
+        "policies": "what anyone may ever do (Cedar)",
+        "tools": "what each tool does, who learns its arguments, what its results carry",
+        "tasks": "the kinds of work: who may run them, who may ask for them, what they may call",
+        "servers": "a small MCP server to try it on",
+        "notes": "what that server serves",
+    }
+    tops = list(dict.fromkeys(one.relative_to(folder).parts[0] for one in written))
+    show.picture(show.facts((f"  {top}", says.get(top, "")) for top in tops))
+    show.say("")
+    show.say("Next:", style="bold")
+    if folder.absolute() != Path.cwd():
+        show.copyable(f"  cd {folder}")
+    show.say("  remit policy check   ", show.text("# is all of it sound?", "dim"))
+    show.say(
+        "  remit up             ", show.text("# run it; the first start tells you how to sign in", "dim")
+    )
+    show.say("Then, in another terminal, an agent of your own in one task of the sample's kind:", style="dim")
+    show.copyable("  remit agent register note-bot --owner admin --purpose 'keeps notes tidy'")
+    show.copyable("  remit run --agent note-bot --task tidy-note -p note=shopping -- YOUR-AGENT")

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serving: one process, one event loop, one port, from opening the house to the last signed head."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import uvicorn
+
+from remit.cli.output import output as show
+from remit.cli.serve import unix_socket as local
+from remit.cli.serve.connections import BoundedConnection
+from remit.cli.serve.gc import settle_memory
+from remit.cli.serve.welcome import Welcome, first_code, show_welcome
+from remit.compose import application, open_house
+from remit.compose.programs import hide_this_process
+from remit.compose.trust import local_peers
+from remit.config import Config
+from remit.core.errors import ConfigInvalid
+
+#: How long calls in hand may take to end after a signal; a second signal does not wait.
+DRAIN_S = 5
+
+
+class Wish(NamedTuple):
+    """What the command line adds to the configuration."""
+
+    port: int | None = None
+    ready_file: Path | None = None
+    code_for: str = ""
+    go_back: bool = False
+
+
+def serve(config: Config, wish: Wish) -> int:
+    """Serve until a signal comes, and give the exit code."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    # Its complaints about what clients send are told in answers; what remains is noise.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    hide_this_process()
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(config, wish))
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+async def _serve(config: Config, wish: Wish) -> None:
+    with listening(config, wish.port) as sock:
+        url = public_url(config, sock)
+        address = public_url(config, sock, own=True)
+        if sys.stderr.isatty():
+            show.remark(f"starting, with {show.counted(len(config.upstreams), 'upstream')}")
+        async with open_house(config, url, address, go_back=wish.go_back) as house:
+            code = await first_code(house, wish.code_for)
+            tls = tls_context(config)
+            server = Server(
+                uvicorn.Config(
+                    application(house, config),
+                    lifespan="off",
+                    http=BoundedConnection,
+                    ws="none",
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    # Addresses are those of the connection, never a header's.
+                    proxy_headers=False,
+                    timeout_graceful_shutdown=DRAIN_S,
+                    ssl_context_factory=None if tls is None else lambda *_: tls,
+                )
+            )
+
+            async def ready() -> None:
+                if config.listen.socket:
+                    place = config.at(config.listen.socket)
+                    await local.listen(server, place, local_peers(), config.listen.socket_open_to)
+                settle_memory()
+                welcome = Welcome(config=config, url=url, code=code, moved=url != config.listen.url)
+                await show_welcome(house, welcome)
+                if wish.ready_file is not None:
+                    _write_ready(wish.ready_file, url)
+
+            await server.run_on(sock, ready)
+    show.remark("the head of the evidence is signed; stopped")
+
+
+def tls_context(config: Config) -> ssl.SSLContext | None:
+    """Give the TLS of the port, where the configuration has one; raises `ConfigInvalid`."""
+    section = config.listen.tls
+    if section is None:
+        return None
+    from remit.cli.serve.tls import AskingContext, RenewedContext
+
+    kind = AskingContext if section.client_certificates == "ask" else RenewedContext
+    return kind(config.at(section.certificate), config.at(section.key))
+
+
+def public_url(config: Config, sock: socket.socket, *, own: bool = False) -> str:
+    """Give the address under which clients reach what listens on a socket; with `own` whatever stands before
+    it is left out.
+    """
+    listen = msgspec.structs.replace(config.listen, port=sock.getsockname()[1])
+    return (msgspec.structs.replace(listen, public_url="") if own else listen).url
+
+
+@contextmanager
+def listening(config: Config, port: int | None) -> Iterator[socket.socket]:
+    """Take the port before anything is opened: what cannot be served need not be started."""
+    host, wanted = config.listen.host, config.listen.port if port is None else port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        sock = socket.create_server((host, wanted), family=family, backlog=2048)
+    except (OSError, OverflowError) as fault:
+        raise _not_listened(host, wanted, fault) from None
+    with sock:
+        sock.setblocking(False)
+        yield sock
+
+
+def _not_listened(host: str, port: int, fault: OSError | OverflowError) -> ConfigInvalid:
+    """Say why a port could not be taken, and the way out of just that."""
+    number = fault.errno if isinstance(fault, OSError) else None
+    if number == errno.EADDRINUSE:
+        what, way_out = "is in use", "stop what listens there, or choose another with `--port`"
+    elif number == errno.EACCES:
+        what, way_out = "is not for this user to listen on", "choose a port from 1024 on with `--port`"
+    elif number == errno.EADDRNOTAVAIL or isinstance(fault, socket.gaierror):
+        what, way_out = "is no address of this machine", "set `listen.host` to one that it has"
+    else:
+        what, way_out = f"cannot be listened on: {fault}", "choose another with `--port`"
+    return ConfigInvalid(f"{host}:{port} {what}", way_out=way_out)
+
+
+class Server(uvicorn.Server):
+    """The HTTP server, whose signals are ours: after draining, the house is closed in order."""
+
+    async def run_on(self, sock: socket.socket, ready: Callable[[], object]) -> None:
+        """Serve on a socket until a signal comes; `ready` is awaited once connections are taken."""
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGINT, signal.SIGTERM)
+        for number in signals:
+            loop.add_signal_handler(number, self._stop)
+        self.ready = ready
+        try:
+            await self._serve([sock])
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        if self.should_exit:
+            self.force_exit = True
+            return
+        show.remark("stopping: no new calls, waiting for those in hand (once more to not wait)")
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            made = self.ready()
+            if asyncio.iscoroutine(made):
+                await made
+
+
+def _write_ready(place: Path, url: str) -> None:
+    fresh = place.with_name(f".{place.name}.{os.getpid()}")
+    fresh.write_bytes(msgspec.json.encode({"url": url, "pid": os.getpid()}) + b"\n")
+    fresh.replace(place)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit up`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from remit.cli.global_options import current
+from remit.cli.parser import Switch, verb
+
+app = verb("up")
+
+
+@app.default
+def up(
+    *,
+    port: int | None = None,
+    ready_file: Path | None = None,
+    code_for: str = "",
+    go_back: Switch = False,
+) -> int:
+    """Run everything in one process, until it is interrupted.
+
+    The first start makes the person `admin` and prints a one-time code to sign in with. Whoever can start
+    remit can always get a code: `--code-for NAME`.
+
+    Parameters
+    ----------
+    port
+        Listen on this port instead of the configuration's; 0 takes any free one.
+    ready_file
+        Write `{"url": ..., "pid": ...}` to this file once remit serves.
+    code_for
+        Print a one-time code for this person.
+    go_back
+        Put the bundle of the folder in force though another replica has replaced it by now.
+    """
+    from remit.cli.serve.server import Wish, serve
+
+    return serve(
+        current().load_config(), Wish(port=port, ready_file=ready_file, code_for=code_for, go_back=go_back)
+    )

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `remit up` says when it serves, and how the first administrator gets in."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import NamedTuple
+
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.measure import Measurement
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+import remit
+from remit.api.oauth.paths import ACCOUNT_PATH
+from remit.cli.output import output as show
+from remit.cli.output.tables import WIDE
+from remit.config import Config
+from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import Role
+from remit.core.tools.tool import RESERVED_OPERATIONS, ToolState
+from remit.services.assembly.application import House
+from remit.services.identity.authenticator import CODE_TTL_S
+from remit.services.identity.directory import NewPerson
+from remit.services.separation.sign_in_methods import AT_START
+
+FIRST_PERSON = "admin"
+#: Not approver: who sets the rules does not also answer the questions that they ask.
+FIRST_ROLES = (Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR)
+
+
+class Code(NamedTuple):
+    """A one-time code, and for whom."""
+
+    person: str
+    code: str
+
+
+class Welcome(NamedTuple):
+    """What is said. `moved`: the address is not the one that the other commands read in the configuration."""
+
+    config: Config
+    url: str
+    code: Code | None
+    moved: bool
+
+
+async def first_code(house: House, code_for: str) -> Code | None:
+    """Give a sign-in code: for whom it was asked, else for the first administrator till somebody signs in."""
+    if code_for:
+        person = await house.directory.person(code_for)
+        return Code(person.name, await house.personnel.code_at_start(person.name))
+    if await house.evidence.pages(limit=1, kinds=(EventKind.PERSON_SIGNED_IN.value,)):
+        return None
+    administrators = [one for one in await house.directory.people() if Role.ADMINISTRATOR in one.roles]
+    if not administrators:
+        new = NewPerson(name=FIRST_PERSON, roles=FIRST_ROLES)
+        administrators = [await house.directory.add_person(new, by=AT_START)]
+    # A first code that ran out unused would otherwise lock everybody out for good.
+    name = next((one.name for one in administrators if one.active), "")
+    return Code(name, await house.authenticator.make_code(name, by=AT_START)) if name else None
+
+
+async def show_welcome(house: House, welcome: Welcome) -> None:
+    """Say that remit serves, where, what, and under which rules."""
+    head = await house.evidence.checkpoint()
+    if show.is_json():
+        show.answer(_for_programs(house, welcome, head.size, head.root.hex()))
+        return
+    rows = Group(
+        show.facts(
+            [
+                ("REST interface", f"{welcome.url}/api/v1"),
+                ("MCP, all servers", f"{welcome.url}/mcp"),
+                ("Workload API", _workload_api(welcome.config)),
+                ("configuration", welcome.config.file),
+                ("bundle in force", house.policies.applied.digest[: show.SHORT_DIGEST]),
+                ("evidence", f"{head.size} events"),
+            ]
+        ),
+        "",
+        _Upstreams(house, welcome),
+    )
+    title = Text.assemble((f"remit {remit.__version__}", "bold"), " is up")
+    show.picture(
+        Panel(rows, title=title, title_align="left", border_style="dim", padding=(1, 2), expand=False)
+    )
+    show.say("The public key of its evidence; keep it elsewhere, too:", style="dim")
+    show.copyable(f"  {house.evidence.verifier}")
+    _warn(welcome)
+    if welcome.code is not None:
+        _invite(welcome.code, welcome)
+    if welcome.moved:
+        show.copyable(f"Other commands find it by:  export REMIT_URL={welcome.url}")
+    show.say("Stop with Ctrl-C.", style="dim")
+
+
+def _workload_api(config: Config) -> str:
+    """Give the address of the socket as `SPIFFE_ENDPOINT_SOCKET` has it."""
+    return f"unix://{config.at(config.workload_api.socket).absolute()}" if config.workload_api else ""
+
+
+class _Upstreams:
+    """The upstreams, each with its address; where that has no room, with its path."""
+
+    def __init__(self, house: House, welcome: Welcome) -> None:
+        self._house, self._welcome = house, welcome
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        made = _upstreams(self._house, self._welcome, self._welcome.url)
+        unbound = options.update(width=WIDE)
+        if Measurement.get(console, unbound, made).maximum > options.max_width:
+            made = _upstreams(self._house, self._welcome, "")
+        yield made
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, _upstreams(self._house, self._welcome, self._welcome.url))
+
+
+def _upstreams(house: House, welcome: Welcome, before: str) -> Table:
+    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for column in ("UPSTREAM", "MODE", "TOOLS", "MCP, THIS SERVER ALONE"):
+        made.add_column(column, overflow="fold")
+    for name, section in welcome.config.upstreams.items():
+        mode = show.state("observe") if section.observed else show.text("enforce", "green")
+        made.add_row(show.text(name, "bold"), mode, _tools(house, name), show.text(f"{before}/mcp/{name}"))
+    return made
+
+
+def _tools(house: House, upstream: str) -> Text:
+    if house.tools.catalogue(upstream) is None:
+        return show.text("not reachable yet", "red")
+    listed = (one for one in house.tools.of(upstream) if one.name not in RESERVED_OPERATIONS)
+    tools = [one for one in listed if one.state is not ToolState.GONE]
+    found = show.text(str(len(tools)))
+    undescribed = sum(not one.described for one in tools)
+    changed = sum(one.state is ToolState.CHANGED for one in tools)
+    if undescribed:
+        found.append(f", {undescribed} not described", "yellow")
+    if changed:
+        found.append(f", {changed} changed and suspended", "red")
+    return found
+
+
+def _warn(welcome: Welcome) -> None:
+    observed = [name for name, section in welcome.config.upstreams.items() if section.observed]
+    if observed:
+        show.say(
+            f"OBSERVING {', '.join(observed)}: everything is decided and recorded, and NOTHING IS REFUSED.",
+            style="bold yellow",
+        )
+    bearers = [name for name, one in welcome.config.upstreams.items() if one.sender_constraint == "optional"]
+    if bearers:
+        show.say(
+            f"At {', '.join(bearers)} a token is enough for calls of every tier, stolen or not.",
+            style="bold yellow",
+        )
+    if not _is_loopback(welcome.config.listen.host) and welcome.url.startswith("http:"):
+        show.say(
+            "Listening beyond this machine without TLS: put TLS before it and set listen.public_url.",
+            style="bold yellow",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _invite(code: Code, welcome: Welcome) -> None:
+    show.say("")
+    show.say(
+        "Sign in as ",
+        show.text(code.person, "bold"),
+        f", once, from this machine, within {CODE_TTL_S // 60} minutes:",
+    )
+    show.copyable("  ", show.text(code.code, "bold"))
+    show.say("It goes to `remit login`, which asks for it,")
+    show.say(f"or to {welcome.url}{ACCOUNT_PATH}, where a passkey can be added")
+    show.say("")
+
+
+def _for_programs(house: House, welcome: Welcome, size: int, root: str) -> dict[str, object]:
+    return {
+        "url": welcome.url,
+        "api": f"{welcome.url}/api/v1",
+        "mcp": f"{welcome.url}/mcp",
+        "bundle": house.policies.applied.digest,
+        "evidence": {"size": size, "root": root, "verifier": house.evidence.verifier},
+        "upstreams": [
+            {
+                "name": name,
+                "mode": section.mode,
+                "reachable": house.tools.catalogue(name) is not None,
+                "tools": len(house.tools.of(name)),
+                "mcp": f"{welcome.url}/mcp/{name}",
+            }
+            for name, section in welcome.config.upstreams.items()
+        ],
+        "sign_in": welcome.code._asdict() if welcome.code else None,
+    }

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `remit run` and `remit connect` share: the agent with its key, its task, and the words about both."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from remit.cli.exit_codes import UsageFault
+from remit.cli.global_options import current
+from remit.cli.host.server_user import looking
+from remit.cli.identity.agent import key_place
+from remit.cli.output.output import counted, moment
+from remit.cli.parser import pairs
+from remit.cli.safe_text import plain
+from remit.cli.session_file import session_for, terminal_key
+from remit.core.errors import ConfigInvalid, Unauthenticated
+
+if TYPE_CHECKING:
+    from remit.sdk.session import AgentSession, TaskSession
+
+Json = Any
+
+#: What a child never inherits: our own settings, of which some are secrets.
+OURS = "REMIT_"
+
+
+class Wanted(NamedTuple):
+    """The task to open. With `alone` the agent states the intent itself, even if somebody is signed in."""
+
+    agent: str
+    task: str
+    params: Mapping[str, Json]
+    on_behalf_of: str = ""
+    intent: str = ""
+    plan: list[Json] | None = None
+    alone: bool = False
+    lease_s: int = 15
+    key: Path | None = None
+    token_file: Path | None = None
+    manifest: str = ""
+
+
+def agent_session(wanted: Wanted) -> AgentSession:
+    """Give the agent at the gateway; raises `KeyUnusable`."""
+    from remit.sdk.key import AgentKey
+    from remit.sdk.session import AgentSession
+    from remit.sdk.workload import TokenFile
+
+    if wanted.token_file is not None and wanted.key is not None:
+        raise UsageFault("an agent proves itself in one way", way_out="give `--key` or `--token-file`")
+    proof: AgentKey | TokenFile
+    if wanted.token_file is None:
+        proof = AgentKey.load(wanted.key or key_place(wanted.agent))
+    else:
+        proof = TokenFile(wanted.token_file)
+        proof.read()  # what cannot be read is said before a task is open
+    ca_file, base_url = os.environ.get("REMIT_CA_FILE", ""), current().base_url()
+    return AgentSession(base_url, wanted.agent, proof, ca_file=ca_file, look=_look(base_url))
+
+
+def _look(base_url: str) -> Callable[[socket.socket], None]:
+    """Give what looks at each connection as the terminal's is; whoever is refused there is no gateway."""
+    from remit.sdk.faults import GatewayUnreachable
+
+    look = looking(base_url)
+
+    def refuse(connected: socket.socket) -> None:
+        try:
+            if look is not None:
+                look(connected)
+        except Unauthenticated as fault:
+            raise GatewayUnreachable(fault.message, way_out=fault.way_out) from None
+
+    return refuse
+
+
+async def open_task(agent: AgentSession, wanted: Wanted) -> TaskSession:
+    """Open the task: at the word of whoever is signed in, else, where the task type permits, of the agent."""
+    return await agent.open(
+        wanted.task,
+        goal=wanted.intent,
+        params=wanted.params,
+        on_behalf_of=wanted.on_behalf_of,
+        plan=wanted.plan,
+        lease_s=wanted.lease_s,
+        manifest_digest=wanted.manifest,
+        **({} if wanted.alone else _person(agent.gateway.base_url)),
+    )
+
+
+def _person(base_url: str) -> dict[str, Any]:
+    """Give the session of the person who states the intent, and what proves it; nothing where nobody does."""
+    from remit.sdk.dpop import Prover
+
+    try:
+        session = session_for(base_url)
+    except Unauthenticated:
+        if current().profile:
+            raise
+        return {}
+    prover = Prover(terminal_key()) if session.proven_at else None
+    return {"person_session": session.secret, "person_prover": prover}
+
+
+def planned(given: tuple[str, ...]) -> list[Json] | None:
+    """Read what `--plan` was given, each time: tools with commas between them, or one tool with what its
+    arguments must be (`mail/send to=lena@example.com`); None where it was not given.
+    """
+    entries: list[Json] = []
+    for one in given:
+        try:
+            words = shlex.split(one)
+        except ValueError:
+            raise UsageFault(f"`{one[:80]}` has an open quote", way_out="close it") from None
+        if len(words) > 1 and "=" in words[1]:
+            exact = pairs(tuple(words[1:]), "--plan 'upstream/tool")
+            entries.append({"tool": words[0], "arguments": {name: {"exact": exact[name]} for name in exact}})
+        else:
+            entries += [part for part in re.split(r"[,\s]+", one) if part]
+    return entries or None
+
+
+def child_environment() -> dict[str, str]:
+    """Give the child's environment: ours, without remit's own settings and the upstreams' credentials."""
+    hidden = _credentials()
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith(OURS) and name not in hidden
+    }
+
+
+def _credentials() -> set[str]:
+    """Give the variables that the configuration here names as secrets of upstreams."""
+    try:
+        config = current().load_config()
+    except ConfigInvalid:
+        return set()
+    return {
+        ref.name
+        for upstream in config.upstreams.values()
+        for ref in (*upstream.env.values(), *upstream.headers.values())
+        if ref.scheme == "env"
+    }
+
+
+def remark(line: str) -> None:
+    """Say something beside the child's own output: one line on standard error."""
+    sys.stderr.write(f"remit: {plain(line)}\n")
+    sys.stderr.flush()
+
+
+def opened_line(task: TaskSession) -> str:
+    """Say that a task is open."""
+    facts = task.facts
+    whom = f" for {facts['on_behalf_of']}" if facts.get("on_behalf_of") else ""
+    what = f"task {task.id} is open: `{facts.get('type')}` by {facts.get('agent')}{whom}"
+    return f"{what}, at the latest until {moment(str(facts.get('deadline') or '')).plain}"
+
+
+def closure_line(task: TaskSession, closure: Json) -> str:
+    """Say that a task has ended, how fast that held, and what is still open."""
+    found = closure if isinstance(closure, dict) else {}
+    closings = found.get("closings") or ()
+    unsure = len(found.get("indeterminate") or ())
+    reason = str(found.get("reason") or "")
+    how = reason if reason == "completed" else f"ended ({reason})" if reason else "ended"
+    parts = [f"task {task.id} {how}"]
+    if isinstance(found.get("fence_ms"), int | float):
+        parts.append(f"fenced after {found['fence_ms']:.1f} ms")
+    parts.append(f"{counted(len(closings), 'permission')} checked")
+    parts.append("nothing left open" if found.get("closed") else "something is still open: see `remit end`")
+    if unsure:
+        parts.append(f"{counted(unsure, 'call')} with an unknown outcome")
+    return ", ".join(parts)

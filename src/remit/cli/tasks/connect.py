@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit connect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from remit.cli.exit_codes import UsageFault
+from remit.cli.global_options import current
+from remit.cli.parser import Pairs, Several, Switch, pairs, verb
+from remit.cli.tasks.agent_task import Wanted, agent_session, opened_line, planned, remark
+from remit.cli.tasks.run import complete
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from remit.cli.tasks.task_renewal import Tenure
+    from remit.sdk.child import Signals
+    from remit.sdk.session import AgentSession
+
+app = verb("connect")
+
+#: Longer than that of `run`: a client that a person works with may stand still for a while.
+LEASE_S = 60
+
+
+@app.default
+def connect(
+    *,
+    agent: str = "",
+    task: str = "everyday",
+    upstream: str = "",
+    param: Pairs = (),
+    for_: Annotated[str, Parameter(name="--for")] = "",
+    intent: str = "",
+    plan: Several = (),
+    key: Path | None = None,
+    token_file: Path | None = None,
+    alone: Switch = False,
+    http: Switch = False,
+    start: Switch = False,
+) -> int:
+    """Connect an interactive MCP client: it starts this command and speaks MCP over its standard streams.
+
+    A task is opened at the start, kept while the client works, and completed when it goes. After a pause in
+    which the task ran out (a machine's sleep) a new one is opened; one that somebody ended stays ended.
+
+    Parameters
+    ----------
+    agent
+        The agent that the client is (default: the only one whose key is here).
+    task
+        The task type.
+    upstream
+        Connect to one upstream alone, with its tools under their own names.
+    param
+        A parameter of the task as `name=value`; may be given several times.
+    for_
+        The person on whose behalf it works.
+    intent
+        What is wanted, in words.
+    plan
+        A tool that the work will need, or several with commas between them, as `upstream/tool`; what is not
+        named is refused until the plan is extended. `"mail/send to=lena@example.com"` plans just that.
+    key
+        The file of the agent's key.
+    token_file
+        A file with the agent's token of its platform (Kubernetes, a CI job, SPIFFE), instead of a key.
+    alone
+        Let the agent state the intent itself, where the task type permits that, though somebody is signed in.
+    http
+        Print the address of a relay over HTTP and serve there until interrupted, for clients that want a URL.
+    start
+        Start `remit up` in the background where it is not running; for a gateway on this machine.
+    """
+    import asyncio
+
+    from remit.compose.programs import hide_this_process
+
+    # The key, the tokens and a person's session are in this process.
+    hide_this_process()
+    wanted = Wanted(
+        agent=agent or _only_agent(key or token_file),
+        task=task,
+        params=pairs(param, "-p"),
+        on_behalf_of=for_,
+        intent=intent,
+        plan=planned(plan),
+        alone=alone,
+        lease_s=LEASE_S,
+        key=key,
+        token_file=token_file,
+    )
+    if start:
+        from remit.cli.serve.background import ensure_running
+
+        ensure_running(current().config_file, current().base_url())
+    return asyncio.run(_connected(wanted, upstream, http=http))
+
+
+def _only_agent(key: Path | None) -> str:
+    if key is not None:
+        raise UsageFault("a key or token is given without `--agent`", way_out="name the agent whose it is")
+    # Where there is no configuration either, that is what has to be said.
+    current().base_url()
+    folder = current().config_file.parent / ".remit" / "agents"
+    names = sorted(path.name.removesuffix(".key.json") for path in folder.glob("*.key.json"))
+    if len(names) != 1:
+        what = (
+            "no agent has its key here"
+            if not names
+            else f"several agents have their keys here: {', '.join(names)}"
+        )
+        way_out = "name one by `--agent`" if names else "register one with `remit agent register`"
+        raise UsageFault(what, way_out=way_out)
+    return names[0]
+
+
+async def _connected(wanted: Wanted, upstream: str, *, http: bool) -> int:
+    import asyncio
+
+    from remit.cli.tasks.task_renewal import Tenure
+    from remit.sdk.child import Signals
+
+    with Signals() as signals:
+        async with agent_session(wanted) as agent:
+            tenure = Tenure(agent, wanted)
+            task = await tenure.begin()
+            if http:
+                remark(opened_line(task))
+            serving = asyncio.create_task(_serve(agent, tenure, upstream, http=http))
+            try:
+                return await _until_signal(serving, signals)
+            finally:
+                await tenure.close()
+                await complete(tenure.task)
+
+
+async def _until_signal(serving: asyncio.Task[None], signals: Signals) -> int:
+    import asyncio
+
+    stopped = asyncio.create_task(signals.arrived.wait())
+    try:
+        await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopped.done():
+            await serving  # raises what it raised
+            return 0
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        return 128 + signals.pending[0]
+    finally:
+        stopped.cancel()
+
+
+async def _serve(agent: AgentSession, tenure: Tenure, upstream: str, *, http: bool) -> None:
+    import asyncio
+    import sys
+
+    from remit.sdk.bridge import Bridge
+    from remit.sdk.door import Door
+    from remit.sdk.relay import Relay
+    from remit.sdk.stdio import Lines, LineWriter
+
+    door = Door(agent.gateway, tenure, agent.prover)
+    if not http:
+        lines, out = Lines(sys.stdin.fileno()), LineWriter(sys.stdout.fileno())
+        await Bridge(door, lines, out, upstream=upstream, notice=remark).run()
+        return
+    # The client is none of our descendants: whoever learns the address acts as this task.
+    relay = Relay(door, only_descendants=False, upstream=upstream, notice=remark)
+    sys.stdout.write(await relay.start() + "\n")
+    sys.stdout.flush()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await relay.close()

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit delegation`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remit.cli.evidence.closure import show_closure
+from remit.cli.exit_codes import UsageFault
+from remit.cli.output import output as show
+from remit.cli.parser import Pairs, Several, Switch, noun, pairs
+from remit.cli.rest_client import connect
+
+Json = Any
+
+app = noun("delegation", "Delegations: your word that an agent may act for you, for one kind of work.")
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+@app.command(name="add")
+def add(
+    agent: str,
+    task_type: str,
+    /,
+    *,
+    param: Pairs = (),
+    open: Several = (),
+    intent: str = "",
+    valid: str = "7d",
+) -> None:
+    """Let an agent open tasks of one kind on your behalf, for a time.
+
+    Parameters
+    ----------
+    agent
+        The agent.
+    task_type
+        The kind of work, one of `remit task types`.
+    param
+        A parameter that you fix, as `name=value` (`name:=JSON` for other than text).
+    open
+        A parameter that the agent may choose, within what the kind of work allows.
+    intent
+        What is wanted, in your words.
+    valid
+        For how long, such as `8h` or `30d`.
+    """
+    record = connect().post(
+        "delegations",
+        agent=agent,
+        task_type=task_type,
+        params=pairs(param, "-p"),
+        open=open,
+        goal=intent,
+        valid_s=seconds(valid),
+    )
+    if show.is_json():
+        show.answer(record)
+        return
+    show.say("Delegation ", show.text(record["id"], "bold"), f": `{agent}` may do `{task_type}` for you")
+    show.picture(_facts(record))
+    show.say(
+        f"  remit delegation revoke {record['id']}   ", show.text("# ends what was opened under it", "dim")
+    )
+
+
+def seconds(given: str) -> int:
+    """Read a span of time such as `90s`, `8h`, `30d`."""
+    number, unit = given[:-1], given[-1:]
+    if not number.isascii() or not number.isdigit() or unit not in _UNITS:
+        raise UsageFault(f"`{given[:40]}` is no span of time", way_out="write `8h` or `30d`")
+    return int(number) * _UNITS[unit]
+
+
+@app.command(name="list")
+def listed(*, person: str | None = None, agent: str | None = None, all: Switch = False) -> None:
+    """List delegations that live, newest first; without a role, your own.
+
+    Parameters
+    ----------
+    person
+        Only this person's.
+    agent
+        Only those of this agent.
+    all
+        Also those that were revoked or have run out.
+    """
+    found = connect().get("delegations", person=person, agent=agent)
+    items = [one for one in found["items"] if all or one["live"]]
+    if show.is_json():
+        show.answer({"items": items})
+        return
+    show.table(
+        ("DELEGATION", "PERSON", "AGENT", "KIND OF WORK", "STATE", "UNTIL"),
+        (
+            (
+                one["id"],
+                one["person"],
+                one["agent"],
+                one["task_type"],
+                show.state("active" if one["live"] else "revoked" if one["revoked"] else "expired"),
+                show.moment(one["revoked"] or one["expires"]),
+            )
+            for one in items
+        ),
+        empty="no delegations; `remit delegation add` makes one",
+    )
+
+
+@app.command(name="revoke")
+def revoke(delegation: str, /, *, reason: str = "") -> None:
+    """Revoke a delegation: the tasks that were opened under it end.
+
+    Parameters
+    ----------
+    delegation
+        The delegation's id.
+    reason
+        Why; it goes into the evidence.
+    """
+    closure = connect().post("delegations", delegation, "revoke", reason=reason)
+    if show.is_json():
+        show.answer(closure)
+        return
+    show_closure(closure)
+
+
+def _facts(record: Json) -> Any:
+    fixed = ", ".join(f"{name}={show.compact(value)}" for name, value in record["params"].items())
+    return show.facts(
+        [
+            ("wants", record["goal"] or "what was forgotten"),
+            ("fixed", fixed),
+            ("the agent chooses", ", ".join(record["open"])),
+            ("until", show.moment(record["expires"])),
+        ]
+    )

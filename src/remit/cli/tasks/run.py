@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit run`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from cyclopts import Parameter
+
+from remit.cli.exit_codes import UsageFault
+from remit.cli.global_options import current
+from remit.cli.parser import Pairs, Several, Switch, pairs, verb
+from remit.cli.tasks.agent_task import (
+    Wanted,
+    agent_session,
+    child_environment,
+    closure_line,
+    open_task,
+    opened_line,
+    planned,
+    remark,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from remit.sdk.child import Signals
+    from remit.sdk.session import AgentSession, TaskSession
+
+app = verb("run")
+
+Apart = Literal["required", "where-possible", "off"]
+CANNOT_START: Final = 127
+
+
+@app.default
+def run(
+    *command: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)],
+    agent: str,
+    task: str,
+    param: Pairs = (),
+    for_: Annotated[str, Parameter(name="--for")] = "",
+    intent: str = "",
+    plan: Several = (),
+    key: Path | None = None,
+    token_file: Path | None = None,
+    alone: Switch = False,
+    lease: int | None = None,
+    manifest: str = "",
+    apart: Apart = "where-possible",
+) -> int:
+    """Run a program inside one task: `remit run --agent A --task T -- CMD`.
+
+    The program gets `REMIT_MCP_URL`, the address of a relay on this machine that is meant for it and its
+    children alone, `REMIT_HTTP_URL` for HTTP APIs (each below it, under the name of its upstream), and no
+    secret. When it exits, however it exits, the task is completed and fenced; its exit code is passed on. If
+    remit itself is killed, the task ends when its lease runs out.
+
+    Parameters
+    ----------
+    agent
+        The agent that works; its key is `.remit/agents/AGENT.key.json` unless `--key` names another.
+    task
+        The task type.
+    param
+        A parameter of the task as `name=value`; may be given several times.
+    for_
+        The person on whose behalf it works.
+    intent
+        What is wanted, in words.
+    plan
+        A tool that the work will need, or several with commas between them, as `upstream/tool`; what is not
+        named is refused until the plan is extended. `"mail/send to=lena@example.com"` plans just that.
+    key
+        The file of the agent's key.
+    token_file
+        A file with the agent's token of its platform (Kubernetes, a CI job, SPIFFE), instead of a key.
+    alone
+        Let the agent state the intent itself, where the task type permits that, though somebody is signed in.
+    lease
+        Seconds after which the task ends when this process is not heard of (default: `limits.task_lease_s`).
+    manifest
+        The digest over what the agent is made of, as `remit agent manifest --only-show` gives it; it is held
+        against the registered one.
+    apart
+        Whether the program is kept from looking into other processes of this user, remit's among them:
+        `required` (else it does not start), `where-possible` or `off` (it may gain rights by `setuid`).
+    """
+    import asyncio
+
+    if not command:
+        raise UsageFault("no program is given", way_out="write `remit run --agent A --task T -- CMD...`")
+    if shutil.which(command[0]) is None:
+        # Before a task is opened for it.
+        raise UsageFault(
+            f"`{command[0]}` cannot be started: there is no such program",
+            way_out="check the command after `--`",
+        )
+    if lease is None:
+        lease = _usual_lease_s()
+    if not 1 <= lease <= 3600:
+        raise UsageFault("`--lease` is out of bounds", way_out="give 1 to 3600 seconds")
+    wanted = Wanted(
+        agent=agent,
+        task=task,
+        params=pairs(param, "-p"),
+        on_behalf_of=for_,
+        intent=intent,
+        plan=planned(plan),
+        alone=alone,
+        lease_s=lease,
+        key=key,
+        token_file=token_file,
+        manifest=manifest,
+    )
+    return asyncio.run(_governed(wanted, command, _confinement(apart)))
+
+
+def _confinement(apart: Apart) -> Callable[[], None]:
+    """Give what is done in the program before it starts; raises `UsageFault` where it must not start."""
+    from remit.compose.programs import enter_domain, hide_this_process, keeps_apart
+
+    # The key, the tokens and a person's session are in this process.
+    hide_this_process()
+    if apart == "off":
+        return lambda: None
+    if not keeps_apart():
+        if apart == "required":
+            raise UsageFault(
+                "this machine does not keep programs of one user apart: it has no Landlock",
+                way_out="use Linux 5.13 or newer, another user for the agent, or `--apart off`",
+            )
+        remark("this machine does not keep the program from looking into other processes of this user")
+        return lambda: None
+
+    def confine() -> None:
+        if not enter_domain() and apart == "required":
+            os.write(2, b"this program cannot be kept apart: no further Landlock domain\n")
+            os._exit(CANNOT_START)
+
+    return confine
+
+
+def _usual_lease_s() -> int:
+    """Give what the configuration says, where there is one beside the address."""
+    asked = current()
+    return int(asked.load_config().limits.task_lease_s) if asked.config_file.is_file() else 15
+
+
+async def _governed(wanted: Wanted, command: tuple[str, ...], confine: Callable[[], None]) -> int:
+    from remit.sdk.child import Signals
+
+    with Signals() as signals:
+        async with agent_session(wanted) as agent:
+            task = await open_task(agent, wanted)
+            remark(opened_line(task))
+            try:
+                return await _beside_relay(agent, task, command, signals, confine)
+            finally:
+                await complete(task)
+
+
+async def _beside_relay(
+    agent: AgentSession,
+    task: TaskSession,
+    command: tuple[str, ...],
+    signals: Signals,
+    confine: Callable[[], None],
+) -> int:
+    import asyncio
+
+    from remit.sdk import lineage
+    from remit.sdk.child import run_child
+    from remit.sdk.door import Door
+    from remit.sdk.relay import Relay
+
+    if signals.pending:  # it was told to stop while the task was being opened
+        return 128 + signals.pending[0]
+    if not lineage.CAN_TELL:
+        remark("this system does not tell whose connection it is: only its address guards the relay")
+    relay = Relay(Door(agent.gateway, task, agent.prover), only_descendants=True, notice=remark)
+    env = child_environment() | {"REMIT_MCP_URL": await relay.start(), "REMIT_HTTP_URL": relay.api_url}
+    keeping = asyncio.create_task(_keep(task))
+    try:
+        return await run_child(command, env, signals, confine)
+    finally:
+        keeping.cancel()
+        await relay.close()
+
+
+async def _keep(task: TaskSession) -> None:
+    refusal = await task.keep()
+    remark(f"task {task.id} has ended before the command: {refusal.message}")
+
+
+async def complete(task: TaskSession) -> None:
+    """End a task and say how that went; what cannot be ended from here is ended by its lease."""
+    from remit.sdk.faults import GatewayRefused, GatewayUnreachable
+    from remit.sdk.session import ENDED
+
+    try:
+        remark(closure_line(task, await task.complete()))
+    except GatewayRefused as refused:
+        if refused.code in ENDED:
+            remark(f"task {task.id} had ended already: {refused.message}")
+        else:
+            remark(f"task {task.id} could not be completed: {refused}")
+    except GatewayUnreachable as fault:
+        remark(
+            f"task {task.id} could not be completed: {fault.message}; "
+            f"its lease ends it within {task.lease_s} s"
+        )

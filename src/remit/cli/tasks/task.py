@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit task`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from remit.cli.decisions.declassification import lowered, said
+from remit.cli.evidence.closure import show_closure
+from remit.cli.output import output as show
+from remit.cli.parser import Pairs, Several, Switch, noun, pairs
+from remit.cli.rest_client import connect
+from remit.cli.tasks.agent_task import planned
+
+Json = Any
+
+State = Literal["active", "completed", "expired", "revoked", "proposed", "denied"]
+
+app = noun("task", "Tasks: one piece of work, with an intent, grants, a deadline and budgets.")
+
+
+@app.command(name="types")
+def types() -> None:
+    """List the kinds of work that the bundle in force knows."""
+    found = connect().get("task-types")
+    if show.is_json():
+        show.answer(found)
+        return
+    show.table(
+        ("TASK TYPE", "PURPOSE", "PARAMETERS", "RUN BY", "STATED BY", "TOOLS"),
+        (
+            (
+                one["name"],
+                one["purpose"],
+                ", ".join(one["parameters"]),
+                ", ".join(one["run_by"]),
+                ", ".join(one["stated_by"]),
+                ", ".join(one["tools"]),
+            )
+            for one in found["items"]
+        ),
+        empty="no task types; they stand in the folder `tasks`",
+    )
+
+
+@app.command(name="open")
+def opened(
+    task_type: str,
+    /,
+    *,
+    agent: str,
+    param: Pairs = (),
+    intent: str = "",
+    for_: Annotated[str, Parameter(name="--for")] = "",
+    plan: Several = (),
+    lease: int = 0,
+) -> None:
+    """Open a task for an agent; whoever is signed in states its intent.
+
+    Parameters
+    ----------
+    task_type
+        One of `remit task types`.
+    agent
+        The agent that does the work.
+    param
+        A parameter as `name=value` (`name:=JSON` for other than text); may be given several times.
+    intent
+        What is wanted, in words (default: the type's purpose).
+    for_
+        The person on whose behalf it works.
+    plan
+        A tool that the work will need, or several with commas between them, as `upstream/tool`; what is not
+        named is refused until the plan is extended. `"mail/send to=lena@example.com"` plans just that.
+    lease
+        Seconds after which the task ends unless its agent renews it; 0 for none.
+    """
+    body: dict[str, Json] = {"agent": agent, "task_type": task_type, "params": pairs(param, "-p")}
+    if intent:
+        body["goal"] = intent
+    if for_:
+        body["on_behalf_of"] = for_
+    if plan:
+        body["plan"] = planned(plan)
+    if lease:
+        body["lease_s"] = lease
+    _one(connect().post("tasks", **body))
+
+
+@app.command(name="list")
+def tasks(*, agent: str | None = None, state: State | None = None, limit: int = 100) -> None:
+    """List tasks, newest first; without a role, one's own.
+
+    Parameters
+    ----------
+    agent
+        Only this agent's.
+    state
+        Only those in this state.
+    limit
+        At most so many.
+    """
+    found = connect().get("tasks", agent=agent, state=state, limit=limit)
+    if show.is_json():
+        show.answer(found)
+        return
+    show.table(
+        ("TASK", "TYPE", "AGENT", "STATE", "FOR", "OPENED", "UNTIL"),
+        (
+            (
+                one["id"],
+                one["type"],
+                one["agent"],
+                show.state(one["state"]),
+                one["on_behalf_of"] or one["stated_by"],
+                show.moment(one["opened"]),
+                show.moment(one["ended"] or one["deadline"]),
+            )
+            for one in found["items"]
+        ),
+        empty="no tasks",
+    )
+
+
+@app.command(name="show")
+def shown(task: str, /) -> None:
+    """Show a task: its intent, what it may call, and what it has come to carry.
+
+    Parameters
+    ----------
+    task
+        The task's id.
+    """
+    _one(connect().get("tasks", task))
+
+
+@app.command(name="turn")
+def turn(task: str, text: str, /) -> None:
+    """Add a later word of the person who stated the intent.
+
+    Parameters
+    ----------
+    task
+        The task's id.
+    text
+        What is said.
+    """
+    _one(connect().post("tasks", task, "turn", text=text))
+
+
+@app.command(name="complete")
+def complete(task: str, /, *, reason: str = "") -> None:
+    """End a task as completed; from then on nothing of it is permitted.
+
+    Parameters
+    ----------
+    task
+        The task's id.
+    reason
+        A word for the evidence.
+    """
+    show_closure(connect().post("tasks", task, "complete", reason=reason))
+
+
+@app.command(name="plan")
+def plan(task: str, /, *, add: Several = ()) -> int:
+    """Show what a task plans to call, or extend it.
+
+    Until the task has read untrusted data its plan grows for the asking; from then on a human is asked, about
+    exactly this. Once that is approved, the same command takes the answer. Exit code 1 while the plan does
+    not hold what was asked for.
+
+    Parameters
+    ----------
+    task
+        The task's id.
+    add
+        A tool, or several with commas between them, as `upstream/tool`; with what its arguments must be as
+        `"mail/send to=lena@example.com"`. May be given several times.
+    """
+    if not add:
+        found = connect().get("tasks", task)
+        if show.is_json():
+            show.answer(found["plan"])
+        else:
+            _entries(found["plan"])
+        return 0
+    told = connect().post("tasks", task, "plan", add=planned(add))
+    granted = told["outcome"] == "permit"
+    if show.is_json():
+        show.answer(told)
+        return 0 if granted else 1
+    show.say(show.state(told["outcome"]), "  the plan grew" if granted else "  the plan is as it was")
+    for reason in () if granted else told["reasons"]:
+        show.say(f"    {reason['text']}")
+        if reason.get("way_out"):
+            show.say(f"      {reason['way_out']}", style="dim")
+    if told["approval"]:
+        show.say(f"    an approver is asked: remit approve {told['approval']}", style="dim")
+    _entries(told["task"]["plan"])
+    return 0 if granted else 1
+
+
+def _entries(plan: Json) -> None:
+    if plan is None:
+        show.say("the task has no plan: whatever it is granted counts as neither planned nor unplanned")
+        return
+    show.table(
+        ("PLANS TO CALL", "WITH"),
+        ((one["tool"], "; ".join(one["says"]) or "any arguments that it is granted") for one in plan),
+        empty="plans to call nothing",
+    )
+
+
+def _plan(plan: Json) -> str:
+    if plan is None:
+        return ""
+    return ", ".join(one["tool"] + (f" ({'; '.join(one['says'])})" if one["says"] else "") for one in plan)
+
+
+@app.command(name="declassify")
+def declassify(
+    task: str,
+    /,
+    *,
+    reason: str,
+    to_class: str = "",
+    trusted: Switch = False,
+    without: Several = (),
+    yes_i_looked: str = "",
+) -> int:
+    """Say of what a task has come to carry that it is less; approvers only, and never of their own tasks.
+
+    Parameters
+    ----------
+    task
+        The task's id.
+    reason
+        Why; it goes into the evidence.
+    to_class
+        Its data class, lower than the one that is known.
+    trusted
+        That nothing in it speaks to agents in a stranger's name.
+    without
+        A category or a trust zone that does not count any more; may be given several times.
+    yes_i_looked
+        The digest that is shown, where there is no terminal to be asked on.
+    """
+    client = connect()
+    carries = client.get("tasks", task, "label")
+    if not show.is_json():
+        _one(client.get("tasks", task))
+        show.say("digest ", show.text(carries["digest"], "dim"))
+    body = lowered(
+        f"Say of what this task carries: {said(to_class, trusted, without)}?",
+        carries["digest"],
+        yes_i_looked,
+        reason=reason,
+        to_class=to_class,
+        trusted=trusted,
+        without=without,
+    )
+    if body is None:
+        return 1
+    told = client.post("tasks", task, "declassify", **body)
+    if show.is_json():
+        show.answer(told)
+    else:
+        show.say("declassified: ", show.text(task, "bold"), f" now carries {show.label(told['label'])}")
+    return 0
+
+
+def _one(task: Json) -> None:
+    if show.is_json():
+        show.answer(task)
+        return
+    ended = task["ended"]
+    show.picture(
+        show.facts(
+            [
+                ("task", show.text(task["id"], "bold")),
+                ("type", task["type"]),
+                ("state", show.state(task["state"])),
+                ("agent", f"{task['agent']}, owned by {task['owner']}"),
+                ("for", task["on_behalf_of"]),
+                ("stated by", task["stated_by"]),
+                ("intent", task["goal"] or "forgotten"),
+                ("parameters", ", ".join(f"{k}={show.compact(v)}" for k, v in task["params"].items())),
+                ("later turns", task["turns"] or ""),
+                ("plan", _plan(task["plan"])),
+                ("carries", show.label(task["label"])),
+                ("opened", show.moment(task["opened"])),
+                ("ended" if ended else "until", show.moment(ended or task["deadline"])),
+                ("because", task["end_reason"]),
+                ("lease", f"ends if not heard of for {task['lease_s']} s" if task["lease_s"] else ""),
+                ("bundle", task["bundle"][: show.SHORT_DIGEST]),
+            ]
+        )
+    )
+    show.say("")
+    show.table(
+        ("MAY CALL", "WITH"),
+        ((one["tool"], "; ".join(one["says"]) or "any arguments") for one in task["grants"]),
+        empty="may call nothing",
+    )

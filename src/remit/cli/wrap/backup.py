@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way back: a copy of the client's file beside it, and a manifest of what was changed.
+
+Both may hold the secrets that the file held, so only their owner can read them. Wrapping again after new
+servers were added makes another pair; going back goes through all of them, newest first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from remit.cli.wrap.jsonc import Span, parse, replaced
+from remit.core.errors import ConfigInvalid, NotFound
+
+SUFFIX: Final = ".before-remit-"
+MANIFEST: Final = ".manifest.json"
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One entry that was rewritten: its text before and after."""
+
+    before: str
+    after: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What one wrapping did to a file."""
+
+    file: str
+    backup: str
+    sha256_before: str
+    sha256_after: str
+    place: tuple[str, ...]
+    entries: dict[str, Change]
+    config: str
+
+
+class Undone(msgspec.Struct, kw_only=True):
+    """What going back did: `whole` where the file is byte for byte as it was."""
+
+    whole: bool = False
+    restored: list[str] = []
+    left: list[str] = []
+    kept: list[str] = []
+
+
+def digest(content: bytes) -> str:
+    """Give a file's SHA-256 in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def back_up(file: Path, content: bytes, now: datetime) -> Path:
+    """Write the copy, and give its path; a copy that is there already is never overwritten."""
+    stamp = now.strftime("%Y%m%d-%H%M%S")
+    for number in ("", *(f"-{one}" for one in range(2, 100))):
+        path = file.with_name(f"{file.name}{SUFFIX}{stamp}{number}")
+        if not path.exists():
+            write_private(path, content, new=True)
+            return path
+    raise ConfigInvalid("has too many backups of this second", file=str(file), way_out="remove old ones")
+
+
+def note(manifest: Manifest) -> Path:
+    """Write the manifest beside its backup."""
+    path = Path(manifest.backup + MANIFEST)
+    write_private(path, msgspec.json.format(msgspec.json.encode(manifest), indent=2), new=True)
+    return path
+
+
+def manifests(file: Path) -> list[tuple[Path, Manifest]]:
+    """Give the manifests of a file, newest first."""
+    pattern = re.compile(re.escape(file.name + SUFFIX) + r"\d{8}-\d{6}(-\d+)?" + re.escape(MANIFEST))
+    found = []
+    for path in sorted(file.parent.iterdir(), reverse=True):
+        if pattern.fullmatch(path.name):
+            try:
+                found.append((path, msgspec.json.decode(path.read_bytes(), type=Manifest)))
+            except (msgspec.DecodeError, msgspec.ValidationError):
+                raise ConfigInvalid(
+                    "is damaged", file=str(path), way_out="restore the backup by hand"
+                ) from None
+    return found
+
+
+def undo(file: Path, *, dry_run: bool) -> Undone:
+    """Put a file back: whole where nothing else has changed in it, else the entries that were rewritten."""
+    found = manifests(file)
+    if not found:
+        raise NotFound(f"`{file}` was not wrapped from here", way_out="look for a backup beside it")
+    content = file.read_bytes()
+    used: list[tuple[Path, Manifest]] = []
+    for path, manifest in found:
+        if digest(content) != manifest.sha256_after:
+            break
+        before = Path(manifest.backup).read_bytes()
+        if digest(before) != manifest.sha256_before:
+            raise ConfigInvalid("was changed", file=manifest.backup, way_out="restore the file by hand")
+        content = before
+        used.append((path, manifest))
+    rest = found[len(used) :]
+    done = Undone(whole=not rest, restored=[name for _, one in used for name in one.entries])
+    if rest:
+        content = _entries_back(content, file, [manifest for _, manifest in rest], done)
+        done.kept = [manifest.backup for _, manifest in rest]
+    if not dry_run:
+        replace_file(file, content)
+        for path, manifest in found:
+            path.unlink()
+            if manifest.backup not in done.kept:
+                Path(manifest.backup).unlink()
+    return done
+
+
+def _entries_back(content: bytes, file: Path, rest: list[Manifest], done: Undone) -> bytes:
+    """Restore rewritten entries one by one; one that somebody changed since then is left."""
+    text = content.decode("utf-8")
+    for manifest in rest:
+        servers = parse(text, file.name).at(manifest.place)
+        changes: list[tuple[Span, str]] = []
+        for name, change in manifest.entries.items():
+            span = servers.members.get(name) if servers is not None else None
+            if span is not None and span.value == parse(change.after, file.name).value:
+                changes.append((span, change.before))
+                done.restored.append(name)
+            else:
+                done.left.append(name)
+        text = replaced(text, changes)
+    return text.encode("utf-8")
+
+
+def write_private(path: Path, content: bytes, *, new: bool = False) -> None:
+    """Write a file that only its owner can read; whole or not at all."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        _fill(descriptor, content)
+        if new:
+            os.link(draft, path)
+        else:
+            draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file's content, whole or not at all; its mode stays, and a link still leads to it."""
+    real = path.resolve()
+    draft = real.with_name(f".{real.name}.{secrets.token_hex(6)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        _fill(descriptor, content)
+        draft.chmod(real.stat().st_mode & 0o7777)
+        draft.replace(real)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _fill(descriptor: int, content: bytes) -> None:
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(descriptor)

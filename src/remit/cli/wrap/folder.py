@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of remit as `wrap` changes it: upstreams, secrets, the client's agent and its task type."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from remit.cli.safe_text import escaped
+from remit.cli.wrap.backup import replace_file, write_private
+from remit.cli.wrap.servers import WrappedServer
+from remit.config import Config, load_bundle, load_config
+from remit.config.listen import ListenSection
+from remit.config.scaffold import keep_from_git, scaffold
+from remit.core.errors import ConfigInvalid, Conflict
+
+Json = Any
+
+TASK_TYPE: Final = "everyday"
+PURPOSE: Final = "an AI client on this machine"
+TASK_FILE: Final = f"{TASK_TYPE}.yaml"
+_MARK: Final = "# Written by `remit wrap`."
+_UPSTREAMS: Final = re.compile(r"^upstreams:[ \t]*(?:#[^\n]*)?\n", re.MULTILINE)
+_NEXT: Final = re.compile(r"^([ \t]+)[^ \t#\n]", re.MULTILINE)
+
+
+def prepared(config: Path) -> bool:
+    """Make the folder of `config` one of remit, as `remit init` does; says whether it was made now.
+
+    Where the usual port is taken, another one that is free now is written down.
+    """
+    if config.is_file():
+        return False
+    config.parent.mkdir(parents=True, exist_ok=True)
+    scaffold(config.parent, sample=False)
+    usual = ListenSection()
+    port = _free_port(usual.host, usual.port)
+    if port != usual.port:
+        with config.open("a", encoding="utf-8") as opened:
+            opened.write(f"\nlisten: {{port: {port}}} # {usual.port} was taken\n")
+    return True
+
+
+def _free_port(host: str, wanted: int) -> int:
+    for port in (wanted, 0):
+        try:
+            with socket.create_server((host, port)) as taken:
+                return int(taken.getsockname()[1])
+        except OSError:
+            continue
+    return wanted
+
+
+def add_upstreams(config: Path, servers: Sequence[WrappedServer]) -> Config:
+    """Write secrets and upstreams; gives the configuration as it is read then, or raises `ConfigInvalid`."""
+    folder = config.parent / ".remit" / "secrets"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    keep_from_git(folder.parent)
+    for server in servers:
+        for file, value in server.secrets.items():
+            write_private(folder / file, value.encode() + b"\n")
+    fresh = [server for server in servers if server.section]
+    if fresh:
+        text = with_upstreams(config.read_text(encoding="utf-8"), fresh, config.name)
+        replace_file(config, text.encode("utf-8"))
+    return load_config(config)
+
+
+def with_upstreams(text: str, servers: Sequence[WrappedServer], file: str) -> str:
+    """Give the text of a configuration with more upstreams, in front of those that are there."""
+    found = _UPSTREAMS.search(text)
+    if found is None:
+        raise ConfigInvalid(
+            "has no block `upstreams:`", file=file, way_out="write `upstreams:` on a line of its own"
+        )
+    following = _NEXT.match(text, _first_entry(text, found.end()))
+    margin = following[1] if following else "  "
+    lines = [line for server in servers for line in _block(server, margin)]
+    return text[: found.end()] + "".join(f"{line}\n" for line in lines) + text[found.end() :]
+
+
+def _first_entry(text: str, at: int) -> int:
+    """Skip comments and empty lines."""
+    while at < len(text):
+        line = text[at : text.find("\n", at) + 1 or len(text)]
+        if line.strip() and not line.lstrip().startswith("#"):
+            return at
+        at += len(line)
+    return at
+
+
+def _block(server: WrappedServer, margin: str) -> list[str]:
+    """Write one upstream: JSON values are YAML values."""
+    out = [f"{margin}{server.upstream}: # wrapped"]
+    for key, value in server.section.items():
+        if isinstance(value, dict):
+            out.append(f"{margin * 2}{key}:")
+            out += [f"{margin * 3}{_json(name)}: {_json(one)}" for name, one in value.items()]
+        elif key == "mode":
+            out.append(f"{margin * 2}mode: observe # decides and records, refuses nothing; then: enforce")
+        else:
+            out.append(f"{margin * 2}{key}: {_json(value)}")
+    return out
+
+
+def _json(value: Json) -> str:
+    return escaped(json.dumps(value, ensure_ascii=False), yaml=True)
+
+
+def add_task_type(config: Config, agent: str) -> None:
+    """Let `agent` run `everyday`; a task type of that name which people wrote is not touched."""
+    path = config.at(config.tasks) / TASK_FILE
+    agents = {agent}
+    if path.exists():
+        text = path.read_text(encoding="utf-8")
+        if _MARK not in text:
+            raise ConfigInvalid(
+                f"there is a task type `{TASK_TYPE}` already",
+                file=str(path),
+                way_out=f"rename it, or let `{agent}` run and state it",
+            )
+        known = load_bundle(config).task_types.get(TASK_TYPE)
+        agents |= set(known.run_by) if known else set()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = _everyday(sorted(agents)).encode("utf-8")
+    if path.exists():
+        replace_file(path, content)
+    else:
+        path.write_bytes(content)
+
+
+def _everyday(agents: list[str]) -> str:
+    return f"""# SPDX-License-Identifier: Apache-2.0
+{_MARK} The clients that it wrapped open their tasks as this type.
+#
+# A client on your own machine states its own intent, and it could do whatever you can (isolation: none).
+# What this gives is a record of every call, and a place for rules. It grants nothing: in observe mode
+# nothing is refused; before you change an upstream to `enforce`, say here what may be called.
+task: {TASK_TYPE}
+purpose: What a person does with an AI client day by day
+run_by: {_json(agents)}
+stated_by: {_json([f"agent:{name}" for name in agents])}
+requires_person: false
+deadline: 24h
+grants: []
+"""
+
+
+async def register_agent(config: Config, agent: str, public_jwk: dict[str, str]) -> None:
+    """Register the client's agent in the store of a remit that does not run.
+
+    Raises `StoreUnavailable` where it runs: then only a signed-in person can do it. Raises `Conflict` where
+    the name is taken with another key.
+    """
+    from remit.compose import open_records
+    from remit.core.identity.workload import KeyBinding
+    from remit.services.identity.directory import NewAgent, NewPerson
+
+    async with open_records(config) as house:
+        known = await house.store.agent(config.tenant, agent)
+        if known is None:
+            owner = getpass.getuser()
+            if await house.store.person(config.tenant, owner) is None:
+                # Who wraps a client on their own machine answers for it.
+                await house.directory.add_person(NewPerson(name=owner), by=f"os:{owner}")
+            binding = KeyBinding(public_jwk)
+            new = NewAgent(name=agent, owner=owner, purpose=PURPOSE, bindings=(binding,))
+            await house.directory.register(new, by=f"os:{owner}")
+        elif public_jwk not in known.keys:
+            raise Conflict(
+                f"there is an agent `{agent}` with another key", way_out="choose another name by `--agent`"
+            )
+
+
+@contextmanager
+def all_or_nothing(paths: Sequence[Path]) -> Iterator[None]:
+    """Put files back as they were where something goes wrong; those that were not there are removed."""
+    before = {path: path.read_bytes() if path.exists() else None for path in paths}
+    try:
+        yield
+    except BaseException:
+        for path, content in before.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            elif path.read_bytes() != content:
+                replace_file(path, content)
+        raise
