@@ -26,8 +26,8 @@ from remit.adapters.keys.file import FileAuthorityKeys, FileTokenKeys
 from remit.adapters.peers.linux import LinuxPeers
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.adapters.store.sqlite import SqliteStore
-from remit.api.workload.door import WorkloadDoor
-from remit.api.workload.messages import message
+from remit.api.spiffe.listener import WorkloadDoor
+from remit.api.spiffe.messages import message
 from remit.core.keys.own_keys import KeyKind
 from remit.ports.peers import Peers
 from remit.ports.runtime import Clock

@@ -6,7 +6,7 @@ from urllib.parse import urljoin, urlsplit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.api.oauth.page import own_page
+from remit.api.oauth.browser.rendering import own_page
 from remit.core.errors import Malformed
 from remit.core.oauth.client_metadata import check_redirect, redirect_registered
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from remit.api.oauth.form import MAX_FORM_BYTES
+from remit.api.oauth.forms import MAX_FORM_BYTES
 from tests.house_world import LOOPBACK, PUBLIC_URL, Told, exchange
 from tests.oauth_world import ACCESS_TOKEN, EXCHANGE, JWT_BEARER, OAuthWorld, error_of, oauth_world
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from remit.api.oauth.strangers import PER_ADDRESS
+from remit.api.oauth.browser.rate_limits import PER_ADDRESS
 from tests.house_world import HouseWorld
 from tests.page_world import Browsing, address, lena, made, world
 

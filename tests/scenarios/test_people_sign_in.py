@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from remit.adapters.provider.oidc import OidcProvider
 from remit.api import app
-from remit.api.oauth.page import PageVisit
+from remit.api.oauth.browser.rendering import PageVisit
 from remit.core.evidence.event import EventKind
 from remit.core.identity.admission import AdmissionRules
 from remit.services.people.sessions import Entrance

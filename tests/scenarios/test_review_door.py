@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.api import wire
+from remit.api import http_messages as wire
 from remit.core.decisions.approval import ApprovalState
 from remit.core.errors import Forbidden
 from remit.core.evidence.event import EventKind

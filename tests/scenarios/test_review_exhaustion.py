@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.api.oauth.strangers import PER_ADDRESS
+from remit.api.oauth.browser.rate_limits import PER_ADDRESS
 from remit.gateway.asgi import counting
 from remit.services.limits.client_address import Proxies, place_of
 from remit.services.limits.request_bodies import Bodies

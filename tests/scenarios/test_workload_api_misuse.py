@@ -14,9 +14,9 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 
 from remit.adapters.peers.linux import CAN_TELL
-from remit.api.workload import door as door_module
-from remit.api.workload.messages import message
-from remit.api.workload.place import bind
+from remit.api.spiffe import listener as door_module
+from remit.api.spiffe.messages import message
+from remit.api.spiffe.socket_path import bind
 from remit.core.errors import ConfigInvalid, Forbidden, Unauthenticated
 from remit.ports.attestor import ShownPeer
 from remit.services.identity.svid_issuing import SvidRule

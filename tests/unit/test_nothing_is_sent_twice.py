@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from remit.adapters.broker.web import BrokerWeb
-from remit.api.wire import problem
+from remit.api.http_messages import problem
 from remit.core.errors import CommitInDoubt, KeyUnavailable, OutOfForce, OwnerAway, StoreUnavailable
 from remit.gateway.http.problems import problem_of
 from remit.sdk.faults import GatewayUnreachable

@@ -13,21 +13,21 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from remit.api.authzen.paths import METADATA_PATH as AUTHZEN_METADATA_PATH
-from remit.api.bundle import BUNDLE_PATH, trust_bundle
 from remit.api.health import Health
-from remit.api.oauth import people
+from remit.api.http_messages import answer, body, no_body, no_query, problem, query
 from remit.api.oauth import routes as oauth
+from remit.api.oauth.browser import routes as people
 from remit.api.oauth.paths import ACCOUNT_PATH, METADATA_PATH
 from remit.api.openapi import OPENAPI_PATH, document
-from remit.api.rest.callers import may_navigate, own_origins, received, refuse_cross_site, still
-from remit.api.rest.endpoint import Desk, Endpoint, Errand
-from remit.api.rest.tries import Tries
+from remit.api.rest.authentication import may_navigate, own_origins, received, refuse_cross_site, still
+from remit.api.rest.route import Desk, Endpoint, Errand
+from remit.api.route_table import ENDPOINTS
+from remit.api.spiffe.trust_bundle import BUNDLE_PATH, trust_bundle
 from remit.api.ssf import routes as ssf
-from remit.api.table import ENDPOINTS
-from remit.api.wire import answer, body, no_body, no_query, problem, query
 from remit.core.errors import Malformed, NotFound, RemitError
 from remit.core.policy.bundle import Bundle
 from remit.services.assembly.application import House
+from remit.services.limits.sign_in_attempts import Tries
 
 log = logging.getLogger("remit.api")
 

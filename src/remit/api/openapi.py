@@ -12,14 +12,14 @@ from typing import Any, get_args
 import msgspec
 
 from remit import __version__
-from remit.api.oauth.description import described
-from remit.api.oauth.form import OAuthError
-from remit.api.oauth.par import OAuthPushed
+from remit.api.http_messages import ProblemDetails
+from remit.api.oauth.browser.pushed_requests import OAuthPushed
+from remit.api.oauth.forms import OAuthError
+from remit.api.oauth.openapi import described
 from remit.api.oauth.paths import TOKEN_PATH
-from remit.api.oauth.token import OAuthToken
-from remit.api.rest.endpoint import Endpoint, Items
-from remit.api.table import ENDPOINTS
-from remit.api.wire import ProblemDetails
+from remit.api.oauth.token_endpoint import OAuthToken
+from remit.api.rest.route import Endpoint, Items
+from remit.api.route_table import ENDPOINTS
 from remit.services.identity.permissions import ROLES, Duty
 
 Json = Any

@@ -119,7 +119,7 @@ async def serve_keys(config: Config, house: House, upkeep: Upkeep, stack: AsyncE
     )
     # Also now and then, in case it could not be recorded when it changed.
     upkeep.every("publish the bundle again", KEEP_S, issuing.refresh)
-    from remit.api.workload.door import WorkloadDoor
+    from remit.api.spiffe.listener import WorkloadDoor
 
     door = WorkloadDoor(issuing, LinuxPeers())
     stack.push_async_callback(door.close)

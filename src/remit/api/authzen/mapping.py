@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.api.authzen.forms import (
+from remit.api.authzen.messages import (
     ActionForm,
     EvaluationForm,
     EvaluationsForm,
@@ -29,7 +29,7 @@ from remit.api.authzen.forms import (
     ResourceForm,
     SubjectForm,
 )
-from remit.api.wire import shaped
+from remit.api.http_messages import shaped
 from remit.core.errors import Malformed, NotFound
 from remit.core.identity.principals import Principal
 from remit.core.tools.tool import PROMPT_GET, RESERVED_OPERATIONS, RESOURCE_READ, RESOURCE_SUBSCRIBE

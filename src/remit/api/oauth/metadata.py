@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import msgspec
 from starlette.responses import Response
 
-from remit.api.oauth.client import CERTIFICATE_METHODS, METHODS
+from remit.api.http_messages import HEADERS, answer
+from remit.api.oauth.client_authentication import CERTIFICATE_METHODS, METHODS
 from remit.api.oauth.paths import (
     AUTHORIZE_PATH,
     INTROSPECTION_PATH,
@@ -17,8 +18,7 @@ from remit.api.oauth.paths import (
     REVOCATION_PATH,
     TOKEN_PATH,
 )
-from remit.api.oauth.token import GRANTS
-from remit.api.wire import HEADERS, answer
+from remit.api.oauth.token_endpoint import GRANTS
 from remit.core.drafts import (
     CLIENT_DOCUMENTS_SUPPORTED,
     GRANT_PROFILES,

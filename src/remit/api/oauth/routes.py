@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
-from remit.api.oauth import introspect, metadata, token
+from remit.api.oauth import introspection as introspect
+from remit.api.oauth import metadata
+from remit.api.oauth import token_endpoint as token
 from remit.api.oauth.paths import (
     INTROSPECTION_PATH,
     JWKS_PATH,

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
-from remit.api.rest.views import AgentView, Moment, View, agent_view
+from remit.api.rest.representations import AgentView, Moment, View, agent_view
+from remit.api.rest.route import Body, Endpoint, Errand, Items
 from remit.core.findings.finding import FindingKind, FindingState
 from remit.core.identity.principals import Agent, AgentState
 from remit.core.identity.workload import AttestationMethod, Binding

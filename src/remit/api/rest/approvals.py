@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 import msgspec
 from starlette.responses import StreamingResponse
 
-from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
-from remit.api.rest.views import ApprovalView, approval_view
-from remit.api.wire import HEADERS
+from remit.api.http_messages import HEADERS
+from remit.api.rest.representations import ApprovalView, approval_view
+from remit.api.rest.route import Body, Endpoint, Errand, Items
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import NotFound, Unauthenticated
 from remit.core.identity.principals import Person

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
-from remit.api.rest.views import ClosureView, Moment, View, closure_view
+from remit.api.rest.representations import ClosureView, Moment, View, closure_view
+from remit.api.rest.route import Body, Endpoint, Errand, Items
 from remit.core.errors import NotFound
 from remit.core.tasks.delegation_record import Delegation
 from remit.services.identity.permissions import Duty, may

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
-from remit.api.rest.views import Moment, View
+from remit.api.rest.representations import Moment, View
+from remit.api.rest.route import Body, Endpoint, Errand, Items
 from remit.core.errors import NotFound
 from remit.core.findings.finding import FINDING_MEANINGS, Finding, FindingKind, FindingState
 from remit.services.identity.permissions import Duty, may, require

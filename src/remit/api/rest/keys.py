@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
-from remit.api.rest.views import Moment, View
+from remit.api.rest.representations import Moment, View
+from remit.api.rest.route import Body, Endpoint, Errand, Items
 from remit.core.errors import NotFound
 from remit.core.keys.own_keys import SERVES, HeldKey, KeyKind, KeyStanding
 from remit.services.identity.permissions import Duty

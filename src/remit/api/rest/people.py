@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
-from remit.api.rest.views import Moment, PersonView, View, person_view
+from remit.api.rest.representations import Moment, PersonView, View, person_view
+from remit.api.rest.route import Body, Endpoint, Errand, Items
 from remit.core.identity.principals import Person, Role
 from remit.services.identity.authenticator import CODE_TTL_S
 from remit.services.identity.directory import NewPerson

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from remit.api.rest.endpoint import Endpoint, Errand
-from remit.api.rest.views import Moment, View
+from remit.api.rest.representations import Moment, View
+from remit.api.rest.route import Endpoint, Errand
 from remit.services.identity.permissions import Duty
 from remit.services.inspection.replica_status import Enforcer
 

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
-from remit.api.rest.views import (
+from remit.api.rest.representations import (
     ClosureView,
     Moment,
     TaskTypeView,
@@ -18,6 +17,7 @@ from remit.api.rest.views import (
     task_type_view,
     task_view,
 )
+from remit.api.rest.route import Body, Endpoint, Errand, Items
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import Forbidden
 from remit.core.tasks.plan import MAX_PLAN, PlanWish

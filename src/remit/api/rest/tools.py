@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
-from remit.api.rest.views import ToolView, View, tool_view
+from remit.api.rest.representations import ToolView, View, tool_view
+from remit.api.rest.route import Body, Endpoint, Errand, Items
 from remit.core.tools.suggestions import UpstreamFacts
 from remit.core.tools.tool import ArgumentRole, Tool
 from remit.services.identity.permissions import Duty

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from remit.api.rest.endpoint import Endpoint, Errand, Items
-from remit.api.rest.views import Moment, View
+from remit.api.rest.representations import Moment, View
+from remit.api.rest.route import Endpoint, Errand, Items
 from remit.core.tools.tool import ToolState
 from remit.ports.upstream import HttpUpstream
 from remit.services.identity.permissions import Duty

@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from remit.api.wire import HEADERS, JSON, read, status_of
+from remit.api.http_messages import HEADERS, JSON, read, status_of
 from remit.core.errors import Conflict, Malformed, RemitError, Unauthenticated
 from remit.core.keys.jws import MAX_COMPACT_BYTES
 from remit.core.signals.security_event_token import SET_MEDIA

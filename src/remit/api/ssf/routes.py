@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
+from remit.api.http_messages import answer
 from remit.api.oauth.paths import JWKS_PATH
 from remit.api.ssf import paths
 from remit.api.ssf.push import push
-from remit.api.wire import answer
 from remit.core.signals.security_event_token import POLL, PUSH
 from remit.services.assembly.application import House
 

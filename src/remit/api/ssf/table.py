@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from remit.api.rest.endpoint import of_standard
-from remit.api.ssf import forms, management, paths
+from remit.api.rest.route import of_standard
+from remit.api.ssf import messages as forms
+from remit.api.ssf import paths
+from remit.api.ssf import streams as management
 
 ENDPOINTS = (
     of_standard(

@@ -14,7 +14,7 @@ from typing import Any
 
 import uvicorn
 
-from remit.api.workload.place import MODES, bind
+from remit.api.spiffe.socket_path import MODES, bind
 from remit.cli.serve.connections import BoundedConnection
 from remit.core.errors import Unauthenticated
 from remit.ports.peers import Peer, Peers

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from remit.api.oauth.grants.asked import TokenRequest
+from remit.api.oauth.grants.request import TokenRequest
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.services.oauth.access_tokens import TokenGiven
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from remit.api.oauth.form import OAuthRefused
-from remit.api.oauth.grants.asked import TokenRequest
+from remit.api.oauth.forms import OAuthRefused
+from remit.api.oauth.grants.request import TokenRequest
 from remit.core.drafts import MISSION_PARAMETER
 from remit.core.oauth.mission import BAD_DETAILS
 from remit.core.oauth.resource import TASK_SCOPE

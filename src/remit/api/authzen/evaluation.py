@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluation and evaluations: each one decided, recorded and answered in its order, and results taken."""
+
+from __future__ import annotations
+
+import contextlib
+
+from remit.api.authzen import other_replicas as elsewhere
+from remit.api.authzen.mapping import merged, question, read_one
+from remit.api.authzen.messages import (
+    EvaluationAnswer,
+    EvaluationForm,
+    EvaluationsAnswer,
+    EvaluationsForm,
+    ResultAnswer,
+    ResultForm,
+)
+from remit.api.authzen.responses import faulty, permitted, refused
+from remit.api.rest.route import Errand
+from remit.core.decisions.decision import Outcome
+from remit.core.decisions.mediation import Permitted
+from remit.core.errors import (
+    Busy,
+    Conflict,
+    Elsewhere,
+    Forbidden,
+    NotFound,
+    RemitError,
+    Unauthenticated,
+)
+from remit.core.evidence.event import CallOutcome
+from remit.core.identity.principals import Principal
+from remit.services.authzen.enforcement_points import EnforcementPoint
+
+#: What is said of the subject, the task or the call: a refusal. Everything else is a fault of the request, or
+#: ours, and is no decision.
+REFUSALS = (Unauthenticated, NotFound, Forbidden, Conflict, Busy)
+
+
+def point_of(errand: Errand) -> tuple[EnforcementPoint, Principal]:
+    """Give the enforcement point that asks, and how it was proven; raises `Forbidden` for anybody else."""
+    agent, claims = errand.agent, errand.claims
+    point = errand.house.answers.point(agent.name) if agent is not None else None
+    if point is None or claims is None:
+        raise Forbidden(
+            "this agent is no enforcement point",
+            code="enforcement-point",
+            way_out="name it under `enforcement_points` in remit.yaml",
+        )
+    return point, claims.principal
+
+
+async def evaluation(errand: Errand) -> EvaluationAnswer:
+    """Decide one evaluation."""
+    return await _decide(errand, errand.body, single=True)
+
+
+async def evaluations(errand: Errand) -> EvaluationsAnswer:
+    """Decide several evaluations, one after another: what one reads counts for those after it."""
+    form: EvaluationsForm = errand.body
+    point_of(errand)
+    each = merged(form)
+    if not form.evaluations:
+        single = await _decide(errand, read_one(each[0]))
+        return EvaluationsAnswer(decision=single.decision, context=single.context)
+    stop = {"deny_on_first_deny": False, "permit_on_first_permit": True}.get(
+        form.options.evaluations_semantic
+    )
+    answers: list[EvaluationAnswer] = []
+    for one in each:
+        try:
+            answers.append(await _decide(errand, read_one(one)))
+        except RemitError as error:
+            answers.append(faulty(error))
+        if answers[-1].decision is stop:
+            break
+    return EvaluationsAnswer(evaluations=tuple(answers))
+
+
+async def _decide(errand: Errand, form: EvaluationForm, *, single: bool = False) -> EvaluationAnswer:
+    point, caller = point_of(errand)
+    house = errand.house
+    try:
+        end = await house.answers.answer(question(form, point, caller))
+    except Elsewhere as error:
+        # An item of several may be asked on from where they were passed on to; a single one may not.
+        if errand.arrived.passed_on and single:
+            raise
+        try:
+            return await elsewhere.evaluated(errand, form, error)
+        except Elsewhere as lost:
+            return faulty(lost)
+    except REFUSALS as error:
+        if error.step != 5:  # what step 5 lost is in the evidence already
+            await _recorded(errand, error)
+        return faulty(error)
+    if isinstance(end, Permitted):
+        return permitted(end)
+    approval = None
+    if end.decision.outcome is Outcome.DEFER:
+        approval = await house.store.approval(house.tenant, end.decision.approval)
+    return refused(end, approval, house.public_url, again="approval" in form.context)
+
+
+async def _recorded(errand: Errand, error: RemitError) -> None:
+    """Write that a question was refused before it was decided; a flood of them is counted."""
+    told = Unauthenticated(error.message, code=error.code)
+    with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
+        await errand.house.authenticator.refused(told, "authzen")
+
+
+async def result(errand: Errand) -> ResultAnswer:
+    """Take the result of a permitted call."""
+    point, _ = point_of(errand)
+    form: ResultForm = errand.body
+    outcome = CallOutcome(form.outcome)
+    try:
+        await errand.house.answers.report(point, form.evaluation_id, outcome, form.result_bytes)
+    except NotFound as unknown:
+        if errand.arrived.passed_on:
+            raise
+        await elsewhere.reported(errand, form, unknown)
+    return ResultAnswer(evaluation_id=form.evaluation_id, recorded=True)

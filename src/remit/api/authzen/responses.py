@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers as AuthZEN writes them: a decision, and in its context why, until when, and who might approve.
+
+`reason_admin` holds the whole reason and is for the enforcement point's own log. `reason_user` may be shown
+to the subject: of a tool that its task was not granted it says nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remit.api.authzen.messages import EvaluationAnswer
+from remit.api.authzen.paths import REQUESTS_PATH
+from remit.api.http_messages import status_of
+from remit.core.decisions.approval import Approval
+from remit.core.decisions.decision import Decision, Reason
+from remit.core.decisions.mediation import Permitted, Refused
+from remit.core.errors import RemitError
+from remit.core.evidence.event import timestamp
+
+Json = Any
+
+NOT_PERMITTED = "this is not permitted"
+
+
+def permitted(end: Permitted) -> EvaluationAnswer:
+    """Give a permit: it counts until `valid_until`, and its result is reported under `evaluation_id`."""
+    context = _common(end)
+    if end.decision.valid_until is not None:
+        context["valid_until"] = timestamp(end.decision.valid_until)
+    if end.decision.approval:
+        context["approval"] = {"id": end.decision.approval}
+    if end.decision.observed:
+        context |= {"observed": True, **_reasons(end.decision)}
+    return EvaluationAnswer(decision=True, context=context)
+
+
+def refused(end: Refused, approval: Approval | None, public_url: str, *, again: bool) -> EvaluationAnswer:
+    """Give a refusal; where a person may approve, with the way to ask (`access_request`).
+
+    `again` is whether an approval was shown: then `next_action` says what to do.
+    """
+    context = _common(end) | _reasons(end.decision)
+    if approval is not None:
+        context["evaluation_id"] = f"{end.decision.id}~{approval.id}"
+        context["reason"] = "approval_required"
+        context["access_request"] = {
+            "endpoint": public_url + REQUESTS_PATH,
+            "expires_at": timestamp(approval.expires),
+        }
+    if again:
+        context["next_action"] = "request" if approval is not None else "none"
+    return EvaluationAnswer(decision=False, context=context)
+
+
+def faulty(error: RemitError, *, told: bool = True) -> EvaluationAnswer:
+    """Give the refusal that a fault is. One that is ours says no more than its code (`told` false)."""
+    status = status_of(error)
+    message = str(error) if told and status != 500 else "remit could not decide this"
+    return EvaluationAnswer(
+        decision=False,
+        context={
+            "reason": error.code,
+            "reason_admin": {"en": message},
+            "reason_user": {"en": NOT_PERMITTED},
+            "error": {"status": status, "message": message},
+        },
+    )
+
+
+def _common(end: Permitted | Refused) -> dict[str, Json]:
+    return {"evaluation_id": end.decision.id, "evaluated_at": timestamp(end.request.now)}
+
+
+def _reasons(decision: Decision) -> dict[str, Json]:
+    if not decision.reasons:
+        return {"reason": decision.outcome.value}
+    first = decision.reasons[0]
+    return {
+        "reason": first.code,
+        "reason_admin": {"en": _whole(first)},
+        "reason_user": {"en": _shown(first)},
+        "reasons": [
+            {
+                "id": str(place),
+                "code": one.code,
+                "reason_admin": {"en": _whole(one)},
+                "reason_user": {"en": _shown(one)},
+            }
+            for place, one in enumerate(decision.reasons)
+        ],
+    }
+
+
+def _whole(reason: Reason) -> str:
+    rule = f" ({reason.rule})" if reason.rule else ""
+    return f"{reason.text}{rule}{'; ' + reason.way_out if reason.way_out else ''}"
+
+
+def _shown(reason: Reason) -> str:
+    if reason.code == "not-granted":
+        return NOT_PERMITTED
+    return f"{reason.text}{'; ' + reason.way_out if reason.way_out else ''}"

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is a person's own: the tasks that they opened, their sessions, their passkeys; each with its end."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from remit.api.oauth.browser import sign_in
+from remit.api.oauth.browser.rendering import PageVisit
+from remit.api.oauth.forms import parse_form
+from remit.api.oauth.paths import ACCOUNT_PATH, CONNECTED_PATH
+from remit.core.errors import Malformed
+from remit.core.tasks.task import TaskState
+from remit.services.identity.permissions import end_task, own_task
+from remit.services.people.sessions import handle_of
+
+#: Tasks looked through, and shown.
+MOST, SHOWN = 10_000, 50
+
+
+async def show(visit: PageVisit) -> Response:
+    """Show the page."""
+    if visit.seat is None:
+        return sign_in.first(visit)
+    house, name = visit.house, visit.seat.person.name
+    now = house.clock.now()
+    active = await house.store.tasks(house.tenant, state=TaskState.ACTIVE, limit=MOST)
+    tasks = [task for task in active if own_task(task, visit.seat.person) and task.active_at(now)]
+    sessions = await house.people.browsers.sessions(name)
+    passkeys = house.people.passkeys
+    issuers = {one.issuer for one in await house.store.links(house.tenant, name)}
+    entrances = house.people.browsers.entrances
+    fresh = visit.seat.fresh(now, house.people.consents.rules.fresh_s)
+    return visit.draw(
+        "account.html",
+        script=passkeys.offered and fresh,
+        tasks=tasks[:SHOWN],
+        more=len(tasks) - SHOWN,
+        code_made=await house.personnel.code_made(name),
+        sessions=[
+            {
+                "handle": handle_of(one),
+                "place": one.place or "a program",
+                "method": one.method.partition(":")[0],
+                "since": one.created,
+                "this": one.digest == visit.seat.session.digest,
+            }
+            for one in sessions
+        ],
+        passkeys=await passkeys.of(name),
+        offered=passkeys.offered,
+        fresh=fresh,
+        connected=[one.title for one in entrances.values() if one.provider.issuer in issuers],
+        providers=[(key, one.title) for key, one in entrances.items() if one.provider.issuer not in issuers],
+        connectable=await _connectable(visit, name),
+    )
+
+
+async def _connectable(visit: PageVisit, person: str) -> list[dict[str, object]]:
+    """Give the upstreams that a person can connect, or has connected."""
+    connections = visit.house.people.connections
+    if connections is None:
+        return []
+    held = {one.upstream: one for one in await connections.of(person)}
+    return [
+        {
+            "upstream": name,
+            "server": connector.server,
+            "since": held[name].since if name in held else None,
+            "lost": name in held and held[name].lost,
+        }
+        for name, connector in connections.connectors.items()
+    ]
+
+
+async def arrive(visit: PageVisit) -> Response:
+    """Take back who comes from the authorization server of an upstream, and let nobody else have that."""
+    connections = visit.house.people.connections
+    if visit.seat is None or connections is None:
+        return sign_in.first(visit)
+    form = parse_form(visit.request.url.query.encode())
+    upstream = visit.request.path_params["upstream"]
+    await connections.arrive(
+        state=form.get("state"),
+        code=form.get("code"),
+        issuer=form.get("iss"),
+        at=upstream,
+        person=visit.seat.person.name,
+        browser=visit.visitor,
+        redirect_uri=_back(visit, upstream),
+    )
+    return visit.go(ACCOUNT_PATH)
+
+
+def _back(visit: PageVisit, upstream: str) -> str:
+    """Give where the server of an upstream sends people back to. Of each another one, so that the answer of
+    one server is not taken for another's (RFC 9700 section 4.4.2).
+    """
+    return f"{visit.house.people.origin}{CONNECTED_PATH}/{upstream}"
+
+
+async def change(visit: PageVisit) -> Response:
+    """End a task or a session, remove a passkey, connect an upstream or end that: taking away needs no new
+    proof.
+    """
+    if visit.seat is None:
+        return sign_in.first(visit)
+    form = await visit.form()
+    house, person = visit.house, visit.seat.person
+    what, which = form.get("end"), form.get("which")
+    connections = house.people.connections
+    if what == "task":
+        task = end_task(await house.tasks.get(which), person)
+        await house.revocations.end_task(task.id, reason="ended by the person", by=person.name)
+    elif what == "session":
+        await house.people.browsers.end(person.name, which)
+        if which == handle_of(visit.seat.session):
+            visit.signed_out()
+    elif what == "passkey":
+        await house.people.passkeys.remove(person.name, which)
+    elif what == "connection" and connections is not None:
+        await connections.disconnect(which, person.name)
+    elif what == "no-connection" and connections is not None:
+        address = await connections.leave_for(
+            which,
+            person=person.name,
+            browser=visit.visitor,
+            redirect_uri=_back(visit, which),
+        )
+        # Not by a redirect: a form of ours may lead to pages of ours alone (`form-action`).
+        connector = connections.connectors[which]
+        return visit.draw("leave_upstream.html", address=address, host=connector.server)
+    else:
+        raise Malformed("there is nothing of that kind to end", way_out="use the buttons of the page")
+    return visit.go(ACCOUNT_PATH)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Passkeys at a browser: challenges and answers as JSON, for the one script that remit's pages have."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.responses import Response
+
+from remit.api.http_messages import JSON, answer, read
+from remit.api.oauth.browser.rendering import PageVisit, own_page
+from remit.core.canonical import parse_strict
+from remit.core.errors import Forbidden, Malformed, Unauthenticated
+from remit.services.people.sessions import Seat
+
+Json = Any
+Answer = Callable[[PageVisit], Awaitable[Response]]
+
+MAX_ANSWER_BYTES = 65_536
+
+
+async def challenge(visit: PageVisit) -> Response:
+    """Give the options for signing in, or (`for: "register"`) for a new passkey of who is signed in."""
+    asked = await _read(visit)
+    passkeys = visit.house.people.passkeys
+    if asked.get("for") == "register":
+        return visit.with_cookies(
+            answer(await passkeys.begin_registration(_fresh(visit).person, visit.visitor))
+        )
+    return visit.with_cookies(answer(await passkeys.begin_sign_in(visit.visitor)))
+
+
+async def sign_in(visit: PageVisit) -> Response:
+    """Take the answer of somebody who signs in; tells where to go on."""
+    asked = await _read(visit)
+    secret = await visit.house.people.passkeys.sign_in(
+        visit.visitor, _credential(asked), place=visit.place, replacing=visit.session_secret
+    )
+    visit.signed_in(secret)
+    return visit.with_cookies(answer({"then": own_page(str(asked.get("then", "")))}))
+
+
+async def register(visit: PageVisit) -> Response:
+    """Take a new passkey of who is signed in."""
+    asked = await _read(visit)
+    kept = await visit.house.people.passkeys.register(
+        _fresh(visit), visit.visitor, _credential(asked), str(asked.get("name", ""))
+    )
+    return visit.with_cookies(answer({"id": kept.id, "then": own_page("")}))
+
+
+def _fresh(visit: PageVisit) -> Seat:
+    """A passkey opens everything that its person may do: who adds one has proven themselves just now."""
+    seat = visit.seat
+    if seat is None:
+        raise Unauthenticated("you are not signed in", code="no-session", way_out="sign in first")
+    if not seat.fresh(visit.house.clock.now(), visit.house.people.consents.rules.fresh_s):
+        raise Forbidden("sign in again to add a passkey", code="not-fresh", way_out="sign in again")
+    return seat
+
+
+async def _read(visit: PageVisit) -> dict[str, Json]:
+    data = await read(visit.request, JSON, MAX_ANSWER_BYTES)
+    value = parse_strict(data, max_bytes=MAX_ANSWER_BYTES, max_depth=8)
+    if not isinstance(value, dict):
+        raise Malformed("this is not an object", way_out="use remit's own pages")
+    # The header cannot be sent by a form of another site; the value cannot be known there.
+    given = visit.request.headers.get("x-remit-form", "")
+    if not hmac.compare_digest(given.encode(), visit.csrf.encode()):
+        raise Forbidden("this request is not of this visit", code="csrf", way_out="reload the page")
+    return value
+
+
+def _credential(asked: dict[str, Json]) -> dict[str, Json]:
+    value = asked.get("credential")
+    if not isinstance(value, dict):
+        raise Malformed("there is no credential in it", way_out="use remit's own pages")
+    return value

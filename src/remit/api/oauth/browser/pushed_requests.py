@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pushed authorization requests (RFC 9126): the application sends its request here, and its person a short
+address.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from remit.api.http_messages import answer
+from remit.api.oauth.browser.authorization_endpoint import PUSHED_PREFIX
+from remit.api.oauth.browser.authorization_request import what_is_asked, who_asks
+from remit.api.oauth.browser.rate_limits import Strangers
+from remit.api.oauth.client_authentication import authenticate
+from remit.api.oauth.error_responses import answered
+from remit.api.oauth.forms import Form, OAuthRefused, read_form
+from remit.core.errors import Malformed
+from remit.core.oauth.client_metadata import is_client_address
+from remit.core.oauth.one_time_code import PushedRequest
+from remit.ports.store import Unit
+from remit.services.assembly.application import House
+
+#: Section 2.2 wants this short: the person is sent here at once.
+LASTS = timedelta(minutes=5)
+
+
+class OAuthPushed(msgspec.Struct, frozen=True, kw_only=True):
+    """RFC 9126 section 2.2."""
+
+    request_uri: str
+    expires_in: int
+
+
+async def push(request: Request, house: House, strangers: Strangers) -> Response:
+    """Keep a request; it can be answered once."""
+
+    async def kept() -> Response:
+        form = await read_form(request)
+        if "request_uri" in form:
+            raise OAuthRefused("invalid_request", "a pushed request has no `request_uri`")
+        agent = await _pushed_by(request, form, house)
+        strangers.check(request, agent)
+        try:
+            applicant, redirect_uri = await who_asks(form, house, agent)
+        except Malformed as error:
+            code = error.code if error.code == "invalid_client" else "invalid_request"
+            raise OAuthRefused(code, str(error)) from None
+        if applicant.metadata and applicant.metadata.auth_method != "none" and not agent:
+            # RFC 9126 section 2: a client that proves itself at the token endpoint does so here.
+            raise OAuthRefused("invalid_client", "prove yourself by your own key, as at the token endpoint")
+        asked = what_is_asked(form, house, applicant, redirect_uri, agent)
+        value, keep = house.people.browsers.tickets.make(PushedRequest(asked), LASTS)
+        await house.store.commit(Unit((keep,)))
+        lasts_s = int(LASTS.total_seconds())
+        return answer(OAuthPushed(request_uri=PUSHED_PREFIX + value, expires_in=lasts_s), 201)
+
+    return await answered(request, house, kept)
+
+
+async def _pushed_by(request: Request, form: Form, house: House) -> str:
+    """Give the agent that proved itself with the request; empty for a public application with an address."""
+    client_id = form.need("client_id")
+    if "client_assertion" not in form and is_client_address(client_id):
+        return ""
+    return (await authenticate(request, form, house)).agent.name

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pages for people: how they are drawn, what protects them, and the cookies that a browser keeps.
+
+Server-rendered, nothing from elsewhere, no script but where a passkey needs one. No page may be framed, and
+no form goes anywhere but here.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import jinja2
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from remit.api.http_messages import read, status_of
+from remit.api.oauth.forms import FORM, MAX_FORM_BYTES, Form, OAuthRefused, parse_form
+from remit.core.errors import Forbidden, RemitError, Unauthenticated
+from remit.core.oauth.client_metadata import LOOPBACK
+from remit.services.assembly.application import House
+from remit.services.people.sessions import Seat, csrf_of
+
+Json = Any
+
+log = logging.getLogger("remit.api")
+
+_TEMPLATES: Final = jinja2.Environment(
+    loader=jinja2.PackageLoader("remit.api.oauth", "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def _sentence(text: str) -> str:
+    """Give a text with a capital at its beginning, as people write."""
+    return text[:1].upper() + text[1:]
+
+
+def _lasts(seconds: int) -> str:
+    """Give a duration as people say it: in whole minutes, hours or days."""
+    for size, word in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size} {word}{'' if seconds == size else 's'}"
+    return (
+        f"{seconds} second{'' if seconds == 1 else 's'}" if seconds < 60 else _lasts(seconds - seconds % 60)
+    )
+
+
+_TEMPLATES.filters |= {"sentence": _sentence, "lasts": _lasts}
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src data:; {script}form-action 'self';"
+    " frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # With `no-referrer` a browser would send `Origin: null` with forms of our own.
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "publickey-credentials-get=(self), publickey-credentials-create=(self)",
+}
+VISIT_S: Final = 3600
+_TITLES: Final = {
+    401: "You are not signed in",
+    403: "This is not permitted",
+    404: "There is nothing here",
+    409: "This is not possible any more",
+    429: "Not just now",
+    503: "Not just now",
+}
+#: Longest address that a person may be sent on to after signing in.
+MAX_THEN_CHARS: Final = 16_384
+
+Serve = Callable[[Request], Awaitable[Response]]
+
+
+class PageVisit:
+    """One request of a browser: who sits there, and the secret that its forms are bound to.
+
+    `secret` is the session's where somebody is signed in, else that of a cookie of its own, which lets the
+    forms of strangers be told from forms that others would have their browser send.
+    """
+
+    def __init__(self, request: Request, house: House) -> None:
+        """Take the request; `enter` looks at its cookies."""
+        self.request = request
+        self.house = house
+        self.seat: Seat | None = None
+        self.visitor = ""
+        self._set: list[tuple[str, str, int]] = []
+        origin = house.people.origin
+        self._secure = origin.startswith("https://")
+        # RFC 6265bis section 4.1.3.2: with this prefix no other host, path or plain connection can set it.
+        # It needs `Secure`, which not every browser takes from this machine without TLS.
+        prefix = "__Host-" if self._secure else ""
+        self._session_cookie, self._visit_cookie = f"{prefix}remit-session", f"{prefix}remit-visit"
+
+    @classmethod
+    async def enter(cls, request: Request, house: House) -> PageVisit:
+        """Give the visit of a request."""
+        visit = cls(request, house)
+        visit.seat = await house.people.browsers.seat(visit.session_secret)
+        visit.visitor = request.cookies.get(visit._visit_cookie, "")
+        if not (len(visit.visitor) == 64 and visit.visitor.isalnum()):
+            visit.visitor = house.entropy.bytes(32).hex()
+            visit._set.append((visit._visit_cookie, visit.visitor, VISIT_S))
+        return visit
+
+    @property
+    def session_secret(self) -> str:
+        """The session's secret as the cookie has it, whether or not it still opens anything."""
+        return self.request.cookies.get(self._session_cookie, "")
+
+    @property
+    def csrf(self) -> str:
+        """What each form of this browser carries."""
+        return self.seat.csrf if self.seat else csrf_of(self.visitor)
+
+    @property
+    def place(self) -> str:
+        """What the person uses, in words for themselves."""
+        return words_for(self.request.headers.get("user-agent", ""))
+
+    async def form(self) -> Form:
+        """Read a form of ours; raises `Forbidden` for one that another site, or another visit, has made, and
+        `Unauthenticated` where who sat there was signed out while it came.
+        """
+        form = parse_form(await read(self.request, FORM, MAX_FORM_BYTES))
+        if self.seat is not None:
+            # A body takes as long as its sender likes.
+            self.seat = await self.house.people.browsers.seat(self.seat.secret)
+            if self.seat is None:
+                raise Unauthenticated(
+                    "you are not signed in any more", code="no-session", way_out="sign in again", step=1
+                )
+        if not hmac.compare_digest(form.get("csrf").encode(), self.csrf.encode()):
+            raise Forbidden(
+                "this form is not of this visit any more", code="csrf", way_out="go back, reload, try again"
+            )
+        return form
+
+    def signed_in(self, secret: str) -> None:
+        """Let the browser keep a new session."""
+        self._set.append((self._session_cookie, secret, int(self.house.people.browsers.ttl_s)))
+
+    def signed_out(self) -> None:
+        """Let the browser forget its session."""
+        self._set.append((self._session_cookie, "", 0))
+
+    def draw(
+        self,
+        template: str,
+        values: Json | None = None,
+        *,
+        status: int = 200,
+        script: bool = False,
+        **more: Any,
+    ) -> Response:
+        """Give a page."""
+        text = _TEMPLATES.get_template(template).render(
+            csrf=self.csrf,
+            person=self.seat.person.name if self.seat else "",
+            script=script,
+            **(values or {}),
+            **more,
+        )
+        response = Response(text, status_code=status, headers=HEADERS, media_type="text/html")
+        allowed = "script-src 'self'; connect-src 'self'; " if script else ""
+        response.headers["Content-Security-Policy"] = _POLICY.format(script=allowed)
+        return self.with_cookies(response)
+
+    def go(self, address: str) -> Response:
+        """Send the browser on, with GET."""
+        response = RedirectResponse(address, status_code=303, headers=HEADERS)
+        return self.with_cookies(response)
+
+    def with_cookies(self, response: Response) -> Response:
+        """Set the cookies that the visit has made."""
+        for name, value, age_s in self._set:
+            response.set_cookie(
+                name, value, max_age=age_s, path="/", secure=self._secure, httponly=True, samesite="lax"
+            )
+        return response
+
+
+def words_for(agent: str) -> str:
+    """Say which browser on which system a `User-Agent` speaks of; never its own words."""
+    names = {"Firefox/": "Firefox", "Edg/": "Edge", "Chrome/": "Chrome", "Safari/": "Safari"}
+    systems = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows",
+               "Mac OS X": "macOS", "Linux": "Linux"}  # fmt: skip
+    browser = next((name for mark, name in names.items() if mark in agent), "a browser")
+    system = next((name for mark, name in systems.items() if mark in agent), "")
+    return f"{browser} on {system}" if system else browser
+
+
+def own_page(address: str, fallback: str = "/oauth/account") -> str:
+    """Give a page of ours to go on to; whatever is not one becomes the fallback.
+
+    Nothing that a browser could read as another host: no scheme, no `//`, no `\\`, no control character.
+    """
+    fine = (
+        address.startswith(("/oauth/authorize?", "/oauth/terminal?", "/oauth/account"))
+        and len(address) <= MAX_THEN_CHARS
+        and address.isascii()
+        and address.isprintable()
+        and "\\" not in address
+    )
+    return address if fine else fallback
+
+
+def paged(serve: Callable[[PageVisit], Awaitable[Response]], house: House) -> Serve:
+    """Give what serves a page: faults become a page too, and nothing of a defect is told."""
+
+    async def page(request: Request) -> Response:
+        moved = elsewhere(request, house)
+        if moved:
+            return RedirectResponse(moved, status_code=303, headers=HEADERS)
+        visit = await PageVisit.enter(request, house)
+        try:
+            return await serve(visit)
+        except (RemitError, OAuthRefused) as error:
+            return fault(visit, error)
+
+    return page
+
+
+def fault(visit: PageVisit, error: RemitError) -> Response:
+    """Give the page that tells of a fault, in words that are safe to show."""
+    status = 400 if isinstance(error, OAuthRefused) else status_of(error)
+    told = status != 500
+    if not told:
+        log.error("%s: %s", visit.request.url.path, error.message, exc_info=error)
+    return visit.draw(
+        "fault.html",
+        status=status,
+        title=_TITLES.get(status, "This did not work"),
+        told=error.message if told else "remit could not do this",
+        way_out=error.way_out if told else "ask whoever runs remit to look into its log",
+    )
+
+
+def elsewhere(request: Request, house: House) -> str:
+    """Give where a page really is, where this machine was named in another way; else an empty text.
+
+    Cookies and passkeys belong to one name of the host.
+    """
+    origin = urlsplit(house.people.origin)
+    given = urlsplit(f"//{request.headers.get('host', '')}")
+    try:
+        host, port = given.hostname or "", given.port
+    except ValueError:
+        return ""
+    if origin.hostname != "localhost" or host == "localhost" or host not in LOOPBACK or port != origin.port:
+        return ""
+    if request.method not in ("GET", "HEAD"):
+        return ""
+    search = request.url.query
+    return house.people.origin + request.url.path + (f"?{search}" if search else "")

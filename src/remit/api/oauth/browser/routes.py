@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The routes of people's pages, and the pushed requests that lead there."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from remit.api.oauth.browser import (
+    account,
+    sign_in,
+)
+from remit.api.oauth.browser import (
+    authorization_endpoint as authorize,
+)
+from remit.api.oauth.browser import (
+    passkeys as passkey,
+)
+from remit.api.oauth.browser import (
+    pushed_requests as par,
+)
+from remit.api.oauth.browser import (
+    terminal_login as terminal,
+)
+from remit.api.oauth.browser.rate_limits import Strangers
+from remit.api.oauth.browser.rendering import PageVisit, Serve, paged
+from remit.api.oauth.paths import (
+    ACCOUNT_PATH,
+    ARRIVAL_PATH,
+    AUTHORIZE_PATH,
+    CONNECTED_PATH,
+    PASSKEY_PATH,
+    PUSHED_PATH,
+    SCRIPT_PATH,
+    SIGN_IN_PATH,
+    SIGN_OUT_PATH,
+    STYLE_PATH,
+    TERMINAL_PATH,
+)
+from remit.services.assembly.application import House
+from remit.services.limits.sign_in_attempts import Tries
+
+#: Pages to which other sites may send a browser, with GET and as a page of its own: applications, and the
+#: organisation's provider; with a `/` at its end all directly below it. Nothing changes there without a form
+#: of ours.
+NAVIGABLE: Final = frozenset(
+    {AUTHORIZE_PATH, ARRIVAL_PATH, SIGN_IN_PATH, ACCOUNT_PATH, CONNECTED_PATH + "/", TERMINAL_PATH}
+)
+
+
+def routes(house: House, tries: Tries, *, remote_sign_in: bool) -> tuple[tuple[str, dict[str, Serve]], ...]:
+    """Give every path that is for people, with what answers each method there."""
+
+    async def by_code(visit: PageVisit) -> Response:
+        return await sign_in.by_code(visit, tries, remote=remote_sign_in)
+
+    strangers = Strangers(house.clock)
+
+    async def push(request: Request) -> Response:
+        return await par.push(request, house, strangers)
+
+    async def challenge(visit: PageVisit) -> Response:
+        strangers.check(visit.request)
+        return await passkey.challenge(visit)
+
+    async def to_provider(visit: PageVisit) -> Response:
+        strangers.check(visit.request)
+        return await sign_in.to_provider(visit)
+
+    def of(method: str, serve: Serve) -> dict[str, Serve]:
+        return {method: serve}
+
+    return (
+        (AUTHORIZE_PATH, {"GET": paged(authorize.authorize, house), "POST": paged(authorize.decide, house)}),
+        (PUSHED_PATH, of("POST", push)),
+        (SIGN_IN_PATH, {"GET": paged(sign_in.show, house), "POST": paged(by_code, house)}),
+        (SIGN_IN_PATH + "/with/{provider}", of("GET", paged(to_provider, house))),
+        (ARRIVAL_PATH, of("GET", paged(sign_in.arrive, house))),
+        (SIGN_OUT_PATH, of("POST", paged(sign_in.sign_out, house))),
+        (ACCOUNT_PATH, {"GET": paged(account.show, house), "POST": paged(account.change, house)}),
+        (CONNECTED_PATH + "/{upstream}", of("GET", paged(account.arrive, house))),
+        (TERMINAL_PATH, {"GET": paged(terminal.show, house), "POST": paged(terminal.decide, house)}),
+        (PASSKEY_PATH + "/challenge", of("POST", _plain(challenge, house))),
+        (PASSKEY_PATH + "/sign-in", of("POST", _plain(passkey.sign_in, house))),
+        (PASSKEY_PATH + "/register", of("POST", _plain(passkey.register, house))),
+        (STYLE_PATH, of("GET", _file("style.css", "text/css"))),
+        (SCRIPT_PATH, of("GET", _file("passkey.js", "text/javascript"))),
+    )
+
+
+def _plain(serve: passkey.Answer, house: House) -> Serve:
+    """Serve the script: what is raised becomes a problem at the door's edge."""
+
+    async def answered(request: Request) -> Response:
+        return await serve(await PageVisit.enter(request, house))
+
+    return answered
+
+
+def _file(name: str, media_type: str) -> Serve:
+    content = resources.files("remit.api.oauth").joinpath("static", name).read_bytes()
+    headers = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
+
+    async def given(_: Request) -> Response:
+        return Response(content, headers=headers, media_type=media_type)
+
+    return given

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The token endpoint (RFC 6749 section 3.2).
+
+What it gives opens tasks (scope `remit:agent`), or acts within one (scope `remit:task`). A request with a
+DPoP proof gets a token that is bound to the proof's key (RFC 9449 section 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from remit.api.http_messages import answer
+from remit.api.oauth.error_responses import answered
+from remit.api.oauth.forms import Form, OAuthRefused, read_form
+from remit.api.oauth.grants import (
+    authorization_code,
+    client_credentials,
+    jwt_bearer,
+    refresh_token,
+    token_exchange,
+)
+from remit.api.oauth.grants.request import TokenRequest
+from remit.api.oauth.paths import TOKEN_PATH
+from remit.core.errors import ProofRefused
+from remit.core.identity.workload import Confirmation
+from remit.services.assembly.application import House
+from remit.services.oauth.access_tokens import TokenGiven
+
+Json = Any
+
+GRANTS: Final[dict[str, Callable[[TokenRequest], Awaitable[TokenGiven]]]] = {
+    one.GRANT_TYPE: one.give
+    for one in (authorization_code, client_credentials, jwt_bearer, refresh_token, token_exchange)
+}
+
+
+class OAuthToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 6749 section 5.1; `issued_token_type` is RFC 8693's, `authorization_details` RFC 9396's.
+
+    `mission_id` is the task, where the token is bound to one.
+    """
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    scope: str
+    refresh_token: str = ""
+    issued_token_type: str = ""
+    mission_id: str = ""
+    authorization_details: list[dict[str, Json]] = []
+
+
+async def token(request: Request, house: House) -> Response:
+    """Answer the token endpoint."""
+
+    async def serve() -> Response:
+        form = await read_form(request)
+        kind = form.need("grant_type")
+        grant = GRANTS.get(kind)
+        if grant is None:
+            raise OAuthRefused("unsupported_grant_type", f"the grant types are: {', '.join(sorted(GRANTS))}")
+        confirmation, nonce = _proof(request, house)
+        response = answer(_written(await grant(TokenRequest(request, form, house, confirmation)), form))
+        response.headers["Pragma"] = "no-cache"
+        if nonce:
+            response.headers["DPoP-Nonce"] = nonce
+        return response
+
+    return await answered(request, house, serve)
+
+
+def _proof(request: Request, house: House) -> tuple[Confirmation, str]:
+    """Give the key of the request's DPoP proof, and the nonce for the next; raises `ProofRefused`."""
+    shown = request.headers.getlist("dpop")
+    if not shown:
+        return Confirmation(), ""
+    if len(shown) > 1:
+        # RFC 9449 section 4.3: there is not more than one.
+        raise ProofRefused("there is more than one DPoP proof", code="proof-malformed", way_out="send one")
+    url = house.authenticator.issuer + TOKEN_PATH
+    confirmation, used = house.proofs.check(shown[0], method="POST", url=url)
+    return confirmation, house.proofs.fresher(used)
+
+
+def _written(given: TokenGiven, form: Form) -> OAuthToken:
+    claims = given.claims
+    exchanged = form.get("grant_type") == token_exchange.GRANT_TYPE
+    return OAuthToken(
+        access_token=given.text,
+        # RFC 9449 section 5.
+        token_type="DPoP" if claims.confirmation.jkt else "Bearer",
+        expires_in=claims.expires - claims.issued,
+        scope=claims.scope,
+        refresh_token=given.refresh,
+        issued_token_type=token_exchange.ACCESS_TOKEN if exchanged else "",
+        mission_id=claims.task,
+        authorization_details=given.details,
+    )

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who calls a management door: a person by a session, or an agent by an access token."""
+
+from __future__ import annotations
+
+import contextlib
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from remit.api.rest.route import Arrived, Desk, Endpoint, Errand
+from remit.core.errors import Fenced, Forbidden, Malformed, RemitError, Unauthenticated
+from remit.core.oauth.access_token import AGENT_SCOPE, AccessClaims, wrong_audience
+from remit.core.replicas.forwarding import Seen, written_chain
+from remit.services.assembly.application import House
+from remit.services.identity.permissions import require
+from remit.services.limits.client_address import seen_from
+from remit.services.limits.request_bodies import body_of
+from remit.services.oauth.presented_tokens import Showing
+
+SESSION_PREFIX = "rms_"
+MAX_BEARER = 16_384
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+def own_origins(public_url: str) -> frozenset[str]:
+    """Give the origins of remit's own pages; the names of the local machine stand for each other."""
+    parts = urlsplit(public_url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    hosts = _LOOPBACK if host in _LOOPBACK else (host,)
+    return frozenset(f"{parts.scheme}://{name}{port}" for name in hosts)
+
+
+def may_navigate(request: Request, pages: frozenset[str]) -> bool:
+    """Whether a browser was sent to a page that other sites may send it to: by a link, not in a frame."""
+    path = request.url.path
+    return (
+        request.method in ("GET", "HEAD")
+        and (path in pages or path.rpartition("/")[0] + "/" in pages)
+        and "origin" not in request.headers
+        and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+        and request.headers.get("sec-fetch-dest", "document") == "document"
+    )
+
+
+def refuse_cross_site(request: Request, origins: frozenset[str]) -> None:
+    """Refuse what a browser sends in the name of another site: there is no CORS here."""
+    origin = request.headers.get("origin")
+    if (origin is not None and origin.lower() not in origins) or request.headers.get(
+        "sec-fetch-site"
+    ) == "cross-site":
+        raise Forbidden(
+            "requests from other sites are refused", code="cross-site", way_out="use remit's own pages"
+        )
+
+
+def session_shown(request: Request) -> tuple[str, str]:
+    """Give a person's session secret (RFC 6750 section 2.1, RFC 9449 section 7.1), or an empty text where
+    something else is shown; before it the scheme, in small letters.
+
+    Raises `Unauthenticated` for more than one credential, or one that cannot be one.
+    """
+    given = request.headers.getlist("authorization")
+    scheme, _, secret = given[0].partition(" ")
+    scheme, secret = scheme.lower(), secret.strip()
+    if len(given) > 1 or scheme not in ("bearer", "dpop") or not secret or len(secret) > MAX_BEARER:
+        raise Unauthenticated(
+            "the credential is neither a bearer token nor one with a proof",
+            code="authorization",
+            way_out="send `Authorization: Bearer ...`, or `DPoP ...` with a proof",
+            step=1,
+        )
+    return scheme, secret if secret.startswith(SESSION_PREFIX) else ""
+
+
+async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
+    """Give the errand with its caller, or refuse: `Unauthenticated`, or `Forbidden` for the wrong caller.
+
+    A refused credential is written to the evidence.
+    """
+    client = request.client.host if request.client else ""
+    proxied = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via"))
+    place = {name: str(value) for name, value in request.path_params.items()}
+    arrived = Arrived(
+        headers=tuple(request.scope["headers"]),
+        seen=Seen(
+            client=(client, request.client.port) if request.client else None,
+            certificates=written_chain(request.scope.get("remit.peer_certificate", ())),
+        ),
+        passed_on="remit.passed_on" in request.scope,
+    )
+    errand = Errand(
+        desk=desk,
+        place=place,
+        client=client,
+        proxied=proxied,
+        origin=seen_from(request.scope),
+        arrived=arrived,
+    )
+    if endpoint.open:
+        return errand
+    try:
+        if "authorization" not in request.headers:
+            if endpoint.certificates and (chain := request.scope.get("remit.peer_certificate")):
+                return await _certified(errand, tuple(chain))
+            raise Unauthenticated(
+                "no credential was shown", code="no-credential", way_out="run `remit login`", step=1
+            )
+        scheme, secret = session_shown(request)
+        if secret:
+            if scheme == "dpop":
+                jkt, nonce = desk.house.credentials.proven(shown_by(request, desk.house), secret)
+                request.state.nonce, errand = nonce, errand.proven_by(jkt)
+            known = await _person(errand, endpoint, secret)
+            body_of(request.scope, f"person {known.someone.name}")
+            return known
+        found = desk.house.credentials.identify(shown_by(request, desk.house), desk.house.clock.now())
+        request.state.nonce = found.nonce
+        body_of(request.scope, found.claims.client_id)
+        return await _agent(errand.proven_by(found.proven.jkt), endpoint, found.claims)
+    except Unauthenticated as error:
+        with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
+            await desk.house.authenticator.refused(error, "api")
+        raise
+
+
+async def still(errand: Errand, endpoint: Endpoint) -> Errand:
+    """Give the errand with its caller as they are now; raises as `received` does.
+
+    A body takes as long as its sender likes: who was signed out meanwhile, or lost a role, does nothing more.
+    """
+    if errand.person is not None:
+        return await _person(errand, endpoint, errand.secret)
+    if errand.claims is not None and errand.claims.token_id:
+        return await _agent(errand, endpoint, errand.claims)
+    return errand
+
+
+async def _certified(errand: Errand, chain: tuple[bytes, ...]) -> Errand:
+    """Give the errand as that of the enforcement point whose key or SPIFFE ID a certificate is of."""
+    house = errand.house
+    now = int(house.clock.now().timestamp())
+    for name in ("", *house.answers.points):
+        try:
+            client = await house.oauth.clients.by_certificate(chain, name)
+        except (Unauthenticated, Malformed):
+            continue
+        claims = AccessClaims(
+            issuer=house.public_url,
+            audience=(),
+            subject=client.agent.name,
+            client_id=client.agent.name,
+            token_id="",
+            issued=now,
+            expires=now,
+            tenant=house.tenant,
+            assurance=client.assurance,
+            attestation=client.method,
+            confirmation=client.confirmation,
+            scope=AGENT_SCOPE,
+        )
+        return errand.by_agent(client.agent, claims)
+    raise Unauthenticated(
+        "the certificate is of no enforcement point",
+        code="certificate",
+        way_out="bind its key or its SPIFFE ID to the agent that `enforcement_points` names",
+        step=1,
+    )
+
+
+async def _person(errand: Errand, endpoint: Endpoint, secret: str) -> Errand:
+    person = await errand.house.authenticator.person(secret, errand.arrived.seen.jkt)
+    if endpoint.people is None:
+        raise Forbidden("this is for agents", code="caller", way_out="use the agent's token")
+    require(person, endpoint.people)
+    return errand.by_person(person, secret)
+
+
+def shown_by(request: Request, house: House) -> Showing:
+    """Give what a request shows of its sender: token or session, proofs, certificate."""
+    path = request.scope.get("raw_path") or request.url.path.encode()
+    return Showing(
+        authorization=request.headers.get("authorization"),
+        method=request.method,
+        url=house.public_url.rstrip("/") + path.decode("latin-1"),
+        proofs=request.headers.getlist("dpop"),
+        certificate=request.scope.get("remit.peer_certificate", ()),
+        judged=request.scope.get("remit.proven", ""),
+    )
+
+
+async def _agent(errand: Errand, endpoint: Endpoint, claims: AccessClaims) -> Errand:
+    house: House = errand.house
+    now = house.clock.now()
+    if not (endpoint.agents or endpoint.tasks):
+        raise Forbidden("this is for people", code="caller", way_out="sign in with `remit login`")
+    api = house.authenticator.resources.api
+    if api not in claims.audience:
+        # RFC 9068 section 4: what was asked for another resource opens nothing here.
+        raise wrong_audience(api)
+    if claims.task:
+        if not endpoint.tasks:
+            raise Forbidden(
+                "a token of a task cannot do this", code="caller", way_out="use the agent's own token"
+            )
+        try:
+            live = await house.live.bind(claims, now)
+        except Fenced as ended:
+            # The token of an ended task opens no door any more, this one included.
+            raise Unauthenticated(ended.message, code=ended.code, way_out=ended.way_out, step=2) from None
+        agent = live.agent
+    else:
+        if not endpoint.agents or claims.scope != AGENT_SCOPE:
+            raise Forbidden("this needs the token of a task", code="caller", way_out="use the task's token")
+        found = await house.store.agent(house.tenant, claims.client_id)
+        if found is None:
+            raise Unauthenticated("the agent is not registered any more", code="no-agent", step=1)
+        agent = found
+    if claims.issued < agent.tokens_from:
+        raise Unauthenticated(
+            "the token was withdrawn", code="token-withdrawn", way_out="ask for a new one", step=1
+        )
+    if not agent.usable:
+        raise Unauthenticated(
+            f"the agent is {agent.state.value}", code="agent-state", way_out="ask its owner", step=1
+        )
+    return errand.by_agent(agent, claims)

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data at rest: what is known of what tasks have written to resources, and declassifying it, and tasks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from remit.api.rest.representations import Moment, TaskView, View, task_view
+from remit.api.rest.route import Body, Endpoint, Errand, Items
+from remit.core.flow.stored_labels import LOOSE, Holding, Written
+from remit.core.label import Lowering
+from remit.services.flow.declassification import task_digest
+from remit.services.identity.permissions import Duty, see_data
+
+Json = Any
+
+
+class DataFilter(Body, frozen=True, kw_only=True):
+    """Which resources to list."""
+
+    upstream: str = ""
+    prefix: str = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+class DataPlace(Body, frozen=True, kw_only=True):
+    """A resource of an upstream; the empty one is the upstream as a whole."""
+
+    upstream: str
+    resource: str = ""
+
+
+class Declassifying(Body, frozen=True, kw_only=True):
+    """What somebody says of data that they have looked at. `seen` is the digest of what stood there.
+
+    `to_class` is its class, `without` are categories and trust zones that do not count any more.
+    """
+
+    reason: Annotated[str, msgspec.Meta(min_length=1)]
+    seen: str
+    to_class: str = ""
+    trusted: bool = False
+    without: tuple[str, ...] = ()
+
+    @property
+    def lowering(self) -> Lowering:
+        """What is said of the data."""
+        return Lowering(to_class=self.to_class, trusted=self.trusted, without=self.without)
+
+
+class DeclassifyingData(Declassifying, frozen=True, kw_only=True):
+    """The same, and of which resource; with it all that lies in it is declassified."""
+
+    upstream: str
+    resource: str = ""
+
+
+class WrittenView(View, frozen=True, kw_only=True):
+    """A call that wrote there, and what it carried."""
+
+    task: str
+    agent: str
+    decision: str
+    number: int
+    tool: str
+    at: Moment
+    data_class: str = msgspec.field(name="class")
+    trust: str
+
+
+class DataView(View, frozen=True, kw_only=True):
+    """What is known of the data in a resource: `label` of what was written to it, `below` of what lies in it,
+    `null` where nothing was. `known` is `false` for a write whose resource is not known: it counts for all of
+    the upstream. `digest` is what declassifying names.
+    """
+
+    upstream: str
+    resource: str
+    known: bool
+    label: dict[str, Json] | None
+    below: dict[str, Json] | None
+    writers: tuple[WrittenView, ...]
+    changed: Moment
+    lowered: Moment | None
+    digest: str
+
+
+class TaskLabel(View, frozen=True, kw_only=True):
+    """What a task carries; `digest` is what declassifying names."""
+
+    task: str
+    label: dict[str, Json]
+    lowered: Moment | None
+    digest: str
+
+
+def data_view(holding: Holding) -> DataView:
+    """Show what is known of a resource."""
+    return DataView(
+        upstream=holding.upstream,
+        resource=holding.resource,
+        known=not holding.resource.startswith(LOOSE),
+        label=holding.label.facts if holding.label else None,
+        below=holding.below.facts if holding.below else None,
+        writers=tuple(_written(one) for one in holding.writers),
+        changed=holding.changed,
+        lowered=holding.lowered,
+        digest=holding.digest,
+    )
+
+
+def _written(one: Written) -> WrittenView:
+    return WrittenView(
+        task=one.task,
+        agent=one.agent,
+        decision=one.decision,
+        number=one.call,
+        tool=one.tool,
+        at=one.at,
+        data_class=one.data_class,
+        trust=one.trust.value,
+    )
+
+
+async def listed(errand: Errand) -> Items[DataView]:
+    """Give what is known of resources."""
+    see_data(errand.someone)
+    wanted: DataFilter = errand.query
+    found = await errand.house.declassifications.listed(wanted.upstream, wanted.prefix, wanted.limit)
+    return Items(tuple(data_view(one) for one in found))
+
+
+async def shown(errand: Errand) -> DataView:
+    """Give what is known of one resource."""
+    see_data(errand.someone)
+    place: DataPlace = errand.query
+    return data_view(await errand.house.declassifications.get(place.upstream, place.resource))
+
+
+async def declassified(errand: Errand) -> DataView:
+    """Lower what is known of a resource, and of all that lies in it."""
+    said: DeclassifyingData = errand.body
+    done = await errand.house.declassifications.resource(
+        said.upstream,
+        said.resource,
+        said.lowering,
+        errand.someone,
+        reason=said.reason,
+        seen=said.seen,
+    )
+    return data_view(done)
+
+
+async def task_label(errand: Errand) -> TaskLabel:
+    """Give what a task carries."""
+    task = await errand.task()
+    return TaskLabel(task=task.id, label=task.label.facts, lowered=task.lowered, digest=task_digest(task))
+
+
+async def task_declassified(errand: Errand) -> TaskView:
+    """Lower what a task carries."""
+    task = await errand.task()
+    said: Declassifying = errand.body
+    done = await errand.house.declassifications.task(
+        task.id, said.lowering, errand.someone, reason=said.reason, seen=said.seen
+    )
+    return task_view(done, errand.house.clock.now())
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/data",
+        summary="List the resources to which data with a label was written, for approvers and auditors",
+        serve=listed,
+        people=Duty.OVERSEE,
+        asks=DataFilter,
+        gives=Items[DataView],
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/data/resource",
+        summary="Show what is known of the data in a resource, and who wrote it, to approvers and auditors",
+        serve=shown,
+        people=Duty.OVERSEE,
+        asks=DataPlace,
+        gives=DataView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/data/declassify",
+        summary="Say of data in a resource that it is less than is known of it; never of one's own tasks",
+        serve=declassified,
+        people=Duty.APPROVE,
+        takes=DeclassifyingData,
+        gives=DataView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/tasks/{task}/label",
+        summary="Show what a task carries, with the digest that declassifying names",
+        serve=task_label,
+        people=Duty.OWN,
+        gives=TaskLabel,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/tasks/{task}/declassify",
+        summary="Say of what a task carries that it is less; never of one's own task",
+        serve=task_declassified,
+        people=Duty.APPROVE,
+        takes=Declassifying,
+        gives=TaskView,
+    ),
+)

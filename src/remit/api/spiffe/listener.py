@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Unix socket of the Workload API: who may connect, how many, and how much they may send."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Final, cast
+
+from grpclib.config import Configuration
+from grpclib.encoding.proto import ProtoCodec
+from grpclib.protocol import H2Protocol
+from grpclib.server import Server
+
+from remit.api.spiffe.socket_path import MODES, bind
+from remit.api.spiffe.workload_api import Servant
+from remit.core.errors import Unauthenticated
+from remit.ports.peers import Peer, Peers
+from remit.services.identity.svid_issuing import Issuing
+from remit.services.limits.rate_limit import Pace
+
+log = logging.getLogger("remit.workload")
+
+#: Connections at once, of everybody and of one user; one more is closed.
+MAX_CONNECTIONS: Final = 512
+MAX_CONNECTIONS_OF_USER: Final = 128
+#: Requests of one user in a minute, however many connections they have; one more is told to come again.
+REQUESTS_OF_USER: Final = 1_200
+#: Most bytes of one request; a token that is to be checked is the largest thing that comes.
+MAX_REQUEST_BYTES: Final = 64 * 1024
+#: Requests of one connection that were broken off, beyond those that were not, before it is closed.
+MAX_BROKEN: Final = 100
+
+_WINDOW: Final = 2**16 - 1
+
+
+class _Connected(Server):
+    """The gRPC half of one connection."""
+
+    def protocol(self) -> H2Protocol:
+        """Give what speaks HTTP/2 on it."""
+        return self._protocol_factory()
+
+
+class WorkloadDoor:
+    """Serves the Workload API on a Unix socket until it is closed. Lives on one event loop."""
+
+    def __init__(self, issuing: Issuing, peers: Peers) -> None:
+        """Take the authority, and what looks at connected sockets."""
+        self._issuing = issuing
+        self._peers = peers
+        self._pace = Pace(REQUESTS_OF_USER, 60.0)
+        self._server: asyncio.AbstractServer | None = None
+        self._place: Path | None = None
+        self.connections: set[_Connection] = set()
+
+    async def open(self, place: Path, open_to: str = "user") -> None:
+        """Listen at `place`; a socket that nobody listens on any more is replaced.
+
+        Raises `ConfigInvalid` where something else is there, or somebody else listens.
+        """
+        sock = await asyncio.to_thread(bind, place, MODES[open_to])
+        self._place = place
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(lambda: _Connection(self), sock=sock)
+
+    async def close(self) -> None:
+        """Listen no more, close all connections, and remove the socket."""
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in tuple(self.connections):
+            connection.abort()
+        await asyncio.sleep(0)
+        self._server = None
+        if self._place is not None:
+            with contextlib.suppress(OSError):
+                self._place.unlink()
+
+    def admit(self, connection: _Connection, descriptor: int) -> H2Protocol:
+        """Give what serves a new connection; raises `Unauthenticated` for one that is not served."""
+        peer = self._peers.at(descriptor)
+        connection.peer = peer
+        users = Counter(one.peer.uid for one in self.connections if one.peer is not None)
+        if len(self.connections) >= MAX_CONNECTIONS or users[peer.uid] >= MAX_CONNECTIONS_OF_USER:
+            raise Unauthenticated("too many connections", code="busy", way_out="close some of them")
+        self.connections.add(connection)
+        config = Configuration(http2_connection_window_size=_WINDOW * 4, http2_stream_window_size=_WINDOW)
+        servant = Servant(self._issuing, peer, self._pace)
+        # Without the optional codec of details: it would be whatever is installed beside.
+        return _Connected([servant], codec=ProtoCodec(), config=config).protocol()
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, and the bounds on it. The peer is found out once, when it begins."""
+
+    def __init__(self, door: WorkloadDoor) -> None:
+        self._door = door
+        self._transport: asyncio.Transport | None = None
+        self._inner: H2Protocol | None = None
+        self.peer: Peer | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not every event loop derives its transports from those of asyncio.
+        self._transport = cast(asyncio.Transport, transport)
+        try:
+            self._inner = self._door.admit(self, transport.get_extra_info("socket").fileno())
+        except Unauthenticated as fault:
+            log.warning("a connection to the workload API was refused: %s", fault)
+            self._transport.abort()
+            return
+        self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        inner = self._inner
+        if inner is None:
+            return
+        try:
+            inner.data_received(data)
+            streams = inner.processor.streams.values()
+            too_large = any(one.data_received > MAX_REQUEST_BYTES for one in streams)
+            connection = inner.connection
+            broken = connection.streams_failed - connection.streams_succeeded
+        except Exception:  # the edge: whatever bytes break it end this connection alone
+            log.info("a connection to the workload API broke the protocol", exc_info=True)
+            self.abort()
+            return
+        if too_large or broken > MAX_BROKEN:
+            log.warning("a connection to the workload API passed its bounds and was closed")
+            self.abort()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        if self._inner is not None:
+            self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._inner is not None:
+            self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._door.connections.discard(self)
+        inner, self._inner = self._inner, None
+        if inner is not None:
+            inner.connection_lost(exc)
+        if self.peer is not None:
+            self.peer.close()
+
+    def abort(self) -> None:
+        """Close it at once."""
+        if self._transport is not None:
+            self._transport.abort()
