@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey
 from bench.figure import Figure
 from remit.adapters.attestor.issuers import Issuer, OidcIssuers
 from remit.adapters.attestor.refreshed import PAUSE_S
-from remit.adapters.fetch.guarded import GuardedFetch
+from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import Unauthenticated
 from remit.ports.issuers import IssuerUse

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from remit.adapters.keys import bao as bao_keys
+from remit.adapters.keys import openbao_client as bao_keys
 from tests.bao_server import BaoServer, bao_server, program
 from tests.nats_server import nats
 from tests.postgres_server import own_postgres, postgres, postgres_server

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from remit.adapters.broker.postgres import PostgresBroker, role_of
+from remit.adapters.broker.postgres.roles import PostgresBroker, role_of
 from remit.adapters.runtime.system import SystemEntropy
 from remit.core.tasks.task import Intent
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential

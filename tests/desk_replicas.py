@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from remit.adapters.store.postgres import PostgresStore
 from remit.core.replicas.replica import Replica
-from remit.ports.fleet import FenceAck, Raised
+from remit.ports.store.replicas import FenceAck, Raised
 from tests.call_world import CallWorld
 from tests.scripted_broker import ScriptedBroker
 from tests.world import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys

@@ -11,7 +11,7 @@ from pathlib import Path
 from remit import compose
 from remit.adapters.runtime.system import SystemClock
 from remit.adapters.store.sqlite import SqliteStore
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 
 
 def let_tests_fill(loop: asyncio.AbstractEventLoop, store: Store) -> None:

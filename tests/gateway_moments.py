@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from remit.adapters.store.postgres.onloop import Done, Heard, OnLoop, Statement
+from remit.adapters.store.postgres.loop_connection import Done, Heard, OnLoop, Statement
 from remit.adapters.store.postgres.session import PostgresSession
 from remit.adapters.store.postgres.whole import BEGIN
 from remit.core.decisions.mediation import Forward, Lease, Need, Record

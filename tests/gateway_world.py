@@ -19,7 +19,7 @@ from typing import Any
 import uvicorn
 
 from remit.adapters.upstream.bounds import BufferBound
-from remit.adapters.upstream.mcp_http import McpHttp
+from remit.adapters.upstream.mcp.http import McpHttp
 from remit.core.evidence.event import EventKind
 from remit.core.identity.workload import KeyBinding
 from remit.core.label import Audience, Label
@@ -28,7 +28,7 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import INPUT, Effect, Tool
 from remit.gateway.mcp import McpDoor, McpLimits
-from remit.ports.store import Unit
+from remit.ports.store.store import Unit
 from remit.services.assembly.application import House
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.tasks.tasks import Opening

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from remit.adapters.upstream.marked import marked
+from remit.adapters.upstream.processes.marks import marked
 from tests.authorization_server import Authorities
 from tests.leasing_gateway import LeasingGateway
 from tests.live_gateway import ROOT, LiveGateway

@@ -18,7 +18,7 @@ from typing import Any
 
 from remit.adapters.broker.standing import StandingBroker
 from remit.adapters.upstream.bounds import BufferBound
-from remit.adapters.upstream.http_api import HttpApi
+from remit.adapters.upstream.http_api.api import HttpApi
 from remit.core.evidence.event import EventKind
 from remit.core.identity.workload import KeyBinding
 from remit.core.label import Audience, Label, Trust
@@ -28,7 +28,7 @@ from remit.core.tasks.task import Budgets, TaskType
 from remit.core.tools.http_api import Api, read_api
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from remit.gateway.http import HttpDoor, HttpLimits
-from remit.ports.store import Unit
+from remit.ports.store.store import Unit
 from remit.services.assembly.application import House
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.tasks.tasks import Opening

@@ -14,7 +14,7 @@ Json = Any
 
 
 class ScriptedPoll:
-    """`ports.deliver.Deliver` to one transmitter. It keeps each event until it is acknowledged."""
+    """`ports.delivery.Deliver` to one transmitter. It keeps each event until it is acknowledged."""
 
     def __init__(self) -> None:
         self.waiting: dict[str, str] = {}

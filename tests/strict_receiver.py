@@ -19,7 +19,7 @@ BASE = "https://schemas.openid.net/secevent/"
 
 
 class StrictReceiver:
-    """`ports.deliver.Deliver` to one receiver. It keeps what it took, in order, and takes nothing twice for
+    """`ports.delivery.Deliver` to one receiver. It keeps what it took, in order, and takes nothing twice for
     new.
     """
 

@@ -14,9 +14,9 @@ import pytest
 
 from remit.adapters.runtime.system import SystemEntropy
 from remit.adapters.upstream.bounds import BufferBound
-from remit.adapters.upstream.http_api import HttpApi
-from remit.adapters.upstream.mcp_http import McpHttp
-from remit.adapters.upstream.mcp_stdio import McpStdio
+from remit.adapters.upstream.http_api.api import HttpApi
+from remit.adapters.upstream.mcp.http import McpHttp
+from remit.adapters.upstream.mcp.stdio import McpStdio
 from remit.core.decisions.mediation import Chunk
 from remit.ports.upstream import Call, Exchange, Upstream
 from tests.scripted_mcp import ScriptedHttp, scripted_http

@@ -31,7 +31,7 @@ from remit.api.spiffe.messages import message
 from remit.core.keys.own_keys import KeyKind
 from remit.ports.peers import Peers
 from remit.ports.runtime import Clock
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.services.identity.svid_issuing import Issuing, SvidRule
 from tests.world import TENANT, WorldSealingKeys
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import psycopg
 
-from remit.adapters.broker.bao import BaoLogin, BaoSource
-from remit.adapters.broker.openbao import OpenBaoBroker
-from remit.adapters.broker.openbao_pki import OpenBaoPkiBroker
-from remit.adapters.broker.openbao_static import OpenBaoStaticBroker
-from remit.adapters.broker.openbao_token import OpenBaoTokenBroker
-from remit.adapters.broker.web import BrokerWeb
+from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.openbao.client import BaoLogin, BaoSource
+from remit.adapters.broker.openbao.dynamic_secrets import OpenBaoBroker
+from remit.adapters.broker.openbao.pki import OpenBaoPkiBroker
+from remit.adapters.broker.openbao.static_roles import OpenBaoStaticBroker
+from remit.adapters.broker.openbao.tokens import OpenBaoTokenBroker
 from remit.adapters.runtime.system import SystemClock
 from remit.cli.demo.database import USER
 from remit.ports.broker import Broker, UpstreamCredential

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 import psycopg
 
-from remit.adapters.broker.oauth import OAuthBroker, OAuthPlaces
-from remit.adapters.broker.oauth_client import SourceClient
-from remit.adapters.broker.oauth_grants import AsItself, AskingForm
-from remit.adapters.broker.postgres import PostgresBroker
-from remit.adapters.broker.web import BrokerWeb
+from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.oauth.client import SourceClient
+from remit.adapters.broker.oauth.grants import AsItself, AskingForm
+from remit.adapters.broker.oauth.tokens import OAuthBroker, OAuthPlaces
+from remit.adapters.broker.postgres.roles import PostgresBroker
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.ports.broker import Broker, UpstreamCredential
 from tests.authorization_server import CLIENT, SECRET, Authorities

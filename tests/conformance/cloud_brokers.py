@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Generic
 
-from remit.adapters.broker.aws import AwsQuery
-from remit.adapters.broker.bao import BaoSource
+from remit.adapters.broker.aws.query_api import AwsQuery
+from remit.adapters.broker.aws.sts import AwsProbe, AwsRole, StsBroker
 from remit.adapters.broker.github import GitHubApp, GitHubBroker
+from remit.adapters.broker.http import BrokerWeb
 from remit.adapters.broker.kubernetes import KubernetesBroker, ServiceAccount
-from remit.adapters.broker.openbao import OpenBaoBroker
-from remit.adapters.broker.sts import AwsProbe, AwsRole, StsBroker
-from remit.adapters.broker.web import BrokerWeb
+from remit.adapters.broker.openbao.client import BaoSource
+from remit.adapters.broker.openbao.dynamic_secrets import OpenBaoBroker
 from remit.adapters.runtime.system import SystemClock
 from remit.core.keys.sigv4 import AwsKeys, AwsScope, signing_headers
 from remit.ports.broker import Broker, UpstreamCredential

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from remit.adapters.keys import bao as bao_keys
-from remit.ports.store import Store
+from remit.adapters.keys import openbao_client as bao_keys
+from remit.ports.store.store import Store
 from tests.conformance.key_stores import InFiles, InOpenBao, KeyStore
 from tests.conformance.stores import FILES, Open, in_postgres
 from tests.postgres_server import PostgresServer

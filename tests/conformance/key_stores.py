@@ -5,10 +5,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-from remit.adapters.keys.bao import Bao
-from remit.adapters.keys.bao_sealing import BaoSealingKeys
 from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, FileSealingKeys, FileTokenKeys
-from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
+from remit.adapters.keys.openbao_client import Bao
+from remit.adapters.keys.openbao_sealing import BaoSealingKeys
+from remit.adapters.keys.openbao_signing import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
 from remit.core.keys.own_keys import KeyKind
 from remit.ports.keys import AuthorityKeys, CheckpointKeys, SealingKeys, TokenKeys

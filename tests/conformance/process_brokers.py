@@ -9,9 +9,9 @@ import pytest
 
 from remit.adapters.runtime.system import SystemEntropy
 from remit.adapters.upstream.bounds import BufferBound
-from remit.adapters.upstream.marked import marked
-from remit.adapters.upstream.mcp_stdio import McpStdio
-from remit.adapters.upstream.task_processes import ProcessBroker, TaskProcesses
+from remit.adapters.upstream.mcp.stdio import McpStdio
+from remit.adapters.upstream.mcp.task_processes import ProcessBroker, TaskProcesses
+from remit.adapters.upstream.processes.marks import marked
 from remit.ports.broker import Broker, UpstreamCredential
 from tests.process_gateway import PROGRAM
 

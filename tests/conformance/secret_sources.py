@@ -13,10 +13,10 @@ from keyring.backend import KeyringBackend
 from keyring.errors import NoKeyringError
 from keyrings.alt.file import PlaintextKeyring
 
-from remit.adapters.broker.bao import BaoSource
-from remit.adapters.broker.kv_secrets import KvSecrets
+from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.openbao.client import BaoSource
+from remit.adapters.broker.openbao.key_value_secrets import KvSecrets
 from remit.adapters.broker.os_keyring import OsKeyring
-from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock
 from remit.ports.secret_source import SecretSource
 from tests.bao_server import BaoServer

@@ -14,7 +14,7 @@ from remit.adapters.store.relational.tables import Durability
 from remit.adapters.store.sqlite import SqliteStore
 from remit.ports.keys import SealingKeys
 from remit.ports.log import HeadKeeper
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from tests.world import WorldClock, WorldEntropy, WorldSealingKeys
 
 Open = Callable[..., Store]

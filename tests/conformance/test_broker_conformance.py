@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.adapters.broker import openbao_static
-from remit.adapters.upstream.marked import can_mark
+from remit.adapters.broker.openbao import static_roles as openbao_static
+from remit.adapters.upstream.processes.marks import can_mark
 from remit.cli.demo.database import programs
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, Shared, Tracing, UpstreamCredential

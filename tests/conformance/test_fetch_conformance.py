@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from remit.adapters.fetch.guarded import GuardedFetch
+from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.core.errors import ConfigInvalid, SourceUnavailable
 from remit.ports.fetch import Fetched
 from tests.attestation_world import WorldAuthority

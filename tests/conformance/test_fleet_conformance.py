@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ports.fleet` on a real PostgreSQL, where the database wakes replicas, and where NATS does.
+"""`ports.store.replicas` on a real PostgreSQL, where the database wakes replicas, and where NATS does.
 
 Nobody renews here after the beginning, and no time passes: what a replica comes to know, it was woken for.
 """
@@ -19,9 +19,9 @@ from remit.core.errors import Conflict
 from remit.core.replicas.replica import Replica
 from remit.core.replicas.wakeup import Nudge
 from remit.core.tasks.task import Ancestor, TaskState
-from remit.ports.fleet import Bury, FenceAck, LeaveTask, Raised, Sight, TakeTask
-from remit.ports.issued import Withdraw
-from remit.ports.store import Pin, PutAgent, PutPin, PutTask, PutValue, RaiseFence, Unit
+from remit.ports.store.issued_tokens import Withdraw
+from remit.ports.store.replicas import Bury, FenceAck, LeaveTask, Raised, Sight, TakeTask
+from remit.ports.store.store import Pin, PutAgent, PutPin, PutTask, PutValue, RaiseFence, Unit
 from remit.services.replicas.membership import Replicas
 from remit.services.replicas.wakeup import Waking
 from tests.nats_server import NatsServer

@@ -14,7 +14,7 @@ import pytest
 
 from remit.adapters.attestor.issuers import Issuer, OidcIssuers
 from remit.adapters.attestor.oidc import OidcAttestor
-from remit.adapters.fetch.guarded import GuardedFetch
+from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import Unauthenticated
 from remit.core.identity.workload import IssuerBinding, matches

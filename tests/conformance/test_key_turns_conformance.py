@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from remit.adapters.keys import shelf
+from remit.adapters.keys import key_folder as shelf
 from remit.core.errors import ChangedMeanwhile, KeyUnavailable
 from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
 from remit.ports.keys import RotatingKeys

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A rotated secret where others read it, at a real OpenBao."""
 
-from remit.adapters.broker.bao import BaoSource
-from remit.adapters.broker.kv import KvPlace
-from remit.adapters.broker.web import BrokerWeb
+from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.openbao.client import BaoSource
+from remit.adapters.broker.openbao.key_value import KvPlace
 from remit.adapters.runtime.system import SystemClock
 from tests.bao_server import BaoServer
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from remit.adapters.fetch.guarded import GuardedFetch
+from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.adapters.notifier.webhook import Webhook, signature
 from remit.core.errors import ConfigInvalid, Malformed, SourceUnavailable
 from remit.ports.notifier import Notification, Notifier

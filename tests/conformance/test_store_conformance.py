@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every store keeps to: checks, changes, and what may be read back (`ports.store.Store`)."""
+"""What every store keeps to: checks, changes, and what may be read back (`ports.store.store.Store`)."""
 
 import asyncio
 from datetime import timedelta
@@ -14,7 +14,7 @@ from remit.core.identity.principals import AgentState
 from remit.core.label import Label, Trust
 from remit.core.scope import EVERYTHING
 from remit.core.tasks.task import Ancestor, Budgets, TaskState
-from remit.ports.store import (
+from remit.ports.store.store import (
     CheckFence,
     CheckUnlocked,
     Credential,

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from remit.core.decisions.approval import ApprovalState
 from remit.core.tasks.task import Ancestor, TaskState
-from remit.ports.store import (
+from remit.ports.store.store import (
     Credential,
     PutApproval,
     PutCredential,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every store keeps to as a log: leaves, chains, proofs, sealed values, restarts
-(`ports.store.Store`).
+(`ports.store.store.Store`).
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from remit.core.errors import VerificationFailed
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
 from remit.ports.log import Head
-from remit.ports.store import Store, Unit
+from remit.ports.store.store import Store, Unit
 from tests.conformance.stores import Open, each_store
 from tests.world import TENANT, WorldSealingKeys, a_permit, an_event, an_outcome
 

@@ -10,8 +10,8 @@ import pytest
 from remit.core.errors import Conflict
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.oauth.one_time_code import Ceremony, Ticket
-from remit.ports.people import DropPasskey, PutLink, PutPasskey, PutTicket, UsePasskey, UseTicket
-from remit.ports.store import Credential, PutCredential, Store, Unit
+from remit.ports.store.people import DropPasskey, PutLink, PutPasskey, PutTicket, UsePasskey, UseTicket
+from remit.ports.store.store import Credential, PutCredential, Store, Unit
 from tests.conformance.stores import each_store
 from tests.world import START, TENANT
 

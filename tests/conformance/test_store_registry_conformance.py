@@ -12,7 +12,7 @@ from remit.core.findings.finding import Finding, FindingKind, FindingState, find
 from remit.core.identity.principals import Agent, LastProof
 from remit.core.identity.workload import Assurance, Binding, IssuerBinding, SpiffeBinding
 from remit.core.tasks.delegation_record import Delegation
-from remit.ports.store import (
+from remit.ports.store.store import (
     Credential,
     EndCredentials,
     PutAgent,

@@ -9,7 +9,7 @@ import pytest
 
 from remit.core.decisions.approval import ApprovalState
 from remit.core.errors import Conflict
-from remit.ports.store import (
+from remit.ports.store.store import (
     ConsumeApproval,
     Credential,
     PutApproval,

@@ -10,7 +10,7 @@ from remit.core.decisions.approval import ApprovalState
 from remit.core.identity.principals import Role
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import TaskState, Turn
-from remit.ports.store import (
+from remit.ports.store.store import (
     ConsumeApproval,
     PutApproval,
     PutDelegation,

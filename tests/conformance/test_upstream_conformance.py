@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.adapters.upstream.mcp_stdio import McpStdio
+from remit.adapters.upstream.mcp.stdio import McpStdio
 from remit.core.decisions.mediation import ChunkKind
 from remit.core.errors import Busy, OutOfOrder, UpstreamFault, UpstreamUnreachable
 from remit.ports.upstream import Call, Catalogue

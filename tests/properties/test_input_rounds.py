@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.gateway.mcp.rounds import Rounds, declared
-from remit.gateway.mcp.wire import WireFault
+from remit.gateway.mcp.input_rounds import Rounds, declared
+from remit.gateway.mcp.messages import WireFault
 from tests.world import WorldClock, WorldEntropy
 
 Json = Any

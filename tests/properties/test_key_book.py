@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import hypothesis.strategies as st
 from hypothesis import given
 
-from remit.adapters.keys.book import Entries, KeyVersion, Rules, current_of, ordered, over, turned
+from remit.adapters.keys.key_versions import Entries, KeyVersion, Rules, current_of, ordered, over, turned
 from remit.core.keys.own_keys import KeyKind, KeyStanding
 from tests.world import START
 

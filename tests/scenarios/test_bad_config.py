@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from remit.config import load_bundle, load_config, problems
-from remit.config.files import MAX_FILE_BYTES, MAX_FILES
+from remit.config.reading.folder import MAX_FILE_BYTES, MAX_FILES
 from remit.core.errors import ConfigInvalid
 
 REMIT = "upstreams: {files: {command: [python, files.py]}}\n"

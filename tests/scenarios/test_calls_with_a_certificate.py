@@ -17,7 +17,7 @@ from unittest import mock
 
 import pytest
 
-from remit.adapters.broker.handshake import tried_at
+from remit.adapters.broker.openbao.certificate_probe import tried_at
 from remit.adapters.upstream.client_tls import showing
 from remit.core.keys.certificate import ClientCertificate
 from remit.ports.broker import LeaseWanted, Probe

@@ -18,11 +18,11 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 
-from remit.adapters.broker.aws import AwsQuery, Said, code_of
-from remit.adapters.broker.aws_denials import RoleDenials
-from remit.adapters.broker.aws_identity import WebIdentity
-from remit.adapters.broker.sts import AwsProbe, AwsRole, StsBroker
-from remit.adapters.broker.web import BrokerWeb, WebAnswer
+from remit.adapters.broker.aws.own_identity import WebIdentity
+from remit.adapters.broker.aws.query_api import AwsQuery, Said, code_of
+from remit.adapters.broker.aws.session_denials import RoleDenials
+from remit.adapters.broker.aws.sts import AwsProbe, AwsRole, StsBroker
+from remit.adapters.broker.http import BrokerWeb, WebAnswer
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import KeyUnavailable, NothingDone
 from remit.core.keys.sigv4 import AwsKeys, AwsScope

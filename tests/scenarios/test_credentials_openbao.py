@@ -11,11 +11,11 @@ from unittest import mock
 import psycopg
 import pytest
 
-from remit.adapters.broker import openbao_static
-from remit.adapters.broker.bao import BaoSource
-from remit.adapters.broker.openbao import OpenBaoBroker
-from remit.adapters.broker.openbao_static import OpenBaoStaticBroker
-from remit.adapters.broker.web import BrokerWeb
+from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.openbao import static_roles as openbao_static
+from remit.adapters.broker.openbao.client import BaoSource
+from remit.adapters.broker.openbao.dynamic_secrets import OpenBaoBroker
+from remit.adapters.broker.openbao.static_roles import OpenBaoStaticBroker
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import ConfigInvalid, KeyUnavailable
 from remit.ports.broker import LeaseWanted, Unfit

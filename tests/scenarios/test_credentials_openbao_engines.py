@@ -14,10 +14,10 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from remit.adapters.broker.bao import BaoLogin, BaoSource
-from remit.adapters.broker.openbao_pki import OpenBaoPkiBroker
-from remit.adapters.broker.openbao_token import OpenBaoTokenBroker
-from remit.adapters.broker.web import BrokerWeb
+from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.openbao.client import BaoLogin, BaoSource
+from remit.adapters.broker.openbao.pki import OpenBaoPkiBroker
+from remit.adapters.broker.openbao.tokens import OpenBaoTokenBroker
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import KeyUnavailable, NothingDone
 from remit.core.tasks.task import Task

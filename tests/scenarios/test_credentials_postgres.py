@@ -12,7 +12,7 @@ from unittest import mock
 import psycopg
 import pytest
 
-from remit.adapters.broker.postgres import PostgresBroker, role_of
+from remit.adapters.broker.postgres.roles import PostgresBroker, role_of
 from remit.adapters.runtime.system import SystemEntropy
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import Probe, UpstreamCredential

@@ -22,8 +22,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, Request, RequestParams, Result
 
 from remit.adapters.upstream.bounds import BufferBound
-from remit.adapters.upstream.mcp_http import McpHttp
-from remit.adapters.upstream.mcp_stdio import McpStdio
+from remit.adapters.upstream.mcp.http import McpHttp
+from remit.adapters.upstream.mcp.stdio import McpStdio
 from remit.core.decisions.deferred_call import CAPABILITY, GET, Status, read_standing
 from remit.core.evidence.event import EventKind
 from remit.core.identity.workload import KeyBinding

@@ -10,11 +10,11 @@ from unittest import mock
 import pytest
 
 from remit.adapters.runtime.system import SystemEntropy
-from remit.adapters.upstream import marked
 from remit.adapters.upstream.bounds import BufferBound
-from remit.adapters.upstream.mcp_stdio import McpStdio
-from remit.adapters.upstream.supervise import ChildProcess
-from remit.adapters.upstream.task_processes import ProcessBroker, TaskProcesses
+from remit.adapters.upstream.mcp.stdio import McpStdio
+from remit.adapters.upstream.mcp.task_processes import ProcessBroker, TaskProcesses
+from remit.adapters.upstream.processes import marks as marked
+from remit.adapters.upstream.processes.supervisor import ChildProcess
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import Probe, UpstreamCredential
 from tests.database_roles import wanted
@@ -62,7 +62,7 @@ async def test_an_end_whose_caller_gives_up_is_not_done(monkeypatch: pytest.Monk
         async with asyncio.timeout(0.2):
             await broker.revoke(held)
     # What carries the mark is not all that a program can have started.
-    with mock.patch("remit.adapters.upstream.task_processes.marked", return_value=[]):
+    with mock.patch("remit.adapters.upstream.mcp.task_processes.marked", return_value=[]):
         assert await broker.probe(held) is Probe.UNREACHABLE
     again = asyncio.create_task(broker.revoke(held))
     await asyncio.sleep(0.1)
@@ -117,7 +117,7 @@ async def test_of_what_an_earlier_run_has_left_only_what_was_seen_is_dead(
     """Another machine, another PID namespace of this one, or a place that nobody kept: nothing is seen from
     here. A new start of the same machine has ended all.
     """
-    monkeypatch.setattr("remit.adapters.upstream.marked.place", lambda: dict(HERE))
+    monkeypatch.setattr("remit.adapters.upstream.processes.marks.place", lambda: dict(HERE))
     broker = ProcessBroker(processes())
     handle = {**there, **({"run": "before"} if there else {}), **({"enclosed": "yes"} if enclosed else {})}
     left = UpstreamCredential(lease=LEASE, handle=handle)

@@ -10,7 +10,7 @@ from remit.core.endings.closure import Closure
 from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.task import Task
 from remit.ports.broker import UpstreamCredential
-from remit.ports.store import PutClosure, Unit
+from remit.ports.store.store import PutClosure, Unit
 from remit.services.assembly.application import House
 from tests.credentials_world import desk_world
 from tests.scripted_broker import ScriptedBroker

@@ -15,8 +15,8 @@ import pytest
 
 #: What reads the bytes `data`, and bytes made for it.
 STRICT = "from remit.core.canonical import parse_strict\nparse_strict(data, max_bytes=1 << 30)"
-YAML = "from remit.config.lines import read_yaml\nread_yaml(data.decode(), 'a.yaml')"
-MESSAGE = "from remit.adapters.upstream.jsonrpc import read_message\nread_message('desk', data)"
+YAML = "from remit.config.reading.yaml_lines import read_yaml\nread_yaml(data.decode(), 'a.yaml')"
+MESSAGE = "from remit.adapters.upstream.mcp.jsonrpc import read_message\nread_message('desk', data)"
 TOKEN = "from remit.core.keys.jws import read_compact\nread_compact(data.decode(), max_bytes=1 << 20)"
 CERTIFICATE = """
 from cryptography import x509

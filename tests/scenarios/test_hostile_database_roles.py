@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 import pytest
 
-from remit.adapters.broker.postgres import role_of
+from remit.adapters.broker.postgres.roles import role_of
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import Probe
 from tests.conformance.brokers import AtPostgres

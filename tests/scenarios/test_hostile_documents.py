@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from remit.config.apis import api_of
+from remit.config.bundle.apis import api_of
 from remit.config.settings import UpstreamSection
 from remit.core.canonical import encode
 from remit.core.errors import ConfigInvalid

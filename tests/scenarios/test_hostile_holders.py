@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from remit.adapters.broker.openbao_token import OpenBaoTokenBroker
+from remit.adapters.broker.openbao.tokens import OpenBaoTokenBroker
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential

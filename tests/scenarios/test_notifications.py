@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from remit.adapters.fetch.guarded import GuardedFetch
+from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.adapters.notifier.webhook import Webhook
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind

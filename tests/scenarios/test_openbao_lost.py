@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from remit.adapters.keys import bao as bao_module
-from remit.adapters.keys.bao import Bao
-from remit.adapters.keys.bao_sealing import BaoSealingKeys
-from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
+from remit.adapters.keys import openbao_client as bao_module
+from remit.adapters.keys.openbao_client import Bao
+from remit.adapters.keys.openbao_sealing import BaoSealingKeys
+from remit.adapters.keys.openbao_signing import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
 from remit.core.errors import KeyUnavailable
 from tests.bao_server import TOKEN, BaoServer

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from remit.adapters.keys import transit
-from remit.adapters.keys.bao import Bao
-from remit.adapters.keys.bao_sealing import BaoSealingKeys
-from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
+from remit.adapters.keys.openbao_client import Bao
+from remit.adapters.keys.openbao_sealing import BaoSealingKeys
+from remit.adapters.keys.openbao_signing import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
 from remit.core.errors import KeyUnavailable
 from remit.ports.keys import RotatingKeys

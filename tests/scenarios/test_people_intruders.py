@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from remit.adapters.fetch.guarded import GuardedFetch
+from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.core.tasks.task import TaskState
 from tests.attestation_world import WorldAuthority
 from tests.house_world import LOOPBACK, HouseWorld, exchange, house_world

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from remit.adapters.upstream import apart, guard
-from remit.adapters.upstream.users import Users
+from remit.adapters.upstream.processes import guard
+from remit.adapters.upstream.processes import separation as apart
+from remit.adapters.upstream.processes.user_ids import Users
 from remit.compose.programs import users_of
 from remit.config import load_config
 from remit.config.scaffold import scaffold

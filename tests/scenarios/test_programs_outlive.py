@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from remit.adapters.upstream import supervise
+from remit.adapters.upstream.processes import supervisor as supervise
 from remit.cli.doctor.checks import _ends_of_programs
 from tests.authorization_server import Authorities, server
 from tests.namespaces import guard_of, needs_namespaces

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from remit.adapters.upstream import apart, guard
+from remit.adapters.upstream.processes import guard
+from remit.adapters.upstream.processes import separation as apart
 
 Json = Any
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from remit.adapters.broker.postgres import PostgresBroker
+from remit.adapters.broker.postgres.roles import PostgresBroker
 from remit.adapters.runtime.system import SystemEntropy
 from remit.core.errors import ConfigInvalid, KeyUnavailable
 from remit.core.tasks.task import Intent

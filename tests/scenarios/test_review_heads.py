@@ -11,7 +11,7 @@ import pytest
 
 from remit.adapters.keys.file import FileCheckpointKeys
 from remit.adapters.runtime.system import SystemClock
-from remit.adapters.store.relational.nodes import reader
+from remit.adapters.store.relational.merkle_nodes import reader
 from remit.compose import open_house
 from remit.config import Config, load_config
 from remit.config.scaffold import scaffold

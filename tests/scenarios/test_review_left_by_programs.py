@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from remit.adapters.upstream import apart
+from remit.adapters.upstream.processes import separation as apart
 from tests.authorization_server import Authorities, server
 from tests.other_user import OPEN_PYTHON, needs_open_python, needs_root, of_user
 from tests.process_gateway import ProcessGateway, lease_at

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from remit.adapters.keys.bao import Bao
-from remit.adapters.keys.bao_sealing import BaoSealingKeys
-from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoTokenKeys
+from remit.adapters.keys.openbao_client import Bao
+from remit.adapters.keys.openbao_sealing import BaoSealingKeys
+from remit.adapters.keys.openbao_signing import BaoAuthorityKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
 from remit.core.errors import KeyUnavailable
 from tests.bao_server import TOKEN, BaoServer

@@ -14,7 +14,7 @@ import pytest
 
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import UpstreamCredential
-from remit.ports.store import PutValue, Unit
+from remit.ports.store.store import PutValue, Unit
 from remit.services.assembly.application import House
 from remit.services.identity.authenticator import secret_digest
 from remit.services.identity.directory import NewPerson

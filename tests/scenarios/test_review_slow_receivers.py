@@ -14,7 +14,7 @@ from unittest import mock
 
 import pytest
 
-from remit.adapters.fetch.guarded import GuardedFetch
+from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.adapters.notifier.webhook import Webhook
 from remit.core.errors import SourceUnavailable
 from remit.core.scope import ScopeKind

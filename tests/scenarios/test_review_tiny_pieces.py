@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from remit.adapters.upstream.bounds import BufferBound
-from remit.adapters.upstream.http_answer import HttpAnswer
+from remit.adapters.upstream.mcp.http_response import HttpAnswer
 from remit.core.tools.http_api import ReplyPiece
 from remit.core.tools.http_api.response import complete
 from tests.raw_peer import Visit, each_loop, pool_of, raw_peer

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.adapters.fetch.guarded import GuardedFetch
+from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.compose.trust import look_at_trust
 from remit.config import load_config
 from remit.config.scaffold import scaffold

@@ -3,7 +3,7 @@
 
 import pytest
 
-from remit.adapters.broker.postgres import role_of
+from remit.adapters.broker.postgres.roles import role_of
 from remit.core.errors import NothingDone
 from tests.conformance.brokers import AtPostgres
 from tests.database_roles import MAKER, broker_of, place, wanted

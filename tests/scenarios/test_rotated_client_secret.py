@@ -14,11 +14,11 @@ from unittest import mock
 
 import pytest
 
-from remit.adapters.broker.oauth_client import SourceClient
-from remit.adapters.broker.oauth_registration import OAuthClientSecret, secret_in
-from remit.adapters.broker.web import BrokerWeb, WebAnswer
+from remit.adapters.broker.http import BrokerWeb, WebAnswer
+from remit.adapters.broker.oauth.client import SourceClient
+from remit.adapters.broker.oauth.registration import OAuthClientSecret, secret_in
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
-from remit.compose import standing
+from remit.compose import standing_secrets as standing
 from remit.core.evidence.event import EventKind
 from remit.services.credentials.secret_rotation import RotatedSecrets
 from tests.authorization_server import CLIENT, SECRET

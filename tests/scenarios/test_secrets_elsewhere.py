@@ -14,7 +14,9 @@ from unittest import mock
 
 import pytest
 
-from remit.compose import fetched, open_records, standing
+from remit.compose import open_records
+from remit.compose import secret_sources as fetched
+from remit.compose import standing_secrets as standing
 from remit.config import load_config
 from remit.config.scaffold import scaffold
 from remit.core.errors import KeyUnavailable, RemitError

@@ -18,7 +18,7 @@ STREAM: Json = {"format": "opaque", "id": "stream-1"}
 
 
 class Transmitter:
-    """The verification endpoint of a transmitter: `ports.deliver.Deliver`. It keeps what it was asked."""
+    """The verification endpoint of a transmitter: `ports.delivery.Deliver`. It keeps what it was asked."""
 
     def __init__(self) -> None:
         self.states: list[str] = []

@@ -22,7 +22,7 @@ from remit.adapters.attestor.bundles import (
     workload_api_source,
 )
 from remit.adapters.attestor.spiffe import SpiffeAttestor
-from remit.adapters.fetch.guarded import GuardedFetch
+from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import Unauthenticated
 from remit.core.identity.workload import AttestationMethod, SpiffeBinding, matches

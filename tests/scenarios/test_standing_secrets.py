@@ -17,7 +17,7 @@ from unittest import mock
 import psycopg
 import pytest
 
-from remit.adapters.broker.postgres_password import PostgresPassword
+from remit.adapters.broker.postgres.password import PostgresPassword
 from remit.core.errors import KeyUnavailable, RemitError
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind, FindingState

@@ -14,7 +14,7 @@ import pytest
 
 from remit.adapters.store.sqlite import Durability
 from remit.core.errors import StoreUnavailable
-from remit.ports.store import Credential, PutCredential, PutPerson, TakeCredential, Unit
+from remit.ports.store.store import Credential, PutCredential, PutPerson, TakeCredential, Unit
 from tests.gateway_process import GatewayProcess, gateway_process
 from tests.http_line import Line
 from tests.other_user import NOBODY

@@ -15,7 +15,7 @@ from unittest import mock
 
 import pytest
 
-from remit.adapters.upstream.marked import marked
+from remit.adapters.upstream.processes.marks import marked
 from remit.core.errors import KeyUnavailable, UpstreamUnreachable
 from tests.authorization_server import Authorities, server
 from tests.namespaces import guard_of, parent

@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from remit.adapters.keys.bao import Bao
-from remit.adapters.keys.bao_sealing import BaoSealingKeys
-from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
+from remit.adapters.keys.openbao_client import Bao
+from remit.adapters.keys.openbao_sealing import BaoSealingKeys
+from remit.adapters.keys.openbao_signing import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
 from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
 from remit.ports.keys import AuthorityKeys
 from remit.ports.runtime import Entropy
-from remit.ports.store import PutValue, Unit
+from remit.ports.store.store import PutValue, Unit
 from remit.services.identity.keys import Keyring
 from remit.services.identity.svid_issuing import Issuing
 from tests.bao_server import TOKEN
@@ -172,7 +172,7 @@ def stop(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stop]:
 @pytest.fixture
 def before_turn(monkeypatch: pytest.MonkeyPatch) -> Callable[[Replica], Stop]:
     """What stops a replica that has looked and found something to do, before it waits for its turn."""
-    monkeypatch.setattr("remit.adapters.keys.shelf.TURN_PATIENCE_S", 60.0)
+    monkeypatch.setattr("remit.adapters.keys.key_folder.TURN_PATIENCE_S", 60.0)
 
     def made(one: Replica) -> Stop:
         true, place = one.authority.turn, Stop()

@@ -19,8 +19,8 @@ import pytest
 
 from remit.adapters.runtime.system import SystemEntropy
 from remit.adapters.upstream.bounds import BufferBound
-from remit.adapters.upstream.mcp_http import McpHttp
-from remit.adapters.upstream.mcp_stdio import McpStdio
+from remit.adapters.upstream.mcp.http import McpHttp
+from remit.adapters.upstream.mcp.stdio import McpStdio
 from remit.core.errors import Busy, UpstreamFault, UpstreamUnreachable
 from remit.ports.upstream import Call, Upstream
 from tests.scripted_mcp import scripted_http
@@ -255,7 +255,7 @@ import asyncio, json, sys
 sys.path[:0] = {[str(ROOT / "src"), str(ROOT)]!r}
 from remit.adapters.runtime.system import SystemEntropy
 from remit.adapters.upstream.bounds import BufferBound
-from remit.adapters.upstream.mcp_stdio import McpStdio
+from remit.adapters.upstream.mcp.stdio import McpStdio
 from tests.scenarios.test_upstream_crash import call, nothing
 
 async def main():

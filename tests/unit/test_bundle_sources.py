@@ -19,7 +19,7 @@ from remit.adapters.attestor.bundles import (
     workload_api_source,
 )
 from remit.adapters.attestor.spiffe import SpiffeAttestor
-from remit.adapters.fetch.guarded import GuardedFetch
+from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.core.errors import RemitError, SourceUnavailable, Unauthenticated
 from remit.ports.attestor import ShownAssertion, ShownCertificate
 from tests.attestation_world import AUDIENCE, WorldAuthority, WorldFetch

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from remit.adapters.upstream.catalogue import MAX_TOOLS, ask_for_all
-from remit.adapters.upstream.era import MODERN_VERSIONS, Ask, Handshake
-from remit.adapters.upstream.jsonrpc import Message, read_message
+from remit.adapters.upstream.mcp.catalogue import MAX_TOOLS, ask_for_all
+from remit.adapters.upstream.mcp.jsonrpc import Message, read_message
+from remit.adapters.upstream.mcp.protocol_versions import MODERN_VERSIONS, Ask, Handshake
 from remit.core.errors import UpstreamFault
 
 KNOWN = Handshake(version=next(iter(MODERN_VERSIONS)), capabilities={"tools": {}})

@@ -9,8 +9,8 @@ from typing import Any
 import cedarpy
 import pytest
 
-from remit.adapters.policy.cedar.flat import can_be_flat, flat_shape, flattened
-from remit.adapters.policy.cedar.shape import STRING, Kind, Shape, record
+from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
+from remit.adapters.policy.cedar.types import STRING, Kind, Shape, record
 
 
 def policy(condition: str) -> Any:

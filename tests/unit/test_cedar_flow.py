@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.adapters.policy.cedar.part import steady
 from remit.adapters.policy.cedar.rule import parse
+from remit.adapters.policy.cedar.rule_groups import steady
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Outcome, weigh
 from remit.core.flow.facts import Flow, FlowFacts

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from remit.adapters.policy.cedar.shape import (
+from remit.adapters.policy.cedar.types import (
     BOOL,
     DECIMAL,
     MOMENT,

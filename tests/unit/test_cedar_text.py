@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.adapters.policy.cedar.text import attribute, nearest, pieces, quoted
+from remit.adapters.policy.cedar.policy_text import attribute, nearest, pieces, quoted
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from cryptography.x509.oid import NameOID
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
 
-from remit.adapters.broker.bao import BaoSource
-from remit.adapters.broker.openbao_pki import OpenBaoPkiBroker
-from remit.adapters.broker.web import BrokerWeb
+from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.openbao.client import BaoSource
+from remit.adapters.broker.openbao.pki import OpenBaoPkiBroker
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import NothingDone
 from remit.ports.broker import LeaseWanted, Unfit

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from remit.cli.exit_codes import exit_code, told
 from remit.config import Config, load_config, problems
-from remit.config.lines import read_yaml
 from remit.config.load import examine_config
-from remit.config.quantities import duration_s, shown_duration, shown_size, size_bytes
-from remit.config.secret import SecretRef, looks_secret, read_secret
+from remit.config.reading.secret_reference import SecretRef, looks_secret, read_secret
+from remit.config.reading.units import duration_s, shown_duration, shown_size, size_bytes
+from remit.config.reading.yaml_lines import read_yaml
 from remit.core.errors import ConfigInvalid, KeyUnavailable
 
 UPSTREAM = "upstreams: {notes: {command: [python, notes.py]}}\n"

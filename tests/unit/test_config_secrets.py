@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from remit.config.load import examine_config, load_config
-from remit.config.secrets import bao_of, references
+from remit.config.sections.secret_sources import bao_of, references
 from remit.core.errors import KeyUnavailable
 
 Json = Any

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from remit.config.secret import ReadAhead
+from remit.config.reading.secret_reference import ReadAhead
 from remit.core.errors import KeyUnavailable
 from remit.ports.secret_source import GONE, ReadSecret
 from remit.services.credentials.secret_sources import KEEP, FetchedSecrets

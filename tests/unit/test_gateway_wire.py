@@ -8,12 +8,12 @@ import pytest
 
 from remit.core.errors import ConfigInvalid, RemitError
 from remit.core.oauth.access_token import AccessClaims
-from remit.gateway.mcp.answer import completed, own_error
 from remit.gateway.mcp.headers import DoorHeaders, accepted, check_params, decoded, param_rules
+from remit.gateway.mcp.input_rounds import Rounds, read_wanted
 from remit.gateway.mcp.listing import Place, check_joined
-from remit.gateway.mcp.rounds import Rounds, read_wanted
+from remit.gateway.mcp.messages import WireFault, event
+from remit.gateway.mcp.response import completed, own_error
 from remit.gateway.mcp.sessions import Sessions
-from remit.gateway.mcp.wire import WireFault, event
 from tests.world import WorldClock, WorldEntropy
 
 Json = Any

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from remit.config import examine_bundle, load_config
-from remit.config.forms import ArgumentForm, ToolForm
+from remit.config.bundle.forms import ArgumentForm, ToolForm
 from remit.core.flow.records.record import Reading, with_fields
 from remit.core.label import Classes, Trust
 from remit.core.policy.bundle import Bundle

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from remit.adapters.keys import files as files_of_keys
-from remit.adapters.keys import shelf
+from remit.adapters.keys import key_folder as shelf
+from remit.adapters.keys import secret_files as files_of_keys
 from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, FileSealingKeys, FileTokenKeys
 from remit.core.errors import KeyUnavailable, Unauthenticated
 from remit.core.keys.own_keys import KeyKind

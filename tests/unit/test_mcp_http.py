@@ -12,8 +12,8 @@ import pytest
 from remit.adapters.runtime.system import SystemEntropy
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.http1 import ResponseHead
-from remit.adapters.upstream.http_answer import HttpRefused, path_led_to
-from remit.adapters.upstream.mcp_http import McpHttp
+from remit.adapters.upstream.mcp.http import McpHttp
+from remit.adapters.upstream.mcp.http_response import HttpRefused, path_led_to
 from remit.core.decisions.mediation import Chunk
 from remit.core.errors import ConfigInvalid, UpstreamFault, UpstreamUnreachable
 from remit.ports.upstream import Call

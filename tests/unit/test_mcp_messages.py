@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.adapters.upstream import era
 from remit.adapters.upstream.bounds import Backoff, BufferBound, Hold
 from remit.adapters.upstream.http1 import SteadyHeaders
-from remit.adapters.upstream.jsonrpc import (
+from remit.adapters.upstream.mcp import protocol_versions as era
+from remit.adapters.upstream.mcp.jsonrpc import (
     Message,
     guess_id,
     read_message,
@@ -20,7 +20,7 @@ from remit.adapters.upstream.jsonrpc import (
     standalone,
     write_response,
 )
-from remit.adapters.upstream.supervise import LineReader, own_environment
+from remit.adapters.upstream.processes.supervisor import LineReader, own_environment
 from remit.core.decisions.mediation import ChunkKind
 from remit.core.errors import Busy, ConfigInvalid, UpstreamFault
 from remit.ports.upstream import Call

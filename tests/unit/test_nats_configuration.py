@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from remit.cli.doctor.replicas import nats_looks, replica_looks
-from remit.compose.waking import waker_of
+from remit.compose.wakeup import waker_of
 from remit.config import Config, load_config
-from remit.config.nats import nats_servers
+from remit.config.sections.nats import nats_servers
 from remit.core.errors import ConfigInvalid, KeyUnavailable
 from tests.unit.test_config import UPSTREAM, config, refusals
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from remit.adapters.waker import nats as adapter
-from remit.adapters.waker.creds import Creds
+from remit.adapters.waker.credentials_file import Creds
 from remit.adapters.waker.nats import Login, NatsWaker
 from remit.core.errors import KeyUnavailable
 from tests.attestation_world import WorldAuthority

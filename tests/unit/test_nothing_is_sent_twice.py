@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
-from remit.adapters.broker.web import BrokerWeb
+from remit.adapters.broker.http import BrokerWeb
 from remit.api.http_messages import problem
 from remit.core.errors import CommitInDoubt, KeyUnavailable, OutOfForce, OwnerAway, StoreUnavailable
 from remit.gateway.http.problems import problem_of

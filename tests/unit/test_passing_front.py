@@ -12,8 +12,8 @@ import pytest
 from remit.core.errors import UpstreamUnreachable
 from remit.core.replicas.replica import Replica
 from remit.gateway.asgi import ROOM
-from remit.gateway.passing import PassingFront
-from remit.ports.fleet import Raised, Sight
+from remit.gateway.forwarding import PassingFront
+from remit.ports.store.replicas import Raised, Sight
 from remit.services.replicas.forwarding import Family
 from tests.world import START, a_task
 

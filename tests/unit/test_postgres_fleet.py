@@ -8,12 +8,12 @@ import psycopg
 import pytest
 
 from remit.adapters.store.postgres import PostgresStore
-from remit.adapters.store.postgres.fleet import PostgresFleet
+from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.adapters.store.relational.memory import Memory
 from remit.core.errors import StoreUnavailable
 from remit.core.replicas.replica import Replica
-from remit.ports.fleet import Sight
-from remit.ports.store import RaiseFence, Unit
+from remit.ports.store.replicas import Sight
+from remit.ports.store.store import RaiseFence, Unit
 from tests.unit.test_postgres_store import opened
 from tests.world import START, TENANT, WorldClock, an_event
 

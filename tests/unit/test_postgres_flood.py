@@ -7,12 +7,12 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from remit.adapters.store.postgres.fleet import PostgresFleet
 from remit.adapters.store.postgres.listening import DEAF_S, MOST
+from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.adapters.store.postgres.schema import CHANNEL
 from remit.core.replicas.replica import Replica
-from remit.ports.fleet import Sight
-from remit.ports.store import RaiseFence, Unit
+from remit.ports.store.replicas import Sight
+from remit.ports.store.store import RaiseFence, Unit
 from tests.replicas_world import until
 from tests.unit.test_postgres_store import opened
 from tests.world import START, TENANT, WorldClock

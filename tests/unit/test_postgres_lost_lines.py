@@ -9,11 +9,12 @@ from typing import Literal
 import psycopg
 import pytest
 
-from remit.adapters.store.postgres import at_rest, onloop, writer
+from remit.adapters.store.postgres import at_rest, writer
+from remit.adapters.store.postgres import loop_connection as onloop
 from remit.adapters.store.postgres.session import connect
 from remit.core.errors import BudgetExhausted
 from remit.core.tasks.task import Budgets
-from remit.ports.store import PutTask, TakeBudget, Unit
+from remit.ports.store.store import PutTask, TakeBudget, Unit
 from tests.cutting_proxy import CuttingProxy
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened

@@ -11,9 +11,9 @@ import pytest
 
 from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.store.postgres.arrays import IntArray, blobs, ints, texts
-from remit.adapters.store.postgres.fate import by_turn
-from remit.adapters.store.postgres.fleet import PostgresFleet
-from remit.adapters.store.postgres.onloop import Done, OnLoop, Statement
+from remit.adapters.store.postgres.commit_outcome import by_turn
+from remit.adapters.store.postgres.loop_connection import Done, OnLoop, Statement
+from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.adapters.store.postgres.session import PostgresSession, connect
 from remit.adapters.store.postgres.whole import BEGIN
 from remit.adapters.store.postgres.writer import CALM
@@ -23,8 +23,8 @@ from remit.core.flow.stored_labels import Holding
 from remit.core.replicas.replica import Replica
 from remit.core.scope import EVERYTHING
 from remit.core.tasks.task import Budgets
-from remit.ports.holdings import PutHolding
-from remit.ports.store import CheckFence, PutTask, RaiseFence, TakeBudget, Unit
+from remit.ports.store.store import CheckFence, PutTask, RaiseFence, TakeBudget, Unit
+from remit.ports.store.stored_labels import PutHolding
 from tests.cutting_proxy import CuttingProxy
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened

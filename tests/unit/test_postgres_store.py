@@ -29,10 +29,10 @@ from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.oauth.refresh_token import RefreshToken
 from remit.core.scope import EVERYTHING
 from remit.core.tasks.task import Budgets
-from remit.ports.change import CheckValue
-from remit.ports.issued import PutRefreshToken, Withdraw
 from remit.ports.log import Head
-from remit.ports.store import (
+from remit.ports.store.changes import CheckValue
+from remit.ports.store.issued_tokens import PutRefreshToken, Withdraw
+from remit.ports.store.store import (
     CheckFence,
     CheckUnlocked,
     Pin,

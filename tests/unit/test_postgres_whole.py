@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from remit.adapters.store.postgres.fate import by_turn
-from remit.adapters.store.postgres.onloop import Heard, OnLoop, Statement
+from remit.adapters.store.postgres.commit_outcome import by_turn
+from remit.adapters.store.postgres.loop_connection import Heard, OnLoop, Statement
 from remit.adapters.store.postgres.session import PostgresSession, connect
 from remit.adapters.store.postgres.whole import Claim, on_record, whole
 from tests.unit.test_postgres_store import opened

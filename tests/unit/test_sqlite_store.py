@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from remit.adapters.store.relational.moments import text
+from remit.adapters.store.relational.sealed_words import TABLES
 from remit.adapters.store.relational.tables import MIGRATIONS, VERSION
-from remit.adapters.store.relational.words import TABLES
+from remit.adapters.store.relational.timestamps import text
 from remit.adapters.store.sqlite import Durability, SqliteStore
 from remit.core.errors import ConfigInvalid, StoreUnavailable, VerificationFailed
-from remit.ports.store import Credential, PutValue, Unit
+from remit.ports.store.store import Credential, PutValue, Unit
 from tests.world import (
     START,
     TENANT,

@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from remit.config import load_bundle, load_config, problems
-from remit.config.forms import ToolsFile
+from remit.config.bundle.forms import ToolsFile
 from remit.config.schema import json_schema
 from remit.core.label import Trust
 from remit.core.tools.json_path import steps, take

@@ -4,7 +4,7 @@
 import re
 
 from remit.adapters.broker.standing import StandingBroker
-from remit.adapters.upstream.task_processes import KIND
+from remit.adapters.upstream.mcp.task_processes import KIND
 from tests.architecture.tree import ROOT
 
 

@@ -14,7 +14,7 @@ from remit.api.http_messages import HEADERS, answer
 from remit.core.decisions.approval import ApprovalState
 from remit.core.errors import RemitError
 from remit.core.scope import EVERYTHING
-from remit.ports.store import PutValue, Unit
+from remit.ports.store.store import PutValue, Unit
 from remit.services.assembly.application import House
 from remit.services.credentials.lease_records import OpenSink
 from remit.services.limits.durations import RecentTimes

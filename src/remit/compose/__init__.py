@@ -15,11 +15,11 @@ from remit import __version__, api
 from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.policy.cedar import cedar_apart
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
-from remit.compose.fetched import fetch
+from remit.compose.enforcement_points import enforcement_points
 from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
 from remit.compose.people import consent_rules, document_fetch_of, entrances_of
-from remit.compose.points import enforcement_points
 from remit.compose.replicas import enter, fleet_of, front, passer_of, put_in_force, replica_of, tended
+from remit.compose.secret_sources import fetch
 from remit.compose.signals import (
     addressees_of,
     polled_of,
@@ -28,11 +28,11 @@ from remit.compose.signals import (
     transmitters_of,
     watched_of,
 )
-from remit.compose.standing import credentials_of, look_after_secrets
+from remit.compose.standing_secrets import credentials_of, look_after_secrets
 from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
 from remit.compose.upstreams import idle_programs_of, offer_apis, starters_of, upstreams_of
-from remit.compose.waking import waker_of
+from remit.compose.wakeup import waker_of
 from remit.config import Config, load_bundle, load_config
 from remit.config.scaffold import keep_from_git
 from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable, VerificationFailed
@@ -45,7 +45,7 @@ from remit.gateway.http import HttpDoor, HttpLimits
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.broker import Broker
 from remit.ports.policy import PolicyEngine
-from remit.ports.store import Store, Unit
+from remit.ports.store.store import Store, Unit
 from remit.ports.upstream import LIST_CHANGED, HttpUpstream, Upstream
 from remit.services.assembly.application import House
 from remit.services.assembly.assembly import furnish

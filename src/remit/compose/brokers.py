@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 
 from remit.adapters.broker.standing import StandingBroker
 from remit.adapters.runtime.system import SystemEntropy
-from remit.compose.bao_brokers import openbao_broker
 from remit.compose.cloud_brokers import aws_broker, github_broker, kubernetes_broker
 from remit.compose.oauth_brokers import known_by_of, oauth_broker
+from remit.compose.openbao_brokers import openbao_broker
 from remit.config import (
     Config,
     LeaseSection,
     PostgresLeaseSection,
 )
-from remit.config.lease_password import PasswordLeaseSection
+from remit.config.credentials.password import PasswordLeaseSection
 from remit.ports.broker import Broker
 from remit.ports.connector import KeptTokens
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.voucher import Voucher
+from remit.ports.upstream_assertion import Voucher
 from remit.services.credentials.secret_rotation import RotatedSecrets
 
 if TYPE_CHECKING:
-    from remit.adapters.broker.postgres import PostgresBroker
+    from remit.adapters.broker.postgres.roles import PostgresBroker
 
 
 def brokers_of(
@@ -92,7 +92,7 @@ async def beyond_rows(lease: LeaseSection, postgres: PostgresLeaseSection) -> li
 
 
 def _postgres(lease: LeaseSection, postgres: PostgresLeaseSection, entropy: Entropy) -> PostgresBroker:
-    from remit.adapters.broker.postgres import PostgresBroker
+    from remit.adapters.broker.postgres.roles import PostgresBroker
 
     return PostgresBroker(
         postgres.admin.resolve,
@@ -107,7 +107,7 @@ def _postgres(lease: LeaseSection, postgres: PostgresLeaseSection, entropy: Entr
 def _standing_password(
     name: str, lease: LeaseSection, password: PasswordLeaseSection, rotated: RotatedSecrets
 ) -> Broker:
-    from remit.adapters.broker.postgres_password import PasswordBroker
+    from remit.adapters.broker.postgres.password import PasswordBroker
 
     return PasswordBroker(
         name,

@@ -21,7 +21,7 @@ from remit.ports.broker import Broker
 from remit.ports.runtime import Clock
 
 if TYPE_CHECKING:
-    from remit.adapters.broker.aws import AwsQuery
+    from remit.adapters.broker.aws.query_api import AwsQuery
     from remit.core.keys.sigv4 import AwsKeys
 
 
@@ -29,9 +29,9 @@ def aws_broker(
     lease: LeaseSection, aws: AwsLeaseSection, config: Config, clock: Clock, stack: AsyncExitStack
 ) -> Broker:
     """Give the broker of an upstream whose credentials are sessions of a role."""
-    from remit.adapters.broker.aws import AwsQuery
-    from remit.adapters.broker.sts import AwsProbe, AwsRole, StsBroker
-    from remit.adapters.broker.web import BrokerWeb
+    from remit.adapters.broker.aws.query_api import AwsQuery
+    from remit.adapters.broker.aws.sts import AwsProbe, AwsRole, StsBroker
+    from remit.adapters.broker.http import BrokerWeb
     from remit.core.keys.sigv4 import AwsScope
 
     web = BrokerWeb(f"AWS at `{urlsplit(aws.probe_url).netloc}`", tls=tls_of(aws.tls_ca, config))
@@ -67,7 +67,7 @@ def aws_broker(
 
 
 def _aws_keys(aws: AwsLeaseSection, sts: AwsQuery, clock: Clock) -> Callable[[], Awaitable[AwsKeys]]:
-    from remit.adapters.broker.aws_identity import WebIdentity
+    from remit.adapters.broker.aws.own_identity import WebIdentity
     from remit.core.keys.sigv4 import AwsKeys
 
     if aws.web_identity is not None:
@@ -87,7 +87,7 @@ def github_broker(
 ) -> Broker:
     """Give the broker of an upstream whose credentials are tokens of a GitHub App."""
     from remit.adapters.broker.github import GitHubApp, GitHubBroker
-    from remit.adapters.broker.web import BrokerWeb
+    from remit.adapters.broker.http import BrokerWeb
 
     web = BrokerWeb(f"GitHub at `{urlsplit(github.api_url).netloc}`", tls=tls_of(github.tls_ca, config))
     stack.push_async_callback(web.close)
@@ -112,8 +112,8 @@ def kubernetes_broker(
     stack: AsyncExitStack,
 ) -> Broker:
     """Give the broker of an upstream whose credentials are tokens of a service account."""
+    from remit.adapters.broker.http import BrokerWeb
     from remit.adapters.broker.kubernetes import KubernetesBroker, ServiceAccount
-    from remit.adapters.broker.web import BrokerWeb
 
     where = urlsplit(kubernetes.api_url).netloc
     web = BrokerWeb(f"the API server at `{where}`", tls=tls_of(kubernetes.tls_ca, config))

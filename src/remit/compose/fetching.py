@@ -12,7 +12,7 @@ from remit.adapters.attestor.bundles import Context
 from remit.ports.fetch import Fetched
 
 if TYPE_CHECKING:
-    from remit.adapters.fetch.guarded import GuardedFetch
+    from remit.adapters.fetch.ssrf_guard import GuardedFetch
 
 
 class Fetching(TypedDict, total=False):
@@ -26,7 +26,7 @@ class Fetching(TypedDict, total=False):
 
 
 class LateFetch:
-    """`ports.fetch.Fetch` and `ports.deliver.Deliver`: a `GuardedFetch` from the first fetch on."""
+    """`ports.fetch.Fetch` and `ports.delivery.Deliver`: a `GuardedFetch` from the first fetch on."""
 
     def __init__(self, **told: Unpack[Fetching]) -> None:
         """Take what the fetch is told."""
@@ -35,7 +35,7 @@ class LateFetch:
     @cached_property
     def fetch(self) -> GuardedFetch:
         """The fetch itself; raises `ConfigInvalid`."""
-        from remit.adapters.fetch.guarded import GuardedFetch
+        from remit.adapters.fetch.ssrf_guard import GuardedFetch
 
         return GuardedFetch(**self._told)
 

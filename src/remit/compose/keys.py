@@ -13,7 +13,7 @@ from remit.config import Config, KeysSection, WorkloadApiSection
 from remit.core.errors import ConfigInvalid
 from remit.core.keys.own_keys import KeyKind
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.services.assembly.application import House
 from remit.services.assembly.upkeep import Upkeep
 from remit.services.identity.keys import Keyring
@@ -45,7 +45,7 @@ async def open_keys(
     reign = timedelta(seconds=own.rotate_every if own else 0) * PERIODS_OF_LIFE
     section = config.keys.openbao
     if config.keys.kind == "openbao" and section is not None:
-        from remit.compose.bao import open_bao_keys
+        from remit.compose.openbao_keys import open_bao_keys
 
         bao = await open_bao_keys(config, section, clock, entropy, name, life=reign, overlap=life + GRACE)
         stack.push_async_callback(bao.close)

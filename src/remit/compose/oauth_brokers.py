@@ -10,18 +10,18 @@ from urllib.parse import urlsplit
 
 from remit.compose.sources import tls_of
 from remit.config import Config, LeaseSection, OAuthLeaseSection, UpstreamSection
-from remit.config.lease_oauth import ClientRotationSection, OAuthClientSection
+from remit.config.credentials.oauth import ClientRotationSection, OAuthClientSection
 from remit.ports.broker import Broker
 from remit.ports.connector import Connector, KeptTokens
 from remit.ports.rotating import Rotating
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.voucher import Voucher
+from remit.ports.upstream_assertion import Voucher
 from remit.services.credentials.secret_rotation import RotatedSecrets
 
 if TYPE_CHECKING:
-    from remit.adapters.broker.oauth_client import SourceClient
-    from remit.adapters.broker.oauth_grants import OAuthGrant, TokenSource
-    from remit.adapters.broker.web import BrokerWeb, WebAnswer
+    from remit.adapters.broker.http import BrokerWeb, WebAnswer
+    from remit.adapters.broker.oauth.client import SourceClient
+    from remit.adapters.broker.oauth.grants import OAuthGrant, TokenSource
 
 
 def oauth_broker(
@@ -37,7 +37,7 @@ def oauth_broker(
     stack: AsyncExitStack,
 ) -> Broker:
     """Give the broker of an upstream whose credentials are tokens; `known_by` reads its client's secret."""
-    from remit.adapters.broker.oauth import OAuthBroker, OAuthPlaces
+    from remit.adapters.broker.oauth.tokens import OAuthBroker, OAuthPlaces
 
     web = _web(oauth, config, stack)
     return OAuthBroker(
@@ -66,7 +66,7 @@ def known_by_of(name: str, oauth: OAuthLeaseSection, rotated: RotatedSecrets) ->
     """Give what reads what remit is known by at an upstream's server: a key, or the secret that counts."""
     if oauth.rotate is None:
         return _configured(oauth)
-    from remit.adapters.broker.oauth_registration import secret_in
+    from remit.adapters.broker.oauth.registration import secret_in
 
     read = rotated.reader(name)
     return lambda: secret_in(read())
@@ -81,7 +81,7 @@ def client_secret_of(
     stack: AsyncExitStack,
 ) -> Rotating:
     """Give what changes the secret of a client, by its record at the server."""
-    from remit.adapters.broker.oauth_registration import OAuthClientSecret
+    from remit.adapters.broker.oauth.registration import OAuthClientSecret
 
     web = _web(oauth, config, stack)
 
@@ -107,7 +107,7 @@ def connectors_of(
     for name, section in config.upstreams.items():
         oauth = section.lease.oauth if section.lease is not None else None
         if oauth is not None and oauth.grant == "refresh-token":
-            from remit.adapters.broker.oauth_connection import OAuthConnector
+            from remit.adapters.broker.oauth.connection import OAuthConnector
 
             found[name] = OAuthConnector(
                 _client(oauth, known_by_of(name, oauth, rotated), _web(oauth, config, stack), clock, entropy),
@@ -132,7 +132,7 @@ def _source(
     kept: KeptTokens,
     stack: AsyncExitStack,
 ) -> TokenSource:
-    from remit.adapters.broker.oauth_grants import AskingForm, ByRefresh
+    from remit.adapters.broker.oauth.grants import AskingForm, ByRefresh
 
     if oauth.grant == "refresh-token":
         return ByRefresh(kept)
@@ -147,12 +147,7 @@ def _grant(
     voucher: Voucher,
     stack: AsyncExitStack,
 ) -> OAuthGrant:
-    from remit.adapters.broker.oauth_grants import (
-        AsItself,
-        ByAssertion,
-        ByExchange,
-        ByIdentityAssertion,
-    )
+    from remit.adapters.broker.oauth.grants import AsItself, ByAssertion, ByExchange, ByIdentityAssertion
 
     if oauth.grant == "token-exchange":
         return ByExchange(voucher, oauth.called)
@@ -175,7 +170,7 @@ def _configured(at: OAuthClientSection) -> Callable[[], str]:
 def _client(
     at: OAuthClientSection, known_by: Callable[[], str], web: BrokerWeb, clock: Clock, entropy: Entropy
 ) -> SourceClient:
-    from remit.adapters.broker.oauth_client import SourceClient
+    from remit.adapters.broker.oauth.client import SourceClient
 
     return SourceClient(
         at.client_id,
@@ -189,7 +184,7 @@ def _client(
 
 
 def _web(at: OAuthClientSection, config: Config, stack: AsyncExitStack) -> BrokerWeb:
-    from remit.adapters.broker.web import BrokerWeb
+    from remit.adapters.broker.http import BrokerWeb
 
     where = urlsplit(at.token_url).netloc
     web = BrokerWeb(f"the authorization server at `{where}`", tls=tls_of(at.tls_ca, config))

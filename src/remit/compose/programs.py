@@ -8,8 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from remit.adapters.upstream import apart, enclosed
-from remit.adapters.upstream.users import Users
+from remit.adapters.upstream.processes import namespace as enclosed
+from remit.adapters.upstream.processes import separation as apart
+from remit.adapters.upstream.processes.user_ids import Users
 from remit.config import Config
 from remit.core.errors import ConfigInvalid
 

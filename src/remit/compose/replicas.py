@@ -11,16 +11,16 @@ from functools import partial
 import msgspec
 
 from remit import __version__
-from remit.adapters.upstream.passer import HttpPasser
+from remit.adapters.upstream.replica_client import HttpPasser
 from remit.config import Config
 from remit.core.policy.bundle import Bundle
 from remit.core.replicas.replica import Replica
 from remit.gateway.asgi import Application
-from remit.gateway.passing import PassingFront
-from remit.ports.fleet import Fleet
-from remit.ports.passing import Passer
+from remit.gateway.forwarding import PassingFront
+from remit.ports.forwarding import Passer
 from remit.ports.runtime import Clock
-from remit.ports.store import Store
+from remit.ports.store.replicas import Fleet
+from remit.ports.store.store import Store
 from remit.services.assembly.application import House
 from remit.services.assembly.upkeep import Upkeep
 from remit.services.replicas.membership import RENEWALS

@@ -9,11 +9,11 @@ from pathlib import Path
 from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.store.sqlite import SqliteStore
 from remit.adapters.store.sqlite.reads import check_at, pins_at
-from remit.compose.fetched import fetch_now
+from remit.compose.secret_sources import fetch_now
 from remit.config import Config
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Pin, Store
+from remit.ports.store.store import Pin, Store
 
 
 def make_private(folder: Path) -> None:

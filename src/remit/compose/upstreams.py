@@ -9,12 +9,12 @@ from functools import partial
 
 from remit.adapters.runtime.system import SystemEntropy
 from remit.adapters.upstream.bounds import BufferBound
-from remit.adapters.upstream.http_api import HttpApi
-from remit.adapters.upstream.marked import can_mark
-from remit.adapters.upstream.mcp_http import McpHttp
-from remit.adapters.upstream.mcp_stdio import McpStdio
-from remit.adapters.upstream.task_processes import ProcessBroker, TaskProcesses
-from remit.adapters.upstream.users import Users
+from remit.adapters.upstream.http_api.api import HttpApi
+from remit.adapters.upstream.mcp.http import McpHttp
+from remit.adapters.upstream.mcp.stdio import McpStdio
+from remit.adapters.upstream.mcp.task_processes import ProcessBroker, TaskProcesses
+from remit.adapters.upstream.processes.marks import can_mark
+from remit.adapters.upstream.processes.user_ids import Users
 from remit.compose.programs import users_of
 from remit.config import Config, UpstreamSection
 from remit.core.errors import ConfigInvalid

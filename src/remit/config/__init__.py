@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configuration: `remit.yaml` and the bundle beside it, read whole, every problem named."""
 
-from remit.config.bundle import examine_bundle, load_bundle, problems
-from remit.config.keys import KeysSection, OpenBaoSection
-from remit.config.lease import LeaseSection, PostgresLeaseSection
-from remit.config.lease_aws import AwsLeaseSection
-from remit.config.lease_github import GitHubLeaseSection
-from remit.config.lease_kubernetes import KubernetesLeaseSection
-from remit.config.lease_oauth import OAuthLeaseSection
-from remit.config.lease_openbao import BaoAuthSection, OpenBaoLeaseSection
-from remit.config.listen import ListenSection, TlsSection
+from remit.config.bundle.bundle import examine_bundle, load_bundle, problems
+from remit.config.credentials.aws import AwsLeaseSection
+from remit.config.credentials.github import GitHubLeaseSection
+from remit.config.credentials.kubernetes import KubernetesLeaseSection
+from remit.config.credentials.lease import LeaseSection, PostgresLeaseSection
+from remit.config.credentials.oauth import OAuthLeaseSection
+from remit.config.credentials.openbao import BaoAuthSection, OpenBaoLeaseSection
 from remit.config.load import config_path, examine_config, load_config
-from remit.config.secret import SecretRef
+from remit.config.reading.secret_reference import SecretRef
+from remit.config.sections.keys import KeysSection, OpenBaoSection
+from remit.config.sections.listen import ListenSection, TlsSection
+from remit.config.sections.signals import ReceiverSection, TransmitterSection
+from remit.config.sections.store import StoreSection
+from remit.config.sections.trust import IssuerSection, TrustDomainSection, TrustSection
+from remit.config.sections.workload_api import WorkloadApiSection, WorkloadSection
 from remit.config.settings import (
     CONFIG_NAME,
     ClassesSection,
@@ -23,10 +27,6 @@ from remit.config.settings import (
     UpstreamSection,
     ZoneSection,
 )
-from remit.config.signals import ReceiverSection, TransmitterSection
-from remit.config.store import StoreSection
-from remit.config.trust import IssuerSection, TrustDomainSection, TrustSection
-from remit.config.workload_api import WorkloadApiSection, WorkloadSection
 
 __all__ = [
     "CONFIG_NAME",

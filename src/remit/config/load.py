@@ -10,22 +10,22 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from remit.config.files import Folder
-from remit.config.keys import check_keys
-from remit.config.lease import check_lease
-from remit.config.lines import Node, read_text, read_yaml
-from remit.config.listen import check_listen
-from remit.config.nats import check_nats
-from remit.config.notify import check_notify
-from remit.config.process import check_foreign, check_programs, check_variables
-from remit.config.secret import looks_secret
-from remit.config.secrets import check_secrets
+from remit.config.credentials.lease import check_lease
+from remit.config.reading.decoding import Problems, read, suggestion
+from remit.config.reading.folder import Folder
+from remit.config.reading.secret_reference import looks_secret
+from remit.config.reading.yaml_lines import Node, read_text, read_yaml
+from remit.config.sections.keys import check_keys
+from remit.config.sections.listen import check_listen
+from remit.config.sections.nats import check_nats
+from remit.config.sections.notify import check_notify
+from remit.config.sections.secret_sources import check_secrets
+from remit.config.sections.signals import check_signals
+from remit.config.sections.store import check_store
+from remit.config.sections.trust import check_trust
+from remit.config.sections.workload_api import check_workload_api
 from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
-from remit.config.shape import Problems, read, suggestion
-from remit.config.signals import check_signals
-from remit.config.store import check_store
-from remit.config.trust import check_trust
-from remit.config.workload_api import check_workload_api
+from remit.config.upstream_process import check_foreign, check_programs, check_variables
 from remit.core.errors import ConfigInvalid
 from remit.core.label import AUDIENCE_RULE, audience_fault
 from remit.core.policy.bundle import file_digest

@@ -10,10 +10,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from remit.config.forms import TaskFile, ToolsFile
-from remit.config.quantities import shown_duration, shown_size
+from remit.config.bundle.forms import TaskFile, ToolsFile
+from remit.config.reading.decoding import shown_fields, type_of, unwrapped
+from remit.config.reading.units import shown_duration, shown_size
 from remit.config.settings import Config
-from remit.config.shape import shown_fields, type_of, unwrapped
 from remit.core.tools.constraint import KINDS
 
 Json = Any

@@ -9,21 +9,21 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from remit.config.governance import AgentsSection, PeopleSection
-from remit.config.keys import KeysSection
-from remit.config.lease import LeaseSection
-from remit.config.listen import ListenSection
-from remit.config.notify import WebhookSection
-from remit.config.oauth import OAuthSection
-from remit.config.replica import ReplicaSection
-from remit.config.secret import SecretRef
-from remit.config.secrets import SecretsSection
-from remit.config.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
-from remit.config.sign_in import SignInSection
-from remit.config.signals import SignalsSection
-from remit.config.store import StoreSection
-from remit.config.trust import TrustSection
-from remit.config.workload_api import WorkloadApiSection
+from remit.config.credentials.lease import LeaseSection
+from remit.config.reading.secret_reference import SecretRef
+from remit.config.reading.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
+from remit.config.sections.governance import AgentsSection, PeopleSection
+from remit.config.sections.keys import KeysSection
+from remit.config.sections.listen import ListenSection
+from remit.config.sections.notify import WebhookSection
+from remit.config.sections.oauth import OAuthSection
+from remit.config.sections.replica import ReplicaSection
+from remit.config.sections.secret_sources import SecretsSection
+from remit.config.sections.sign_in import SignInSection
+from remit.config.sections.signals import SignalsSection
+from remit.config.sections.store import StoreSection
+from remit.config.sections.trust import TrustSection
+from remit.config.sections.workload_api import WorkloadApiSection
 from remit.core.ids import DEFAULT_TENANT
 from remit.core.label import Classes
 

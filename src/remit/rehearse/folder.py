@@ -21,10 +21,10 @@ from remit.config import (
     UpstreamSection,
     load_config,
 )
-from remit.config.governance import AgentsSection
-from remit.config.oauth import OAuthSection
 from remit.config.scaffold import scaffold
-from remit.config.sign_in import SignInSection
+from remit.config.sections.governance import AgentsSection
+from remit.config.sections.oauth import OAuthSection
+from remit.config.sections.sign_in import SignInSection
 from remit.core.errors import ConfigInvalid
 
 Json = Any

@@ -21,9 +21,9 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
+from remit.adapters.broker.http import BrokerWeb, WebAnswer
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import fill, texts_of
-from remit.adapters.broker.web import BrokerWeb, WebAnswer
 from remit.core.errors import KeyUnavailable, NothingDone
 from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
 from remit.ports.runtime import Clock

@@ -18,9 +18,9 @@ from typing import Any, Final
 
 import msgspec
 
+from remit.adapters.broker.http import BrokerWeb, WebAnswer
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import fill, texts_of
-from remit.adapters.broker.web import BrokerWeb, WebAnswer
 from remit.core.errors import KeyUnavailable, NothingDone
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Clock

@@ -29,17 +29,17 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from remit.adapters.keys.files import check_folder
 from remit.adapters.keys.jwt import ALGORITHM, REGISTRY, public_set, verified
-from remit.adapters.keys.rules import (
+from remit.adapters.keys.key_folder import Craft, Shelf
+from remit.adapters.keys.overlaps import (
     CHECKPOINT_RULES,
     MAX_SIGNERS,
     SEALING_RULES,
     authority_rules,
     jwt_rules,
 )
-from remit.adapters.keys.shelf import Craft, Shelf
-from remit.adapters.keys.shelved import Shelved, ShelvedSealing, ShelvedVerifiers
+from remit.adapters.keys.rotation import Shelved, ShelvedSealing, ShelvedVerifiers
+from remit.adapters.keys.secret_files import check_folder
 from remit.core.canonical import encode
 from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.identity.svid import SERIAL_BYTES, authority_certificate, key_id

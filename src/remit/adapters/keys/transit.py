@@ -18,11 +18,11 @@ from typing import Any
 
 import msgspec
 
-from remit.adapters.keys.bao import Bao
-from remit.adapters.keys.book import Rules, read_book
 from remit.adapters.keys.file import SEALING_BYTES
-from remit.adapters.keys.files import alone, check_folder
-from remit.adapters.keys.shelf import Craft
+from remit.adapters.keys.key_folder import Craft
+from remit.adapters.keys.key_versions import Rules, read_book
+from remit.adapters.keys.openbao_client import Bao
+from remit.adapters.keys.secret_files import alone, check_folder
 from remit.core.errors import KeyUnavailable
 from remit.core.keys.own_keys import KeyKind
 from remit.ports.keys import Json

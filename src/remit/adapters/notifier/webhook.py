@@ -14,7 +14,7 @@ import msgspec
 
 from remit.core.errors import ConfigInvalid, Malformed, SourceUnavailable
 from remit.core.evidence.event import timestamp
-from remit.ports.deliver import Deliver
+from remit.ports.delivery import Deliver
 from remit.ports.notifier import Notification
 from remit.ports.runtime import Clock
 

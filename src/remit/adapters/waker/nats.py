@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ports.waker.Waker` over NATS (core NATS, not JetStream: a wake that nobody heard is of no use later).
+"""`ports.wakeup.Waker` over NATS (core NATS, not JetStream: a wake that nobody heard is of no use later).
 
 Subjects are `CHANNEL.all` and `CHANNEL.to.EAR`. A connection that is lost is made anew, with secrets that
 are read anew.
@@ -27,7 +27,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error
 
-from remit.adapters.waker.creds import Creds
+from remit.adapters.waker.credentials_file import Creds
 from remit.core.errors import RemitError
 
 log = logging.getLogger("remit.replicas")

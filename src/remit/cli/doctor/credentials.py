@@ -12,8 +12,8 @@ import msgspec
 
 from remit.cli.doctor.check import Look, no_connection, unwarned
 from remit.config import Config, LeaseSection, SecretRef
-from remit.config.secret import FETCHED
-from remit.config.secrets import references
+from remit.config.reading.secret_reference import FETCHED
+from remit.config.sections.secret_sources import references
 from remit.core.errors import ConfigInvalid, KeyUnavailable
 
 
@@ -22,7 +22,7 @@ def secret_looks(config: Config) -> Iterator[Look]:
     named = [(place, ref) for place, ref in references(config) if ref.scheme in FETCHED]
     if not named:
         return
-    from remit.compose.fetched import fetch_now
+    from remit.compose.secret_sources import fetch_now
 
     try:
         with unwarned():

@@ -8,7 +8,7 @@ from typing import Any
 
 from remit.cli.doctor.check import Look, no_connection
 from remit.config import Config
-from remit.config.nats import nats_servers
+from remit.config.sections.nats import nats_servers
 from remit.core.errors import ConfigInvalid, KeyUnavailable
 
 Json = Any

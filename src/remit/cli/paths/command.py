@@ -17,7 +17,7 @@ from remit.cli.paths.text import told
 from remit.cli.serve.gc import settle_memory
 from remit.compose import last_seen_tools, policy_engine
 from remit.config import load_bundle
-from remit.config.opens import credentials_of_upstreams
+from remit.config.credential_sources import credentials_of_upstreams
 from remit.core.policy.reach import Openness
 from remit.services.policy.reach import survey
 

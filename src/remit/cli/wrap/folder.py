@@ -16,8 +16,8 @@ from remit.cli.safe_text import escaped
 from remit.cli.wrap.backup import replace_file, write_private
 from remit.cli.wrap.servers import WrappedServer
 from remit.config import Config, load_bundle, load_config
-from remit.config.listen import ListenSection
 from remit.config.scaffold import keep_from_git, scaffold
+from remit.config.sections.listen import ListenSection
 from remit.core.errors import ConfigInvalid, Conflict
 
 Json = Any

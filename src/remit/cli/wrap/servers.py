@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from remit.cli.wrap.jsonc import Span
-from remit.config.secret import looks_secret, read_secret
+from remit.config.reading.secret_reference import looks_secret, read_secret
 from remit.core.errors import ConfigInvalid
 from remit.core.tasks.plan import PLAN_TOOL
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from remit.core.errors import Unauthenticated
 from remit.gateway.http.problems import HttpProblem
-from remit.gateway.http.visit import Arrival
+from remit.gateway.http.request_state import Arrival
 
 _TARGET = re.compile(
     rb"http://(?P<host>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?"

@@ -26,13 +26,12 @@ from remit.core.tools.tool import (
     RESOURCE_SUBSCRIBE,
 )
 from remit.gateway.asgi import Receive, Send
-from remit.gateway.mcp.answer import LOG_LEVELS, Answer
-from remit.gateway.mcp.asking import ask_client
+from remit.gateway.disconnects import WATCH_AFTER_S, Lookout
+from remit.gateway.mcp.elicitation import ask_client
 from remit.gateway.mcp.headers import DoorHeaders, check_params
+from remit.gateway.mcp.input_rounds import Rounds, declared, read_wanted
 from remit.gateway.mcp.listing import Listing, Place
-from remit.gateway.mcp.rounds import Rounds, declared, read_wanted
-from remit.gateway.mcp.sessions import Session
-from remit.gateway.mcp.wire import (
+from remit.gateway.mcp.messages import (
     CANCELLED,
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -48,8 +47,9 @@ from remit.gateway.mcp.wire import (
     refusal,
     text_param,
 )
+from remit.gateway.mcp.response import LOG_LEVELS, Answer
+from remit.gateway.mcp.sessions import Session
 from remit.gateway.tracing import travelling
-from remit.gateway.watching import WATCH_AFTER_S, Lookout
 from remit.services.assembly.application import House
 from remit.services.limits.deadlines import Alarms
 from remit.services.mediation.mediator import Asked

@@ -18,10 +18,9 @@ from remit.core.decisions.deferred_call import CAPABILITY, GET, UPDATE
 from remit.core.decisions.mediation import ChunkKind, Delivery, Step
 from remit.core.errors import Fenced, NotFound, RemitError, Unauthenticated
 from remit.core.tools.tool import INPUT
-from remit.gateway.mcp.answer import Answer
 from remit.gateway.mcp.calls import Calls, Visit, able_of, knows_deferred
-from remit.gateway.mcp.rounds import Rounds, read_wanted
-from remit.gateway.mcp.wire import (
+from remit.gateway.mcp.input_rounds import Rounds, read_wanted
+from remit.gateway.mcp.messages import (
     INVALID_PARAMS,
     MISSING_CAPABILITY,
     Incoming,
@@ -30,6 +29,7 @@ from remit.gateway.mcp.wire import (
     fault_of,
     text_param,
 )
+from remit.gateway.mcp.response import Answer
 from remit.gateway.tracing import travelling
 from remit.services.assembly.application import House
 from remit.services.mediation.call import Follows

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from remit.core.decisions.deferred_call import METHODS
-from remit.gateway.mcp.wire import (
+from remit.gateway.mcp.messages import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
     META_CAPABILITIES,

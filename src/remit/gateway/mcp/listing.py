@@ -18,7 +18,7 @@ from remit.core.errors import ConfigInvalid, NotFound
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tools.tool import COMPLETION, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE, Tool, ToolState
 from remit.gateway.mcp.headers import ParamRule, param_rules
-from remit.gateway.mcp.wire import MODERN_VERSIONS
+from remit.gateway.mcp.messages import MODERN_VERSIONS
 from remit.services.mediation.lists import Lists
 from remit.services.tasks.live_tasks import LiveTask
 from remit.services.tools.catalogue import Tools

@@ -14,27 +14,12 @@ from remit.core.decisions.deferred_call import METHODS
 from remit.core.errors import Fenced, RemitError
 from remit.core.tools.tool import RESOURCE_SUBSCRIBE
 from remit.gateway.asgi import respond
-from remit.gateway.mcp.answer import (
-    KEEP_ALIVE_S,
-    LOG_LEVELS,
-    SIGN_OF_LIFE,
-    STREAM_HEADERS,
-    respond_value,
-)
 from remit.gateway.mcp.calls import CALLS, UNSUBSCRIBE, Calls, Visit
 from remit.gateway.mcp.deferred import DeferredMethods, Followed, require
 from remit.gateway.mcp.headers import SESSION, VERSION, check_modern, check_repeated, check_version, decoded
+from remit.gateway.mcp.input_rounds import declared
 from remit.gateway.mcp.listing import Listing, server_info
-from remit.gateway.mcp.rounds import declared
-from remit.gateway.mcp.sessions import Session, Sessions
-from remit.gateway.mcp.subscriptions import (
-    FILTER,
-    LIST_CHANGES,
-    RESOURCE_UPDATED,
-    Listener,
-    Subscriptions,
-)
-from remit.gateway.mcp.wire import (
+from remit.gateway.mcp.messages import (
     INVALID_REQUEST,
     LEGACY_VERSIONS,
     META_CLIENT,
@@ -50,6 +35,15 @@ from remit.gateway.mcp.wire import (
     object_param,
     result_frame,
     text_param,
+)
+from remit.gateway.mcp.response import KEEP_ALIVE_S, LOG_LEVELS, SIGN_OF_LIFE, STREAM_HEADERS, respond_value
+from remit.gateway.mcp.sessions import Session, Sessions
+from remit.gateway.mcp.subscriptions import (
+    FILTER,
+    LIST_CHANGES,
+    RESOURCE_UPDATED,
+    Listener,
+    Subscriptions,
 )
 from remit.services.assembly.application import House
 from remit.services.mediation.deferred_calls import DeferredCall

@@ -13,8 +13,8 @@ from typing import Any
 
 from remit.core.oauth.access_token import AccessClaims
 from remit.gateway.mcp.listing import Place
+from remit.gateway.mcp.messages import INVALID_REQUEST, ClientReply, RequestId, WireFault, busy
 from remit.gateway.mcp.subscriptions import Listener
-from remit.gateway.mcp.wire import INVALID_REQUEST, ClientReply, RequestId, WireFault, busy
 from remit.ports.runtime import Clock, Entropy
 
 Json = Any

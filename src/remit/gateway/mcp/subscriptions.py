@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from remit.gateway.mcp.listing import Place
-from remit.gateway.mcp.wire import busy
+from remit.gateway.mcp.messages import busy
 
 Json = Any
 

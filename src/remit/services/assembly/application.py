@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from remit.ports.forwarding import Passer
 from remit.ports.issuers import TrustedIssuers
 from remit.ports.keys import TokenKeys
-from remit.ports.passing import Passer
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream
 from remit.services.assembly.people import People
 from remit.services.authzen.evaluation import Answers

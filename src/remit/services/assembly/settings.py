@@ -13,15 +13,15 @@ from remit.core.keys.own_keys import KeyKind
 from remit.core.replicas.replica import Replica
 from remit.ports.broker import Broker
 from remit.ports.fetch import Fetch
-from remit.ports.fleet import Fleet
+from remit.ports.forwarding import Passer
 from remit.ports.issuers import TrustedIssuers
 from remit.ports.log import HeadKeeper
-from remit.ports.passing import Passer
 from remit.ports.policy import PolicyEngine
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Store
+from remit.ports.store.replicas import Fleet
+from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream
-from remit.ports.waker import Waker
+from remit.ports.wakeup import Waker
 from remit.services.authzen.enforcement_points import EnforcementPoint
 from remit.services.identity.attestation import Attestors, NoIssuers
 from remit.services.identity.keys import Keyring

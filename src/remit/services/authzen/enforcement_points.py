@@ -24,7 +24,7 @@ from remit.core.identity.principals import Actor, Agent, Memberships, Principal
 from remit.core.identity.workload import Assurance, Confirmation
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tasks.task import Task, TaskState
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.services.identity.authenticator import Authenticator
 
 #: Active tasks looked at to find the one of an agent or a person.

@@ -16,7 +16,7 @@ from typing import Final
 from remit.core.endings.closure import Closing
 from remit.core.errors import Conflict, NotFound
 from remit.ports.broker import Broker
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.services.credentials.lease_records import HeldLease, LeaseRecord, LeaseRecords
 from remit.services.credentials.removed_brokers import GoneBroker
 from remit.services.credentials.revocation import TakingBack

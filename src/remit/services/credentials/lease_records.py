@@ -23,7 +23,7 @@ from remit.core.tasks.task import Task
 from remit.ports.broker import Broker, LeaseWanted, Shared, Tracing, Unfit, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Change, PutValue, Store, Unit
+from remit.ports.store.store import Change, PutValue, Store, Unit
 
 Json = Any
 

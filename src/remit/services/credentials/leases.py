@@ -38,7 +38,7 @@ from remit.core.tasks.task import Task
 from remit.ports.broker import Broker, LeaseWanted, Probe, Replaceable, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.services.credentials.abandoned_leases import LeftLeases, Living
 from remit.services.credentials.lease_records import HeldLease, LeaseRecords, OpenSink, unavailable
 from remit.services.credentials.revocation import TakingBack

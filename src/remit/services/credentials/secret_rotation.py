@@ -34,7 +34,7 @@ from remit.ports.broker import Probe
 from remit.ports.keys import SealingKeys
 from remit.ports.rotating import Keep, Rotating
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import PutValue, Store, Unit
+from remit.ports.store.store import PutValue, Store, Unit
 
 Json = Any
 

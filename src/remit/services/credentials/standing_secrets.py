@@ -19,7 +19,7 @@ from remit.core.findings.finding import Finding, FindingKind, FindingState
 from remit.core.sealing import NONCE_SIZE, seal, unseal
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import PutValue, Store, Unit
+from remit.ports.store.store import PutValue, Store, Unit
 from remit.services.credentials.secret_rotation import RotatedSecrets
 from remit.services.findings.findings import Findings
 

@@ -11,7 +11,7 @@ from remit.ports.runtime import Clock, Entropy
 
 
 class Vouching:
-    """`ports.voucher.Voucher`."""
+    """`ports.upstream_assertion.Voucher`."""
 
     def __init__(self, keys: TokenKeys, clock: Clock, entropy: Entropy, issuer: str) -> None:
         """Take the key, and what remit is called: the keys that check it are at its `/oauth/jwks`."""

@@ -21,7 +21,7 @@ from remit.core.identity.principals import Agent, Memberships
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.task import NO_PERSON, Task, TaskState
 from remit.ports.runtime import Clock
-from remit.ports.store import PutTask, Store, Unit
+from remit.ports.store.store import PutTask, Store, Unit
 from remit.services.endings.ending import Revocations
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.live_tasks import Live

@@ -12,8 +12,8 @@ import msgspec
 from remit.core.endings.closure import Closing, Closure, Indeterminate
 from remit.core.scope import risen
 from remit.core.tasks.task import Task, TaskState
-from remit.ports.fleet import Raised
-from remit.ports.store import PutClosure, Store, Unit
+from remit.ports.store.replicas import Raised
+from remit.ports.store.store import PutClosure, Store, Unit
 from remit.services.credentials.lease_records import HeldLease
 from remit.services.credentials.leases import Leases
 from remit.services.endings.closure import Derived

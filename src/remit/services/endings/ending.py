@@ -32,9 +32,9 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.scope import EVERYTHING, ScopeKind, risen, scope
 from remit.core.tasks.task import Task, TaskState
-from remit.ports.fleet import Raised
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Change, PutValue, RaiseFence, Store, Unit
+from remit.ports.store.replicas import Raised
+from remit.ports.store.store import Change, PutValue, RaiseFence, Store, Unit
 from remit.services.credentials.leases import Leases
 from remit.services.endings.closure import Derived
 from remit.services.endings.closure_events import batches

@@ -19,7 +19,7 @@ from remit.core.endings.closure import Cause
 from remit.core.errors import Elsewhere, NotFound
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.services.endings.takeover import Remains
 from remit.services.replicas.task_ownership import Ownership, root_of
 from remit.services.tasks.live_task import LiveTask

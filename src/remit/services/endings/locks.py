@@ -15,7 +15,7 @@ from remit.core.endings.closure import Cause, Lock
 from remit.core.errors import Forbidden, NotFound
 from remit.core.identity.principals import TEAM, Person
 from remit.core.scope import EVERYTHING, ScopeKind, scope
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.services.endings.ending import Revocations
 
 

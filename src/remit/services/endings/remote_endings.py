@@ -19,9 +19,9 @@ from remit.core.endings.closure import Closing, Closure
 from remit.core.errors import RemitError
 from remit.core.policy.bundle import Bundle
 from remit.core.scope import risen
-from remit.ports.fleet import FenceAck, Raised, Sight
 from remit.ports.runtime import Clock
-from remit.ports.store import Store
+from remit.ports.store.replicas import FenceAck, Raised, Sight
+from remit.ports.store.store import Store
 from remit.services.credentials.lease_records import HeldLease
 from remit.services.credentials.leases import Leases
 from remit.services.endings.closure_events import upstream_of

@@ -13,7 +13,7 @@ from __future__ import annotations
 from remit.core.endings.closure import Cause, Closure
 from remit.core.errors import Elsewhere
 from remit.core.tasks.task import Task, TaskState
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.services.endings.ending import Revocations
 from remit.services.replicas.task_ownership import Ownership, root_of
 from remit.services.tasks.budgets import own_accounts, used_up

@@ -21,9 +21,9 @@ import msgspec
 from remit.core.endings.closure import Indeterminate
 from remit.core.errors import Elsewhere
 from remit.core.evidence.event import CallOutcome, Event, EventKind
-from remit.ports.fleet import Fleet, Raised
 from remit.ports.runtime import Clock
-from remit.ports.store import Change, PutValue, Store, Unit
+from remit.ports.store.replicas import Fleet, Raised
+from remit.ports.store.store import Change, PutValue, Store, Unit
 from remit.services.credentials.leases import Leases
 from remit.services.replicas.membership import Gathered, Replicas
 from remit.services.replicas.task_ownership import Ownership

@@ -17,7 +17,7 @@ import msgspec
 
 from remit.core.endings.closure import Ending
 from remit.core.tasks.task import Task
-from remit.ports.store import Change, PutValue, Store
+from remit.ports.store.store import Change, PutValue, Store
 from remit.services.endings.takeover import Remains
 
 PREFIX: Final = "ending:"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from remit.ports.store import Entry, PutValue, Store, Unit
+from remit.ports.store.store import Entry, PutValue, Store, Unit
 
 Json = Any
 

@@ -14,7 +14,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.evidence.export import checkpoint_line, event_line, header_line
 from remit.core.evidence.receipt import ABOUT_LEASES
 from remit.ports.runtime import Clock
-from remit.ports.store import Entry, Store
+from remit.ports.store.store import Entry, Store
 from remit.services.evidence.log import Evidence
 from remit.services.limits.rate_limit import Pace
 

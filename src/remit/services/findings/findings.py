@@ -15,7 +15,7 @@ from remit.core.errors import NotFound
 from remit.core.evidence.event import Event, EventKind
 from remit.core.findings.finding import Finding, FindingKind, FindingState, finding_id, seen_again, settled
 from remit.ports.runtime import Clock
-from remit.ports.store import PutFinding, Store, Unit
+from remit.ports.store.store import PutFinding, Store, Unit
 
 Json = Any
 

@@ -18,7 +18,7 @@ from remit.core.identity.shared_identity import Trail, place_of
 from remit.core.identity.workload import Attested
 from remit.core.oauth.access_token import AccessClaims
 from remit.ports.runtime import Clock
-from remit.ports.store import PutLastProof, Store, Unit
+from remit.ports.store.store import PutLastProof, Store, Unit
 from remit.services.findings.findings import Findings
 
 Json = Any

@@ -16,7 +16,7 @@ from remit.core.flow.marks import MAX_MARKED_CHARS, MAX_MARKS, marks_of
 from remit.core.flow.stored_labels import LOOSE, ROOT, Holding, above
 from remit.core.flow.values.normal_text import size
 from remit.core.label import Classes, Trust
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 
 #: Resources held in memory; those asked for least recently are forgotten first, and read again.
 CAPACITY = 50_000

@@ -17,7 +17,7 @@ from remit.core.identity.workload import Binding, checked_binding, workload_of
 from remit.core.ids import check_name, check_subject
 from remit.core.scope import ScopeKind
 from remit.ports.runtime import Clock
-from remit.ports.store import Change, PutAgent, PutPerson, Store, Unit, UsePerson
+from remit.ports.store.store import Change, PutAgent, PutPerson, Store, Unit, UsePerson
 from remit.services.endings.ending import Revocations
 from remit.services.findings.findings import Findings
 from remit.services.identity.accountability import Owners, owner_fault

@@ -27,10 +27,10 @@ from cryptography.x509 import load_der_x509_certificate
 from remit.core.errors import ChangedMeanwhile, Conflict, NotFound
 from remit.core.evidence.event import Event, EventKind
 from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
-from remit.ports.change import CheckValue
 from remit.ports.keys import AuthorityKeys, CheckpointKeys, RotatingKeys, SealingKeys, TokenKeys
 from remit.ports.runtime import Clock
-from remit.ports.store import PutValue, Store, Unit
+from remit.ports.store.changes import CheckValue
+from remit.ports.store.store import PutValue, Store, Unit
 
 #: Keys of subjects wrapped anew in one transaction.
 STEP = 100

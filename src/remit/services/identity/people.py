@@ -24,7 +24,7 @@ from remit.core.findings.finding import Finding, FindingKind, finding_id
 from remit.core.identity.principals import Person, Role
 from remit.core.scope import ScopeKind, scope
 from remit.ports.runtime import Clock
-from remit.ports.store import Change, EndCredentials, PutPerson, PutValue, Store, Unit
+from remit.ports.store.store import Change, EndCredentials, PutPerson, PutValue, Store, Unit
 from remit.services.decisions.approvals import Approvals
 from remit.services.endings.ending import Revocations
 from remit.services.findings.findings import Findings

@@ -36,10 +36,10 @@ from remit.core.identity.workload import LocalBinding, SpiffeBinding, local_work
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.keys.own_keys import KeyKind
 from remit.ports.attestor import ShownPeer
-from remit.ports.change import CheckValue
 from remit.ports.keys import AuthorityKeys, TokenKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import PutValue, Store, Unit
+from remit.ports.store.changes import CheckValue
+from remit.ports.store.store import PutValue, Store, Unit
 from remit.services.limits.flood_control import Floods
 
 #: A JWT-SVID can be copied, so it lives no longer than this.

@@ -17,7 +17,7 @@ from remit.core.tasks.plan import tools_of
 from remit.core.tasks.task import Task, TaskState
 from remit.core.tools.tool import Tier, ToolState
 from remit.ports.runtime import Clock
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.services.decisions.authorizer import Authorizer
 from remit.services.tasks.live_tasks import Live
 from remit.services.tools.catalogue import Tools

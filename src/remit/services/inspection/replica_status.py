@@ -11,7 +11,7 @@ import msgspec
 
 from remit.core.replicas.replica import Replica
 from remit.core.tasks.task import Task
-from remit.ports.fleet import Fleet
+from remit.ports.store.replicas import Fleet
 from remit.services.endings.remote_endings import Reactions
 from remit.services.endings.takeover import CHORES
 from remit.services.policy.bundle import Policies

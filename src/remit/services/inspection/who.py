@@ -22,7 +22,7 @@ from remit.core.oauth.proof_facts import Fact, best_assurance, moment, of_attest
 from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.task import NO_PERSON, Task, TaskState
 from remit.ports.runtime import Clock
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.services.credentials.leases import Leases
 from remit.services.endings.locks import Locks
 from remit.services.identity.authenticator import Authenticator

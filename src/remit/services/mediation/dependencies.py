@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, get_args
 
 from remit.core.decisions.mediation import Delivery, Need
 from remit.ports.runtime import Clock
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream
 from remit.services.credentials.leases import Leases
 from remit.services.decisions.approvals import Approvals

@@ -17,7 +17,7 @@ from remit.core.oauth.access_token import LABEL_CLAIM, AccessClaims
 from remit.core.oauth.mission import authority_set
 from remit.core.tasks.task import TaskState
 from remit.ports.runtime import Clock
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.services.identity.authenticator import Authenticator, secret_digest
 from remit.services.oauth.access_tokens import AccessTokens
 from remit.services.oauth.client_authentication import TokenClient

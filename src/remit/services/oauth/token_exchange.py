@@ -21,7 +21,7 @@ from remit.core.identity.workload import Attested, Confirmation
 from remit.core.oauth.access_token import AGENT_SCOPE, AccessClaims
 from remit.core.oauth.mission import asked_grants
 from remit.ports.runtime import Clock
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.services.identity.authenticator import Authenticator
 from remit.services.oauth.access_tokens import AccessTokens, Asking, TokenGiven
 from remit.services.oauth.client_authentication import TokenClient

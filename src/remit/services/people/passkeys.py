@@ -19,10 +19,10 @@ from remit.core.identity.passkey import Passkey
 from remit.core.identity.principals import Person
 from remit.core.oauth.client_metadata import is_ip_address
 from remit.core.oauth.one_time_code import Ceremony
-from remit.ports.change import UseCredential
-from remit.ports.people import DropPasskey, PutPasskey, UsePasskey
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Store, Unit, UsePerson
+from remit.ports.store.changes import UseCredential
+from remit.ports.store.people import DropPasskey, PutPasskey, UsePasskey
+from remit.ports.store.store import Store, Unit, UsePerson
 from remit.services.identity.authenticator import Authenticator, secret_digest
 from remit.services.people.sessions import Browsers, Seat
 

@@ -22,11 +22,11 @@ from remit.core.identity.admission import AdmissionRules, admitted, check_requir
 from remit.core.identity.passkey import Link
 from remit.core.identity.principals import Memberships, Person, Role
 from remit.core.oauth.one_time_code import ProviderVisit, TerminalCode
-from remit.ports.change import UseCredential
-from remit.ports.people import PutLink
 from remit.ports.provider import ProvenPerson, Provider
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Change, Credential, PutPerson, Store, TakeCredential, Unit, UsePerson
+from remit.ports.store.changes import UseCredential
+from remit.ports.store.people import PutLink
+from remit.ports.store.store import Change, Credential, PutPerson, Store, TakeCredential, Unit, UsePerson
 from remit.services.findings.findings import Findings
 from remit.services.identity.authenticator import Authenticator, secret_digest
 from remit.services.identity.directory import Directory, NewPerson

@@ -25,10 +25,10 @@ from remit.core.errors import Malformed, RemitError
 from remit.core.replicas import wakeup as waking
 from remit.core.replicas.forwarding import Numbers
 from remit.core.replicas.wakeup import Nudge, Wake
-from remit.ports.fleet import Fleet
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock
-from remit.ports.waker import Waker
+from remit.ports.store.replicas import Fleet
+from remit.ports.wakeup import Waker
 from remit.services.replicas.membership import Replicas
 
 log = logging.getLogger("remit.replicas")

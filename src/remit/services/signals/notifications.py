@@ -21,7 +21,7 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.signals.outgoing_event import USUAL_KINDS, notice_id
 from remit.ports.notifier import Notification, Notifier
 from remit.ports.runtime import Clock
-from remit.ports.store import Entry, Store, Unit
+from remit.ports.store.store import Entry, Store, Unit
 from remit.services.evidence.followers import Cursors
 
 log = logging.getLogger("remit.notify")

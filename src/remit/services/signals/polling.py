@@ -15,7 +15,7 @@ import msgspec
 
 from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed, RemitError, SourceUnavailable, Unauthenticated
-from remit.ports.deliver import Deliver
+from remit.ports.delivery import Deliver
 from remit.ports.runtime import Clock
 from remit.services.signals.receiver import HeardSignals
 

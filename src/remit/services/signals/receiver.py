@@ -31,7 +31,7 @@ from remit.core.signals.security_event_token import SET_TYPE, SecurityEvent, rea
 from remit.core.signals.signal import Reaction, SignalKind, kind_of, reactions
 from remit.ports.issuers import IssuerUse, TrustedIssuers
 from remit.ports.runtime import Clock
-from remit.ports.store import Change, PutValue, Store, Unit, UseAssertion
+from remit.ports.store.store import Change, PutValue, Store, Unit, UseAssertion
 from remit.services.limits.flood_control import Floods
 from remit.services.signals.reactions import TakingAway
 from remit.services.signals.subjects import SignalSubjects, SubjectRules

@@ -18,7 +18,7 @@ from remit.core.errors import NotFound
 from remit.core.identity.principals import Agent, Memberships
 from remit.core.identity.workload import issuer_workload
 from remit.core.signals.security_event_token import SecurityEvent, Subject
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 
 
 class SubjectRules(msgspec.Struct, frozen=True, kw_only=True):

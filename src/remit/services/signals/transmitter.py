@@ -29,10 +29,10 @@ from remit.core.identity.principals import Memberships
 from remit.core.signals.outgoing_event import TOLD_KINDS, Notice, claims_of, notice_id, notice_of
 from remit.core.signals.security_event_token import PUSH, SET_MEDIA, SET_TYPE
 from remit.core.signals.signal import SignalKind
-from remit.ports.deliver import Deliver
+from remit.ports.delivery import Deliver
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock
-from remit.ports.store import Entry, Store, Unit
+from remit.ports.store.store import Entry, Store, Unit
 from remit.services.evidence.followers import Cursors
 from remit.services.signals.streams import Receiver, Stream, Streams, cursor_of
 

@@ -12,7 +12,7 @@ import msgspec
 from remit.core.tasks.delegated_task import account_of
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import Budgets, Task
-from remit.ports.store import TakeBudget, Usage
+from remit.ports.store.store import TakeBudget, Usage
 
 Json = Any
 _UNUSED: Final = Usage()

@@ -10,7 +10,7 @@ import msgspec
 from remit.core.errors import Busy
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.services.limits.rate_limit import Pace
 
 

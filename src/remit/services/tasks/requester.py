@@ -9,7 +9,7 @@ from remit.core.errors import Forbidden
 from remit.core.identity.principals import Agent, Memberships, Person
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import TaskType
-from remit.ports.store import Store
+from remit.ports.store.store import Store
 from remit.services.tasks.opening_rules import (
     Opening,
     Word,

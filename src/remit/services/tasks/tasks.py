@@ -20,9 +20,8 @@ from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.delegated_task import Moment, Share, child_of
 from remit.core.tasks.plan import tools_of
 from remit.core.tasks.task import Intent, Task, TaskState, TaskType, Turn, deadline_for
-from remit.ports.holdings import JoinLabels
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import (
+from remit.ports.store.store import (
     Change,
     CheckFence,
     CheckUnlocked,
@@ -33,6 +32,7 @@ from remit.ports.store import (
     UseDelegation,
     UsePerson,
 )
+from remit.ports.store.stored_labels import JoinLabels
 from remit.services.limits.flood_control import Flood
 from remit.services.policy.bundle import Policies
 from remit.services.separation.sign_in_methods import code_makers

@@ -13,7 +13,7 @@ import msgspec
 
 from remit.core.evidence.event import Event, EventKind
 from remit.ports.runtime import Clock
-from remit.ports.store import Store, Unit
+from remit.ports.store.store import Store, Unit
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):

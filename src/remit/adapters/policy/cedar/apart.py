@@ -25,7 +25,7 @@ from typing import Final
 import msgspec
 
 from remit.adapters.policy.cedar.check import Examined, World
-from remit.adapters.policy.cedar.child import (
+from remit.adapters.policy.cedar.validator_process import (
     MAX_MEMORY_BYTES,
     NO_MEMORY,
     Examination,
@@ -113,7 +113,13 @@ class Apart:
 
     def _started(self) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-m", "remit.adapters.policy.cedar.child", str(self._computing_s)],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "remit.adapters.policy.cedar.validator_process",
+                str(self._computing_s),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

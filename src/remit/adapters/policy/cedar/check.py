@@ -13,10 +13,10 @@ import msgspec
 
 from remit.adapters.policy.cedar.facts import context_shape
 from remit.adapters.policy.cedar.index import action_closure, resource_closure
+from remit.adapters.policy.cedar.policy_text import nearest
 from remit.adapters.policy.cedar.rule import CedarRule, parse
 from remit.adapters.policy.cedar.schema import GROUPS, forms, groups_of, schema_text
-from remit.adapters.policy.cedar.shape import Path, Shape, prune
-from remit.adapters.policy.cedar.text import nearest
+from remit.adapters.policy.cedar.types import Path, Shape, prune
 from remit.core.identity.principals import Agent
 from remit.core.label import Classes
 from remit.core.tools.tool import Tool

@@ -19,12 +19,12 @@ import msgspec
 
 from remit.adapters.policy.cedar.check import Examined, World, examined, validate_alone
 from remit.adapters.policy.cedar.facts import Facts, context_shape, parameters
-from remit.adapters.policy.cedar.flat import can_be_flat, flat_shape, flattened
+from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
 from remit.adapters.policy.cedar.index import Recent, RuleIndex, principal_closure, resource_closure
-from remit.adapters.policy.cedar.part import KEPT, Found, Kept, Part, Stand, readers, steady
 from remit.adapters.policy.cedar.rule import CedarRule, policy_set
+from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Stand, readers, steady
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
-from remit.adapters.policy.cedar.shape import Misfit, Path, Shape, prune
+from remit.adapters.policy.cedar.types import Misfit, Path, Shape, prune
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
 from remit.core.errors import ConfigInvalid

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from remit.adapters.policy.cedar.flat import ARGUMENTS, flat_name
-from remit.adapters.policy.cedar.shape import (
+from remit.adapters.policy.cedar.flat_arguments import ARGUMENTS, flat_name
+from remit.adapters.policy.cedar.types import (
     BOOL,
     DECIMAL,
     MOMENT,

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from remit.adapters.policy.cedar.shape import Path
+from remit.adapters.policy.cedar.types import Path
 
 Json = Any
 Uid = tuple[str, str]

@@ -13,8 +13,8 @@ from typing import Any
 import cedarpy
 import msgspec
 
+from remit.adapters.policy.cedar.policy_text import Piece, depth_of, nearest, pieces
 from remit.adapters.policy.cedar.reads import Reads, Uid, of_policy
-from remit.adapters.policy.cedar.text import Piece, depth_of, nearest, pieces
 from remit.core.decisions.decision import RuleRef
 from remit.ports.policy import PolicySource, Problem
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from remit.adapters.policy.cedar.facts import AGENT, FLOW, LABEL, TOOL, context_shape
-from remit.adapters.policy.cedar.shape import Kind, Shape
-from remit.adapters.policy.cedar.text import attribute, quoted
+from remit.adapters.policy.cedar.policy_text import attribute, quoted
+from remit.adapters.policy.cedar.types import Kind, Shape
 from remit.core.identity.workload import Assurance
 from remit.core.label import Classes
 from remit.core.tools.tool import Effect, Tier, Tool

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from remit.adapters.store.postgres.onloop import Heard, OnLoop
+from remit.adapters.store.postgres.loop_connection import Heard, OnLoop
 from remit.adapters.store.postgres.reads import READ_S
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession
 from remit.core.errors import StoreUnavailable

@@ -9,7 +9,7 @@ from typing import Any
 from remit.adapters.store.relational.memory import Key, Memory
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import Conflict, Elsewhere
-from remit.ports.fleet import Bury, CheckHoldings, HoldTask, LeaveTask, TakeTask, owner_key
+from remit.ports.store.replicas import Bury, CheckHoldings, HoldTask, LeaveTask, TakeTask, owner_key
 
 #: OwnerBook remembered; they are read again when they are asked for.
 MOST = 50_000

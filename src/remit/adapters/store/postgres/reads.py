@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import msgspec
 import psycopg
 
-from remit.adapters.store.postgres import fleet_sql
+from remit.adapters.store.postgres import replica_sql as fleet_sql
 from remit.adapters.store.postgres.session import (
     FAULTS,
     PostgresSession,
@@ -23,13 +23,13 @@ from remit.adapters.store.postgres.session import (
 )
 from remit.adapters.store.relational import reads
 from remit.adapters.store.relational.head import check_log
-from remit.adapters.store.relational.nodes import frontier, stored_size
+from remit.adapters.store.relational.merkle_nodes import frontier, stored_size
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
 from remit.core.evidence.merkle import Frontier
 from remit.core.flow.stored_labels import Holding
 from remit.ports.log import Head
-from remit.ports.store import Pin
+from remit.ports.store.store import Pin
 
 #: Seconds for one read. A server that has stopped answering is broken off then.
 READ_S = 15.0

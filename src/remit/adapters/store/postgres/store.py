@@ -10,9 +10,8 @@ import psycopg
 
 from remit.adapters.store.postgres.arrays import put
 from remit.adapters.store.postgres.at_rest import AtRest
-from remit.adapters.store.postgres.fleet import PostgresFleet
-from remit.adapters.store.postgres.line import WritingLine
 from remit.adapters.store.postgres.reads import PostgresReading, holdings_since, size, tree
+from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.adapters.store.postgres.schema import migrate
 from remit.adapters.store.postgres.session import (
     STATEMENT_TIMEOUT_MS,
@@ -22,17 +21,18 @@ from remit.adapters.store.postgres.session import (
     unavailable,
 )
 from remit.adapters.store.postgres.writer import PostgresWriter
+from remit.adapters.store.postgres.writer_connection import WritingLine
 from remit.adapters.store.relational.changes import ASSERTION_GRACE
 from remit.adapters.store.relational.head import check_head
-from remit.adapters.store.relational.ledger import Ledger
+from remit.adapters.store.relational.log_writer import Ledger
 from remit.adapters.store.relational.memory import Memory
-from remit.adapters.store.relational.moments import micros
 from remit.adapters.store.relational.pool import ReadPool
 from remit.adapters.store.relational.reads import names
+from remit.adapters.store.relational.sealed_words import TABLES, SealedWords, seal_old
 from remit.adapters.store.relational.store import RelationalStore
-from remit.adapters.store.relational.subjects import Opener, Subjects
+from remit.adapters.store.relational.subject_keys import Opener, Subjects
 from remit.adapters.store.relational.tables import Durability
-from remit.adapters.store.relational.words import TABLES, SealedWords, seal_old
+from remit.adapters.store.relational.timestamps import micros
 from remit.core.flow.stored_labels import Holding
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
 from remit.ports.keys import SealingKeys
@@ -56,7 +56,7 @@ _UNOWNED: Final = (
 
 
 class PostgresStore(RelationalStore):
-    """State and evidence in one database (`ports.store.Store`)."""
+    """State and evidence in one database (`ports.store.store.Store`)."""
 
     _writer: PostgresWriter
 

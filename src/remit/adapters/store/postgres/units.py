@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from remit.adapters.store.relational.changes import ForgetSubject
-from remit.ports.store import TakeBudget, Unit
+from remit.ports.store.store import TakeBudget, Unit
 
 
 def tenant_of(unit: Unit) -> str:

@@ -21,7 +21,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from remit.adapters.store.postgres.arrays import packed, unnested
-from remit.adapters.store.postgres.onloop import Heard, Statement
+from remit.adapters.store.postgres.loop_connection import Heard, Statement
 from remit.adapters.store.relational.inserts import COUNTERS, EVENTS, NODES
 
 

@@ -23,14 +23,14 @@ from collections.abc import Callable, Sequence
 
 import psycopg
 
-from remit.adapters.store.postgres.fate import FIRST_TURN, asked, by_turn
-from remit.adapters.store.postgres.line import WritingLine
-from remit.adapters.store.postgres.onloop import Heard, OnLoop, Statement
+from remit.adapters.store.postgres.commit_outcome import FIRST_TURN, asked, by_turn
+from remit.adapters.store.postgres.loop_connection import Heard, OnLoop, Statement
 from remit.adapters.store.postgres.owners import OwnerBook
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession, behind, is_loss, unavailable
 from remit.adapters.store.postgres.units import first_of, forgets, tasks_of, tenant_of, touched_by
 from remit.adapters.store.postgres.whole import Claim, on_record, whole
-from remit.adapters.store.relational.ledger import Ledger
+from remit.adapters.store.postgres.writer_connection import WritingLine
+from remit.adapters.store.relational.log_writer import Ledger
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.writer import GroupWriter, Worker, in_memory
 from remit.core.errors import StoreUnavailable

@@ -13,20 +13,29 @@ from typing import Any
 
 import msgspec
 
-from remit.adapters.store.relational import holdings, issued, people, registry
+from remit.adapters.store.relational import (
+    issued_tokens as issued,
+)
+from remit.adapters.store.relational import (
+    people,
+    registry,
+)
+from remit.adapters.store.relational import (
+    stored_labels as holdings,
+)
 from remit.adapters.store.relational.memory import Counter, Memory
-from remit.adapters.store.relational.moments import micros, text
+from remit.adapters.store.relational.sealed_words import SealedWords, parted
 from remit.adapters.store.relational.sql import Sql, upsert
-from remit.adapters.store.relational.subjects import Subjects
-from remit.adapters.store.relational.words import SealedWords, parted
+from remit.adapters.store.relational.subject_keys import Subjects
+from remit.adapters.store.relational.timestamps import micros, text
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import BudgetExhausted, ChangedMeanwhile, Conflict, Fenced, NotFound
 from remit.core.scope import risen
 from remit.core.tasks.task import Task
-from remit.ports.change import CheckValue
-from remit.ports.fleet import HoldTask
-from remit.ports.issued import Withdraw
-from remit.ports.store import (
+from remit.ports.store.changes import CheckValue
+from remit.ports.store.issued_tokens import Withdraw
+from remit.ports.store.replicas import HoldTask
+from remit.ports.store.store import (
     CheckFence,
     CheckUnlocked,
     ConsumeApproval,

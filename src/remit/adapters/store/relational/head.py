@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from remit.adapters.store.relational.nodes import reader, stored_size
+from remit.adapters.store.relational.merkle_nodes import reader, stored_size
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import HeadMissing, VerificationFailed
 from remit.core.evidence.merkle import leaf_hash, root_at

@@ -9,12 +9,20 @@ from typing import Any
 
 import msgspec
 
-from remit.adapters.store.relational.moments import micros, text
 from remit.adapters.store.relational.sql import Sql, upsert
+from remit.adapters.store.relational.timestamps import micros, text
 from remit.core.errors import Conflict
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.oauth.one_time_code import Ticket
-from remit.ports.people import DropLink, DropPasskey, PutLink, PutPasskey, PutTicket, UsePasskey, UseTicket
+from remit.ports.store.people import (
+    DropLink,
+    DropPasskey,
+    PutLink,
+    PutPasskey,
+    PutTicket,
+    UsePasskey,
+    UseTicket,
+)
 
 Apply = Callable[[Sql, Any], None]
 

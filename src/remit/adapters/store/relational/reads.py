@@ -8,12 +8,12 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from remit.adapters.store.relational.ledger import from_leaf, writer_of
-from remit.adapters.store.relational.nodes import reader
+from remit.adapters.store.relational.log_writer import from_leaf, writer_of
+from remit.adapters.store.relational.merkle_nodes import reader
+from remit.adapters.store.relational.sealed_words import TABLES, Opened
 from remit.adapters.store.relational.sql import Rows, Sql
-from remit.adapters.store.relational.subjects import Opener
+from remit.adapters.store.relational.subject_keys import Opener
 from remit.adapters.store.relational.tables import COMMON_KINDS, RARE
-from remit.adapters.store.relational.words import TABLES, Opened
 from remit.core.decisions.approval import Approval
 from remit.core.endings.closure import Closure, Fence
 from remit.core.errors import Malformed, VerificationFailed
@@ -24,7 +24,7 @@ from remit.core.label import Label
 from remit.core.sealing import Openings
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import Task
-from remit.ports.store import Credential, Entry, Pin, Usage
+from remit.ports.store.store import Credential, Entry, Pin, Usage
 
 T = TypeVar("T")
 R = TypeVar("R", Approval, Delegation)

@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
-from remit.adapters.store.relational.moments import micros, text
 from remit.adapters.store.relational.sql import Sql, upsert
+from remit.adapters.store.relational.timestamps import micros, text
 from remit.core.errors import ChangedMeanwhile, Conflict
 from remit.core.identity.principals import Agent, AgentState, Person, overlaps
 from remit.core.identity.workload import workload_of
 from remit.core.tasks.delegation_record import Delegation
-from remit.ports.change import UseCredential
-from remit.ports.store import (
+from remit.ports.store.changes import UseCredential
+from remit.ports.store.store import (
     EndCredentials,
     PutAgent,
     PutFinding,

@@ -8,12 +8,21 @@ from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 from typing import Any
 
-from remit.adapters.store.relational import holdings, issued, reads, registry
+from remit.adapters.store.relational import (
+    issued_tokens as issued,
+)
+from remit.adapters.store.relational import (
+    reads,
+    registry,
+)
+from remit.adapters.store.relational import (
+    stored_labels as holdings,
+)
 from remit.adapters.store.relational.changes import ForgetSubject, RewrapKeys
-from remit.adapters.store.relational.ledger import Ledger
+from remit.adapters.store.relational.log_writer import Ledger
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.pool import ReadPool
-from remit.adapters.store.relational.subjects import Opener
+from remit.adapters.store.relational.subject_keys import Opener
 from remit.adapters.store.relational.writer import GroupWriter
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.endings.closure import Closure, Fence
@@ -28,11 +37,11 @@ from remit.core.oauth.one_time_code import Ticket
 from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import Task, TaskState
-from remit.ports.store import Credential, Entry, Json, Pin, Receipt, Unit, Usage
+from remit.ports.store.store import Credential, Entry, Json, Pin, Receipt, Unit, Usage
 
 
 class RelationalStore:
-    """State and evidence in tables (`ports.store.Store`), whichever database holds them.
+    """State and evidence in tables (`ports.store.store.Store`), whichever database holds them.
 
     Open one of its kinds with `open`, use it on one event loop, `close` it.
     """

@@ -15,11 +15,11 @@ from collections import deque
 from collections.abc import Callable
 
 from remit.adapters.store.relational.changes import IN_MEMORY, Changes
-from remit.adapters.store.relational.ledger import Ledger
+from remit.adapters.store.relational.log_writer import Ledger
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
-from remit.ports.store import Receipt, Unit
+from remit.ports.store.store import Receipt, Unit
 
 #: Units in one transaction at most, so that forming a batch does not hold up the event loop for long.
 MAX_BATCH = 128

@@ -12,14 +12,14 @@ from typing import Any, Final
 from remit.adapters.store.relational import reads
 from remit.adapters.store.relational.changes import ASSERTION_GRACE
 from remit.adapters.store.relational.head import check_head
-from remit.adapters.store.relational.ledger import Ledger
+from remit.adapters.store.relational.log_writer import Ledger
 from remit.adapters.store.relational.memory import Memory
-from remit.adapters.store.relational.moments import micros
 from remit.adapters.store.relational.pool import ReadPool
+from remit.adapters.store.relational.sealed_words import SealedWords, seal_old
 from remit.adapters.store.relational.store import RelationalStore
-from remit.adapters.store.relational.subjects import Opener, Subjects
+from remit.adapters.store.relational.subject_keys import Opener, Subjects
 from remit.adapters.store.relational.tables import Durability
-from remit.adapters.store.relational.words import SealedWords, seal_old
+from remit.adapters.store.relational.timestamps import micros
 from remit.adapters.store.sqlite.lock import lock_file
 from remit.adapters.store.sqlite.place import StorePlace
 from remit.adapters.store.sqlite.reads import ReadHere, SqliteReading
@@ -32,14 +32,14 @@ from remit.core.tasks.task import Task
 from remit.ports.keys import SealingKeys
 from remit.ports.log import HeadKeeper
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Credential
+from remit.ports.store.store import Credential
 
 #: Rows that are read on the event loop's thread; where there are more, another one reads them.
 FEW: Final = 16
 
 
 class SqliteStore(RelationalStore):
-    """State and evidence in one file, written by this process alone (`ports.store.Store`)."""
+    """State and evidence in one file, written by this process alone (`ports.store.store.Store`)."""
 
     _writer: SqliteWriter
 

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import sqlite3
 
-from remit.adapters.store.relational.ledger import Ledger
+from remit.adapters.store.relational.log_writer import Ledger
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.tables import Durability
 from remit.adapters.store.relational.writer import GroupWriter, Worker

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from remit.adapters.upstream.http1.request import RequestHead
 from remit.adapters.upstream.http1.response import Phase, ResponseHead
-from remit.adapters.upstream.http1.wire import Wire
+from remit.adapters.upstream.http1.transport import Wire
 from remit.core.errors import OutOfOrder, UpstreamUnreachable
 
 _BODY, _COMPLETE = Phase.BODY, Phase.COMPLETE

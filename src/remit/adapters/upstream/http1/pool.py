@@ -8,7 +8,7 @@ from collections import deque
 from remit.adapters.upstream.http1.address import Limits, Origin
 from remit.adapters.upstream.http1.connection import Connection
 from remit.adapters.upstream.http1.request import RequestHead
-from remit.adapters.upstream.http1.wire import Wire
+from remit.adapters.upstream.http1.transport import Wire
 from remit.core.errors import Busy, ConfigInvalid, UpstreamUnreachable
 
 

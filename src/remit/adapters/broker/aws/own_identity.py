@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who remit itself is at AWS: a key of its own, or the role of a workload that its platform vouches for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from remit.adapters.broker.aws.query_api import AwsQuery
+from remit.core.errors import NothingDone
+from remit.core.keys.sigv4 import AwsKeys
+from remit.ports.runtime import Clock
+
+#: So long before its end a session of remit's own is replaced.
+MARGIN: Final = timedelta(minutes=10)
+SESSION: Final = "remit"
+
+
+class WebIdentity:
+    """Keys of a role that is assumed with a token of another issuer (AssumeRoleWithWebIdentity)."""
+
+    def __init__(self, role: str, token: Callable[[], str], *, sts: AwsQuery, clock: Clock) -> None:
+        """Take the role; `token` is read each time that it is assumed."""
+        self._role = role
+        self._token = token
+        self._sts = sts
+        self._clock = clock
+        self._entering = asyncio.Lock()
+        self._keys: AwsKeys | None = None
+        self._until: datetime | None = None
+
+    async def keys(self) -> AwsKeys:
+        """Give keys that live for some minutes at least; raises `KeyUnavailable`."""
+        async with self._entering:
+            now = self._clock.now()
+            if self._keys is not None and self._until is not None and now < self._until - MARGIN:
+                return self._keys
+            given = {
+                "RoleArn": self._role,
+                "RoleSessionName": SESSION,
+                "WebIdentityToken": self._token(),
+                "DurationSeconds": "3600",
+            }
+            said = await self._sts.ask("AssumeRoleWithWebIdentity", given, None)
+            keys = AwsKeys(said.one("AccessKeyId"), said.one("SecretAccessKey"), said.one("SessionToken"))
+            if not keys.id or not keys.secret or not keys.token:
+                raise NothingDone(
+                    "the answer of AWS to `AssumeRoleWithWebIdentity` holds no session",
+                    code="source-refused",
+                    way_out="look whether `sts_url` is the right one",
+                )
+            self._keys, self._until = keys, now + timedelta(seconds=3600)
+            return keys

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AWS as brokers speak to it: a request of the query interface (STS, IAM), signed, and what its XML says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+from xml.parsers import expat
+
+from remit.adapters.broker.http import BrokerWeb, WebAnswer
+from remit.core.errors import NothingDone
+from remit.core.keys.sigv4 import AwsKeys, AwsScope, signing_headers
+from remit.ports.runtime import Clock
+
+Json = Any
+
+FORM: Final = "application/x-www-form-urlencoded; charset=utf-8"
+MAX_DEPTH: Final = 16
+#: What AWS answers to a session that may not, or whose time is over. Anything else is no refusal of it: a
+#: clock that is wrong, a request that is signed wrongly, too many of them.
+REFUSALS: Final = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthFailure",
+        "AuthorizationError",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidToken",
+        "UnauthorizedOperation",
+        "UnrecognizedClientException",
+    }
+)
+_JSON_CODE: Final = re.compile(rb'"(?:__type|code|Code)"\s*:\s*"(?:[^"#]{0,200}#)?([A-Za-z]{1,80})"')
+
+
+class Said:
+    """What an answer of AWS says, by element: the texts of each, in their order."""
+
+    def __init__(self, body: bytes) -> None:
+        """Read XML; what is none, or declares entities, says nothing."""
+        self._texts: dict[str, list[str]] = {}
+        self._open: list[tuple[str, list[str]]] = []
+        parser = expat.ParserCreate()
+        parser.StartDoctypeDeclHandler = _no_doctype
+        parser.StartElementHandler = self._begin
+        parser.CharacterDataHandler = self._text
+        parser.EndElementHandler = self._end
+        try:
+            parser.Parse(body, True)
+        except (expat.ExpatError, ValueError):
+            self._texts = {}
+
+    def one(self, name: str) -> str:
+        """Give the text of the first element of a name; empty where there is none."""
+        return self._texts.get(name, [""])[0]
+
+    def all(self, name: str) -> list[str]:
+        """Give the texts of all elements of a name."""
+        return self._texts.get(name, [])
+
+    def _begin(self, name: str, attributes: Json) -> None:
+        if len(self._open) >= MAX_DEPTH:
+            raise ValueError("too deep")
+        self._open.append((name, []))
+
+    def _text(self, text: str) -> None:
+        if self._open:
+            self._open[-1][1].append(text)
+
+    def _end(self, name: str) -> None:
+        _, parts = self._open.pop()
+        self._texts.setdefault(name, []).append("".join(parts).strip())
+
+
+def _no_doctype(*_: Json) -> None:
+    raise ValueError("a document type")
+
+
+def code_of(answer: WebAnswer) -> str:
+    """Give the code of an error, whichever of its forms a service writes."""
+    if found := _JSON_CODE.search(answer.body):
+        return found[1].decode()
+    return Said(answer.body).one("Code")
+
+
+class AwsQuery:
+    """One service at one address."""
+
+    def __init__(self, url: str, scope: AwsScope, *, web: BrokerWeb, clock: Clock, version: str) -> None:
+        """Take where it is asked, and the version of its interface."""
+        self._url = url.rstrip("/") + "/"
+        self._scope = scope
+        self._web = web
+        self._clock = clock
+        self._version = version
+
+    async def ask(self, action: str, given: Mapping[str, str], keys: AwsKeys | None) -> Said:
+        """Ask for an action, signed by `keys`; raises `KeyUnavailable` for everything but success.
+
+        An answer that is none is `NothingDone`; the code tells what AWS said: `aws:` and that.
+        """
+        body = urlencode({"Action": action, "Version": self._version, **given}).encode()
+        headers = {"Content-Type": FORM}
+        if keys is not None:
+            now = self._clock.now()
+            headers |= signing_headers("POST", self._url, body, keys, self._scope, now, headers)
+        answer = await self._web.ask("POST", self._url, headers=headers, content=body)
+        if answer.status != 200:
+            code = code_of(answer)
+            if not re.fullmatch(r"[A-Za-z.]{1,80}", code):
+                code = ""
+            # Whatever AWS did, nobody has what it did not tell.
+            raise NothingDone(
+                f"AWS refuses `{action}`: {f'`{code}`' if code else f'status {answer.status}'}",
+                code=f"aws:{code}" if code and answer.status < 500 else "source-refused",
+                way_out="look at what remit's own identity may do there, at the role's trust policy, and at "
+                "CloudTrail",
+            )
+        return Said(answer.body)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""remit as a client of an authorization server: known by a secret, or by a key (`private_key_jwt`)."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Collection
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+import orjson
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
+
+from remit.adapters.broker.http import BrokerWeb, WebAnswer
+from remit.core.errors import KeyUnavailable
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.oauth.client_assertion import ASSERTION_TYPE
+from remit.ports.runtime import Clock, Entropy
+
+Json = Any
+Method = Literal["basic", "post", "private_key_jwt"]
+
+ASSERTION_LIFE_S: Final = 60
+#: How a key signs, by type and curve. RSA by PS256 alone would be better; servers know RS256.
+_ALGORITHMS: Final = {
+    ("EC", "P-256"): "ES256",
+    ("EC", "P-384"): "ES384",
+    ("OKP", "Ed25519"): "EdDSA",
+    ("RSA", ""): "RS256",
+}
+
+
+class SourceClient:
+    """One client at one authorization server. `known_by` reads the secret, or the private key as a JWK, at
+    each request; `audience` is what the server is called in assertions.
+    """
+
+    def __init__(
+        self,
+        client_id: str,
+        known_by: Callable[[], str],
+        *,
+        method: Method,
+        audience: str,
+        web: BrokerWeb,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        """Take what remit is called there."""
+        self.client_id = client_id
+        self._known_by = known_by
+        self._method = method
+        self.audience = audience
+        self._web = web
+        self._clock = clock
+        self._entropy = entropy
+
+    async def ask(self, url: str, form: dict[str, str]) -> WebAnswer:
+        """Ask an endpoint of the server as this client; raises `KeyUnavailable` where there is no answer."""
+        headers: dict[str, str] = {}
+        known_by = self._known_by()
+        if self._method == "private_key_jwt":
+            form = form | {
+                "client_id": self.client_id,
+                "client_assertion_type": ASSERTION_TYPE,
+                "client_assertion": self._assertion(known_by),
+            }
+        elif self._method == "basic":
+            # RFC 6749 section 2.3.1: both parts are form-encoded before they are put together. A blank as
+            # `%20` and not as `+`: servers that only percent-decode read it too.
+            pair = f"{quote(self.client_id, safe='')}:{quote(known_by, safe='')}".encode()
+            headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
+        else:
+            form = form | {"client_id": self.client_id, "client_secret": known_by}
+        return await self._web.ask("POST", url, headers=headers, form=form)
+
+    def _assertion(self, written: str) -> str:
+        """RFC 7523 section 2.2: for this server, once, and not for long."""
+        key, algorithm = _key_of(written)
+        now_s = int(self._clock.now().timestamp())
+        claims = {
+            "iss": self.client_id,
+            "sub": self.client_id,
+            "aud": self.audience,
+            "iat": now_s,
+            "exp": now_s + ASSERTION_LIFE_S,
+            "jti": make_id("ast", self._entropy.bytes(ID_BYTES)),
+        }
+        header = {"alg": algorithm, "typ": "JWT"} | ({"kid": key.kid} if key.kid else {})
+        return jws.serialize_compact(header, orjson.dumps(claims), key, algorithms=[algorithm])
+
+
+def refused(what: str, answer: WebAnswer, why: str = "") -> KeyUnavailable:
+    """Say that a server has refused, and with which word."""
+    error = answer.object.get("error")
+    # RFC 6749 section 5.2: an error is a short word. It is told, the description is not.
+    word = error if isinstance(error, str) and re.fullmatch(r"[a-z_]{1,60}", error) else ""
+    return KeyUnavailable(
+        f"the authorization server refuses {what}: {why or word or f'status {answer.status}'}",
+        code="source-refused",
+        way_out="look at the client, its scopes and how it is known there",
+        debug=word,
+    )
+
+
+def see_narrow(answer: WebAnswer, allowed: Collection[str]) -> None:
+    """RFC 6749 section 5.1: a server that gives other scopes than it was asked for says which. Raises
+    `KeyUnavailable` where there are some that are not allowed; where none was asked for, all are.
+    """
+    given = answer.object.get("scope")
+    if given is None or not allowed:
+        return
+    if not isinstance(given, str):
+        raise refused("a token", answer, "what it says of its scopes cannot be read")
+    if more := sorted(set(given.split()) - set(allowed)):
+        shown = ", ".join(f"`{one[:40]}`" for one in more[:5] if one.isprintable())
+        raise KeyUnavailable(
+            f"the authorization server gives more than was asked for: {shown}",
+            code="scope-wider",
+            way_out="have it give this client what it asks for; where it has a name of its own for "
+            "one that was asked for, allow that by `may_give`",
+        )
+
+
+def _key_of(written: str) -> tuple[ECKey | OKPKey | RSAKey, str]:
+    try:
+        found = orjson.loads(written)
+        key = import_key(found)
+        algorithm = _ALGORITHMS.get((str(found["kty"]), str(found.get("crv", ""))))
+    except (orjson.JSONDecodeError, JoseError, KeyError, TypeError, ValueError):
+        key, algorithm = None, None
+    if not isinstance(key, ECKey | OKPKey | RSAKey) or algorithm is None or not key.is_private:
+        raise KeyUnavailable(
+            "the client's key is no private key in JSON (JWK) of P-256, P-384, Ed25519 or RSA",
+            code="client-key",
+            way_out="store the JWK on one line",
+        )
+    return key, algorithm

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handing a secret to OpenBao's versioned key-value store, from where others read it.
+
+A new version is written under compare-and-swap, so that nobody else's is written over, and the versions
+before it are destroyed: they hold secrets that nothing should take any more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remit.adapters.broker.openbao.client import BaoSource, bao_refused
+
+Json = Any
+
+
+class KvPlace:
+    """One field of one secret."""
+
+    def __init__(self, bao: BaoSource, mount: str, path: str, field: str) -> None:
+        """Take where it lies: the mount of a KV engine of version 2, and the path below it."""
+        self._bao = bao
+        self._mount = mount.strip("/")
+        self._path = path.strip("/")
+        self._field = field
+
+    async def put(self, secret: str) -> None:
+        """Write a secret as the newest version and destroy the others; raises `KeyUnavailable`. One that is
+        there already is not written again.
+        """
+        data, version = await self._now()
+        if data.get(self._field) != secret:
+            body = {"data": data | {self._field: secret}, "options": {"cas": version}}
+            answer = await self._bao.ask("POST", f"{self._mount}/data/{self._path}", body)
+            told = answer.object.get("data")
+            if answer.status != 200 or not isinstance(told, dict) or type(told.get("version")) is not int:
+                raise bao_refused(self._path, f"status {answer.status}")
+            version = told["version"]
+        if version > 1:
+            older = {"versions": list(range(max(1, version - 100), version))}
+            answer = await self._bao.ask("POST", f"{self._mount}/destroy/{self._path}", older)
+            if answer.status not in (200, 204):
+                raise bao_refused(self._path, f"status {answer.status} to destroying older versions")
+
+    async def _now(self) -> tuple[dict[str, Json], int]:
+        answer = await self._bao.ask("GET", f"{self._mount}/data/{self._path}")
+        told = answer.object.get("data")
+        if answer.status == 404 and not isinstance(told, dict):
+            return {}, 0
+        metadata = told.get("metadata") if isinstance(told, dict) else None
+        version = metadata.get("version") if isinstance(metadata, dict) else None
+        if answer.status not in (200, 404) or not isinstance(told, dict) or type(version) is not int:
+            raise bao_refused(self._path, f"status {answer.status}")
+        # A version that was deleted has a number, and no data.
+        return told.get("data") or {}, version

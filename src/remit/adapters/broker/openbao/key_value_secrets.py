@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Standing secrets in OpenBao's key-value stores, of either version.
+
+1. which engine a path lies in, and of which version, OpenBao itself says (`sys/internal/ui/mounts`); it is
+   asked once for each path
+2. one field of it is read. What is no text, and what was deleted or destroyed, is no secret
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from remit.adapters.broker.openbao.client import BaoSource
+from remit.core.errors import KeyUnavailable
+from remit.ports.secret_source import GONE, ReadSecret
+
+Json = Any
+
+
+class _Mount(NamedTuple):
+    path: str
+    versioned: bool
+
+
+class KvSecrets:
+    """`ports.secret_source.SecretSource`: names are `MOUNT/PATH#FIELD`."""
+
+    def __init__(self, bao: BaoSource) -> None:
+        """Take OpenBao as remit is known there."""
+        self._bao = bao
+        self._mounts: dict[str, _Mount] = {}
+
+    async def read(self, name: str) -> ReadSecret:
+        """1, 2."""
+        path, _, field = name.partition("#")
+        mount = self._mounts.get(path) or await self._mount(path)
+        below = path.removeprefix(mount.path)
+        answer = await self._bao.ask("GET", f"{mount.path}data/{below}" if mount.versioned else path)
+        told = answer.object.get("data")
+        if answer.status in (403, 404):
+            # The engine may have been mounted anew.
+            self._mounts.pop(path, None)
+            why = "remit may not read it" if answer.status == 403 else "there is none"
+            raise _no(path, why, GONE)
+        if answer.status != 200 or not isinstance(told, dict):
+            raise _no(path, f"status {answer.status}")
+        if answer.object.get("lease_id"):
+            raise _no(path, "it is leased, and would have to be taken back", GONE)
+        data, about = (told.get("data"), told.get("metadata")) if mount.versioned else (told, {})
+        value = data.get(field) if isinstance(data, dict) else None
+        if not isinstance(value, str) or not isinstance(about, dict):
+            raise _no(path, f"it has no field `{field[:80]}` with a text", GONE)
+        version = about.get("version")
+        return ReadSecret(
+            value=value,
+            since=_when(about.get("created_time")),
+            version=version if type(version) is int else 0,
+            until=_when(about.get("deletion_time")),
+        )
+
+    async def _mount(self, path: str) -> _Mount:
+        """1."""
+        answer = await self._bao.ask("GET", f"sys/internal/ui/mounts/{path}")
+        told = answer.object.get("data")
+        if answer.status in (403, 404):
+            raise _no(path, "there is nothing that remit may read", GONE)
+        if answer.status != 200 or not isinstance(told, dict):
+            raise _no(path, f"status {answer.status}")
+        mount, kind, options = told.get("path"), told.get("type"), told.get("options")
+        if kind not in ("kv", "generic") or not isinstance(mount, str) or not path.startswith(mount):
+            raise _no(path, "it is in no key-value store", GONE)
+        found = _Mount(mount, isinstance(options, dict) and options.get("version") == "2")
+        self._mounts[path] = found
+        return found
+
+
+def _when(told: Json) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(told)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo is not None else None
+
+
+def _no(path: str, why: str, code: str = "source-refused") -> KeyUnavailable:
+    return KeyUnavailable(
+        f"OpenBao gives no secret at `{path}`: {why}",
+        code=code,
+        way_out="look with `bao kv get`, and at the policy of remit's login there",
+    )

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenBao and Vault: a token of its own for each task, for an upstream that reads secrets there itself.
+
+Secrets of a KV engine have no lease: who has read one has it. What can be taken back is the leave to read
+them, so that is what a task gets.
+
+1. the token is made under one token role (`auth/token/create/ROLE`), which says which policies it has; it
+   has no more life than the task
+2. it is taken back by its accessor, with all that was leased with it
+3. it is tried by asking OpenBao who it is, with the token itself: OpenBao is the sink here
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from remit.adapters.broker.injection import Injection
+from remit.adapters.broker.openbao.client import BaoSource, bao_refused, unreadable
+from remit.core.errors import KeyUnavailable
+from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
+from remit.ports.runtime import Clock
+
+Json = Any
+
+
+class OpenBaoTokenBroker:
+    """`ports.broker.Broker` at one token role."""
+
+    kind = "openbao-token"
+    standing = False
+    #: A token whose answer was lost is not known here; it ends by its own time.
+    traceable = False
+
+    def __init__(
+        self,
+        bao: BaoSource,
+        role: str,
+        *,
+        clock: Clock,
+        policies: tuple[str, ...] = (),
+        tool_policies: Mapping[str, tuple[str, ...]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take where it is. `policies` are asked for whatever the task, those of `tool_policies` only where
+        it was granted the tool; none at all: the role's.
+        """
+        self._bao = bao
+        self._path = f"auth/token/create/{role}"
+        self._clock = clock
+        self._policies = policies
+        self._tool_policies = dict(tool_policies or {})
+        if not headers and not env:
+            headers = {"X-Vault-Token": "{token}"}
+        self._injection = Injection(headers, env)
+
+    async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
+        """1. Raises `KeyUnavailable`."""
+        left_s = (wanted.task.deadline - self._clock.now()).total_seconds()
+        ttl = f"{max(1, math.ceil(left_s))}s"
+        asked: dict[str, Json] = {
+            "ttl": ttl,
+            "explicit_max_ttl": ttl,
+            "display_name": wanted.lease,
+            "meta": {"task": wanted.task.id, "agent": wanted.task.agent, "lease": wanted.lease},
+        }
+        policies = list(self._policies)
+        for tool in wanted.tools:
+            policies += self._tool_policies.get(tool, ())
+        if policies:
+            asked["policies"] = list(dict.fromkeys(policies))
+        elif self._tool_policies:
+            # With none named the role would give all that it has.
+            raise bao_refused(self._path, "no tool that the task was granted has policies")
+        answer = await self._bao.ask("POST", self._path, asked)
+        told = answer.object.get("auth")
+        token, accessor = (
+            (told.get("client_token"), told.get("accessor")) if isinstance(told, dict) else (None, None)
+        )
+        if answer.status != 200 or not isinstance(token, str) or not isinstance(accessor, str):
+            raise bao_refused(self._path, f"status {answer.status}")
+        assert isinstance(told, dict)
+        if not accessor:
+            # A batch token has none, and cannot be taken back.
+            raise bao_refused(self._path, "it gives a token that cannot be taken back")
+        found = UpstreamCredential(
+            lease=wanted.lease,
+            sink=self._path.removeprefix("auth/"),
+            until=self._bao.until(told.get("lease_duration")),
+            secrets=(token,),
+            handle={"token": token, "accessor": accessor},
+        )
+        try:
+            carried = self._injection.filled({"token": token}, "OpenBao")
+        except KeyUnavailable as why:
+            raise Unfit(why, found) from None
+        return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
+
+    async def revoke(self, credential: UpstreamCredential) -> None:
+        """2. Raises `KeyUnavailable`. One that is gone is taken back."""
+        accessor = credential.handle.get("accessor", "")
+        if not accessor:
+            raise unreadable(credential.lease)
+        path = "auth/token/revoke-accessor"
+        answer = await self._bao.ask("POST", path, {"accessor": accessor})
+        if answer.status in (200, 204):
+            return
+        if any("invalid accessor" in str(one) for one in answer.object.get("errors") or ()):
+            return  # Vault says so of one that is gone; OpenBao is content.
+        raise bao_refused(path, f"status {answer.status}")
+
+    async def probe(self, credential: UpstreamCredential) -> Probe:
+        """3."""
+        token = credential.handle.get("token", "")
+        if not token:
+            return Probe.UNREACHABLE
+        try:
+            answer = await self._bao.ask_as(token, "GET", "auth/token/lookup-self")
+        except KeyUnavailable:
+            return Probe.UNREACHABLE
+        errors = answer.object.get("errors")
+        # A token that lives and may not look itself up is told so in other words.
+        if answer.status == 403 and (errors == ["permission denied"] or "invalid token" in str(errors)):
+            return Probe.REFUSED
+        return Probe.ACCEPTED if answer.status == 200 else Probe.UNREACHABLE
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._bao.close()

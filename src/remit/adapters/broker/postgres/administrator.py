@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The connections of remit's administrator to the databases of a PostgreSQL server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from remit.adapters.broker.postgres.login_probe import CONNECT_S, named
+from remit.core.errors import KeyUnavailable
+
+Json = Any
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+#: Longest wait for one lock: others queue behind whoever waits. Longer than the second after which PostgreSQL
+#: calls a vacuum off that stands in the way.
+LOCK_S: Final = 2
+
+
+def address_of(admin: Callable[[], str]) -> dict[str, Json]:
+    """Read the administrator's address; raises `KeyUnavailable`."""
+    try:
+        address = conninfo_to_dict(admin())
+    except psycopg.Error:
+        raise KeyUnavailable(
+            "the address of the database cannot be read",
+            code="source-refused",
+            way_out="write `postgresql://user:password@host:port/database`",
+        ) from None
+    return {"connect_timeout": CONNECT_S, **address}
+
+
+def place_in(address: dict[str, Json]) -> dict[str, str]:
+    """Give host, port and database of an address."""
+    return {
+        "host": str(address.get("host", "localhost")),
+        "port": str(address.get("port", 5432)),
+        "database": str(address.get("dbname", address.get("user", ""))),
+    }
+
+
+@asynccontextmanager
+async def connected(address: dict[str, Json]) -> AsyncIterator[Connection]:
+    """Connect, with a bound for the wait for a lock; raises `KeyUnavailable` for what fails there.
+
+    INVARIANT: a name without a schema is one of PostgreSQL's own. Whoever may create a schema could give it
+    the administrator's name, which `$user` in a search path stands for; and whoever may create in a schema of
+    the path a function that fits a call better than PostgreSQL's own.
+    """
+    try:
+        async with await psycopg.AsyncConnection.connect(**address, autocommit=True) as db:
+            bounds = sql.SQL("set lock_timeout to {}; set search_path to pg_catalog")
+            await db.execute(bounds.format(sql.Literal(f"{LOCK_S}s")))
+            yield db
+    except psycopg.Error as fault:
+        # Its text may repeat a statement: only the code is told.
+        lost = fault.sqlstate is None
+        raise KeyUnavailable(
+            f"PostgreSQL at `{named(address)}` "
+            + ("cannot be used now" if lost else f"refuses: {fault.sqlstate}"),
+            code="source-lost" if lost else "source-refused",
+            way_out="look at its log, at the address, and at what remit's administrator may do there",
+            debug=type(fault).__name__,
+        ) from None

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a leased PostgreSQL role may do beyond reading and writing rows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from remit.adapters.broker.postgres.administrator import Connection
+from remit.core.errors import NothingDone
+
+Json = Any
+
+#: Roles as which one makes other roles, databases or sessions, or programs on the server's machine: all of
+#: that outlives the role that made it.
+_UNBOUNDED: Final = """
+select rolname from pg_catalog.pg_roles where pg_catalog.pg_has_role(%(role)s, oid, 'member')
+  and (rolsuper or rolcreaterole or rolcreatedb or rolreplication
+       or rolname in ('pg_execute_server_program', 'pg_write_server_files')) order by rolname limit 1"""
+
+_CREATES: Final = """
+select nspname from pg_namespace where nspname !~ '^pg_' and has_schema_privilege(%(role)s, oid, 'create')
+  order by nspname"""
+_TRIGGERS: Final = """
+select oid::regclass::text from pg_class where relkind in ('r', 'p', 'v', 'f') and relnamespace not in
+  (select oid from pg_namespace where nspname ~ '^pg_' or nspname = 'information_schema')
+  and has_table_privilege(%(role)s, oid, 'trigger') order by 1"""
+_MEMBER: Final = """
+select rolname from pg_roles where rolname <> %(role)s and pg_has_role(%(role)s, oid, 'member') order by 1"""
+_IN_DATABASE: Final = """
+select privilege from unnest(array['create', 'temp']) privilege
+  where has_database_privilege(%(role)s, current_database(), privilege)"""
+_ELSEWHERE: Final = """
+select datname from pg_database where datallowconn and datname <> current_database()
+  and has_database_privilege(%(role)s, oid, 'connect') order by 1"""
+
+#: What each look finds, and what ends it.
+_LOOKS: Final = (
+    (_CREATES, "may create in schema {}", "`revoke create on schema ... from public`"),
+    (_IN_DATABASE, "has in its database {}", "`revoke create, temp on database ... from public`"),
+    (_ELSEWHERE, "may connect to database {}", "`revoke connect on database ... from public`"),
+    (_TRIGGERS, "may leave triggers on {}", "leave `trigger` out of `grants`"),
+    (_MEMBER, "may act as {}, and what it makes so is not dropped", "grant privileges, not roles"),
+)
+
+
+async def see_bounded(db: Connection, role: str) -> None:
+    """Raise `NothingDone` for a role that could make what no end of it would find."""
+    found = await (await db.execute(_UNBOUNDED, {"role": role})).fetchone()
+    if found is not None:
+        raise NothingDone(
+            f"a leased role that may do what `{found[0][:63]}` may could make roles, databases or programs "
+            "that outlive it",
+            code="lease-unbounded",
+            way_out="leave that out of `grants`: what is to outlive a task is not made by its role",
+        )
+
+
+async def rights_beyond(db: Connection, role: str) -> list[tuple[str, str]]:
+    """Say what a role may do beyond its rows, and what to do about each."""
+    found = []
+    for look, says, way_out in _LOOKS:
+        names = [name for (name,) in await (await db.execute(look, {"role": role})).fetchall()]
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            found.append((says.format(", ".join(f"`{one}`" for one in names[:3]) + more), way_out))
+    return found
+
+
+@asynccontextmanager
+async def names_of_grants(db: Connection) -> AsyncIterator[None]:
+    """Within a transaction, let statements of the configuration name what is in `public` without a schema."""
+    await db.execute("set local search_path to public")
+    yield
+    await db.execute("set local search_path to pg_catalog")
+
+
+async def granted(db: Connection, statements: list[sql.Composed]) -> int:
+    """Execute the statements that give a role what it needs, each for itself; gives how many failed."""
+    failed = 0
+    for one in statements:
+        try:
+            async with db.transaction():
+                await db.execute(one)
+        except psycopg.DataError:
+            failed += 1
+    return failed

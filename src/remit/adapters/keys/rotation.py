@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the keys of every port do with the shelf that they lie on, wherever their private halves are."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Generic, TypeVar
+
+from remit.adapters.keys.key_folder import Shelf
+from remit.core.errors import KeyUnavailable
+from remit.core.keys.own_keys import HeldKey
+
+K = TypeVar("K")
+
+
+class Shelved(Generic[K]):
+    """Keys that a shelf holds whole: their turns and ends are the shelf's own."""
+
+    _shelf: Shelf[K]
+
+    def held(self) -> tuple[HeldKey, ...]:
+        """Give the keys of the book."""
+        return self._shelf.held()
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Keep other processes from taking a turn meanwhile."""
+        return self._shelf.turn()
+
+    async def rotate(self, *, at_once: bool = False, seen: str = "") -> HeldKey:
+        """Let the next key do the work from now on."""
+        return await self._shelf.rotate(at_once=at_once, seen=seen)
+
+    async def refresh(self) -> bool:
+        """Take over what another process has made of them."""
+        return self._shelf.refresh()
+
+    async def tidy(self) -> tuple[HeldKey, ...]:
+        """Destroy the previous keys whose time is over; public halves that are remembered stay known."""
+        return await self._shelf.tidy()
+
+
+class ShelvedVerifiers(Generic[K]):
+    """The public side of keys for checkpoints: the book names each key by its verifier."""
+
+    _shelf: Shelf[K]
+
+    @property
+    def verifier(self) -> str:
+        """The public key that checks what is signed now."""
+        return self._shelf.current.id
+
+    @property
+    def verifiers(self) -> tuple[str, ...]:
+        """The public keys of all checkpoints that were ever signed, newest first."""
+        return tuple(one.id for one in self._shelf.entries)
+
+
+class ShelvedSealing(Shelved[bytes]):
+    """Keys for sealing: none goes by its age, for values may still be wrapped under it."""
+
+    async def tidy(self) -> tuple[HeldKey, ...]:
+        """Nothing: a previous key goes when it is retired."""
+        return ()
+
+    async def retire(self, id: str) -> None:
+        """Destroy a previous key."""
+        await self._shelf.retire(id)
+
+    @property
+    def current(self) -> str:
+        """The id of the key to wrap under."""
+        return self._shelf.current.id
+
+    def sealing_key(self, id: str) -> bytes:
+        """Give the 32 bytes of a key by id, of the oldest without one; raises `KeyUnavailable`."""
+        keys = self._shelf.keys
+        found = keys.get(id) if id else next(reversed(keys.values()))
+        if found is None:
+            raise KeyUnavailable(
+                f"sealing key `{id[:40]}` is not here", way_out="restore the folder of keys from a copy"
+            )
+        return found

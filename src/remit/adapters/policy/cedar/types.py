@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The types that policies see: taken from JSON Schema, written as Cedar types, and fitted with values.
+
+INVARIANT: a value reaches Cedar only through `fit`, which builds it anew by its declared type. A dict of
+untrusted origin is never passed on, so Cedar's JSON escapes (`__entity`, `__extn`) cannot be smuggled in
+with arguments.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from remit.adapters.policy.cedar.policy_text import attribute
+
+Json = Any
+Path = tuple[str | None, ...]
+"""What a policy reads, below some record. `None` at the end: only whether it is there (`has`)."""
+
+MAX_DEPTH = 6
+MAX_STEPS = 2000
+MAX_ITEMS = 4096
+LONG = 2**63
+DECIMAL_LIMIT = 922_337_203_685_477
+DECIMAL_STEP = Decimal("0.0001")
+
+
+class Kind(enum.StrEnum):
+    """Cedar's types, as its schema writes them."""
+
+    STRING = "String"
+    LONG = "Long"
+    BOOL = "Bool"
+    DECIMAL = "decimal"
+    DATETIME = "datetime"
+    SET = "Set"
+    RECORD = "Record"
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """A Cedar type.
+
+    `of` is a set's element; `fields`, `required` and `nullable` (null counts as absent) are a record's.
+    `hidden` are names that JSON Schema declares and Cedar cannot express, each with the reason. A record
+    with `closed` refuses names that it does not have; one that has been pruned to what policies read
+    refuses those in `absent` alone: names that are read and that it does not have.
+    """
+
+    kind: Kind
+    of: Shape | None = None
+    fields: dict[str, Shape] = {}
+    required: frozenset[str] = frozenset()
+    nullable: frozenset[str] = frozenset()
+    hidden: dict[str, str] = {}
+    closed: bool = True
+    absent: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        """Give the type as a Cedar schema writes it."""
+        if self.kind is Kind.SET:
+            return f"Set<{self.of}>"
+        if self.kind is not Kind.RECORD:
+            return self.kind.value
+        inner = ", ".join(
+            f"{attribute(name)}{'' if name in self.required else '?'}: {shape}"
+            for name, shape in sorted(self.fields.items())
+        )
+        return f"{{ {inner} }}" if inner else "{}"
+
+    def has(self, path: Path) -> bool:
+        """Say whether a policy may read `path` here."""
+        if not path or path[0] is None:
+            return True
+        below = self.fields.get(path[0])
+        return below is not None and below.has(path[1:])
+
+
+STRING = Shape(Kind.STRING)
+BOOL = Shape(Kind.BOOL)
+WHOLE = Shape(Kind.LONG)
+DECIMAL = Shape(Kind.DECIMAL)
+MOMENT = Shape(Kind.DATETIME)
+STRINGS = Shape(Kind.SET, of=STRING)
+
+
+def record(**fields: Shape) -> Shape:
+    """Give a record of which every field is always there."""
+    return Shape(Kind.RECORD, fields=fields, required=frozenset(fields))
+
+
+class Inexpressible(Exception):
+    """A JSON Schema that no Cedar type expresses; the text says why."""
+
+
+class Misfit(Exception):
+    """A value that does not fit the type under which policies read it; never holds the value."""
+
+    def __init__(self, path: str, why: str) -> None:
+        """Keep where and why."""
+        super().__init__(f"`{path}` {why}")
+        self.path = path
+        self.why = why
+
+
+# -- from JSON Schema --------------------------------------------------------------------------------------
+
+
+def arguments(schema: dict[str, Json]) -> Shape:
+    """Give the record of a tool's arguments from its `inputSchema`; what Cedar cannot express stands in
+    `hidden`.
+    """
+    return _SchemaReader(schema).record(schema, 0)
+
+
+_SCALARS = {"string": STRING, "integer": WHOLE, "number": DECIMAL, "boolean": BOOL}
+
+
+class _SchemaReader:
+    """Reads one JSON Schema. The schema is the upstream's own text, so the work it can cause is bounded."""
+
+    def __init__(self, root: dict[str, Json]) -> None:
+        self._root = root
+        self._steps_left = MAX_STEPS
+
+    def record(self, schema: dict[str, Json], depth: int) -> Shape:
+        properties = schema.get("properties")
+        required = schema.get("required")
+        wanted = {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
+        fields: dict[str, Shape] = {}
+        hidden: dict[str, str] = {}
+        nullable: set[str] = set()
+        for name, below in (properties if isinstance(properties, dict) else {}).items():
+            try:
+                if name.startswith("__"):
+                    raise Inexpressible("names that begin with `__` are Cedar's own")
+                fields[name], null = self.shape(below, depth + 1)
+            except Inexpressible as why:
+                hidden[name] = str(why)
+                continue
+            if null:
+                nullable.add(name)
+        return Shape(
+            Kind.RECORD,
+            fields=fields,
+            required=frozenset(wanted & fields.keys() - nullable),
+            nullable=frozenset(nullable),
+            hidden=hidden,
+        )
+
+    def shape(self, schema: Json, depth: int) -> tuple[Shape, bool]:
+        """Give the type of one JSON Schema and whether it also takes null."""
+        self._steps_left -= 1
+        if depth > MAX_DEPTH or self._steps_left < 0:
+            raise Inexpressible("too deep or too large to read")
+        if not isinstance(schema, dict):
+            raise Inexpressible("takes anything")
+        if "$ref" in schema:
+            return self.shape(self._referred(schema["$ref"]), depth + 1)
+        for union in ("anyOf", "oneOf", "allOf"):
+            if isinstance(schema.get(union), list):
+                return self._union(schema[union], depth)
+        names = schema.get("type")
+        if isinstance(names, list):
+            return self._union([{**schema, "type": name} for name in names], depth)
+        if names is None:
+            return _valued(schema), False
+        if isinstance(names, str) and names in _SCALARS:
+            return _SCALARS[names], False
+        if names == "array":
+            below, null = self.shape(schema.get("items"), depth + 1)
+            if null:
+                raise Inexpressible("a list that may hold null")
+            return Shape(Kind.SET, of=below), False
+        if names == "object":
+            shape = self.record(schema, depth)
+            if not shape.fields:
+                raise Inexpressible("an object without declared properties")
+            return shape, False
+        raise Inexpressible("of a type that Cedar does not have")
+
+    def _union(self, options: list[Json], depth: int) -> tuple[Shape, bool]:
+        kept = [one for one in options if not (isinstance(one, dict) and one.get("type") == "null")]
+        shapes = [self.shape(one, depth + 1) for one in kept]
+        if not shapes or any(shape != shapes[0][0] for shape, _ in shapes):
+            raise Inexpressible("of several types")
+        return shapes[0][0], len(kept) < len(options) or any(null for _, null in shapes)
+
+    def _referred(self, reference: Json) -> Json:
+        """Follow a reference inside the same schema (`#/$defs/x`); any other is not followed."""
+        if not isinstance(reference, str) or not reference.startswith("#/"):
+            raise Inexpressible("refers to another document")
+        place: Json = self._root
+        for step in reference[2:].split("/"):
+            name = step.replace("~1", "/").replace("~0", "~")
+            if not isinstance(place, dict) or name not in place:
+                raise Inexpressible("refers to nothing")
+            place = place[name]
+        return place
+
+
+def _valued(schema: dict[str, Json]) -> Shape:
+    """Take the type from `enum` or `const` where no `type` stands."""
+    values = schema.get("enum", [schema["const"]] if "const" in schema else None)
+    if isinstance(values, list) and values and all(isinstance(value, str) for value in values):
+        return STRING
+    raise Inexpressible("takes anything")
+
+
+# -- to what is read ---------------------------------------------------------------------------------------
+
+
+def prune(shape: Shape, reads: Collection[Path]) -> Shape:
+    """Give the part of a record that `reads` reach; a record that is read as a whole stays closed."""
+    if shape.kind is not Kind.RECORD or () in reads:
+        return shape
+    below: dict[str, set[Path]] = {}
+    for path in reads:
+        if path[0] is not None:
+            below.setdefault(path[0], set()).add(path[1:])
+    fields = {name: prune(shape.fields[name], paths) for name, paths in below.items() if name in shape.fields}
+    return Shape(
+        Kind.RECORD,
+        fields=fields,
+        required=shape.required & fields.keys(),
+        nullable=shape.nullable,
+        closed=False,
+        absent=frozenset(below.keys() - shape.fields.keys()),
+    )
+
+
+# -- with values -------------------------------------------------------------------------------------------
+
+
+# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+_STRING, _RECORD, _BOOL, _LONG, _SET, _DECIMAL = (
+    Kind.STRING, Kind.RECORD, Kind.BOOL, Kind.LONG, Kind.SET, Kind.DECIMAL
+)  # fmt: skip
+
+
+def fit(shape: Shape, value: Json, path: str, limit: int) -> Json:
+    """Give `value` as Cedar JSON of the type `shape`, or raise `Misfit`. Strings hold at most `limit`
+    characters.
+    """
+    kind = shape.kind
+    if kind is _STRING:
+        if not isinstance(value, str):
+            raise Misfit(path, "is not a string")
+        if len(value) > limit:
+            raise Misfit(path, f"is longer than the {limit} characters that policies may read")
+        return value
+    if kind is _RECORD:
+        return _fit_record(shape, value, path, limit)
+    if kind is _BOOL:
+        if not isinstance(value, bool):
+            raise Misfit(path, "is not a boolean")
+        return value
+    if kind is _LONG:
+        return _fit_long(value, path)
+    if kind is _SET:
+        if not isinstance(value, list | tuple | frozenset) or shape.of is None:
+            raise Misfit(path, "is not a list")
+        if len(value) > MAX_ITEMS:
+            raise Misfit(path, f"has more than {MAX_ITEMS} items")
+        return [fit(shape.of, item, path, limit) for item in value]
+    if kind is _DECIMAL:
+        return {"__extn": {"fn": "decimal", "arg": _fit_decimal(value, path)}}
+    if not isinstance(value, datetime):
+        raise Misfit(path, "is not a moment")
+    return {"__extn": {"fn": "datetime", "arg": value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}}
+
+
+def _fit_record(shape: Shape, value: Json, path: str, limit: int) -> Json:
+    if not isinstance(value, dict):
+        raise Misfit(path, "is not an object")
+    out: dict[str, Json] = {}
+    for name, below in shape.fields.items():
+        item = value.get(name)
+        if item is not None:
+            out[name] = fit(below, item, f"{path}.{name}", limit)
+        elif name in value and name not in shape.nullable:
+            raise Misfit(f"{path}.{name}", "is null")
+        elif name in shape.required:
+            raise Misfit(f"{path}.{name}", "is missing")
+    unseen = value.keys() - shape.fields.keys() if shape.closed else shape.absent & value.keys()
+    if unseen:
+        raise Misfit(f"{path}.{min(unseen)}", "cannot be shown to the policy that reads it")
+    return out
+
+
+def _fit_long(value: Json, path: str) -> int:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
+        return int(value)  # JSON Schema: 3.0 is an integer
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Misfit(path, "is not a whole number")
+    if not -LONG <= value < LONG:
+        raise Misfit(path, "is beyond 64 bits")
+    return value
+
+
+def _fit_decimal(value: Json, path: str) -> str:
+    """Write a number with the four decimals that Cedar has; one that needs more is refused, never rounded."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Misfit(path, "is not a number")
+    if not -DECIMAL_LIMIT <= value <= DECIMAL_LIMIT:  # also refuses NaN
+        raise Misfit(path, "is beyond what Cedar's decimals hold")
+    exact = Decimal(repr(value))
+    short = exact.quantize(DECIMAL_STEP)
+    if short != exact:
+        raise Misfit(path, "has more than four decimals")
+    return format(short, "f")

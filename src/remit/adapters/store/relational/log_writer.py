@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turning events into leaves: sealing, chaining, hashing, and the rows that the batch writes.
+
+An event is sequenced where it is recorded: its index is given in the same transaction. Where several
+processes write, the database lets one of them at a time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from remit.adapters.store.relational.inserts import COUNTERS, EVENTS, PUT_NODE, Insert, ManyValues
+from remit.adapters.store.relational.memory import Counter, Memory
+from remit.adapters.store.relational.merkle_nodes import frontier, stored_size, tenants
+from remit.adapters.store.relational.sql import Sql
+from remit.adapters.store.relational.subject_keys import Subjects
+from remit.core.canonical import encode_trusted
+from remit.core.decisions.decision import Outcome
+from remit.core.errors import Malformed, VerificationFailed
+from remit.core.evidence.event import Event, EventKind, leaf_record
+from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
+
+_EVENT_COLUMNS = len(EVENTS.kinds)
+_NO_TASK = Counter()
+# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+_DECISION_MADE, _TOOL_CALLED = EventKind.DECISION_MADE, EventKind.TOOL_CALLED
+_PERMIT = Outcome.PERMIT
+
+
+def permits(event: Event) -> bool:
+    """Whether an event is a decision after which its call goes on, so that an outcome must follow."""
+    return (
+        event.kind is _DECISION_MADE
+        and bool(event.call)
+        and (event.facts.get("outcome") == _PERMIT or bool(event.facts.get("observed")))
+    )
+
+
+class _TenantLog:
+    """One tenant's log: the tree as committed, the chain of this writer, the calls without outcome."""
+
+    def __init__(self, tree: Frontier, last: bytes = b"") -> None:
+        self.tree = tree
+        self.last = last  # the hash of its last leaf
+        self.size = tree.size  # with the batch in hand
+        self.sequence = 0
+        self.previous = ""
+        self.hashes: list[bytes] = []  # of the batch in hand
+        self.before: tuple[int, int, str] = (tree.size, 0, "")
+        self.next_tree = tree
+        # Decision by call id, oldest first.
+        self.unfinished: OrderedDict[str, int] = OrderedDict()
+        self.undo: list[tuple[str, int | None]] = []
+
+    def settle(self) -> None:
+        self.tree = self.next_tree
+        self.last = self.hashes[-1] if self.hashes else self.last
+        self.hashes.clear()
+        self.undo.clear()
+        self.before = (self.size, self.sequence, self.previous)
+
+    def restore(self) -> None:
+        self.size, self.sequence, self.previous = self.before
+        self.next_tree = self.tree
+        self.hashes.clear()
+        reopened = False
+        while self.undo:
+            call, index = self.undo.pop()
+            if index is None:
+                del self.unfinished[call]
+            else:
+                self.unfinished[call] = index
+                reopened = True
+        if reopened:
+            self.unfinished = OrderedDict(sorted(self.unfinished.items(), key=lambda item: item[1]))
+
+
+class Ledger:
+    """The logs of all tenants, as of the batch in hand and as of the last commit."""
+
+    def __init__(
+        self, connection: Sql, memory: Memory, subjects: Subjects, writer: str, insert: Insert | None = None
+    ) -> None:
+        """Load every tenant's frontier and unfinished calls; `insert` where the database has its own way."""
+        self._sql = connection
+        self._insert = insert or ManyValues()
+        self._memory = memory
+        self._subjects = subjects
+        self._writer = writer
+        self._logs: dict[str, _TenantLog] = {}
+        self._touched: dict[str, _TenantLog] = {}
+        self._rows: list[Any] = []  # flat, _EVENT_COLUMNS a row
+        for tenant in tenants(connection):
+            self._load(tenant)
+
+    def _load(self, tenant: str) -> None:
+        size = stored_size(self._sql, tenant)
+        since, last = self._sql.execute(
+            "select open_from, leaf_hash from events where tenant = ? and idx = ?", (tenant, size - 1)
+        ).fetchone()
+        log = _TenantLog(frontier(self._sql, tenant, size), last)
+        self._outcomes(
+            log,
+            self._sql.execute(
+                "select idx, kind, leaf from events where tenant = ? and idx >= ? and kind in (?, ?)"
+                " order by idx",
+                (tenant, since, EventKind.DECISION_MADE.value, EventKind.TOOL_CALLED.value),
+            ),
+        )
+        # Not before all was read: no log is taken for one without open calls because a connection was lost.
+        self._logs[tenant] = log
+
+    @staticmethod
+    def _outcomes(log: _TenantLog, rows: Iterable[tuple[int, str, bytes]]) -> None:
+        """Follow which permitted calls have their outcome."""
+        for index, kind, leaf in rows:
+            if kind not in {_DECISION_MADE, _TOOL_CALLED}:
+                continue
+            event = from_leaf(leaf)
+            if kind == _TOOL_CALLED:
+                log.unfinished.pop(event.call, None)
+            elif permits(event):
+                log.unfinished[event.call] = index
+
+    def catch_up(self, tenant: str) -> bool:
+        """Take in what was added to a tenant's log since, by another writer or by a commit of this one whose
+        answer was lost; say whether it goes on from what is known.
+        """
+        log = self._logs.get(tenant)
+        if log is None:
+            if stored_size(self._sql, tenant):
+                self._load(tenant)
+            return True
+        known = log.size
+        rows = self._sql.execute(
+            "select idx, kind, leaf, leaf_hash from events where tenant = ? and idx >= ? order by idx",
+            (tenant, max(0, known - 1)),
+        ).fetchall()
+        if known and (not rows or rows.pop(0)[3] != log.last):
+            return False
+        log.tree, _ = new_tile_nodes(log.tree, [row[3] for row in rows])
+        self._outcomes(log, (row[:3] for row in rows))
+        for *_, leaf, hashed in rows:
+            chained = _chain_decoder.decode(leaf)
+            if chained.writer == self._writer:
+                log.sequence, log.previous = chained.seq + 1, hashed.hex()
+        log.size, log.next_tree = log.tree.size, log.tree
+        log.last = rows[-1][3] if rows else log.last
+        log.before = (log.size, log.sequence, log.previous)
+        return True
+
+    def let_go_keys(self, tenant: str) -> None:
+        """Hold no key of a tenant's subjects any longer."""
+        self._subjects.let_go(tenant)
+
+    def tenants(self) -> list[str]:
+        """Give the tenants that have a log."""
+        return list(self._logs)
+
+    def tree(self, tenant: str) -> Frontier:
+        """Give a tenant's tree as committed."""
+        log = self._logs.get(tenant)
+        return log.tree if log else Frontier()
+
+    def unfinished(self, tenant: str) -> list[int]:
+        """Give the indexes of permitted decisions without outcome, the batch in hand included."""
+        log = self._logs.get(tenant)
+        return list(log.unfinished.values()) if log else []
+
+    def begin_anew(self, writer: str) -> None:
+        """Write as another writer from now on, with a chain of its own. For between two batches."""
+        self._writer = writer
+        for log in self._logs.values():
+            log.sequence, log.previous = 0, ""
+            log.before = (log.size, 0, "")
+
+    def can_seal(self, events: Iterable[Event]) -> bool:
+        """Whether the keys of all subjects that events seal for are in memory."""
+        return all(not event.sealed or self._subjects.holds(event.tenant, event.subject) for event in events)
+
+    @property
+    def subjects(self) -> Subjects:
+        """The keys of subjects."""
+        return self._subjects
+
+    def append(self, tenant: str, events: tuple[Event, ...]) -> tuple[int, ...]:
+        """Make leaves of a unit's events and give their indexes. If it raises, nothing was changed."""
+        log = self._logs.get(tenant)
+        if log is None:
+            log = self._logs[tenant] = _TenantLog(Frontier())
+        first, sequence, previous = log.size, log.sequence, log.previous
+        open_from = next(iter(log.unfinished.values()), first)
+        rows: list[Any] = []
+        hashes: list[bytes] = []
+        ends: dict[str, Counter] = {}
+        index = first
+        for event in events:
+            if event.tenant != tenant:
+                raise ValueError(f"a unit of tenant `{tenant}` holds an event of `{event.tenant}`")
+            task = event.task
+            if "\0" in task or "\0" in event.subject:
+                raise Malformed("the name of a task or a subject holds a zero character")
+            counter = _NO_TASK
+            if task:
+                counter = ends.get(task) or self._memory.counter((tenant, task))
+            concealed = self._subjects.conceal(event) if event.sealed else None
+            leaf = encode_trusted(
+                leaf_record(
+                    event,
+                    commitments=concealed[0] if concealed else {},
+                    writer=self._writer,
+                    sequence=sequence,
+                    writer_previous=previous,
+                    task_previous=counter.last_hash,
+                )
+            )
+            hashed = leaf_hash(leaf)
+            previous = hashed.hex()
+            key_id, blob = (
+                self._subjects.seal(event, concealed[1], concealed[2], hashed) if concealed else (None, None)
+            )
+            if task:
+                ends[task] = Counter(
+                    counter.calls, counter.effectful_calls, counter.result_bytes, index, previous
+                )
+            place = (tenant, index, event.kind._value_, task, counter.last_event, open_from)
+            # Of `bytes` the binding asks whether they have an adapter, which takes longer than this copy.
+            sealed = bytearray(blob) if blob is not None else None
+            rows += (*place, bytearray(leaf), bytearray(hashed), key_id, sealed)
+            hashes.append(hashed)
+            index += 1
+            sequence += 1
+        self._accept(log, events, ends)
+        log.size, log.sequence, log.previous = index, sequence, previous
+        log.hashes += hashes
+        self._rows += rows
+        self._touched[tenant] = log
+        return tuple(range(first, index))
+
+    def _accept(self, log: _TenantLog, events: tuple[Event, ...], ends: dict[str, Counter]) -> None:
+        tenant, index = events[0].tenant, log.size
+        for task, counter in ends.items():
+            self._memory.put_counter((tenant, task), counter)
+        for event in events:
+            if event.kind is _TOOL_CALLED:
+                opened = log.unfinished.pop(event.call, None)
+                if opened is not None:
+                    log.undo.append((event.call, opened))
+            elif permits(event) and event.call not in log.unfinished:
+                log.unfinished[event.call] = index
+                log.undo.append((event.call, None))
+            index += 1
+
+    def write(self) -> int:
+        """Write the batch's rows, in as few statements as there can be; give their number."""
+        execute = self._sql.execute
+        for row in self._subjects.created():
+            execute("insert into subject_keys values (?, ?, ?, ?, ?)", row)
+        if self._rows:
+            self._insert(self._sql, EVENTS, self._rows)
+        if counters := self.counters():
+            self._insert(self._sql, COUNTERS, counters)
+        for node in self.grow():
+            execute(PUT_NODE, node)
+        return len(self._rows) // _EVENT_COLUMNS
+
+    @property
+    def rows(self) -> list[Any]:
+        """The batch's rows of `EVENTS`, flat."""
+        return self._rows
+
+    def counters(self) -> list[Any]:
+        """Give the batch's rows of `COUNTERS`, flat."""
+        flat: list[Any] = []
+        counters = self._memory.counters
+        for key in self._memory.changed:
+            one = counters[key]
+            flat += (*key, one.calls, one.effectful_calls, one.result_bytes, one.last_event)
+        return flat
+
+    def grow(self) -> list[tuple[str, int, int, bytes]]:
+        """Let the trees grow by the batch's leaves; give the rows of nodes that this completes."""
+        rows = []
+        for tenant, log in self._touched.items():
+            log.next_tree, born = new_tile_nodes(log.tree, log.hashes)
+            rows += [(tenant, node.level, node.index, node.hash) for node in born]
+        return rows
+
+    def settle(self) -> None:
+        """The batch is committed."""
+        for log in self._touched.values():
+            log.settle()
+        self._clear()
+        self._subjects.settle()
+
+    def restore(self) -> None:
+        """The batch cannot be committed: go back to before it."""
+        for log in self._touched.values():
+            log.restore()
+        self._clear()
+        self._subjects.restore()
+
+    def _clear(self) -> None:
+        self._touched.clear()
+        self._rows = []
+
+
+class _Leaf(msgspec.Struct, frozen=True):
+    """What is read back of a leaf."""
+
+    kind: EventKind
+    at: datetime
+    tenant: str
+    facts: dict[str, Any]
+    task: str = ""
+    agent: str = ""
+    call: str = ""
+
+
+class _Chained(msgspec.Struct, frozen=True):
+    """Where a leaf stands in the chain of its writer."""
+
+    writer: str
+    seq: int
+
+
+_decoder = msgspec.json.Decoder(_Leaf)
+_chain_decoder = msgspec.json.Decoder(_Chained)
+
+
+def writer_of(leaf: bytes) -> str:
+    """Give who wrote an event."""
+    return _chain_decoder.decode(leaf).writer
+
+
+def from_leaf(leaf: bytes) -> Event:
+    """Give the facts of an event back from its leaf; `VerificationFailed` if it is none."""
+    try:
+        found = _decoder.decode(leaf)
+    except msgspec.MsgspecError as fault:
+        raise VerificationFailed(
+            "an event in the log is not what was recorded", code="leaf-changed", debug=str(fault)
+        ) from None
+    return Event(
+        kind=found.kind,
+        at=found.at,
+        tenant=found.tenant,
+        task=found.task,
+        agent=found.agent,
+        call=found.call,
+        facts=found.facts,
+    )

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How changes of labels at rest are applied, and how these are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from remit.adapters.store.relational.registry import Apply
+from remit.adapters.store.relational.sql import Sql, upsert
+from remit.adapters.store.relational.timestamps import micros, text
+from remit.core.errors import ChangedMeanwhile
+from remit.core.flow.stored_labels import Holding
+from remit.core.label import Label
+from remit.ports.store.stored_labels import DropHolding, JoinLabels, PutHolding
+
+_PUT = upsert("holdings", 5, "tenant, upstream, resource", "changed", "body")
+_ONE = "select body from holdings where tenant = ? and upstream = ? and resource = ?"
+
+
+def put_holding(sql: Sql, change: PutHolding) -> None:
+    """Insert or replace a holding."""
+    holding = change.holding
+    key = (holding.tenant, holding.upstream, holding.resource)
+    if change.was is not None:
+        row = sql.execute(_ONE, key).fetchone()
+        if row is None or msgspec.json.decode(row[0], type=Holding) != change.was:
+            raise ChangedMeanwhile(
+                f"something was written to `{holding.resource or holding.upstream}` meanwhile",
+                way_out="look at it again",
+            )
+    elif change.classes is not None and (row := sql.execute(_ONE, key).fetchone()) is not None:
+        holding = msgspec.json.decode(row[0], type=Holding).with_also(holding, change.classes)
+    sql.execute(
+        _PUT,
+        (*key, micros(holding.changed), text(holding)),
+    )
+
+
+def drop_holding(sql: Sql, change: DropHolding) -> None:
+    """Forget a holding."""
+    sql.execute(
+        "delete from holdings where tenant = ? and upstream = ? and resource = ?",
+        (change.tenant, change.upstream, change.resource),
+    )
+
+
+def join_labels(sql: Sql, change: JoinLabels) -> None:
+    """Join a label into those of tasks."""
+    for task in change.tasks:
+        where = (change.tenant, task)
+        row = sql.execute("select label from tasks where tenant = ? and id = ?", where).fetchone()
+        if row is None:
+            continue
+        old = msgspec.json.decode(row[0], type=Label)
+        new = old.join(change.label, change.classes)
+        if new != old:
+            sql.execute("update tasks set label = ? where tenant = ? and id = ?", (text(new), *where))
+
+
+def some(connection: Sql, tenant: str, upstream: str, resources: Sequence[str]) -> list[Holding]:
+    """Give the holdings of certain resources, where there are any."""
+    out = []
+    for resource in resources:
+        row = connection.execute(_ONE, (tenant, upstream, resource)).fetchone()
+        if row is not None:
+            out.append(msgspec.json.decode(row[0], type=Holding))
+    return out
+
+
+def under(connection: Sql, tenant: str, upstream: str, prefix: str, limit: int) -> list[Holding]:
+    """Give the holdings whose resource begins with `prefix`, by upstream and name."""
+    where, values = ("and upstream = ? ", [upstream]) if upstream else ("", [])
+    rows = connection.execute(
+        # The upper bound lets the primary key find them where the upstream is named.
+        f"select body from holdings where tenant = ? {where}and resource >= ? and resource < ?"  # noqa: S608
+        " order by upstream, resource limit ?",
+        (tenant, *values, prefix, prefix + "\U0010ffff", limit),
+    )
+    return [msgspec.json.decode(body, type=Holding) for (body,) in rows]
+
+
+def counts(connection: Sql, tenant: str) -> dict[str, int]:
+    """Give how many holdings each upstream has."""
+    query = "select upstream, count(*) from holdings where tenant = ? group by upstream"
+    return dict(connection.execute(query, (tenant,)).fetchall())
+
+
+APPLY: dict[type, Apply] = {
+    PutHolding: put_holding,
+    DropHolding: drop_holding,
+    JoinLabels: join_labels,
+}

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an upstream over HTTP is asked beside its calls: questions of our own, messages nobody waits for,
+streams that are followed.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from itertools import count
+from typing import Any
+
+from remit.adapters.upstream.bounds import BufferBound, Reachability
+from remit.adapters.upstream.http1 import Connection, Limits, Origin, Pool, ResponseHead
+from remit.adapters.upstream.mcp import protocol_versions as era
+from remit.adapters.upstream.mcp.http_call import Headers, HttpSession
+from remit.adapters.upstream.mcp.http_response import HttpAnswer, HttpRefused, SessionLost, session_lost
+from remit.adapters.upstream.mcp.jsonrpc import (
+    NOT_OFFERED,
+    Message,
+    broken,
+    read_value,
+    stream_ended,
+    write_request,
+    write_response,
+)
+from remit.core.errors import RemitError, UpstreamFault, UpstreamUnreachable
+from remit.ports.upstream import LIST_CHANGED
+
+Json = Any
+
+log = logging.getLogger(__name__)
+
+MAX_BACKGROUND = 256
+#: The largest notification that is taken outside of a call.
+MAX_EVENT_BYTES = 1024 * 1024
+_DRAIN_S = 1.0
+# A stream has no end to its size; how long it may be silent is bounded, so that a dead one is noticed.
+_STREAM_BYTES = 2**62
+_STREAM_SILENCE_S = 3600.0
+
+
+class HttpPosts:
+    """One endpoint: its connections, and the requests that are not an agent's calls."""
+
+    def __init__(
+        self,
+        name: str,
+        origin: Origin,
+        target: bytes,
+        *,
+        credential: Headers,
+        limits: Limits,
+        stream_limits: Limits,
+        tls: Any,
+        bound: BufferBound,
+        max_result_bytes: int,
+        ask_timeout_s: float,
+        reachability: Reachability,
+    ) -> None:
+        """Open nothing yet."""
+        self.name = name
+        self.target = target
+        self.bound = bound
+        self.max_result_bytes = max_result_bytes
+        self.counts: Counter[str] = Counter()
+        self.ids = count(1)
+        self.credential = credential
+        self.reachability = reachability
+        self.on_change: Callable[[], None] = lambda: None
+        self.on_notification: Callable[[str, Json], None] = lambda method, params: None
+        self.on_lost: Callable[[], None] = lambda: None
+        self._ask_timeout_s = ask_timeout_s
+        self.pool = Pool(origin, limits=limits, ssl_context=tls)
+        self.streams = Pool(origin, limits=stream_limits, ssl_context=tls)
+        self._background: set[asyncio.Task[None]] = set()
+        self.followed: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    def reached(self) -> None:
+        """Note that it answers."""
+        if not self.reachability.up:
+            self.reachability.tell(True)
+
+    async def acquire(self, pool: Pool) -> Connection:
+        """Put a connection in hand; notes it if there is none to be had."""
+        try:
+            return await pool.acquire()
+        except UpstreamUnreachable as fault:
+            self.reachability.tell(False, fault)
+            self.on_lost()
+            raise
+
+    def answer(self, connection: Connection) -> HttpAnswer:
+        """Give a reader for the response on a connection."""
+        return HttpAnswer(connection, self.name, self.bound, self.max_result_bytes)
+
+    async def ask(
+        self,
+        method: str,
+        params: dict[str, Json],
+        version: str,
+        session: HttpSession | None,
+        credential: Headers,
+    ) -> tuple[Message, ResponseHead]:
+        """Ask a question of our own; raises `UpstreamUnreachable`, with code `upstream-timeout` in time."""
+        request_id = next(self.ids)
+        headers = [*era.http_headers(version, method, params), *credential]
+        if session is not None and session.id is not None:
+            headers.append((era.SESSION_HEADER, session.id))
+        body = write_request(request_id, method, params)
+        try:
+            async with asyncio.timeout(self._ask_timeout_s):
+                return await self._ask(body, request_id, headers, session)
+        except TimeoutError:
+            raise UpstreamUnreachable(
+                f"upstream `{self.name}` did not answer `{method}` within {self._ask_timeout_s:g} s",
+                sent=True,
+                way_out="look at its log",
+                code="upstream-timeout",
+            ) from None
+
+    async def _ask(
+        self, body: bytes, request_id: int, headers: Headers, session: HttpSession | None
+    ) -> tuple[Message, ResponseHead]:
+        connection = await self.acquire(self.pool)
+        answer = self.answer(connection)
+        try:
+            connection.send(b"POST", self.target, headers, body)
+            while True:
+                try:
+                    message = await answer.next()
+                except HttpRefused:
+                    self._look_at_session(answer, session)
+                    raise
+                self._look_at_session(answer, session)
+                assert answer.head is not None
+                self.reached()
+                if message is None:
+                    raise stream_ended(self.name)
+                if not message.method:
+                    if message.id != request_id and not (message.error and answer.head.status != 200):
+                        raise broken(self.name, "answered another request than it was sent")
+                    if answer.streaming:
+                        with contextlib.suppress(RemitError):
+                            async with asyncio.timeout(_DRAIN_S):
+                                await answer.drain()
+                    return message, answer.head
+                self.notified(message, session)
+        finally:
+            answer.forget()
+            connection.release()
+
+    def _look_at_session(self, answer: HttpAnswer, session: HttpSession | None) -> None:
+        if session is not None and session.id is not None and session_lost(answer):
+            raise SessionLost(self.name)
+
+    def notified(self, message: Message, session: HttpSession | None) -> None:
+        """Take a message that belongs to no call: notifications are told, questions are refused."""
+        method = message.method
+        if message.id is not None:
+            if session is not None:
+                ping = method == era.PING
+                body = write_response(message.id, b"{}" if ping else NOT_OFFERED, error=not ping)
+                self.post_later(body, [*session.headers(), *session.credential])
+        elif method in LIST_CHANGED:
+            self.on_notification(method, {})
+            self.on_change()
+        elif method == era.RESOURCE_UPDATED:
+            with contextlib.suppress(UpstreamFault):
+                self.on_notification(method, era.without_meta(read_value(message.params, self.name)))
+        else:
+            self.counts["unattributed"] += 1
+
+    # What nobody waits for.
+
+    def post_later(self, body: bytes, headers: Headers) -> None:
+        """Send a notification or a response, if it can be sent."""
+        self.later(self.post(body, headers))
+
+    async def post(self, body: bytes, headers: Headers, method: bytes = b"POST") -> int:
+        """Send a message that has no answer; gives the HTTP status."""
+        async with asyncio.timeout(self._ask_timeout_s):
+            connection = await self.acquire(self.pool)
+            try:
+                connection.send(method, self.target, headers, body)
+                head = await connection.head()
+                await connection.body()
+                return head.status
+            finally:
+                connection.release()
+
+    def drain_later(self, answer: HttpAnswer, connection: Connection) -> None:
+        """Read the little that is left of a stream, then give its connection back."""
+
+        async def drain() -> None:
+            try:
+                async with asyncio.timeout(_DRAIN_S):
+                    await answer.drain()
+            finally:
+                connection.release()
+
+        if not self.later(drain()):
+            connection.release()
+
+    def later(self, work: Coroutine[Any, Any, object]) -> bool:
+        """Do something beside; what fails of it is nobody's concern. False if there is too much already."""
+        if len(self._background) >= MAX_BACKGROUND:
+            self.counts["dropped"] += 1
+            work.close()
+            return False
+
+        async def run() -> None:
+            try:
+                await work
+            except (RemitError, TimeoutError) as fault:
+                log.debug("upstream %s: %s", self.name, fault)
+
+        task = asyncio.create_task(run())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return True
+
+    # Streams.
+
+    async def follow(self, answer: HttpAnswer, connection: Connection, session: HttpSession | None) -> None:
+        """Take notifications from a stream until it ends; raises what ends it out of order."""
+        try:
+            while (message := await answer.next()) is not None:
+                self.reached()
+                if not message.method:
+                    return  # a modern server ends a subscription in order
+                self.notified(message, session)
+        finally:
+            answer.forget()
+            connection.release()
+
+    async def open_stream(
+        self, method: bytes, headers: Headers, body: bytes = b""
+    ) -> tuple[HttpAnswer, Connection] | None:
+        """Open a stream of notifications; None where the server has none. Raises `SessionLost`."""
+        connection = await self.acquire(self.streams)
+        kept = False
+        try:
+            answer = HttpAnswer(connection, self.name, self.bound, MAX_EVENT_BYTES)
+            connection.send(method, self.target, headers, body)
+            head = await connection.head()
+            self.reached()
+            kind = head.get(b"content-type") or b""
+            if head.status == 200 and kind.lower().startswith(b"text/event-stream"):
+                kept = True
+                return answer, connection
+            return None
+        finally:
+            if not kept:
+                connection.release()
+
+    def keep_following(self, key: tuple[str, str], follow: Callable[[], Awaitable[object]]) -> None:
+        """Follow something for a task, in place of what was followed under this key."""
+        self.unfollow(key)
+
+        async def run() -> None:
+            with contextlib.suppress(RemitError):
+                await follow()
+
+        def forget(ended: asyncio.Task[None]) -> None:
+            if self.followed.get(key) is ended:
+                del self.followed[key]
+
+        task = self.followed[key] = asyncio.create_task(run())
+        task.add_done_callback(forget)
+
+    def unfollow(self, key: tuple[str, str]) -> None:
+        """Follow it no longer."""
+        task = self.followed.pop(key, None)
+        if task is not None:
+            task.cancel()
+
+    async def close(self, patience_s: float) -> None:
+        """Let what is under way end, for so long, then cut every connection."""
+        if self._background:
+            _, late = await asyncio.wait(tuple(self._background), timeout=patience_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self.pool.close()
+        await self.streams.close()
+
+
+def stream_limits(limits: Limits, max_streams: int) -> Limits:
+    """Give the limits of streams that are followed for as long as they last."""
+    return Limits(
+        max_body_bytes=_STREAM_BYTES,
+        connect_timeout_s=limits.connect_timeout_s,
+        header_timeout_s=_STREAM_SILENCE_S,
+        idle_timeout_s=_STREAM_SILENCE_S,
+        max_connections=max_streams,
+    )

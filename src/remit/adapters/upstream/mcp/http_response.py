@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The answer to one HTTP request of MCP: one JSON message, or a stream of events that each hold one."""
+
+import asyncio
+import logging
+import re
+from collections import deque
+from collections.abc import AsyncIterator
+
+from remit.adapters.upstream.bounds import BufferBound, Hold
+from remit.adapters.upstream.http1 import Connection, EventStream, ResponseHead
+from remit.adapters.upstream.mcp import protocol_versions as era
+from remit.adapters.upstream.mcp.jsonrpc import Message, broken, read_message, too_large
+from remit.core.errors import ConfigInvalid, UpstreamFault
+
+log = logging.getLogger(__name__)
+
+_JSON, _EVENTS = b"application/json", b"text/event-stream"
+_MAX_REFUSAL_BYTES = 64 * 1024
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _REDIRECTS = 401, 403, 404, range(300, 400)
+
+_LEADS_TO = re.compile(
+    rb"(?:https?://[^/?#]{1,255})?(/(?!/)[A-Za-z0-9._~/-]{0,120})(?:[?#]|\Z)", re.IGNORECASE
+)
+
+# What only this adapter may write; a credential is something else.
+_OWN_HEADERS = frozenset(
+    (
+        b"accept",
+        b"content-type",
+        b"last-event-id",
+        b"mcp-method",
+        b"mcp-name",
+        b"mcp-protocol-version",
+        b"mcp-session-id",
+    )
+)
+
+
+class HttpRefused(UpstreamFault):
+    """An HTTP status other than success, with nothing in it that JSON-RPC could say."""
+
+    code = "upstream-refused"
+
+    def __init__(self, name: str, status: int) -> None:
+        """Say what the status means for the call."""
+        if status in (_UNAUTHORIZED, _FORBIDDEN):
+            what, way_out = "does not take the credential", "check the upstream's credential and its scope"
+        elif status in _REDIRECTS:
+            what = "redirects, which is not followed"
+            way_out = "give the final address as the `url`; remit's log says where it leads"
+        else:
+            what, way_out = "refused the request", "check the upstream's `url` and its log"
+        super().__init__(f"upstream `{name}` {what} (HTTP status {status})", sent=True, way_out=way_out)
+        self.status = status
+
+
+class SessionLost(UpstreamFault):
+    """The server has forgotten the session; the next call opens another. This one is not sent again."""
+
+    code = "upstream-session-lost"
+
+    def __init__(self, name: str) -> None:
+        """Say that trying again is the agent's to decide."""
+        super().__init__(
+            f"upstream `{name}` has forgotten the session of this task",
+            sent=True,
+            way_out="call again: a new session is opened",
+        )
+
+
+class HttpAnswer:
+    """Reads the messages of one response, holding at most one result of `max_result_bytes`."""
+
+    __slots__ = (
+        "_connection",
+        "_events",
+        "_hold",
+        "_max_bytes",
+        "_name",
+        "_pieces",
+        "_unread_bytes",
+        "_waiting",
+        "head",
+    )
+
+    def __init__(
+        self, connection: Connection, name: str, bound: BufferBound, max_result_bytes: int, *, task: str = ""
+    ) -> None:
+        """Take a connection on which a request was sent, or will be, for a task."""
+        self._connection = connection
+        self._name = name
+        self._hold = Hold(bound, task)
+        self._max_bytes = max_result_bytes
+        self._events: EventStream | None = None
+        self._pieces: AsyncIterator[bytes] | None = None
+        self._waiting: deque[bytes] = deque()
+        self._unread_bytes = 0
+        self.head: ResponseHead | None = None
+
+    async def next(self) -> Message | None:
+        """Give the next message, or None at the end of a stream; for `application/json` there is one.
+
+        Raises `HttpRefused`, `UpstreamFault`, and what the connection raises.
+        """
+        if self._events is None:
+            if self.head is not None:
+                return None
+            head = self.head = await self._connection.head()
+            kind, length = _type_and_length(head)
+            if kind == _JSON and head.status == 200:
+                return read_message(await self._whole(length, self._max_bytes), self._name)
+            if kind != _EVENTS or head.status != 200:
+                return await self._refusal(head, kind, length)
+            self._events = EventStream(max_event_bytes=self._max_bytes + 4096)
+            self._pieces = self._connection.chunks()
+        return await self._next_event()
+
+    @property
+    def streaming(self) -> bool:
+        """Whether the answer is a stream of events."""
+        return self._events is not None
+
+    async def drain(self) -> None:
+        """Read a stream to its end, so that its connection can serve again; for after the response."""
+        left = _MAX_REFUSAL_BYTES
+        if self._pieces is not None:
+            async for piece in self._pieces:
+                left -= len(piece)
+                if left < 0:
+                    return
+
+    def forget(self) -> None:
+        """Hold nothing any more."""
+        self._waiting.clear()
+        self._hold.release()
+
+    async def _next_event(self) -> Message | None:
+        assert self._events is not None
+        assert self._pieces is not None
+        if self._waiting:
+            # Thousands may have come in one piece: between two of them everybody else has a turn.
+            await asyncio.sleep(0)
+        while not self._waiting:
+            try:
+                piece = await anext(self._pieces)
+            except StopAsyncIteration:
+                return None
+            self._unread_bytes += len(piece)
+            self._hold.resize(self._unread_bytes)
+            events = self._events.feed(piece)
+            if events:
+                # Events of another type than `message` are not MCP's; one without data only carries an id.
+                self._waiting.extend(e.data for e in events if e.type == b"message" and e.data)
+                # What has begun after the last of them is at most what came with it.
+                self._unread_bytes = sum(map(len, self._waiting)) + len(piece)
+                self._hold.resize(self._unread_bytes)
+        return read_message(self._waiting.popleft(), self._name)
+
+    async def _whole(self, length: int | None, limit: int) -> bytes:
+        """Read a body to its end, counting while it is long."""
+        if length is not None and length <= BufferBound.UNCOUNTED_BYTES:
+            return await self._connection.body()
+        if length is not None and length > limit:
+            raise too_large(self._name, limit)
+        pieces, size = [], 0
+        async for piece in self._connection.chunks():
+            size += len(piece)
+            if size > limit:
+                raise too_large(self._name, limit)
+            self._hold.resize(size)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def _refusal(self, head: ResponseHead, kind: bytes, length: int | None) -> Message:
+        """Give the JSON-RPC error that came with a status, or raise what the status says."""
+        if head.status < 300:
+            raise broken(self._name, f"answered a request with HTTP status {head.status} and no JSON-RPC")
+        if kind == _JSON and head.status not in (_UNAUTHORIZED, _FORBIDDEN, *_REDIRECTS):
+            try:
+                message = read_message(await self._whole(length, _MAX_REFUSAL_BYTES), self._name)
+            except UpstreamFault as fault:
+                raise HttpRefused(self._name, head.status) from fault
+            if message.error:
+                return message
+        if path := path_led_to(head):
+            # For whoever reads the log alone: in a fault it would reach the agent as remit's own words.
+            log.warning("upstream %s redirects to the path `%s`", self._name, path)
+        raise HttpRefused(self._name, head.status)
+
+
+def path_led_to(head: ResponseHead) -> str:
+    """Give the path that a redirect leads to: most often a slash more or less. Not its host, which somebody
+    could take for remit's advice, nor a query, which may hold a secret.
+    """
+    found = _LEADS_TO.match(head.get(b"location") or b"") if head.status in _REDIRECTS else None
+    return found[1].decode("ascii") if found else ""
+
+
+def session_lost(answer: HttpAnswer) -> bool:
+    """Whether a status says that the session is gone (2025-11-25, transports: 404 means a new one)."""
+    return answer.head is not None and answer.head.status == _NOT_FOUND
+
+
+def credential(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    """Give a leased credential as headers; raises `ConfigInvalid` for one that speaks for the adapter."""
+    out = []
+    for key, value in headers.items():
+        name = key.lower().encode("utf-8")
+        if name in _OWN_HEADERS or name.startswith(era.PARAM_PREFIX):
+            raise ConfigInvalid(
+                f"a credential may not set the header `{key}`",
+                way_out="use `authorization` or one of its own",
+            )
+        try:
+            out.append((name, value.encode("latin-1")))
+        except UnicodeEncodeError:
+            raise ConfigInvalid(
+                f"the credential for the header `{key}` has characters that no header can carry"
+            ) from None
+    return out
+
+
+def _type_and_length(head: ResponseHead) -> tuple[bytes, int | None]:
+    kind, length = b"", None
+    for name, value in head.headers:
+        if name == b"content-type":
+            kind = value if value == _JSON else value.partition(b";")[0].strip().lower()
+        elif name == b"content-length":
+            length = int(value)
+    return kind, length

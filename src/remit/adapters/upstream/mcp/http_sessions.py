@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an upstream over HTTP speaks, and the sessions that a legacy one keeps, one for each task."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from remit.adapters.upstream.mcp import protocol_versions as era
+from remit.adapters.upstream.mcp.http_call import Headers, HttpSession
+from remit.adapters.upstream.mcp.http_requests import HttpPosts
+from remit.adapters.upstream.mcp.jsonrpc import Message, write_notification
+from remit.core.errors import Busy, UpstreamFault, UpstreamUnreachable
+
+Json = Any
+
+MAX_SESSIONS = 10_000
+_NOT_KNOWN = msgspec.Raw(b'{"code":-32601,"message":"not known"}')
+
+
+class HttpSessions(HttpPosts):
+    """An endpoint with the handshakes made there."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        """Shake no hands yet."""
+        super().__init__(*args, **settings)
+        self.probe = True
+        self.known: era.Handshake | None = None
+        self.stamp = era.Stamp("")
+        self.own: HttpSession | None = None
+        self.connecting: asyncio.Task[era.Handshake] | None = None
+        self.param_headers: dict[str, era.ParamHeaders] | None = None
+        self.sessions: dict[str, HttpSession] = {}
+        self.opening: dict[str, asyncio.Task[HttpSession]] = {}
+        self.stopped = False
+
+    async def connected(self) -> era.Handshake:
+        """Give what the upstream speaks; ask it if it is not known, once for all who wait."""
+        if self.known is not None:
+            return self.known
+        if self.stopped:
+            raise UpstreamUnreachable(f"upstream `{self.name}` is no longer used", way_out="start it again")
+        if self.connecting is None or self.connecting.done():
+            self.connecting = asyncio.create_task(self._connect())
+            self.connecting.add_done_callback(_retrieve)
+        return await asyncio.shield(self.connecting)
+
+    async def _connect(self) -> era.Handshake:
+        known, own = await self._shake_hands(self.credential, probe=self.probe)
+        self.stamp = era.Stamp(known.version)
+        self.own = None if known.modern else own
+        self.param_headers = None
+        self.known = known
+        return known
+
+    async def _shake_hands(self, lease: Headers, *, probe: bool) -> tuple[era.Handshake, HttpSession]:
+        session_id: bytes | None = None
+
+        async def ask(method: str, params: dict[str, Json], version: str) -> Message:
+            nonlocal session_id
+            try:
+                message, head = await self.ask(method, params, version, None, lease)
+            except UpstreamFault as fault:
+                status = getattr(fault, "status", 0)
+                if method == era.DISCOVER and 400 <= status < 500 and status not in (401, 403, 429):
+                    # An older server's way of not knowing the question.
+                    return Message("2.0", error=_NOT_KNOWN)
+                raise
+            if method == era.INITIALIZE:
+                session_id = head.get(era.SESSION_HEADER)
+            return message
+
+        known = await era.negotiate(ask, self.name, probe=probe)
+        session = HttpSession(known.version, session_id, lease)
+        if not known.modern:
+            told = write_notification(era.INITIALIZED, {})
+            await self.post(told, [*session.headers(), *lease])
+        return known, session
+
+    async def session_of(self, task: str, lease: Headers) -> HttpSession:
+        """Give the task's session; open it, once for all who wait."""
+        if self.own is not None and self.own.id is None:
+            return self.own  # the server keeps none, for nobody
+        if len(self.sessions) >= MAX_SESSIONS:
+            raise Busy(f"upstream `{self.name}` has {MAX_SESSIONS} sessions open", way_out="end a task")
+        opening = self.opening.get(task)
+        if opening is None:
+            opening = self.opening[task] = asyncio.create_task(self._open_session(task, lease))
+            opening.add_done_callback(_retrieve)
+            opening.add_done_callback(lambda _: self.opening.pop(task, None))
+        return await asyncio.shield(opening)
+
+    async def _open_session(self, task: str, lease: Headers) -> HttpSession:
+        known, session = await self._shake_hands(lease, probe=False)
+        if known.modern:
+            self.known = None
+            raise UpstreamFault(
+                f"upstream `{self.name}` has changed its protocol",
+                way_out="call again",
+                code="upstream-version",
+            )
+        self.sessions[task] = session
+        return session
+
+    def forget_session(self, session: HttpSession) -> None:
+        """Have the next call of its task open another."""
+        for task, known in tuple(self.sessions.items()):
+            if known is session:
+                del self.sessions[task]
+                self.unfollow((task, ""))
+
+    async def delete(self, session: HttpSession) -> None:
+        """Tell the server that a session has ended."""
+        await self.post(b"", [*session.headers(), *session.credential], method=b"DELETE")
+
+    async def ask_own(self, method: str, params: dict[str, Json], version: str) -> Message:
+        """Ask a question of our own, in our own session."""
+        message, _ = await self.ask(method, params, version, self.own, self.credential)
+        return message
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Look at a task's fault, so that it is nobody's unless someone waits for it."""
+    if not task.cancelled():
+        task.exception()

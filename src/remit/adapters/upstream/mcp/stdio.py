@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An MCP server that is a process: started, spoken to over its standard streams, started again when it ends.
+
+One process serves all tasks, or one alone (`task_processes`): what a server of the legacy era keeps for its
+session it keeps for all whom it serves. See docs/explanation/upstreams.md.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from remit.adapters.upstream.bounds import Backoff, BufferBound, OnState, Reachability
+from remit.adapters.upstream.mcp import protocol_versions as era
+from remit.adapters.upstream.mcp.catalogue import ask_for_all
+from remit.adapters.upstream.mcp.jsonrpc import Message, RequestId
+from remit.adapters.upstream.mcp.local_call import LocalExchange
+from remit.adapters.upstream.mcp.stdio_call import ListenExchange, StdioExchange
+from remit.adapters.upstream.mcp.stdio_session import MAX_UNWRITTEN_BYTES, StdioSession
+from remit.adapters.upstream.processes.guard import CANNOT_START
+from remit.adapters.upstream.processes.supervisor import Apart, Clean, as_it_is, end_user, own_environment
+from remit.adapters.upstream.processes.user_ids import Users
+from remit.core.errors import Busy, ConfigInvalid, RemitError, UpstreamUnreachable
+from remit.ports.runtime import Entropy
+from remit.ports.upstream import Call, Catalogue, Exchange
+
+Json = Any
+
+log = logging.getLogger(__name__)
+
+MAX_CALLS = 1024
+
+
+class McpStdio:
+    """`ports.upstream.Upstream` over a supervised process.
+
+    `env` is all that the process gets, beside PATH, HOME and LANG. `on_state(name, up)` is told when the
+    process is lost and when it answers again. Times in seconds: `start_timeout_s` for the handshake and each
+    question of our own, `probe_timeout_s` for a legacy server's silence to the modern question, `grace_s`
+    between asking a process to end and killing it, `patience_s` for one to end by itself when nothing more is
+    said to it (as long as `grace_s` unless given), `lease_s` until its guard ends it where this process does
+    not run (0: only where it is gone). `counts` counts what was dropped and why (`malformed`,
+    `late`, `unattributed`, `dropped`), `restarts` too. With `probe=False` only the legacy handshake is tried.
+    `clean` takes secrets out of what the process says for the log. `apart` is whether it is kept apart from
+    other programs of its user; its own user id comes from `users`, without which it runs as remit does.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        entropy: Entropy,
+        bound: BufferBound,
+        env: Mapping[str, str] | None = None,
+        cwd: str = ".",
+        max_result_bytes: int = 64 * 1024 * 1024,
+        start_timeout_s: float = 60.0,
+        probe_timeout_s: float = 10.0,
+        grace_s: float = 2.0,
+        patience_s: float | None = None,
+        lease_s: float = 0.0,
+        restart_base_s: float = 0.5,
+        restart_max_s: float = 60.0,
+        probe: bool = True,
+        on_state: OnState | None = None,
+        clean: Clean = as_it_is,
+        apart: Apart = "where-possible",
+        users: Users | None = None,
+    ) -> None:
+        """Start nothing yet; raises `ConfigInvalid` for what no process can be started with."""
+        if not command or not all(command) or any("\0" in part for part in command):
+            raise ConfigInvalid(f"upstream `{name}` has no usable command", key="command")
+        self.name = name
+        self.counts: Counter[str] = Counter()
+        #: Processes that were begun and of which it is not known that nothing runs.
+        self._unseen = 0
+        self._burying: asyncio.Task[int] | None = None
+        self._command = tuple(command)
+        self._env = own_environment(env or {}, own_home=users is not None)
+        self._apart, self._users = apart, users
+        self._cwd = cwd
+        self.bound = bound
+        self._max_result_bytes = max_result_bytes
+        self._start_timeout_s = start_timeout_s
+        self._probe_timeout_s = probe_timeout_s
+        self._grace_s = grace_s
+        self._patience_s = grace_s if patience_s is None else patience_s
+        self._lease_s = lease_s
+        self._backoff = Backoff(entropy, base_s=restart_base_s, max_s=restart_max_s)
+        self._restart_max_s = restart_max_s
+        self._clean = clean
+        self._reachability = Reachability(name, on_state)
+        self._session: StdioSession | None = None
+        self._probe = self._may_probe = probe
+        self._retry_at: float | None = None
+        self._supervision: asyncio.Task[None] | None = None
+        self._up_since = 0.0
+        self._first: asyncio.Future[None] | None = None
+        self._kept: dict[tuple[str, str], RequestId] = {}
+        self._on_change: Callable[[], None] = lambda: None
+        self._on_notification: Callable[[str, Json], None] = lambda method, params: None
+
+    async def start(
+        self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
+    ) -> None:
+        """Start the process and learn what it speaks. If this raises, the upstream is down, and goes on
+        being started with back-off until `stop`.
+        """
+        self._on_change, self._on_notification = on_change, on_notification
+        self._first = asyncio.get_running_loop().create_future()
+        self._supervision = asyncio.create_task(self._supervise(), name=f"upstream {self.name}")
+        await asyncio.shield(self._first)
+
+    async def catalogue(self) -> Catalogue:
+        """Ask for every list, now."""
+        session = self._ready()
+        assert session.handshake is not None
+        asked = await ask_for_all(self._asker(session), session.handshake, self.name)
+        return asked.catalogue
+
+    async def prepare(self, call: Call, headers: dict[str, str]) -> Exchange:
+        """Serialise a call for the process; a process takes no credential per call, so `headers` is empty.
+
+        Raises `Busy` while the process does not read what it was sent.
+        """
+        session = self._ready()
+        if headers:
+            raise ConfigInvalid(
+                f"upstream `{self.name}` is a process and takes no credential with a call",
+                way_out="give it in the upstream's `env`",
+            )
+        self.bound.admit()
+        if len(session.calls) >= MAX_CALLS or session.child.unwritten_bytes > MAX_UNWRITTEN_BYTES:
+            raise Busy(f"upstream `{self.name}` does not keep up with its calls", way_out="try again")
+        assert session.handshake is not None
+        if session.handshake.modern:
+            if call.method == era.SUBSCRIBE:
+                return ListenExchange(session, call, self._kept)
+            if call.method == era.UNSUBSCRIBE:
+                key = (call.task, str(call.params.get("uri")))
+                return LocalExchange(lambda: self._unlisten(key))
+        return StdioExchange(session, call)
+
+    async def end_task(self, task: str) -> None:
+        """End what a modern process was asked to tell the task; a process keeps nothing else per task."""
+        for key in [key for key in self._kept if key[0] == task]:
+            self._unlisten(key)
+
+    async def stop(self) -> None:
+        """End the process and everything that it started."""
+        if (supervision := self._supervision) is not None:
+            supervision.cancel()
+            # Not awaited itself: a caller that gives up is to hear of it.
+            await asyncio.wait({supervision})
+            if self._burying is not None:
+                # The supervision may have been cut short in the middle of this.
+                await asyncio.shield(self._burying)
+            self._supervision = None
+        if self._first is not None and not self._first.done():
+            self._first.set_exception(self._down())
+
+    # What the above share.
+
+    def _ready(self) -> StdioSession:
+        session = self._session
+        if session is None or not session.child.alive:
+            raise self._down()
+        return session
+
+    def _down(self) -> UpstreamUnreachable:
+        if self._supervision is None or self._supervision.done():
+            way_out = "start it"
+        elif self._retry_at is None:
+            way_out = "it is being started now; try again"
+        else:
+            left = max(0.0, self._retry_at - asyncio.get_running_loop().time()) + 0.5
+            way_out = f"it is started again in {left:.0f} s"
+        return UpstreamUnreachable(f"upstream `{self.name}` is not running", way_out=way_out)
+
+    def _unlisten(self, key: tuple[str, str]) -> None:
+        request_id = self._kept.pop(key, None)
+        if request_id is not None and self._session is not None:
+            self._session.unlisten(request_id)
+
+    def _asker(self, session: StdioSession) -> era.Ask:
+        async def ask(method: str, params: dict[str, Json], version: str) -> Message:
+            timeout_s = self._probe_timeout_s if method == era.DISCOVER else self._start_timeout_s
+            return await session.ask(method, params, version, timeout_s=timeout_s)
+
+        return ask
+
+    # The life of the process.
+
+    @property
+    def none_left(self) -> bool:
+        """Whether it is known of each process that was begun that nothing of it runs."""
+        return not self._unseen
+
+    @property
+    def enclosed(self) -> str:
+        """The first process of its PID namespace, with which all of that ends; empty where it has none."""
+        return self._session.child.enclosed if self._session is not None else ""
+
+    async def _supervise(self) -> None:
+        """Start it, wait for its end, wait, start it again."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._retry_at = None
+            fault = await self._one_life()
+            self._reachability.tell(False, fault)
+            self._settle_start(fault)
+            if self._up_since and loop.time() - self._up_since > self._restart_max_s:
+                # It served for long enough not to be one that ends again and again.
+                self._backoff.reset()
+            self._up_since = 0.0
+            wait_s = self._backoff.next_s()
+            self._retry_at = loop.time() + wait_s
+            log.warning("upstream %s is lost, started again in %.1f s: %s", self.name, wait_s, fault)
+            await asyncio.sleep(wait_s)
+            self.counts["restarts"] += 1
+
+    async def _one_life(self) -> UpstreamUnreachable:
+        """One process from its start to its end; gives why it is of no more use."""
+        session = StdioSession(
+            self.name,
+            max_result_bytes=self._max_result_bytes,
+            bound=self.bound,
+            counts=self.counts,
+            on_change=self._on_change,
+            on_notification=self._on_notification,
+            clean=self._clean,
+        )
+        child = session.child
+        fault: RemitError | None = None
+        user = 0
+        self._unseen += 1
+        try:
+            user = self._users.take() if self._users is not None else 0
+            await child.start(
+                self._command, self._env, self._cwd, self._grace_s, self._lease_s, self._apart, user
+            )
+            await self._begin(session)
+            await child.ended.wait()
+        except RemitError as failed:
+            fault = failed
+        finally:
+            # INVARIANT: nothing is in hand, and nothing of the process is left, before another is started.
+            self._session = None
+            self._kept.clear()
+            session.end()
+            self._burying = asyncio.create_task(self._bury(session, user), name=f"end of {self.name}")
+            status = await asyncio.shield(self._burying)
+        if isinstance(fault, UpstreamUnreachable) and status != CANNOT_START and not child.ended.is_set():
+            return fault
+        words = " | ".join(child.last_words)
+        # For whoever runs remit: why a program ends is in what it writes, and nobody else shows that.
+        log.warning("upstream %s, its last words: %s", self.name, words or "none")
+        if status == CANNOT_START:
+            return UpstreamUnreachable(
+                f"the program `{self._command[0]}` of upstream `{self.name}` cannot be started",
+                way_out="check its `command`, and its last words in remit's log",
+                debug=words,
+            )
+        return UpstreamUnreachable(
+            f"the process of upstream `{self.name}` ended with status {status}",
+            way_out="look at its last words, in remit's log",
+            debug=words,
+        )
+
+    async def _begin(self, session: StdioSession) -> None:
+        """Shake hands, and let calls in."""
+        probed = self._probe
+        # Should the process end at the modern question, the next one is not asked it; and so in turn.
+        self._probe = self._may_probe and not probed
+        known = await era.negotiate(self._asker(session), self.name, probe=probed)
+        self._probe = probed
+        session.handshake = known
+        session.stamp = era.Stamp(known.version)
+        if not known.modern:
+            session.tell(era.INITIALIZED, {})
+        elif known.changes():
+            session.listen(known.changes(), next(session.ids))
+        self._session = session
+        self._up_since = asyncio.get_running_loop().time()
+        again = self._first is not None and self._first.done()
+        self._reachability.tell(True)
+        self._settle_start(None)
+        if again:
+            # What it offers may have changed while nobody listened.
+            self._on_change()
+
+    async def _bury(self, session: StdioSession, user: int) -> int:
+        status = await session.child.stop(self._patience_s)
+        self._unseen -= session.child.none_left
+        if user and self._users is not None:
+            # Its guard has done this, unless the guard was killed before.
+            await asyncio.to_thread(end_user, user)
+            self._users.free(user)
+        return status
+
+    def _settle_start(self, fault: UpstreamUnreachable | None) -> None:
+        first = self._first
+        if first is not None and not first.done():
+            if fault is None:
+                first.set_result(None)
+            else:
+                first.set_exception(fault)

@@ -1,0 +1,384 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One process of an upstream: started behind a guard, spoken to in lines, ended with all it started."""
+
+import asyncio
+import contextlib
+import logging
+import math
+import os
+import re
+import select
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Literal
+
+from remit.adapters.upstream.processes.guard import CANNOT_START
+from remit.adapters.upstream.processes.marks import MARK, identity
+from remit.core.errors import ConfigInvalid, UpstreamUnreachable
+
+log = logging.getLogger(__name__)
+
+_GUARD = str(Path(__file__).with_name("guard.py"))
+_APART = str(Path(__file__).with_name("apart.py"))
+#: The only variables of remit's own environment that a process inherits; none of them holds a secret.
+INHERITED = ("PATH", "HOME", "LANG")
+_MAX_LOG_LINE_BYTES = 4096
+_MAX_LOG_LINES = 200  # in one minute
+_KEEP_LOG_LINES = 5
+_EDGE_BYTES = 256
+#: So much longer than its grace a guard may take; then it is taken to be stuck, and killed. What it guarded
+#: for a lease is found and killed without it.
+_GUARD_S = 10.0
+_LEASED_GUARD_S = 1.0
+_LOOK_S = 0.01
+_LAST_WORDS_S = 0.5  # for what the process has written and nobody has read yet, once it is gone
+
+#: Whether a program is kept apart from others of its user, and starts where that cannot be.
+Apart = Literal["required", "where-possible", "off"]
+OnLine = Callable[[bytes], None]
+#: Gives a line of a process's own log without what nobody may read there.
+Clean = Callable[[bytes], bytes]
+#: Told of a line beyond the limit: its first and last bytes.
+OnOverlong = Callable[[bytes, bytes], None]
+
+
+def as_it_is(line: bytes) -> bytes:
+    """Give a line of a process that has no secret."""
+    return line
+
+
+class LineReader(asyncio.Protocol):
+    """Cuts a stream into lines of at most `max_bytes`; what is longer is dropped and told of at its end."""
+
+    def __init__(
+        self, max_bytes: int, on_line: OnLine, on_overlong: OnOverlong, on_end: Callable[[], None]
+    ) -> None:
+        """Begin at the start of a line."""
+        self._max_bytes = max_bytes
+        self._on_line = on_line
+        self._on_overlong = on_overlong
+        self._on_end = on_end
+        self._pieces: list[bytes] = []
+        self._size_bytes = 0
+        self._head = b""
+        self._dropping = False
+
+    def data_received(self, data: bytes) -> None:
+        """Take the next bytes."""
+        start = 0
+        while (end := data.find(b"\n", start)) >= 0:
+            self._take(data[start:end])
+            self._finish()
+            start = end + 1
+        if start < len(data):
+            self._take(data[start:] if start else data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell that nothing more comes; a line without its end is none."""
+        self._on_end()
+
+    def _take(self, piece: bytes) -> None:
+        self._size_bytes += len(piece)
+        if self._size_bytes > self._max_bytes and not self._dropping:
+            self._dropping = True
+            self._head = b"".join((*self._pieces, piece))[:_EDGE_BYTES]
+            self._pieces = [b"".join(self._pieces)[-_EDGE_BYTES:]]
+        self._pieces.append(piece)
+        if self._dropping:
+            self._pieces = [b"".join(self._pieces)[-_EDGE_BYTES:]]
+
+    def _finish(self) -> None:
+        line = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        dropped, head = self._dropping, self._head
+        self._pieces, self._size_bytes, self._dropping, self._head = [], 0, False, b""
+        if dropped:
+            self._on_overlong(head, line)
+        elif line and not line.isspace():
+            self._on_line(line)
+
+
+class Input(asyncio.BaseProtocol):
+    """The writing side of a process; what cannot be written at once waits in the transport's buffer."""
+
+
+class Deathline(asyncio.Protocol):
+    """Hears what the guard says of what it guards, and sees the end of the guard."""
+
+    def __init__(self, on_death: Callable[[], None]) -> None:
+        """Tell its end to `on_death`."""
+        self._on_death = on_death
+        self._said = b""
+        #: The first process of the program's PID namespace, held open; -1 where there is none.
+        self.first = -1
+        #: Its identity (`marked.identity`), or `gone` where it had ended before it was looked at; empty where
+        #: there is none.
+        self.enclosed = ""
+        self.ended = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in more of what it says."""
+        self._said += data
+        if not self.enclosed and (found := re.match(rb"enclosed (\d+)\n", self._said)):
+            self.enclosed = identity(int(found[1])) or "gone"
+            with contextlib.suppress(OSError):  # it is gone already, and all with it
+                self.first = os.pidfd_open(int(found[1]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has ended, or is no longer looked at."""
+        self.ended.set()
+        self._on_death()
+
+    def none_left(self) -> bool:
+        """Whether it is known that nothing of the program is left: the guard has counted, or the namespace's
+        first process has ended, which the kernel shows when no other process is in it.
+        """
+        if self.first >= 0:
+            looked = select.poll()
+            looked.register(self.first, select.POLLIN)
+            if looked.poll(0):
+                return True
+        return self._said.endswith(b"none\n")
+
+    def close(self) -> None:
+        """Hold nothing any more."""
+        if self.first >= 0:
+            os.close(self.first)
+            self.first = -1
+
+
+class ChildProcess:
+    """A process that was started. `ended` is set when its output has ended; then it is of no more use."""
+
+    def __init__(
+        self,
+        name: str,
+        max_line_bytes: int,
+        on_line: OnLine,
+        on_overlong: OnOverlong,
+        on_end: Callable[[], None],
+        clean: Clean = as_it_is,
+    ) -> None:
+        """Prepare; `start` starts it. `on_end` is called when it says no more."""
+        self._clean = clean
+        self._name = name
+        self._tell_end = on_end
+        self._output = LineReader(max_line_bytes, on_line, on_overlong, self._on_end)
+        self._errors = LineReader(_MAX_LOG_LINE_BYTES, self._on_log, self._on_long_log, lambda: None)
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._input: asyncio.WriteTransport | None = None
+        self._transports: list[asyncio.BaseTransport] = []
+        self._lifeline = -1
+        self._guard_s = 0.0
+        self._death = Deathline(self._on_death)
+        #: Whether it is known that nothing of it runs; told by `reap`.
+        self.none_left = True
+        self._renewing: asyncio.TimerHandle | None = None
+        self._logged = 0
+        self._minute = 0.0
+        self.last_words: list[str] = []
+        self.ended = asyncio.Event()
+
+    async def start(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        cwd: str,
+        grace_s: float,
+        lease_s: float = 0.0,
+        apart: Apart = "where-possible",
+        user: int = 0,
+    ) -> None:
+        """Start the program behind its guard; raises `UpstreamUnreachable`. With `lease_s` the guard ends it
+        where this event loop has not run for so long. `user` is the user id that it runs as; 0 is remit's.
+        """
+        self._guard_s = grace_s + (_LEASED_GUARD_S if lease_s else _GUARD_S)
+        reading, self._lifeline = os.pipe()
+        deathline, dying = os.pipe()
+        lines = (reading, dying)
+        argv = [
+            sys.executable,
+            "-I",
+            "-S",
+            _GUARD,
+            *map(str, lines),
+            str(grace_s),
+            str(lease_s),
+            apart,
+            str(user),
+            f"{MARK}={env.get(MARK, '')}",
+        ]
+        argv += command
+        try:
+            # In a thread: it waits for the operating system. Without `preexec_fn`, which is not safe here.
+            popen = self._popen = await asyncio.to_thread(_open, argv, env, cwd, lines)
+        except OSError as error:
+            self._cut_lifeline()
+            os.close(deathline)
+            raise UpstreamUnreachable(
+                f"upstream `{self._name}` cannot be started",
+                way_out="check its `command` and `cwd`",
+                debug=str(error),
+            ) from error
+        finally:
+            os.close(reading)
+            os.close(dying)
+        loop = asyncio.get_running_loop()
+        assert popen.stdin is not None
+        assert popen.stdout is not None
+        assert popen.stderr is not None
+        self._input, _ = await loop.connect_write_pipe(Input, popen.stdin)
+        output, _ = await loop.connect_read_pipe(lambda: self._output, popen.stdout)
+        errors, _ = await loop.connect_read_pipe(lambda: self._errors, popen.stderr)
+        death, _ = await loop.connect_read_pipe(lambda: self._death, os.fdopen(deathline, "rb"))
+        self._transports = [self._input, output, errors, death]
+        if lease_s:
+            os.set_blocking(self._lifeline, False)
+            self._renew(lease_s / 4)
+
+    @property
+    def enclosed(self) -> str:
+        """The first process of its PID namespace; empty where its guard has told of none."""
+        return self._death.enclosed
+
+    @property
+    def alive(self) -> bool:
+        """Whether lines can be written to it."""
+        return self._input is not None and not self._input.is_closing() and not self.ended.is_set()
+
+    @property
+    def unwritten_bytes(self) -> int:
+        """How many bytes wait for the process to read them."""
+        return self._input.get_write_buffer_size() if self._input is not None else 0
+
+    def write(self, message: bytes) -> None:
+        """Write one line now; the caller has looked at `alive`."""
+        assert self._input is not None
+        self._input.write(message + b"\n")
+
+    def cut(self) -> None:
+        """Have the guard end it now."""
+        self._cut_lifeline()
+
+    async def stop(self, patience_s: float) -> int:
+        """End it: close its input, wait, then have the guard end it and all it started; give the exit
+        status. Never raises.
+        """
+        if self._input is not None:
+            self._input.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.ended.wait(), patience_s)
+        return await self._reap()
+
+    async def _reap(self) -> int:
+        """Wait until the guard is gone, and look whether anything that it guarded is left (`none_left`); give
+        the exit status.
+        """
+        self._cut_lifeline()
+        popen = self._popen
+        status = CANNOT_START
+        if popen is not None:
+            # Looks are counted, and not seconds: where the machine stood still the guard did nothing either.
+            looks = math.ceil(self._guard_s / _LOOK_S)
+            # The guard ends by itself; no portable way to wait for that does without a thread.
+            while (ended := popen.poll()) is None:
+                looks -= 1
+                if looks < 0:
+                    # It was stopped, or is still killing. Its program dies with it.
+                    popen.kill()
+                await asyncio.sleep(_LOOK_S)
+            status = ended
+            await self._look_what_is_left()
+        for transport in self._transports:
+            transport.close()
+        return status
+
+    async def _look_what_is_left(self) -> None:
+        """Hear the guard's last words, or see the end of the namespace whose guard was killed."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._death.ended.wait(), _LAST_WORDS_S)
+        for _ in range(math.ceil(_LEASED_GUARD_S / _LOOK_S)):
+            if self._death.none_left() or not self._death.enclosed:
+                break
+            await asyncio.sleep(_LOOK_S)
+        self.none_left = self._death.none_left()
+        self._death.close()
+
+    def _renew(self, every_s: float) -> None:
+        """Tell the guard that we run."""
+        if self._lifeline < 0:
+            return
+        with contextlib.suppress(OSError):  # it is gone, or does not read: that is seen elsewhere
+            os.write(self._lifeline, b".")
+        self._renewing = asyncio.get_running_loop().call_later(every_s, self._renew, every_s)
+
+    def _cut_lifeline(self) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._renewing = None
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+
+    def _on_end(self) -> None:
+        if self.ended.is_set():
+            return
+        self.ended.set()
+        self._tell_end()
+
+    def _on_death(self) -> None:
+        """The guard is gone. Whoever still has the output open says no more that counts."""
+        asyncio.get_running_loop().call_later(_LAST_WORDS_S, self._on_end)
+
+    def _on_log(self, line: bytes) -> None:
+        """Pass a line of the process's own log on, at most so many in a minute."""
+        text = ascii(self._clean(line).decode("utf-8", "replace").rstrip())[1:-1]
+        self.last_words = [*self.last_words[1 - _KEEP_LOG_LINES :], text]
+        minute = asyncio.get_running_loop().time() // 60
+        self._logged = self._logged + 1 if minute == self._minute else 1
+        self._minute = minute
+        if self._logged <= _MAX_LOG_LINES:
+            log.info("upstream %s: %s", self._name, text)
+        elif self._logged == _MAX_LOG_LINES + 1:
+            log.warning("upstream %s: says more than %d lines a minute", self._name, _MAX_LOG_LINES)
+
+    def _on_long_log(self, head: bytes, tail: bytes) -> None:
+        # The word that is cut off might be the beginning of what would be cleaned out.
+        self._on_log(head.rpartition(b" ")[0])
+
+
+def end_user(user: int) -> None:
+    """Kill every process of a user id that programs have in turn."""
+    argv = [sys.executable, "-I", "-S", _APART, str(user)]
+    subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, timeout=_GUARD_S)  # noqa: S603
+
+
+def _open(
+    argv: list[str], env: Mapping[str, str], cwd: str, lines: tuple[int, int]
+) -> subprocess.Popen[bytes]:
+    pipe: int | IO[bytes] = subprocess.PIPE
+    return subprocess.Popen(  # noqa: S603 - the configuration names the program; no shell reads it
+        argv,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        env=dict(env),
+        cwd=cwd,
+        bufsize=0,
+        pass_fds=lines,
+        # A session of its own: a terminal's Ctrl-C is remit's to act on, in its own order.
+        start_new_session=True,
+    )
+
+
+def own_environment(env: Mapping[str, str], *, own_home: bool = False) -> dict[str, str]:
+    """Give a process's environment: what its configuration says, and the little it cannot do without.
+
+    With `own_home` its guard gives it a home, and that of remit is not its.
+    """
+    for key, value in env.items():
+        if not key or "=" in key or "\0" in key or "\0" in value:
+            raise ConfigInvalid("an environment variable cannot be set", key="env", way_out="rename it")
+    inherited = [key for key in INHERITED if key in os.environ and not (own_home and key == "HOME")]
+    return {**{key: os.environ[key] for key in inherited}, **env}

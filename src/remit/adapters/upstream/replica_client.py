@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections to other replicas (`ports.forwarding.Passer`), by the client that upstreams are called with."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from remit.adapters.upstream.http1 import Connection, Limits, Origin, Pool, ResponseHead
+from remit.ports.forwarding import PassedRequest
+
+#: Another replica bounds what it answers itself; streams may be silent for long.
+LIMITS: Final = Limits(
+    max_body_bytes=2**40,
+    connect_timeout_s=2.0,
+    header_timeout_s=3600.0,
+    idle_timeout_s=86_400.0,
+    max_connections=1024,
+)
+#: Replicas come and go: pools of those that were not asked for long are closed.
+MOST_POOLS: Final = 64
+
+
+class OwnerAnswer:
+    """One answer on its way."""
+
+    def __init__(self, head: ResponseHead, connection: Connection) -> None:
+        """Take a connection on which a head has come."""
+        self.status = head.status
+        self.headers = head.headers
+        self._connection = connection
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Give the body as it comes."""
+        return self._connection.chunks()
+
+
+class HttpPasser:
+    """One pool for each replica."""
+
+    def __init__(self, tls_ca: str = "") -> None:
+        """`tls_ca` is the file of the authorities to trust for other replicas, beside the system's."""
+        self._tls_ca = tls_ca
+        self._pools: dict[str, Pool] = {}
+
+    @asynccontextmanager
+    async def ask(self, address: str, request: PassedRequest) -> AsyncIterator[OwnerAnswer]:
+        """Send a request, once."""
+        connection = await (await self._pool(address)).acquire()
+        try:
+            connection.send(request.method.encode(), request.target, request.headers, request.body)
+            yield OwnerAnswer(await connection.head(), connection)
+        finally:
+            connection.release()
+
+    async def _pool(self, address: str) -> Pool:
+        pool = self._pools.pop(address, None)
+        if pool is None:
+            origin = Origin.parse(address)
+            context: ssl.SSLContext | None = None
+            if origin.scheme == "https":
+                context = ssl.create_default_context(cafile=self._tls_ca or None)
+            pool = Pool(origin, limits=LIMITS, ssl_context=context)
+        self._pools[address] = pool  # the last one asked stands last
+        if len(self._pools) > MOST_POOLS:
+            await self._pools.pop(next(iter(self._pools))).close()
+        return pool
+
+    async def close(self) -> None:
+        """Cut all connections."""
+        pools, self._pools = list(self._pools.values()), {}
+        for pool in pools:
+            await pool.close()

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The secrets that the configuration refers to, and which of them remit rotates."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from remit.adapters.runtime.system import SystemClock, SystemEntropy
+from remit.compose.brokers import brokers_of
+from remit.compose.oauth_brokers import client_secret_of, connectors_of
+from remit.compose.sources import tls_of
+from remit.config import Config
+from remit.config.credentials.password import KvSection
+from remit.config.sections.secret_sources import references
+from remit.ports.broker import Broker
+from remit.ports.keys import SealingKeys
+from remit.ports.rotating import Rotating
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store.store import Store
+from remit.ports.upstream_assertion import Voucher
+from remit.services.assembly.application import House
+from remit.services.assembly.upkeep import Upkeep
+from remit.services.credentials.secret_rotation import RotatedSecrets
+from remit.services.credentials.secret_sources import EVERY_S, FetchedSecrets
+from remit.services.credentials.standing_secrets import StandingSecret, StandingSecrets
+from remit.services.people.connections import Connections
+
+if TYPE_CHECKING:
+    from remit.adapters.broker.openbao.key_value import KvPlace
+
+#: What remit changes by itself, as the configuration has it.
+ROTATED = {"password": "lease.password.first", "oauth": "lease.oauth.client_secret"}
+
+
+def credentials_of(
+    config: Config, store: Store, sealing: SealingKeys, voucher: Voucher, stack: AsyncExitStack
+) -> tuple[RotatedSecrets, Connections, dict[str, Broker]]:
+    """Give where the credentials of upstreams come from, and what keeps the secrets that outlive a task."""
+    clock, entropy = SystemClock(), SystemEntropy()
+    rotated = _rotated_of(config, store, clock, entropy, sealing, stack)
+    connections = _connections_of(config, store, clock, entropy, sealing, rotated, stack)
+    brokers = brokers_of(config, clock, entropy, voucher, connections, rotated, stack)
+    return rotated, connections, brokers
+
+
+def _rotated_of(
+    config: Config, store: Store, clock: Clock, entropy: Entropy, sealing: SealingKeys, stack: AsyncExitStack
+) -> RotatedSecrets:
+    """Give what rotates the secrets that can be; nothing is read yet."""
+    rotating: dict[str, Rotating] = {}
+    every: dict[str, timedelta] = {}
+    for name, section in config.upstreams.items():
+        password = section.lease.password if section.lease is not None else None
+        if password is not None:
+            from remit.adapters.broker.postgres.password import PostgresPassword
+
+            publish = _kv(password.publish, config, clock, stack).put if password.publish else None
+            rotating[name] = PostgresPassword(
+                password.database, password.user, password.first.resolve, publish
+            )
+            every[name] = timedelta(seconds=password.every)
+        oauth = section.lease.oauth if section.lease is not None else None
+        if oauth is not None and oauth.rotate is not None:
+            rotating[name] = client_secret_of(oauth, oauth.rotate, config, clock, entropy, stack)
+            every[name] = timedelta(seconds=oauth.rotate.every)
+    return RotatedSecrets(
+        rotating=rotating,
+        every=every,
+        store=store,
+        clock=clock,
+        entropy=entropy,
+        sealing=sealing,
+        tenant=config.tenant,
+    )
+
+
+def _connections_of(
+    config: Config,
+    store: Store,
+    clock: Clock,
+    entropy: Entropy,
+    sealing: SealingKeys,
+    rotated: RotatedSecrets,
+    stack: AsyncExitStack,
+) -> Connections:
+    """Give what keeps the refresh tokens of people."""
+    return Connections(
+        connectors_of(config, clock, entropy, rotated, stack),
+        store=store,
+        clock=clock,
+        entropy=entropy,
+        sealing=sealing,
+        tenant=config.tenant,
+    )
+
+
+async def look_after_secrets(
+    config: Config,
+    house: House,
+    rotated: RotatedSecrets,
+    fetched: FetchedSecrets,
+    sealing: SealingKeys,
+    upkeep: Upkeep,
+) -> None:
+    """Read the secrets that are kept, and have all that stand rotated and told of from now on."""
+    await rotated.load()
+    standing = _standing_of(config, house, rotated, fetched, sealing)
+    house.rotations.on_rewrap(rotated.reseal)
+    house.rotations.on_rewrap(standing.reseal)
+    await standing.look()
+    if (connections := house.people.connections) is not None:
+        house.rotations.on_rewrap(connections.reseal)
+        upkeep.every("take connections back", 30.0, connections.sweep)
+    upkeep.every("read secrets again", EVERY_S, fetched.refresh)
+    upkeep.every("rotate standing secrets", 1.0, rotated.tend)
+    upkeep.every("look at standing secrets", 30.0, standing.look)
+
+
+def _standing_of(
+    config: Config, house: House, rotated: RotatedSecrets, fetched: FetchedSecrets, sealing: SealingKeys
+) -> StandingSecrets:
+    secrets = [
+        StandingSecret(
+            upstream=name,
+            place=place,
+            where=ref.where,
+            read=ref.resolve,
+            rotated=rotated.rotates(name) is not None and place in ROTATED.values(),
+            since=partial(fetched.since, ref.where),
+            version=partial(fetched.version, ref.where),
+        )
+        for name, section in config.upstreams.items()
+        for place, ref in references(section)
+    ]
+    return StandingSecrets(
+        secrets,
+        rotated=rotated,
+        findings=house.findings,
+        store=house.store,
+        clock=house.clock,
+        entropy=house.entropy,
+        sealing=sealing,
+        tenant=config.tenant,
+        max_age=timedelta(seconds=config.limits.secret_age_s),
+    )
+
+
+def _kv(at: KvSection, config: Config, clock: Clock, stack: AsyncExitStack) -> KvPlace:
+    from remit.adapters.broker.http import BrokerWeb
+    from remit.adapters.broker.openbao.client import BaoSource
+    from remit.adapters.broker.openbao.key_value import KvPlace
+
+    web = BrokerWeb(f"OpenBao at `{urlsplit(at.address).netloc}`", tls=tls_of(at.tls_ca, config))
+    stack.push_async_callback(web.close)
+    bao = BaoSource(at.address, at.token.resolve, web=web, clock=clock, namespace=at.namespace)
+    return KvPlace(bao, at.mount, at.path, at.field)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the sources of leased credentials share: addresses that may be asked, secrets that are named."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from msgspec import Meta
+
+from remit.config.reading.decoding import Problems
+from remit.config.reading.secret_reference import NAME_IT, SecretRef
+from remit.config.reading.yaml_lines import Node
+
+Url = Annotated[str, Meta(pattern=r"^https?://[^\s@#]+$")]
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+_NAME = re.compile(r"\{([^{}]*)\}?")
+
+
+def check_names(
+    templates: dict[str, str], known: frozenset[str], key: str, node: Node, problems: Problems
+) -> None:
+    """Note where what carries a credential names what its source does not give."""
+    for place, template in templates.items():
+        for name in _NAME.findall(template):
+            if name not in known:
+                problems.add(
+                    f"gives no `{name[:40]}` for `{place}`",
+                    line=node.line_of(key),
+                    key=key,
+                    way_out=f"use {', '.join(f'`{{{one}}}`' for one in sorted(known))}",
+                )
+
+
+def check_secret(secret: SecretRef, key: str, node: Node, problems: Problems) -> None:
+    """Note a secret that is written out."""
+    if not secret.secret:
+        problems.add(
+            "is written out",
+            line=node.line_of(key),
+            key=key,
+            way_out=NAME_IT,
+        )
+
+
+def check_source(url: str, key: str, node: Node, problems: Problems) -> None:
+    """Note an address that cannot be used, or to which a secret would go in the clear."""
+    if not url:
+        return
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        problems.add(
+            "is not an http or https URL",
+            line=node.line_of(key),
+            key=key,
+            way_out="write `https://host/path`",
+        )
+    elif parts.scheme == "http" and parts.hostname not in _LOCAL:
+        problems.add(
+            "would send a secret in the clear",
+            line=node.line_of(key),
+            key=key,
+            way_out="use https, or a server on this machine",
+        )

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GitHub as where a credential of a task comes from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from remit.config.credentials.checks import Url, check_names, check_secret, check_source
+from remit.config.reading.decoding import Problems
+from remit.config.reading.secret_reference import SecretRef
+from remit.config.reading.section import Section, Text
+from remit.config.reading.yaml_lines import Node
+
+Level = Literal["read", "write", "admin"]
+#: What a source of this kind gives.
+GIVES: Final = frozenset({"token", "basic"})
+
+
+class GitHubLeaseSection(Section, frozen=True, kw_only=True):
+    """A GitHub App: a token of its installation for each task, for some repositories and permissions."""
+
+    api_url: Annotated[
+        Url, Meta(description="The interface; `https://github.example.com/api/v3` of an own server.")
+    ] = "https://api.github.com"
+    app: Annotated[Text, Meta(description="The app's client id, or its id.")]
+    installation: Annotated[int, Meta(ge=1, description="The number of the installation.")]
+    private_key: Annotated[SecretRef, Meta(description="The app's private key as PEM.")]
+    owner: Annotated[Text, Meta(pattern=r"^[A-Za-z0-9-]{1,39}$", description="Whose the repositories are.")]
+    repositories: Annotated[
+        tuple[Text, ...],
+        Meta(
+            min_length=1,
+            description="Names of the repositories of a task's token. `{task}`, `{agent}`, `{person}` and "
+            "the task's parameters by name are filled in; `owner/name` is read, another owner refused.",
+        ),
+    ]
+    permissions: Annotated[
+        dict[Text, Level], Meta(description="Permissions of every token, such as `contents: read`.")
+    ] = {}
+    tool_permissions: Annotated[
+        dict[str, dict[Text, Level]],
+        Meta(description="Further permissions by tool, asked for where the task was granted it."),
+    ] = {}
+    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
+
+
+def check_github(
+    github: GitHubLeaseSection, templates: dict[str, str], key: str, node: Node, problems: Problems
+) -> None:
+    """Note what no single value can say of itself; `templates` are what carries the credential."""
+    check_source(github.api_url, f"{key}.api_url", node, problems)
+    check_secret(github.private_key, f"{key}.private_key", node, problems)
+    if not github.permissions and not any(github.tool_permissions.values()):
+        problems.add(
+            "does not narrow what a token may",
+            line=node.line_of(key),
+            key=key,
+            way_out="give `permissions` or `tool_permissions`: to GitHub none means all",
+        )
+    check_names(templates, GIVES, key, node, problems)

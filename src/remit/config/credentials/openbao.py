@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenBao and Vault as where a credential of a task comes from."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from remit.config.credentials.checks import Url, check_secret, check_source
+from remit.config.reading.decoding import Problems
+from remit.config.reading.secret_reference import SecretRef
+from remit.config.reading.section import Section, Text
+from remit.config.reading.yaml_lines import Node
+
+_PATH = r"^[A-Za-z0-9_./-]+$"
+Path = Annotated[str, Meta(pattern=_PATH)]
+
+
+class BaoAuthSection(Section, frozen=True, kw_only=True):
+    """A login at OpenBao: AppRole by `role_id` and `secret_id`, JWT or Kubernetes by `role` and `jwt`."""
+
+    mount: Annotated[
+        str, Meta(description="Where the method is mounted; `approle` or `jwt` unless given.")
+    ] = ""
+    role_id: Annotated[str, Meta(description="AppRole: the role's id.")] = ""
+    secret_id: Annotated[SecretRef | None, Meta(description="AppRole: the secret id.")] = None
+    role: Annotated[str, Meta(description="JWT and Kubernetes: the name of the role.")] = ""
+    jwt: Annotated[
+        SecretRef | None,
+        Meta(description="JWT and Kubernetes: the token that is shown, as `file:path`; read at each login."),
+    ] = None
+
+    @property
+    def approle(self) -> bool:
+        """Whether it is AppRole."""
+        return bool(self.role_id) or self.secret_id is not None
+
+
+class BaoPkiSection(Section, frozen=True, kw_only=True):
+    """A role of a PKI engine: a client certificate for each task, revoked by its serial number."""
+
+    mount: Annotated[Path, Meta(description="Where the engine is mounted.")] = "pki"
+    role: Annotated[
+        Text,
+        Meta(
+            pattern=_PATH,
+            description="The role, under which requests are signed (`MOUNT/sign/ROLE`). Keys are P-256.",
+        ),
+    ]
+    probe_url: Annotated[
+        str,
+        Meta(
+            description="Where the sink itself is tried: a GET over a connection that shows the certificate, "
+            "answered 200 to 299; a revoked one's connection is refused, or answered 401 or 403. The "
+            "upstream's `tls_ca` verifies it. Unless given, OCSP is asked."
+        ),
+    ] = ""
+
+
+class BaoStaticSection(Section, frozen=True, kw_only=True):
+    """A static role of a database engine: one password for all tasks, changed when one of them ends."""
+
+    mount: Annotated[Path, Meta(description="Where the engine is mounted.")] = "database"
+    role: Annotated[
+        Text,
+        Meta(
+            pattern=_PATH, description="The role (`MOUNT/static-creds/ROLE`, and `MOUNT/rotate-role/ROLE`)."
+        ),
+    ]
+
+
+class BaoTokensSection(Section, frozen=True, kw_only=True):
+    """A token role: a token for each task, with which the upstream itself reads secrets."""
+
+    role: Annotated[
+        Text, Meta(pattern=_PATH, description="The role (`auth/token/create/ROLE`). No batch tokens.")
+    ]
+    policies: Annotated[tuple[Text, ...], Meta(description="Policies of every token; none: the role's.")] = ()
+    tool_policies: Annotated[
+        dict[str, tuple[Text, ...]],
+        Meta(description="Further policies by tool, asked for where the task was granted it."),
+    ] = {}
+
+
+class BaoSourceSection(Section, frozen=True, kw_only=True):
+    """An OpenBao or Vault, and how remit is known there."""
+
+    address: Annotated[Url, Meta(description="Its address, without a path.")]
+    token: Annotated[SecretRef | None, Meta(description="Token of remit there.")] = None
+    auth: Annotated[BaoAuthSection | None, Meta(description="How remit logs in, instead of `token`.")] = None
+    namespace: Annotated[str, Meta(description="Namespace of the path.")] = ""
+    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
+
+
+class OpenBaoLeaseSection(BaoSourceSection, frozen=True, kw_only=True):
+    """OpenBao or Vault: a credential of a secrets engine, taken back when the task ends. Exactly one of
+    `path`, `pki`, `tokens` and `static`.
+    """
+
+    path: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9_./-]*$",
+            description="What to read: `database/creds/crm-reader`. What comes without a lease is not used.",
+        ),
+    ] = ""
+    pki: Annotated[BaoPkiSection | None, Meta(description="A client certificate.")] = None
+    tokens: Annotated[BaoTokensSection | None, Meta(description="A token of OpenBao itself.")] = None
+    static: Annotated[
+        BaoStaticSection | None, Meta(description="A standing role whose password OpenBao changes.")
+    ] = None
+    parameters: Annotated[
+        dict[Text, Text],
+        Meta(
+            description="What goes along: with them `path` is written to and not read (`ssh/creds/otp` with "
+            "`ip`), and of `pki` they are names of the certificate. `{task}`, `{agent}`, `{person}`, "
+            "`{lease}` and the task's parameters by name are filled in."
+        ),
+    ] = {}
+    login: Annotated[
+        str,
+        Meta(
+            description="The PostgreSQL database that takes the credential, tried by a login with it: "
+            "`postgresql://host:port/database`. Unless given, OpenBao is asked whether it knows the lease; "
+            "`static` needs it."
+        ),
+    ] = ""
+
+
+def check_openbao(bao: OpenBaoLeaseSection, key: str, node: Node, problems: Problems) -> None:
+    """Note what no single value can say of itself."""
+
+    def note(what: str, way_out: str, at: str = key) -> None:
+        problems.add(what, line=node.line_of(at), key=at, way_out=way_out)
+
+    check_known(bao, key, node, problems)
+    if sum((bool(bao.path), *(one is not None for one in (bao.pki, bao.tokens, bao.static)))) != 1:
+        note("does not say what to obtain", "give one of `path`, `pki`, `tokens` and `static`")
+    if bao.pki is not None and bao.pki.probe_url and not bao.pki.probe_url.startswith("https://"):
+        note("is no https URL", "write `https://host/path`", f"{key}.pki.probe_url")
+    if (bao.tokens is not None or bao.static is not None) and bao.parameters:
+        beside = "tokens" if bao.tokens is not None else "static"
+        note(f"has no meaning beside `{beside}`", "remove it", f"{key}.parameters")
+    if bao.static is not None and not bao.login:
+        note(
+            "cannot show that a password is dead",
+            "give `login`, the database that takes it: `postgresql://host:port/database`",
+        )
+    if "@" in bao.login:
+        note(
+            "holds a name or password",
+            "write `postgresql://host:port/database`; OpenBao gives the rest",
+            f"{key}.login",
+        )
+    elif bao.login and not bao.path and bao.static is None:
+        note("has a meaning beside `path` and `static` alone", "remove it", f"{key}.login")
+
+
+def check_known(bao: BaoSourceSection, key: str, node: Node, problems: Problems) -> None:
+    """Note an OpenBao that cannot be asked, or not as somebody."""
+    check_source(bao.address, f"{key}.address", node, problems)
+    if (bao.token is None) == (bao.auth is None):
+        problems.add(
+            "does not say how remit is known there",
+            line=node.line_of(key),
+            key=key,
+            way_out="give one of `token` and `auth`",
+        )
+    if bao.token is not None:
+        check_secret(bao.token, f"{key}.token", node, problems)
+    if bao.auth is not None:
+        _check_auth(bao.auth, f"{key}.auth", node, problems)
+
+
+def _check_auth(auth: BaoAuthSection, key: str, node: Node, problems: Problems) -> None:
+    whole = (
+        auth.role_id and auth.secret_id is not None and not auth.role and auth.jwt is None
+        if auth.approle
+        else auth.role and auth.jwt is not None
+    )
+    if not whole:
+        problems.add(
+            "is not a whole login",
+            line=node.line_of(key),
+            key=key,
+            way_out="give `role_id` and `secret_id` for AppRole, or `role` and `jwt` for JWT and Kubernetes",
+        )
+    for name in ("secret_id", "jwt"):
+        if (secret := getattr(auth, name)) is not None:
+            check_secret(secret, f"{key}.{name}", node, problems)

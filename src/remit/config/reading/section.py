@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every section of the configuration is made of: names, sizes, durations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from remit.config.reading.units import DURATION_PATTERN, SIZE_PATTERN
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+Size = Annotated[int, Meta(extra={"quantity": "size", "pattern": SIZE_PATTERN})]
+Seconds = Annotated[int, Meta(extra={"quantity": "duration", "pattern": DURATION_PATTERN})]
+NAME_RULE: Final = "use 1 to 63 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit"
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", extra={"rule": NAME_RULE})]
+# Without `__` and a `_` at its end, `upstream__tool` is read in one way only.
+UpstreamName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9](?:[a-z0-9.-]|_(?!_)(?!$)){0,62}$",
+        extra={
+            "rule": f"{NAME_RULE}; no `__`, and no `_` at the end, because tools are named `upstream__tool`"
+        },
+    ),
+]
+Text = Annotated[str, Meta(min_length=1)]
+
+INTERNAL: Final = Meta(extra={"internal": True})
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the configuration; an unknown key is an error that names it."""

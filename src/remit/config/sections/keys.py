@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where remit's own keys are kept, and how often they are replaced."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from msgspec import Meta
+
+from remit.config.reading.decoding import Problems
+from remit.config.reading.secret_reference import NAME_IT, SecretRef
+from remit.config.reading.section import Name, Seconds, Section, Text
+from remit.config.reading.yaml_lines import Node
+
+DAY_S = 86_400
+
+
+class OpenBaoSection(Section, frozen=True, kw_only=True):
+    """An OpenBao server whose transit engine holds the private keys."""
+
+    address: Annotated[Text, Meta(pattern=r"^https?://[^\s/]+$", description="Its address, without a path.")]
+    token: Annotated[
+        SecretRef,
+        Meta(
+            description="Token of remit, as `env:X` or `file:path`; a file is read anew at each request, so "
+            "that an agent may replace it."
+        ),
+    ]
+    mount: Annotated[Text, Meta(description="Where the transit engine is mounted.")] = "transit"
+    prefix: Annotated[
+        Name, Meta(description="What the names of remit's keys begin with; of each remit another.")
+    ] = "remit"
+    namespace: Annotated[str, Meta(description="Namespace of the mount.")] = ""
+    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
+
+
+class KeysSection(Section, frozen=True, kw_only=True):
+    """Where the keys for tokens, checkpoints, sealing and the own trust domain are kept: not in the store."""
+
+    kind: Annotated[
+        Literal["file", "openbao"],
+        Meta(description="`file`: in files of the folder. `openbao`: in OpenBao; the folder says which."),
+    ] = "file"
+    path: Annotated[Text, Meta(description="Folder of the keys, readable by remit alone.")] = ".remit/keys"
+    openbao: Annotated[OpenBaoSection | None, Meta(description="The OpenBao of `kind: openbao`.")] = None
+    rotate_every: Annotated[
+        Seconds,
+        Meta(ge=0, description="Age at which the key for tokens is replaced; `0s` leaves that to people."),
+    ] = 30 * DAY_S
+
+
+def check_keys(keys: KeysSection, node: Node, problems: Problems) -> None:
+    """Note what no single value can say of itself."""
+    if keys.kind == "openbao" and keys.openbao is None:
+        problems.add(
+            "needs to know where OpenBao is",
+            line=node.line_of("keys.kind"),
+            key="keys.kind",
+            way_out="give `keys.openbao` with `address` and `token`",
+        )
+    if keys.openbao is None:
+        return
+    if keys.kind != "openbao":
+        problems.add(
+            "has no effect with keys in files",
+            line=node.line_of("keys.openbao"),
+            key="keys.openbao",
+            way_out="write `kind: openbao`, or leave it out",
+        )
+    parts = urlsplit(keys.openbao.address)
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        problems.add(
+            "would send remit's token in the clear",
+            line=node.line_of("keys.openbao.address"),
+            key="keys.openbao.address",
+            way_out="use https, or OpenBao on this machine",
+        )
+    if not keys.openbao.token.secret:
+        problems.add(
+            "is written out",
+            line=node.line_of("keys.openbao.token"),
+            key="keys.openbao.token",
+            way_out=NAME_IT,
+        )

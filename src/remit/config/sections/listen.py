@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where remit listens, and under which certificate."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from remit.config.reading.decoding import Problems
+from remit.config.reading.section import Section, Text
+from remit.config.reading.yaml_lines import Node
+
+
+class TlsSection(Section, frozen=True, kw_only=True):
+    """The certificate of the one port; renewed files are taken up without a restart."""
+
+    certificate: Annotated[Text, Meta(description="File of the certificate chain, in PEM.")]
+    key: Annotated[Text, Meta(description="File of its private key, in PEM.")]
+    client_certificates: Annotated[
+        Literal["never", "ask"],
+        Meta(
+            description="`ask` lets workloads show an X.509-SVID or another certificate of theirs; it is "
+            "judged in step 1, not in the handshake. Browsers may ask their users for one then."
+        ),
+    ] = "never"
+
+
+class ListenSection(Section, frozen=True, kw_only=True):
+    """Where remit listens."""
+
+    host: Annotated[Text, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes any free one.")] = 8700
+    public_url: Annotated[
+        str, Meta(description="The address under which clients reach remit; from host and port unless given.")
+    ] = ""
+    tls: Annotated[
+        TlsSection | None, Meta(description="TLS of the port; without it something before it provides TLS.")
+    ] = None
+    socket: Annotated[
+        str,
+        Meta(
+            description="A Unix socket on which the same is served besides, and on which a process of this "
+            "machine can prove itself by its user id and executable. None unless given."
+        ),
+    ] = ""
+    socket_open_to: Annotated[
+        Literal["user", "group", "all"],
+        Meta(description="Who may connect to it: the user of remit, its group, or everybody here."),
+    ] = "user"
+
+    proxies: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Addresses or networks of servers in front, whose `X-Forwarded-For` says who is "
+            "bounded: how often one place may begin to sign in, and how much strangers there may send. It "
+            "counts for nothing else."
+        ),
+    ] = ()
+    forward_proxy: Annotated[
+        bool,
+        Meta(
+            description="Whether remit is a forward proxy for the APIs among the upstreams (`HTTP_PROXY`): "
+            "plain requests to their hosts are those of the HTTP door; other hosts and `CONNECT` are refused."
+        ),
+    ] = False
+
+    @property
+    def url(self) -> str:
+        """The public address, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        scheme = "https" if self.tls else "http"
+        return (self.public_url or f"{scheme}://{host}:{self.port}").rstrip("/")
+
+
+def check_listen(listen: ListenSection, node: Node, problems: Problems) -> None:
+    """Note servers in front that are no addresses."""
+    for place, named in enumerate(listen.proxies):
+        try:
+            ip_network(named)
+        except ValueError:
+            problems.add(
+                f"`{named[:80]}` is no address and no network",
+                line=node.line_of(f"listen.proxies[{place}]"),
+                key="listen.proxies",
+                way_out="write `10.0.0.5` or `10.0.0.0/8`",
+            )

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How people sign in, and what they may then agree to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from remit.config.reading.secret_reference import SecretRef
+from remit.config.reading.section import Name, Seconds, Section, Text
+
+RoleName = Literal["administrator", "approver", "operator", "auditor"]
+
+
+class ProviderSection(Section, frozen=True, kw_only=True):
+    """An OpenID Connect provider of the organisation."""
+
+    issuer: Annotated[Text, Meta(description="Its issuer, to the letter; discovery is below it.")]
+    client_id: Annotated[Text, Meta(description="What remit is called there.")]
+    client_secret: Annotated[
+        SecretRef | None,
+        Meta(description="Its secret there, as `env:X` or `file:path`; PKCE is always used."),
+    ] = None
+    title: Annotated[str, Meta(description="What people know it as; its name unless given.")] = ""
+    scopes: Annotated[tuple[Text, ...], Meta(description="What is asked for.")] = (
+        "openid",
+        "profile",
+        "email",
+    )
+    person: Annotated[
+        Text,
+        Meta(description="The claim that gives the person's name here when they come for the first time."),
+    ] = "preferred_username"
+    domain: Annotated[
+        str, Meta(description="The claim must end with `@` and this, which is then cut off.")
+    ] = ""
+    require: Annotated[
+        dict[str, Text],
+        Meta(description="Claims that must have exactly these values, such as `tid` or `hd`."),
+    ] = {}
+    add_people: Annotated[
+        bool, Meta(description="Whether who is not known here yet is added; else an administrator does that.")
+    ] = False
+    groups_claim: Annotated[Text, Meta(description="The claim that lists groups.")] = "groups"
+    groups: Annotated[
+        dict[str, Name],
+        Meta(description="Groups of the provider, and the groups here that follow them at each sign-in."),
+    ] = {}
+    roles: Annotated[
+        dict[str, RoleName],
+        Meta(description="Groups of the provider, and the roles here that follow them at each sign-in."),
+    ] = {}
+    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
+
+
+class SelfServiceSection(Section, frozen=True, kw_only=True):
+    """Applications that nobody has registered: whoever agrees to one first answers for it."""
+
+    groups: Annotated[
+        tuple[Name, ...], Meta(description="Groups of people who may do so; none unless given.")
+    ] = ()
+    agent_group: Annotated[
+        Name, Meta(description="The group that such agents get; task types name it in `run_by`.")
+    ] = "self-service"
+
+
+class ClientsSection(Section, frozen=True, kw_only=True):
+    """Interactive applications, which say who they are at an address of their own."""
+
+    documents: Annotated[
+        bool, Meta(description="Whether client ID metadata documents are fetched at all.")
+    ] = True
+    private: Annotated[bool, Meta(description="Whether such a document may lie on a private network.")] = (
+        False
+    )
+    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for them.")] = ""
+    self_service: SelfServiceSection = SelfServiceSection()
+
+
+class SignInSection(Section, frozen=True, kw_only=True):
+    """How people sign in at a browser, and what holds for the tasks that they open there."""
+
+    oidc: Annotated[
+        dict[Name, ProviderSection], Meta(description="Providers of the organisation, by name.")
+    ] = {}
+    passkeys: Annotated[bool, Meta(description="Whether people may sign in with a passkey.")] = True
+    remote_codes: Annotated[
+        bool, Meta(description="Whether one-time codes are taken from other machines than remit's own.")
+    ] = False
+    browser_ttl_s: Annotated[Seconds, Meta(ge=60, description="How long a browser stays signed in.")] = (
+        12 * 3600
+    )
+    fresh_s: Annotated[
+        Seconds,
+        Meta(
+            ge=30, description="For work that changes things, who agrees must have signed in this recently."
+        ),
+    ] = 900
+    idle_s: Annotated[
+        Seconds,
+        Meta(ge=60, le=86400, description="A task opened there ends when it was not used for this long."),
+    ] = 1800
+    clients: ClientsSection = ClientsSection()

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shared signals: who may tell remit of events, what follows from them here, and whom remit tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from remit.config.reading.decoding import Problems
+from remit.config.reading.secret_reference import SecretRef
+from remit.config.reading.section import Name, Seconds, Section, Text
+from remit.config.reading.yaml_lines import Node
+from remit.config.sections.trust import Algorithm, address_fault
+from remit.core.keys.jwks import USUAL
+from remit.core.signals.outgoing_event import NOTICES
+from remit.core.signals.signal import Reaction, SignalKind
+
+
+class PollSection(Section, frozen=True, kw_only=True):
+    """Where a transmitter's events are asked for (RFC 8936)."""
+
+    url: Annotated[Text, Meta(description="Address of its poll endpoint.")]
+    token: Annotated[
+        SecretRef | None,
+        Meta(description="What is shown there, as the whole of `Authorization`: `Bearer env:X`."),
+    ] = None
+    every_s: Annotated[Seconds, Meta(ge=1, le=3600, description="How long to wait between two polls.")] = 5
+
+
+class AliveSection(Section, frozen=True, kw_only=True):
+    """How long a transmitter may be silent, and how it is asked for a sign of life."""
+
+    silent_after_s: Annotated[
+        Seconds, Meta(ge=60, description="Nothing heard for so long is a finding, `signals-silent`.")
+    ] = 3600
+    verify_url: Annotated[
+        str,
+        Meta(
+            description="Its verification endpoint, at which remit asks for an event; without it the "
+            "transmitter must tell of something by itself."
+        ),
+    ] = ""
+    stream_id: Annotated[str, Meta(description="The stream that is asked about.")] = ""
+    token: Annotated[
+        SecretRef | None,
+        Meta(description="What is shown there, as the whole of `Authorization`: `Bearer env:X`."),
+    ] = None
+    every_s: Annotated[Seconds, Meta(ge=30, description="How long to wait between two questions.")] = 900
+
+
+class SubjectsSection(Section, frozen=True, kw_only=True):
+    """Whom a transmitter's names mean here, and of whom it may speak. People who signed in with the same
+    issuer are known anyway.
+    """
+
+    email_domain: Annotated[
+        str, Meta(description="The addresses of this domain are people here, by what is before the `@`.")
+    ] = ""
+    names: Annotated[
+        bool,
+        Meta(description="Whether its `sub` is the name of a person here, and its applications our agents."),
+    ] = False
+    opaque: Annotated[
+        Literal["", "person", "agent", "task"],
+        Meta(description="Of what an opaque id is the name; unless given, of nothing here."),
+    ] = ""
+    unknown_session: Annotated[
+        Literal["person", "ignore"],
+        Meta(description="An event about a session that is unknown here is about the whole person, or not."),
+    ] = "person"
+    issuers: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Issuers whose subjects it may name, `*` for all; its own `issuer` alone unless "
+            "given."
+        ),
+    ] = ()
+    agents: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Agents from which it may take something: names, `group:name`, `*` for all; none "
+            "unless given."
+        ),
+    ] = ()
+    tasks: Annotated[
+        tuple[Text, ...],
+        Meta(description="Types of the tasks that it may name by id, `*` for all; none unless given."),
+    ] = ()
+
+
+class TransmitterSection(Section, frozen=True, kw_only=True):
+    """Somebody who tells of events (security event tokens): an identity provider, another remit."""
+
+    issuer: Annotated[Text, Meta(description="Its `iss`, to the letter.")]
+    audience: Annotated[
+        str, Meta(description="The `aud` of its tokens; the public address of remit unless given.")
+    ] = ""
+    jwks_uri: Annotated[str, Meta(description="Address of its key set; from its metadata unless given.")] = ""
+    jwks_file: Annotated[str, Meta(description="File of its key set, instead of an address.")] = ""
+    algorithms: Annotated[
+        tuple[Algorithm, ...], Meta(description="Signature algorithms that are accepted.")
+    ] = ()
+    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
+    private: Annotated[bool, Meta(description="Whether it may be at an address of a private network.")] = (
+        False
+    )
+    push_token: Annotated[
+        SecretRef | None,
+        Meta(
+            description="What it shows when it pushes to `/ssf/push/NAME`: the whole of `Authorization`, "
+            "as `Bearer env:X`. Without it nobody pushes."
+        ),
+    ] = None
+    poll: Annotated[PollSection | None, Meta(description="Ask it for events instead.")] = None
+    alive: Annotated[
+        AliveSection | None, Meta(description="How long it may be silent; without it nobody notices.")
+    ] = None
+    max_age_s: Annotated[
+        Seconds, Meta(ge=60, description="How old a token may be, and for how long its id is remembered.")
+    ] = 24 * 3600
+    subjects: Annotated[SubjectsSection, Meta(description="Whom its names mean here.")] = SubjectsSection()
+    on: Annotated[
+        dict[SignalKind, tuple[Reaction, ...]],
+        Meta(
+            description="What follows from an event that makes something worse, by its kind; the usual "
+            "unless given. An empty list only records it."
+        ),
+    ] = {}
+
+    may: Annotated[
+        tuple[Reaction, ...],
+        Meta(
+            description="The most that follows from anything it tells; anything that `on` says unless given."
+        ),
+    ] = tuple(Reaction)
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The algorithms that are accepted."""
+        return frozenset(self.algorithms or USUAL)
+
+
+class PushSection(Section, frozen=True, kw_only=True):
+    """Where a receiver's events go (RFC 8935)."""
+
+    url: Annotated[Text, Meta(description="Address that events are pushed to.")]
+    token: Annotated[
+        SecretRef | None,
+        Meta(description="What is shown there, as the whole of `Authorization`: `Bearer env:X`."),
+    ] = None
+    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
+    private: Annotated[bool, Meta(description="Whether it may be at an address of a private network.")] = (
+        False
+    )
+
+
+class ReceiverSection(Section, frozen=True, kw_only=True):
+    """Somebody whom remit tells of its events: that a task ended, that an agent was suspended."""
+
+    audience: Annotated[Text, Meta(description="The `aud` of the tokens that it gets.")]
+    agents: Annotated[
+        tuple[Text, ...],
+        Meta(min_length=1, description="About whose events: agents, `group:name`, or `*` for all."),
+    ]
+    events: Annotated[
+        tuple[SignalKind, ...],
+        Meta(min_length=1, description="Which events it may be told of; all unless given."),
+    ] = NOTICES
+    people: Annotated[
+        bool, Meta(description="Whether it learns for whom agents act, and of people by name.")
+    ] = False
+    agent: Annotated[
+        str,
+        Meta(description="The registered agent by which it manages its stream, and polls it."),
+    ] = ""
+    push: Annotated[PushSection | None, Meta(description="Where its events go, unless it polls.")] = None
+
+
+class SignalsSection(Section, frozen=True, kw_only=True):
+    """Shared signals (SSF 1.0, CAEP 1.0)."""
+
+    receive: Annotated[
+        dict[Name, TransmitterSection], Meta(description="Who may tell remit of events, by name.")
+    ] = {}
+    send: Annotated[
+        dict[Name, ReceiverSection], Meta(description="Whom remit tells of its events, by name.")
+    ] = {}
+
+
+def check_signals(signals: SignalsSection, plain_loopback: bool, node: Node, problems: Problems) -> None:
+    """Note what no single value can say of itself."""
+    believed: dict[str, str] = {}
+    for name, one in signals.receive.items():
+        key = f"signals.receive.{name}"
+        for at, message, way_out in _faults(one, plain_loopback):
+            where = f"{key}.{at}" if at else key
+            problems.add(message, line=node.line_of(where), key=where, way_out=way_out)
+        other = believed.setdefault(one.issuer, name)
+        if other != name:
+            problems.add(
+                f"has the same issuer as `{other}`",
+                line=node.line_of(key),
+                key=key,
+                way_out="keep one of them",
+            )
+
+    managing: dict[str, str] = {}
+    for name, receiver in signals.send.items():
+        key = f"signals.send.{name}"
+        for at, message, way_out in _receiver_faults(receiver, plain_loopback):
+            where = f"{key}.{at}" if at else key
+            problems.add(message, line=node.line_of(where), key=where, way_out=way_out)
+        if receiver.agent and managing.setdefault(receiver.agent, name) != name:
+            problems.add(
+                f"has the same agent as `{managing[receiver.agent]}`",
+                line=node.line_of(key),
+                key=key,
+                way_out="register an agent for each",
+            )
+
+
+def _receiver_faults(one: ReceiverSection, plain_loopback: bool) -> Iterator[tuple[str, str, str]]:
+    if one.push is None and not one.agent:
+        yield "", "is neither pushed to nor may poll", "give `push` or `agent`"
+    if unknown := sorted(kind.value for kind in one.events if kind not in NOTICES):
+        told = ", ".join(kind.value for kind in NOTICES)
+        yield "events", f"`{unknown[0]}` is never told", f"use some of {told}"
+    if one.push is not None:
+        if fault := address_fault(one.push.url, plain_loopback):
+            yield "push.url", fault, "write `https://host/path`"
+        if one.push.token is not None and not one.push.token.secret:
+            yield "push.token", "is written out", "name it: `Bearer env:NAME` or `Bearer file:path`"
+
+
+def _faults(one: TransmitterSection, plain_loopback: bool) -> Iterator[tuple[str, str, str]]:
+    if fault := address_fault(one.issuer, plain_loopback):
+        yield "issuer", fault, "write the `iss` of its tokens, to the letter"
+    if one.jwks_uri and one.jwks_file:
+        yield "jwks_file", "is given beside `jwks_uri`", "keep one of them"
+    if one.jwks_uri and (fault := address_fault(one.jwks_uri, plain_loopback)):
+        yield "jwks_uri", fault, "write `https://host/path`"
+    if one.poll is not None and (fault := address_fault(one.poll.url, plain_loopback)):
+        yield "poll.url", fault, "write `https://host/path`"
+    if one.alive is not None and one.alive.verify_url:
+        if fault := address_fault(one.alive.verify_url, plain_loopback):
+            yield "alive.verify_url", fault, "write `https://host/path`"
+        if not one.alive.stream_id:
+            yield "alive.stream_id", "is missing", "give the id of the stream at the transmitter"
+        if one.alive.every_s >= one.alive.silent_after_s:
+            yield "alive.every_s", "is no less than `silent_after_s`", "ask more often"
+    if one.push_token is None and one.poll is None:
+        yield "", "neither pushes nor is polled", "give `push_token` or `poll`"
+    for what, named in (("agent", one.subjects.agents), ("task", one.subjects.tasks)):
+        if one.subjects.opaque == what and not named:
+            yield "subjects.opaque", f"names a {what}, and it may speak of none", f"give `subjects.{what}s`"
+    shown = {
+        "push_token": one.push_token,
+        "poll.token": one.poll.token if one.poll else None,
+        "alive.token": one.alive.token if one.alive else None,
+    }
+    for where, secret in shown.items():
+        if secret is not None and not secret.secret:
+            yield where, "is written out", "name it: `Bearer env:NAME` or `Bearer file:path`"

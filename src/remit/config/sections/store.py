@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where state and evidence are kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from remit.config.reading.decoding import Problems
+from remit.config.reading.secret_reference import SecretRef
+from remit.config.reading.section import Section, Text
+from remit.config.reading.yaml_lines import Node
+
+
+class StoreSection(Section, frozen=True, kw_only=True):
+    """Where state and evidence are kept."""
+
+    kind: Annotated[
+        Literal["sqlite", "postgres"],
+        Meta(description="`sqlite`: in a file, written by one remit. `postgres`: in a PostgreSQL database."),
+    ] = "sqlite"
+    path: Annotated[Text, Meta(description="Database file of `kind: sqlite`.")] = ".remit/remit.db"
+    url: Annotated[
+        SecretRef | None,
+        Meta(
+            description="Address of the database of `kind: postgres`, as `env:X` or `file:path` to "
+            "`postgresql://user:password@host/database?sslmode=verify-full`; written out only where it holds "
+            "no password."
+        ),
+    ] = None
+    durability: Annotated[
+        Literal["durable", "buffered"],
+        Meta(
+            description="`durable`: what is recorded survives a power loss. `buffered`: it survives a crash "
+            "of remit, and the last moments before a power loss may be missing."
+        ),
+    ] = "durable"
+
+
+def check_store(store: StoreSection, node: Node, problems: Problems) -> None:
+    """Note what no single value can say of itself."""
+    # One that is written and was refused has its own line already.
+    if store.kind == "postgres" and "url" not in node.value["store"].key_lines:
+        problems.add(
+            "needs to know where PostgreSQL is",
+            line=node.line_of("store.kind"),
+            key="store.kind",
+            way_out="give `store.url` as `env:NAME`, or in another of the ways to name a secret",
+        )
+    if store.kind == "sqlite" and store.url is not None:
+        problems.add(
+            "has no effect with a file",
+            line=node.line_of("store.url"),
+            key="store.url",
+            way_out="write `kind: postgres`, or leave it out",
+        )

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose word counts about who a workload is: issuers of tokens, and SPIFFE trust domains."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
+
+from msgspec import Meta
+
+from remit.config.reading.decoding import Problems
+from remit.config.reading.section import Name, Seconds, Section, Text
+from remit.config.reading.yaml_lines import Node
+from remit.core.errors import Malformed
+from remit.core.identity.platforms import PLATFORMS, Platform
+from remit.core.identity.workload import SpiffeId
+from remit.core.keys.jwks import USUAL
+
+PlatformName = Literal["kubernetes", "github-actions", "gitlab", "aws", "gcp", "azure"]
+Use = Literal["workloads", "people", "id-jag"]
+Algorithm = Literal["RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
+
+assert set(get_args(PlatformName)) == set(PLATFORMS)
+
+
+class IssuerSection(Section, frozen=True, kw_only=True):
+    """An issuer of tokens (OpenID Connect, or any that publishes a key set)."""
+
+    preset: Annotated[
+        PlatformName | None,
+        Meta(description="A platform whose issuer, algorithms and claims are known; else any issuer."),
+    ] = None
+    issuer: Annotated[
+        str, Meta(description="Its `iss`, to the letter; may be left out where the preset has one.")
+    ] = ""
+    audience: Annotated[
+        str,
+        Meta(description="The `aud` that its tokens must have; the public address of remit unless given."),
+    ] = ""
+    use: Annotated[
+        tuple[Use, ...],
+        Meta(
+            min_length=1,
+            description="For what it is believed: `workloads` (its subjects are programs), `people`, or "
+            "`id-jag` (it says which agent acts for which person).",
+        ),
+    ] = ("workloads",)
+    algorithms: Annotated[
+        tuple[Algorithm, ...],
+        Meta(description="Signature algorithms that are accepted; those of the preset, or the usual ones."),
+    ] = ()
+    jwks_uri: Annotated[str, Meta(description="Address of its key set; from its metadata unless given.")] = ""
+    jwks_file: Annotated[str, Meta(description="File of its key set, instead of an address.")] = ""
+    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
+    bearer_file: Annotated[
+        str,
+        Meta(
+            description="File of a token that `jwks_uri` asks for, read each time: a cluster's API server "
+            "wants one."
+        ),
+    ] = ""
+    private: Annotated[bool, Meta(description="Whether it may be at an address of a private network.")] = (
+        False
+    )
+    max_token_life_s: Annotated[
+        Seconds, Meta(ge=60, description="Tokens that are valid for longer than this are refused.")
+    ] = 24 * 3600
+
+    @property
+    def platform(self) -> Platform | None:
+        """The platform that the preset names."""
+        return PLATFORMS[self.preset] if self.preset else None
+
+    @property
+    def name_of_issuer(self) -> str:
+        """The `iss` of its tokens; empty where neither the section nor its preset gives one."""
+        return self.issuer or (self.platform.issuer if self.platform else "")
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The algorithms that are accepted."""
+        return frozenset(self.algorithms or (self.platform.algorithms if self.platform else USUAL))
+
+
+class TrustDomainSection(Section, frozen=True, kw_only=True):
+    """Where the bundle of a SPIFFE trust domain comes from: a file, an endpoint or the Workload API."""
+
+    bundle_file: Annotated[
+        str,
+        Meta(
+            description="File of the bundle: a SPIFFE bundle (JWK Set), or certificates in PEM. Beside "
+            "`endpoint_id` it is the bundle to begin with."
+        ),
+    ] = ""
+    bundle_endpoint: Annotated[
+        str, Meta(description="Address of a bundle endpoint (`https_web`, or `https_spiffe` with an ID).")
+    ] = ""
+    endpoint_id: Annotated[
+        str, Meta(description="SPIFFE ID that the endpoint's server must show (`https_spiffe`).")
+    ] = ""
+    workload_api: Annotated[
+        str,
+        Meta(
+            description="Socket of a Workload API, `unix:///path`; `env` takes it from "
+            "`SPIFFE_ENDPOINT_SOCKET`."
+        ),
+    ] = ""
+    tls_ca: Annotated[
+        str, Meta(description="File of the certificate authorities to trust for the endpoint.")
+    ] = ""
+    private: Annotated[
+        bool, Meta(description="Whether the endpoint may be at an address of a private network.")
+    ] = False
+
+
+class TrustSection(Section, frozen=True, kw_only=True):
+    """By whose word a workload is known. What is not named here is not believed."""
+
+    issuers: Annotated[dict[Name, IssuerSection], Meta(description="Issuers of tokens, by name.")] = {}
+    spiffe: Annotated[
+        dict[Text, TrustDomainSection], Meta(description="SPIFFE trust domains, by their names.")
+    ] = {}
+    leeway_s: Annotated[
+        Seconds, Meta(ge=0, le=300, description="How far the clock of an issuer may be from ours.")
+    ] = 30
+    keys_kept_s: Annotated[
+        Seconds,
+        Meta(ge=60, description="For how long known keys go on while they cannot be read again."),
+    ] = 24 * 3600
+    plain_loopback: Annotated[
+        bool, Meta(description="Whether issuers on this machine may be asked by `http`; for development.")
+    ] = False
+
+
+def check_trust(trust: TrustSection, node: Node, problems: Problems) -> None:
+    """Note what no single value can say of itself."""
+    believed: dict[tuple[str, str], str] = {}
+    for name, issuer in trust.issuers.items():
+        key = f"trust.issuers.{name}"
+        for at, message, way_out in _issuer_faults(issuer, trust.plain_loopback):
+            where = f"{key}.{at}" if at else key
+            problems.add(message, line=node.line_of(where), key=where, way_out=way_out)
+        for use in issuer.use:
+            # Two key sets of one `iss`: whoever holds a key of one could speak as a subject of the other.
+            other = believed.setdefault((issuer.name_of_issuer, use), name)
+            if other != name and issuer.name_of_issuer:
+                problems.add(
+                    f"has the same issuer as `{other}`, for the same use",
+                    line=node.line_of(key),
+                    key=key,
+                    way_out="give each cluster an issuer of its own, or keep one of them",
+                )
+    for name, domain in trust.spiffe.items():
+        key = f"trust.spiffe.{name}"
+        for at, message, way_out in _domain_faults(name, domain):
+            where = f"{key}.{at}" if at else key
+            problems.add(message, line=node.line_of(where), key=where, way_out=way_out)
+
+
+Fault = tuple[str, str, str]
+
+
+def _issuer_faults(issuer: IssuerSection, plain_loopback: bool) -> Iterator[Fault]:
+    platform, name = issuer.platform, issuer.name_of_issuer
+    if not name:
+        like = f" like `{platform.issuer_pattern}`" if platform and platform.issuer_pattern else ""
+        yield "", "has no issuer", f"write `issuer:` with the `iss` of its tokens{like}"
+        return
+    if fault := address_fault(name, plain_loopback):
+        yield "issuer", fault, "write the `iss` of its tokens, to the letter"
+    pattern = platform.issuer_pattern if platform else ""
+    if pattern and not re.fullmatch(pattern, name):
+        yield "issuer", f"is no issuer of {platform.title if platform else ''}", f"it looks like `{pattern}`"
+    if issuer.jwks_uri and issuer.jwks_file:
+        yield "jwks_file", "is given beside `jwks_uri`", "keep one of them"
+    if issuer.jwks_uri and (fault := address_fault(issuer.jwks_uri, plain_loopback)):
+        yield "jwks_uri", fault, "write `https://host/path`"
+    if issuer.bearer_file and not issuer.jwks_uri:
+        # Metadata could name any address, and the token would go there.
+        yield "bearer_file", "has no `jwks_uri` that the token is for", "write `jwks_uri:`"
+    if platform is not None and "workloads" not in issuer.use:
+        yield "preset", "is of a platform of workloads", "remove it, or add `workloads` to `use`"
+
+
+def _domain_faults(name: str, domain: TrustDomainSection) -> Iterator[Fault]:
+    try:
+        if SpiffeId.parse(f"spiffe://{name}").path:
+            raise Malformed("a path")
+    except Malformed:
+        yield "", "is no trust domain", "write its name in lower case, without `spiffe://`"
+    sources = [domain.bundle_endpoint, domain.workload_api]
+    if not domain.endpoint_id:
+        sources.append(domain.bundle_file)
+    if sum(map(bool, sources)) != 1:
+        yield (
+            "",
+            "has no source of its bundle, or several",
+            ("give one of `bundle_file`, `bundle_endpoint` and `workload_api`"),
+        )
+    if domain.bundle_endpoint and (fault := address_fault(domain.bundle_endpoint, False)):
+        yield "bundle_endpoint", fault, "write `https://host/path`"
+    if domain.workload_api not in ("", "env") and not domain.workload_api.startswith("unix:///"):
+        yield "workload_api", "is no socket", "write `unix:///path`, or `env`"
+    if domain.endpoint_id:
+        try:
+            fits = SpiffeId.parse(domain.endpoint_id).trust_domain == name
+        except Malformed:
+            fits = False
+        if not fits or not domain.bundle_endpoint or not domain.bundle_file:
+            yield (
+                "endpoint_id",
+                "cannot be checked",
+                (f"give an ID of `{name}`, `bundle_endpoint`, and a `bundle_file` to begin with"),
+            )
+
+
+def address_fault(url: str, plain_loopback: bool) -> str:
+    """Say what is wrong with an address of somebody else; empty where nothing is."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "is not an address"
+    local = plain_loopback and (host in ("localhost", "::1") or host.startswith("127."))
+    if not host or any(character.isspace() for character in url) or "#" in url or "@" in parts.netloc:
+        return "is not an address"
+    if parts.scheme != "https" and not (local and parts.scheme == "http"):
+        return "is not an https address"
+    return ""

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A trust domain of remit's own, served to the workloads of this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from remit.config.reading.decoding import Problems
+from remit.config.reading.section import Seconds, Section, Text
+from remit.config.reading.yaml_lines import Node
+from remit.config.sections.keys import DAY_S
+from remit.core.errors import Malformed
+from remit.core.identity.workload import SpiffeId
+
+
+class WorkloadSection(Section, frozen=True, kw_only=True):
+    """Which processes get one SPIFFE ID: all that is given must be so.
+
+    The user always must be: whoever may run a program, or copy it, may also run it under a debugger.
+    """
+
+    spiffe_id: Annotated[Text, Meta(description="The SPIFFE ID, in the trust domain of this section.")]
+    uid: Annotated[int, Meta(ge=0, description="User id of the process.")]
+    executable: Annotated[
+        str,
+        Meta(pattern=r"^(?:[0-9a-f]{64})?$", description="SHA-256 of its program, as `sha256sum` prints it."),
+    ] = ""
+    hint: Annotated[str, Meta(description="A word for workloads that have several SPIFFE IDs.")] = ""
+
+
+class WorkloadApiSection(Section, frozen=True, kw_only=True):
+    """A trust domain of remit's own, served over the SPIFFE Workload API on a Unix socket."""
+
+    trust_domain: Annotated[
+        Text, Meta(pattern=r"^[a-z0-9._-]{1,255}$", description="Its name, such as `agents.example.org`.")
+    ]
+    socket: Annotated[Text, Meta(description="The Unix socket.")] = ".remit/workload.sock"
+    open_to: Annotated[
+        str,
+        Meta(
+            pattern=r"^(?:user|group|all)$",
+            description="Who may connect to the socket: the user of remit, its group, or everybody here.",
+        ),
+    ] = "user"
+    svid_ttl_s: Annotated[
+        Seconds,
+        Meta(ge=60, le=DAY_S, description="Lifetime of an X.509-SVID; of a JWT-SVID five minutes at most."),
+    ] = 3600
+    rotate_every: Annotated[
+        Seconds,
+        Meta(ge=3600, description="Age at which authority and key of JWT-SVIDs are replaced."),
+    ] = 7 * DAY_S
+    workloads: Annotated[
+        tuple[WorkloadSection, ...],
+        Meta(
+            description="Who gets which SPIFFE ID. Besides, an agent that is registered with user id and "
+            "executable gets `spiffe://<trust domain>/agent/<name>`."
+        ),
+    ] = ()
+
+
+def check_workload_api(section: WorkloadApiSection, node: Node, problems: Problems) -> None:
+    """Note what no single value can say of itself."""
+    for place, one in enumerate(section.workloads):
+        key = f"workload_api.workloads.{place}"
+
+        def add(at: str, message: str, way_out: str, key: str = key) -> None:
+            where = f"{key}.{at}" if at else key
+            problems.add(message, line=node.line_of(where), key=where, way_out=way_out)
+
+        try:
+            found = SpiffeId.parse(one.spiffe_id)
+        except Malformed as fault:
+            add("spiffe_id", fault.message, fault.way_out)
+            continue
+        if found.trust_domain != section.trust_domain or not found.path:
+            add(
+                "spiffe_id",
+                "is no workload of this trust domain",
+                f"write `spiffe://{section.trust_domain}/` and a path",
+            )

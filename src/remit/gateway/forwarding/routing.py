@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The front of all doors of a replica.
+
+1. a request that another replica passed on is believed to be that only if its header holds
+   (`services.replicas.forwarding`), and then served as if it had come here; it is never passed on again as it
+   is
+2. one about a task that another replica owns goes there whole, with token and proof, and its answer comes
+   back piece by piece. Proofs are judged by the owner, whose nonces the agent gets: one place for each task
+3. everything else is served here
+4. nothing of a call is handed out while this replica has no lease, whoever has answered; and an answer on its
+   way from another replica is cut when what it lies under is ended
+
+While this replica has no lease, it serves nothing but its own health.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.errors import (
+    Elsewhere,
+    Fenced,
+    Malformed,
+    OutOfForce,
+    OwnerAway,
+    RemitError,
+    StoreUnavailable,
+    UpstreamUnreachable,
+    repeatable,
+)
+from remit.core.replicas.forwarding import HEADER, HOP, Seen, carried, read_chain, written_chain
+from remit.core.replicas.replica import Replica
+from remit.gateway.asgi import ROOM, TARGET, Application, Receive, Scope, Send, read_body, respond
+from remit.gateway.forwarding.task_hints import (
+    MCP,
+    PROXY,
+    TOKEN,
+    concerns,
+    needs_body,
+    task_of,
+    upstream_of,
+)
+from remit.gateway.mcp.messages import (
+    INVALID_REQUEST,
+    TASK_ENDED,
+    UNAVAILABLE,
+    WireFault,
+    error_body,
+    error_frame,
+    outcome_field,
+)
+from remit.ports.forwarding import PassedRequest, Passer
+from remit.ports.store.replicas import Sight
+from remit.services.assembly.application import House
+from remit.services.limits.deadlines import Alarms
+from remit.services.replicas.forwarding import Family
+from remit.services.replicas.membership import Replicas
+from remit.services.tasks.calls_in_flight import fenced_by
+
+#: What an owner says that is none (RFC 9110 section 15.5.20), with this header: nothing was done.
+MISDIRECTED: Final = 421
+NOT_MINE: Final = b"remit-elsewhere"
+#: Owners that are tried for one request.
+TRIES: Final = 3
+BODY_TIMEOUT_S: Final = 30.0
+#: Forms, and questions of enforcement points, that are read before anybody has shown who they are.
+MAX_FORM_BYTES: Final = 262_144
+#: Headers of an answer that this hop writes itself.
+OWN: Final = (HOP - {b"content-length"}) | {b"date", b"server"}
+#: What is served whether or not this replica may act.
+ALWAYS: Final = ("/health/", "/metrics")
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    id: str | int | None = None
+
+
+class PassingFront:
+    """The ASGI application around all others. Used from one event loop."""
+
+    def __init__(self, house: House, passer: Passer, inner: Application, *, max_body_bytes: int) -> None:
+        """Take the doors."""
+        self._house = house
+        self._passer = passer
+        self._inner = inner
+        self._max_body_bytes = max_body_bytes
+        #: Requests that other replicas have in hand for this one.
+        self._asking: set[_Asking] = set()
+        house.replicas.on_gone.append(self._gone)
+        house.replicas.on_change.append(self._changed)
+        house.replicas.on_loss.append(self._lost)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        body = b""
+        handing = _Handing(scope, send, self._house.replicas)
+        send = handing if upstream_of(scope) is not None else send
+        try:
+            told = [value for name, value in scope["headers"] if name == HEADER]
+            if told:
+                if len(told) != 1:
+                    raise Malformed("this header is for replicas alone", code="passed-on")
+                # Nothing is read for somebody who cannot even name both replicas.
+                self._house.passing.names_both(told[0])
+                body = await _body(receive, self._max_body_bytes)
+                await self._passed_on(told[0], scope, body)
+                receive = _Replay(body, receive)
+            elif not self._house.replicas.holds() and not scope["path"].startswith(ALWAYS):
+                raise OutOfForce
+            elif concerns(scope):
+                if needs_body(scope):
+                    # Nobody has shown who they are yet.
+                    body = await _body(receive, MAX_FORM_BYTES)
+                    receive = _Replay(body, receive)
+                task = task_of(self._house, scope, body)
+                if task and not self._house.passing.mine(task):
+                    owner = await self._house.passing.owner(task)
+                    if owner is not None and not (scope["path"] == TOKEN and "remit.peer" in scope):
+                        body = body or await _body(receive, self._max_body_bytes)
+                        if await self._pass_on(task, owner, scope, body, receive, handing):
+                            return
+                        receive = _Replay(body, receive)
+        except RemitError as error:
+            await handing.refuse(error, body)
+            return
+        try:
+            await self._inner(scope, receive, send)
+        except OutOfForce:
+            if not handing.withheld:
+                raise
+        if handing.withheld:
+            await handing.refuse(OutOfForce(sent=True), body)
+
+    # 1.
+
+    async def _passed_on(self, told: bytes, scope: Scope, body: bytes) -> None:
+        self._house.replicas.check()
+        headers = carried(scope["headers"])
+        passage = self._house.passing.believed(told, scope["method"], _target(scope), headers, body)
+        _show(scope, passage.seen)
+        task = task_of(self._house, scope, body)
+        if task and not self._house.passing.mine(task) and await self._house.passing.owner(task) is not None:
+            raise Elsewhere(task)
+
+    # 2.
+
+    async def _pass_on(
+        self, task: str, owner: Replica, scope: Scope, body: bytes, receive: Receive, handing: _Handing
+    ) -> bool:
+        """Pass a request on; `False` where it turns out to be ours."""
+        headers = carried(scope["headers"])
+        for _ in range(TRIES):
+            told = self._house.passing.written(
+                owner,
+                scope["method"],
+                _target(scope),
+                headers,
+                body,
+                seen=_seen(scope),
+            )
+            request = PassedRequest(scope["method"], _target(scope), [*headers, (HEADER, told)], body)
+            asking = _Asking(owner, self._house.passing.family(task), upstream_of(scope))
+            if await self._exchanged(asking, request, receive, handing):
+                return True
+            self._house.passing.forget(task)
+            now = await self._house.passing.owner(task)
+            if now is None:
+                return False
+            owner = now
+        raise StoreUnavailable(
+            f"whose task `{task}` is changes just now", code="task-moving", way_out="call again"
+        )
+
+    async def _exchanged(
+        self, asking: _Asking, request: PassedRequest, receive: Receive, handing: _Handing
+    ) -> bool:
+        """Have an owner answer; `False` where it says that it is none. An agent that hangs up ends it."""
+        asking.work = asyncio.ensure_future(self._asked(asking.owner, request, handing))
+        gone = asyncio.ensure_future(_disconnected(receive))
+        self._asking.add(asking)
+        try:
+            await asyncio.wait((asking.work, gone), return_when=asyncio.FIRST_COMPLETED)
+            if asking.fault is not None and (asking.work.cancelled() or not asking.work.done()):
+                raise asking.fault
+            return asking.work.result() if asking.work.done() else True
+        except UpstreamUnreachable as fault:
+            raise OwnerAway(str(fault), sent=fault.sent) from fault
+        finally:
+            self._asking.discard(asking)
+            for one in (asking.work, gone):
+                one.cancel()
+            await asyncio.gather(asking.work, gone, return_exceptions=True)
+
+    async def _asked(self, owner: Replica, request: PassedRequest, handing: _Handing) -> bool:
+        async with self._passer.ask(owner.address, request) as answer:
+            if answer.status == MISDIRECTED and any(name == NOT_MINE for name, _ in answer.headers):
+                return False
+            kept = [pair for pair in answer.headers if pair[0] not in OWN]
+            await handing({"type": "http.response.start", "status": answer.status, "headers": kept})
+            async for piece in answer.pieces():
+                await handing({"type": "http.response.body", "body": piece, "more_body": True})
+            await handing({"type": "http.response.body", "body": b"", "more_body": False})
+        return True
+
+    # 4.
+
+    async def _gone(self, name: str) -> None:
+        """Wait for nothing more of a replica that is gone: one that hangs closes no connection."""
+        for asking in self._asking:
+            if asking.owner.id == name:
+                asking.cut(OwnerAway("it is gone", sent=True))
+
+    def _changed(self, sight: Sight) -> None:
+        """Cut what was ended. INVARIANT: nothing is awaited between a look that finds it and this."""
+        for asking in self._asking:
+            for raised in sight.raised:
+                if asking.upstream is not None and asking.family.ended_by(raised, asking.upstream):
+                    asking.cut(fenced_by(raised.scope, sent=True))
+
+    async def _lost(self) -> None:
+        """This replica was taken for gone, and has waited for nobody's end."""
+        for asking in self._asking:
+            asking.cut(OutOfForce(sent=True))
+
+
+class _Asking:
+    """A request that the owner of its task has in hand; `upstream` as `hints.upstream_of` gives it."""
+
+    def __init__(self, owner: Replica, family: Family, upstream: str | None) -> None:
+        self.owner = owner
+        self.family = family
+        self.upstream = upstream
+        self.work: asyncio.Future[bool]
+        self.fault: RemitError | None = None
+
+    def cut(self, fault: RemitError) -> None:
+        """Hand out nothing more of the answer."""
+        self.fault = self.fault or fault
+        self.work.cancel()
+
+
+class _Handing:
+    """Hands an answer out while this replica has a lease.
+
+    INVARIANT: nothing is awaited between the look at the lease and the write.
+    """
+
+    def __init__(self, scope: Scope, send: Send, replicas: Replicas) -> None:
+        self._scope = scope
+        self._send = send
+        self._replicas = replicas
+        self._begun = False
+        self.withheld = False
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        if (room := self._scope.get(ROOM)) is not None:
+            await room()
+        if not self._replicas.holds():
+            self.withheld = True
+            raise OutOfForce(sent=True)
+        self._begun = True
+        await self._send(message)
+
+    async def refuse(self, error: RemitError, body: bytes) -> None:
+        """Refuse, unless the answer has begun: then it just ends, for there is no place for an error."""
+        if self._begun:
+            raise ConnectionResetError from error
+        await _refuse(self._scope, self._send, error, body)
+
+
+class _Replay:
+    """Gives a body that was read already, and then what comes after it."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> MutableMapping[str, Any]:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await self._receive()
+
+
+async def _body(receive: Receive, most: int) -> bytes:
+    return await read_body(receive, max_bytes=most, timeout_s=BODY_TIMEOUT_S, alarms=Alarms())
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _target(scope: Scope) -> bytes:
+    raw = scope.get("raw_path") or scope["path"].encode() or b"/"
+    query: bytes = scope.get("query_string", b"")
+    return raw + b"?" + query if query else bytes(raw)
+
+
+def _seen(scope: Scope) -> Seen:
+    """Give what the owner cannot see for itself."""
+    proxy = tuple(value.decode("latin-1") for name, value in scope["headers"] if name == PROXY)
+    return Seen(
+        client=tuple(scope["client"]) if scope.get("client") else None,
+        certificates=written_chain(scope.get("remit.peer_certificate", ())),
+        target=scope[TARGET].decode("latin-1") if TARGET in scope else "",
+        proxy=proxy if TARGET in scope else (),
+    )
+
+
+def _show(scope: Scope, seen: Seen) -> None:
+    """Have the doors see what the replica saw that the request came to."""
+    scope["client"] = seen.client
+    scope.pop("remit.peer", None)
+    scope["remit.peer_certificate"] = read_chain(seen.certificates)
+    scope["remit.passed_on"] = True
+    if seen.jkt:
+        scope["remit.proven"] = seen.jkt
+    proxy = [(PROXY, one.encode("latin-1")) for one in seen.proxy]
+    # The header has said what it had to say: a door would ask what it means. What is no part of the MAC is no
+    # part of the request: what it is to a proxy, only the header says.
+    scope["headers"] = [*(pair for pair in scope["headers"] if pair[0] not in (HEADER, PROXY)), *proxy]
+    scope.pop(TARGET, None)
+    if seen.target:
+        scope[TARGET] = seen.target.encode("latin-1")
+
+
+async def _refuse(scope: Scope, send: Send, error: RemitError, body: bytes) -> None:
+    """Refuse as the door would."""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    if isinstance(error, Malformed):
+        status, rpc_code = 400, INVALID_REQUEST
+    elif isinstance(error, Fenced):
+        status, rpc_code = 403, TASK_ENDED
+    elif isinstance(error, Elsewhere):
+        status, rpc_code, headers = MISDIRECTED, UNAVAILABLE, ((NOT_MINE, b"1"),)
+    else:
+        status, rpc_code = 503, UNAVAILABLE
+        headers = ((b"retry-after", b"1"),) if repeatable(error) else ()
+    more = outcome_field(error)
+    fault = WireFault(
+        error.message, rpc_code, status=status, code=error.code, way_out=error.way_out, data=more
+    )
+    if scope["path"].startswith(MCP):
+        try:
+            request_id = msgspec.json.decode(body, type=_Numbered).id
+        except (msgspec.DecodeError, RecursionError):
+            request_id = None
+        await respond(send, status, error_frame(request_id) + error_body(fault) + b"}", headers)
+        return
+    told = {"title": error.message, "status": status, "code": error.code, "way_out": error.way_out, **more}
+    content = ((b"content-type", b"application/problem+json"), *headers)
+    await send({"type": "http.response.start", "status": status, "headers": content})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(told)})

@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP door: `/http/{upstream}/...` for each upstream that is an HTTP API, as one ASGI application.
+
+In this order, each a refusal where it fails:
+
+1. where: the address, `Origin` (against DNS rebinding)
+2. how much: a bound on requests in hand
+3. who: the token, never from the query, and the proof of its sender (401 with RFC 9728 metadata)
+4. what: method and path are a route, and so a tool; parameters are its arguments
+
+The door adds no rules. What reaches an upstream goes through `services.mediation.mediator`, and is written
+anew from what was decided: nothing of the request's own bytes. An operation that the task was not granted
+answers as one that does not exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.decisions.decision import Outcome
+from remit.core.decisions.mediation import Refused, Step
+from remit.core.errors import (
+    Fenced,
+    Malformed,
+    NotFound,
+    RemitError,
+    StoreUnavailable,
+    Unauthenticated,
+)
+from remit.core.ids import NAME
+from remit.core.oauth.resource import HTTP_PATH, JOINED_PATH
+from remit.core.tools.http_api import REQUEST, ApiRequest, Route, found_route, read_arguments
+from remit.gateway.asgi import (
+    TARGET,
+    InHand,
+    Receive,
+    Scope,
+    Send,
+    check_length,
+    foreign,
+    raw_path,
+    read_body,
+    respond,
+    with_nonce,
+)
+from remit.gateway.disconnects import WATCH_AFTER_S, Lookout
+from remit.gateway.http.head import ApiHead
+from remit.gateway.http.problems import (
+    PROBLEM_TYPE,
+    HttpProblem,
+    for_proxies,
+    problem_of,
+    refusal,
+    unknown_api,
+    unknown_route,
+)
+from remit.gateway.http.proxy import ForwardProxy, foreign_host
+from remit.gateway.http.request_state import ApiVisit, Arrival
+from remit.gateway.http.response import ApiAnswer
+from remit.gateway.protected_resource import METADATA, ProtectedResource
+from remit.gateway.tracing import travelling
+from remit.ports.upstream import HttpUpstream
+from remit.services.assembly.application import House
+from remit.services.limits.deadlines import Alarms
+from remit.services.limits.request_bodies import body_of
+from remit.services.mediation.mediator import Asked
+
+Json = Any
+_LOG = logging.getLogger(__name__)
+
+PREFIX: Final = HTTP_PATH
+#: Characters of what was asked for that stand in the evidence, where it is no operation.
+MAX_NAME: Final = 200
+
+
+_OWN: Final = (b"/http/", METADATA.encode() + b"/http/")
+
+
+class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the door takes on at most; sizes in bytes, times in seconds."""
+
+    max_request_bytes: int = 4 * 1024 * 1024
+    max_depth: int = 64
+    max_calls_in_flight: int = 1024
+    max_calls_per_agent: int = 512
+    body_timeout_s: float = 30.0
+    reader_timeout_s: float = 60.0
+
+
+class HttpDoor:
+    """The ASGI application. Used from one event loop."""
+
+    def __init__(
+        self,
+        house: House,
+        *,
+        limits: HttpLimits | None = None,
+        in_hand: InHand | None = None,
+        forward: bool = False,
+    ) -> None:
+        """Take the services. `in_hand` is shared with other doors; with `forward` it is a proxy, too."""
+        self._house = house
+        self._limits = limits or HttpLimits()
+        self._resource = ProtectedResource(house, PREFIX)
+        self._base = house.public_url.rstrip("/")
+        self._apis: dict[str, HttpUpstream] = {
+            name: one for name, one in house.upstreams.items() if isinstance(one, HttpUpstream)
+        }
+        self._in_hand = in_hand or InHand(
+            most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
+        )
+        self._bodies, self._alarms = Alarms(), Alarms()
+        self._proxy: ForwardProxy | None = None
+        if forward:
+            self._proxy = ForwardProxy({name: one.base for name, one in self._apis.items()}, self._base)
+
+    def owns(self, path: bytes) -> bool:
+        """Say whether a path, as it was sent, belongs to this door."""
+        return path.startswith(_OWN) or path == b"/http"
+
+    def takes(self, target: bytes) -> bool:
+        """Say whether a target that names its host (absolute form, `CONNECT`) is for this door to answer: all
+        that do not name remit itself.
+        """
+        return not target.lower().startswith(self._base.lower().encode() + b"/")
+
+    # One request.
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        if scope["path"].startswith(METADATA) and TARGET not in scope:
+            await self._resource.metadata(scope, send)
+            return
+        visit = ApiVisit(ApiHead(scope["headers"]), receive, send, proxied=TARGET in scope)
+        self._in_hand.count += 1
+        try:
+            await self._serve(scope, visit)
+        except RemitError as error:
+            await self._refuse(visit, error)
+        except Exception:  # noqa: BLE001 - the edge of the door
+            # A defect of ours: the agent learns that and nothing else.
+            _LOG.exception("a request ended in a defect")
+            await self._fail(visit, HttpProblem("internal error", 500, code="fault"))
+        finally:
+            self._in_hand.count -= 1
+            if visit.agent:
+                self._in_hand.remove(visit.agent)
+
+    async def _serve(self, scope: Scope, visit: ApiVisit) -> None:
+        if foreign(visit.head.values, visit.head.twice, {self._base}):
+            raise HttpProblem("this origin may not call", 403, code="origin")
+        self._in_hand.check()
+        arrival = visit.arrival = self._arrival(scope, visit.head)
+        # Where a proxy is asked for a foreign host, or no API is named, who asks is still to be known.
+        resource = f"{PREFIX}/{visit.upstream}" if visit.upstream else ""
+        found = self._resource.identify(
+            scope,
+            authorization=arrival.authorization,
+            proofs=visit.head.proofs,
+            resource=resource,
+            url=arrival.url,
+        )
+        visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
+        if client := scope.get("client"):
+            self._house.sightings.shown(found.claims, client[0])
+        if found.nonce:
+            visit.send = with_nonce(visit.send, found.nonce.encode())
+        visit.agent = found.claims.client_id
+        self._in_hand.add(visit.agent)
+        body_of(scope, visit.agent)
+        if arrival.proxied and not visit.upstream:
+            raise foreign_host()
+        api = self._apis.get(visit.upstream)
+        if api is None:
+            raise unknown_api(self._base + PREFIX, visit.claims.task)
+        matched = found_route(api.api, scope["method"], visit.path)
+        if matched is None:
+            name = f"{scope['method']} {visit.path.decode('ascii', 'backslashreplace')}"
+            await self._call(visit, name[:MAX_NAME], {})
+            return
+        route, segments = matched
+        try:
+            arguments = await self._arguments(scope, visit, route, segments)
+        except Malformed as fault:
+            fault.step = Step.DESCRIBE
+            # Of an operation that the task does not see nothing is told, not even what it takes.
+            if not await self._sees(visit, route):
+                raise self._unknown(visit) from None
+            raise
+        await self._call(visit, route.name, arguments)
+
+    def _arrival(self, scope: Scope, head: ApiHead) -> Arrival:
+        """Give what a request is for; raises `HttpProblem`."""
+        if (target := scope.get(TARGET)) is None:
+            upstream, path = below(raw_path(scope))
+            url = self._base + raw_path(scope).decode("latin-1")
+            return Arrival(upstream, path, head.authorization, url, f"{self._base}{PREFIX}/{upstream}")
+        if self._proxy is None:
+            raise HttpProblem(
+                "this is no proxy",
+                421,
+                code="not-here",
+                way_out=f"call `{self._base}{PREFIX}/UPSTREAM/...`, or set `listen.forward_proxy`",
+            )
+        if scope["method"] == "CONNECT":
+            raise self._proxy.tunnel()
+        return self._proxy.arrival(target, head.proxy_authorization)
+
+    async def _arguments(
+        self, scope: Scope, visit: ApiVisit, route: Route, segments: list[str]
+    ) -> dict[str, Json]:
+        limits, head = self._limits, visit.head
+        media = head.media
+        check_length(head.get("content-length").encode("latin-1"), limits.max_request_bytes)
+        asking = ApiRequest(
+            method=scope["method"],
+            path=visit.path,
+            query=scope.get("query_string", b""),
+            headers=head.meant(route),
+            media=media,
+            body=await read_body(
+                visit.receive,
+                max_bytes=limits.max_request_bytes,
+                timeout_s=limits.body_timeout_s,
+                alarms=self._bodies,
+            ),
+        )
+        return read_arguments(
+            route, segments, asking, max_bytes=limits.max_request_bytes, max_depth=limits.max_depth
+        )
+
+    async def _sees(self, visit: ApiVisit, route: Route) -> bool:
+        live = await self._house.live.bind(visit.claims, self._house.clock.now())
+        tool = self._house.tools.get(f"{visit.upstream}/{route.name}")
+        observed = self._house.authorizer.observes(visit.upstream)
+        return tool is not None and live.sees(tool, observed=observed)
+
+    # The call.
+
+    async def _call(self, visit: ApiVisit, name: str, arguments: dict[str, Json]) -> None:
+        """Take the call through the nine steps, and let go of it when the agent has gone."""
+        asked = Asked(
+            token=visit.token,
+            proven=visit.proven,
+            upstream=visit.upstream,
+            name=name,
+            arguments=arguments,
+            method=REQUEST,
+            meta=travelling(visit.head.values),
+        )
+        answer = visit.answer = ApiAnswer(
+            visit.send, self._locating(visit), patience_s=self._limits.reader_timeout_s
+        )
+        call = asyncio.current_task()
+        assert call is not None
+        watch = Lookout(answer, visit.receive, call)
+        self._alarms.start(watch, WATCH_AFTER_S)
+        try:
+            end = await self._house.mediator.run(asked, answer)
+        except asyncio.CancelledError:
+            if not answer.gone:
+                raise
+            call.uncancel()
+            return
+        except NotFound as error:
+            if error.code in ("no-upstream", "unknown-route"):
+                raise self._unknown(visit) from None
+            raise
+        finally:
+            self._alarms.put_off(watch)
+            watch.end()
+        if isinstance(end, Refused):
+            raise await self._refusal(visit, end)
+
+    def _locating(self, visit: ApiVisit) -> Callable[[str], str]:
+        return lambda below_api: visit.arrival.where + below_api
+
+    def _unknown(self, visit: ApiVisit) -> HttpProblem:
+        tools = f"{self._base}{JOINED_PATH}/{visit.upstream}"
+        return unknown_route(visit.arrival.where, tools, visit.claims.task)
+
+    async def _refusal(self, visit: ApiVisit, end: Refused) -> HttpProblem:
+        if not end.request.grants:
+            # What a task was not granted does not exist on the wire; the reason stands in the evidence.
+            return self._unknown(visit)
+        if end.decision.outcome is not Outcome.DEFER:
+            return refusal(end)
+        approval = await self._house.store.approval(self._house.tenant, end.decision.approval)
+        return refusal(end, approval.expires.isoformat() if approval else "")
+
+    # What is answered otherwise.
+
+    async def _fail(self, visit: ApiVisit, problem: HttpProblem) -> None:
+        if visit.answer is not None and visit.answer.begun:
+            # The answer ends without its end: the server closes the connection.
+            return
+        # No answer of an API has this header: whose refusal it is can be told.
+        refused = (b"remit-refused", problem.code.encode("ascii", "replace"))
+        lines = (PROBLEM_TYPE, refused, *problem.headers)
+        await respond(visit.send, problem.status, problem.body(), lines)
+
+    async def _refuse(self, visit: ApiVisit, error: RemitError) -> None:
+        """Answer a fault; refusals of steps 1 and 2 stand in the evidence, a flood of them counted."""
+        problem = problem_of(error)
+        unknown = isinstance(error, Unauthenticated)
+        foreign_to = problem.code == "foreign-host"
+        if unknown or foreign_to or (error.step == Step.BIND and isinstance(error, Fenced | NotFound)):
+            problem.step = problem.step or error.step or Step.IDENTIFY
+            agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
+            # The refusal stands whether or not it can be written down.
+            with contextlib.suppress(StoreUnavailable):
+                await self._house.authenticator.refused(error, "http", agent=agent, task=task)
+        if unknown:
+            problem.headers = self._resource.challenges(f"{PREFIX}/{visit.upstream}", error)
+            if visit.proxied:
+                problem.status, problem.headers = 407, for_proxies(problem.headers)
+        await self._fail(visit, problem)
+
+
+def below(path: bytes) -> tuple[str, bytes]:
+    """Give the upstream that a path names, empty for none, and what stands below it."""
+    name, slash, rest = path.removeprefix(b"/http").removeprefix(b"/").partition(b"/")
+    text = name.decode("ascii", "replace")
+    return (text if NAME.match(text) else ""), slash + rest or b"/"

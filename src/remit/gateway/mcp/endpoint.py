@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The MCP door: `/mcp/{upstream}` and `/mcp`, both protocol eras, as one ASGI application.
+
+In this order, each a refusal where it fails, and nothing is read of a body before the headers are good:
+
+1. where: the address, `Origin` and `Host` (against DNS rebinding)
+2. how much: a bound on requests in hand
+3. who: the token, never from the query, and the proof of its sender (401 with RFC 9728 metadata)
+4. what: method, content types, size, one strict JSON-RPC message
+5. era: 2026-07-28 says so in header and `_meta`; all else is a session of an older revision
+
+The door adds no rules. Whatever reaches an upstream goes through `services.mediation.mediator`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.decisions.mediation import Step
+from remit.core.errors import Fenced, Malformed, NotFound, RemitError, StoreUnavailable, Unauthenticated
+from remit.core.oauth.resource import JOINED_PATH
+from remit.gateway.asgi import (
+    InHand,
+    Receive,
+    Scope,
+    Send,
+    check_length,
+    origin_of,
+    raw_path,
+    read_body,
+    respond,
+    with_nonce,
+)
+from remit.gateway.mcp.calls import Calls, Visit
+from remit.gateway.mcp.deferred import DeferredMethods
+from remit.gateway.mcp.headers import SESSION, VERSION, DoorHeaders, accepted, is_json
+from remit.gateway.mcp.input_rounds import Rounds
+from remit.gateway.mcp.listing import Listing, Place, check_joined
+from remit.gateway.mcp.messages import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    LEGACY_VERSIONS,
+    META_VERSION,
+    METHOD_NOT_FOUND,
+    ClientReply,
+    Incoming,
+    WireFault,
+    error_body,
+    error_frame,
+    fault_of,
+    http_status,
+    read_incoming,
+)
+from remit.gateway.mcp.methods import Methods
+from remit.gateway.mcp.sessions import Sessions
+from remit.gateway.mcp.subscriptions import CHANGED, RESOURCE_UPDATED, Subscriptions
+from remit.gateway.protected_resource import METADATA, ProtectedResource
+from remit.ports.upstream import LISTS
+from remit.services.assembly.application import House
+from remit.services.limits.deadlines import Alarms
+from remit.services.limits.request_bodies import body_of
+
+Json = Any
+PREFIX: Final = JOINED_PATH
+_LOG = logging.getLogger(__name__)
+
+#: Headers that say how the body is read.
+_OF_BODY: Final = frozenset((b"content-type", b"content-encoding"))
+_BOTH: Final = (True, True)
+_LEGACY: Final = frozenset(version.encode() for version in LEGACY_VERSIONS)
+
+
+class McpLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the door takes on at most; sizes in bytes, times in seconds."""
+
+    max_request_bytes: int = 4 * 1024 * 1024
+    max_depth: int = 64
+    max_calls_in_flight: int = 1024
+    max_calls_per_agent: int = 512
+    body_timeout_s: float = 30.0
+    sessions_per_task: int = 32
+    sessions: int = 10_000
+    session_idle_s: float = 1800.0
+    streams_per_task: int = 32
+    streams: int = 2000
+
+
+class McpDoor:
+    """The ASGI application. Used from one event loop."""
+
+    def __init__(
+        self,
+        house: House,
+        *,
+        limits: McpLimits | None = None,
+        in_hand: InHand | None = None,
+        origins: Iterable[str] = (),
+        hosts: Iterable[str] = (),
+    ) -> None:
+        """Take the services. `in_hand` is shared with other doors.
+
+        `origins` are browser origins that may call beside the door's own; `hosts`, where given, are the only
+        `Host` values that are answered.
+
+        Raises `ConfigInvalid` where two upstreams could give different tools one name at `/mcp`.
+        """
+        check_joined(house.upstreams)
+        self._house = house
+        self._limits = limits or McpLimits()
+        self._resource = ProtectedResource(house, PREFIX)
+        self._base = house.public_url.rstrip("/")
+        self._origins = frozenset(one.rstrip("/").lower() for one in (*origins, origin_of(self._base)))
+        self._hosts = frozenset(one.lower() for one in hosts)
+        names = tuple(house.upstreams)
+        self._places = {
+            f"{PREFIX}/{name}": Place(f"{PREFIX}/{name}", (name,), joined=False) for name in names
+        }
+        self._places[PREFIX] = self._places[f"{PREFIX}/"] = Place(PREFIX, names, joined=True)
+        self._in_hand = in_hand or InHand(
+            most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
+        )
+        self._bodies = Alarms()
+        listing = Listing(house.lists, house.tools)
+        self._sessions = Sessions(
+            house.clock,
+            house.entropy,
+            per_task=self._limits.sessions_per_task,
+            total=self._limits.sessions,
+            idle_s=self._limits.session_idle_s,
+        )
+        self._subscriptions = Subscriptions(
+            per_task=self._limits.streams_per_task, total=self._limits.streams
+        )
+        rounds = Rounds(house.clock, house.entropy)
+        calls = Calls(house, listing, rounds)
+        deferred = DeferredMethods(house, calls, rounds)
+        self._methods = Methods(house, listing, calls, deferred, self._sessions, self._subscriptions)
+
+    # What others tell the door.
+
+    async def on_end(self, task_id: str) -> None:
+        """Let go of what is kept for a task that has ended; for `Revocations.on_end`."""
+        self.end_sessions(task_id)
+        self.end_streams(task_id)
+
+    def end_sessions(self, task_id: str) -> int:
+        """End the sessions of a task that has ended; gives how many that were (`Derived.kept_by`)."""
+        return self._sessions.end_task(task_id)
+
+    def end_streams(self, task_id: str) -> int:
+        """Close the streams of a task that has ended; gives how many that were (`Derived.kept_by`)."""
+        return self._subscriptions.end_task(task_id)
+
+    def changed(self, upstream: str, lists: frozenset[str] = LISTS) -> None:
+        """Announce that what an upstream offers, or what of it was accepted, has changed in these lists."""
+        for name, method in CHANGED.items():
+            if name in lists:
+                self._subscriptions.announce(method, upstream)
+
+    def notified(self, upstream: str, method: str, params: Json) -> None:
+        """Announce what an upstream says outside of calls; only a resource's update is passed on."""
+        if method == RESOURCE_UPDATED and isinstance(params, dict) and isinstance(params.get("uri"), str):
+            self._subscriptions.announce(method, upstream, params["uri"])
+
+    def owns(self, path: str) -> bool:
+        """Say whether a path belongs to this door."""
+        return path == PREFIX or path.startswith((PREFIX + "/", METADATA))
+
+    # One request.
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        if scope["path"].startswith(METADATA):
+            await self._resource.metadata(scope, send)
+            return
+        visit = Visit(DoorHeaders(scope["headers"]), receive, send)
+        self._in_hand.count += 1
+        try:
+            await self._serve(scope, visit)
+        except RemitError as error:
+            await self._refuse(scope, visit, error)
+        except Exception:  # noqa: BLE001 - the edge of the door
+            # A defect of ours: the agent learns that and nothing else.
+            _LOG.exception("a request ended in a defect")
+            await self._fail(visit, WireFault("internal error", INTERNAL_ERROR, status=500, code="fault"))
+        finally:
+            self._in_hand.count -= 1
+            self._count_out(visit)
+
+    def _count_in(self, visit: Visit) -> None:
+        visit.agent = visit.claims.client_id
+        self._in_hand.add(visit.agent)
+
+    def _count_out(self, visit: Visit) -> None:
+        if visit.agent:
+            self._in_hand.remove(visit.agent)
+
+    async def _serve(self, scope: Scope, visit: Visit) -> None:
+        self._check_where(visit.head)
+        self._in_hand.check()
+        self._identify(scope, visit)
+        self._count_in(visit)
+        body_of(scope, visit.agent)
+        place = self._places.get(scope["path"])
+        if place is None:
+            raise WireFault(
+                "there is no such upstream", METHOD_NOT_FOUND, status=404, code="no-upstream",
+                way_out="see `remit tool list`",
+            )  # fmt: skip
+        visit.place = place
+        method = scope["method"]
+        version = visit.head.values.get(VERSION)
+        old = not version or version in _LEGACY
+        if method == "POST":
+            self._check_post(visit.head)
+            message = read_incoming(
+                await self._body(visit),
+                max_bytes=self._limits.max_request_bytes,
+                max_depth=self._limits.max_depth,
+            )
+            visit.id = message.id
+            if isinstance(message, ClientReply):
+                await self._reply(visit, message, old=old)
+                return
+            # An envelope of the newer era under an older header is for that era to refuse, as a mismatch.
+            if old and META_VERSION not in message.meta:
+                await self._legacy(visit, message)
+            else:
+                visit.modern = True
+                await self._methods.modern(visit, message)
+        elif old and method == "GET":
+            await self._stream(visit)
+        elif old and method == "DELETE":
+            self._sessions.find(visit.head.get(SESSION), visit.claims, place)
+            self._sessions.close(visit.head.get(SESSION).decode("latin-1"))
+            await respond(visit.send, 204, b"")
+        else:
+            allow = b"GET, POST, DELETE" if old else b"POST"
+            raise WireFault(
+                f"`{method}` is not served here", INVALID_REQUEST, status=405, code="method-not-allowed",
+                headers=((b"allow", allow),),
+            )  # fmt: skip
+
+    async def _legacy(self, visit: Visit, message: Incoming) -> None:
+        if message.method != "initialize":
+            visit.session = self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place)
+        await self._methods.legacy(visit, message)
+
+    async def _reply(self, visit: Visit, reply: ClientReply, *, old: bool) -> None:
+        """Take a client's answer to a question of a session; 2026-07-28 has no such answers."""
+        if not old:
+            raise WireFault("a message needs a `method`", INVALID_REQUEST, status=400, code="not-jsonrpc")
+        self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place).answered(reply)
+        await respond(visit.send, 202, b"")
+
+    async def _stream(self, visit: Visit) -> None:
+        if not accepted(visit.head.get(b"accept"))[1]:
+            raise _not_acceptable("text/event-stream")
+        session = self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place)
+        # Streams have a bound of their own.
+        self._in_hand.count -= 1
+        self._count_out(visit)
+        visit.agent = ""
+        try:
+            await self._methods.stream(visit, session)
+        finally:
+            self._in_hand.count += 1
+
+    # The checks before the body.
+
+    def _check_where(self, head: DoorHeaders) -> None:
+        origin = head.values.get(b"origin")
+        if origin is not None and (
+            b"origin" in head.twice or origin.decode("latin-1").lower() not in self._origins
+        ):
+            raise WireFault("this origin may not call", INVALID_REQUEST, status=403, code="origin")
+        if self._hosts and head.get(b"host").decode("latin-1").lower() not in self._hosts:
+            raise WireFault("this host is not served here", INVALID_REQUEST, status=421, code="host")
+
+    def _identify(self, scope: Scope, visit: Visit) -> None:
+        head = visit.head
+        shown = [head.values[b"authorization"]] if b"authorization" in head.values else []
+        found = self._resource.identify(
+            scope,
+            authorization=shown * 2 if b"authorization" in head.twice else shown,
+            proofs=head.proofs,
+            resource=scope["path"].rstrip("/"),
+            url=self._base + raw_path(scope).decode("latin-1"),
+        )
+        visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
+        if client := scope.get("client"):
+            self._house.sightings.shown(found.claims, client[0])
+        if found.nonce:
+            visit.send = with_nonce(visit.send, found.nonce.encode())
+
+    def _check_post(self, head: DoorHeaders) -> None:
+        if not head.twice.isdisjoint(_OF_BODY) or not is_json(head.values.get(b"content-type", b"")):
+            raise WireFault(
+                "the body must be `application/json`, in UTF-8",
+                INVALID_REQUEST,
+                status=415,
+                code="content-type",
+            )
+        if head.values.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
+            # Whoever stands before this door and decodes it would read another body than the one decided on.
+            raise WireFault(
+                "the body is compressed",
+                INVALID_REQUEST,
+                status=415,
+                code="content-encoding",
+                way_out="send it without Content-Encoding",
+            )
+        if accepted(head.values.get(b"accept", b"")) != _BOTH:
+            raise _not_acceptable("application/json, text/event-stream")
+        try:
+            check_length(head.values.get(b"content-length", b""), self._limits.max_request_bytes)
+        except Malformed as fault:
+            raise _of_body(fault) from None
+
+    async def _body(self, visit: Visit) -> bytes:
+        limits = self._limits
+        try:
+            return await read_body(
+                visit.receive,
+                max_bytes=limits.max_request_bytes,
+                timeout_s=limits.body_timeout_s,
+                alarms=self._bodies,
+            )
+        except Malformed as fault:
+            raise _of_body(fault) from None
+
+    # What is answered outside of methods.
+
+    async def _fail(self, visit: Visit, fault: WireFault) -> None:
+        if visit.answer is not None and visit.answer.begun:
+            await visit.answer.fail(fault)
+            return
+        if visit.begun:
+            # The stream just ends: there is no place for an error in it.
+            await visit.send({"type": "http.response.body", "body": b""})
+            return
+        body = error_frame(visit.id) + error_body(fault) + b"}"
+        await respond(visit.send, http_status(fault, modern=visit.modern), body, fault.headers)
+
+    async def _refuse(self, scope: Scope, visit: Visit, error: RemitError) -> None:
+        """Answer a fault; refusals of steps 1 and 2 stand in the evidence, a flood of them counted."""
+        fault = fault_of(error)
+        unknown = isinstance(error, Unauthenticated)
+        if unknown or (error.step == Step.BIND and isinstance(error, Fenced | NotFound)):
+            fault.step = error.step or Step.IDENTIFY
+            agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
+            # The refusal stands whether or not it can be written down.
+            with contextlib.suppress(StoreUnavailable):
+                await self._house.authenticator.refused(error, "mcp", agent=agent, task=task)
+        if unknown:
+            fault.headers = self._resource.challenges(scope["path"], error)
+        await self._fail(visit, fault)
+
+
+def _not_acceptable(kinds: str) -> WireFault:
+    return WireFault(f"the request must accept `{kinds}`", INVALID_REQUEST, status=406, code="not-acceptable")
+
+
+def _of_body(fault: Malformed) -> WireFault:
+    """Give the fault of a body the form of the wire."""
+    status = {"too-large": 413, "body-timeout": 408}.get(fault.code, 400)
+    headers = ((b"connection", b"close"),) if status == 413 else ()
+    return WireFault(
+        fault.message,
+        INVALID_REQUEST,
+        status=status,
+        code=fault.code,
+        way_out=fault.way_out,
+        headers=headers,
+    )

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent's side of one call: one JSON response, or an event stream once something comes before the result.
+
+A response begins as late as it can: while nothing was released, the HTTP status is still free. When the
+upstream stays silent for `KEEP_ALIVE_S`, the stream is begun, so that nothing on the way closes a connection
+that looks dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from remit.core.decisions.deferred_call import OWN_CODES
+from remit.core.decisions.mediation import ChunkKind, Delivery
+from remit.core.tools.tool import INPUT
+from remit.gateway.asgi import JSON_TYPE, NO_STORE, Receive, Send, respond, send_body
+from remit.gateway.mcp.messages import (
+    EVENT_BEGINS,
+    EVENT_ENDS,
+    HOP_CODES,
+    INTERNAL_ERROR,
+    MISSING_CAPABILITY,
+    RequestId,
+    WireFault,
+    error_body,
+    error_frame,
+    event,
+    http_status,
+    notification,
+    one_line,
+    result_frame,
+    rpc_status,
+    unusable,
+)
+
+Json = Any
+
+#: Seconds between signs of life on a stream.
+KEEP_ALIVE_S: Final = 15.0
+
+PROGRESS: Final = "notifications/progress"
+LOG_MESSAGE: Final = "notifications/message"
+LOG_LEVELS: Final = {
+    level: rank
+    for rank, level in enumerate(
+        ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+    )
+}
+
+STREAM_HEADERS: Final = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+SIGN_OF_LIFE: Final = b": still here\n\n"
+
+
+class _Marks(msgspec.Struct):
+    """What a result says of itself; the rest is skipped over."""
+
+    resultType: msgspec.UnsetType | str = msgspec.UNSET  # noqa: N815 - the wire's own name
+    ttlMs: msgspec.UnsetType | int | float = msgspec.UNSET  # noqa: N815 - the wire's own name
+    cacheScope: msgspec.UnsetType | str = msgspec.UNSET  # noqa: N815 - the wire's own name
+
+
+class _Error(msgspec.Struct):
+    """What an error says of itself."""
+
+    code: int
+    data: Json = None
+
+
+_read_marks = msgspec.json.Decoder(_Marks).decode
+_read_error = msgspec.json.Decoder(_Error).decode
+_read_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_write = msgspec.json.Encoder().encode
+
+
+def completed(body: bytes, *, cacheable: bool) -> bytes:
+    """Give a result as 2026-07-28 has it: with `resultType`, and what is read kept private to the agent.
+
+    Raises `WireFault` for a result of a kind that is not known.
+    """
+    try:
+        marks = _read_marks(body)
+    except (msgspec.DecodeError, RecursionError):
+        raise unusable() from None
+    kind, ttl, scope = marks.resultType, marks.ttlMs, marks.cacheScope
+    if kind not in (msgspec.UNSET, "complete"):
+        raise unusable()
+    cached = not cacheable or (ttl is not msgspec.UNSET and scope == "private")
+    if kind == "complete" and cached:
+        return body
+    if kind is msgspec.UNSET and (not cacheable or (ttl is msgspec.UNSET and scope is msgspec.UNSET)):
+        add = b'{"resultType":"complete"'
+        if cacheable:
+            add += b',"ttlMs":0,"cacheScope":"private"'
+        rest = body.lstrip()[1:].lstrip()
+        return add + (b"" if rest[:1] == b"}" else b",") + rest
+    members = _read_members(body)
+    members["resultType"] = msgspec.Raw(b'"complete"')
+    if cacheable:
+        members.setdefault("ttlMs", msgspec.Raw(b"0"))
+        members["cacheScope"] = msgspec.Raw(b'"private"')
+    return _write(members)
+
+
+def own_error(body: bytes, *, able: Mapping[str, Json] | None = None) -> tuple[int, bytes]:
+    """Give code and body of an upstream's error; a code that only this door may use becomes -32603.
+
+    `able` is which questions the agent's client can answer, None in eras whose upstreams do not hear of it.
+    That something else is missing is passed on; where nothing is, it was the task that may not answer.
+    """
+    try:
+        error = _read_error(body)
+    except (msgspec.DecodeError, RecursionError):
+        return INTERNAL_ERROR, b'{"code":-32603,"message":"the upstream failed"}'
+    code = error.code
+    if code == MISSING_CAPABILITY and able is not None:
+        needed = error.data.get("requiredCapabilities") if isinstance(error.data, dict) else None
+        missing = not isinstance(needed, dict) or needed.keys() - able.keys()
+        return (code, body) if missing else (INTERNAL_ERROR, error_body(_NOT_GRANTED))
+    if code not in OWN_CODES and code not in HOP_CODES:
+        return code, body
+    members = _read_members(body)
+    members["code"] = msgspec.Raw(b"%d" % INTERNAL_ERROR)
+    return INTERNAL_ERROR, _write(members)
+
+
+_NOT_GRANTED: Final = WireFault(
+    "the upstream asks back, and the task may not answer",
+    INTERNAL_ERROR,
+    code="input-not-granted",
+    way_out=f"use a task type whose grant of this tool names `{INPUT}`",
+)
+
+
+class Answer:
+    """Where the released chunks of one call go (`services.mediation.mediator.Sink`)."""
+
+    __slots__ = (
+        "_able", "_cacheable", "_id", "_logs_from", "_modern", "_pass_on", "_progress", "_send", "_writing",
+        "done", "gone", "streaming", "wanted",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        send: Send,
+        request_id: RequestId | None,
+        *,
+        modern: bool,
+        cacheable: bool = False,
+        progress_token: Json = None,
+        log_level: str = "",
+        pass_on: Callable[[bytes], bytes] | None = None,
+        able: Mapping[str, Json] | None = None,
+    ) -> None:
+        """Take where to send, and what the agent asked to hear meanwhile.
+
+        `pass_on` makes of a result that asks for input what the agent gets of it; None where none may. `able`
+        is which questions its client can answer.
+        """
+        self._send = send
+        self._id = request_id
+        self._modern = modern
+        self._cacheable = cacheable
+        self._progress = progress_token
+        # 2026-07-28: log messages only where asked for; before, all of them until a level was set.
+        self._logs_from = LOG_LEVELS.get(log_level, len(LOG_LEVELS) if modern else 0)
+        self._pass_on = pass_on
+        self._able = able or {}
+        self._writing = False
+        self.wanted: bytes | None = None
+        self.streaming = False
+        self.done = False
+        self.gone = False
+
+    async def release(self, chunk: Delivery) -> None:
+        """Hand a chunk to the agent; waits while the connection is full."""
+        kind = chunk.kind
+        if chunk.deferred:
+            await self._last(result_frame(self._id), chunk.body, 200)
+        elif chunk.wants_input:
+            await self._asked(chunk.body)
+        elif kind is ChunkKind.RESULT:
+            body = completed(chunk.body, cacheable=self._cacheable) if self._modern else chunk.body
+            await self._last(result_frame(self._id), body, 200)
+        elif kind is ChunkKind.ERROR:
+            code, body = own_error(chunk.body, able=self._able if self._modern else None)
+            await self._last(error_frame(self._id), body, rpc_status(code, modern=self._modern))
+        elif kind is ChunkKind.NOTIFICATION:
+            params = self._told(chunk)
+            if params is not None:
+                await self._begin_stream()
+                await self._piece(event(notification(chunk.method, params)))
+
+    async def _asked(self, body: bytes) -> None:
+        """Hand on what the upstream asks; in a session it is kept, to be asked over the stream."""
+        if self._pass_on is None:
+            raise unusable()
+        if self._modern:
+            await self._last(result_frame(self._id), self._pass_on(body), 200)
+        else:
+            self.wanted = body
+
+    async def ask(self, request: bytes) -> None:
+        """Send a request of the server over the stream of this call (until 2025-11-25)."""
+        await self._begin_stream()
+        await self._piece(event(request))
+
+    @property
+    def begun(self) -> bool:
+        """Whether the response has begun, so that its status is spoken for."""
+        return self.streaming or self.done
+
+    async def fail(self, fault: WireFault) -> None:
+        """End with an error; once the answer is out there is nothing more to say."""
+        if self.done or self.gone:
+            return
+        status = http_status(fault, modern=self._modern)
+        await self._last(error_frame(self._id), error_body(fault), status, fault.headers)
+
+    def _told(self, chunk: Delivery) -> bytes | None:
+        """Give the params of a notification as this agent may hear it, None if it did not ask for it."""
+        if chunk.method == PROGRESS and self._progress is not None:
+            members = _members_of(chunk.body)
+            members["progressToken"] = msgspec.Raw(orjson.dumps(self._progress))
+            return _write(members)
+        if chunk.method == LOG_MESSAGE:
+            level = _members_of(chunk.body).get("level")
+            name = bytes(level).strip(b'"').decode("ascii", "replace") if level is not None else ""
+            return chunk.body if LOG_LEVELS.get(name, -1) >= self._logs_from else None
+        return None
+
+    async def _begin_stream(self) -> None:
+        if not self.streaming:
+            self.streaming = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+
+    async def _piece(self, data: bytes) -> None:
+        self._writing = True
+        try:
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        finally:
+            self._writing = False
+
+    async def _last(
+        self, frame: bytes, body: bytes, status: int, headers: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> None:
+        self.done = True
+        if self.streaming:
+            before, after = EVENT_BEGINS + frame, b"}" + EVENT_ENDS
+            body = one_line(body)
+        else:
+            before, after = frame, b"}"
+            size = len(frame) + len(body) + 1
+            head = [JSON_TYPE, NO_STORE, (b"content-length", b"%d" % size), *headers]
+            await self._send({"type": "http.response.start", "status": status, "headers": head})
+        await send_body(self._send, body, before, after)
+
+    async def watch(self, receive: Receive, call: asyncio.Task[Any]) -> None:
+        """Cancel `call` once the agent has gone, and give signs of life until then."""
+        while True:
+            try:
+                async with asyncio.timeout(KEEP_ALIVE_S):
+                    while (await receive())["type"] != "http.disconnect":
+                        pass
+            except TimeoutError:
+                await self._show_life()
+                continue
+            if not self.done:
+                self.gone = True
+                call.cancel()
+            return
+
+    async def _show_life(self) -> None:
+        if self._writing or self.done:
+            return
+        # The result may come while the head of the stream is on its way: then it is the sign.
+        await self._begin_stream()
+        await self._sign()
+
+    async def _sign(self) -> None:
+        if not self.done:
+            await self._piece(SIGN_OF_LIFE)
+
+
+def _members_of(body: bytes) -> dict[str, msgspec.Raw]:
+    try:
+        return _read_members(body)
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+
+
+async def respond_value(
+    send: Send,
+    request_id: RequestId | None,
+    value: Mapping[str, Json],
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+) -> None:
+    """Send the result of a request that the door answers itself."""
+    await respond(send, 200, result_frame(request_id) + orjson.dumps(value) + b"}", headers)

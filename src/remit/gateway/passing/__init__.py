@@ -1,6 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Before all doors: requests for tasks that another replica owns are passed on to it."""
-
-from remit.gateway.passing.front import PassingFront
-
-__all__ = ["PassingFront"]
