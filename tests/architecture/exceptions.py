@@ -7,7 +7,7 @@ LONG_MODULES: dict[str, str] = {}
 # Functions of more than 60 lines, as `file::function`.
 LONG_FUNCTIONS: dict[str, str] = {
     "src/remit/compose/__init__.py::build": "one constructor call, a line for each setting",
-    "src/remit/services/assembly/assembly.py::furnish": "one constructor call for each service, no decision among them",
+    "src/remit/services/assembly/assembly.py::furnish": "a constructor call for each service",
 }
 
 # Files that catch `Exception`. Only the edge of a door, or a loop that must outlive one bad item, may.
@@ -24,18 +24,18 @@ CATCH_ALL: dict[str, str] = {
     "src/remit/adapters/waker/nats.py": "no defect of a library may end the waking for good",
     "src/remit/adapters/broker/os_keyring.py": "a library of many parts: where one breaks, nothing was read",
     "src/remit/adapters/store/postgres/replicas.py": "whatever one question meets, who asked it is told",
-    "src/remit/adapters/store/postgres/writer.py": "what forming a batch meets is told by its second forming",
-    "src/remit/adapters/store/postgres/loop_connection.py": "part of it may have been sent: its fate is asked for",
+    "src/remit/adapters/store/postgres/writer.py": "what forming a batch meets is told by the second one",
+    "src/remit/adapters/store/postgres/loop_connection.py": "the outcome is asked for afterwards",
     "src/remit/adapters/store/sqlite/writer.py": "a defect of one batch must not stop the next one",
 }
 
 # Files outside `cli` with an import inside a function.
 LATE_IMPORTS: dict[str, str] = {
     "src/remit/compose/programs.py": "`pwd` is not on every system",
-    "src/remit/adapters/upstream/processes/guard.py": "a folder of its own is for few programs, and each start pays",
+    "src/remit/adapters/upstream/processes/guard.py": "few programs have a folder of their own",
     "src/remit/adapters/attestor/bundles.py": "`spiffe` loads gRPC: 10 MB that only its users should pay",
     "src/remit/compose/brokers.py": "brokers load an HTTP client or a database's, where no lease needs it",
-    "src/remit/compose/standing_secrets.py": "rotating loads a database's client, and publishing an HTTP client",
+    "src/remit/compose/standing_secrets.py": "a client of a database, and one of HTTP",
     "src/remit/compose/oauth_brokers.py": "OAuth loads the same HTTP client",
     "src/remit/compose/openbao_brokers.py": "as above",
     "src/remit/compose/cloud_brokers.py": "as above",
@@ -62,8 +62,8 @@ EMPTY_NAMES: dict[str, str] = {
 
 # Distributions that the house imports although only another library declares them.
 BORROWED_LIBRARIES: dict[str, str] = {
-    "apart": "no library: the guard is a program of its own, and finds its other file beside it",
-    "enclosed": "no library, as `apart`",
+    "separation": "no library: the guard is a program of its own, and finds its other file beside it",
+    "namespace": "no library, as `separation`",
     "yarl": "the type in which `aiohttp` takes an address as it is; a text it writes anew",
 }
 

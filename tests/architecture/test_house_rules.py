@@ -2,14 +2,17 @@
 """The rules of CONTRIBUTING.md that a machine can check and import-linter does not."""
 
 import ast
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from tests.architecture import exceptions
 from tests.architecture.tree import EVERYTHING, HOUSE, Function, SourceFile
 
 SPDX = "# SPDX-License-Identifier: Apache-2.0"
 MAX_MODULE_LINES = 600
+MAX_MODULES_OF_FOLDER = 20
 MAX_FUNCTION_LINES = 60
 EMPTY_WORDS = ("Manager", "Helper", "Handler", "Engine", "Util")
 EMPTY_MODULES = {"utils", "util", "common", "helpers", "helper", "misc", "manager"}
@@ -87,6 +90,23 @@ def test_modules_stay_readable_in_one_sitting() -> None:
     """A module has at most 600 lines."""
     long = {file.name: n for file in EVERYTHING if (n := len(file.text.splitlines())) > MAX_MODULE_LINES}
     assert not verdict(long, exceptions.LONG_MODULES)
+
+
+def test_a_folder_holds_what_can_be_overlooked() -> None:
+    """A folder of the house has at most 20 modules."""
+    modules = Counter(
+        str(Path(file.name).parent)
+        for file in HOUSE
+        if not file.name.endswith(("__init__.py", "__main__.py"))
+    )
+    assert not {folder: count for folder, count in modules.items() if count > MAX_MODULES_OF_FOLDER}
+
+
+def test_each_room_says_what_it_is_for_and_what_it_is_not() -> None:
+    """The face of a room of core or services is more than a title."""
+    rooms = [file for file in HOUSE if re.fullmatch(r"src/remit/(core|services)/\w+/__init__\.py", file.name)]
+    assert len(rooms) > 20
+    assert not [file.name for file in rooms if "\n\n" not in (ast.get_docstring(file.syntax) or "")]
 
 
 def test_functions_fit_on_a_screen() -> None:

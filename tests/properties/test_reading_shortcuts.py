@@ -7,7 +7,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import remit.core.flow.values.numbers
 from remit.core.flow.argument_values import several
 from remit.core.flow.justification import leaves
 from remit.core.flow.language.utterance import Utterance
@@ -23,6 +22,7 @@ from remit.core.flow.language.words import (
 from remit.core.flow.memory import Remembered
 from remit.core.flow.provenance import KEY_BYTES, Index
 from remit.core.flow.records.record import MAX_PATHS, PATH_BYTES, Paths, Reading
+from remit.core.flow.values import numbers
 from remit.core.flow.values.destination import PLAIN_URL, Destination, Wholes, both, whole, within
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.normal_text import folded, plain
@@ -157,6 +157,6 @@ def test_a_link_that_writes_to_nobody_is_a_text(text: str) -> None:
 def test_a_telephone_number_that_stands_alone_is_read_like_any_other(text: str) -> None:
     """What says faster that a run of digits is one number finds what the pattern finds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(remit.core.number, "_is_one", lambda *_: False)
+        patch.setattr(numbers, "_is_one", lambda *_: False)
         slow = list(within(text))
     assert list(within(text)) == slow

@@ -11,15 +11,15 @@ DEATHLINE is the writing end of a pipe that only the guard holds: remit sees its
 program's output open. The guard writes two lines there: `enclosed PID` or `counted` once the program is
 started, and `none` when nothing of it is left. MARK is not read: the guard is found by it.
 
-*Enclosed* (`enclosed`): the program has a PID namespace, and the kernel kills all of it at once, also where
+*Enclosed* (`namespace`): the program has a PID namespace, and the kernel kills all of it at once, also where
 the guard is killed. PID is the first process of the namespace. So it is for a program with a LEASE_S, unless
 APART is `off`, on a machine that can do it. *Counted*, everywhere else: the guard kills all descendants, and
 looks for them again, until it has no child. Of a guard that is killed meanwhile nobody knows what is left.
 
-The program is kept apart from every other process of the same user (`apart`): it reads neither their memory
-nor their environment, and ends none of them. APART says whether it starts where the machine cannot do that:
-`required`, `where-possible` or `off`. With a USER above 0, which needs the rights of root, it runs as that
-user id, whose processes are all killed before it and after it, with a folder of its own as home. What an
+The program is kept apart from every other process of the same user (`separation`): it reads neither their
+memory nor their environment, and ends none of them. APART says whether it starts where the machine cannot do
+that: `required`, `where-possible` or `off`. With a USER above 0, which needs the rights of root, it runs as
+that user id, whose processes are all killed before it and after it, with a folder of its own as home. What an
 earlier program of that user id has left elsewhere is removed before.
 
 On Linux descendants that left the group come back to the guard (PR_SET_CHILD_SUBREAPER), and the program
@@ -41,13 +41,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from remit.adapters.upstream.processes import namespace as enclosed
-    from remit.adapters.upstream.processes import separation as apart
+    from remit.adapters.upstream.processes import namespace, separation
 else:
     # It lies beside this file, and nothing of remit is on the path of this program.
     sys.path.append(os.path.dirname(os.path.abspath(__file__)))
-    import apart
-    import enclosed
+    import namespace
+    import separation
 
 CANNOT_START = 127
 _POLL_MS = 20
@@ -66,13 +65,13 @@ def start(command: list[str], guard: int, how: str, user: int) -> int:
         for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
         if user:
-            apart.become(user)
-        if how != "off" and not apart.keep_apart():
+            separation.become(user)
+        if how != "off" and not separation.keep_apart():
             os.write(2, b"this machine keeps programs of one user not apart: no Landlock\n")
             if how == "required":
                 os._exit(CANNOT_START)
         # After the user has changed, which clears it.
-        apart.die_with_parent()
+        separation.die_with_parent()
         if os.getppid() == guard:
             os.execvp(command[0], command)  # noqa: S606 - that is what a guard is for; there is no shell
     except OSError as error:
@@ -82,15 +81,15 @@ def start(command: list[str], guard: int, how: str, user: int) -> int:
 
 def enclose(command: list[str], how: str, user: int, lines: list[int]) -> int:
     """Start the program in a PID namespace; give the id of its first process, or -1 where there is none."""
-    if not enclosed.possible():
+    if not namespace.possible():
         return -1
     living, life = os.pipe()
-    pid = enclosed.begin()
+    pid = namespace.begin()
     if pid:
         os.close(living)
         return pid
     os.close(life)
-    apart.die_with_parent()
+    separation.die_with_parent()
     if select.select([living], [], [], 0)[0]:
         os._exit(CANNOT_START)  # the guard was gone before
     for line in lines:
@@ -240,8 +239,8 @@ def main(arguments: list[str]) -> int:
     lifeline, deathline = int(arguments[0]), int(arguments[1])
     grace_s, lease_s = float(arguments[2]), float(arguments[3])
     how, user, command = arguments[4], int(arguments[5]), arguments[7:]
-    apart.hide()
-    apart.adopt_orphans()
+    separation.hide()
+    separation.adopt_orphans()
     os.set_inheritable(lifeline, False)
     os.set_inheritable(deathline, False)
     woken, wake = os.pipe()
@@ -251,7 +250,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     signal.set_wakeup_fd(wake)
-    if user and not apart.clear_user(user):
+    if user and not separation.clear_user(user):
         os.write(2, b"what an earlier program of this user id has left cannot be removed\n")
         tell(deathline, "none")
         return CANNOT_START
@@ -275,7 +274,7 @@ def main(arguments: list[str]) -> int:
             os.waitpid(first, 0)
     status, left = kill_all(pid, status)
     if user:
-        apart.kill_user(user)
+        separation.kill_user(user)
         reap(pid, status)
         if home:
             import shutil

@@ -21,7 +21,7 @@ from remit.core.errors import ConfigInvalid, UpstreamUnreachable
 log = logging.getLogger(__name__)
 
 _GUARD = str(Path(__file__).with_name("guard.py"))
-_APART = str(Path(__file__).with_name("apart.py"))
+_SEPARATION = str(Path(__file__).with_name("separation.py"))
 #: The only variables of remit's own environment that a process inherits; none of them holds a secret.
 INHERITED = ("PATH", "HOME", "LANG")
 _MAX_LOG_LINE_BYTES = 4096
@@ -350,7 +350,7 @@ class ChildProcess:
 
 def end_user(user: int) -> None:
     """Kill every process of a user id that programs have in turn."""
-    argv = [sys.executable, "-I", "-S", _APART, str(user)]
+    argv = [sys.executable, "-I", "-S", _SEPARATION, str(user)]
     subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, timeout=_GUARD_S)  # noqa: S603
 
 
