@@ -23,7 +23,7 @@ from remit.compose import application, open_house
 from remit.config import load_config
 from remit.core.identity.workload import AttestationMethod, Attested, Confirmation
 from remit.sdk.dpop import Prover
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.oauth.access_tokens import Asking
 from remit.services.oauth.client_authentication import TokenClient
 from remit.services.oauth.presented_tokens import Showing
@@ -43,7 +43,7 @@ _ENVELOPE = {
 class Caller:
     """An agent with two tokens of one task: one that anybody may show, one that is bound to a key."""
 
-    def __init__(self, house: House, asgi: Any, bearer: str, bound: str, prover: Prover) -> None:
+    def __init__(self, house: Services, asgi: Any, bearer: str, bound: str, prover: Prover) -> None:
         self.house = house
         self.prover = prover
         self.bound = bound
@@ -96,7 +96,7 @@ class Caller:
         return took
 
 
-async def _caller(house: House, asgi: Any) -> Caller:
+async def _caller(house: Services, asgi: Any) -> Caller:
     bearer = await open_task(house)
     claims = house.authenticator.unproven(bearer, house.clock.now())
     live = await house.live.load(claims.task)

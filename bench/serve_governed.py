@@ -21,7 +21,7 @@ from remit.config import Config, load_config
 from remit.core.identity.principals import Person, Role
 from remit.core.identity.workload import AttestationMethod, Attested, KeyBinding
 from remit.core.keys.jwk import thumbprint
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.oauth.access_tokens import Asking
 from remit.services.oauth.client_authentication import TokenClient
@@ -31,14 +31,14 @@ from remit.services.tasks.tasks import Opening
 class Desk:
     """An agent at work for a person, task after task."""
 
-    def __init__(self, house: House, person: Person, client: TokenClient) -> None:
+    def __init__(self, house: Services, person: Person, client: TokenClient) -> None:
         """Take who works for whom."""
         self.person = person
         self._house = house
         self._client = client
 
     @classmethod
-    async def arrange(cls, house: House, agent_key: ECKey | None = None) -> Self:
+    async def arrange(cls, house: Services, agent_key: ECKey | None = None) -> Self:
         """Add the person, and register the agent."""
         person = await house.directory.add_person(
             NewPerson(name="ana", groups=("staff",), roles=(Role.ADMINISTRATOR, Role.AUDITOR)), by="bench"
@@ -65,12 +65,12 @@ class Desk:
         return task.id, token.text
 
 
-async def open_task(house: House, agent_key: ECKey | None = None) -> str:
+async def open_task(house: Services, agent_key: ECKey | None = None) -> str:
     """Open the one task of a bench; gives its token."""
     return (await (await Desk.arrange(house, agent_key)).open())[1]
 
 
-async def listen(house: House, config: Config) -> None:
+async def listen(house: Services, config: Config) -> None:
     """Serve until stopped."""
     settle_memory()
     settings = uvicorn.Config(

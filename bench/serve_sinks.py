@@ -17,7 +17,7 @@ from bench.stages import Nowhere
 from remit.compose import open_house
 from remit.config import load_config
 from remit.core.decisions.mediation import Answered
-from remit.services.mediation.mediator import Asked
+from remit.services.mediation.mediator import RequestedCall
 
 
 class Dead(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ async def measured(config_path: Path, tasks: int) -> list[Dead]:
         desk = await Desk.arrange(house)
         for _ in range(tasks):
             task, token = await desk.open()
-            asked = Asked(token=token, upstream=UPSTREAM, name="echo", arguments={"text": text})
+            asked = RequestedCall(token=token, upstream=UPSTREAM, name="echo", arguments={"text": text})
             end = await house.mediator.run(asked, Nowhere())
             if not isinstance(end, Answered):
                 raise SystemExit(f"the call was not answered: {end}")

@@ -37,8 +37,8 @@ from remit.core.decisions.mediation import (
     Record,
     Release,
 )
-from remit.services.mediation.driver import Drive
-from remit.services.mediation.mediator import Asked
+from remit.services.mediation.driver import CallDriver
+from remit.services.mediation.mediator import RequestedCall
 
 STEPS = {
     Identify: "1 identify",
@@ -70,7 +70,7 @@ def clocks(took: Took) -> Iterator[None]:
     """Measure every step of every call that is made in the block, in microseconds."""
 
     def around(step: Callable[..., Any], into: list[float]) -> Callable[..., Any]:
-        async def timed(drive: Drive, need: object) -> object:
+        async def timed(drive: CallDriver, need: object) -> object:
             start = time.perf_counter_ns()
             try:
                 return await step(drive, need)
@@ -79,13 +79,13 @@ def clocks(took: Took) -> Iterator[None]:
 
         return timed
 
-    plain = dict(Drive.works)
+    plain = dict(CallDriver.works)
     for need, name in STEPS.items():
-        Drive.works[need] = around(plain[need], took.setdefault(name, []))
+        CallDriver.works[need] = around(plain[need], took.setdefault(name, []))
     try:
         yield
     finally:
-        Drive.works |= plain
+        CallDriver.works |= plain
 
 
 async def call(config_path: Path, rounds: int) -> Took:
@@ -97,7 +97,7 @@ async def call(config_path: Path, rounds: int) -> Took:
         async def one(number: int) -> None:
             text = f"call {number:08d} the quick brown fox jumps over the lazy dog and"
             await house.mediator.run(
-                Asked(token=token, upstream=UPSTREAM, name="echo", arguments={"text": text}), sink
+                RequestedCall(token=token, upstream=UPSTREAM, name="echo", arguments={"text": text}), sink
             )
 
         for number in range(rounds // 10):

@@ -29,7 +29,7 @@ from bench.serve_governed import open_task
 from bench.target import confined
 from remit.compose import application, open_house
 from remit.config import load_config
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 
 Json = Any
 Ask = Callable[[], Awaitable[Json]]
@@ -43,7 +43,7 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 class Desk:
     """The authorization server of a house, and an agent with its key before it."""
 
-    def __init__(self, house: House, asgi: Any, key: ECKey) -> None:
+    def __init__(self, house: Services, asgi: Any, key: ECKey) -> None:
         self._house = house
         self._asgi = asgi
         self._key = key
@@ -146,7 +146,7 @@ async def run(config_path: Path, rounds: int) -> dict[str, float]:
     return found
 
 
-def hit(house: House, token: str, rounds: int) -> float:
+def hit(house: Services, token: str, rounds: int) -> float:
     """Give the median of checking a token that was verified before, in microseconds."""
     took = []
     for _ in range(rounds):
@@ -157,7 +157,7 @@ def hit(house: House, token: str, rounds: int) -> float:
     return statistics.median(took)
 
 
-async def miss(desk: Desk, house: House, fields: dict[str, str]) -> float:
+async def miss(desk: Desk, house: Services, fields: dict[str, str]) -> float:
     """Give the median of verifying a token for the first time, in microseconds."""
     took = []
     for _ in range(200):

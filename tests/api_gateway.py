@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from remit.core.decisions.mediation import Answered
-from remit.services.mediation.mediator import Asked
+from remit.services.mediation.mediator import RequestedCall
 from remit.services.tasks.tasks import Opening
 from tests.call_world import Heard
 from tests.live_gateway import LiveGateway
@@ -90,7 +90,7 @@ class ApiGateway(LiveGateway):
 
         async def called() -> str:
             heard = Heard()
-            asked = Asked(
+            asked = RequestedCall(
                 token=token, proven=HELD, upstream="records", name="getRecord", arguments=dict(arguments)
             )
             end = await self.house.mediator.run(asked, heard)

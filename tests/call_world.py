@@ -27,9 +27,9 @@ from remit.core.tasks.task import Budgets, Task, TaskType
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from remit.ports.store.store import Unit
 from remit.ports.upstream import Call, Catalogue
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
-from remit.services.mediation.mediator import Asked
+from remit.services.mediation.mediator import RequestedCall
 from remit.services.tasks.tasks import Opening
 from tests.house_world import PERMIT, make_house
 from tests.tokens import HELD, task_token
@@ -230,7 +230,7 @@ class CallWorld:
         self.folder = folder
         self.clock: WorldClock = outfit.pop("clock", None) or WorldClock()
         self.desk = Desk()
-        self.house: House = make_house(
+        self.house: Services = make_house(
             folder, self.clock, {"desk": self.desk}, observed=observed, seed=seed, **outfit
         )
 
@@ -273,7 +273,7 @@ class CallWorld:
 
     async def call(self, token: str, name: str, heard: Heard | None = None, **arguments: Json) -> End:
         """Make one call; raises the fault that ended it."""
-        asked = Asked(token=token, proven=HELD, upstream="desk", name=name, arguments=arguments)
+        asked = RequestedCall(token=token, proven=HELD, upstream="desk", name=name, arguments=arguments)
         return await self.house.mediator.run(asked, heard or Heard())
 
     async def outcome(self, token: str, name: str, **arguments: Json) -> Outcome:

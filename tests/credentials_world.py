@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from remit.core.endings.closure import Closing
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from tests.call_world import CallWorld, call_world
 from tests.scripted_broker import ScriptedBroker
 
@@ -38,7 +38,7 @@ def of_leases(closings: tuple[Closing, ...]) -> list[Closing]:
     return [one for one in closings if one.lease]
 
 
-async def closure_now(house: House, scope: str) -> list[Closing]:
+async def closure_now(house: Services, scope: str) -> list[Closing]:
     """Give what the newest closure of a scope says of credentials now."""
     (closure, *_) = await house.store.closures(house.tenant, scope=scope)
     return of_leases(closure.closings)

@@ -25,9 +25,9 @@ from remit.core.tasks.task import HandDown, Parameter, Task, TaskType
 from remit.core.tools.constraint import load
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, FieldLabel, Tool, Variant
 from remit.ports.store.store import Unit
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
-from remit.services.mediation.mediator import Asked
+from remit.services.mediation.mediator import RequestedCall
 from remit.services.tasks.tasks import Handing, Opening
 from tests.call_world import KEYS, Desk, DeskExchange, Heard
 from tests.house_world import make_house
@@ -162,7 +162,7 @@ class FlowWorld:
     def __init__(self, folder: Path, seed: str = "house") -> None:
         self.clock = WorldClock()
         self.office = Office()
-        self.house: House = make_house(folder, self.clock, {"office": self.office}, seed=seed)
+        self.house: Services = make_house(folder, self.clock, {"office": self.office}, seed=seed)
         self.task: Task
         self.token = ""
 
@@ -208,7 +208,9 @@ class FlowWorld:
 
     async def run(self, tool: str, heard: Heard | None = None, **arguments: Json) -> End:
         """Make one call; raises the fault that ended it."""
-        asked = Asked(token=self.token, proven=HELD, upstream="office", name=tool, arguments=arguments)
+        asked = RequestedCall(
+            token=self.token, proven=HELD, upstream="office", name=tool, arguments=arguments
+        )
         return await self.house.mediator.run(asked, heard or Heard())
 
     async def call(self, tool: str, **arguments: Json) -> Decision:

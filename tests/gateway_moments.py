@@ -21,7 +21,7 @@ from remit.adapters.store.postgres.loop_connection import Done, Heard, OnLoop, S
 from remit.adapters.store.postgres.session import PostgresSession
 from remit.adapters.store.postgres.whole import BEGIN
 from remit.core.decisions.mediation import Forward, Lease, Need, Record
-from remit.services.mediation.driver import Drive
+from remit.services.mediation.driver import CallDriver
 
 #: What a call says of where it is to be broken.
 _ASKED = re.compile(r" (stopped|killed) at ([0-9]+) of (.+)$")
@@ -117,8 +117,8 @@ def let_tests_break_calls(loop: asyncio.AbstractEventLoop, folder: Path) -> None
         return watching
 
     names: dict[type[Need], str] = {Record: "record", Lease: "lease", Forward: "forward"}
-    Drive.works = {need: watched(need, work, names[need]) if need in names else work
-                   for need, work in Drive.works.items()}  # fmt: skip
+    CallDriver.works = {need: watched(need, work, names[need]) if need in names else work
+                   for need, work in CallDriver.works.items()}  # fmt: skip
     execute = PostgresSession.execute
 
     def executed(self: PostgresSession, query: str, values: Any = (), /) -> Any:

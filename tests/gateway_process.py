@@ -36,7 +36,7 @@ from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.evidence.verification import ExportReport, verify_export
 from remit.core.identity.principals import Role
 from remit.core.identity.workload import KeyBinding
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 from tests.gateway_faults import let_tests_fill, let_tests_set_the_clock
 from tests.gateway_moments import let_tests_break_calls
@@ -128,7 +128,7 @@ async def _tell_when_ready(server: uvicorn.Server) -> None:
     os.write(1, b"ready\n")
 
 
-async def _bring_in(house: House, folder: Path) -> None:
+async def _bring_in(house: Services, folder: Path) -> None:
     """Make people and agents, and leave their secrets where the test finds them."""
     cast: dict[str, Json] = {"sessions": {}, "keys": {}}
     for name, roles in PEOPLE.items():

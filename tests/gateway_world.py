@@ -29,7 +29,7 @@ from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import INPUT, Effect, Tool
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.store.store import Unit
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.tasks.tasks import Opening
 from tests.house_world import Told, exchange, make_house
@@ -130,7 +130,7 @@ def a_bundle() -> Bundle:
 class GatewayWorld:
     """The door, what stands behind it, and a task's token."""
 
-    house: House
+    house: Services
     door: McpDoor
     clock: WorldClock
     files: ScriptedHttp

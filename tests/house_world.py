@@ -33,9 +33,9 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Parameter, TaskType
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from remit.ports.upstream import Catalogue, Upstream
-from remit.services.assembly.application import House
-from remit.services.assembly.assembly import furnish
-from remit.services.assembly.settings import Outfit
+from remit.services.assembly.assembly import assemble
+from remit.services.assembly.services import Services
+from remit.services.assembly.settings import Settings
 from remit.services.authzen.enforcement_points import EnforcementPoint
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.identity.keys import Keyring
@@ -119,11 +119,11 @@ def make_house(
     seed: str = "house",
     points: Mapping[str, EnforcementPoint] | None = None,
     **outfit: Any,
-) -> House:
+) -> Services:
     """Put a house together as `compose` does, on the world's clock and entropy.
 
     A house that is opened anew on the same folder takes another `seed`: entropy never repeats.
-    `outfit` goes to `Outfit` as it is.
+    `outfit` goes to `Settings` as it is.
     """
     entropy = WorldEntropy(seed)
     heads = FileHeadKeeper(folder / "head")
@@ -137,8 +137,8 @@ def make_house(
         heads=heads,
         origin=lambda tenant: f"remit/{tenant}",
     )
-    return furnish(
-        Outfit(
+    return assemble(
+        Settings(
             tenant=TENANT,
             public_url=PUBLIC_URL,
             origin=ORIGIN,

@@ -23,7 +23,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.keys.own_keys import KeyKind
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store, Unit
-from remit.services.identity.keys import Keyring, Rotations
+from remit.services.identity.keys import Keyring, KeyRotations
 from tests.world import TENANT, WorldEntropy, an_event
 
 C = TypeVar("C", bound=Clock)
@@ -43,7 +43,7 @@ class Kept(Generic[C]):
     postgres: str = ""
     keys: Keyring = None  # type: ignore[assignment]
     store: Store = None  # type: ignore[assignment]
-    rotations: Rotations = None  # type: ignore[assignment]
+    rotations: KeyRotations = None  # type: ignore[assignment]
 
     async def open(self) -> None:
         """Open everything as a start does."""
@@ -58,7 +58,7 @@ class Kept(Generic[C]):
             if self.postgres
             else SqliteStore.open(self.folder / "remit.db", durability="buffered", **parts)
         )
-        self.rotations = Rotations(
+        self.rotations = KeyRotations(
             keys=self.keys,
             store=self.store,
             clock=self.clock,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from remit.core.decisions.mediation import Answered
-from remit.services.mediation.mediator import Asked
+from remit.services.mediation.mediator import RequestedCall
 from remit.services.tasks.tasks import Opening
 from tests.call_world import Heard
 from tests.live_gateway import LiveGateway
@@ -81,7 +81,9 @@ class LeasingGateway(LiveGateway):
 
         async def called() -> str:
             heard = Heard()
-            asked = Asked(token=token, proven=HELD, upstream="crm", name=tool, arguments={"word": word})
+            asked = RequestedCall(
+                token=token, proven=HELD, upstream="crm", name=tool, arguments={"word": word}
+            )
             end = await self.house.mediator.run(asked, heard)
             assert isinstance(end, Answered), end
             return heard.chunks[-1].body.decode()

@@ -25,7 +25,7 @@ from remit.core.identity.principals import Role
 from remit.core.identity.workload import KeyBinding
 from remit.core.tasks.task import Task, TaskState
 from remit.sdk.key import AgentKey
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 
 Json = Any
@@ -61,7 +61,7 @@ class LiveGateway:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._stack = contextlib.AsyncExitStack()
-        self.house: House
+        self.house: Services
 
     def __enter__(self) -> Self:
         if not (self.folder / "remit.yaml").exists():

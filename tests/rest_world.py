@@ -29,7 +29,7 @@ from remit.core.tools.http_api import Api, read_api
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from remit.gateway.http import HttpDoor, HttpLimits
 from remit.ports.store.store import Unit
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.tasks.tasks import Opening
 from tests.call_world import ASK, KEYS
@@ -174,7 +174,7 @@ def a_bundle(document: Json = None) -> Bundle:
 class RestWorld:
     """The door, what stands behind it, and a task's token."""
 
-    house: House
+    house: Services
     door: HttpDoor
     clock: WorldClock
     api: ScriptedApi

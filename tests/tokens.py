@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from remit.core.identity.principals import Agent
 from remit.core.identity.workload import Assurance, AttestationMethod, Attested, Confirmation
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.oauth.access_tokens import Asking, TokenGiven
 from remit.services.oauth.client_authentication import TokenClient
 
@@ -22,7 +22,7 @@ def a_client(agent: Agent) -> TokenClient:
 
 
 async def task_token_given(
-    house: House, task: str, *, audience: tuple[str, ...] = (), confirmation: Confirmation | None = None
+    house: Services, task: str, *, audience: tuple[str, ...] = (), confirmation: Confirmation | None = None
 ) -> TokenGiven:
     """Issue a token for a task to the agent whose task it is; a task that has ended raises `Fenced`."""
     live = await house.live.load(task)
@@ -32,13 +32,13 @@ async def task_token_given(
 
 
 async def task_token(
-    house: House, task: str, *, audience: tuple[str, ...] = (), confirmation: Confirmation | None = None
+    house: Services, task: str, *, audience: tuple[str, ...] = (), confirmation: Confirmation | None = None
 ) -> str:
     """Give the text of such a token."""
     return (await task_token_given(house, task, audience=audience, confirmation=confirmation)).text
 
 
-async def agent_token(house: House, agent: Agent) -> str:
+async def agent_token(house: Services, agent: Agent) -> str:
     """Give a token with which an agent opens tasks, good at every door."""
     resources = house.oauth.tokens.resources
     audience = (resources.api, resources.joined, *(resources.of(name) for name in house.upstreams))

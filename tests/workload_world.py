@@ -32,7 +32,7 @@ from remit.core.keys.own_keys import KeyKind
 from remit.ports.peers import Peers
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Store
-from remit.services.identity.svid_issuing import Issuing, SvidRule
+from remit.services.identity.svid_issuing import SvidIssuing, SvidRule
 from tests.world import TENANT, WorldSealingKeys
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ def own_digest() -> str:
 class WorkloadWorld:
     """What there is."""
 
-    issuing: Issuing
+    issuing: SvidIssuing
     authority: FileAuthorityKeys
     svids: FileTokenKeys
     store: Store
@@ -113,7 +113,7 @@ async def workload_world(
     )
     svids = FileTokenKeys(folder / "keys", clock, kind=KeyKind.SVID, overlap=timedelta(minutes=15))
     mine = SvidRule(spiffe_id=OURS, uid=os.getuid(), executable=own_digest(), hint="ours")
-    issuing = Issuing(
+    issuing = SvidIssuing(
         trust_domain=TRUST_DOMAIN,
         rules=(mine,) if rules is None else rules,
         authority=authority,

@@ -23,7 +23,7 @@ from remit.ports.store.issued_tokens import Withdraw
 from remit.ports.store.replicas import Bury, FenceAck, LeaveTask, Raised, Sight, TakeTask
 from remit.ports.store.store import Pin, PutAgent, PutPin, PutTask, PutValue, RaiseFence, Unit
 from remit.services.replicas.membership import Replicas
-from remit.services.replicas.wakeup import Waking
+from remit.services.replicas.wakeup import WakeUp
 from tests.nats_server import NatsServer
 from tests.world import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_task, an_agent
 
@@ -44,7 +44,7 @@ class Member:
             fleet=self.fleet, store=self.store, clock=clock, entropy=entropy, tenant=TENANT, me=me
         )
         waker = NatsWaker([nats.address], "remit.test") if nats is not None else None
-        self.waking = Waking(waker=waker, fleet=self.fleet, replicas=self.replicas, sealing=keys, clock=clock)
+        self.waking = WakeUp(waker=waker, fleet=self.fleet, replicas=self.replicas, sealing=keys, clock=clock)
         self.sights: list[Sight] = []
         self.raised: list[Raised] = []
         self.replicas.on_change.append(self.sights.append)

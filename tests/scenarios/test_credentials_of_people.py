@@ -12,7 +12,7 @@ import pytest
 
 from remit.core.decisions.mediation import Answered
 from remit.core.errors import KeyUnavailable, RemitError
-from remit.services.mediation.mediator import Asked
+from remit.services.mediation.mediator import RequestedCall
 from tests.authorization_server import CLIENT, SECRET
 from tests.call_world import Heard
 from tests.leasing_gateway import LeasingGateway
@@ -192,7 +192,9 @@ def test_remits_word_to_a_server_opens_nothing_at_remit(tmp_path: Path, server: 
         for text in caught:
 
             async def call(text: str = text) -> object:
-                asked = Asked(token=text, proven=HELD, upstream="crm", name="echo", arguments={"word": "x"})
+                asked = RequestedCall(
+                    token=text, proven=HELD, upstream="crm", name="echo", arguments={"word": "x"}
+                )
                 return await gateway.house.mediator.run(asked, Heard())
 
             with pytest.raises(RemitError) as refused:

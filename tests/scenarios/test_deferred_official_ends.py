@@ -33,7 +33,7 @@ from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import INPUT
 from remit.gateway.mcp import McpDoor
 from remit.ports.upstream import Call
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.tasks.tasks import Opening
 from tests.call_world import KEYS
@@ -125,7 +125,7 @@ class RunningClock(WorldClock):
 
 
 @asynccontextmanager
-async def governed(folder: Path, upstream: Any) -> AsyncIterator[tuple[House, McpDoor, str, str]]:
+async def governed(folder: Path, upstream: Any) -> AsyncIterator[tuple[Services, McpDoor, str, str]]:
     """The door before one upstream; gives a task and its token, too."""
     house = make_house(
         folder, RunningClock(datetime.now(UTC)), {"jobs": upstream}, unconstrained=frozenset({"jobs"})
@@ -159,7 +159,7 @@ async def governed(folder: Path, upstream: Any) -> AsyncIterator[tuple[House, Mc
 @pytest.fixture(params=["http", "process"])
 async def world(
     request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[tuple[House, McpDoor, str, str]]:
+) -> AsyncIterator[tuple[Services, McpDoor, str, str]]:
     """The official SDK's server behind the door."""
     kept: Json = {"entropy": WorldEntropy("jobs"), "bound": BufferBound(2**24)}
     if request.param == "process":
@@ -198,7 +198,7 @@ def said(result: CallToolResult) -> str:
     return str(getattr(result.content[0], "text", ""))
 
 
-async def test_others_ends_work_through_the_door(world: tuple[House, McpDoor, str, str]) -> None:
+async def test_others_ends_work_through_the_door(world: tuple[Services, McpDoor, str, str]) -> None:
     """A call at once, one that goes on, one that fails, one that breaks, and one that asks."""
     house, door, _, token = world
     tasks = Tasks()
@@ -223,7 +223,7 @@ async def test_others_ends_work_through_the_door(world: tuple[House, McpDoor, st
     assert (await kinds())[EventKind.TOOL_CALLED.value] == 6
 
 
-async def test_an_end_stops_the_work_itself(world: tuple[House, McpDoor, str, str]) -> None:
+async def test_an_end_stops_the_work_itself(world: tuple[Services, McpDoor, str, str]) -> None:
     """The server's own work is cancelled when the task ends, and the client gets nothing more."""
     house, door, task, token = world
     tasks = Tasks()

@@ -12,7 +12,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.task import Task
 from remit.ports.store.store import Receipt, Unit
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.endings.task_ends import TaskEnds
 from tests.call_world import CallWorld
 from tests.credentials_world import desk_world, of_leases
@@ -22,12 +22,12 @@ from tests.scripted_broker import ScriptedBroker
 from tests.world import a_permit
 
 
-async def closures_of(house: House) -> list[Closure]:
+async def closures_of(house: Services) -> list[Closure]:
     """Give all closures."""
     return await house.store.closures(house.tenant)
 
 
-async def leases_of(house: House) -> list[Closing]:
+async def leases_of(house: Services) -> list[Closing]:
     """Give what the one closure says of credentials."""
     (closure,) = await closures_of(house)
     return of_leases(closure.closings)

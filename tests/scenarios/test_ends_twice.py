@@ -11,7 +11,7 @@ from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.task import Task
 from remit.ports.broker import UpstreamCredential
 from remit.ports.store.store import PutClosure, Unit
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from tests.credentials_world import desk_world
 from tests.scripted_broker import ScriptedBroker
 
@@ -21,7 +21,7 @@ def listed(closure: Closure) -> list[tuple[str, bool]]:
     return [(one.lease, one.open) for one in closure.closings if one.lease]
 
 
-async def closure_of(house: House, task: Task) -> Closure:
+async def closure_of(house: Services, task: Task) -> Closure:
     """Give the closure of a task's end as it is now."""
     (closure,) = await house.store.closures(house.tenant, scope=scope(ScopeKind.TASK, task.id))
     return closure

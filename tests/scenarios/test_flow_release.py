@@ -14,7 +14,7 @@ from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import Conflict, Fenced, StoreUnavailable
 from remit.core.evidence.event import EventKind
 from remit.ports.store.store import RaiseLabel, Unit
-from remit.services.limits.time_slices import Turns
+from remit.services.limits.time_slices import TimeSlices
 from tests.call_world import Heard
 from tests.flow_world import FlowWorld, chain, flow_world, full_disk
 from tests.world import RunningClock
@@ -183,7 +183,7 @@ async def test_errors_and_what_is_not_json_are_known_too(world: FlowWorld, body:
 
 def let_time_pass(world: FlowWorld) -> None:
     """Let each look at the clock take time, as work does."""
-    world.house.mediator._parts.observer.turns = Turns(RunningClock())
+    world.house.mediator._parts.observer.turns = TimeSlices(RunningClock())
 
 
 async def test_a_long_result_does_not_hold_up_others(world: FlowWorld) -> None:

@@ -17,7 +17,7 @@ import yaml
 
 from remit.config.scaffold import scaffold
 from remit.core.decisions.mediation import Answered
-from remit.services.mediation.mediator import Asked
+from remit.services.mediation.mediator import RequestedCall
 from remit.services.tasks.opening_rules import Opening
 from tests import github_server as at_github
 from tests.architecture.tree import ROOT
@@ -82,7 +82,9 @@ class Walked(LiveGateway):
             asked = Opening(agent=agent.name, task_type=name, params=params)
             task = await self.house.tasks.open(asked, agent=agent)
             token = await task_token(self.house, task.id, confirmation=HELD)
-            call = Asked(token=token, proven=HELD, upstream=self.name, name="echo", arguments={"word": "x"})
+            call = RequestedCall(
+                token=token, proven=HELD, upstream=self.name, name="echo", arguments={"word": "x"}
+            )
             end = await self.house.mediator.run(call, Heard())
             assert isinstance(end, Answered), end.decision.reasons
             return task.id

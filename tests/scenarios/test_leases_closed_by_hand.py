@@ -10,7 +10,7 @@ from remit.core.errors import Conflict, NotFound
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.receipt import ReceiptReading
 from remit.core.findings.finding import FindingKind, FindingState
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from tests.call_world import CallWorld
 from tests.credentials_world import desk_world, of_leases
 from tests.desk_replicas import desk_replicas
@@ -35,7 +35,7 @@ async def ended(world: CallWorld, broker: LostBroker) -> Closure:
     return await world.house.revocations.end_task(task.id, reason="enough", by="root")
 
 
-async def lease_in(house: House, closure: Closure) -> Closing:
+async def lease_in(house: Services, closure: Closure) -> Closing:
     """Give what a closure says of its credential now."""
     (found,) = of_leases((await house.receipts.closure(closure.id)).closings)
     return found

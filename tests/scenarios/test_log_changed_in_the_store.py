@@ -22,7 +22,7 @@ from remit.core.evidence.verification import verify_export
 from remit.core.findings.finding import FindingKind
 from remit.ports.store.store import Unit
 from remit.services.evidence.log import readable
-from remit.services.evidence.log_audit import LogReading
+from remit.services.evidence.log_audit import LogAudit
 from tests.call_world import CallWorld, call_world
 from tests.cli_world import Remit
 from tests.house_world import house_world
@@ -126,12 +126,10 @@ async def test_a_page_of_events_gives_no_row_that_says_what_its_leaf_does_not(
         assert [one for one in page.json["items"] if "damaged" in one]
 
 
-def reading(world: CallWorld) -> LogReading:
+def reading(world: CallWorld) -> LogAudit:
     """Begin to read the log again."""
     house = world.house
-    return LogReading(
-        store=house.store, evidence=house.evidence, findings=house.findings, tenant=house.tenant
-    )
+    return LogAudit(store=house.store, evidence=house.evidence, findings=house.findings, tenant=house.tenant)
 
 
 async def test_a_start_reads_the_log_again_beside_the_calls(

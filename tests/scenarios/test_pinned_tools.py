@@ -20,7 +20,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
 from remit.core.identity.workload import KeyBinding
 from remit.core.tools.tool import ToolState
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.tasks.tasks import Opening
 from tests.call_world import KEYS
@@ -65,7 +65,7 @@ class PinnedWorld:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.file = folder / "offered.json"
-        self.house: House
+        self.house: Services
         self.asgi: Any
         self.token = ""
         self.session = ""

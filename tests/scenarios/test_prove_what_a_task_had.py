@@ -21,7 +21,7 @@ from remit.core.decisions.mediation import Answered
 from remit.core.identity.workload import KeyBinding
 from remit.sdk.key import AgentKey
 from remit.services.identity.directory import NewAgent
-from remit.services.mediation.mediator import Asked
+from remit.services.mediation.mediator import RequestedCall
 from remit.services.tasks.opening_rules import Handing
 from tests.architecture.tree import ROOT
 from tests.authorization_server import Authorities, server
@@ -72,7 +72,7 @@ def asked_for(gateway: LeasingGateway, token: str) -> None:
     """Call what nobody has described: a human is asked."""
 
     async def asked() -> object:
-        call = Asked(token=token, upstream="crm", name="log", arguments={"word": "x"})
+        call = RequestedCall(token=token, upstream="crm", name="log", arguments={"word": "x"})
         return await gateway.house.mediator.run(call, Heard())
 
     assert not isinstance(gateway.wait(asked()), Answered)
@@ -105,7 +105,7 @@ def test_everything_that_a_task_had_is_refused_and_listed(
     assert initialized(gateway, token).status_code == 200
 
     async def call() -> object:
-        asked = Asked(token=token, upstream="crm", name="echo", arguments={"word": "x"})
+        asked = RequestedCall(token=token, upstream="crm", name="echo", arguments={"word": "x"})
         return await gateway.house.mediator.run(asked, Heard())
 
     assert isinstance(gateway.wait(call()), Answered)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from remit.core.errors import KeyUnavailable, NotFound
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewPerson
 from remit.services.people.connections import Connections
 from tests.house_world import make_house
@@ -53,7 +53,7 @@ class Authority:
 class Replicas:
     """Two processes on one store."""
 
-    def __init__(self, house: House, clock: WorldClock) -> None:
+    def __init__(self, house: Services, clock: WorldClock) -> None:
         self.house, self.clock = house, clock
         self.authority = Authority()
         self.one, self.other = (

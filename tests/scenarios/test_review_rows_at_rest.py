@@ -15,7 +15,7 @@ import pytest
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import UpstreamCredential
 from remit.ports.store.store import PutValue, Unit
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.identity.authenticator import secret_digest
 from remit.services.identity.directory import NewPerson
 from tests.authorization_server import SECRET
@@ -49,7 +49,7 @@ class Thief(ScriptedBroker):
         return await super().probe(credential)
 
 
-async def put(house: House, key: str, value: Json) -> None:
+async def put(house: Services, key: str, value: Json) -> None:
     """Write a row as somebody does who has the database alone."""
     await house.store.commit(Unit((PutValue(house.tenant, key, value),), tenant=house.tenant))
 

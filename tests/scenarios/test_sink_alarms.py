@@ -5,12 +5,12 @@ from pathlib import Path
 
 from remit.api.health import Health
 from remit.core.findings.finding import FindingKind, FindingState
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from tests.credentials_world import desk_world
 from tests.scripted_broker import ScriptedBroker
 
 
-async def open_findings(house: House) -> list[str]:
+async def open_findings(house: Services) -> list[str]:
     """Give the leases of open findings about sinks."""
     found = await house.findings.about(state=FindingState.OPEN)
     return [str(one.facts["lease"]) for one in found if one.kind is FindingKind.SINK_OPEN]

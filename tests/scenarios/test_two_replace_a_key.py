@@ -25,7 +25,7 @@ from remit.ports.keys import AuthorityKeys
 from remit.ports.runtime import Entropy
 from remit.ports.store.store import PutValue, Unit
 from remit.services.identity.keys import Keyring
-from remit.services.identity.svid_issuing import Issuing
+from remit.services.identity.svid_issuing import SvidIssuing
 from tests.bao_server import TOKEN
 from tests.keys_world import OVERLAP, WEEK, Kept
 from tests.world import TENANT, WorldClock, WorldEntropy
@@ -63,10 +63,10 @@ class Replica(Kept[WorldClock]):
         assert self.keys.authority is not None
         return self.keys.authority
 
-    def issuing(self) -> Issuing:
+    def issuing(self) -> SvidIssuing:
         """Give what publishes its authorities and keys."""
         assert self.keys.svids is not None
-        return Issuing(
+        return SvidIssuing(
             trust_domain="agents.example",
             rules=(),
             authority=self.authority,

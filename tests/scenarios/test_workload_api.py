@@ -29,7 +29,7 @@ from remit.core.identity.workload import Assurance, LocalBinding, SpiffeBinding
 from remit.ports.attestor import ShownAssertion, ShownCertificate, ShownPeer
 from remit.ports.store.store import PutAgent, Unit
 from remit.services.findings.findings import Findings
-from remit.services.findings.shared_identities import Sightings
+from remit.services.findings.shared_identities import SharedIdentities
 from remit.services.identity.svid_issuing import SvidRule
 from tests.workload_world import (
     OURS,
@@ -272,7 +272,9 @@ async def test_two_programs_under_one_identity_are_a_finding(tmp_path: Path) -> 
     agent = an_agent("mesh-bot", bindings=(SpiffeBinding(OURS),))
     async with workload_world(tmp_path, rules=[SvidRule(spiffe_id=OURS, uid=7)]) as world:
         findings = Findings(store=world.store, clock=SystemClock(), tenant="default")
-        sightings = Sightings(store=world.store, clock=SystemClock(), findings=findings, tenant="default")
+        sightings = SharedIdentities(
+            store=world.store, clock=SystemClock(), findings=findings, tenant="default"
+        )
         world.issuing.on_given(sightings.given)
         await world.store.commit(Unit((PutAgent(agent, expect_new=True),)))
         for pid in range(5):

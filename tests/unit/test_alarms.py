@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from remit.services.limits.deadlines import Alarm, Alarms
+from remit.services.limits.deadlines import Deadlines, DeadlineTimer
 
 NEVER_S = 3600.0
 
 
-class Bell(Alarm):
+class Bell(DeadlineTimer):
     """Notes that it has rung."""
 
     def __init__(self, rung: list["Bell"]) -> None:
@@ -23,7 +23,7 @@ class Bell(Alarm):
         self._rung.append(self)
 
 
-class Last(Alarm):
+class Last(DeadlineTimer):
     """Tells that all before it have been called."""
 
     def __init__(self, rung: asyncio.Event) -> None:
@@ -42,7 +42,7 @@ async def for_ever() -> None:
 
 async def test_who_is_in_time_notices_nothing() -> None:
     """And is not cancelled afterwards."""
-    alarms = Alarms()
+    alarms = Deadlines()
     with alarms.within(0.01):
         await asyncio.sleep(0)
     await asyncio.sleep(0.05)
@@ -50,7 +50,7 @@ async def test_who_is_in_time_notices_nothing() -> None:
 
 async def test_who_is_late_is_told_so() -> None:
     """What was awaited is cancelled, the task is not."""
-    alarms = Alarms()
+    alarms = Deadlines()
     ended = asyncio.Event()
 
     async def waiting() -> None:
@@ -70,20 +70,20 @@ async def test_who_is_late_is_told_so() -> None:
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
 async def test_a_time_that_is_over_bounds_the_first_wait(seconds: float) -> None:
     """Nothing has to be in line for it."""
-    with pytest.raises(TimeoutError), Alarms().within(seconds):
+    with pytest.raises(TimeoutError), Deadlines().within(seconds):
         await for_ever()
 
 
 async def test_a_shorter_time_does_not_wait_behind_longer_ones() -> None:
     """Each is told at its own time."""
-    alarms = Alarms()
+    alarms = Deadlines()
     with alarms.within(NEVER_S), pytest.raises(TimeoutError), alarms.within(0.01):
         await for_ever()
 
 
 async def test_a_cancellation_from_outside_stays_one() -> None:
     """It is not taken for a time that has run out."""
-    alarms = Alarms()
+    alarms = Deadlines()
 
     async def bounded() -> None:
         with alarms.within(NEVER_S):
@@ -98,7 +98,7 @@ async def test_a_cancellation_from_outside_stays_one() -> None:
 
 async def test_both_at_once_are_a_cancellation() -> None:
     """Whoever cancelled the task is waiting for it to end."""
-    alarms = Alarms()
+    alarms = Deadlines()
     late = asyncio.Event()
 
     async def bounded() -> None:
@@ -117,7 +117,7 @@ async def test_both_at_once_are_a_cancellation() -> None:
 
 async def test_many_that_wait_equally_long_share_one_timer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop hears of the first alone, and of the next once that is over."""
-    loop, alarms, rung = asyncio.get_running_loop(), Alarms(), list[Bell]()
+    loop, alarms, rung = asyncio.get_running_loop(), Deadlines(), list[Bell]()
     timers: list[float] = []
     set_timer = loop.call_at
 
@@ -140,10 +140,10 @@ async def test_many_that_wait_equally_long_share_one_timer(monkeypatch: pytest.M
 
 async def test_one_that_is_put_off_while_it_is_due_does_not_ring() -> None:
     """The others of the same moment may take time; what ends meanwhile is left alone."""
-    alarms, rung = Alarms(), list[Bell]()
+    alarms, rung = Deadlines(), list[Bell]()
     second = Bell(rung)
 
-    class First(Alarm):
+    class First(DeadlineTimer):
         def ring(self) -> None:
             """End what the second one bounds."""
             alarms.put_off(second)
@@ -159,11 +159,11 @@ async def test_one_that_is_put_off_while_it_is_due_does_not_ring() -> None:
 
 async def test_one_that_raises_keeps_no_other_from_ringing() -> None:
     """The event loop hears of what it raised."""
-    alarms, rung, heard = Alarms(), list[Bell](), list[dict[str, Any]]()
+    alarms, rung, heard = Deadlines(), list[Bell](), list[dict[str, Any]]()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: heard.append(context))
 
-    class Broken(Alarm):
+    class Broken(DeadlineTimer):
         def ring(self) -> None:
             """Fail."""
             raise ValueError("broken")

@@ -16,7 +16,7 @@ import pytest
 from remit.cli.doctor.upstreams import upstream_looks
 from remit.config import Config, load_config
 from remit.core.evidence.event import EventKind
-from remit.services.tools.reachability import Contact, Reached
+from remit.services.tools.reachability import Contact, UpstreamReachability
 from tests.call_world import call_world
 from tests.cli_world import furnished
 from tests.world import TENANT
@@ -128,7 +128,7 @@ def test_an_api_that_calls_did_not_reach_may_be_back(tmp_path: Path, open_port: 
 async def test_since_when_is_when_it_became_so_and_each_change_is_recorded_once(tmp_path: Path) -> None:
     """The first time that it is there is no event, as nothing was lost; nor is what is said again."""
     async with call_world(tmp_path) as world:
-        reached = Reached(world.clock)
+        reached = UpstreamReachability(world.clock)
         assert reached.of("notes") == Contact()
         reached.tell("notes", True)
         began = world.clock.now()

@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from remit.core.errors import ProofRefused
 from remit.core.oauth.dpop import MAX_PROOF_BYTES, normal_url, token_hash, verify_proof
 from remit.sdk.key import AgentKey
-from remit.services.oauth.dpop_replay import Proofs
+from remit.services.oauth.dpop_replay import DpopReplay
 from tests.world import START, WorldClock, WorldEntropy
 
 Json = Any
@@ -235,7 +235,7 @@ def test_whoever_asks_may_want_younger_proofs() -> None:
 # What one process remembers.
 
 
-def checked(proofs: Proofs, nonce: str, jti: str = "one", key: AgentKey = KEY) -> str:
+def checked(proofs: DpopReplay, nonce: str, jti: str = "one", key: AgentKey = KEY) -> str:
     """Show a proof to a process; gives the code of its refusal, empty where it holds."""
     given = proof(claims(jti=jti, nonce=nonce, iat=int(proofs._clock.now().timestamp())), key)
     try:
@@ -247,7 +247,7 @@ def checked(proofs: Proofs, nonce: str, jti: str = "one", key: AgentKey = KEY) -
 
 def test_first_proof_is_asked_for_a_nonce() -> None:
     """A proof without a nonce, or with one of nobody, is answered with the nonce to use."""
-    proofs = Proofs(WorldClock(), WorldEntropy())
+    proofs = DpopReplay(WorldClock(), WorldEntropy())
     for nonce in ("", "abc", proofs.nonce() + "x"):
         with pytest.raises(ProofRefused) as refused:
             proofs.check(proof(claims(nonce=nonce)), method="POST", url=URL)
@@ -256,7 +256,7 @@ def test_first_proof_is_asked_for_a_nonce() -> None:
 
 def test_proof_works_once() -> None:
     """A proof that was used is refused; another of the same key, or the same id of another key, is not."""
-    proofs = Proofs(WorldClock(), WorldEntropy())
+    proofs = DpopReplay(WorldClock(), WorldEntropy())
     nonce = proofs.nonce()
     assert checked(proofs, nonce) == ""
     assert checked(proofs, nonce) == "proof-replayed"
@@ -267,7 +267,7 @@ def test_proof_works_once() -> None:
 def test_replay_across_epochs_is_refused() -> None:
     """A used proof is refused as long as its nonce holds, and after that its nonce does not."""
     clock = WorldClock()
-    proofs = Proofs(clock, WorldEntropy(), epoch_s=60)
+    proofs = DpopReplay(clock, WorldEntropy(), epoch_s=60)
     nonce = proofs.nonce()
     given = proof(claims(nonce=nonce))
     proofs.check(given, method="POST", url=URL)
@@ -285,7 +285,7 @@ def test_replay_across_epochs_is_refused() -> None:
 def test_after_a_long_silence_an_old_nonce_is_nothing() -> None:
     """A nonce that nobody used for two epochs is not taken for the one before."""
     clock = WorldClock()
-    proofs = Proofs(clock, WorldEntropy(), epoch_s=60)
+    proofs = DpopReplay(clock, WorldEntropy(), epoch_s=60)
     nonce = proofs.nonce()
     assert checked(proofs, nonce) == ""
     clock.advance(121)
@@ -295,14 +295,14 @@ def test_after_a_long_silence_an_old_nonce_is_nothing() -> None:
 def test_another_process_asks_for_its_own_nonce() -> None:
     """A nonce of another replica, or of this one before it was started anew, is answered by a challenge."""
     clock = WorldClock()
-    one, other = Proofs(clock, WorldEntropy("a")), Proofs(clock, WorldEntropy("b"))
+    one, other = DpopReplay(clock, WorldEntropy("a")), DpopReplay(clock, WorldEntropy("b"))
     assert checked(other, one.nonce()) == "proof-nonce"
     assert checked(one, one.nonce()) == ""
 
 
 def test_memory_is_bounded() -> None:
     """A flood of proofs ends epochs early: what is remembered stays bounded, and no proof works twice."""
-    proofs = Proofs(WorldClock(), WorldEntropy(), epoch_proofs=3)
+    proofs = DpopReplay(WorldClock(), WorldEntropy(), epoch_proofs=3)
     first = proofs.nonce()
     assert [checked(proofs, first, str(count)) for count in range(3)] == ["", "", ""]
     second = proofs.nonce()
@@ -316,7 +316,7 @@ def test_memory_is_bounded() -> None:
 def test_clock_may_be_off_within_bounds() -> None:
     """How far a proof's clock may be off is configured; the nonce keeps it from being used later."""
     clock = WorldClock(START + timedelta(seconds=250))
-    strict, usual = Proofs(clock, WorldEntropy(), max_age_s=10), Proofs(clock, WorldEntropy())
+    strict, usual = DpopReplay(clock, WorldEntropy(), max_age_s=10), DpopReplay(clock, WorldEntropy())
     for proofs, code in ((strict, "proof-time"), (usual, "")):
         given = proof(claims(nonce=proofs.nonce()))
         try:

@@ -4,7 +4,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from remit.services.endings.priority import Precedence
+from remit.services.endings.priority import EndPriority
 
 
 class SetLoop(asyncio.SelectorEventLoop):
@@ -22,7 +22,7 @@ class Times:
 
     def __init__(self, loop: SetLoop) -> None:
         self._loop = loop
-        self.precedence = Precedence(10.0)
+        self.precedence = EndPriority(10.0)
         self.waiting: set[asyncio.Task[None]] = set()
 
     async def passing(self, seconds: float) -> None:

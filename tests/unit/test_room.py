@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from remit.core.decisions.decision import Outcome
-from remit.services.flow.memory_limit import Room
+from remit.services.flow.memory_limit import MemoryLimit
 from remit.services.tasks.live_tasks import LiveTask
 from tests.flow_world import FlowWorld, flow_world
 from tests.world import WorldEntropy
@@ -21,7 +21,7 @@ ROOM = 60_000
 async def world(tmp_path: Path) -> AsyncIterator[FlowWorld]:
     """The office, with room for few values."""
     async with flow_world(tmp_path) as made:
-        made.house.mediator._parts.observer._room = Room(
+        made.house.mediator._parts.observer._room = MemoryLimit(
             made.house.live, WorldEntropy("room"), size_bytes=ROOM
         )
         yield made

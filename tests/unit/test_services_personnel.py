@@ -14,7 +14,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import Finding, FindingKind, FindingState
 from remit.core.identity.principals import Role
 from remit.services.identity.directory import NewPerson
-from remit.services.identity.people import Personnel
+from remit.services.identity.people import PersonAdministration
 from tests.call_world import CallWorld, call_world
 
 
@@ -32,10 +32,10 @@ async def found(world: CallWorld) -> list[Finding]:
     return await world.house.findings.about(state=FindingState.OPEN)
 
 
-def another(world: CallWorld, *, second_person: bool = False) -> Personnel:
+def another(world: CallWorld, *, second_person: bool = False) -> PersonAdministration:
     """Give the service as another replica has it, on the same store."""
     house = world.house
-    return Personnel(
+    return PersonAdministration(
         store=house.store,
         clock=house.clock,
         directory=house.directory,

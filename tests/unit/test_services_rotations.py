@@ -13,7 +13,7 @@ from remit.adapters.keys.file import FileSealingKeys
 from remit.core.errors import NotFound, StoreUnavailable, Unauthenticated
 from remit.core.evidence.event import EventKind
 from remit.core.keys.own_keys import KeyKind, KeyStanding
-from remit.services.identity.keys import STEP, Keyring, Rotations
+from remit.services.identity.keys import STEP, Keyring, KeyRotations
 from tests.keys_world import WEEK, Kept
 from tests.world import TENANT, WorldClock, WorldEntropy
 
@@ -47,7 +47,7 @@ async def test_a_kind_that_is_not_here_is_said_to_be_so(tmp_path: Path) -> None:
     kept = Kept(tmp_path, WorldClock())
     await kept.open()
     keys = Keyring(tokens=kept.keys.tokens, checkpoints=kept.keys.checkpoints, sealing=kept.keys.sealing)
-    rotations = Rotations(keys=keys, store=kept.store, clock=kept.clock, tenant=TENANT)
+    rotations = KeyRotations(keys=keys, store=kept.store, clock=kept.clock, tenant=TENANT)
     with pytest.raises(NotFound, match="workload_api"):
         await rotations.rotate(KeyKind.CA, by="root")
     await kept.store.close()

@@ -55,7 +55,7 @@ async def test_others_have_their_turns_while_many_tasks_are_looked_at(
 
     counting = asyncio.create_task(count())
     await asyncio.sleep(0)
-    looking = run_out.RunOut._bound(world.house.revocations._run_out, world.clock.boot_s())
+    looking = run_out.Expiry._bound(world.house.revocations._run_out, world.clock.boot_s())
     assert await looking == []
     counting.cancel()
     assert turns >= 4

@@ -26,8 +26,8 @@ from remit.api.spiffe.trust_bundle import BUNDLE_PATH, trust_bundle
 from remit.api.ssf import routes as ssf
 from remit.core.errors import Malformed, NotFound, RemitError
 from remit.core.policy.bundle import Bundle
-from remit.services.assembly.application import House
-from remit.services.limits.sign_in_attempts import Tries
+from remit.services.assembly.services import Services
+from remit.services.limits.sign_in_attempts import SignInAttempts
 
 log = logging.getLogger("remit.api")
 
@@ -47,7 +47,7 @@ Serve = Callable[[Request], Awaitable[Response]]
 
 
 def app(
-    house: House,
+    house: Services,
     *,
     reload: Callable[[], Bundle],
     waiting: Callable[[], tuple[str, ...]] = tuple,
@@ -71,7 +71,7 @@ def app(
         max_body_bytes=max_body_bytes,
         max_depth=max_depth,
         watch_s=watch_s,
-        tries=Tries(house.clock),
+        tries=SignInAttempts(house.clock),
     )
     origins = own_origins(house.public_url)
     pages = people.routes(house, desk.tries, remote_sign_in=remote_sign_in)
@@ -92,7 +92,7 @@ def _rest(desk: Desk) -> Iterable[tuple[str, dict[str, Serve]]]:
     return by_path.items()
 
 
-def _others(house: House) -> Iterable[tuple[str, dict[str, Serve]]]:
+def _others(house: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
     health = Health(house)
     told = document()
 

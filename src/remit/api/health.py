@@ -15,7 +15,7 @@ from remit.core.decisions.approval import ApprovalState
 from remit.core.errors import RemitError
 from remit.core.scope import EVERYTHING
 from remit.ports.store.store import PutValue, Unit
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.credentials.lease_records import OpenSink
 from remit.services.limits.durations import RecentTimes
 from remit.services.replicas.wakeup import WakingState
@@ -64,7 +64,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 class Health:
     """Asks the parts how they are."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: Services) -> None:
         """Begin without an answer."""
         self._house = house
         self._asked_s = -PROBE_S
@@ -234,7 +234,7 @@ def _kinds(sinks: list[OpenSink]) -> Counter[str]:
     return Counter(one.kind for one in sinks)
 
 
-async def _replicas(house: House) -> list[str]:
+async def _replicas(house: Services) -> list[str]:
     """Give the figures of a replica; none where one process serves alone."""
     if not house.replicas.several:
         return []

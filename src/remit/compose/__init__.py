@@ -47,20 +47,20 @@ from remit.ports.broker import Broker
 from remit.ports.policy import PolicyEngine
 from remit.ports.store.store import Store, Unit
 from remit.ports.upstream import LIST_CHANGED, HttpUpstream, Upstream
-from remit.services.assembly.application import House
-from remit.services.assembly.assembly import furnish
-from remit.services.assembly.settings import Outfit
+from remit.services.assembly.assembly import assemble
+from remit.services.assembly.services import Services
+from remit.services.assembly.settings import Settings
 from remit.services.assembly.upkeep import Upkeep
-from remit.services.credentials.upstream_assertion import Vouching
+from remit.services.credentials.upstream_assertion import UpstreamAssertions
 from remit.services.identity.attestation import Attestors, NoIssuers
 from remit.services.identity.keys import Keyring
-from remit.services.identity.svid_issuing import Issuing
+from remit.services.identity.svid_issuing import SvidIssuing
 from remit.services.limits.client_address import Proxies
 from remit.services.limits.request_bodies import Bodies
 from remit.services.people.connections import Connections
 from remit.services.tasks.opening_limits import OpeningBounds
 from remit.services.tools.catalogue import as_last_seen
-from remit.services.tools.reachability import Reached
+from remit.services.tools.reachability import UpstreamReachability
 
 Json = Any
 
@@ -98,18 +98,18 @@ def build(
     upstreams: Mapping[str, Upstream],
     public_url: str,
     trust: Trusted | None = None,
-    issuing: Issuing | None = None,
+    issuing: SvidIssuing | None = None,
     brokers: Mapping[str, Broker] | None = None,
     connections: Connections | None = None,
     address: str = "",
-    reached: Reached | None = None,
-) -> House:
+    reached: UpstreamReachability | None = None,
+) -> Services:
     """Put the services together; nothing is started and nothing is applied yet. `address` is where other
     replicas reach this process.
     """
     limits = config.limits
-    return furnish(
-        Outfit(
+    return assemble(
+        Settings(
             tenant=config.tenant,
             public_url=public_url,
             origin=log_origin(config.tenant),
@@ -178,7 +178,7 @@ def build(
 @asynccontextmanager
 async def open_house(
     config: Config, public_url: str = "", address: str = "", *, go_back: bool = False
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Services]:
     """Open everything that the configuration names, mend what a crash left, and close it all at the end.
 
     `address` is where this very process listens, whatever stands before it; `go_back` puts its bundle in
@@ -194,14 +194,14 @@ async def open_house(
         stack.push_async_callback(store.close)
         keep_from_git(config.folder / ".remit")
         upkeep = Upkeep()
-        reached = Reached(SystemClock())
+        reached = UpstreamReachability(SystemClock())
         upstreams = upstreams_of(config, bundle, reached.tell)
         url = public_url or config.listen.url
         issuing = issuing_of(config, keys, store, SystemClock(), SystemEntropy())
         own = {issuing.trust_domain: issuing.anchors} if issuing else {}
         trust = trust_of(config, url, SystemClock(), own)
         stack.push_async_callback(trust.close)
-        voucher = Vouching(keys.tokens, SystemClock(), SystemEntropy(), url)
+        voucher = UpstreamAssertions(keys.tokens, SystemClock(), SystemEntropy(), url)
         rotated, connections, brokers = credentials_of(config, store, keys.sealing, voucher, stack)
         house = build(
             config, keys, store, heads, upstreams, url, trust, issuing, brokers, connections, address, reached
@@ -245,7 +245,7 @@ async def open_house(
 @asynccontextmanager
 async def open_records(
     config: Config, upstreams: Mapping[str, Upstream] | None = None
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Services]:
     """Open what the configuration keeps and nothing that serves: no upstream is started, no bundle applied.
 
     For registering before the first start, and for rehearsals, which bring `upstreams` of their own. Raises
@@ -264,7 +264,7 @@ async def open_records(
         await house.evidence.checkpoint()
 
 
-async def _start(house: House, upkeep: Upkeep, name: str, upstream: Upstream) -> None:
+async def _start(house: Services, upkeep: Upkeep, name: str, upstream: Upstream) -> None:
     """Start an upstream and learn what it offers; one that is not there yet is learned of when it comes."""
     said: set[str] = set()
 
@@ -295,7 +295,7 @@ async def _start(house: House, upkeep: Upkeep, name: str, upstream: Upstream) ->
         log.warning("upstream `%s`: %s", name, error)
 
 
-def application(house: House, config: Config) -> Application:
+def application(house: Services, config: Config) -> Application:
     """Give everything that is served on the one port: the doors for traffic, and the management doors."""
     in_hand = InHand(most=config.limits.max_calls_in_flight, most_of_agent=McpLimits().max_calls_per_agent)
     http = HttpDoor(
@@ -347,7 +347,7 @@ def application(house: House, config: Config) -> Application:
     return counting(arrive, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
 
 
-def _keep_up(house: House, config: Config, upkeep: Upkeep) -> None:
+def _keep_up(house: Services, config: Config, upkeep: Upkeep) -> None:
     """Begin all that goes on beside the calls."""
     upkeep.every("sign the log", 1.0, house.evidence.checkpoint)
     upkeep.every("read the log again", house.log_reading.pause_s, house.log_reading.turn)
@@ -386,7 +386,7 @@ async def _forget_task(upkeep: Upkeep, upstreams: Mapping[str, Upstream], task: 
     upkeep.soon(f"let go of {task}", let_go)
 
 
-async def _sign_last(house: House) -> None:
+async def _sign_last(house: Services) -> None:
     """Sign the log once more at the end; where nobody signs now, the next start does."""
     try:
         await house.evidence.checkpoint()
@@ -394,7 +394,7 @@ async def _sign_last(house: House) -> None:
         log.warning("the log's last events are signed at the next start: %s", error)
 
 
-async def _record(house: House, kind: EventKind, facts: dict[str, Any]) -> None:
+async def _record(house: Services, kind: EventKind, facts: dict[str, Any]) -> None:
     """Write to the evidence what remit itself did or met."""
     event = Event(kind=kind, at=house.clock.now(), tenant=house.tenant, facts=facts)
     await house.store.commit(Unit(events=(event,)))

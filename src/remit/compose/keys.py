@@ -14,10 +14,10 @@ from remit.core.errors import ConfigInvalid
 from remit.core.keys.own_keys import KeyKind
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.assembly.upkeep import Upkeep
 from remit.services.identity.keys import Keyring
-from remit.services.identity.svid_issuing import Issuing, SvidRule
+from remit.services.identity.svid_issuing import SvidIssuing, SvidRule
 
 #: How long the work of a previous key of the trust domain is accepted beyond the life of an SVID.
 GRACE = timedelta(minutes=5)
@@ -72,7 +72,9 @@ def periods_of(keys: KeysSection, own: WorkloadApiSection | None) -> dict[KeyKin
     return periods
 
 
-def issuing_of(config: Config, keys: Keyring, store: Store, clock: Clock, entropy: Entropy) -> Issuing | None:
+def issuing_of(
+    config: Config, keys: Keyring, store: Store, clock: Clock, entropy: Entropy
+) -> SvidIssuing | None:
     """Give the authority of the own trust domain, where there is one; raises `ConfigInvalid`."""
     own = config.workload_api
     if own is None or keys.authority is None or keys.svids is None:
@@ -83,7 +85,7 @@ def issuing_of(config: Config, keys: Keyring, store: Store, clock: Clock, entrop
             key="workload_api",
             way_out="use Linux, or SPIRE and `trust.spiffe`",
         )
-    return Issuing(
+    return SvidIssuing(
         trust_domain=own.trust_domain,
         rules=[
             SvidRule(spiffe_id=one.spiffe_id, uid=one.uid, executable=one.executable, hint=one.hint)
@@ -100,7 +102,7 @@ def issuing_of(config: Config, keys: Keyring, store: Store, clock: Clock, entrop
     )
 
 
-async def serve_keys(config: Config, house: House, upkeep: Upkeep, stack: AsyncExitStack) -> None:
+async def serve_keys(config: Config, house: Services, upkeep: Upkeep, stack: AsyncExitStack) -> None:
     """Keep the keys from now on, and serve the Workload API until `stack` is closed."""
     house.rotations.rest = lambda: REST if house.replicas.several else timedelta()
     upkeep.every("look at the keys", LOOK_S, house.rotations.look)

@@ -21,7 +21,7 @@ from remit.ports.forwarding import Passer
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.assembly.upkeep import Upkeep
 from remit.services.replicas.membership import RENEWALS
 
@@ -63,14 +63,14 @@ def passer_of(config: Config) -> Passer | None:
     return HttpPasser(str(config.at(config.replica.tls_ca)) if config.replica.tls_ca else "")
 
 
-def front(house: House, config: Config, doors: Application) -> Application:
+def front(house: Services, config: Config, doors: Application) -> Application:
     """Put before the doors what passes requests on to other replicas, where there can be others."""
     if house.passer is None:
         return doors
     return PassingFront(house, house.passer, doors, max_body_bytes=config.limits.max_request_bytes)
 
 
-def tended(house: House, chore: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+def tended(house: Services, chore: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
     """Give a chore that one replica does for all: the one that tends."""
 
     async def where_it_is_due() -> None:
@@ -80,7 +80,7 @@ def tended(house: House, chore: Callable[[], Awaitable[object]]) -> Callable[[],
     return where_it_is_due
 
 
-async def put_in_force(house: House, bundle: Bundle, go_back: bool) -> None:
+async def put_in_force(house: Services, bundle: Bundle, go_back: bool) -> None:
     """Put the bundle of the files here in force; where there can be others, unless they have replaced it."""
     if house.replicas.several:
         await house.policies.begin(bundle, by="remit", go_back=go_back)
@@ -88,7 +88,7 @@ async def put_in_force(house: House, bundle: Bundle, go_back: bool) -> None:
         await house.policies.apply(bundle, by="remit")
 
 
-async def enter(house: House, stack: AsyncExitStack, reload: Callable[[], Bundle]) -> None:
+async def enter(house: Services, stack: AsyncExitStack, reload: Callable[[], Bundle]) -> None:
     """Become a replica, and stay one until the stack is closed: after the last commit. `reload` reads the
     bundle anew, where another replica has applied another one.
     """
@@ -112,7 +112,7 @@ async def enter(house: House, stack: AsyncExitStack, reload: Callable[[], Bundle
     beat.every("say what this replica is", 1.0, partial(_describe, house))
 
 
-async def _describe(house: House) -> None:
+async def _describe(house: Services) -> None:
     state = house.waking.state
     await house.replicas.describe(
         bundle=house.policies.digest, waking=state.word if state else "", version=__version__

@@ -22,7 +22,7 @@ from remit.ports.rotating import Rotating
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
 from remit.ports.upstream_assertion import Voucher
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.assembly.upkeep import Upkeep
 from remit.services.credentials.secret_rotation import RotatedSecrets
 from remit.services.credentials.secret_sources import EVERY_S, FetchedSecrets
@@ -100,7 +100,7 @@ def _connections_of(
 
 async def look_after_secrets(
     config: Config,
-    house: House,
+    house: Services,
     rotated: RotatedSecrets,
     fetched: FetchedSecrets,
     sealing: SealingKeys,
@@ -121,7 +121,7 @@ async def look_after_secrets(
 
 
 def _standing_of(
-    config: Config, house: House, rotated: RotatedSecrets, fetched: FetchedSecrets, sealing: SealingKeys
+    config: Config, house: Services, rotated: RotatedSecrets, fetched: FetchedSecrets, sealing: SealingKeys
 ) -> StandingSecrets:
     secrets = [
         StandingSecret(

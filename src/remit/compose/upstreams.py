@@ -22,7 +22,7 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tools.http_api import Api
 from remit.ports.broker import Broker
 from remit.ports.upstream import HttpUpstream, Upstream, offered
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.credentials.scrubbing import cleaned
 from remit.services.endings.idle_programs import KIND, IdlePrograms
 
@@ -96,7 +96,7 @@ def starters_of(upstreams: Mapping[str, Upstream]) -> dict[str, Broker]:
     return {name: ProcessBroker(one) for name, one in upstreams.items() if isinstance(one, TaskProcesses)}
 
 
-def idle_programs_of(config: Config, house: House) -> IdlePrograms:
+def idle_programs_of(config: Config, house: Services) -> IdlePrograms:
     """Give what ends the programs of tasks that nobody uses; closures say how many those were."""
     after_s = {
         name: float(one.process_idle_s) for name, one in config.upstreams.items() if one.serves_one_task
@@ -171,7 +171,7 @@ def _task_processes(
     )
 
 
-async def offer_apis(house: House, upstreams: Mapping[str, Upstream]) -> None:
+async def offer_apis(house: Services, upstreams: Mapping[str, Upstream]) -> None:
     """Have HTTP APIs offer what the bundle in force says of them.
 
     INVARIANT: a changed operation is suspended before anything is read or written by its new document.

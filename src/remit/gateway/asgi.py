@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from remit.core.errors import Busy, Malformed
 from remit.services.limits.client_address import PLACE, Proxies
-from remit.services.limits.deadlines import Alarms
+from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import BODY, Bodies
 
 Scope = MutableMapping[str, Any]
@@ -68,7 +68,7 @@ def with_nonce(send: Send, nonce: bytes) -> Send:
     return told
 
 
-async def read_body(receive: Receive, *, max_bytes: int, timeout_s: float, alarms: Alarms) -> bytes:
+async def read_body(receive: Receive, *, max_bytes: int, timeout_s: float, alarms: Deadlines) -> bytes:
     """Read a request's body; raises `Malformed` with the code `too-large`, `body-timeout` or `broken-off`."""
     parts: list[bytes] = []
     size = 0

@@ -7,7 +7,7 @@ import asyncio
 from typing import Any, Final, Protocol
 
 from remit.gateway.asgi import Receive
-from remit.services.limits.deadlines import Alarm
+from remit.services.limits.deadlines import DeadlineTimer
 
 #: Seconds until somebody looks: short calls never pay for it.
 WATCH_AFTER_S: Final = 0.05
@@ -21,7 +21,7 @@ class Watched(Protocol):
         ...
 
 
-class Lookout(Alarm):
+class Lookout(DeadlineTimer):
     """Looks after one call: begins when it rings."""
 
     __slots__ = ("_answer", "_call", "_looking", "_receive")

@@ -19,7 +19,7 @@ from remit.core.ids import NAME
 from remit.core.oauth.dpop import ALGORITHMS
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.gateway.asgi import Scope, Send, respond
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.oauth.presented_tokens import Identified, Showing
 
 Json = Any
@@ -32,7 +32,7 @@ _HEADER = tuple[bytes, bytes]
 class ProtectedResource:
     """What a door knows of its own resources, and of those who ask for them."""
 
-    def __init__(self, house: House, prefix: str) -> None:
+    def __init__(self, house: Services, prefix: str) -> None:
         """Take the services, and where the door lies."""
         self._house = house
         self._base = house.public_url.rstrip("/")

@@ -25,10 +25,10 @@ from remit.core.tasks.task import NO_PERSON, Task, TaskType
 from remit.ports.store.store import Unit
 from remit.rehearse.folder import alone, config_of
 from remit.rehearse.stand_in import CURRENT, CallRun, StandIn, watched
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.evidence.log import readable
 from remit.services.identity.directory import NewAgent, NewPerson
-from remit.services.mediation.call import Asked
+from remit.services.mediation.call import RequestedCall
 from remit.services.oauth.access_tokens import Asking
 from remit.services.oauth.client_authentication import TokenClient
 from remit.services.tasks.opening_rules import Opening
@@ -64,7 +64,7 @@ class RehearsalStage:
         self._keys: dict[str, dict[str, str]] = {}
         self._tokens: dict[str, tuple[str, Confirmation, int]] = {}
         self._runs: set[asyncio.Task[Any]] = set()
-        self.house: House
+        self.house: Services
 
     async def open(self) -> None:
         """Open the house and apply the bundle; raises `ConfigInvalid` where its policies are not sound."""
@@ -174,7 +174,7 @@ class RehearsalStage:
         upstream, _, name = tool.partition("/")
         run = CallRun(upstream, name)
         token, proven = await self._token(task)
-        asked = Asked(token=token, proven=proven, upstream=upstream, name=name, arguments=arguments)
+        asked = RequestedCall(token=token, proven=proven, upstream=upstream, name=name, arguments=arguments)
 
         async def drive() -> Any:
             CURRENT.set(run)

@@ -35,7 +35,7 @@ from remit.core.identity.principals import Principal
 from remit.core.tools.tool import PROMPT_GET, RESERVED_OPERATIONS, RESOURCE_READ, RESOURCE_SUBSCRIBE
 from remit.services.authzen.enforcement_points import AskedSubject, EnforcementPoint, SubjectKind
 from remit.services.authzen.evaluation import Inquiry
-from remit.services.mediation.call import Asked
+from remit.services.mediation.call import RequestedCall
 
 Json = Any
 
@@ -64,7 +64,7 @@ def question(form: EvaluationForm, point: EnforcementPoint, caller: Principal) -
     said = {key: value for key, value in form.subject.properties.items() if key not in _ABOUT_TASK}
     if said and form.action.name != TOOL_CALL and form.action.name not in OPERATIONS:
         arguments = _with(arguments, {"subject": said}, "the subject's properties")
-    asked = Asked(token=subject.token, upstream=upstream, name=name, arguments=arguments)
+    asked = RequestedCall(token=subject.token, upstream=upstream, name=name, arguments=arguments)
     return Inquiry(point=point, caller=caller, subject=subject, asked=asked)
 
 

@@ -15,7 +15,7 @@ from remit.core.keys.jws import read_compact
 from remit.core.oauth.client_assertion import ASSERTION_TYPE
 from remit.ports.attestor import JWT_SPIFFE_TYPE, JWT_TYPE, ShownAssertion
 from remit.ports.peers import Peer
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.oauth.client_authentication import MAX_ASSERTION, TokenClient
 
 #: Where the server puts the chain of the TLS client, DER, its own certificate first.
@@ -46,7 +46,7 @@ def isolation(request: Request) -> str:
     return "none" if local is not None and local.uid == os.geteuid() else ""
 
 
-async def authenticate(request: Request, form: Form, house: House, *, public: bool = False) -> TokenClient:
+async def authenticate(request: Request, form: Form, house: Services, *, public: bool = False) -> TokenClient:
     """Give the client of a request; raises `OAuthRefused` or `Unauthenticated`.
 
     `public` lets an application with a metadata document come without proof: what it then gets rests on its
@@ -57,7 +57,7 @@ async def authenticate(request: Request, form: Form, house: House, *, public: bo
     return client
 
 
-def noticed(request: Request, form: Form, house: House, client: TokenClient) -> None:
+def noticed(request: Request, form: Form, house: Services, client: TokenClient) -> None:
     """Note where a client has proven itself from, so that one identity in two hands is seen."""
     if client.attested is not None:
         house.sightings.proved(
@@ -69,7 +69,7 @@ def noticed(request: Request, form: Form, house: House, client: TokenClient) -> 
         )
 
 
-async def _authenticated(request: Request, form: Form, house: House, *, public: bool) -> TokenClient:
+async def _authenticated(request: Request, form: Form, house: Services, *, public: bool) -> TokenClient:
     if scheme := request.headers.get("authorization", "").partition(" ")[0]:
         raise OAuthRefused(
             "invalid_client", "clients prove themselves by an assertion or a certificate", scheme=scheme
@@ -88,7 +88,7 @@ async def _authenticated(request: Request, form: Form, house: House, *, public: 
     raise OAuthRefused("invalid_client", f"send `client_assertion` with the type `{ASSERTION_TYPE}`")
 
 
-async def _by_assertion(form: Form, house: House, client_id: str) -> TokenClient:
+async def _by_assertion(form: Form, house: Services, client_id: str) -> TokenClient:
     kind = form.get("client_assertion_type")
     if "client_assertion" not in form or kind not in (ASSERTION_TYPE, JWT_SPIFFE_ASSERTION):
         raise OAuthRefused("invalid_client", f"send `client_assertion` with the type `{ASSERTION_TYPE}`")

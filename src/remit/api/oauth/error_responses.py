@@ -23,7 +23,7 @@ from remit.core.errors import (
     Unauthenticated,
 )
 from remit.core.oauth.mission import BAD_DETAILS
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 
 #: Codes of RFC 6749, RFC 8707, RFC 9396 and RFC 7009 that services raise as they are.
 _CODES: Final = frozenset(
@@ -36,7 +36,7 @@ _RECORDED: Final = _CODES - {"invalid_scope", "invalid_target"}
 
 
 async def answered(
-    request: Request, house: House, serve: Callable[[], Awaitable[Response]], *, door: str = "oauth"
+    request: Request, house: Services, serve: Callable[[], Awaitable[Response]], *, door: str = "oauth"
 ) -> Response:
     """Serve a request of a program, whatever becomes of it."""
     try:
@@ -84,6 +84,6 @@ def _code(error: RemitError) -> str:
     return "server_error"
 
 
-async def _record(house: House, error: RemitError, door: str) -> None:
+async def _record(house: Services, error: RemitError, door: str) -> None:
     with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
         await house.authenticator.refused(error, door)

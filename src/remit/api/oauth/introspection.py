@@ -11,10 +11,10 @@ from remit.api.oauth.client_authentication import authenticate
 from remit.api.oauth.error_responses import answered
 from remit.api.oauth.forms import read_form
 from remit.core.errors import Unauthenticated
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 
 
-async def introspect(request: Request, house: House) -> Response:
+async def introspect(request: Request, house: Services) -> Response:
     """Say what a token means now."""
 
     async def serve() -> Response:
@@ -25,7 +25,7 @@ async def introspect(request: Request, house: House) -> Response:
     return await answered(request, house, serve, door="introspect")
 
 
-async def revoke(request: Request, house: House) -> Response:
+async def revoke(request: Request, house: Services) -> Response:
     """Take a token back. Section 2.2: one that is not known is as good as revoked."""
 
     async def serve() -> Response:

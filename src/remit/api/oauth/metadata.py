@@ -28,10 +28,10 @@ from remit.core.drafts import (
 )
 from remit.core.oauth.access_token import AGENT_SCOPE, ALGORITHMS
 from remit.core.oauth.resource import TASK_SCOPE
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 
 
-def metadata(house: House) -> Response:
+def metadata(house: Services) -> Response:
     """Give the metadata of the authorization server (RFC 8414)."""
     issuer = house.authenticator.issuer
     # RFC 8705: a certificate is shown in TLS alone.
@@ -74,7 +74,7 @@ def _methods(endpoint: str, names: Sequence[str]) -> dict[str, list[str]]:
     }
 
 
-def jwks(house: House) -> Response:
+def jwks(house: Services) -> Response:
     """Give the public keys of our tokens (RFC 7517)."""
     return Response(
         msgspec.json.encode(house.token_keys.jwks()), media_type="application/jwk-set+json", headers=HEADERS

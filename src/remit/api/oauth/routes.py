@@ -18,12 +18,12 @@ from remit.api.oauth.paths import (
     REVOCATION_PATH,
     TOKEN_PATH,
 )
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 
 Serve = Callable[[Request], Awaitable[Response]]
 
 
-def routes(house: House) -> tuple[tuple[str, dict[str, Serve]], ...]:
+def routes(house: Services) -> tuple[tuple[str, dict[str, Serve]], ...]:
     """Give every path of the authorization server, with what answers each method there."""
 
     async def issue(request: Request) -> Response:

@@ -28,7 +28,7 @@ from remit.api.oauth.grants.request import TokenRequest
 from remit.api.oauth.paths import TOKEN_PATH
 from remit.core.errors import ProofRefused
 from remit.core.identity.workload import Confirmation
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.oauth.access_tokens import TokenGiven
 
 Json = Any
@@ -55,7 +55,7 @@ class OAuthToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     authorization_details: list[dict[str, Json]] = []
 
 
-async def token(request: Request, house: House) -> Response:
+async def token(request: Request, house: Services) -> Response:
     """Answer the token endpoint."""
 
     async def serve() -> Response:
@@ -74,7 +74,7 @@ async def token(request: Request, house: House) -> Response:
     return await answered(request, house, serve)
 
 
-def _proof(request: Request, house: House) -> tuple[Confirmation, str]:
+def _proof(request: Request, house: Services) -> tuple[Confirmation, str]:
     """Give the key of the request's DPoP proof, and the nonce for the next; raises `ProofRefused`."""
     shown = request.headers.getlist("dpop")
     if not shown:

@@ -12,7 +12,7 @@ from remit.api.rest.route import Arrived, Desk, Endpoint, Errand
 from remit.core.errors import Fenced, Forbidden, Malformed, RemitError, Unauthenticated
 from remit.core.oauth.access_token import AGENT_SCOPE, AccessClaims, wrong_audience
 from remit.core.replicas.forwarding import Seen, written_chain
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.identity.permissions import require
 from remit.services.limits.client_address import seen_from
 from remit.services.limits.request_bodies import body_of
@@ -177,7 +177,7 @@ async def _person(errand: Errand, endpoint: Endpoint, secret: str) -> Errand:
     return errand.by_person(person, secret)
 
 
-def shown_by(request: Request, house: House) -> Showing:
+def shown_by(request: Request, house: Services) -> Showing:
     """Give what a request shows of its sender: token or session, proofs, certificate."""
     path = request.scope.get("raw_path") or request.url.path.encode()
     return Showing(
@@ -191,7 +191,7 @@ def shown_by(request: Request, house: House) -> Showing:
 
 
 async def _agent(errand: Errand, endpoint: Endpoint, claims: AccessClaims) -> Errand:
-    house: House = errand.house
+    house: Services = errand.house
     now = house.clock.now()
     if not (endpoint.agents or endpoint.tasks):
         raise Forbidden("this is for people", code="caller", way_out="sign in with `remit login`")

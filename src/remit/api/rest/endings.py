@@ -17,7 +17,7 @@ from remit.core.endings.closure import Cause, Closing, Closure, Lock
 from remit.core.errors import Malformed, NotFound
 from remit.core.findings.finding import FindingKind
 from remit.core.scope import EVERYTHING, ScopeKind, scope
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.credentials.lease_records import OpenSink
 from remit.services.identity.permissions import Duty, end_task, require, see_closure
 
@@ -60,7 +60,7 @@ class ClosureFilter(Body, frozen=True, kw_only=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 
-async def kinds_of(house: House, name: str) -> list[ScopeKind]:
+async def kinds_of(house: Services, name: str) -> list[ScopeKind]:
     """Give what a name names."""
     found: list[ScopeKind] = []
     if name == "everything":
@@ -89,7 +89,7 @@ async def kinds_of(house: House, name: str) -> list[ScopeKind]:
     return found
 
 
-async def meant(house: House, wanted: EndScope) -> ScopeKind:
+async def meant(house: Services, wanted: EndScope) -> ScopeKind:
     """Give the kind of scope that is meant.
 
     Raises `NotFound` for a name that names nothing (a fence on a misspelt name would look like an end and

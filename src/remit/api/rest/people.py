@@ -9,7 +9,7 @@ from remit.core.identity.principals import Person, Role
 from remit.services.identity.authenticator import CODE_TTL_S
 from remit.services.identity.directory import NewPerson
 from remit.services.identity.permissions import Duty
-from remit.services.separation.sign_in_methods import WayIn
+from remit.services.separation.sign_in_methods import SignInMethod
 
 
 class CodeView(View, frozen=True, kw_only=True):
@@ -106,7 +106,7 @@ async def remove_way(errand: Errand) -> WayInView:
     return _way(await errand.house.people.ways_in.remove(person.name, errand.place["way"], by=errand.by))
 
 
-def _way(one: WayIn) -> WayInView:
+def _way(one: SignInMethod) -> WayInView:
     return WayInView(
         id=one.id,
         kind=one.kind,

@@ -15,9 +15,9 @@ from remit.core.oauth.access_token import AccessClaims
 from remit.core.policy.bundle import Bundle
 from remit.core.replicas.forwarding import Seen
 from remit.core.tasks.task import Task
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.identity.permissions import Duty, own_task, see_task
-from remit.services.limits.sign_in_attempts import Tries
+from remit.services.limits.sign_in_attempts import SignInAttempts
 
 Json = Any
 T = TypeVar("T")
@@ -43,14 +43,14 @@ class Desk:
     looks at the approvals.
     """
 
-    house: House
+    house: Services
     reload: Callable[[], Bundle]
     waiting: Callable[[], tuple[str, ...]]
     remote_sign_in: bool
     max_body_bytes: int
     max_depth: int
     watch_s: float
-    tries: Tries
+    tries: SignInAttempts
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ class Errand:
     arrived: Arrived = _AS_IT_CAME
 
     @property
-    def house(self) -> House:
+    def house(self) -> Services:
         """All services."""
         return self.desk.house
 

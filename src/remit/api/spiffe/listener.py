@@ -19,8 +19,8 @@ from remit.api.spiffe.socket_path import MODES, bind
 from remit.api.spiffe.workload_api import Servant
 from remit.core.errors import Unauthenticated
 from remit.ports.peers import Peer, Peers
-from remit.services.identity.svid_issuing import Issuing
-from remit.services.limits.rate_limit import Pace
+from remit.services.identity.svid_issuing import SvidIssuing
+from remit.services.limits.rate_limit import RateLimit
 
 log = logging.getLogger("remit.workload")
 
@@ -48,11 +48,11 @@ class _Connected(Server):
 class WorkloadDoor:
     """Serves the Workload API on a Unix socket until it is closed. Lives on one event loop."""
 
-    def __init__(self, issuing: Issuing, peers: Peers) -> None:
+    def __init__(self, issuing: SvidIssuing, peers: Peers) -> None:
         """Take the authority, and what looks at connected sockets."""
         self._issuing = issuing
         self._peers = peers
-        self._pace = Pace(REQUESTS_OF_USER, 60.0)
+        self._pace = RateLimit(REQUESTS_OF_USER, 60.0)
         self._server: asyncio.AbstractServer | None = None
         self._place: Path | None = None
         self.connections: set[_Connection] = set()

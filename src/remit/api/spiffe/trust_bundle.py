@@ -8,13 +8,13 @@ from typing import Final
 from starlette.responses import Response
 
 from remit.core.errors import NotFound
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.identity.svid_issuing import REFRESH_HINT_S
 
 BUNDLE_PATH: Final = "/spiffe/bundle"
 
 
-async def trust_bundle(house: House) -> Response:
+async def trust_bundle(house: Services) -> Response:
     """Give the bundle: public, and fresh for as long as its refresh hint says."""
     if house.issuing is None:
         raise NotFound("there is no trust domain here", way_out="configure `workload_api`")

@@ -21,8 +21,8 @@ from remit.api.spiffe.messages import SERVICE, message
 from remit.core.canonical import encode
 from remit.core.errors import Busy, Forbidden, Malformed, RemitError, Unauthenticated
 from remit.ports.peers import Peer
-from remit.services.identity.svid_issuing import Entitled, Issuing
-from remit.services.limits.rate_limit import Pace
+from remit.services.identity.svid_issuing import Entitled, SvidIssuing
+from remit.services.limits.rate_limit import RateLimit
 
 log = logging.getLogger("remit.workload")
 
@@ -44,7 +44,7 @@ Method = Callable[["Stream[Any, Any]"], Awaitable[None]]
 class Servant:
     """What one connection is served with."""
 
-    def __init__(self, issuing: Issuing, peer: Peer, pace: Pace) -> None:
+    def __init__(self, issuing: SvidIssuing, peer: Peer, pace: RateLimit) -> None:
         """Take the authority, the process that asks, and how often its user may ask."""
         self._issuing = issuing
         self._pace = pace

@@ -13,7 +13,7 @@ from remit.api.http_messages import HEADERS, JSON, read, status_of
 from remit.core.errors import Conflict, Malformed, RemitError, Unauthenticated
 from remit.core.keys.jws import MAX_COMPACT_BYTES
 from remit.core.signals.security_event_token import SET_MEDIA
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.limits.request_bodies import body_of
 
 #: Error codes of RFC 8935 section 2.4, and of the IANA registry that it began.
@@ -22,7 +22,7 @@ _CODES: Final = frozenset(
 )
 
 
-async def push(request: Request, house: House) -> Response:
+async def push(request: Request, house: Services) -> Response:
     """Take one token in: 202 once what follows from it is durable (RFC 8935 section 2.2)."""
     try:
         given = request.headers.getlist("authorization")

@@ -13,12 +13,12 @@ from remit.api.oauth.paths import JWKS_PATH
 from remit.api.ssf import paths
 from remit.api.ssf.push import push
 from remit.core.signals.security_event_token import POLL, PUSH
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 
 Serve = Callable[[Request], Awaitable[Response]]
 
 
-def routes(house: House) -> tuple[tuple[str, dict[str, Serve]], ...]:
+def routes(house: Services) -> tuple[tuple[str, dict[str, Serve]], ...]:
     """Give every path of shared signals, with what answers each method there."""
 
     async def take(request: Request) -> Response:
@@ -35,7 +35,7 @@ def routes(house: House) -> tuple[tuple[str, dict[str, Serve]], ...]:
     return tuple(out)
 
 
-def metadata(house: House) -> Response:
+def metadata(house: Services) -> Response:
     """Say how events of this house are received (SSF 1.0 section 7.1)."""
     base = house.public_url
     return answer(

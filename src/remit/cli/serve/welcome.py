@@ -20,7 +20,7 @@ from remit.config import Config
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
 from remit.core.tools.tool import RESERVED_OPERATIONS, ToolState
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.identity.authenticator import CODE_TTL_S
 from remit.services.identity.directory import NewPerson
 from remit.services.separation.sign_in_methods import AT_START
@@ -46,7 +46,7 @@ class Welcome(NamedTuple):
     moved: bool
 
 
-async def first_code(house: House, code_for: str) -> Code | None:
+async def first_code(house: Services, code_for: str) -> Code | None:
     """Give a sign-in code: for whom it was asked, else for the first administrator till somebody signs in."""
     if code_for:
         person = await house.directory.person(code_for)
@@ -62,7 +62,7 @@ async def first_code(house: House, code_for: str) -> Code | None:
     return Code(name, await house.authenticator.make_code(name, by=AT_START)) if name else None
 
 
-async def show_welcome(house: House, welcome: Welcome) -> None:
+async def show_welcome(house: Services, welcome: Welcome) -> None:
     """Say that remit serves, where, what, and under which rules."""
     head = await house.evidence.checkpoint()
     if show.is_json():
@@ -104,7 +104,7 @@ def _workload_api(config: Config) -> str:
 class _Upstreams:
     """The upstreams, each with its address; where that has no room, with its path."""
 
-    def __init__(self, house: House, welcome: Welcome) -> None:
+    def __init__(self, house: Services, welcome: Welcome) -> None:
         self._house, self._welcome = house, welcome
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -118,7 +118,7 @@ class _Upstreams:
         return Measurement.get(console, options, _upstreams(self._house, self._welcome, self._welcome.url))
 
 
-def _upstreams(house: House, welcome: Welcome, before: str) -> Table:
+def _upstreams(house: Services, welcome: Welcome, before: str) -> Table:
     made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("UPSTREAM", "MODE", "TOOLS", "MCP, THIS SERVER ALONE"):
         made.add_column(column, overflow="fold")
@@ -128,7 +128,7 @@ def _upstreams(house: House, welcome: Welcome, before: str) -> Table:
     return made
 
 
-def _tools(house: House, upstream: str) -> Text:
+def _tools(house: Services, upstream: str) -> Text:
     if house.tools.catalogue(upstream) is None:
         return show.text("not reachable yet", "red")
     listed = (one for one in house.tools.of(upstream) if one.name not in RESERVED_OPERATIONS)
@@ -183,7 +183,7 @@ def _invite(code: Code, welcome: Welcome) -> None:
     show.say("")
 
 
-def _for_programs(house: House, welcome: Welcome, size: int, root: str) -> dict[str, object]:
+def _for_programs(house: Services, welcome: Welcome, size: int, root: str) -> dict[str, object]:
     return {
         "url": welcome.url,
         "api": f"{welcome.url}/api/v1",

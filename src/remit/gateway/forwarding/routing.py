@@ -55,8 +55,8 @@ from remit.gateway.mcp.messages import (
 )
 from remit.ports.forwarding import PassedRequest, Passer
 from remit.ports.store.replicas import Sight
-from remit.services.assembly.application import House
-from remit.services.limits.deadlines import Alarms
+from remit.services.assembly.services import Services
+from remit.services.limits.deadlines import Deadlines
 from remit.services.replicas.forwarding import Family
 from remit.services.replicas.membership import Replicas
 from remit.services.tasks.calls_in_flight import fenced_by
@@ -82,7 +82,7 @@ class _Numbered(msgspec.Struct, frozen=True):
 class PassingFront:
     """The ASGI application around all others. Used from one event loop."""
 
-    def __init__(self, house: House, passer: Passer, inner: Application, *, max_body_bytes: int) -> None:
+    def __init__(self, house: Services, passer: Passer, inner: Application, *, max_body_bytes: int) -> None:
         """Take the doors."""
         self._house = house
         self._passer = passer
@@ -290,7 +290,7 @@ class _Replay:
 
 
 async def _body(receive: Receive, most: int) -> bytes:
-    return await read_body(receive, max_bytes=most, timeout_s=BODY_TIMEOUT_S, alarms=Alarms())
+    return await read_body(receive, max_bytes=most, timeout_s=BODY_TIMEOUT_S, alarms=Deadlines())
 
 
 async def _disconnected(receive: Receive) -> None:

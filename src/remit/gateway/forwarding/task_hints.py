@@ -14,7 +14,7 @@ import msgspec
 
 from remit.gateway.asgi import TARGET, Scope
 from remit.gateway.http.proxy import password_of
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 
 MCP: Final = "/mcp"
 HTTP: Final = "/http/"
@@ -60,7 +60,7 @@ def needs_body(scope: Scope) -> bool:
     return TARGET not in scope and (scope["path"] == TOKEN or scope["path"] in ASKING)
 
 
-def task_of(house: House, scope: Scope, body: bytes) -> str:
+def task_of(house: Services, scope: Scope, body: bytes) -> str:
     """Give the task that a request seems to be about; empty where it says none."""
     path: str = scope["path"]
     if TARGET in scope:
@@ -89,7 +89,7 @@ def upstream_of(scope: Scope) -> str | None:
     return None if door is None else path.removeprefix(door).partition("/")[0]
 
 
-def _of_header(house: House, scope: Scope, header: bytes) -> str:
+def _of_header(house: Services, scope: Scope, header: bytes) -> str:
     shown = [value for name, value in scope["headers"] if name == header]
     if len(shown) != 1:
         return ""
@@ -99,11 +99,11 @@ def _of_header(house: House, scope: Scope, header: bytes) -> str:
     return _of_token(house, token.decode("latin-1"))
 
 
-def _of_token(house: House, token: str) -> str:
+def _of_token(house: Services, token: str) -> str:
     return house.authenticator.about(token, house.clock.now()) if token else ""
 
 
-def _of_question(house: House, body: bytes) -> str:
+def _of_question(house: Services, body: bytes) -> str:
     try:
         subject = _asking(body).subject
     except (msgspec.DecodeError, RecursionError):

@@ -66,10 +66,10 @@ from remit.gateway.http.response import ApiAnswer
 from remit.gateway.protected_resource import METADATA, ProtectedResource
 from remit.gateway.tracing import travelling
 from remit.ports.upstream import HttpUpstream
-from remit.services.assembly.application import House
-from remit.services.limits.deadlines import Alarms
+from remit.services.assembly.services import Services
+from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
-from remit.services.mediation.mediator import Asked
+from remit.services.mediation.mediator import RequestedCall
 
 Json = Any
 _LOG = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class HttpDoor:
 
     def __init__(
         self,
-        house: House,
+        house: Services,
         *,
         limits: HttpLimits | None = None,
         in_hand: InHand | None = None,
@@ -115,7 +115,7 @@ class HttpDoor:
         self._in_hand = in_hand or InHand(
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
         )
-        self._bodies, self._alarms = Alarms(), Alarms()
+        self._bodies, self._alarms = Deadlines(), Deadlines()
         self._proxy: ForwardProxy | None = None
         if forward:
             self._proxy = ForwardProxy({name: one.base for name, one in self._apis.items()}, self._base)
@@ -245,7 +245,7 @@ class HttpDoor:
 
     async def _call(self, visit: ApiVisit, name: str, arguments: dict[str, Json]) -> None:
         """Take the call through the nine steps, and let go of it when the agent has gone."""
-        asked = Asked(
+        asked = RequestedCall(
             token=visit.token,
             proven=visit.proven,
             upstream=visit.upstream,

@@ -50,9 +50,9 @@ from remit.gateway.mcp.messages import (
 from remit.gateway.mcp.response import LOG_LEVELS, Answer
 from remit.gateway.mcp.sessions import Session
 from remit.gateway.tracing import travelling
-from remit.services.assembly.application import House
-from remit.services.limits.deadlines import Alarms
-from remit.services.mediation.mediator import Asked
+from remit.services.assembly.services import Services
+from remit.services.limits.deadlines import Deadlines
+from remit.services.mediation.mediator import RequestedCall
 
 Json = Any
 
@@ -115,18 +115,18 @@ class Quiet:
 class Calls:
     """Turns requests into calls, and their ends into answers."""
 
-    def __init__(self, house: House, listing: Listing, rounds: Rounds) -> None:
+    def __init__(self, house: Services, listing: Listing, rounds: Rounds) -> None:
         """Take the services, what tasks see, and what seals the states of upstreams."""
         self._house = house
         self._listing = listing
         self._rounds = rounds
-        self._alarms = Alarms()
+        self._alarms = Deadlines()
 
     async def run(self, visit: Visit, message: Incoming) -> bool:
         """Take one call from request to response; say whether the upstream did what was asked."""
         return await self.carry(visit, message, await self.asked(visit, message))
 
-    async def carry(self, visit: Visit, message: Incoming, asked: Asked) -> bool:
+    async def carry(self, visit: Visit, message: Incoming, asked: RequestedCall) -> bool:
         """Take what a request asks for through the nine steps; say whether the upstream did it."""
         token = message.meta.get("progressToken") if asked.wants_progress else None
         answer = Answer(
@@ -165,7 +165,7 @@ class Calls:
             self._alarms.put_off(watch)
             watch.end()
 
-    async def _mediate(self, visit: Visit, message: Incoming, asked: Asked, answer: Answer) -> bool:
+    async def _mediate(self, visit: Visit, message: Incoming, asked: RequestedCall, answer: Answer) -> bool:
         try:
             end = await self._house.mediator.run(asked, answer)
             for _ in range(MAX_ROUNDS):
@@ -188,7 +188,7 @@ class Calls:
             return False
         return isinstance(end, Answered) and end.outcome is CallOutcome.OK
 
-    def _passing(self, visit: Visit, asked: Asked) -> Callable[[bytes], bytes]:
+    def _passing(self, visit: Visit, asked: RequestedCall) -> Callable[[bytes], bytes]:
         """Give what makes of a result that asks for input what the agent gets of it."""
         tool = f"{asked.upstream}/{asked.name}"
         return partial(
@@ -199,7 +199,9 @@ class Calls:
             arguments=asked.arguments,
         )
 
-    async def _answered(self, visit: Visit, asked: Asked, answer: Answer, wanted: bytes) -> Asked:
+    async def _answered(
+        self, visit: Visit, asked: RequestedCall, answer: Answer, wanted: bytes
+    ) -> RequestedCall:
         """Ask a session's client, over the stream of its call, what an upstream wants to know.
 
         Gives the same call with the answers, as a client of 2026-07-28 would make it; raises `WireFault`.
@@ -225,7 +227,7 @@ class Calls:
 
     async def quietly(self, visit: Visit, upstream: str, name: str, arguments: dict[str, Json]) -> bool:
         """Make a call whose answer nobody sees; say whether it was permitted and done."""
-        asked = Asked(
+        asked = RequestedCall(
             token=visit.token, proven=visit.proven, upstream=upstream, name=name, arguments=arguments
         )
         try:
@@ -238,7 +240,7 @@ class Calls:
 
     # From a request to what is asked.
 
-    async def asked(self, visit: Visit, message: Incoming) -> Asked:
+    async def asked(self, visit: Visit, message: Incoming) -> RequestedCall:
         """Give the call that a request asks for: decided values only, nothing else of its params."""
         params = message.params
         method = message.method
@@ -266,7 +268,7 @@ class Calls:
             arguments = self._rounds.taken(params, visit.claims.task, f"{upstream}/{name}", arguments)
         elif INPUT in arguments:
             raise bad_params(f"no argument is named `{INPUT}`")
-        return Asked(
+        return RequestedCall(
             token=visit.token,
             proven=visit.proven,
             upstream=upstream,
@@ -363,7 +365,7 @@ def knows_deferred(visit: Visit, meta: dict[str, Json]) -> bool:
     return isinstance(extensions, dict) and isinstance(extensions.get(EXTENSION), dict)
 
 
-def _may_ask(asked: Asked) -> bool:
+def _may_ask(asked: RequestedCall) -> bool:
     return asked.name not in _ASKS_NOTHING and asked.follows is None
 
 

@@ -31,10 +31,10 @@ from remit.gateway.mcp.messages import (
 )
 from remit.gateway.mcp.response import Answer
 from remit.gateway.tracing import travelling
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.mediation.call import Follows
 from remit.services.mediation.deferred_calls import DeferredCall
-from remit.services.mediation.mediator import Asked
+from remit.services.mediation.mediator import RequestedCall
 
 Json = Any
 
@@ -47,7 +47,7 @@ _read_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 class DeferredMethods:
     """The methods of the extension."""
 
-    def __init__(self, house: House, calls: Calls, rounds: Rounds) -> None:
+    def __init__(self, house: Services, calls: Calls, rounds: Rounds) -> None:
         """Take the services, and what reads answers to questions."""
         self._house = house
         self._calls = calls
@@ -72,10 +72,10 @@ class DeferredMethods:
         live = await self._house.live.bind(visit.claims, self._house.clock.now())
         return self._house.deferrals.find(handle, live.task.id, visit.place.upstreams)
 
-    def looking(self, visit: Visit, message: Incoming, held: DeferredCall) -> Asked:
+    def looking(self, visit: Visit, message: Incoming, held: DeferredCall) -> RequestedCall:
         """Give what asks for a call that goes on."""
         tool = held.request.tool
-        return Asked(
+        return RequestedCall(
             token=visit.token,
             proven=visit.proven,
             upstream=tool.upstream,
@@ -98,7 +98,7 @@ class DeferredMethods:
 
         return Followed(look, held)
 
-    async def _look(self, asked: Asked, answer: Answer, held: DeferredCall) -> bool:
+    async def _look(self, asked: RequestedCall, answer: Answer, held: DeferredCall) -> bool:
         try:
             await self._house.mediator.look(asked, answer, held)
         except RemitError as error:
@@ -196,7 +196,7 @@ def require(visit: Visit, message: Incoming) -> None:
         )
 
 
-def passing(asked: Asked, held: DeferredCall) -> Callable[[bytes], bytes]:
+def passing(asked: RequestedCall, held: DeferredCall) -> Callable[[bytes], bytes]:
     """Give what passes on the questions of a call that goes on, where the task may answer them and the client
     can; raises `WireFault` for others.
     """

@@ -61,8 +61,8 @@ from remit.gateway.mcp.sessions import Sessions
 from remit.gateway.mcp.subscriptions import CHANGED, RESOURCE_UPDATED, Subscriptions
 from remit.gateway.protected_resource import METADATA, ProtectedResource
 from remit.ports.upstream import LISTS
-from remit.services.assembly.application import House
-from remit.services.limits.deadlines import Alarms
+from remit.services.assembly.services import Services
+from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
 
 Json = Any
@@ -95,7 +95,7 @@ class McpDoor:
 
     def __init__(
         self,
-        house: House,
+        house: Services,
         *,
         limits: McpLimits | None = None,
         in_hand: InHand | None = None,
@@ -124,7 +124,7 @@ class McpDoor:
         self._in_hand = in_hand or InHand(
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
         )
-        self._bodies = Alarms()
+        self._bodies = Deadlines()
         listing = Listing(house.lists, house.tools)
         self._sessions = Sessions(
             house.clock,

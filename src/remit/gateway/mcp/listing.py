@@ -21,7 +21,7 @@ from remit.gateway.mcp.headers import ParamRule, param_rules
 from remit.gateway.mcp.messages import MODERN_VERSIONS
 from remit.services.mediation.lists import Lists
 from remit.services.tasks.live_tasks import LiveTask
-from remit.services.tools.catalogue import Tools
+from remit.services.tools.catalogue import ToolCatalogue
 
 Json = Any
 
@@ -72,7 +72,7 @@ def check_joined(upstreams: Mapping[str, object]) -> None:
 class Listing:
     """Lists and capabilities as one task sees them."""
 
-    def __init__(self, lists: Lists, tools: Tools) -> None:
+    def __init__(self, lists: Lists, tools: ToolCatalogue) -> None:
         """Take what gives lists, and where tools are registered."""
         self._lists = lists
         self._tools = tools

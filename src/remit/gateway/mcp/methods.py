@@ -45,7 +45,7 @@ from remit.gateway.mcp.subscriptions import (
     Listener,
     Subscriptions,
 )
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.mediation.deferred_calls import DeferredCall
 from remit.services.mediation.lists import PROMPTS, RESOURCES, TEMPLATES, TOOLS
 from remit.services.tasks.live_tasks import LiveTask
@@ -75,7 +75,7 @@ class Methods:
 
     def __init__(
         self,
-        house: House,
+        house: Services,
         listing: Listing,
         calls: Calls,
         deferred: DeferredMethods,

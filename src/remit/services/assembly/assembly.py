@@ -7,7 +7,6 @@ from remit.core.oauth.mission import authority_hash, authority_set
 from remit.core.oauth.resource import Resources
 from remit.core.tasks.task import Task
 from remit.ports.upstream import HttpUpstream
-from remit.services.assembly.application import House
 from remit.services.assembly.oauth import authorization_server
 from remit.services.assembly.people import people_of, personnel_of
 from remit.services.assembly.replicas import (
@@ -18,7 +17,8 @@ from remit.services.assembly.replicas import (
     standing_among,
     waking_of,
 )
-from remit.services.assembly.settings import Outfit
+from remit.services.assembly.services import Services
+from remit.services.assembly.settings import Settings
 from remit.services.authzen.enforcement_points import AskedSubjects
 from remit.services.authzen.evaluation import Answers
 from remit.services.credentials.leak_alarms import SinkAlarms, tell_of_leaks
@@ -27,58 +27,58 @@ from remit.services.decisions.approvals import Approvals
 from remit.services.decisions.authorizer import Authorizer
 from remit.services.decisions.plan_changes import Plans
 from remit.services.decisions.refusals import Refusals
-from remit.services.decisions.write_behind import LateOutcomes
-from remit.services.endings.bundle_change import Rebundling
-from remit.services.endings.closure import Derived
-from remit.services.endings.ending import Revocations
+from remit.services.decisions.write_behind import WriteBehind
+from remit.services.endings.bundle_change import BundleChange
+from remit.services.endings.closure import DerivedPermissions
+from remit.services.endings.ending import Endings
 from remit.services.endings.locks import Locks
-from remit.services.endings.priority import Precedence
+from remit.services.endings.priority import EndPriority
 from remit.services.evidence.chains import Chains
-from remit.services.evidence.followers import Cursors
+from remit.services.evidence.followers import Followers
 from remit.services.evidence.log import Evidence
-from remit.services.evidence.log_audit import LogReading
+from remit.services.evidence.log_audit import LogAudit
 from remit.services.evidence.receipts import Receipts
 from remit.services.findings.findings import Findings
-from remit.services.findings.shared_identities import Sightings
+from remit.services.findings.shared_identities import SharedIdentities
 from remit.services.flow.declassification import Declassifications
-from remit.services.flow.memory_limit import Room
+from remit.services.flow.memory_limit import MemoryLimit
 from remit.services.flow.observation import Observer
-from remit.services.flow.stored_labels import Holdings
+from remit.services.flow.stored_labels import StoredLabels
 from remit.services.identity.authenticator import Authenticator
 from remit.services.identity.directory import Directory
-from remit.services.identity.keys import Rotations
+from remit.services.identity.keys import KeyRotations
 from remit.services.inspection.can import Reports
 from remit.services.inspection.who import Who
 from remit.services.mediation.deferred_calls import Deferrals
-from remit.services.mediation.dependencies import Parts
+from remit.services.mediation.dependencies import Dependencies
 from remit.services.mediation.lists import Lists
 from remit.services.mediation.mediator import Mediator
-from remit.services.oauth.dpop_replay import Proofs
-from remit.services.oauth.presented_tokens import Credentials
+from remit.services.oauth.dpop_replay import DpopReplay
+from remit.services.oauth.presented_tokens import PresentedTokens
 from remit.services.people.delegations import Delegations
-from remit.services.people.erasure import Forgetting
+from remit.services.people.erasure import Erasure
 from remit.services.policy.bundle import Policies
 from remit.services.signals.notifications import Notifications
 from remit.services.signals.polling import Polling
-from remit.services.signals.reactions import TakingAway
+from remit.services.signals.reactions import SignalReactions
 from remit.services.signals.receiver import HeardSignals
-from remit.services.signals.silence import Silence
+from remit.services.signals.silence import TransmitterSilence
 from remit.services.signals.streams import Streams
 from remit.services.signals.subjects import SignalSubjects
-from remit.services.signals.transmitter import Telling
-from remit.services.tasks.live_tasks import Live
+from remit.services.signals.transmitter import SignalTransmitter
+from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tasks.tasks import Tasks
-from remit.services.tools.catalogue import Tools
-from remit.services.tools.reachability import Reached
+from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.reachability import UpstreamReachability
 
 
-def furnish(o: Outfit) -> House:
+def assemble(o: Settings) -> Services:
     """Put the services together; nothing is started and nothing is applied yet."""
-    rotations = Rotations(
+    rotations = KeyRotations(
         keys=o.keys, store=o.store, clock=o.clock, tenant=o.tenant, periods=dict(o.key_periods)
     )
     policies = Policies(engine=o.engine, store=o.store, clock=o.clock, tenant=o.tenant, members=o.members)
-    tools = Tools(store=o.store, clock=o.clock, policies=policies, tenant=o.tenant)
+    tools = ToolCatalogue(store=o.store, clock=o.clock, policies=policies, tenant=o.tenant)
     apis = [name for name, one in o.upstreams.items() if isinstance(one, HttpUpstream)]
     resources = Resources(o.public_url, o.upstreams, apis)
 
@@ -86,7 +86,7 @@ def furnish(o: Outfit) -> House:
         return authority_hash(o.public_url, authority_set(task, resources))
 
     replicas, ownership, passing = standing_among(o)
-    live = Live(
+    live = LiveTasks(
         *(o.store, o.clock, o.entropy, o.tenant, o.members, authority),
         classes=lambda: policies.applied.bundle.classes,
         replicas=replicas,
@@ -133,9 +133,11 @@ def furnish(o: Outfit) -> House:
     )
     rotations.on_rewrap(leases.reseal)
     remains = remains_of(o, replicas, ownership, leases)
-    derived = Derived(store=o.store, clock=o.clock, live=live, approvals=approvals, tenant=o.tenant)
-    precedence = Precedence()
-    revocations = Revocations(
+    derived = DerivedPermissions(
+        store=o.store, clock=o.clock, live=live, approvals=approvals, tenant=o.tenant
+    )
+    precedence = EndPriority()
+    revocations = Endings(
         store=o.store,
         clock=o.clock,
         entropy=o.entropy,
@@ -180,11 +182,11 @@ def furnish(o: Outfit) -> House:
         clock=o.clock,
         issuers=o.issuers,
         subjects=SignalSubjects(store=o.store, members=o.members, tenant=o.tenant),
-        taking_away=TakingAway(revocations=revocations, personnel=personnel, directory=directory),
+        taking_away=SignalReactions(revocations=revocations, personnel=personnel, directory=directory),
         tenant=o.tenant,
         transmitters=o.transmitters,
     )
-    cursors = Cursors(store=o.store, tenant=o.tenant)
+    cursors = Followers(store=o.store, tenant=o.tenant)
     streams = Streams(
         store=o.store,
         clock=o.clock,
@@ -193,8 +195,8 @@ def furnish(o: Outfit) -> House:
         tenant=o.tenant,
         receivers=o.receivers,
     )
-    late = LateOutcomes(o.store)
-    holdings = Holdings(
+    late = WriteBehind(o.store)
+    holdings = StoredLabels(
         store=o.store, policies=policies, tools=tools, clock=o.clock, tenant=o.tenant, fleet=o.fleet
     )
     deferrals = Deferrals(upstreams=o.upstreams, late=late, clock=o.clock, entropy=o.entropy)
@@ -203,10 +205,10 @@ def furnish(o: Outfit) -> House:
         store=o.store,
         policies=policies,
         holdings=holdings,
-        room=Room(live, o.entropy),
+        room=MemoryLimit(live, o.entropy),
         clock=o.clock,
     )
-    parts = Parts(
+    parts = Dependencies(
         deferrals=deferrals,
         authenticator=authenticator,
         live=live,
@@ -225,7 +227,7 @@ def furnish(o: Outfit) -> House:
         call_timeout_s=o.call_timeout_s,
         max_calls_per_task=o.max_calls_per_task,
     )
-    proofs = Proofs(o.clock, o.entropy, max_age_s=o.proof_age_s)
+    proofs = DpopReplay(o.clock, o.entropy, max_age_s=o.proof_age_s)
     people = people_of(o, authenticator, directory, tasks, tools, policies, revocations, findings)
     evidence = Evidence(
         store=o.store,
@@ -247,7 +249,7 @@ def furnish(o: Outfit) -> House:
     reactions = reactions_of(o, live, ownership, leases, revocations, policies, tools, replicas, remains)
     waking = waking_of(o, replicas)
     roster = roster_of(o, replicas, policies, reactions, waking)
-    return House(
+    return Services(
         tenant=o.tenant,
         public_url=o.public_url,
         clock=o.clock,
@@ -266,7 +268,7 @@ def furnish(o: Outfit) -> House:
         authenticator=authenticator,
         oauth=authorization_server(o, authenticator, live, tasks, policies, people),
         proofs=proofs,
-        credentials=Credentials(authenticator, proofs),
+        credentials=PresentedTokens(authenticator, proofs),
         authorizer=authorizer,
         holdings=holdings,
         declassifications=Declassifications(
@@ -294,7 +296,7 @@ def furnish(o: Outfit) -> House:
         passing=passing,
         passer=o.passer,
         tasks=tasks,
-        rebundling=Rebundling(
+        rebundling=BundleChange(
             store=o.store,
             clock=o.clock,
             live=live,
@@ -319,13 +321,13 @@ def furnish(o: Outfit) -> House:
         locks=locks,
         delegations=delegations,
         findings=findings,
-        reached=o.reached or Reached(o.clock),
-        sightings=Sightings(store=o.store, clock=o.clock, findings=findings, tenant=o.tenant),
+        reached=o.reached or UpstreamReachability(o.clock),
+        sightings=SharedIdentities(store=o.store, clock=o.clock, findings=findings, tenant=o.tenant),
         mediator=Mediator(parts),
         deferrals=deferrals,
         answers=_answers(o, parts),
         evidence=evidence,
-        forgetting=Forgetting(
+        forgetting=Erasure(
             store=o.store,
             clock=o.clock,
             evidence=evidence,
@@ -355,8 +357,8 @@ def furnish(o: Outfit) -> House:
         ),
         signals=signals,
         polling=Polling(signals, o.polled, o.clock),
-        log_reading=LogReading(store=o.store, evidence=evidence, findings=findings, tenant=o.tenant),
-        silence=Silence(
+        log_reading=LogAudit(store=o.store, evidence=evidence, findings=findings, tenant=o.tenant),
+        silence=TransmitterSilence(
             store=o.store,
             clock=o.clock,
             entropy=o.entropy,
@@ -365,7 +367,7 @@ def furnish(o: Outfit) -> House:
             watched=o.watched,
         ),
         streams=streams,
-        telling=Telling(
+        telling=SignalTransmitter(
             store=o.store,
             clock=o.clock,
             keys=o.keys.tokens,
@@ -389,7 +391,7 @@ def furnish(o: Outfit) -> House:
     )
 
 
-def _answers(o: Outfit, parts: Parts) -> Answers:
+def _answers(o: Settings, parts: Dependencies) -> Answers:
     return Answers(
         parts,
         AskedSubjects(store=o.store, authenticator=parts.authenticator, members=o.members, tenant=o.tenant),

@@ -3,28 +3,28 @@
 
 from __future__ import annotations
 
-from remit.services.assembly.people import People
-from remit.services.assembly.settings import Outfit
+from remit.services.assembly.people import PeopleServices
+from remit.services.assembly.settings import Settings
 from remit.services.identity.authenticator import Authenticator
 from remit.services.oauth.access_tokens import AccessTokens
 from remit.services.oauth.client_authentication import Clients
 from remit.services.oauth.introspection import Introspection
 from remit.services.oauth.jwt_bearer import IdentityAssertions
-from remit.services.oauth.refresh_tokens import Families
+from remit.services.oauth.refresh_tokens import RefreshTokens
 from remit.services.oauth.server import AuthorizationServer
 from remit.services.oauth.token_exchange import TokenExchange
 from remit.services.policy.bundle import Policies
-from remit.services.tasks.live_tasks import Live
+from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tasks.tasks import Tasks
 
 
 def authorization_server(
-    o: Outfit,
+    o: Settings,
     authenticator: Authenticator,
-    live: Live,
+    live: LiveTasks,
     tasks: Tasks,
     policies: Policies,
-    people: People,
+    people: PeopleServices,
 ) -> AuthorizationServer:
     """Put the authorization server together."""
     tokens = AccessTokens(
@@ -38,7 +38,7 @@ def authorization_server(
         resources=authenticator.resources,
         ttl_s=o.token_ttl_s,
     )
-    families = Families(
+    families = RefreshTokens(
         store=o.store,
         clock=o.clock,
         entropy=o.entropy,
@@ -66,7 +66,7 @@ def authorization_server(
     )
 
 
-def _clients(o: Outfit, people: People) -> Clients:
+def _clients(o: Settings, people: PeopleServices) -> Clients:
     return Clients(
         store=o.store,
         clock=o.clock,
@@ -79,7 +79,7 @@ def _clients(o: Outfit, people: People) -> Clients:
     )
 
 
-def _exchange(o: Outfit, authenticator: Authenticator, tokens: AccessTokens, tasks: Tasks) -> TokenExchange:
+def _exchange(o: Settings, authenticator: Authenticator, tokens: AccessTokens, tasks: Tasks) -> TokenExchange:
     return TokenExchange(
         store=o.store,
         clock=o.clock,
@@ -91,7 +91,7 @@ def _exchange(o: Outfit, authenticator: Authenticator, tokens: AccessTokens, tas
     )
 
 
-def _assertions(o: Outfit, policies: Policies, tasks: Tasks, tokens: AccessTokens) -> IdentityAssertions:
+def _assertions(o: Settings, policies: Policies, tasks: Tasks, tokens: AccessTokens) -> IdentityAssertions:
     return IdentityAssertions(
         store=o.store,
         issuers=o.issuers,

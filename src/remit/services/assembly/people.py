@@ -7,33 +7,33 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from remit.core.oauth.client_metadata import LOOPBACK
-from remit.services.assembly.settings import Outfit
+from remit.services.assembly.settings import Settings
 from remit.services.decisions.approvals import Approvals
-from remit.services.endings.ending import Revocations
+from remit.services.endings.ending import Endings
 from remit.services.findings.findings import Findings
 from remit.services.identity.authenticator import Authenticator
 from remit.services.identity.directory import Directory
-from remit.services.identity.people import Personnel
+from remit.services.identity.people import PersonAdministration
 from remit.services.oauth.client_metadata import ClientDocuments
 from remit.services.people.connections import Connections
 from remit.services.people.consents import Consents
 from remit.services.people.passkeys import Passkeys
-from remit.services.people.sessions import Browsers
+from remit.services.people.sessions import BrowserSessions
 from remit.services.policy.bundle import Policies
-from remit.services.separation.sign_in_methods import WaysIn
+from remit.services.separation.sign_in_methods import SignInMethods
 from remit.services.tasks.tasks import Tasks
-from remit.services.tools.catalogue import Tools
+from remit.services.tools.catalogue import ToolCatalogue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class People:
+class PeopleServices:
     """Services for people; `origin` is where their pages are."""
 
     origin: str
     documents: ClientDocuments
-    browsers: Browsers
+    browsers: BrowserSessions
     passkeys: Passkeys
-    ways_in: WaysIn
+    ways_in: SignInMethods
     consents: Consents
     connections: Connections | None = None
 
@@ -50,19 +50,19 @@ def pages_of(public_url: str) -> str:
 
 
 def people_of(
-    o: Outfit,
+    o: Settings,
     authenticator: Authenticator,
     directory: Directory,
     tasks: Tasks,
-    tools: Tools,
+    tools: ToolCatalogue,
     policies: Policies,
-    revocations: Revocations,
+    revocations: Endings,
     findings: Findings,
-) -> People:
+) -> PeopleServices:
     """Put them together, of what a process has and the services that they work with."""
     origin = pages_of(o.public_url)
     documents = ClientDocuments(o.document_fetch, o.clock)
-    browsers = Browsers(
+    browsers = BrowserSessions(
         store=o.store,
         clock=o.clock,
         entropy=o.entropy,
@@ -99,27 +99,27 @@ def people_of(
         tenant=o.tenant,
         rules=o.consent,
     )
-    return People(
+    return PeopleServices(
         origin=origin,
         documents=documents,
         browsers=browsers,
         passkeys=passkeys,
-        ways_in=WaysIn(store=o.store, clock=o.clock, tenant=o.tenant),
+        ways_in=SignInMethods(store=o.store, clock=o.clock, tenant=o.tenant),
         consents=consents,
         connections=o.connections,
     )
 
 
 def personnel_of(
-    o: Outfit,
+    o: Settings,
     authenticator: Authenticator,
     directory: Directory,
-    revocations: Revocations,
+    revocations: Endings,
     approvals: Approvals,
     findings: Findings,
-) -> Personnel:
+) -> PersonAdministration:
     """Put together what changes who people are."""
-    return Personnel(
+    return PersonAdministration(
         store=o.store,
         clock=o.clock,
         directory=directory,

@@ -3,23 +3,23 @@
 
 from __future__ import annotations
 
-from remit.services.assembly.settings import Outfit
+from remit.services.assembly.settings import Settings
 from remit.services.credentials.leases import Leases
-from remit.services.endings.ending import Revocations
-from remit.services.endings.remote_endings import Reactions
+from remit.services.endings.ending import Endings
+from remit.services.endings.remote_endings import RemoteEndings
 from remit.services.endings.spent_budgets import SpentTasks
-from remit.services.endings.takeover import Remains
-from remit.services.inspection.replica_status import Roster
+from remit.services.endings.takeover import Takeover
+from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.policy.bundle import Policies
-from remit.services.replicas.forwarding import Passing
+from remit.services.replicas.forwarding import Forwarding
 from remit.services.replicas.membership import Replicas
 from remit.services.replicas.task_ownership import Ownership
-from remit.services.replicas.wakeup import Waking
-from remit.services.tasks.live_tasks import Live
-from remit.services.tools.catalogue import Tools
+from remit.services.replicas.wakeup import WakeUp
+from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tools.catalogue import ToolCatalogue
 
 
-def standing_among(o: Outfit) -> tuple[Replicas, Ownership, Passing]:
+def standing_among(o: Settings) -> tuple[Replicas, Ownership, Forwarding]:
     """Give what a process knows of the others, what it owns, and what it passes on."""
     replicas = Replicas(
         fleet=o.fleet,
@@ -30,7 +30,7 @@ def standing_among(o: Outfit) -> tuple[Replicas, Ownership, Passing]:
         me=o.replica,
     )
     ownership = Ownership(replicas=replicas, store=o.store, clock=o.clock, tenant=o.tenant)
-    passing = Passing(
+    passing = Forwarding(
         replicas=replicas,
         ownership=ownership,
         sealing=o.keys.sealing,
@@ -42,21 +42,23 @@ def standing_among(o: Outfit) -> tuple[Replicas, Ownership, Passing]:
     return replicas, ownership, passing
 
 
-def waking_of(o: Outfit, replicas: Replicas) -> Waking:
+def waking_of(o: Settings, replicas: Replicas) -> WakeUp:
     """Give what wakes the others, and has this one woken."""
-    return Waking(waker=o.waker, fleet=o.fleet, replicas=replicas, sealing=o.keys.sealing, clock=o.clock)
+    return WakeUp(waker=o.waker, fleet=o.fleet, replicas=replicas, sealing=o.keys.sealing, clock=o.clock)
 
 
 def roster_of(
-    o: Outfit, replicas: Replicas, policies: Policies, reactions: Reactions, waking: Waking
-) -> Roster:
+    o: Settings, replicas: Replicas, policies: Policies, reactions: RemoteEndings, waking: WakeUp
+) -> ReplicaStatus:
     """Give what tells who enforces here."""
-    return Roster(fleet=o.fleet, replicas=replicas, policies=policies, reactions=reactions, waking=waking)
+    return ReplicaStatus(
+        fleet=o.fleet, replicas=replicas, policies=policies, reactions=reactions, waking=waking
+    )
 
 
-def remains_of(o: Outfit, replicas: Replicas, ownership: Ownership, leases: Leases) -> Remains:
+def remains_of(o: Settings, replicas: Replicas, ownership: Ownership, leases: Leases) -> Takeover:
     """Give what looks after those that are gone."""
-    return Remains(
+    return Takeover(
         fleet=o.fleet,
         replicas=replicas,
         ownership=ownership,
@@ -68,7 +70,7 @@ def remains_of(o: Outfit, replicas: Replicas, ownership: Ownership, leases: Leas
 
 
 def spent_of(
-    o: Outfit, replicas: Replicas, ownership: Ownership, live: Live, revocations: Revocations
+    o: Settings, replicas: Replicas, ownership: Ownership, live: LiveTasks, revocations: Endings
 ) -> SpentTasks:
     """Give what ends tasks that those who are gone have used up."""
     spent = SpentTasks(
@@ -79,18 +81,18 @@ def spent_of(
 
 
 def reactions_of(
-    o: Outfit,
-    live: Live,
+    o: Settings,
+    live: LiveTasks,
     ownership: Ownership,
     leases: Leases,
-    revocations: Revocations,
+    revocations: Endings,
     policies: Policies,
-    tools: Tools,
+    tools: ToolCatalogue,
     replicas: Replicas,
-    remains: Remains,
-) -> Reactions:
+    remains: Takeover,
+) -> RemoteEndings:
     """Give what follows other replicas, told of all that they do."""
-    reactions = Reactions(
+    reactions = RemoteEndings(
         store=o.store,
         clock=o.clock,
         live=live,

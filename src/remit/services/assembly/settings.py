@@ -25,7 +25,7 @@ from remit.ports.wakeup import Waker
 from remit.services.authzen.enforcement_points import EnforcementPoint
 from remit.services.identity.attestation import Attestors, NoIssuers
 from remit.services.identity.keys import Keyring
-from remit.services.identity.svid_issuing import Issuing
+from remit.services.identity.svid_issuing import SvidIssuing
 from remit.services.people.connections import Connections
 from remit.services.people.consents import ConsentRules
 from remit.services.people.sessions import Entrance
@@ -36,11 +36,11 @@ from remit.services.signals.silence import Listened
 from remit.services.signals.streams import Receiver
 from remit.services.signals.transmitter import PushTarget
 from remit.services.tasks.opening_limits import OpeningBounds
-from remit.services.tools.reachability import Reached
+from remit.services.tools.reachability import UpstreamReachability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outfit:
+class Settings:
     """What a process has: its adapters, and the settings that services need. Times are in seconds."""
 
     tenant: str
@@ -59,7 +59,7 @@ class Outfit:
     waker: Waker | None = None
     upstreams: Mapping[str, Upstream]
     #: What these tell of themselves, which begins before there are services.
-    reached: Reached | None = None
+    reached: UpstreamReachability | None = None
     brokers: Mapping[str, Broker] = field(default_factory=dict)
     connections: Connections | None = None
     processes: Mapping[str, Broker] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Outfit:
     proof_age_s: int = 300
     attestors: Attestors = field(default_factory=Attestors)
     issuers: TrustedIssuers = field(default_factory=NoIssuers)
-    issuing: Issuing | None = None
+    issuing: SvidIssuing | None = None
     key_periods: Mapping[KeyKind, timedelta] = field(default_factory=dict)
     token_ttl_s: int = 300
     refresh_ttl_s: int = 8 * 3600

@@ -49,9 +49,9 @@ from remit.ports.store.store import TakeBudget, Unit
 from remit.services.authzen.enforcement_points import AskedSubject, AskedSubjects, EnforcementPoint
 from remit.services.decisions.authorizer import carries
 from remit.services.decisions.call_events import outcome_events
-from remit.services.mediation.call import Asked
-from remit.services.mediation.dependencies import Parts
-from remit.services.mediation.driver import Drive
+from remit.services.mediation.call import RequestedCall
+from remit.services.mediation.dependencies import Dependencies
+from remit.services.mediation.driver import CallDriver
 from remit.services.tasks.calls_in_flight import LiveCall
 from remit.services.tasks.live_tasks import LiveTask
 
@@ -72,7 +72,7 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
     point: EnforcementPoint
     caller: Principal
     subject: AskedSubject
-    asked: Asked
+    asked: RequestedCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,12 @@ class _Nowhere:
         raise NotImplementedError
 
 
-class AnswerDrive(Drive):
+class EvaluationDriver(CallDriver):
     """One question on its way through steps 1 to 5."""
 
-    def __init__(self, parts: Parts, question: Inquiry, subjects: AskedSubjects, permit_ttl_s: int) -> None:
+    def __init__(
+        self, parts: Dependencies, question: Inquiry, subjects: AskedSubjects, permit_ttl_s: int
+    ) -> None:
         """Begin before step 1."""
         super().__init__(parts, question.asked, _Nowhere())
         self._question = question
@@ -179,7 +181,7 @@ class AnswerDrive(Drive):
 
 
 async def describe(
-    parts: Parts, question: Inquiry, principal: Principal, live: LiveTask, now: datetime
+    parts: Dependencies, question: Inquiry, principal: Principal, live: LiveTask, now: datetime
 ) -> AccessRequest:
     """Step 3. Give the access request; raises `NotFound` for what the enforcement point does not guard."""
     asked, point = question.asked, question.point
@@ -205,7 +207,7 @@ class Answers:
 
     def __init__(
         self,
-        parts: Parts,
+        parts: Dependencies,
         subjects: AskedSubjects,
         *,
         points: Mapping[str, EnforcementPoint],
@@ -230,7 +232,7 @@ class Answers:
         Raises what steps 1 to 5 raise: `Unauthenticated`, `NotFound`, `Fenced`, `BudgetExhausted`,
         `StoreUnavailable` and so on. Each of them is a refusal.
         """
-        drive = AnswerDrive(self._m, question, self.subjects, self._permit_ttl_s)
+        drive = EvaluationDriver(self._m, question, self.subjects, self._permit_ttl_s)
         end, awaited = await drive.ask(self._report_within_s)
         if awaited is not None:
             self._awaited[end.decision.id] = awaited

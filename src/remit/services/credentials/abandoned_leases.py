@@ -18,8 +18,8 @@ from remit.core.errors import Conflict, NotFound
 from remit.ports.broker import Broker
 from remit.ports.store.store import Store
 from remit.services.credentials.lease_records import HeldLease, LeaseRecord, LeaseRecords
-from remit.services.credentials.removed_brokers import GoneBroker
-from remit.services.credentials.revocation import TakingBack
+from remit.services.credentials.removed_brokers import RemovedBroker
+from remit.services.credentials.revocation import CredentialRevocation
 
 Living = Callable[[], Awaitable[Collection[str]]]
 
@@ -27,7 +27,7 @@ Living = Callable[[], Awaitable[Collection[str]]]
 MANY: Final = 1_000
 
 
-class LeftLeases:
+class AbandonedLeases:
     """Takes leases over by their records. For one event loop."""
 
     def __init__(
@@ -36,7 +36,7 @@ class LeftLeases:
         held: dict[str, HeldLease],
         brokers: tuple[Mapping[str, Broker], ...],
         records: LeaseRecords,
-        back: TakingBack,
+        back: CredentialRevocation,
         store: Store,
         tenant: str,
     ) -> None:
@@ -107,7 +107,7 @@ class LeftLeases:
             broker = known.get(record.upstream)
             if broker is not None and broker.kind == record.kind:
                 return broker
-        return GoneBroker(record.upstream, record.kind)
+        return RemovedBroker(record.upstream, record.kind)
 
 
 def _in_use(lease: str) -> Conflict:

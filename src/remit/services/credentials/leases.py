@@ -39,9 +39,9 @@ from remit.ports.broker import Broker, LeaseWanted, Probe, Replaceable, Upstream
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
-from remit.services.credentials.abandoned_leases import LeftLeases, Living
+from remit.services.credentials.abandoned_leases import AbandonedLeases, Living
 from remit.services.credentials.lease_records import HeldLease, LeaseRecords, OpenSink, unavailable
-from remit.services.credentials.revocation import TakingBack
+from remit.services.credentials.revocation import CredentialRevocation
 from remit.services.credentials.scrubbing import NO_SCRUBBER, Scrubber
 
 Json = Any
@@ -80,11 +80,13 @@ class Leases:
         self._records = LeaseRecords(
             store=store, clock=clock, entropy=entropy, sealing=sealing, tenant=tenant
         )
-        self._back = TakingBack(self._records, store=store, clock=clock, tenant=tenant, settle_s=settle_s)
+        self._back = CredentialRevocation(
+            self._records, store=store, clock=clock, tenant=tenant, settle_s=settle_s
+        )
         self.times = self._back.times
         self._current: dict[tuple[str, str, str], HeldLease] = {}
         self._held: dict[str, HeldLease] = {}
-        self.left = LeftLeases(
+        self.left = AbandonedLeases(
             held=self._held,
             brokers=(brokers, self._processes),
             records=self._records,

@@ -7,7 +7,7 @@ from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 
 
-class GoneBroker:
+class RemovedBroker:
     """Stands in for a broker that the configuration does not name any more: what it gave stays open."""
 
     standing = False

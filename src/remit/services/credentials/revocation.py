@@ -42,7 +42,7 @@ SOON_S: Final = (0.01, 0.25)
 LATER_S: Final = (1.0, 60.0)
 
 
-class TakingBack:
+class CredentialRevocation:
     """Leases that are being taken back. For one event loop."""
 
     def __init__(

@@ -10,7 +10,7 @@ from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
 
 
-class Vouching:
+class UpstreamAssertions:
     """`ports.upstream_assertion.Voucher`."""
 
     def __init__(self, keys: TokenKeys, clock: Clock, entropy: Entropy, issuer: str) -> None:

@@ -39,7 +39,7 @@ from remit.ports.store.store import Store, TakeBudget
 from remit.services.policy.bundle import Policies
 from remit.services.policy.evaluation import Evaluations
 from remit.services.tasks.live_tasks import LiveTask
-from remit.services.tools.catalogue import Tools
+from remit.services.tools.catalogue import ToolCatalogue
 
 Json = Any
 # Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
@@ -72,7 +72,7 @@ class Authorizer:
         *,
         store: Store,
         policies: Policies,
-        tools: Tools,
+        tools: ToolCatalogue,
         entropy: Entropy,
         tenant: str,
         observed: frozenset[str],

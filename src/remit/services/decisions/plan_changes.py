@@ -38,7 +38,7 @@ from remit.services.decisions.approvals import Approvals
 from remit.services.decisions.authorizer import Authorizer, Ruling
 from remit.services.decisions.call_events import decision_event
 from remit.services.decisions.refusals import Refusals
-from remit.services.tasks.live_tasks import Live, LiveTask
+from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 from remit.services.tasks.tasks import Tasks
 
 Json = Any
@@ -68,7 +68,7 @@ class Plans:
         store: Store,
         clock: Clock,
         entropy: Entropy,
-        live: Live,
+        live: LiveTasks,
         tasks: Tasks,
         authorizer: Authorizer,
         approvals: Approvals,

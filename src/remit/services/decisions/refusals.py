@@ -17,7 +17,7 @@ import msgspec
 from remit.core.evidence.event import Event, EventKind
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Store, Unit
-from remit.services.decisions.write_behind import LateOutcomes
+from remit.services.decisions.write_behind import WriteBehind
 
 Json = Any
 
@@ -45,7 +45,7 @@ class _Refused:
 class Refusals:
     """Writes refusals, and counts floods of them. For one event loop."""
 
-    def __init__(self, store: Store, clock: Clock, late: LateOutcomes) -> None:
+    def __init__(self, store: Store, clock: Clock, late: WriteBehind) -> None:
         """Begin with nothing refused."""
         self._store = store
         self._clock = clock

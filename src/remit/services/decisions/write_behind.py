@@ -19,7 +19,7 @@ log = logging.getLogger("remit.mediate")
 MAX_LATE = 10_000
 
 
-class LateOutcomes:
+class WriteBehind:
     """Writes units without waiting for them. Until one is written, its call counts as unfinished."""
 
     def __init__(self, store: Store) -> None:

@@ -22,9 +22,9 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tasks.task import NO_PERSON, Task, TaskState
 from remit.ports.runtime import Clock
 from remit.ports.store.store import PutTask, Store, Unit
-from remit.services.endings.ending import Revocations
+from remit.services.endings.ending import Endings
 from remit.services.policy.bundle import Policies
-from remit.services.tasks.live_tasks import Live
+from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tasks.revalidation import Judged, below, standing
 from remit.services.tasks.tasks import Tasks
 
@@ -32,7 +32,7 @@ from remit.services.tasks.tasks import Tasks
 AGAIN = 3
 
 
-class Rebundling:
+class BundleChange:
     """Holds open tasks against the bundle in force, or one that is to be."""
 
     def __init__(
@@ -40,10 +40,10 @@ class Rebundling:
         *,
         store: Store,
         clock: Clock,
-        live: Live,
+        live: LiveTasks,
         tasks: Tasks,
         policies: Policies,
-        revocations: Revocations,
+        revocations: Endings,
         members: Memberships,
         tenant: str,
     ) -> None:

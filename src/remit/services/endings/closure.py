@@ -26,7 +26,7 @@ from remit.ports.runtime import Clock
 from remit.ports.store.store import PutApproval, Store, Unit
 from remit.services.decisions.approvals import Approvals
 from remit.services.tasks.live_task import LiveTask
-from remit.services.tasks.live_tasks import Live
+from remit.services.tasks.live_tasks import LiveTasks
 
 LetGo = Callable[[str], int]
 """Closes what a door keeps open for a task, and gives how many that were."""
@@ -36,10 +36,12 @@ LetGo = Callable[[str], int]
 MANY: Final = 200
 
 
-class Derived:
+class DerivedPermissions:
     """Walks what was derived from tasks that have ended. For one event loop."""
 
-    def __init__(self, *, store: Store, clock: Clock, live: Live, approvals: Approvals, tenant: str) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, live: LiveTasks, approvals: Approvals, tenant: str
+    ) -> None:
         """Take the parts."""
         self._store = store
         self._clock = clock

@@ -16,15 +16,15 @@ from remit.ports.store.replicas import Raised
 from remit.ports.store.store import PutClosure, Store, Unit
 from remit.services.credentials.lease_records import HeldLease
 from remit.services.credentials.leases import Leases
-from remit.services.endings.closure import Derived
+from remit.services.endings.closure import DerivedPermissions
 from remit.services.endings.closure_events import batches, closure_event, once, upstream_of
 from remit.services.endings.priority import Going
-from remit.services.endings.takeover import Remains
+from remit.services.endings.takeover import Takeover
 from remit.services.endings.task_ends import TaskEnds
-from remit.services.endings.unclosed_ends import EndUnderWay, Unclosed
+from remit.services.endings.unclosed_ends import EndUnderWay, UnclosedEnds
 from remit.services.replicas.membership import Gathered, Replicas
 from remit.services.tasks.calls_in_flight import cut
-from remit.services.tasks.live_tasks import Live
+from remit.services.tasks.live_tasks import LiveTasks
 
 Found = Callable[[], Awaitable[list[Task]]]
 
@@ -53,13 +53,13 @@ class Completions:
         self,
         *,
         store: Store,
-        live: Live,
-        derived: Derived,
+        live: LiveTasks,
+        derived: DerivedPermissions,
         leases: Leases,
         replicas: Replicas,
-        remains: Remains,
+        remains: Takeover,
         ends: TaskEnds,
-        unclosed: Unclosed,
+        unclosed: UnclosedEnds,
         tenant: str,
         settle_s: float,
     ) -> None:

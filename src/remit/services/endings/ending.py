@@ -36,18 +36,18 @@ from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.replicas import Raised
 from remit.ports.store.store import Change, PutValue, RaiseFence, Store, Unit
 from remit.services.credentials.leases import Leases
-from remit.services.endings.closure import Derived
+from remit.services.endings.closure import DerivedPermissions
 from remit.services.endings.closure_events import batches
 from remit.services.endings.completion import Begun, Completions, Found
-from remit.services.endings.expiry import RunOut
-from remit.services.endings.priority import Precedence
-from remit.services.endings.takeover import Remains
+from remit.services.endings.expiry import Expiry
+from remit.services.endings.priority import EndPriority
+from remit.services.endings.takeover import Takeover
 from remit.services.endings.task_ends import TaskEnds
-from remit.services.endings.unclosed_ends import EndUnderWay, Unclosed
+from remit.services.endings.unclosed_ends import EndUnderWay, UnclosedEnds
 from remit.services.limits.durations import RecentTimes
 from remit.services.replicas.membership import Replicas
 from remit.services.replicas.task_ownership import Ownership
-from remit.services.tasks.live_tasks import Live
+from remit.services.tasks.live_tasks import LiveTasks
 
 log = logging.getLogger("remit.revocations")
 
@@ -61,7 +61,7 @@ EVERY: Final = 1_000_000
 Begin = Callable[[EndUnderWay, Found, asyncio.Future[None]], Awaitable[Begun]]
 
 
-class Revocations:
+class Endings:
     """Ends tasks, agents, owners, tools, upstreams, or everything."""
 
     def __init__(
@@ -70,13 +70,13 @@ class Revocations:
         store: Store,
         clock: Clock,
         entropy: Entropy,
-        live: Live,
-        derived: Derived,
+        live: LiveTasks,
+        derived: DerivedPermissions,
         leases: Leases,
         replicas: Replicas,
         ownership: Ownership,
-        remains: Remains,
-        precedence: Precedence,
+        remains: Takeover,
+        precedence: EndPriority,
         tenant: str,
         settle_s: float,
     ) -> None:
@@ -90,12 +90,12 @@ class Revocations:
         self._replicas = replicas
         self._ownership = ownership
         self._remains = remains
-        self._run_out = RunOut(
+        self._run_out = Expiry(
             store=store, clock=clock, live=live, ownership=ownership, remains=remains, tenant=tenant
         )
         self._precedence = precedence
         self._tenant = tenant
-        self._unclosed = Unclosed(store=store, remains=remains, tenant=tenant)
+        self._unclosed = UnclosedEnds(store=store, remains=remains, tenant=tenant)
         self._ends = TaskEnds(store=store, live=live, ownership=ownership, tenant=tenant)
         self._completions = Completions(
             store=store,

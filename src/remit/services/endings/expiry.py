@@ -20,10 +20,10 @@ from remit.core.errors import Elsewhere, NotFound
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Store
-from remit.services.endings.takeover import Remains
+from remit.services.endings.takeover import Takeover
 from remit.services.replicas.task_ownership import Ownership, root_of
 from remit.services.tasks.live_task import LiveTask
-from remit.services.tasks.live_tasks import Live
+from remit.services.tasks.live_tasks import LiveTasks
 
 #: Tasks that are looked at in one turn of the event loop.
 IN_A_TURN: Final = 200
@@ -39,7 +39,7 @@ class Due(NamedTuple):
     cause: Cause
 
 
-class RunOut:
+class Expiry:
     """Looks for them. For one event loop."""
 
     def __init__(
@@ -47,9 +47,9 @@ class RunOut:
         *,
         store: Store,
         clock: Clock,
-        live: Live,
+        live: LiveTasks,
         ownership: Ownership,
-        remains: Remains,
+        remains: Takeover,
         tenant: str,
     ) -> None:
         """Take the parts."""

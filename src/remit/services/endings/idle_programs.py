@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from remit.services.credentials.leases import Leases
-from remit.services.tasks.live_tasks import Live
+from remit.services.tasks.live_tasks import LiveTasks
 
 KIND: Final = "idle-process"
 
@@ -20,7 +20,7 @@ KIND: Final = "idle-process"
 class IdlePrograms:
     """Looks for them. For one event loop."""
 
-    def __init__(self, leases: Leases, live: Live, after_s: Mapping[str, float]) -> None:
+    def __init__(self, leases: Leases, live: LiveTasks, after_s: Mapping[str, float]) -> None:
         """Take after how long without a call a program is ended, by upstream."""
         self._leases = leases
         self._live = live

@@ -24,7 +24,7 @@ from typing import Final, Self
 MOST_S: Final = 0.025
 
 
-class Precedence:
+class EndPriority:
     """Who goes first in one process. For one event loop."""
 
     def __init__(self, most_s: float = MOST_S) -> None:
@@ -89,7 +89,7 @@ class Precedence:
 class Going:
     """One end that goes first, or with `None` one that does not."""
 
-    def __init__(self, among: Precedence | None) -> None:
+    def __init__(self, among: EndPriority | None) -> None:
         """Take among whom."""
         self._among = among
 

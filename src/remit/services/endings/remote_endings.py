@@ -25,12 +25,12 @@ from remit.ports.store.store import Store
 from remit.services.credentials.lease_records import HeldLease
 from remit.services.credentials.leases import Leases
 from remit.services.endings.closure_events import upstream_of
-from remit.services.endings.ending import Revocations
+from remit.services.endings.ending import Endings
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.task_ownership import Ownership
 from remit.services.tasks.calls_in_flight import cut
-from remit.services.tasks.live_tasks import Live
-from remit.services.tools.catalogue import Tools
+from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tools.catalogue import ToolCatalogue
 
 log = logging.getLogger("remit.replicas")
 
@@ -41,7 +41,7 @@ PAUSE_S = 0.5
 RELOAD_S = 2.0
 
 
-class Reactions:
+class RemoteEndings:
     """Follows what other replicas do. For one event loop."""
 
     def __init__(
@@ -49,12 +49,12 @@ class Reactions:
         *,
         store: Store,
         clock: Clock,
-        live: Live,
+        live: LiveTasks,
         ownership: Ownership,
         leases: Leases,
-        revocations: Revocations,
+        revocations: Endings,
         policies: Policies,
-        tools: Tools,
+        tools: ToolCatalogue,
         tenant: str,
     ) -> None:
         """Take the parts."""

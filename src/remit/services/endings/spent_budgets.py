@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tasks whose budgets were used up at a process that is gone end without waiting for their next call.
 
-1. whoever serves a task ends it by itself once its budgets are used up (`Revocations.expire`); what nobody
+1. whoever serves a task ends it by itself once its budgets are used up (`Endings.expire`); what nobody
    serves is looked for: at the start of one process alone, and of several by the one that tends, after its
    start and whenever a replica is there no longer
 2. of several, such a task is taken over before it is ended: then no call of it is in hand anywhere. One that
@@ -14,17 +14,17 @@ from remit.core.endings.closure import Cause, Closure
 from remit.core.errors import Elsewhere
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.store.store import Store
-from remit.services.endings.ending import Revocations
+from remit.services.endings.ending import Endings
 from remit.services.replicas.task_ownership import Ownership, root_of
 from remit.services.tasks.budgets import own_accounts, used_up
-from remit.services.tasks.live_tasks import Live
+from remit.services.tasks.live_tasks import LiveTasks
 
 
 class SpentTasks:
     """Looks for them. For one event loop."""
 
     def __init__(
-        self, *, store: Store, live: Live, ownership: Ownership, revocations: Revocations, tenant: str
+        self, *, store: Store, live: LiveTasks, ownership: Ownership, revocations: Endings, tenant: str
     ) -> None:
         """Take the parts."""
         self._store = store

@@ -40,7 +40,7 @@ async def _nothing() -> None:
     """Nobody has anything to do."""
 
 
-class Adrift(msgspec.Struct, frozen=True, kw_only=True):
+class OrphanedCall(msgspec.Struct, frozen=True, kw_only=True):
     """One permit of a replica that was buried."""
 
     call: str
@@ -51,7 +51,7 @@ class Adrift(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
 
 
-class Remains:
+class Takeover:
     """Looks after what others have left. For one event loop."""
 
     def __init__(
@@ -178,8 +178,8 @@ class Remains:
             changes = tuple(PutValue(self._tenant, f"{PREFIX}{one.call}", None) for one in old)
             await self._store.commit(Unit(changes, tenant=self._tenant))
 
-    async def _all(self) -> list[Adrift]:
-        return [msgspec.convert(one, Adrift) for one in await self._store.values(self._tenant, PREFIX)]
+    async def _all(self) -> list[OrphanedCall]:
+        return [msgspec.convert(one, OrphanedCall) for one in await self._store.values(self._tenant, PREFIX)]
 
     # For ends.
 
@@ -204,7 +204,7 @@ class Remains:
         """
         return [] if self._fleet is not None else _unheard(await self._under(target), (), ())
 
-    async def _under(self, target: str) -> list[Adrift]:
+    async def _under(self, target: str) -> list[OrphanedCall]:
         """Give the permits of others in a scope that may still reach an upstream: those without an outcome,
         each with its replica, and those that are adrift, of which nobody's word counts.
         """
@@ -225,10 +225,10 @@ class Remains:
         lies = await self._within(target, {one.task for one in found})
         return [one for one in found if lies(one)]
 
-    async def _within(self, target: str, names: set[str]) -> Callable[[Adrift], bool]:
+    async def _within(self, target: str, names: set[str]) -> Callable[[OrphanedCall], bool]:
         tasks = {name: await self._store.task(self._tenant, name) for name in names}
 
-        def lies(one: Adrift) -> bool:
+        def lies(one: OrphanedCall) -> bool:
             task = tasks[one.task]
             # What is not known lies everywhere.
             return task is None or target in task.call_scopes(one.tool)
@@ -237,7 +237,7 @@ class Remains:
 
 
 def _unheard(
-    found: Iterable[Adrift], heard: Collection[str], known: Iterable[Indeterminate]
+    found: Iterable[OrphanedCall], heard: Collection[str], known: Iterable[Indeterminate]
 ) -> list[Indeterminate]:
     """Give those of some permits whose replicas are not among the `heard`; `known` are listed already."""
     listed = {one.decision for one in known}
@@ -265,8 +265,8 @@ def _unknown(event: Event, now: datetime) -> Event:
     )
 
 
-def _adrift(event: Event, replica: str, now: datetime) -> Adrift:
-    return Adrift(
+def _adrift(event: Event, replica: str, now: datetime) -> OrphanedCall:
+    return OrphanedCall(
         call=event.call,
         task=event.task,
         tool=str(event.facts.get("tool", "")),

@@ -13,13 +13,13 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.tasks.task import Task
 from remit.ports.store.store import Change, PutTask, Receipt, Store, Unit
 from remit.services.replicas.task_ownership import Ownership
-from remit.services.tasks.live_tasks import Live
+from remit.services.tasks.live_tasks import LiveTasks
 
 
 class TaskEnds:
     """Commits them."""
 
-    def __init__(self, *, store: Store, live: Live, ownership: Ownership, tenant: str) -> None:
+    def __init__(self, *, store: Store, live: LiveTasks, ownership: Ownership, tenant: str) -> None:
         """Take the parts."""
         self._store = store
         self._live = live

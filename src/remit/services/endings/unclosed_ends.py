@@ -18,7 +18,7 @@ import msgspec
 from remit.core.endings.closure import Ending
 from remit.core.tasks.task import Task
 from remit.ports.store.store import Change, PutValue, Store
-from remit.services.endings.takeover import Remains
+from remit.services.endings.takeover import Takeover
 
 PREFIX: Final = "ending:"
 
@@ -38,10 +38,10 @@ class EndUnderWay(msgspec.Struct, frozen=True, kw_only=True):
         return (task.state, task.ended, task.end_reason) == so and self.scope in task.scopes
 
 
-class Unclosed:
+class UnclosedEnds:
     """Keeps them. For one event loop."""
 
-    def __init__(self, *, store: Store, remains: Remains, tenant: str) -> None:
+    def __init__(self, *, store: Store, remains: Takeover, tenant: str) -> None:
         """Begin with none under way here."""
         self._store = store
         self._remains = remains

@@ -19,7 +19,7 @@ CURSORS: Final = "cursor:"
 PAGE: Final = 100
 
 
-class Cursors:
+class Followers:
     """Keeps how far each follower of the log has come."""
 
     def __init__(self, *, store: Store, tenant: str) -> None:

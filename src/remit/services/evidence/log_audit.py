@@ -24,7 +24,7 @@ log = logging.getLogger("remit.evidence")
 PAGE: Final = 500
 
 
-class LogReading:
+class LogAudit:
     """Reads the log from its first event to where it ended when the reading began."""
 
     #: Seconds between turns: some 2,000 events a second, for 2 % of a CPU.

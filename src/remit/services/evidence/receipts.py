@@ -16,7 +16,7 @@ from remit.core.evidence.receipt import ABOUT_LEASES
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Entry, Store
 from remit.services.evidence.log import Evidence
-from remit.services.limits.rate_limit import Pace
+from remit.services.limits.rate_limit import RateLimit
 
 Json = Any
 
@@ -36,7 +36,7 @@ class Receipts:
     def __init__(self, *, store: Store, evidence: Evidence, clock: Clock, tenant: str) -> None:
         """Take the log."""
         self._clock = clock
-        self._pace = Pace(PER_MINUTE, 60.0)
+        self._pace = RateLimit(PER_MINUTE, 60.0)
         self._looking = 0
         self._store = store
         self._evidence = evidence

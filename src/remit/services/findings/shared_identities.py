@@ -30,7 +30,7 @@ PROOF_AGAIN_S = 60.0
 MAX_AGENTS = 10_000
 
 
-class Sightings:
+class SharedIdentities:
     """Follows keys, tokens and identities from place to place. One event loop, bounded memory."""
 
     def __init__(self, *, store: Store, clock: Clock, findings: Findings, tenant: str) -> None:

@@ -30,10 +30,10 @@ from remit.ports.runtime import Clock
 from remit.ports.store.store import Change, PutTask, RaiseLabel, Store, Unit
 from remit.ports.store.stored_labels import PutHolding
 from remit.services.flow.resource_labels import HeldUpstream
-from remit.services.flow.stored_labels import Holdings
+from remit.services.flow.stored_labels import StoredLabels
 from remit.services.policy.bundle import Policies
 from remit.services.separation.sign_in_methods import is_behind
-from remit.services.tasks.live_tasks import Live, LiveTask
+from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 from remit.services.tasks.tasks import Tasks
 
 Json = Any
@@ -57,9 +57,9 @@ class Declassifications:
         store: Store,
         clock: Clock,
         policies: Policies,
-        live: Live,
+        live: LiveTasks,
         tasks: Tasks,
-        holdings: Holdings,
+        holdings: StoredLabels,
         tenant: str,
         second_person: bool,
     ) -> None:

@@ -10,16 +10,16 @@ from __future__ import annotations
 from remit.core.flow.provenance import KEY_BYTES
 from remit.core.flow.task_index import begun
 from remit.ports.runtime import Entropy
-from remit.services.tasks.live_tasks import Live, LiveTask
+from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 
 #: Bytes that what all live tasks of a process remember of results takes together, about.
 MAX_BYTES = 256 * 1024 * 1024
 
 
-class Room:
+class MemoryLimit:
     """Sees to it that the indexes of a process stay within a bound. For one event loop."""
 
-    def __init__(self, live: Live, entropy: Entropy, *, size_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, live: LiveTasks, entropy: Entropy, *, size_bytes: int = MAX_BYTES) -> None:
         """Begin with nothing remembered; `size_bytes` is how much it may take."""
         self._live = live
         self._entropy = entropy

@@ -35,10 +35,10 @@ from remit.ports.store.store import Change, RaiseLabel, Store, Unit
 from remit.ports.store.stored_labels import JoinLabels
 from remit.services.decisions.authorizer import carries
 from remit.services.decisions.call_events import label_event
-from remit.services.flow.memory_limit import Room
-from remit.services.flow.stored_labels import Holdings
+from remit.services.flow.memory_limit import MemoryLimit
+from remit.services.flow.stored_labels import StoredLabels
 from remit.services.flow.tool_results import brought, in_numbers
-from remit.services.limits.time_slices import Turns
+from remit.services.limits.time_slices import TimeSlices
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.live_tasks import LiveTask
 
@@ -100,7 +100,7 @@ class Observer:
     """Takes in what calls bring. For one event loop."""
 
     def __init__(
-        self, *, store: Store, policies: Policies, holdings: Holdings, room: Room, clock: Clock
+        self, *, store: Store, policies: Policies, holdings: StoredLabels, room: MemoryLimit, clock: Clock
     ) -> None:
         """Take the parts."""
         self._room = room
@@ -108,7 +108,7 @@ class Observer:
         self._holdings = holdings
         self._policies = policies
         self._clock = clock
-        self.turns = Turns(clock)
+        self.turns = TimeSlices(clock)
 
     async def observe(self, of: Observation, chunk: Chunk) -> Delivery:
         """Take one chunk in; gives what may be released of it.

@@ -69,7 +69,7 @@ class HeldUpstream:
 _NOTHING = Held(None)
 
 
-class Shelves:
+class ResourceLabels:
     """The shelves of all upstreams. For one event loop."""
 
     def __init__(self, store: Store, tenant: str) -> None:

@@ -46,9 +46,9 @@ from remit.ports.store.replicas import CheckHoldings, Fleet
 from remit.ports.store.store import Change, Store, Unit
 from remit.ports.store.stored_labels import DropHolding, PutHolding
 from remit.services.flow.call_labels import chosen_by_upstream, justified, mark, writers_of
-from remit.services.flow.resource_labels import MAX_LOOSE, HeldUpstream, Shelves
+from remit.services.flow.resource_labels import MAX_LOOSE, HeldUpstream, ResourceLabels
 from remit.services.policy.bundle import Policies
-from remit.services.tools.catalogue import Tools
+from remit.services.tools.catalogue import ToolCatalogue
 
 Json = Any
 
@@ -58,7 +58,7 @@ MAX_RESOURCES = 200_000
 MAX_REMEMBERED = 20_000
 
 
-class Holdings:
+class StoredLabels:
     """Keeps labels at rest. For one event loop."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Holdings:
         *,
         store: Store,
         policies: Policies,
-        tools: Tools,
+        tools: ToolCatalogue,
         clock: Clock,
         tenant: str,
         fleet: Fleet | None = None,
@@ -79,7 +79,7 @@ class Holdings:
         self._tools = tools
         self._clock = clock
         self._tenant = tenant
-        self.shelves = Shelves(store, tenant)
+        self.shelves = ResourceLabels(store, tenant)
         self._wrote: OrderedDict[str, Written] = OrderedDict()
 
     async def forget(self) -> None:
@@ -87,7 +87,7 @@ class Holdings:
         while rows := await self._store.holdings_under(self._tenant):
             drops = tuple(DropHolding(self._tenant, one.upstream, one.resource) for one in rows)
             await self._store.commit(Unit(drops, tenant=self._tenant))
-        self.shelves = Shelves(self._store, self._tenant)
+        self.shelves = ResourceLabels(self._store, self._tenant)
         self._wrote.clear()
 
     async def refresh(self, upstream: str) -> None:

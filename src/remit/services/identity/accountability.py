@@ -14,14 +14,14 @@ from remit.core.endings.closure import Cause
 from remit.core.findings.finding import FindingKind, FindingState
 from remit.core.identity.principals import TEAM, Agent, AgentState, Person
 from remit.core.scope import ScopeKind, scope
-from remit.services.endings.ending import Revocations
+from remit.services.endings.ending import Endings
 from remit.services.findings.findings import Findings
 
 
-class Owners:
+class Accountability:
     """Looks whether somebody answers for each agent."""
 
-    def __init__(self, findings: Findings, revocations: Revocations) -> None:
+    def __init__(self, findings: Findings, revocations: Endings) -> None:
         """Take the parts."""
         self._findings = findings
         self._revocations = revocations

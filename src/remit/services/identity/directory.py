@@ -18,11 +18,11 @@ from remit.core.ids import check_name, check_subject
 from remit.core.scope import ScopeKind
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Change, PutAgent, PutPerson, Store, Unit, UsePerson
-from remit.services.endings.ending import Revocations
+from remit.services.endings.ending import Endings
 from remit.services.findings.findings import Findings
-from remit.services.identity.accountability import Owners, owner_fault
+from remit.services.identity.accountability import Accountability, owner_fault
 from remit.services.policy.bundle import Policies
-from remit.services.tasks.live_tasks import Live
+from remit.services.tasks.live_tasks import LiveTasks
 
 Json = Any
 
@@ -75,9 +75,9 @@ class Directory:
         *,
         store: Store,
         clock: Clock,
-        live: Live,
+        live: LiveTasks,
         policies: Policies,
-        revocations: Revocations,
+        revocations: Endings,
         findings: Findings,
         members: Memberships,
         tenant: str,
@@ -97,7 +97,7 @@ class Directory:
         self._tenant = tenant
         self._suspend_on = suspend_on
         self._end_on = end_on
-        self._owners = Owners(findings, revocations)
+        self._owners = Accountability(findings, revocations)
         findings.on_seen(self._react)
 
     async def register(self, new: NewAgent, *, by: str) -> Agent:

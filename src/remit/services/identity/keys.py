@@ -60,7 +60,7 @@ class Keyring:
         return {one.kind: one for one in found if one is not None}
 
 
-class Rotations:
+class KeyRotations:
     """Replaces keys, by hand and by age. One rotation at a time."""
 
     def __init__(

@@ -26,7 +26,7 @@ from remit.core.scope import ScopeKind, scope
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Change, EndCredentials, PutPerson, PutValue, Store, Unit
 from remit.services.decisions.approvals import Approvals
-from remit.services.endings.ending import Revocations
+from remit.services.endings.ending import Endings
 from remit.services.findings.findings import Findings
 from remit.services.identity.authenticator import Authenticator
 from remit.services.identity.directory import Directory, NewPerson
@@ -43,7 +43,7 @@ WAIT = timedelta(minutes=15)
 TRIES = 5
 
 
-class Personnel:
+class PersonAdministration:
     """Changes who people are."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Personnel:
         clock: Clock,
         directory: Directory,
         authenticator: Authenticator,
-        revocations: Revocations,
+        revocations: Endings,
         approvals: Approvals,
         findings: Findings,
         tenant: str,

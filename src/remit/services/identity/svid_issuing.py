@@ -40,7 +40,7 @@ from remit.ports.keys import AuthorityKeys, TokenKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import CheckValue
 from remit.ports.store.store import PutValue, Store, Unit
-from remit.services.limits.flood_control import Floods
+from remit.services.limits.flood_control import FloodControl
 
 #: A JWT-SVID can be copied, so it lives no longer than this.
 JWT_LIFE = timedelta(minutes=5)
@@ -89,7 +89,7 @@ class IssuedSvidToken(msgspec.Struct, frozen=True, kw_only=True):
     token: str
 
 
-class Issuing:
+class SvidIssuing:
     """The authority of the own trust domain, as workloads and verifiers use it."""
 
     def __init__(
@@ -120,8 +120,8 @@ class Issuing:
         self._bundle = TrustBundle(trust_domain=trust_domain, authorities=(), jwt_keys=(), sequence=0)
         self._anchors: tuple[object, TrustAnchors] | None = None
         self._changed = asyncio.Event()
-        self._issued = Floods()
-        self._refused = Floods()
+        self._issued = FloodControl()
+        self._refused = FloodControl()
         self._given: list[Callable[[str, str, str], None]] = []
 
     # The bundle.

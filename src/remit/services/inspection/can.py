@@ -19,8 +19,8 @@ from remit.core.tools.tool import Tier, ToolState
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Store
 from remit.services.decisions.authorizer import Authorizer
-from remit.services.tasks.live_tasks import Live
-from remit.services.tools.catalogue import Tools
+from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tools.catalogue import ToolCatalogue
 
 Json = Any
 
@@ -33,8 +33,8 @@ class Reports:
         *,
         store: Store,
         clock: Clock,
-        live: Live,
-        tools: Tools,
+        live: LiveTasks,
+        tools: ToolCatalogue,
         authorizer: Authorizer,
         tenant: str,
     ) -> None:

@@ -12,12 +12,12 @@ import msgspec
 from remit.core.replicas.replica import Replica
 from remit.core.tasks.task import Task
 from remit.ports.store.replicas import Fleet
-from remit.services.endings.remote_endings import Reactions
+from remit.services.endings.remote_endings import RemoteEndings
 from remit.services.endings.takeover import CHORES
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.membership import Replicas
 from remit.services.replicas.task_ownership import root_of
-from remit.services.replicas.wakeup import Waking, WakingState
+from remit.services.replicas.wakeup import WakeUp, WakingState
 
 
 class Enforcer(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +58,7 @@ class Roll(msgspec.Struct, frozen=True, kw_only=True):
         return sum(one.differs for one in self.enforcers)
 
 
-class Roster:
+class ReplicaStatus:
     """Calls the roll. For one event loop; empty where one process alone may write the store."""
 
     def __init__(
@@ -67,8 +67,8 @@ class Roster:
         fleet: Fleet | None,
         replicas: Replicas,
         policies: Policies,
-        reactions: Reactions,
-        waking: Waking,
+        reactions: RemoteEndings,
+        waking: WakeUp,
     ) -> None:
         """Take the parts."""
         self._fleet = fleet

@@ -26,9 +26,9 @@ from remit.ports.store.store import Store
 from remit.services.credentials.leases import Leases
 from remit.services.endings.locks import Locks
 from remit.services.identity.authenticator import Authenticator
-from remit.services.identity.svid_issuing import Issuing
-from remit.services.inspection.replica_status import Roster
-from remit.services.tasks.live_tasks import Live
+from remit.services.identity.svid_issuing import SvidIssuing
+from remit.services.inspection.replica_status import ReplicaStatus
+from remit.services.tasks.live_tasks import LiveTasks
 
 Json = Any
 
@@ -51,16 +51,16 @@ class Who:
         *,
         store: Store,
         clock: Clock,
-        live: Live,
+        live: LiveTasks,
         authenticator: Authenticator,
         members: Memberships,
         tenant: str,
         unconstrained: frozenset[str] = frozenset(),
         own_uid: int = -1,
-        issuing: Issuing | None = None,
+        issuing: SvidIssuing | None = None,
         leases: Leases,
         locks: Locks,
-        roster: Roster,
+        roster: ReplicaStatus,
     ) -> None:
         """Take the parts. `unconstrained` names the upstreams where a token is enough for every tier;
         `own_uid` is the user id of this process.

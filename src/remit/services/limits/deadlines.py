@@ -15,7 +15,7 @@ from typing import Any
 Running = asyncio.Task[Any]
 
 
-class Alarm:
+class DeadlineTimer:
     """Something that is due at a time, unless it is put off before."""
 
     __slots__ = ("due_s", "handle")
@@ -28,7 +28,7 @@ class Alarm:
         raise NotImplementedError
 
 
-class Alarms:
+class Deadlines:
     """Alarms of one length, about; a shorter one than those in line costs a timer of its own.
 
     For one event loop. INVARIANT: those in line are in the order in which they are due, and while there is
@@ -38,11 +38,11 @@ class Alarms:
     def __init__(self) -> None:
         """Begin with nobody in line."""
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._line: dict[Alarm, None] = {}
+        self._line: dict[DeadlineTimer, None] = {}
         self._last_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self, alarm: Alarm, seconds: float) -> None:
+    def start(self, alarm: DeadlineTimer, seconds: float) -> None:
         """Have an alarm ring after so many seconds."""
         loop = self._loop
         if loop is None:
@@ -57,7 +57,7 @@ class Alarms:
         if self._timer is None:
             self._timer = loop.call_at(due_s, self._ring, loop)
 
-    def put_off(self, alarm: Alarm) -> None:
+    def put_off(self, alarm: DeadlineTimer) -> None:
         """Let an alarm ring no more; where it has, this does nothing."""
         if alarm.handle is None:
             self._line.pop(alarm, None)
@@ -91,12 +91,12 @@ class Alarms:
             alarm.handle = loop.call_soon(alarm.ring)
 
 
-class Within(Alarm):
-    """The bound of one block (`Alarms.within`); it means what `asyncio.timeout` means."""
+class Within(DeadlineTimer):
+    """The bound of one block (`Deadlines.within`); it means what `asyncio.timeout` means."""
 
     __slots__ = ("_alarms", "_before", "_over", "_seconds", "_task")
 
-    def __init__(self, alarms: Alarms, seconds: float, task: Running) -> None:
+    def __init__(self, alarms: Deadlines, seconds: float, task: Running) -> None:
         """Begin with the block."""
         self._alarms = alarms
         self._seconds = seconds

@@ -35,7 +35,7 @@ class Flood:
         return further
 
 
-class Floods:
+class FloodControl:
     """A `Flood` for each source, so that the flood of one hides nothing of another."""
 
     #: Sources told apart; further ones share what the one that was quiet for longest has left.

@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 MAX_NAMES = 4096
 
 
-class Pace:
+class RateLimit:
     """How often each of many names may do something within a time. One event loop."""
 
     def __init__(self, times: int, within_s: float) -> None:

@@ -15,7 +15,7 @@ WINDOW_S = 60
 MAX_ADDRESSES = 4096
 
 
-class Tries:
+class SignInAttempts:
     """Failures by address. A code has 80 random bits, so this spares the evidence, not the code."""
 
     def __init__(self, clock: Clock) -> None:

@@ -20,7 +20,7 @@ Found = TypeVar("Found")
 TURN_S: Final = 0.002
 
 
-class Turns:
+class TimeSlices:
     """Gives turns to what is done in steps. For one event loop."""
 
     def __init__(self, clock: Clock, turn_s: float = TURN_S) -> None:

@@ -41,7 +41,7 @@ class Follows(msgspec.Struct, frozen=True):
     decision: str
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class RequestedCall(msgspec.Struct, frozen=True, kw_only=True):
     """One call as a door received it, parsed once.
 
     `name` is the tool's name at the upstream or a reserved operation; `arguments` the decided value. `method`
@@ -66,7 +66,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def wire_call(
-    asked: Asked, request: AccessRequest, credential: UpstreamCredential | None, now: datetime
+    asked: RequestedCall, request: AccessRequest, credential: UpstreamCredential | None, now: datetime
 ) -> Call:
     """Give the JSON-RPC request that goes upstream, built from the decided value and nothing else."""
     reserved = METHODS.get(asked.name)
@@ -104,7 +104,7 @@ def wire_call(
     )
 
 
-def look_call(asked: Asked, request: AccessRequest, upstream_id: str, lease: str) -> Call:
+def look_call(asked: RequestedCall, request: AccessRequest, upstream_id: str, lease: str) -> Call:
     """Give the JSON-RPC request that looks after a deferred call: `asked.method`, of the extension."""
     able = asked.capabilities if request.may_take(INPUT) else {}
     return Call(

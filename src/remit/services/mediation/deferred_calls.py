@@ -37,7 +37,7 @@ from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Unit
 from remit.ports.upstream import Call, Upstream
 from remit.services.decisions.call_events import outcome_events
-from remit.services.decisions.write_behind import LateOutcomes
+from remit.services.decisions.write_behind import WriteBehind
 from remit.services.tasks.calls_in_flight import LiveCall
 from remit.services.tasks.live_task import LiveTask
 
@@ -118,7 +118,7 @@ class Deferrals:
     """All deferred calls of one process. For one event loop."""
 
     def __init__(
-        self, *, upstreams: Mapping[str, Upstream], late: LateOutcomes, clock: Clock, entropy: Entropy
+        self, *, upstreams: Mapping[str, Upstream], late: WriteBehind, clock: Clock, entropy: Entropy
     ) -> None:
         """Take the parts."""
         self._upstreams = upstreams

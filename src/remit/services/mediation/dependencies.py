@@ -15,15 +15,15 @@ from remit.services.credentials.leases import Leases
 from remit.services.decisions.approvals import Approvals
 from remit.services.decisions.authorizer import Authorizer
 from remit.services.decisions.refusals import Refusals
-from remit.services.decisions.write_behind import LateOutcomes
-from remit.services.endings.priority import Precedence
+from remit.services.decisions.write_behind import WriteBehind
+from remit.services.endings.priority import EndPriority
 from remit.services.flow.observation import Observer
-from remit.services.flow.stored_labels import Holdings
+from remit.services.flow.stored_labels import StoredLabels
 from remit.services.identity.authenticator import Authenticator
-from remit.services.limits.deadlines import Alarms
+from remit.services.limits.deadlines import Deadlines
 from remit.services.mediation.deferred_calls import Deferrals
 from remit.services.policy.bundle import Policies
-from remit.services.tasks.live_tasks import Live
+from remit.services.tasks.live_tasks import LiveTasks
 
 #: What is said to a server that asks something by itself.
 NOT_OFFERED = b'{"code":-32601,"message":"this client does not take requests from servers"}'
@@ -50,24 +50,24 @@ class Driver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Dependencies:
     """What a drive works with; the same for all calls."""
 
     authenticator: Authenticator
-    live: Live
+    live: LiveTasks
     authorizer: Authorizer
     approvals: Approvals
     policies: Policies
     store: Store
-    late: LateOutcomes
+    late: WriteBehind
     refusals: Refusals
-    holdings: Holdings
+    holdings: StoredLabels
     observer: Observer
     clock: Clock
     upstreams: Mapping[str, Upstream]
     leases: Leases
     deferrals: Deferrals
-    precedence: Precedence
+    precedence: EndPriority
     call_timeout_s: float
     max_calls_per_task: int
-    alarms: Alarms = field(default_factory=Alarms)
+    alarms: Deadlines = field(default_factory=Deadlines)

@@ -2,7 +2,7 @@
 """The driver of `core.decisions.mediation`: does the work of each step, in the order that the machine asks
 for.
 
-One `Drive` takes one call through the nine steps. It holds no rule of its own: who may do what stands in
+One `CallDriver` takes one call through the nine steps. It holds no rule of its own: who may do what stands in
 `authorize`, what an end means in `live` and `revocations`.
 """
 
@@ -59,9 +59,9 @@ from remit.services.credentials.scrubbing import NO_SCRUBBER
 from remit.services.decisions.authorizer import Ruling
 from remit.services.decisions.call_events import decision_event, ended_by, outcome_events, sanitized
 from remit.services.flow.observation import Observation, rising
-from remit.services.mediation.call import Asked, wire_call
+from remit.services.mediation.call import RequestedCall, wire_call
 from remit.services.mediation.deferred_calls import DeferredCall, brought_by, standing_of
-from remit.services.mediation.dependencies import NOT_OFFERED, Driver, Parts, Sink
+from remit.services.mediation.dependencies import NOT_OFFERED, Dependencies, Driver, Sink
 from remit.services.tasks.calls_in_flight import LiveCall, fenced_by
 from remit.services.tasks.live_tasks import LiveTask
 
@@ -72,10 +72,10 @@ _NONE = Effect.NONE
 _REQUEST = ChunkKind.REQUEST
 
 
-class Drive(Driver):
+class CallDriver(Driver):
     """One call on its way."""
 
-    def __init__(self, parts: Parts, asked: Asked, sink: Sink) -> None:
+    def __init__(self, parts: Dependencies, asked: RequestedCall, sink: Sink) -> None:
         """Begin before step 1."""
         self._m = parts
         self._asked = asked

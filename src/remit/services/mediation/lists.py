@@ -36,9 +36,9 @@ from remit.ports.runtime import Entropy
 from remit.ports.store.store import TakeBudget, Unit
 from remit.services.decisions.authorizer import carries
 from remit.services.flow.observation import Observation
-from remit.services.mediation.dependencies import Parts
+from remit.services.mediation.dependencies import Dependencies
 from remit.services.tasks.live_task import HeardList, LiveTask
-from remit.services.tools.catalogue import Tools
+from remit.services.tools.catalogue import ToolCatalogue
 
 Json = Any
 
@@ -92,7 +92,7 @@ class Lists:
     `judged` for a task and `taken` in by one, and lists `written`.
     """
 
-    def __init__(self, parts: Parts, *, tools: Tools, entropy: Entropy) -> None:
+    def __init__(self, parts: Dependencies, *, tools: ToolCatalogue, entropy: Entropy) -> None:
         """Take the parts that every call is driven with, and where tools are registered."""
         self._m = parts
         self._tools = tools

@@ -7,39 +7,39 @@ from collections import Counter
 
 from remit.core.decisions.mediation import Answered, End, Machine, resume
 from remit.core.errors import RemitError
-from remit.services.mediation.call import Asked
+from remit.services.mediation.call import RequestedCall
 from remit.services.mediation.deferred_calls import DeferredCall
-from remit.services.mediation.dependencies import Parts, Sink
-from remit.services.mediation.driver import Drive
-from remit.services.mediation.resumption import ResumeDrive
+from remit.services.mediation.dependencies import Dependencies, Sink
+from remit.services.mediation.driver import CallDriver
+from remit.services.mediation.resumption import ResumptionDriver
 
-__all__ = ["Asked", "Mediator", "Sink"]
+__all__ = ["Mediator", "RequestedCall", "Sink"]
 
 
 class Mediator:
     """Takes calls through the nine steps. For one event loop."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Dependencies) -> None:
         """Take the parts that every call is driven with."""
         self._parts = parts
         self.ends: Counter[str] = Counter()
 
-    async def run(self, asked: Asked, sink: Sink, machine: Machine | None = None) -> End:
+    async def run(self, asked: RequestedCall, sink: Sink, machine: Machine | None = None) -> End:
         """Take one call to its end; a fault ends it and is raised with the step where it arose.
 
         `machine` stands in for `core.decisions.mediation.mediate()`, for whoever wants to see what it needs.
         """
         try:
-            end = await Drive(self._parts, asked, sink).run(machine)
+            end = await CallDriver(self._parts, asked, sink).run(machine)
         except RemitError:
             self.ends["fault"] += 1
             raise
         self.ends[(end.outcome if isinstance(end, Answered) else end.decision.outcome)._value_] += 1
         return end
 
-    async def look(self, asked: Asked, sink: Sink, held: DeferredCall) -> End:
+    async def look(self, asked: RequestedCall, sink: Sink, held: DeferredCall) -> End:
         """Look after a deferred call once: how it stands, or that it is to be cancelled."""
-        return await ResumeDrive(self._parts, asked, sink, held).run(resume())
+        return await ResumptionDriver(self._parts, asked, sink, held).run(resume())
 
     async def retry_late(self) -> int:
         """Write outcomes that could not be written yet; gives how many are still left."""

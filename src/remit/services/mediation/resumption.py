@@ -36,10 +36,10 @@ from remit.core.decisions.mediation import (
 from remit.core.errors import Fenced, NotFound
 from remit.ports.store.store import TakeBudget, Unit
 from remit.ports.upstream import Call
-from remit.services.mediation.call import Asked, look_call
+from remit.services.mediation.call import RequestedCall, look_call
 from remit.services.mediation.deferred_calls import DeferredCall, brought_by, standing_of
-from remit.services.mediation.dependencies import Parts, Sink
-from remit.services.mediation.driver import Drive
+from remit.services.mediation.dependencies import Dependencies, Sink
+from remit.services.mediation.driver import CallDriver
 from remit.services.tasks.calls_in_flight import LiveCall
 
 #: JSON-RPC and the tasks extension: the upstream does not know the call (any more).
@@ -50,10 +50,10 @@ class _Error(msgspec.Struct):
     code: int
 
 
-class ResumeDrive(Drive):
+class ResumptionDriver(CallDriver):
     """One look after a deferred call. `asked` is in the name of its tool, with the extension's method."""
 
-    def __init__(self, parts: Parts, asked: Asked, sink: Sink, held: DeferredCall) -> None:
+    def __init__(self, parts: Dependencies, asked: RequestedCall, sink: Sink, held: DeferredCall) -> None:
         """Begin before step 1."""
         super().__init__(parts, asked, sink)
         self._held: DeferredCall = held

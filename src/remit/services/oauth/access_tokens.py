@@ -31,7 +31,7 @@ from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Change, Store, Unit
 from remit.services.oauth.client_authentication import TokenClient
-from remit.services.tasks.live_tasks import Live, LiveTask
+from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 
 Json = Any
 
@@ -73,7 +73,7 @@ class AccessTokens:
         keys: TokenKeys,
         clock: Clock,
         entropy: Entropy,
-        live: Live,
+        live: LiveTasks,
         tenant: str,
         issuer: str,
         resources: Resources,

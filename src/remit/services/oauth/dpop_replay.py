@@ -20,7 +20,7 @@ from remit.core.identity.workload import Confirmation
 from remit.core.oauth.dpop import ALGORITHMS, FIRST_PROOF, MAX_AGE_S, token_hash, verify_proof
 from remit.ports.runtime import Clock, Entropy
 
-__all__ = ["ALGORITHMS", "NONCE_HEADER", "PROOF_HEADER", "Proofs"]
+__all__ = ["ALGORITHMS", "NONCE_HEADER", "PROOF_HEADER", "DpopReplay"]
 
 #: Seconds of an epoch. A nonce holds in its own and in the next one.
 EPOCH_S: Final = 60.0
@@ -31,7 +31,7 @@ NONCE_HEADER: Final = "DPoP-Nonce"
 PROOF_HEADER: Final = "DPoP"
 
 
-class Proofs:
+class DpopReplay:
     """Checks proofs and remembers them. For one event loop; every check is complete before it returns."""
 
     def __init__(

@@ -21,7 +21,7 @@ from remit.ports.store.store import Store
 from remit.services.identity.authenticator import Authenticator, secret_digest
 from remit.services.oauth.access_tokens import AccessTokens
 from remit.services.oauth.client_authentication import TokenClient
-from remit.services.tasks.live_tasks import Live
+from remit.services.tasks.live_tasks import LiveTasks
 
 Json = Any
 
@@ -37,7 +37,7 @@ class Introspection:
         store: Store,
         clock: Clock,
         authenticator: Authenticator,
-        live: Live,
+        live: LiveTasks,
         tokens: AccessTokens,
         tenant: str,
         introspectors: frozenset[str] = frozenset(),

@@ -13,7 +13,7 @@ from remit.ports.store.store import Store
 from remit.services.identity.authenticator import secret_digest
 
 
-class Tickets:
+class OneTimeCodes:
     """Makes tickets and uses them up."""
 
     def __init__(self, store: Store, clock: Clock, entropy: Entropy, tenant: str) -> None:

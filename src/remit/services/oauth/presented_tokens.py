@@ -22,7 +22,7 @@ from remit.core.errors import ProofRefused, Unauthenticated
 from remit.core.identity.workload import Confirmation
 from remit.core.oauth.access_token import AccessClaims
 from remit.services.identity.authenticator import NOTHING_PROVEN, Authenticator
-from remit.services.oauth.dpop_replay import Proofs
+from remit.services.oauth.dpop_replay import DpopReplay
 
 #: RFC 9110 section 11.1: a scheme's name has no case.
 BEARER: Final = "bearer"
@@ -55,10 +55,10 @@ class Identified(msgspec.Struct, frozen=True):
     nonce: str = ""
 
 
-class Credentials:
+class PresentedTokens:
     """Reads what requests show. For one event loop; nothing is awaited."""
 
-    def __init__(self, authenticator: Authenticator, proofs: Proofs) -> None:
+    def __init__(self, authenticator: Authenticator, proofs: DpopReplay) -> None:
         """Take who knows tokens and who remembers proofs."""
         self._authenticator = authenticator
         self._proofs = proofs

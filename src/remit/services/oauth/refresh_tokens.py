@@ -31,7 +31,7 @@ from remit.ports.store.store import Change, Store, Unit
 from remit.services.identity.authenticator import secret_digest
 from remit.services.oauth.access_tokens import AccessTokens, Asking, TokenGiven
 from remit.services.oauth.client_authentication import TokenClient
-from remit.services.oauth.one_time_codes import Tickets
+from remit.services.oauth.one_time_codes import OneTimeCodes
 
 PREFIX = "rmr_"
 #: A family that runs out with its task is remembered this long after it.
@@ -41,7 +41,7 @@ GRACE = timedelta(hours=1)
 TOKEN_GRACE = timedelta(hours=2)
 
 
-class Families:
+class RefreshTokens:
     """Redeems codes, refreshes tokens, and takes them back."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Families:
         clock: Clock,
         entropy: Entropy,
         tokens: AccessTokens,
-        tickets: Tickets,
+        tickets: OneTimeCodes,
         tenant: str,
         refresh_ttl_s: int,
     ) -> None:

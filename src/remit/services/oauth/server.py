@@ -9,7 +9,7 @@ from remit.services.oauth.access_tokens import AccessTokens
 from remit.services.oauth.client_authentication import Clients
 from remit.services.oauth.introspection import Introspection
 from remit.services.oauth.jwt_bearer import IdentityAssertions
-from remit.services.oauth.refresh_tokens import Families
+from remit.services.oauth.refresh_tokens import RefreshTokens
 from remit.services.oauth.token_exchange import TokenExchange
 
 
@@ -19,7 +19,7 @@ class AuthorizationServer:
 
     clients: Clients
     tokens: AccessTokens
-    families: Families
+    families: RefreshTokens
     exchange: TokenExchange
     introspection: Introspection
     assertions: IdentityAssertions

@@ -38,7 +38,7 @@ from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Change, PutValue, Store, Unit, UseAssertion
 from remit.services.identity.authenticator import secret_digest
-from remit.services.oauth.one_time_codes import Tickets
+from remit.services.oauth.one_time_codes import OneTimeCodes
 from remit.services.oauth.refresh_tokens import challenge_of
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ class Connections:
         self._entropy = entropy
         self._sealing = sealing
         self._tenant = tenant
-        self._tickets = Tickets(store, clock, entropy, tenant)
+        self._tickets = OneTimeCodes(store, clock, entropy, tenant)
         self._turns: dict[tuple[str, str], asyncio.Lock] = {}
         self._using: set[asyncio.Task[Any]] = set()
 

@@ -31,15 +31,15 @@ from remit.core.tasks.task import TaskState
 from remit.core.tools.tool import Tier
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Change, Store, Unit
-from remit.services.endings.ending import Revocations
+from remit.services.endings.ending import Endings
 from remit.services.identity.directory import Directory, NewAgent
 from remit.services.oauth.client_metadata import ClientDocuments
-from remit.services.oauth.one_time_codes import Tickets
+from remit.services.oauth.one_time_codes import OneTimeCodes
 from remit.services.people.offers import Offer, offer_of
 from remit.services.people.sessions import Seat
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.tasks import Opening, Tasks
-from remit.services.tools.catalogue import Tools
+from remit.services.tools.catalogue import ToolCatalogue
 
 Json = Any
 
@@ -96,12 +96,12 @@ class Consents:
         store: Store,
         clock: Clock,
         documents: ClientDocuments,
-        tickets: Tickets,
+        tickets: OneTimeCodes,
         tasks: Tasks,
-        tools: Tools,
+        tools: ToolCatalogue,
         policies: Policies,
         directory: Directory,
-        revocations: Revocations,
+        revocations: Endings,
         members: Memberships,
         tenant: str,
         rules: ConsentRules,

@@ -19,7 +19,7 @@ from remit.core.tasks.task import TaskType, check_parameters
 from remit.core.tools.constraint import Verdict, load
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import PutDelegation, Store, Unit, UsePerson
-from remit.services.endings.ending import Revocations
+from remit.services.endings.ending import Endings
 from remit.services.policy.bundle import Policies
 from remit.services.separation.sign_in_methods import code_makers
 from remit.services.tasks.opening_rules import check_words, may_run, may_state
@@ -54,7 +54,7 @@ class Delegations:
         clock: Clock,
         entropy: Entropy,
         policies: Policies,
-        revocations: Revocations,
+        revocations: Endings,
         members: Memberships,
         tenant: str,
     ) -> None:

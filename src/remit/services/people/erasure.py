@@ -18,7 +18,7 @@ from remit.core.errors import Conflict, NotFound
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Store
-from remit.services.endings.ending import Revocations
+from remit.services.endings.ending import Endings
 from remit.services.evidence.log import Evidence
 from remit.services.people.delegations import Delegations
 
@@ -27,7 +27,7 @@ MOST: Final = 100_000
 _REASON: Final = "what it was for was forgotten"
 
 
-class Forgetting:
+class Erasure:
     """Forgets subjects."""
 
     def __init__(
@@ -37,7 +37,7 @@ class Forgetting:
         clock: Clock,
         evidence: Evidence,
         delegations: Delegations,
-        revocations: Revocations,
+        revocations: Endings,
         tenant: str,
     ) -> None:
         """Take the parts."""

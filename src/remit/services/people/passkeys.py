@@ -24,7 +24,7 @@ from remit.ports.store.changes import UseCredential
 from remit.ports.store.people import DropPasskey, PutPasskey, UsePasskey
 from remit.ports.store.store import Store, Unit, UsePerson
 from remit.services.identity.authenticator import Authenticator, secret_digest
-from remit.services.people.sessions import Browsers, Seat
+from remit.services.people.sessions import BrowserSessions, Seat
 
 if TYPE_CHECKING:
     from remit.services.people.webauthn import WebAuthn
@@ -47,7 +47,7 @@ class Passkeys:
         clock: Clock,
         entropy: Entropy,
         authenticator: Authenticator,
-        browsers: Browsers,
+        browsers: BrowserSessions,
         tenant: str,
         origin: str,
         wanted: bool = True,

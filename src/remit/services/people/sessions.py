@@ -30,7 +30,7 @@ from remit.ports.store.store import Change, Credential, PutPerson, Store, TakeCr
 from remit.services.findings.findings import Findings
 from remit.services.identity.authenticator import Authenticator, secret_digest
 from remit.services.identity.directory import Directory, NewPerson
-from remit.services.oauth.one_time_codes import Tickets
+from remit.services.oauth.one_time_codes import OneTimeCodes
 from remit.services.oauth.refresh_tokens import challenge_of
 from remit.services.separation.last_administrators import keep_administrators
 
@@ -84,7 +84,7 @@ def handle_of(session: Credential) -> str:
     return session.digest[:16]
 
 
-class Browsers:
+class BrowserSessions:
     """Signs people in at browsers, and lists and ends their sessions."""
 
     def __init__(
@@ -116,7 +116,7 @@ class Browsers:
         self._second_person = second_person
         self.ttl_s = ttl_s
         self.entrances = entrances
-        self.tickets = Tickets(store, clock, entropy, tenant)
+        self.tickets = OneTimeCodes(store, clock, entropy, tenant)
 
     async def seat(self, secret: str) -> Seat | None:
         """Give who sits at the browser with this cookie; `None` where nobody does any more."""

@@ -76,7 +76,7 @@ class WholeAnswer(NamedTuple):
     body: bytes
 
 
-class Passing:
+class Forwarding:
     """Finds owners, writes and reads the header. For one event loop."""
 
     def __init__(

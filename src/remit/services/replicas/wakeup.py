@@ -56,7 +56,7 @@ class WakingState(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.how}, away" if self.fault else self.how
 
 
-class Waking:
+class WakeUp:
     """Tells and is told. For one event loop; nothing here raises."""
 
     def __init__(

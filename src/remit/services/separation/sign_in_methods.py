@@ -25,7 +25,7 @@ from remit.ports.store.store import EndCredentials, Store, Unit
 AT_START: Final = "remit up"
 
 
-class WayIn(msgspec.Struct, frozen=True, kw_only=True):
+class SignInMethod(msgspec.Struct, frozen=True, kw_only=True):
     """Something with which a person signs in again and again: `kind` is `passkey` or `provider`.
 
     `name` is the passkey's, or the provider's issuer; `coded_by` who made the code that it came of.
@@ -73,7 +73,7 @@ async def is_behind(store: Store, task: Task, judge: str, now: datetime, *, seco
     return not (makers | people).isdisjoint(await hands_of(store, task.tenant, judge, now))
 
 
-class WaysIn:
+class SignInMethods:
     """Lists and removes the ways in of others, for administrators."""
 
     def __init__(self, *, store: Store, clock: Clock, tenant: str) -> None:
@@ -82,18 +82,18 @@ class WaysIn:
         self._clock = clock
         self._tenant = tenant
 
-    async def of(self, person: str) -> list[WayIn]:
+    async def of(self, person: str) -> list[SignInMethod]:
         """Give a person's ways in."""
         passkeys = await self._store.passkeys(self._tenant, person)
         links = await self._store.links(self._tenant, person)
         return [*map(_of_passkey, passkeys), *map(_of_link, links)]
 
-    async def remove(self, person: str, way: str, *, by: str) -> WayIn:
+    async def remove(self, person: str, way: str, *, by: str) -> SignInMethod:
         """Remove a way in, and end every session and code of the person: one may have come of it.
 
         Raises `NotFound`, or `Conflict` where it is removed already.
         """
-        drops: dict[str, tuple[WayIn, DropPasskey | DropLink]] = {
+        drops: dict[str, tuple[SignInMethod, DropPasskey | DropLink]] = {
             one.id: (_of_passkey(one), DropPasskey(self._tenant, one.id, person))
             for one in await self._store.passkeys(self._tenant, person)
         }
@@ -109,8 +109,8 @@ class WaysIn:
         return found
 
 
-def _of_passkey(one: Passkey) -> WayIn:
-    return WayIn(
+def _of_passkey(one: Passkey) -> SignInMethod:
+    return SignInMethod(
         id=one.id,
         kind="passkey",
         name=one.name,
@@ -120,5 +120,5 @@ def _of_passkey(one: Passkey) -> WayIn:
     )
 
 
-def _of_link(one: Link) -> WayIn:
-    return WayIn(id=one.id, kind="provider", name=one.issuer, made=one.made, coded_by=one.coded_by)
+def _of_link(one: Link) -> SignInMethod:
+    return SignInMethod(id=one.id, kind="provider", name=one.issuer, made=one.made, coded_by=one.coded_by)

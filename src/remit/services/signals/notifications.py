@@ -22,7 +22,7 @@ from remit.core.signals.outgoing_event import USUAL_KINDS, notice_id
 from remit.ports.notifier import Notification, Notifier
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Entry, Store, Unit
-from remit.services.evidence.followers import Cursors
+from remit.services.evidence.followers import Followers
 
 log = logging.getLogger("remit.notify")
 
@@ -52,7 +52,7 @@ class Notifications:
         *,
         store: Store,
         clock: Clock,
-        cursors: Cursors,
+        cursors: Followers,
         tenant: str,
         origin: str,
         addressees: Mapping[str, Addressee],

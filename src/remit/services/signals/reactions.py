@@ -14,17 +14,19 @@ from remit.core.errors import Conflict, Forbidden, NotFound
 from remit.core.identity.principals import AgentState
 from remit.core.scope import ScopeKind
 from remit.core.signals.signal import Reaction
-from remit.services.endings.ending import Revocations
+from remit.services.endings.ending import Endings
 from remit.services.identity.directory import Directory
-from remit.services.identity.people import Personnel
+from remit.services.identity.people import PersonAdministration
 from remit.services.separation.last_administrators import LAST
 from remit.services.signals.subjects import Concerned
 
 
-class TakingAway:
+class SignalReactions:
     """Takes authority from people, agents and tasks at somebody else's word."""
 
-    def __init__(self, *, revocations: Revocations, personnel: Personnel, directory: Directory) -> None:
+    def __init__(
+        self, *, revocations: Endings, personnel: PersonAdministration, directory: Directory
+    ) -> None:
         """Take the parts."""
         self._revocations = revocations
         self._personnel = personnel

@@ -32,8 +32,8 @@ from remit.core.signals.signal import Reaction, SignalKind, kind_of, reactions
 from remit.ports.issuers import IssuerUse, TrustedIssuers
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Change, PutValue, Store, Unit, UseAssertion
-from remit.services.limits.flood_control import Floods
-from remit.services.signals.reactions import TakingAway
+from remit.services.limits.flood_control import FloodControl
+from remit.services.signals.reactions import SignalReactions
 from remit.services.signals.subjects import SignalSubjects, SubjectRules
 
 log = logging.getLogger("remit.signals")
@@ -81,7 +81,7 @@ class HeardSignals:
         clock: Clock,
         issuers: TrustedIssuers,
         subjects: SignalSubjects,
-        taking_away: TakingAway,
+        taking_away: SignalReactions,
         tenant: str,
         transmitters: Mapping[str, Transmitter],
     ) -> None:
@@ -94,7 +94,7 @@ class HeardSignals:
         self._tenant = tenant
         self.transmitters = transmitters
         self._room = {name: asyncio.Semaphore(AT_ONCE) for name in transmitters}
-        self._floods = Floods()
+        self._floods = FloodControl()
         self._doing: dict[str, asyncio.Lock] = {}
         #: What became of tokens since the start.
         self.counts = Counter({"taken": 0, "known": 0, "refused": 0})

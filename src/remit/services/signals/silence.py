@@ -48,7 +48,7 @@ class Listened(msgspec.Struct, frozen=True, kw_only=True):
     headers: Callable[[], Mapping[str, str]] = dict
 
 
-class Silence:
+class TransmitterSilence:
     """Watches transmitters. For one event loop, and of several replicas for the one that tends."""
 
     def __init__(

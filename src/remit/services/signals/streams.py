@@ -25,7 +25,7 @@ from remit.core.signals.security_event_token import POLL, PUSH, SubjectId, read_
 from remit.core.signals.signal import SignalKind
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import PutValue, Store, Unit
-from remit.services.evidence.followers import Cursors
+from remit.services.evidence.followers import Followers
 
 Json = Any
 Status = Literal["enabled", "paused", "disabled"]
@@ -111,7 +111,7 @@ class Streams:
         store: Store,
         clock: Clock,
         entropy: Entropy,
-        cursors: Cursors,
+        cursors: Followers,
         tenant: str,
         receivers: Mapping[str, Receiver],
     ) -> None:

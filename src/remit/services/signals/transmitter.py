@@ -33,7 +33,7 @@ from remit.ports.delivery import Deliver
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Entry, Store, Unit
-from remit.services.evidence.followers import Cursors
+from remit.services.evidence.followers import Followers
 from remit.services.signals.streams import Receiver, Stream, Streams, cursor_of
 
 log = logging.getLogger("remit.signals")
@@ -66,7 +66,7 @@ class Untold(msgspec.Struct, frozen=True):
     notice: Notice
 
 
-class Telling:
+class SignalTransmitter:
     """Tells the receivers of all streams. For one event loop."""
 
     def __init__(
@@ -76,7 +76,7 @@ class Telling:
         clock: Clock,
         keys: TokenKeys,
         streams: Streams,
-        cursors: Cursors,
+        cursors: Followers,
         members: Memberships,
         tenant: str,
         issuer: str,

@@ -29,7 +29,7 @@ from remit.services.replicas.task_ownership import Ownership, root_of
 from remit.services.tasks.budgets import drawn_from, own_accounts
 from remit.services.tasks.live_task import LiveTask
 
-__all__ = ["CAPACITY", "Live", "LiveTask"]
+__all__ = ["CAPACITY", "LiveTask", "LiveTasks"]
 
 Json = Any
 # Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
@@ -39,7 +39,7 @@ _ACTIVE = TaskState.ACTIVE
 CAPACITY = 10_000
 
 
-class Live:
+class LiveTasks:
     """All bound tasks of one process, which is one enforcement point."""
 
     def __init__(

@@ -11,7 +11,7 @@ from remit.core.errors import Busy
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Store
-from remit.services.limits.rate_limit import Pace
+from remit.services.limits.rate_limit import RateLimit
 
 
 class OpeningBounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class OpeningBounds(msgspec.Struct, frozen=True, kw_only=True):
     open_at_once: int = 100
 
 
-class OpeningPace:
+class OpeningLimits:
     """Counts openings; for one event loop."""
 
     def __init__(self, *, store: Store, clock: Clock, tenant: str, bounds: OpeningBounds) -> None:
@@ -33,8 +33,8 @@ class OpeningPace:
         self._clock = clock
         self._tenant = tenant
         self._bounds = bounds
-        self._opened = Pace(bounds.per_minute, 60.0)
-        self._handed = Pace(bounds.per_minute, 60.0)
+        self._opened = RateLimit(bounds.per_minute, 60.0)
+        self._handed = RateLimit(bounds.per_minute, 60.0)
 
     async def opens(self, agent: str) -> None:
         """Count one more that an agent opens by itself; raises `Busy` where that is too many."""
@@ -49,7 +49,7 @@ class OpeningPace:
         await self._count(self._handed, agent, "hands tasks down", heir, handed)
 
     async def _count(
-        self, pace: Pace, agent: str, does: str, holder: str, counts: Callable[[Task], bool]
+        self, pace: RateLimit, agent: str, does: str, holder: str, counts: Callable[[Task], bool]
     ) -> None:
         if not pace.keeps(agent, self._clock.boot_s()):
             raise Busy(

@@ -20,7 +20,7 @@ from remit.services.tasks.opening_rules import (
 )
 
 
-class Words:
+class OpeningAuthority:
     """Finds by whose word a task may be opened."""
 
     def __init__(self, *, store: Store, members: Memberships, tenant: str) -> None:

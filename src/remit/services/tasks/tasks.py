@@ -36,8 +36,8 @@ from remit.ports.store.stored_labels import JoinLabels
 from remit.services.limits.flood_control import Flood
 from remit.services.policy.bundle import Policies
 from remit.services.separation.sign_in_methods import code_makers
-from remit.services.tasks.live_tasks import Live, LiveTask
-from remit.services.tasks.opening_limits import OpeningBounds, OpeningPace
+from remit.services.tasks.live_tasks import LiveTask, LiveTasks
+from remit.services.tasks.opening_limits import OpeningBounds, OpeningLimits
 from remit.services.tasks.opening_rules import (
     MAX_GOAL_CHARS,
     Handing,
@@ -51,7 +51,7 @@ from remit.services.tasks.opening_rules import (
     reaching,
     wanted_of_type,
 )
-from remit.services.tasks.requester import Words
+from remit.services.tasks.requester import OpeningAuthority
 
 Json = Any
 
@@ -68,7 +68,7 @@ class Tasks:
         clock: Clock,
         entropy: Entropy,
         policies: Policies,
-        live: Live,
+        live: LiveTasks,
         members: Memberships,
         tenant: str,
         bounds: OpeningBounds,
@@ -81,11 +81,11 @@ class Tasks:
         self._live = live
         self._members = members
         self._tenant = tenant
-        self._words = Words(store=store, members=members, tenant=tenant)
+        self._words = OpeningAuthority(store=store, members=members, tenant=tenant)
         self._refusals = Flood()
         # A lock lives for as long as somebody holds it or waits for it.
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._pace = OpeningPace(store=store, clock=clock, tenant=tenant, bounds=bounds)
+        self._pace = OpeningLimits(store=store, clock=clock, tenant=tenant, bounds=bounds)
 
     async def open(
         self,

@@ -70,7 +70,7 @@ _NEEDS_CAPABILITY = {
 }
 
 
-class Tools:
+class ToolCatalogue:
     """The registered tools of all upstreams."""
 
     def __init__(self, *, store: Store, clock: Clock, policies: Policies, tenant: str) -> None:

@@ -26,7 +26,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
-class Reached:
+class UpstreamReachability:
     """What is known of all upstreams. For one event loop."""
 
     def __init__(self, clock: Clock) -> None:

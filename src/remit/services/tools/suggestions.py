@@ -9,7 +9,7 @@ from remit.core.errors import ConfigInvalid, NotFound
 from remit.core.label import AUDIENCE_RULE, Classes, audience_fault
 from remit.core.tools.suggestions import ToolDraft, UpstreamFacts, drafted, tools_text
 from remit.core.tools.tool import is_tool_name
-from remit.services.tools.catalogue import Tools
+from remit.services.tools.catalogue import ToolCatalogue
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def suggested(
-    tools: Tools, classes: Classes, upstream: str, facts: UpstreamFacts, *, every: bool = False
+    tools: ToolCatalogue, classes: Classes, upstream: str, facts: UpstreamFacts, *, every: bool = False
 ) -> Suggestion:
     """Draft the tools of an upstream that nobody has described, or with `every` all of them.
 

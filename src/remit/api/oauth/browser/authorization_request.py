@@ -20,7 +20,7 @@ from remit.core.oauth.access_token import AGENT_SCOPE
 from remit.core.oauth.mission import BAD_DETAILS, asked_grants
 from remit.core.oauth.one_time_code import AuthorizationRequest, Mission
 from remit.core.tasks.grant import Grant
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.people.consents import Applicant
 
 Json = Any
@@ -32,7 +32,7 @@ _HASH: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _SCOPE: Final = re.compile(r"[!#-\[\]-~]+")
 
 
-async def who_asks(form: Form, house: House, pushed_by: str = "") -> tuple[Applicant, str]:
+async def who_asks(form: Form, house: Services, pushed_by: str = "") -> tuple[Applicant, str]:
     """Give who asks, and where the answer goes; raises `Malformed`, which is told to nobody else."""
     applicant = await house.people.consents.applicant(form.need("client_id"), pushed_by)
     redirect_uri = house.people.consents.check_redirect(applicant, form.need("redirect_uri"))
@@ -40,7 +40,7 @@ async def who_asks(form: Form, house: House, pushed_by: str = "") -> tuple[Appli
 
 
 def what_is_asked(
-    form: Form, house: House, applicant: Applicant, redirect_uri: str, pushed_by: str = ""
+    form: Form, house: Services, applicant: Applicant, redirect_uri: str, pushed_by: str = ""
 ) -> AuthorizationRequest:
     """Give the checked request; raises `OAuthRefused` with the code for the application."""
     if "request" in form:
@@ -79,7 +79,7 @@ def what_is_asked(
     )
 
 
-def _resources(form: Form, house: House) -> tuple[str, ...]:
+def _resources(form: Form, house: Services) -> tuple[str, ...]:
     """RFC 8707: what the token is for; one of our MCP endpoints, or all of them unless given."""
     known = house.authenticator.resources
     wanted = form.all("resource")
@@ -138,7 +138,7 @@ class _MissionIntent(msgspec.Struct, frozen=True):
     intent: _Intent = _Intent()
 
 
-def _mission(form: Form, house: House) -> tuple[Mission, tuple[str, ...]]:
+def _mission(form: Form, house: Services) -> tuple[Mission, tuple[str, ...]]:
     """Give what the application proposes, and the resources that it proposes to use."""
     written = _json(form, MISSION_INTENT, "invalid_request")
     if written is None:
@@ -162,7 +162,7 @@ def _mission(form: Form, house: House) -> tuple[Mission, tuple[str, ...]]:
     return mission, intent.resources
 
 
-def _tools(form: Form, house: House) -> tuple[str, ...] | None:
+def _tools(form: Form, house: Services) -> tuple[str, ...] | None:
     """RFC 9396: the tools that are wanted; what may be done with them says the task type alone."""
     written = _json(form, "authorization_details", BAD_DETAILS)
     if written is None:

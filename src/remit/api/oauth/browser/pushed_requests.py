@@ -22,7 +22,7 @@ from remit.core.errors import Malformed
 from remit.core.oauth.client_metadata import is_client_address
 from remit.core.oauth.one_time_code import PushedRequest
 from remit.ports.store.store import Unit
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 
 #: Section 2.2 wants this short: the person is sent here at once.
 LASTS = timedelta(minutes=5)
@@ -35,7 +35,7 @@ class OAuthPushed(msgspec.Struct, frozen=True, kw_only=True):
     expires_in: int
 
 
-async def push(request: Request, house: House, strangers: Strangers) -> Response:
+async def push(request: Request, house: Services, strangers: Strangers) -> Response:
     """Keep a request; it can be answered once."""
 
     async def kept() -> Response:
@@ -61,7 +61,7 @@ async def push(request: Request, house: House, strangers: Strangers) -> Response
     return await answered(request, house, kept)
 
 
-async def _pushed_by(request: Request, form: Form, house: House) -> str:
+async def _pushed_by(request: Request, form: Form, house: Services) -> str:
     """Give the agent that proved itself with the request; empty for a public application with an address."""
     client_id = form.need("client_id")
     if "client_assertion" not in form and is_client_address(client_id):

@@ -21,7 +21,7 @@ from remit.api.http_messages import read, status_of
 from remit.api.oauth.forms import FORM, MAX_FORM_BYTES, Form, OAuthRefused, parse_form
 from remit.core.errors import Forbidden, RemitError, Unauthenticated
 from remit.core.oauth.client_metadata import LOOPBACK
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.people.sessions import Seat, csrf_of
 
 Json = Any
@@ -87,7 +87,7 @@ class PageVisit:
     forms of strangers be told from forms that others would have their browser send.
     """
 
-    def __init__(self, request: Request, house: House) -> None:
+    def __init__(self, request: Request, house: Services) -> None:
         """Take the request; `enter` looks at its cookies."""
         self.request = request
         self.house = house
@@ -102,7 +102,7 @@ class PageVisit:
         self._session_cookie, self._visit_cookie = f"{prefix}remit-session", f"{prefix}remit-visit"
 
     @classmethod
-    async def enter(cls, request: Request, house: House) -> PageVisit:
+    async def enter(cls, request: Request, house: Services) -> PageVisit:
         """Give the visit of a request."""
         visit = cls(request, house)
         visit.seat = await house.people.browsers.seat(visit.session_secret)
@@ -214,7 +214,7 @@ def own_page(address: str, fallback: str = "/oauth/account") -> str:
     return address if fine else fallback
 
 
-def paged(serve: Callable[[PageVisit], Awaitable[Response]], house: House) -> Serve:
+def paged(serve: Callable[[PageVisit], Awaitable[Response]], house: Services) -> Serve:
     """Give what serves a page: faults become a page too, and nothing of a defect is told."""
 
     async def page(request: Request) -> Response:
@@ -245,7 +245,7 @@ def fault(visit: PageVisit, error: RemitError) -> Response:
     )
 
 
-def elsewhere(request: Request, house: House) -> str:
+def elsewhere(request: Request, house: Services) -> str:
     """Give where a page really is, where this machine was named in another way; else an empty text.
 
     Cookies and passkeys belong to one name of the host.

@@ -40,8 +40,8 @@ from remit.api.oauth.paths import (
     STYLE_PATH,
     TERMINAL_PATH,
 )
-from remit.services.assembly.application import House
-from remit.services.limits.sign_in_attempts import Tries
+from remit.services.assembly.services import Services
+from remit.services.limits.sign_in_attempts import SignInAttempts
 
 #: Pages to which other sites may send a browser, with GET and as a page of its own: applications, and the
 #: organisation's provider; with a `/` at its end all directly below it. Nothing changes there without a form
@@ -51,7 +51,9 @@ NAVIGABLE: Final = frozenset(
 )
 
 
-def routes(house: House, tries: Tries, *, remote_sign_in: bool) -> tuple[tuple[str, dict[str, Serve]], ...]:
+def routes(
+    house: Services, tries: SignInAttempts, *, remote_sign_in: bool
+) -> tuple[tuple[str, dict[str, Serve]], ...]:
     """Give every path that is for people, with what answers each method there."""
 
     async def by_code(visit: PageVisit) -> Response:
@@ -91,7 +93,7 @@ def routes(house: House, tries: Tries, *, remote_sign_in: bool) -> tuple[tuple[s
     )
 
 
-def _plain(serve: passkey.Answer, house: House) -> Serve:
+def _plain(serve: passkey.Answer, house: Services) -> Serve:
     """Serve the script: what is raised becomes a problem at the door's edge."""
 
     async def answered(request: Request) -> Response:

@@ -13,7 +13,7 @@ from remit.api.oauth.paths import ACCOUNT_PATH, ARRIVAL_PATH, SIGN_IN_PATH
 from remit.api.rest.sign_in import is_loopback
 from remit.core.errors import Forbidden, RemitError, SourceUnavailable, Unauthenticated
 from remit.services.limits.client_address import seen_from
-from remit.services.limits.sign_in_attempts import Tries
+from remit.services.limits.sign_in_attempts import SignInAttempts
 
 
 async def show(visit: PageVisit) -> Response:
@@ -41,7 +41,7 @@ def draw(visit: PageVisit, then: str, *, fresh: bool = False, told: str = "", st
     )
 
 
-async def by_code(visit: PageVisit, tries: Tries, *, remote: bool) -> Response:
+async def by_code(visit: PageVisit, tries: SignInAttempts, *, remote: bool) -> Response:
     """Take a one-time code; from this machine alone, unless configured."""
     form = await visit.form()
     then = own_page(form.get("then"))

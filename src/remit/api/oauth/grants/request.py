@@ -20,7 +20,7 @@ from remit.core.oauth.mission import BAD_DETAILS, asked_grants
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import Task
-from remit.services.assembly.application import House
+from remit.services.assembly.services import Services
 from remit.services.oauth.access_tokens import Asking, TokenGiven
 from remit.services.oauth.client_authentication import TokenClient
 
@@ -35,7 +35,7 @@ class TokenRequest:
 
     request: Request
     form: Form
-    house: House
+    house: Services
     confirmation: Confirmation
 
     async def client(self, *, public: bool = False) -> TokenClient:

@@ -13,61 +13,61 @@ from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream
-from remit.services.assembly.people import People
+from remit.services.assembly.people import PeopleServices
 from remit.services.authzen.evaluation import Answers
 from remit.services.credentials.leak_alarms import SinkAlarms
 from remit.services.credentials.leases import Leases
 from remit.services.decisions.approvals import Approvals
 from remit.services.decisions.authorizer import Authorizer
 from remit.services.decisions.plan_changes import Plans
-from remit.services.endings.bundle_change import Rebundling
-from remit.services.endings.closure import Derived
-from remit.services.endings.ending import Revocations
+from remit.services.endings.bundle_change import BundleChange
+from remit.services.endings.closure import DerivedPermissions
+from remit.services.endings.ending import Endings
 from remit.services.endings.locks import Locks
-from remit.services.endings.priority import Precedence
-from remit.services.endings.remote_endings import Reactions
+from remit.services.endings.priority import EndPriority
+from remit.services.endings.remote_endings import RemoteEndings
 from remit.services.endings.spent_budgets import SpentTasks
-from remit.services.endings.takeover import Remains
+from remit.services.endings.takeover import Takeover
 from remit.services.evidence.chains import Chains
 from remit.services.evidence.log import Evidence
-from remit.services.evidence.log_audit import LogReading
+from remit.services.evidence.log_audit import LogAudit
 from remit.services.evidence.receipts import Receipts
 from remit.services.findings.findings import Findings
-from remit.services.findings.shared_identities import Sightings
+from remit.services.findings.shared_identities import SharedIdentities
 from remit.services.flow.declassification import Declassifications
-from remit.services.flow.stored_labels import Holdings
+from remit.services.flow.stored_labels import StoredLabels
 from remit.services.identity.attestation import Attestors
 from remit.services.identity.authenticator import Authenticator
 from remit.services.identity.directory import Directory
-from remit.services.identity.keys import Rotations
-from remit.services.identity.people import Personnel
-from remit.services.identity.svid_issuing import Issuing
+from remit.services.identity.keys import KeyRotations
+from remit.services.identity.people import PersonAdministration
+from remit.services.identity.svid_issuing import SvidIssuing
 from remit.services.inspection.can import Reports
-from remit.services.inspection.replica_status import Roster
+from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.inspection.who import Who
 from remit.services.mediation.deferred_calls import Deferrals
 from remit.services.mediation.lists import Lists
 from remit.services.mediation.mediator import Mediator
-from remit.services.oauth.dpop_replay import Proofs
-from remit.services.oauth.presented_tokens import Credentials
+from remit.services.oauth.dpop_replay import DpopReplay
+from remit.services.oauth.presented_tokens import PresentedTokens
 from remit.services.oauth.server import AuthorizationServer
 from remit.services.people.delegations import Delegations
-from remit.services.people.erasure import Forgetting
+from remit.services.people.erasure import Erasure
 from remit.services.policy.bundle import Policies
-from remit.services.replicas.forwarding import Passing
+from remit.services.replicas.forwarding import Forwarding
 from remit.services.replicas.membership import Replicas
 from remit.services.replicas.task_ownership import Ownership
-from remit.services.replicas.wakeup import Waking
+from remit.services.replicas.wakeup import WakeUp
 from remit.services.signals.notifications import Notifications
 from remit.services.signals.polling import Polling
 from remit.services.signals.receiver import HeardSignals
-from remit.services.signals.silence import Silence
+from remit.services.signals.silence import TransmitterSilence
 from remit.services.signals.streams import Streams
-from remit.services.signals.transmitter import Telling
-from remit.services.tasks.live_tasks import Live
+from remit.services.signals.transmitter import SignalTransmitter
+from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tasks.tasks import Tasks
-from remit.services.tools.catalogue import Tools
-from remit.services.tools.reachability import Reached
+from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.reachability import UpstreamReachability
 
 Json = Any
 
@@ -101,7 +101,7 @@ class Announcements:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class Services:
     """What the doors work with. `public_url` is where this process is reached."""
 
     tenant: str
@@ -109,63 +109,63 @@ class House:
     clock: Clock
     entropy: Entropy
     token_keys: TokenKeys
-    rotations: Rotations
-    issuing: Issuing | None
+    rotations: KeyRotations
+    issuing: SvidIssuing | None
     store: Store
     attestors: Attestors
     issuers: TrustedIssuers
     upstreams: Mapping[str, Upstream]
     policies: Policies
-    reached: Reached
-    tools: Tools
+    reached: UpstreamReachability
+    tools: ToolCatalogue
     lists: Lists
-    live: Live
+    live: LiveTasks
     authenticator: Authenticator
     oauth: AuthorizationServer
-    proofs: Proofs
-    credentials: Credentials
+    proofs: DpopReplay
+    credentials: PresentedTokens
     authorizer: Authorizer
-    holdings: Holdings
+    holdings: StoredLabels
     declassifications: Declassifications
     approvals: Approvals
     leases: Leases
     sink_alarms: SinkAlarms
-    revocations: Revocations
+    revocations: Endings
     replicas: Replicas
     ownership: Ownership
-    remains: Remains
+    remains: Takeover
     spent: SpentTasks
-    precedence: Precedence
-    reactions: Reactions
-    waking: Waking
-    roster: Roster
-    passing: Passing
+    precedence: EndPriority
+    reactions: RemoteEndings
+    waking: WakeUp
+    roster: ReplicaStatus
+    passing: Forwarding
     passer: Passer | None
     tasks: Tasks
-    rebundling: Rebundling
+    rebundling: BundleChange
     plans: Plans
     directory: Directory
-    personnel: Personnel
+    personnel: PersonAdministration
     locks: Locks
     delegations: Delegations
     findings: Findings
-    sightings: Sightings
+    sightings: SharedIdentities
     mediator: Mediator
     deferrals: Deferrals
     answers: Answers
     evidence: Evidence
-    log_reading: LogReading
-    forgetting: Forgetting
-    derived: Derived
+    log_reading: LogAudit
+    forgetting: Erasure
+    derived: DerivedPermissions
     receipts: Receipts
     chains: Chains
     reports: Reports
     who: Who
     signals: HeardSignals
     polling: Polling
-    silence: Silence
+    silence: TransmitterSilence
     streams: Streams
-    telling: Telling
+    telling: SignalTransmitter
     notifications: Notifications
-    people: People
+    people: PeopleServices
     announcements: Announcements = field(default_factory=Announcements)
