@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -27,9 +27,9 @@ from remit.core.errors import (
     Unauthenticated,
     repeatable,
 )
+from remit.core.json_value import Json
 from remit.core.oauth.dpop import ALGORITHMS
 
-Json = Any
 T = TypeVar("T")
 
 JSON = "application/json"

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from types import UnionType
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 
@@ -20,9 +20,8 @@ from remit.api.oauth.paths import TOKEN_PATH
 from remit.api.oauth.token_endpoint import OAuthToken
 from remit.api.rest.route import Endpoint, Items
 from remit.api.route_table import ENDPOINTS
+from remit.core.json_value import Json
 from remit.services.identity.permissions import ROLES, Duty
-
-Json = Any
 
 OPENAPI_PATH = "/api/v1/openapi.json"
 _REF = "#/components/schemas/{name}"

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args, get_type_hints
+from typing import Annotated, Final, Literal, get_args, get_type_hints
 
 from cyclopts import App, Parameter
 
@@ -17,8 +17,8 @@ from remit.cli.command_list import COMMANDS
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import output as show
 from remit.cli.parser import Switch, usage_of, verb
+from remit.core.json_value import Json
 
-Json = Any
 Shell = Literal["bash", "zsh", "fish"]
 
 SHELLS: Final[tuple[Shell, ...]] = get_args(Shell)

@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from cyclopts import App, Parameter
 
 from remit.cli.command_list import BY_NAME
 from remit.cli.exit_codes import UsageFault
-
-Json = Any
+from remit.core.json_value import Json
 
 EPILOGUE = "Everywhere: --json, --config FILE, --as NAME."
 

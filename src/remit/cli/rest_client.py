@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx2 as httpx
@@ -16,8 +15,7 @@ from remit.cli.host.server_user import checked
 from remit.cli.session_auth import SessionAuth
 from remit.cli.session_file import StoredSession, session_for
 from remit.core import errors
-
-Json = Any
+from remit.core.json_value import Json
 
 #: An end waits for fences and an apply for files; an answer that takes longer than this is none.
 ANSWER_S = 60.0

@@ -38,6 +38,7 @@ from remit.config.scaffold import keep_from_git
 from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable, VerificationFailed
 from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Memberships
+from remit.core.json_value import Json
 from remit.core.policy.bundle import Bundle
 from remit.core.tools.tool import Tool
 from remit.gateway.asgi import TARGET, Application, InHand, Receive, Scope, Send, counting, raw_path
@@ -61,8 +62,6 @@ from remit.services.people.connections import Connections
 from remit.services.tasks.opening_limits import OpeningBounds
 from remit.services.tools.catalogue import as_last_seen
 from remit.services.tools.reachability import UpstreamReachability
-
-Json = Any
 
 log = logging.getLogger("remit")
 

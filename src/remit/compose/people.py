@@ -60,14 +60,3 @@ def document_fetch_of(config: Config) -> Fetch | None:
     return guarded_fetch(
         private=clients.private, ca_file=config.at(clients.tls_ca) if clients.tls_ca else None
     )
-
-
-def consent_rules_of(config: Config) -> ConsentRules:
-    """Give what people may consent to by themselves, and for how long."""
-    own = config.sign_in.clients.self_service
-    return ConsentRules(
-        fresh_s=int(config.sign_in.fresh_s),
-        idle_s=int(config.sign_in.idle_s),
-        self_service=own.groups,
-        self_service_group=own.agent_group,
-    )

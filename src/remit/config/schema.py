@@ -14,9 +14,8 @@ from remit.config.bundle.forms import TaskFile, ToolsFile
 from remit.config.reading.decoding import shown_fields, type_of, unwrapped
 from remit.config.reading.units import shown_duration, shown_size
 from remit.config.settings import Config
+from remit.core.json_value import Json
 from remit.core.tools.constraint import KINDS
-
-Json = Any
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 

@@ -10,7 +10,7 @@ a nonce, with the nonce (RFC 9449 section 9).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -21,8 +21,6 @@ from remit.core.oauth.resource import TASK_SCOPE
 from remit.gateway.asgi import Scope, Send, respond
 from remit.services.assembly.services import Services
 from remit.services.oauth.presented_tokens import Identified, Showing
-
-Json = Any
 
 METADATA: Final = "/.well-known/oauth-protected-resource"
 _ALGORITHMS: Final = " ".join(ALGORITHMS)

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
-Json = Any
+from remit.core.json_value import Json
 
 
 class IssuerUse(enum.StrEnum):

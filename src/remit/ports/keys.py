@@ -13,11 +13,10 @@ power.
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Protocol
 
+from remit.core.json_value import Json
 from remit.core.keys.own_keys import HeldKey, KeyKind
-
-Json = Any
 
 
 class RotatingKeys(Protocol):

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
-Json = Any
+from remit.core.json_value import Json
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,17 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
 from remit.core.decisions.mediation import Chunk
+from remit.core.json_value import Json
 from remit.core.keys.certificate import ClientCertificate
 from remit.core.keys.sigv4 import Sign
 from remit.core.tools.http_api import Api
-
-Json = Any
-
 
 #: The lists of which MCP announces changes; the templates of resources count to `resources`.
 LISTS: Final = frozenset(("tools", "resources", "prompts"))

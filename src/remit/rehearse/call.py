@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision, Outcome, Reason
 from remit.core.errors import Conflict, RemitError
 from remit.core.flow.facts import NO_FLOW, Flow
+from remit.core.json_value import Json
 from remit.rehearse.stand_in import CallRun, result_chunk
-
-Json = Any
 
 
 class RehearsedCall:

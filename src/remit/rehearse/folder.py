@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import yaml
@@ -26,8 +25,7 @@ from remit.config.sections.governance import AgentsSection
 from remit.config.sections.oauth import OAuthSection
 from remit.config.sections.sign_in import SignInSection
 from remit.core.errors import ConfigInvalid
-
-Json = Any
+from remit.core.json_value import Json
 
 #: A person may look at a call for as long as they like before they say what the tool gave back.
 PATIENCE_S = 30 * 86_400

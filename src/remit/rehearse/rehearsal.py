@@ -18,6 +18,7 @@ from remit.core.decisions.decision import Outcome
 from remit.core.endings.closure import Closure
 from remit.core.errors import Conflict, Malformed
 from remit.core.identity.principals import Role
+from remit.core.json_value import Json
 from remit.core.label import Label
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.plan import PlanWish
@@ -27,7 +28,6 @@ from remit.rehearse.stage import BY, RehearsalStage
 from remit.services.decisions.plan_changes import Extension
 from remit.services.tasks.opening_rules import Handing, Opening
 
-Json = Any
 _T = TypeVar("_T")
 
 AGENT = "rehearsed-agent"

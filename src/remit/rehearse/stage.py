@@ -19,6 +19,7 @@ from remit.core.canonical import digest
 from remit.core.errors import NotFound, RemitError
 from remit.core.identity.principals import Person, Role
 from remit.core.identity.workload import Assurance, AttestationMethod, Attested, Confirmation, KeyBinding
+from remit.core.json_value import Json
 from remit.core.keys.jwk import checked_public_jwk, thumbprint
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.task import NO_PERSON, Task, TaskType
@@ -32,8 +33,6 @@ from remit.services.mediation.call import RequestedCall
 from remit.services.oauth.access_tokens import Asking
 from remit.services.oauth.client_authentication import TokenClient
 from remit.services.tasks.opening_rules import Opening
-
-Json = Any
 
 BY = "rehearsal"
 #: Who answers for agents that nobody else answers for.

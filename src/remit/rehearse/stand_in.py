@@ -24,10 +24,9 @@ from remit.core.decisions.mediation import (
     mediate,
 )
 from remit.core.errors import Malformed, UpstreamUnreachable
+from remit.core.json_value import Json
 from remit.core.tools.tool import RESERVED_OPERATIONS, RESOURCE_READ
 from remit.ports.upstream import Call, Catalogue
-
-Json = Any
 
 
 class CallRun:

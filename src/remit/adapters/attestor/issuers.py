@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,8 +29,6 @@ from remit.core.keys.jws import Compact, read_compact
 from remit.ports.fetch import Fetch
 from remit.ports.issuers import IssuedToken, IssuerUse, SignedToken
 from remit.ports.runtime import Clock
-
-Json = Any
 
 #: What a key set is fresh for: what its answer says, within these; without a word, the last.
 MIN_FRESH_S: Final = 60.0

@@ -14,7 +14,7 @@ import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from joserfc import jwt
@@ -25,10 +25,9 @@ from remit.adapters.broker.http import BrokerWeb, WebAnswer
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import fill, texts_of
 from remit.core.errors import KeyUnavailable, NothingDone
+from remit.core.json_value import Json
 from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
 from remit.ports.runtime import Clock
-
-Json = Any
 
 VERSION: Final = "2022-11-28"
 #: GitHub's bound is ten minutes; its clock may be behind ours.

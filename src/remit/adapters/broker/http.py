@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import msgspec
 import orjson
 
 from remit.core.errors import KeyUnavailable, NothingDone
-
-Json = Any
+from remit.core.json_value import Json
 
 MAX_ANSWER_BYTES: Final = 256 * 1024
 TIMEOUT_S: Final = 8.0

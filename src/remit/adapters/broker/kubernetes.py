@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -22,10 +22,9 @@ from remit.adapters.broker.http import BrokerWeb, WebAnswer
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import fill, texts_of
 from remit.core.errors import KeyUnavailable, NothingDone
+from remit.core.json_value import Json
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Clock
-
-Json = Any
 
 #: Kubernetes gives no token a shorter life.
 SHORTEST_S: Final = 600

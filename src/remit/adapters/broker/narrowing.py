@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from remit.core.errors import NothingDone
+from remit.core.json_value import Json
 from remit.ports.broker import LeaseWanted
-
-Json = Any
 
 PLACE: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
 #: Says whether a value may stand where it would.

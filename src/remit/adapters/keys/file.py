@@ -43,8 +43,8 @@ from remit.adapters.keys.secret_files import check_folder
 from remit.core.canonical import encode
 from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.identity.svid import SERIAL_BYTES, authority_certificate, key_id
+from remit.core.json_value import Json
 from remit.core.keys.own_keys import KeyKind
-from remit.ports.keys import Json
 from remit.ports.runtime import Clock, Entropy
 
 SEALING_BYTES = 32

@@ -18,9 +18,9 @@ from joserfc.jwk import ECKey
 
 from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed, Unauthenticated
+from remit.core.json_value import Json
 from remit.core.keys.jws import REFUSED_PARAMETERS
 from remit.core.oauth.access_token import ALGORITHMS
-from remit.ports.keys import Json
 
 ALGORITHM = "ES256"
 MAX_TOKEN_BYTES = 16 * 1024

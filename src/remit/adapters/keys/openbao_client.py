@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from typing import Any
 
 import aiohttp
 import orjson
 
 from remit.core.errors import KeyUnavailable
+from remit.core.json_value import Json
 from remit.ports.runtime import Clock
-
-Json = Any
 
 #: Longest wait for an answer. A transit operation takes a few milliseconds.
 TIMEOUT_S = 3.0

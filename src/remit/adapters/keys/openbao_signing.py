@@ -41,8 +41,8 @@ from remit.core.canonical import encode
 from remit.core.errors import KeyUnavailable, Unauthenticated
 from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.identity.svid import SERIAL_BYTES, authority_certificate, key_id
+from remit.core.json_value import Json
 from remit.core.keys.own_keys import HeldKey, KeyKind
-from remit.ports.keys import Json
 from remit.ports.runtime import Clock, Entropy
 
 log = logging.getLogger("remit.keys")

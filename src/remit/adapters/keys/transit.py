@@ -24,8 +24,8 @@ from remit.adapters.keys.key_versions import Rules, read_book
 from remit.adapters.keys.openbao_client import Bao
 from remit.adapters.keys.secret_files import alone, check_folder
 from remit.core.errors import KeyUnavailable
+from remit.core.json_value import Json
 from remit.core.keys.own_keys import KeyKind
-from remit.ports.keys import Json
 
 SUFFIX = "bao"
 #: For how long a change waits for that of another process: some requests to OpenBao.

@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 import aiohttp
@@ -22,13 +22,12 @@ import msgspec
 
 from remit.core.canonical import parse_strict
 from remit.core.errors import ConfigInvalid, Malformed, SourceUnavailable, Unauthenticated
+from remit.core.json_value import Json
 from remit.core.keys.jwks import MAX_KEYSET_BYTES, USUAL, VerificationKeys, read_keyset, verify_signature
 from remit.core.keys.jws import read_compact
 from remit.core.oauth.client_metadata import LOOPBACK
 from remit.ports.provider import ProvenPerson
 from remit.ports.runtime import Clock
-
-Json = Any
 
 MAX_ANSWER_BYTES: Final = 262_144
 TIMEOUT_S: Final = 10.0

@@ -16,7 +16,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -32,12 +32,11 @@ from remit.api.authzen.messages import (
 from remit.api.http_messages import shaped
 from remit.core.errors import Malformed, NotFound
 from remit.core.identity.principals import Principal
+from remit.core.json_value import Json
 from remit.core.tools.tool import PROMPT_GET, RESERVED_OPERATIONS, RESOURCE_READ, RESOURCE_SUBSCRIBE
 from remit.services.authzen.enforcement_points import AskedSubject, EnforcementPoint, SubjectKind
 from remit.services.authzen.evaluation import Inquiry
 from remit.services.mediation.call import RequestedCall
-
-Json = Any
 
 KINDS: Final = {
     "task": SubjectKind.TASK,

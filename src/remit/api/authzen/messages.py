@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from remit.api.rest.representations import Moment
+from remit.core.json_value import Json
 
-Json = Any
 Properties = dict[str, Json]
 
 #: Evaluations in one request.

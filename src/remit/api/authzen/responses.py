@@ -7,8 +7,6 @@ to the subject: of a tool that its task was not granted it says nothing.
 
 from __future__ import annotations
 
-from typing import Any
-
 from remit.api.authzen.messages import EvaluationAnswer
 from remit.api.authzen.paths import REQUESTS_PATH
 from remit.api.http_messages import status_of
@@ -17,8 +15,7 @@ from remit.core.decisions.decision import Decision, Reason
 from remit.core.decisions.mediation import Permitted, Refused
 from remit.core.errors import RemitError
 from remit.core.evidence.event import timestamp
-
-Json = Any
+from remit.core.json_value import Json
 
 NOT_PERMITTED = "this is not permitted"
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -12,8 +11,6 @@ from starlette.responses import Response
 
 from remit.api.http_messages import answer, read
 from remit.core.errors import Malformed, RemitError
-
-Json = Any
 
 FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES = 65_536

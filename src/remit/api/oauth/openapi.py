@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from remit.api.oauth.forms import FORM
 from remit.api.oauth.paths import (
@@ -17,9 +17,8 @@ from remit.api.oauth.paths import (
     TOKEN_PATH,
 )
 from remit.api.oauth.token_endpoint import GRANTS
+from remit.core.json_value import Json
 from remit.core.oauth.client_assertion import ASSERTION_TYPE
-
-Json = Any
 
 _TEXT: Final = {"type": "string"}
 _OPEN: Final = {"type": "object"}

@@ -8,7 +8,7 @@ DPoP proof gets a token that is bound to the proof's key (RFC 9449 section 5).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from starlette.requests import Request
@@ -28,10 +28,9 @@ from remit.api.oauth.grants.request import TokenRequest
 from remit.api.oauth.paths import TOKEN_PATH
 from remit.core.errors import ProofRefused
 from remit.core.identity.workload import Confirmation
+from remit.core.json_value import Json
 from remit.services.assembly.services import Services
 from remit.services.oauth.access_tokens import TokenGiven
-
-Json = Any
 
 GRANTS: Final[dict[str, Callable[[TokenRequest], Awaitable[TokenGiven]]]] = {
     one.GRANT_TYPE: one.give

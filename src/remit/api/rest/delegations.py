@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from remit.api.rest.representations import ClosureView, Moment, View, closure_view
 from remit.api.rest.route import Body, Endpoint, Errand, Items
 from remit.core.errors import NotFound
+from remit.core.json_value import Json
 from remit.core.tasks.delegation_record import Delegation
 from remit.services.identity.permissions import Duty, may
 from remit.services.people.delegations import NewDelegation
-
-Json = Any
 
 
 class DelegationView(View, frozen=True, kw_only=True):

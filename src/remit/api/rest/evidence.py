@@ -16,11 +16,10 @@ from remit.api.rest.route import Body, Endpoint, Errand
 from remit.core.errors import Malformed
 from remit.core.evidence.chain import Chain
 from remit.core.evidence.event import EventKind
+from remit.core.json_value import Json
 from remit.ports.log import Head
 from remit.services.evidence.log import Evidence
 from remit.services.identity.permissions import Duty
-
-Json = Any
 
 
 class EventFilter(Body, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -11,9 +11,8 @@ from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Body, Endpoint, Errand, Items
 from remit.core.errors import NotFound
 from remit.core.findings.finding import FINDING_MEANINGS, Finding, FindingKind, FindingState
+from remit.core.json_value import Json
 from remit.services.identity.permissions import Duty, may, require
-
-Json = Any
 
 
 class FindingView(View, frozen=True, kw_only=True):

@@ -7,10 +7,9 @@ from typing import Any
 
 from remit.api.rest.route import Body, Endpoint, Errand
 from remit.core.errors import Malformed, NotFound
+from remit.core.json_value import Json
 from remit.services.identity.permissions import Duty, ask_about
 from remit.services.inspection.who import is_token
-
-Json = Any
 
 
 class AskWho(Body, frozen=True, kw_only=True):

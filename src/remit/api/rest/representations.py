@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -13,13 +13,13 @@ from remit.core.decisions.approval import Approval
 from remit.core.endings.closure import Cause, Closing, Closure, Indeterminate
 from remit.core.identity.principals import Agent, AgentState, Person, Role
 from remit.core.identity.workload import Binding
+from remit.core.json_value import Json
 from remit.core.replicas.replica import Acknowledgement
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import Task, TaskState, TaskType
 from remit.core.tools.constraint import Constraint
 from remit.core.tools.tool import ArgumentRole, Tool, ToolState
 
-Json = Any
 Moment = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339, UTC")]
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from remit.core.errors import Forbidden, NotFound
 from remit.core.identity.principals import Agent, Person
+from remit.core.json_value import Json
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.policy.bundle import Bundle
 from remit.core.replicas.forwarding import Seen
@@ -19,7 +20,6 @@ from remit.services.assembly.services import Services
 from remit.services.identity.permissions import Duty, own_task, see_task
 from remit.services.limits.sign_in_attempts import SignInAttempts
 
-Json = Any
 T = TypeVar("T")
 
 

@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
 from remit.api.rest.representations import Moment, TaskView, View, task_view
 from remit.api.rest.route import Body, Endpoint, Errand, Items
 from remit.core.flow.stored_labels import LOOSE, Holding, Written
+from remit.core.json_value import Json
 from remit.core.label import Lowering
 from remit.services.flow.declassification import task_digest
 from remit.services.identity.permissions import Duty, see_data
-
-Json = Any
 
 
 class DataFilter(Body, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -20,12 +20,11 @@ from remit.api.rest.representations import (
 from remit.api.rest.route import Body, Endpoint, Errand, Items
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import Forbidden
+from remit.core.json_value import Json
 from remit.core.tasks.plan import MAX_PLAN, PlanWish
 from remit.core.tasks.task import TaskState
 from remit.services.identity.permissions import Duty, end_task, may, own_task
 from remit.services.tasks.tasks import Opening
-
-Json = Any
 
 #: Tasks looked through for one answer.
 MOST = 10_000

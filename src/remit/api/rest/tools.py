@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
 from remit.api.rest.representations import ToolView, View, tool_view
 from remit.api.rest.route import Body, Endpoint, Errand, Items
+from remit.core.json_value import Json
 from remit.core.tools.suggestions import UpstreamFacts
 from remit.core.tools.tool import ArgumentRole, Tool
 from remit.services.identity.permissions import Duty
 from remit.services.tools.suggestions import suggested
-
-Json = Any
 
 
 class AcceptTool(Body, frozen=True, kw_only=True):

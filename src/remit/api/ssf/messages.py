@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from remit.core.json_value import Json
 from remit.core.signals.security_event_token import POLL
-
-Json = Any
 
 Uri = Annotated[str, Meta(max_length=256)]
 Name = Annotated[str, Meta(min_length=1, max_length=256)]

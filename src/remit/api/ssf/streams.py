@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from starlette.responses import Response
 
@@ -23,11 +23,10 @@ from remit.api.ssf.messages import (
 )
 from remit.api.ssf.paths import POLL_PATH
 from remit.core.errors import Malformed
+from remit.core.json_value import Json
 from remit.core.signals.outgoing_event import NOTICES
 from remit.core.signals.security_event_token import POLL, PUSH
 from remit.services.signals.streams import MIN_VERIFICATION_S, Receiver, Stream
-
-Json = Any
 
 #: Events in one answer to a poll.
 MOST: Final = 50

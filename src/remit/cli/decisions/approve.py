@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from rich.panel import Panel
@@ -15,8 +15,8 @@ from remit.cli.output import output as show
 from remit.cli.parser import Switch, verb
 from remit.cli.rest_client import Client, connect
 from remit.cli.safe_text import escaped, plain
+from remit.core.json_value import Json
 
-Json = Any
 Wanted = Literal["pending", "approved", "denied", "expired", "consumed", "all"]
 
 app = verb("approve")

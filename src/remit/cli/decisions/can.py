@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.text import Text
 
 from remit.cli.output import output as show
 from remit.cli.parser import Arguments, Switch, pairs, verb
 from remit.cli.rest_client import connect
-
-Json = Any
+from remit.core.json_value import Json
 
 app = verb("can")
 

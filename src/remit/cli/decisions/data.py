@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from remit.cli.decisions.declassification import lowered, said
 from remit.cli.output import output as show
 from remit.cli.parser import Several, Switch, noun
 from remit.cli.rest_client import connect
-
-Json = Any
+from remit.core.json_value import Json
 
 app = noun("data", "Data at rest: what is known of what tasks have written, wherever it lies.")
 

@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from remit.cli.decisions.confirmation import looked
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import output as show
-
-Json = Any
+from remit.core.json_value import Json
 
 
 def said(to_class: str, trusted: bool, without: tuple[str, ...]) -> str:

@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx2
 from mcp import Client
@@ -26,12 +25,11 @@ from mcp.client.streamable_http import streamable_http_client
 from remit.cli.demo.free_port import free_port
 from remit.cli.demo.postgres_tool_server import ADMIN, Register, register
 from remit.core.errors import ConfigInvalid
+from remit.core.json_value import Json
 from remit.sdk.auth import TaskAuth
 from remit.sdk.dpop import Prover
 from remit.sdk.key import AgentKey
 from remit.sdk.session import AgentSession
-
-Json = Any
 
 #: The servers of the story, and the folder of each.
 SERVERS = {"contracts": "legal", "mail": "mail", "deploy": "deploy", "tickets": "tickets"}

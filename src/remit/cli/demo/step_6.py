@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import Any, Final
+from typing import Final
 
 import httpx2
 
@@ -14,8 +14,6 @@ from remit.cli.demo.commands import show
 from remit.cli.demo.narrator import Teller
 from remit.cli.demo.stage import Stage
 from remit.cli.demo.thief import INSIDE, PATIENCE_S, SHUT_OUT, Loot, Thief
-
-Json = Any
 
 LOOPS: Final = 32
 #: So soon after the end was asked for, the database lets nobody in any more; on a machine that is so busy

@@ -8,7 +8,6 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 from mcp import Client, StdioServerParameters
 
@@ -17,8 +16,7 @@ from remit.cli.demo.narrator import Teller
 from remit.cli.demo.stage import Stage, examples
 from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.evidence.verification import verify_export
-
-Json = Any
+from remit.core.json_value import Json
 
 
 async def step_7(stage: Stage, tell: Teller, task: str) -> None:

@@ -6,21 +6,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from remit.compose import last_seen_tools, policy_engine
 from remit.config import Config, examine_bundle, examine_config
 from remit.core.errors import ConfigInvalid, KeyUnavailable, NotFound, StoreUnavailable
+from remit.core.json_value import Json
 from remit.core.policy.bundle import Bundle
 from remit.core.policy.reach import Openness, ReachSurvey
 from remit.core.tools.tool import Tool
 from remit.ports.policy import Problem
 from remit.services.policy.reach import survey
 from remit.services.tools.catalogue import as_last_seen
-
-Json = Any
 
 _NO_UPSTREAM = re.compile(r"`([^`]+)` is no upstream of `remit\.yaml`")
 _NO_CLASS = re.compile(r"`[^`]+` is not a data class")

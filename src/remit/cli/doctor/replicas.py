@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from remit.cli.doctor.check import Look, no_connection
 from remit.config import Config
 from remit.config.sections.nats import nats_servers
 from remit.core.errors import ConfigInvalid, KeyUnavailable
-
-Json = Any
+from remit.core.json_value import Json
 
 
 def replica_looks(told: dict[str, Json]) -> Iterator[Look]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 from remit.cli.doctor.check import Look, no_connection
 from remit.cli.output.output import span
@@ -15,8 +14,7 @@ from remit.cli.session_file import session_for
 from remit.config import Config
 from remit.config.settings import UpstreamSection
 from remit.core.errors import KeyUnavailable, RemitError
-
-Json = Any
+from remit.core.json_value import Json
 
 
 def told_of_upstreams(base_url: str) -> dict[str, Json]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from remit.cli.decisions.confirmation import looked
 from remit.cli.evidence.closure import show_closure, show_proof
@@ -15,8 +14,6 @@ from remit.cli.parser import Switch, verb
 from remit.cli.rest_client import connect
 from remit.core.canonical import digest
 from remit.core.scope import EVERYTHING, ScopeKind
-
-Json = Any
 
 app = verb("end")
 lock_app = verb("lock")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -15,8 +14,7 @@ from remit.cli.output import output as show
 from remit.cli.parser import Several, Switch, noun
 from remit.cli.rest_client import Client, connect
 from remit.core.evidence.event_reference import MEANINGS
-
-Json = Any
+from remit.core.json_value import Json
 
 app = noun("audit", "The evidence: read it, prove from it, take it away, and verify it anywhere.")
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from rich.padding import Padding
@@ -17,8 +16,7 @@ from remit.cli.output import output as show
 from remit.cli.rest_client import Client
 from remit.core.errors import Malformed, NotFound
 from remit.core.evidence.chain import Chain, ChainCall, ChainTask, traced
-
-Json = Any
+from remit.core.json_value import Json
 
 
 def fetched(client: Client, call: str) -> Chain:

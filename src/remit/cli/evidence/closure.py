@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from remit.cli.output import output as show
 from remit.core.evidence.receipt import ClosureRead
-
-Json = Any
+from remit.core.json_value import Json
 
 
 def show_closure(closure: Json) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from remit.cli.evidence.known_logs import SeenHead, last_head, remember_head, seen_key
 from remit.cli.evidence.verification import FAILED, trusted_for
@@ -15,8 +15,7 @@ from remit.cli.rest_client import connect
 from remit.core.errors import Malformed, NotFound, NotVerifiable, VerificationFailed
 from remit.core.evidence.checkpoint import Checkpoint, VerifierKey, open_checkpoint
 from remit.core.evidence.merkle import verify_consistency
-
-Json = Any
+from remit.core.json_value import Json
 
 
 class _Known(NamedTuple):

@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.text import Text
 
 from remit.cli.output.output import STATES
 from remit.cli.safe_text import plain
-
-Json = Any
+from remit.core.json_value import Json
 
 #: The facts of each kind that say most, in order.
 _TELLING: dict[str, tuple[str, ...]] = {

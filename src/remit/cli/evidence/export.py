@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -16,8 +15,7 @@ from remit.cli.evidence.known_logs import trusted_key
 from remit.cli.output import output as show
 from remit.cli.rest_client import Client, Unreachable
 from remit.core.errors import NotFound
-
-Json = Any
+from remit.core.json_value import Json
 
 #: One line stands before the events, and one after them.
 _AROUND = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -13,8 +13,7 @@ from remit.cli.rest_client import Client
 from remit.core.errors import Malformed, NotFound, NotVerifiable, VerificationFailed
 from remit.core.evidence.checkpoint import PROOF_HEADER, LogProof, Note, VerifierKey
 from remit.core.evidence.verification import ExportReport, verify_export
-
-Json = Any
+from remit.core.json_value import Json
 
 #: So often a closure's event is asked for that is not in the signed log yet, a tenth of a second apart.
 TRIES: Final = 30

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -29,8 +29,8 @@ from remit.cli.rest_client import connect
 from remit.core.errors import Malformed, NotVerifiable
 from remit.core.evidence.checkpoint import MAX_NOTE_BYTES, VerifierKey
 from remit.core.evidence.verification import ExportReport, SeenRoot, verify_export
+from remit.core.json_value import Json
 
-Json = Any
 FAILED = 4
 
 

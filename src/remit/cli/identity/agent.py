@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
@@ -14,8 +13,7 @@ from remit.cli.identity.bindings import BindingOptions, binding_line
 from remit.cli.output import output as show
 from remit.cli.parser import Several, Switch, noun
 from remit.cli.rest_client import connect
-
-Json = Any
+from remit.core.json_value import Json
 
 app = noun(
     "agent",

@@ -7,14 +7,13 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from remit.cli.exit_codes import UsageFault
 from remit.cli.parser import Many
-
-Json = Any
+from remit.core.json_value import Json
 
 
 @Parameter(name="*")

@@ -18,8 +18,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from remit.cli.rest_client import Client
 from remit.core.errors import Forbidden, Unauthenticated
-
-Json = Any
+from remit.core.json_value import Json
 
 #: How long the person may take.
 PATIENCE_S = 300.0

@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import output as show
 from remit.cli.parser import Several, noun
 from remit.cli.rest_client import connect
 from remit.core.identity.principals import Role
-
-Json = Any
+from remit.core.json_value import Json
 
 app = noun("person", "People: who they are, their roles and groups, and how they sign in.")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 from rich.panel import Panel
@@ -19,8 +19,7 @@ from remit.cli.output.replica_status import PREFIX, show_replicas
 from remit.cli.parser import verb
 from remit.cli.rest_client import connect
 from remit.cli.safe_text import plain
-
-Json = Any
+from remit.core.json_value import Json
 
 #: Characters read from standard input.
 MAX_INPUT: Final = 65_536

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console, RenderableType
@@ -18,11 +18,11 @@ from rich.text import Text
 from remit.cli.global_options import current
 from remit.cli.output.tables import WIDE, FittedRows, Trimmed
 from remit.cli.safe_text import escaped, plain
+from remit.core.json_value import Json
 
 if TYPE_CHECKING:
     from rich.tree import Tree
 
-Json = Any
 
 #: Enough of a digest to know it by; `--json` and `remit policy show` have all of it.
 SHORT_DIGEST = 23

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from rich.text import Text
 
@@ -12,8 +11,7 @@ from remit.cli.output import output as show
 from remit.cli.rest_client import Client
 from remit.cli.safe_text import plain
 from remit.core.errors import NotFound
-
-Json = Any
+from remit.core.json_value import Json
 
 #: How the ids of replicas begin.
 PREFIX = "writer_"

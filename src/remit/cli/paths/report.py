@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any
 
 import msgspec
 
 from remit.cli.exit_codes import UsageFault
+from remit.core.json_value import Json
 from remit.core.label import Label
 from remit.core.policy.bundle import Bundle
 from remit.core.policy.reach import (
@@ -26,9 +26,6 @@ from remit.core.policy.reach import (
     ToxicTask,
     remedies,
 )
-
-Json = Any
-
 
 TALLIED = ("toxic combinations", "other paths")
 """What is counted, in the order of `ReachReport.standings`."""

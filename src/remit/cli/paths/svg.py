@@ -18,9 +18,8 @@ from remit.cli.paths.layout import BETWEEN, MARGIN, WIDTHS, curve, lay
 from remit.cli.paths.report import TALLIED, ReachReport, stands
 from remit.cli.paths.text import TITLES, carried, rows_of, way, ways_out
 from remit.cli.safe_text import plain
+from remit.core.json_value import Json
 from remit.core.policy.reach import Openness, PathKind, together
-
-Json = Any
 
 _TEMPLATES: Final = jinja2.Environment(
     loader=jinja2.PackageLoader("remit.cli.paths", "templates"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from rich.text import Text
 
@@ -18,8 +18,7 @@ from remit.cli.policy.rollout import FOLLOW_S, followers, held_back, show_follow
 from remit.cli.rest_client import connect
 from remit.cli.safe_text import plain
 from remit.core.canonical import digest
-
-Json = Any
+from remit.core.json_value import Json
 
 #: Longer nobody waits for files that are laid by something else.
 MOST_WAIT_S: Final = 3600

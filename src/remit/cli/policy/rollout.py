@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import Final
 
 from remit.cli.output import output as show
 from remit.cli.output.replica_status import decides_by
 from remit.cli.rest_client import Client
 from remit.core.errors import VerificationFailed
-
-Json = Any
+from remit.core.json_value import Json
 
 #: So long the others are given to find the bundle in their files, unless somebody says otherwise, and the
 #: pause between two looks at them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -14,8 +14,7 @@ from remit.cli.output import output as show
 from remit.cli.parser import noun
 from remit.cli.rest_client import connect
 from remit.core.errors import ConfigInvalid, NotFound
-
-Json = Any
+from remit.core.json_value import Json
 
 app = noun("tool", "Tools: what each one does, and what changed since it was reviewed.")
 

@@ -21,11 +21,11 @@ from remit.cli.parser import pairs
 from remit.cli.safe_text import plain
 from remit.cli.session_file import session_for, terminal_key
 from remit.core.errors import ConfigInvalid, Unauthenticated
+from remit.core.json_value import Json
 
 if TYPE_CHECKING:
     from remit.sdk.session import AgentSession, TaskSession
 
-Json = Any
 
 #: What a child never inherits: our own settings, of which some are secrets.
 OURS = "REMIT_"

@@ -10,8 +10,7 @@ from remit.cli.exit_codes import UsageFault
 from remit.cli.output import output as show
 from remit.cli.parser import Pairs, Several, Switch, noun, pairs
 from remit.cli.rest_client import connect
-
-Json = Any
+from remit.core.json_value import Json
 
 app = noun("delegation", "Delegations: your word that an agent may act for you, for one kind of work.")
 

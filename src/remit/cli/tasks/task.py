@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -13,8 +13,7 @@ from remit.cli.output import output as show
 from remit.cli.parser import Pairs, Several, Switch, noun, pairs
 from remit.cli.rest_client import connect
 from remit.cli.tasks.agent_task import planned
-
-Json = Any
+from remit.core.json_value import Json
 
 State = Literal["active", "completed", "expired", "revoked", "proposed", "denied"]
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import Parameter
 
@@ -17,6 +17,7 @@ from remit.cli.global_options import current
 from remit.cli.identity.agent import key_place
 from remit.cli.output import output as show
 from remit.cli.parser import Several, Switch, verb
+from remit.core.json_value import Json
 
 if TYPE_CHECKING:
     from remit.cli.wrap.backup import Undone
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from remit.cli.wrap.servers import WrappedServer
     from remit.config import Config, UpstreamSection
 
-Json = Any
 
 app = verb("wrap")
 

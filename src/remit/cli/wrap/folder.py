@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from remit.cli.safe_text import escaped
 from remit.cli.wrap.backup import replace_file, write_private
@@ -19,8 +19,7 @@ from remit.config import Config, load_bundle, load_config
 from remit.config.scaffold import keep_from_git, scaffold
 from remit.config.sections.listen import ListenSection
 from remit.core.errors import ConfigInvalid, Conflict
-
-Json = Any
+from remit.core.json_value import Json
 
 TASK_TYPE: Final = "everyday"
 PURPOSE: Final = "an AI client on this machine"

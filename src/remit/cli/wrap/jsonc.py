@@ -7,11 +7,10 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from remit.core.errors import ConfigInvalid
-
-Json = Any
+from remit.core.json_value import Json
 
 MAX_DEPTH: Final = 64
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)

@@ -6,15 +6,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from remit.cli.wrap.jsonc import Span
 from remit.config.reading.secret_reference import looks_secret, read_secret
 from remit.core.errors import ConfigInvalid
+from remit.core.json_value import Json
 from remit.core.tasks.plan import PLAN_TOOL
-
-Json = Any
 
 #: Where clients keep their servers: most of them; VS Code's mcp.json; VS Code's settings.
 PLACES: Final = (("mcpServers",), ("servers",), ("mcp", "servers"))

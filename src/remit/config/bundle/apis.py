@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from remit.config.reading.folder import MAX_DOCUMENT_BYTES
 from remit.config.reading.yaml_lines import Node, read_text, read_yaml
 from remit.config.settings import UpstreamSection
 from remit.core.canonical import parse_strict
 from remit.core.errors import ConfigInvalid, Malformed
+from remit.core.json_value import Json
 from remit.core.tools.http_api import Api, read_api
-
-Json = Any
 
 MAX_DEPTH = 64
 

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
 from remit.config.reading.section import Name, Seconds, Section, Size, Text, UpstreamName
+from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.tool import ArgumentRole, Effect
-
-Json = Any
 
 Count = Annotated[int, Meta(ge=0)]
 # What `{parameter}` in a grant can hold.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -15,6 +15,7 @@ from remit.config.bundle.forms import ArgumentForm, FieldForm, LabelForm, ToolFo
 from remit.config.reading.decoding import Problems, nearest, suggestion
 from remit.config.reading.yaml_lines import Node
 from remit.core.errors import ConfigInvalid, Malformed
+from remit.core.json_value import Json
 from remit.core.label import AUDIENCE_RULE, Audience, Classes, Label, audience_fault
 from remit.core.tools import constraint
 from remit.core.tools.constraint import Constraint
@@ -29,8 +30,6 @@ from remit.core.tools.tool import (
     Variant,
     undescribed,
 )
-
-Json = Any
 
 _PLACE: Final = re.compile(r"\{([^{}]*)\}")
 _WORDS: Final = re.compile(r"[^\W\d_]{2,40}(?:[ -][^\W\d_]{1,40}){0,4}")

@@ -13,7 +13,6 @@ from remit.config.reading.secret_reference import SecretRef
 from remit.config.reading.section import Seconds, Section, Text
 from remit.config.reading.yaml_lines import Node
 
-Json = Any
 Statement = dict[Text, Any]
 
 _ROLE: Final = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"

@@ -21,8 +21,7 @@ from remit.config.reading.secret_reference import SecretRef, read_secret
 from remit.config.reading.units import duration_s, size_bytes
 from remit.config.reading.yaml_lines import Node
 from remit.core.errors import ConfigInvalid
-
-Json = Any
+from remit.core.json_value import Json
 
 T = TypeVar("T")
 

@@ -27,8 +27,7 @@ from yaml.events import (
 )
 
 from remit.core.errors import ConfigInvalid
-
-Json = Any
+from remit.core.json_value import Json
 
 MAX_DEPTH: Final = 32
 #: Characters that make a text look other than it reads (Unicode TR36, bidirectional controls), and ends of

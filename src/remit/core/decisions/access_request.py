@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -13,12 +12,11 @@ from remit.core.flow.facts import NO_FLOW, Flow
 from remit.core.flow.stored_labels import NOTHING_AT_REST, Rest
 from remit.core.identity.principals import Agent, Principal
 from remit.core.identity.workload import Confirmation
+from remit.core.json_value import Json
 from remit.core.label import MAX_CROSSINGS, Label
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import Task
 from remit.core.tools.tool import Tier, Tool
-
-Json = Any
 
 
 class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,16 +5,14 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from remit.core.decisions.decision import RuleRef
 from remit.core.errors import Conflict, Forbidden
 from remit.core.identity.principals import Person, Role
+from remit.core.json_value import Json
 from remit.core.tasks.task import person_of
-
-Json = Any
 
 
 def may_approve(person: Person) -> bool:

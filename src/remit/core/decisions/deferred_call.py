@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import enum
 import re
-from typing import Any
 
 import msgspec
 
 from remit.core.errors import Malformed
-
-Json = Any
+from remit.core.json_value import Json
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 GET, UPDATE, CANCEL = "tasks/get", "tasks/update", "tasks/cancel"

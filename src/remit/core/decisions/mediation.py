@@ -28,8 +28,6 @@ from remit.core.evidence.event import CallOutcome
 from remit.core.identity.principals import Principal
 from remit.core.label import Label
 
-Json = Any
-
 
 class Step(enum.IntEnum):
     """The nine steps; the names in code, docs, traces and error messages."""

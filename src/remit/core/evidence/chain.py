@@ -12,13 +12,13 @@ both, from the call that was stopped, ends where nothing that remit saw came bef
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.errors import NotFound
+from remit.core.json_value import Json
 
-Json = Any
 Record = Mapping[str, Json]
 
 MAX_CALLS: Final = 40

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import enum
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
-Json = Any
+from remit.core.json_value import Json
 
 FORMAT = 1
 

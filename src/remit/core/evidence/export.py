@@ -19,7 +19,6 @@ you saw last (`at_least`), or a witness's cosignature.
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 import msgspec
 import orjson
@@ -27,8 +26,7 @@ import orjson
 from remit.core.canonical import encode
 from remit.core.errors import RemitError
 from remit.core.evidence.event import FORMAT as LEAF_FORMAT
-
-Json = Any
+from remit.core.json_value import Json
 
 FORMAT = 1
 

@@ -10,14 +10,12 @@ database.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
 from remit.core.endings.closure import Closing
 from remit.core.evidence.event import EventKind
-
-Json = Any
+from remit.core.json_value import Json
 
 ABOUT_LEASES = (
     EventKind.LEASE_REVOKED,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -27,10 +27,9 @@ from remit.core.evidence.export import (
 )
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes, verify_inclusion
 from remit.core.evidence.receipt import ClosureRead, ReceiptReading
+from remit.core.json_value import Json
 from remit.core.keys.own_keys import KeyKind
 from remit.core.sealing import reveal
-
-Json = Any
 
 #: Faults told at the most; after a first one the rest mostly follows from it.
 MAX_FAULTS = 20

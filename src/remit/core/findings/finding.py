@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from remit.core.canonical import digest
-
-Json = Any
+from remit.core.json_value import Json
 
 
 class FindingKind(enum.StrEnum):

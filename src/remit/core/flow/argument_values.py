@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
+from remit.core.json_value import Json
 from remit.core.tools.json_path import EACH, path_of
 from remit.core.tools.tool import Tool
-
-Json = Any
 
 MAX_DEPTH = 32
 MAX_REFERENCES = 8

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from itertools import islice
-from typing import Any
 
 import msgspec
 
@@ -23,13 +22,12 @@ from remit.core.flow.language.words import name_words, number_of
 from remit.core.flow.provenance import Index
 from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
+from remit.core.json_value import Json
 from remit.core.label import Label, Trust
 from remit.core.steps import Steps, finish
 from remit.core.tasks.plan import Plan, standing
 from remit.core.tools.json_path import EACH, path_of
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
-
-Json = Any
 
 NO_VALUE = "none"
 MAX_PIECES = 64

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import msgspec
 
+from remit.core.json_value import Json
 from remit.core.label import Trust
-
-Json = Any
 
 MAX_MET = 8
 """Places that are kept of one value: the first ones, and always one that is untrusted."""

@@ -25,7 +25,6 @@ import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from itertools import islice
-from typing import Any
 
 import msgspec
 
@@ -46,11 +45,10 @@ from remit.core.flow.untrusted_values import holding
 from remit.core.flow.values.destination import Destination, Wholes, whole, within
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import MAX_EXACT, ExactValue, exact
+from remit.core.json_value import Json
 from remit.core.label import Label, Trust
 from remit.core.steps import Steps, finish
 from remit.core.tools.tool import ArgumentRole, Effect, Tool
-
-Json = Any
 
 KEY_BYTES = 32
 MAX_ARGUMENT_LEAVES = 2_000

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from itertools import chain, islice, product
-from typing import Any
 
 from remit.core.flow.argument_values import several, values_of
 from remit.core.flow.argument_walk import is_long
@@ -25,9 +24,8 @@ from remit.core.flow.language.tool_verbs import AskedBy, asking
 from remit.core.flow.language.words import name_words
 from remit.core.flow.values.normal_text import plain
 from remit.core.flow.values.strict_reading import ExactValue, exact, written
+from remit.core.json_value import Json
 from remit.core.tools.tool import ArgumentRole, Effect, Tool
-
-Json = Any
 
 MAX_PIECES = 64
 """Payees, and amounts, of one call that are held against one another."""

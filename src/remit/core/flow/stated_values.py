@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any
 
 from remit.core.flow.justification import Stated, leaves
 from remit.core.flow.language.amounts import (
@@ -40,9 +39,8 @@ from remit.core.flow.values.strict_reading import (
     stated_forms,
     written,
 )
+from remit.core.json_value import Json
 from remit.core.tools.tool import ArgumentRole, Effect, Tool
-
-Json = Any
 
 _TEXT, _HOST, _EMAIL = KindOfValue.TEXT, KindOfValue.HOST, KindOfValue.EMAIL
 _BY_WORDS = (_TEXT, _HOST)

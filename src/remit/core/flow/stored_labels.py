@@ -18,7 +18,6 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import product
-from typing import Any
 from urllib.parse import unquote
 
 import msgspec
@@ -26,10 +25,9 @@ import msgspec
 from remit.core.canonical import digest
 from remit.core.flow.records.fields import ResultFields
 from remit.core.flow.values.normal_text import plain
+from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Lowering, Trust, joined
 from remit.core.tools.tool import Tool
-
-Json = Any
 
 ROOT = ""
 """The upstream as a whole."""

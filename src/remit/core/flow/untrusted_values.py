@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, Protocol
+from typing import Protocol
 
 from remit.core.flow.argument_walk import found_in
 from remit.core.flow.justification import Justification, Provenance, Reach, leaves
@@ -21,11 +21,10 @@ from remit.core.flow.values.file_names import is_file_name
 from remit.core.flow.values.hosts import host_of
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import exact, pieces
+from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.steps import PIECE, STEP, Steps, WorkCount, weight, whole_words
 from remit.core.tools.tool import ArgumentRole, Tool
-
-Json = Any
 
 _HOST, _URL = KindOfValue.HOST, KindOfValue.URL
 _NAME = re.compile(r"[a-z0-9_.-]{4,253}")

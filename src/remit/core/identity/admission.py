@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from remit.core.errors import Forbidden, Malformed
 from remit.core.identity.principals import Person, Role
 from remit.core.ids import check_name
-
-Json = Any
+from remit.core.json_value import Json
 
 
 class AdmissionRules(msgspec.Struct, frozen=True, kw_only=True):

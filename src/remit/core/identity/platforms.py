@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.errors import Unauthenticated
 from remit.core.identity.workload import claim
-
-Json = Any
+from remit.core.json_value import Json
 
 
 class Platform(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.errors import Unauthenticated
-
-Json = Any
+from remit.core.json_value import Json
 
 #: Characters of a subject, an id or an audience that are looked at.
 MAX_TEXT: Final = 2048

@@ -11,7 +11,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from cryptography import x509
@@ -22,10 +22,9 @@ from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed, Unauthenticated
 from remit.core.identity.registered_claims import RegisteredClaims, check_registered
 from remit.core.identity.workload import SpiffeId
+from remit.core.json_value import Json
 from remit.core.keys.jwks import MAX_KEYS, MAX_KEYSET_BYTES, VerificationKeys, read_keyset, verify_signature
 from remit.core.keys.jws import read_compact
-
-Json = Any
 
 #: JWT-SVID section 2.1.1: the algorithms, and no other.
 JWT_SVID_ALGORITHMS: Final = frozenset(

@@ -18,12 +18,11 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from remit.core.errors import Malformed, VerificationFailed
-
-Json = Any
+from remit.core.json_value import Json
 
 SERIAL_BYTES: Final = 16
 #: Clocks of workloads may be this far behind ours.
@@ -101,17 +100,6 @@ class _Elsewhere(ec.EllipticCurvePrivateKey):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Elsewhere:
         return self
-
-
-def public_key_of(der: bytes) -> ec.EllipticCurvePublicKey:
-    """Read a P-256 public key (SubjectPublicKeyInfo in DER); `Malformed` if it is another."""
-    try:
-        key = load_der_public_key(der)
-    except ValueError as fault:
-        raise Malformed("this is no public key", debug=str(fault)) from None
-    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
-        raise Malformed("the key is not on the curve P-256")
-    return key
 
 
 def key_id(public: ec.EllipticCurvePublicKey) -> str:

@@ -13,16 +13,15 @@ import enum
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 from joserfc.errors import JoseError
 
 from remit.core.errors import Malformed
+from remit.core.json_value import Json
 from remit.core.keys.jwk import checked_public_jwk, thumbprint
-
-Json = Any
 
 
 class Assurance(enum.IntEnum):

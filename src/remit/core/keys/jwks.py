@@ -17,10 +17,10 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed, Unauthenticated
+from remit.core.json_value import Json
 from remit.core.keys.jwk import check_point
 from remit.core.keys.jws import base64url
 
-Json = Any
 PublicKey = ECKey | OKPKey | RSAKey
 
 #: Bytes of a key set that are looked at, and keys in it.

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
 
 import msgspec
 
 from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed
-
-Json = Any
+from remit.core.json_value import Json
 
 #: Bytes of a compact JWS that is looked at; what is larger is no token of anybody's.
 MAX_COMPACT_BYTES = 16 * 1024

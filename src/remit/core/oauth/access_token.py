@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -28,10 +28,9 @@ from remit.core.drafts import (
 from remit.core.errors import Malformed, Unauthenticated
 from remit.core.identity.principals import Actor, Principal
 from remit.core.identity.workload import Assurance, AttestationMethod, Confirmation
+from remit.core.json_value import Json
 from remit.core.label import Label, Trust
 from remit.core.tasks.task import MAX_CHAIN
-
-Json = Any
 
 TOKEN_TYPE = "at+jwt"
 #: Signature algorithms that remit issues and accepts. `none` and every symmetric one are absent by

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from joserfc import jws
@@ -14,8 +13,6 @@ from remit.core.errors import Malformed, Unauthenticated
 from remit.core.keys.jwk import import_public
 from remit.core.keys.jws import read_compact
 from remit.core.oauth.access_token import ALGORITHMS
-
-Json = Any
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 #: An assertion is short-lived: it may not be valid for longer than this.

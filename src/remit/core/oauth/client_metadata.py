@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any, Final
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed
-
-Json = Any
+from remit.core.json_value import Json
 
 #: Section 8.7 of the draft recommends 5 kilobytes as the largest document.
 MAX_DOCUMENT_BYTES: Final = 5 * 1024

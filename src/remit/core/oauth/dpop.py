@@ -12,7 +12,7 @@ import hashlib
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,10 +21,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
 from remit.core.errors import Malformed, ProofRefused
+from remit.core.json_value import Json
 from remit.core.keys.jwk import checked_public_jwk, import_public
 from remit.core.keys.jws import read_compact
-
-Json = Any
 
 PROOF_TYPE: Final = "dpop+jwt"
 #: Signature algorithms of proofs, by kind of key. `EdDSA` is the older name of `Ed25519` (RFC 9864).

@@ -11,19 +11,17 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
 from remit.core.canonical import encode
 from remit.core.drafts import AUTHORITY_SET_KIND, INTENT_KIND, MISSION_ACCESS
 from remit.core.errors import ConfigInvalid, Malformed
+from remit.core.json_value import Json
 from remit.core.oauth.resource import Resources
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.grant.layer import Layer
 from remit.core.tasks.task import Task
-
-Json = Any
 
 #: Entries of one request, and tools of one entry, that are looked at.
 MAX_ENTRIES = 64

@@ -7,7 +7,7 @@ which person a task is for; it is no access token, opens nothing here, and is ne
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from remit.core.drafts import (
     MISSION,
@@ -19,10 +19,9 @@ from remit.core.drafts import (
 )
 from remit.core.errors import KeyUnavailable
 from remit.core.identity.principals import Actor
+from remit.core.json_value import Json
 from remit.core.oauth.access_token import act_of
 from remit.core.tasks.task import NO_PERSON, Task
-
-Json = Any
 
 #: It is used at once; this only allows for clocks that disagree.
 LIFE_S: Final = 60

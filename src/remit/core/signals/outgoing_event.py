@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.canonical import digest
 from remit.core.endings.closure import Cause
 from remit.core.evidence.event import EventKind
+from remit.core.json_value import Json
 from remit.core.signals.security_event_token import Subject, SubjectId
 from remit.core.signals.signal import SignalKind
-
-Json = Any
 
 #: The events of the log that anybody is told of.
 TOLD_KINDS: Final = (EventKind.TASK_ENDED, EventKind.AGENT_CHANGED, EventKind.PERSON_CHANGED)

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.errors import Malformed
-
-Json = Any
+from remit.core.json_value import Json
 
 #: The header's `typ` (RFC 8417 section 2.3), and the media type of a delivery.
 SET_TYPE: Final = "secevent+jwt"

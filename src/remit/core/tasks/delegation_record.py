@@ -8,11 +8,10 @@ agent says when it opens a task under the record never becomes part of it.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
-Json = Any
+from remit.core.json_value import Json
 
 
 class Delegation(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.errors import ConfigInvalid, Forbidden, Malformed
+from remit.core.json_value import Json
 from remit.core.label import Audience, Label
 from remit.core.tasks.grant import Grant, Refusal
 from remit.core.tools.tool import RESERVED_OPERATIONS, Argument, Effect, Tool
 
-Json = Any
 Plan = tuple[Grant, ...]
 
 PLANNED: Final = "planned"

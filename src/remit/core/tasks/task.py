@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
 from remit.core.canonical import digest
 from remit.core.errors import Conflict, Malformed
 from remit.core.identity.principals import Agent
+from remit.core.json_value import Json
 from remit.core.label import Label
 from remit.core.scope import EVERYTHING, ScopeKind, scope
 from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.plan import Plan
-
-Json = Any
 
 MAX_CHAIN = 8
 """Most agents in the chain of a task (RFC 8693 section 4.1: nested `act`).

@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from remit.core.errors import Malformed
-
-Json = Any
+from remit.core.json_value import Json
 
 EACH: Final = "[]"
 """The step to every place of a list."""

@@ -11,16 +11,14 @@ from __future__ import annotations
 import enum
 import functools
 import re
-from typing import Any
 
 import msgspec
 
 from remit.core.canonical import digest
+from remit.core.json_value import Json
 from remit.core.label import Audience, Classes, Label, Trust, worst
 from remit.core.tools.constraint import Constraint, Verdict
 from remit.core.tools.json_path import EACH, path_of, take
-
-Json = Any
 
 RESOURCE_READ = "resources:read"
 RESOURCE_SUBSCRIBE = "resources:subscribe"

@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -34,6 +34,7 @@ from remit.core.errors import (
     Unauthenticated,
 )
 from remit.core.ids import NAME
+from remit.core.json_value import Json
 from remit.core.oauth.resource import HTTP_PATH, JOINED_PATH
 from remit.core.tools.http_api import REQUEST, ApiRequest, Route, found_route, read_arguments
 from remit.gateway.asgi import (
@@ -71,7 +72,6 @@ from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
 from remit.services.mediation.mediator import RequestedCall
 
-Json = Any
 _LOG = logging.getLogger(__name__)
 
 PREFIX: Final = HTTP_PATH

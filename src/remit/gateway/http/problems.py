@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import orjson
@@ -25,9 +25,8 @@ from remit.core.errors import (
     outcome_of,
     repeatable,
 )
+from remit.core.json_value import Json
 from remit.gateway.asgi import HeaderLines
-
-Json = Any
 
 PROBLEM_TYPE: Final = (b"content-type", b"application/problem+json")
 _BY_CODE: Final = {

@@ -16,6 +16,7 @@ from remit.core.decisions.mediation import Answered, Delivery, Refused, Step
 from remit.core.errors import NotFound, RemitError, Unauthenticated
 from remit.core.evidence.event import CallOutcome
 from remit.core.identity.workload import Confirmation
+from remit.core.json_value import Json
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tools.tool import (
     COMPLETION,
@@ -53,8 +54,6 @@ from remit.gateway.tracing import travelling
 from remit.services.assembly.services import Services
 from remit.services.limits.deadlines import Deadlines
 from remit.services.mediation.mediator import RequestedCall
-
-Json = Any
 
 UNSUBSCRIBE: Final = "resources/unsubscribe"
 #: Methods that are calls, in both eras.

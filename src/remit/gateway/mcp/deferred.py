@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -35,8 +35,6 @@ from remit.services.assembly.services import Services
 from remit.services.mediation.call import Follows
 from remit.services.mediation.deferred_calls import DeferredCall
 from remit.services.mediation.mediator import RequestedCall
-
-Json = Any
 
 #: Seconds that an upstream has to say how a call stands that somebody listens for; and between two looks.
 LOOK_S: Final = 10.0

@@ -5,16 +5,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
+from remit.core.json_value import Json
 from remit.gateway.mcp.input_rounds import InputRequest
 from remit.gateway.mcp.messages import INTERNAL_ERROR, WireFault
 from remit.gateway.mcp.response import Answer
 from remit.gateway.mcp.sessions import Session
-
-Json = Any
 
 #: Seconds that all answers to one result may take together: people read, think and type.
 PATIENCE_S: Final = 900.0

@@ -17,12 +17,13 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.decisions.mediation import Step
 from remit.core.errors import Fenced, Malformed, NotFound, RemitError, StoreUnavailable, Unauthenticated
+from remit.core.json_value import Json
 from remit.core.oauth.resource import JOINED_PATH
 from remit.gateway.asgi import (
     InHand,
@@ -65,7 +66,6 @@ from remit.services.assembly.services import Services
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
 
-Json = Any
 PREFIX: Final = JOINED_PATH
 _LOG = logging.getLogger(__name__)
 

@@ -12,9 +12,10 @@ import base64
 import binascii
 import re
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from remit.core.decisions.deferred_call import METHODS
+from remit.core.json_value import Json
 from remit.gateway.mcp.messages import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
@@ -25,8 +26,6 @@ from remit.gateway.mcp.messages import (
     Incoming,
     WireFault,
 )
-
-Json = Any
 
 VERSION: Final = b"mcp-protocol-version"
 METHOD: Final = b"mcp-method"

@@ -13,18 +13,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from remit.core.decisions.access_request import call_digest
+from remit.core.json_value import Json
 from remit.core.tools.tool import INPUT
 from remit.gateway.mcp.messages import WireFault, bad_params, unusable
 from remit.ports.runtime import Clock, Entropy
-
-Json = Any
 
 #: What a server may ask, and the capability by which a client says that it can answer.
 QUESTIONS: Final = {

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from remit import __version__
 from remit.core.decisions.deferred_call import CAPABILITY, EXTENSION
 from remit.core.errors import ConfigInvalid, NotFound
+from remit.core.json_value import Json
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tools.tool import COMPLETION, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE, Tool, ToolState
 from remit.gateway.mcp.headers import ParamRule, param_rules
@@ -22,8 +23,6 @@ from remit.gateway.mcp.messages import MODERN_VERSIONS
 from remit.services.mediation.lists import Lists
 from remit.services.tasks.live_tasks import LiveTask
 from remit.services.tools.catalogue import ToolCatalogue
-
-Json = Any
 
 #: Between an upstream's name and its tool's, where all upstreams are served at one address.
 JOINT: Final = "__"

@@ -7,7 +7,7 @@ within -32099..-32000 only. An upstream cannot forge one of them.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import orjson
@@ -27,8 +27,8 @@ from remit.core.errors import (
     UpstreamUnreachable,
     outcome_of,
 )
+from remit.core.json_value import Json
 
-Json = Any
 RequestId = str | int
 
 PARSE_ERROR: Final = -32700

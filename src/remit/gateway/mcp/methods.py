@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import orjson
 
 from remit.core.decisions.deferred_call import METHODS
 from remit.core.errors import Fenced, RemitError
+from remit.core.json_value import Json
 from remit.core.tools.tool import RESOURCE_SUBSCRIBE
 from remit.gateway.asgi import respond
 from remit.gateway.mcp.calls import CALLS, UNSUBSCRIBE, Calls, Visit
@@ -49,8 +50,6 @@ from remit.services.assembly.services import Services
 from remit.services.mediation.deferred_calls import DeferredCall
 from remit.services.mediation.lists import PROMPTS, RESOURCES, TEMPLATES, TOOLS
 from remit.services.tasks.live_tasks import LiveTask
-
-Json = Any
 
 #: Milliseconds for which an agent may reuse a list: what it shows can be suspended at any time.
 LIST_TTL_MS: Final = 1000

@@ -17,6 +17,7 @@ import orjson
 
 from remit.core.decisions.deferred_call import OWN_CODES
 from remit.core.decisions.mediation import ChunkKind, Delivery
+from remit.core.json_value import Json
 from remit.core.tools.tool import INPUT
 from remit.gateway.asgi import JSON_TYPE, NO_STORE, Receive, Send, respond, send_body
 from remit.gateway.mcp.messages import (
@@ -37,8 +38,6 @@ from remit.gateway.mcp.messages import (
     rpc_status,
     unusable,
 )
-
-Json = Any
 
 #: Seconds between signs of life on a stream.
 KEEP_ALIVE_S: Final = 15.0

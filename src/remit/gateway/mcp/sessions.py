@@ -11,13 +11,12 @@ import asyncio
 from collections import OrderedDict
 from typing import Any
 
+from remit.core.json_value import Json
 from remit.core.oauth.access_token import AccessClaims
 from remit.gateway.mcp.listing import Place
 from remit.gateway.mcp.messages import INVALID_REQUEST, ClientReply, RequestId, WireFault, busy
 from remit.gateway.mcp.subscriptions import Listener
 from remit.ports.runtime import Clock, Entropy
-
-Json = Any
 
 
 class Session:

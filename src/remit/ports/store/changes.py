@@ -6,7 +6,6 @@ events.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -15,6 +14,7 @@ from remit.core.endings.closure import Closure
 from remit.core.evidence.event import Event
 from remit.core.findings.finding import Finding
 from remit.core.identity.principals import Agent, LastProof, Person
+from remit.core.json_value import Json
 from remit.core.label import Label
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import Budgets, Task, TaskState
@@ -22,8 +22,6 @@ from remit.ports.store.issued_tokens import IssuedChange
 from remit.ports.store.people import PeopleChange
 from remit.ports.store.replicas import FleetChange
 from remit.ports.store.stored_labels import HoldingChange
-
-Json = Any
 
 # Checks: a unit whose check fails is refused whole, and nothing of it is written.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Container, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -21,6 +21,7 @@ from remit.core.findings.finding import Finding, FindingState
 from remit.core.flow.stored_labels import Holding
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.identity.principals import Agent, LastProof, Person
+from remit.core.json_value import Json
 from remit.core.oauth.one_time_code import Ticket
 from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
 from remit.core.tasks.delegation_record import Delegation
@@ -88,8 +89,6 @@ __all__ = [
     "UseDelegation",
     "UsePerson",
 ]
-
-Json = Any
 
 
 class Receipt(msgspec.Struct, frozen=True):

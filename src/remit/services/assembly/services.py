@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from remit.core.json_value import Json
 from remit.ports.forwarding import Passer
 from remit.ports.issuers import TrustedIssuers
 from remit.ports.keys import TokenKeys
@@ -68,8 +68,6 @@ from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tasks.tasks import Tasks
 from remit.services.tools.catalogue import ToolCatalogue
 from remit.services.tools.reachability import UpstreamReachability
-
-Json = Any
 
 
 class Announcements:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -18,14 +18,13 @@ from remit.core.endings.closure import Closing
 from remit.core.errors import KeyUnavailable, RemitError
 from remit.core.evidence.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.json_value import Json
 from remit.core.sealing import NONCE_SIZE, seal, unseal
 from remit.core.tasks.task import Task
 from remit.ports.broker import Broker, LeaseWanted, Shared, Tracing, Unfit, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Change, PutValue, Store, Unit
-
-Json = Any
 
 PREFIX: Final = "lease:"
 #: So long before its end a credential is not begun with any more; a fifth of its life where that is less.

@@ -27,13 +27,14 @@ import contextlib
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.endings.closure import Closing, Closure
 from remit.core.errors import KeyUnavailable, NothingDone, RemitError
 from remit.core.evidence.event import Event, EventKind, timestamp
+from remit.core.json_value import Json
 from remit.core.tasks.task import Task
 from remit.ports.broker import Broker, LeaseWanted, Probe, Replaceable, UpstreamCredential
 from remit.ports.keys import SealingKeys
@@ -43,8 +44,6 @@ from remit.services.credentials.abandoned_leases import AbandonedLeases, Living
 from remit.services.credentials.lease_records import HeldLease, LeaseRecords, OpenSink, unavailable
 from remit.services.credentials.revocation import CredentialRevocation
 from remit.services.credentials.scrubbing import NO_SCRUBBER, Scrubber
-
-Json = Any
 
 #: Longest wait for a credential, and for a process to answer.
 OBTAIN_S: Final = 15.0

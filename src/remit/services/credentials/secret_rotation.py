@@ -23,20 +23,19 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from remit.core.errors import KeyUnavailable, RemitError
 from remit.core.evidence.event import Event, EventKind
+from remit.core.json_value import Json
 from remit.core.sealing import NONCE_SIZE, seal, unseal
 from remit.ports.broker import Probe
 from remit.ports.keys import SealingKeys
 from remit.ports.rotating import Keep, Rotating
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import PutValue, Store, Unit
-
-Json = Any
 
 log = logging.getLogger("remit.secrets")
 

@@ -10,20 +10,19 @@ import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.errors import KeyUnavailable, RemitError
 from remit.core.findings.finding import Finding, FindingKind, FindingState
+from remit.core.json_value import Json
 from remit.core.sealing import NONCE_SIZE, seal, unseal
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import PutValue, Store, Unit
 from remit.services.credentials.secret_rotation import RotatedSecrets
 from remit.services.findings.findings import Findings
-
-Json = Any
 
 PREFIX: Final = "standing:"
 #: A finding that stands is written anew once a day, for its age.

@@ -15,7 +15,6 @@ The order of a decision, each a refusal where it fails:
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -29,6 +28,7 @@ from remit.core.flow.provenance import Index
 from remit.core.identity.principals import Principal
 from remit.core.identity.workload import Assurance
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.json_value import Json
 from remit.core.label import Classes, Label
 from remit.core.steps import Steps
 from remit.core.tasks.grant import Grant
@@ -41,7 +41,6 @@ from remit.services.policy.evaluation import Evaluations
 from remit.services.tasks.live_tasks import LiveTask
 from remit.services.tools.catalogue import ToolCatalogue
 
-Json = Any
 # Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
 _PERMIT, _DENY, _DEFER = Outcome.PERMIT, Outcome.DENY, Outcome.DEFER
 _NONE = Effect.NONE

@@ -18,11 +18,11 @@ from remit.core.errors import Fenced, KeyUnavailable, UpstreamUnreachable
 from remit.core.evidence.event import CallOutcome, Event, EventKind, timestamp
 from remit.core.flow.justification import Justification, Met
 from remit.core.flow.stored_labels import Written
+from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.tool import ArgumentRole, Effect, Tool, fill
 from remit.services.tasks.live_tasks import LiveTask
 
-Json = Any
 # Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
 _DECISION_MADE, _TOOL_CALLED = EventKind.DECISION_MADE, EventKind.TOOL_CALLED
 _DATA_READ, _ACTION_EXECUTED = EventKind.DATA_READ, EventKind.ACTION_EXECUTED

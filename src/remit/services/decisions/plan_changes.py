@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -27,6 +26,7 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.flow.facts import Flow, FlowFacts
 from remit.core.identity.principals import Actor, Principal
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.oauth.proof_facts import best_assurance
@@ -40,8 +40,6 @@ from remit.services.decisions.call_events import decision_event
 from remit.services.decisions.refusals import Refusals
 from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 from remit.services.tasks.tasks import Tasks
-
-Json = Any
 
 
 class Extension(msgspec.Struct, frozen=True):

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
 from remit.core.evidence.event import Event, EventKind
+from remit.core.json_value import Json
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Store, Unit
 from remit.services.decisions.write_behind import WriteBehind
-
-Json = Any
 
 #: Refusals of one task that are written one by one, and how many more of them in each second after that.
 BURST = 200

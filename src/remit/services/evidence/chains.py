@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from remit.core.errors import NotFound
 from remit.core.evidence.chain import Chain, traced
 from remit.core.evidence.event import EventKind
+from remit.core.json_value import Json
 from remit.services.evidence.log import Evidence, readable
-
-Json = Any
 
 PAGE = 1000
 #: Decisions that are looked through, the newest first, for one that only its id is known of.

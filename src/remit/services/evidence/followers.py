@@ -8,11 +8,9 @@ so nothing is told that the log does not say, and nothing that it says is lost.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 from remit.ports.store.store import Entry, PutValue, Store, Unit
-
-Json = Any
 
 CURSORS: Final = "cursor:"
 #: Events that are read at once.

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -13,12 +13,11 @@ from remit.core.errors import Busy, NotFound
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.export import checkpoint_line, event_line, header_line
 from remit.core.evidence.receipt import ABOUT_LEASES
+from remit.core.json_value import Json
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Entry, Store
 from remit.services.evidence.log import Evidence
 from remit.services.limits.rate_limit import RateLimit
-
-Json = Any
 
 PAGE: Final = 500
 #: Closures that are looked through for one; older ones are in the evidence all the same.

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from remit.core.errors import NotFound
 from remit.core.evidence.event import Event, EventKind
 from remit.core.findings.finding import Finding, FindingKind, FindingState, finding_id, seen_again, settled
+from remit.core.json_value import Json
 from remit.ports.runtime import Clock
 from remit.ports.store.store import PutFinding, Store, Unit
-
-Json = Any
 
 #: Sightings that wait to be written; further ones of what is there already are let go.
 MAX_WAITING = 1_000

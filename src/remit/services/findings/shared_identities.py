@@ -10,18 +10,16 @@ whose turns never cross. Replicas that share a SPIFFE ID are none of this: each 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
 
 from remit.core.findings.finding import FindingKind
 from remit.core.identity.principals import Agent, LastProof
 from remit.core.identity.shared_identity import Trail, place_of
 from remit.core.identity.workload import Attested
+from remit.core.json_value import Json
 from remit.core.oauth.access_token import AccessClaims
 from remit.ports.runtime import Clock
 from remit.ports.store.store import PutLastProof, Store, Unit
 from remit.services.findings.findings import Findings
-
-Json = Any
 
 #: Both places are in use where the first was seen again within this time: longer than tokens live.
 WINDOW_S = 900.0

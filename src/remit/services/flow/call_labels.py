@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.flow.justification import leaves
 from remit.core.flow.stored_labels import MAX_WRITERS, Holding, Written, missing
+from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.tool import ArgumentRole, Tool
 from remit.services.flow.resource_labels import HeldUpstream
-
-Json = Any
 
 
 def writers_of(found: list[Holding], whole: list[Holding]) -> tuple[Written, ...]:

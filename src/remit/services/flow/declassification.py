@@ -14,7 +14,6 @@ label again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import msgspec
 
@@ -35,8 +34,6 @@ from remit.services.policy.bundle import Policies
 from remit.services.separation.sign_in_methods import is_behind
 from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 from remit.services.tasks.tasks import Tasks
-
-Json = Any
 
 MAX_REASON_CHARS = 2_000
 #: Resources of an upstream that are looked through when one of them is lowered.

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -27,6 +27,7 @@ from remit.core.decisions.mediation import Chunk, ChunkKind, Delivery
 from remit.core.errors import Conflict
 from remit.core.evidence.event import Event
 from remit.core.flow.records.record import with_fields
+from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Trust
 from remit.core.tools.http_api import ReplyPiece
 from remit.core.tools.tool import Tool
@@ -41,8 +42,6 @@ from remit.services.flow.tool_results import brought, in_numbers
 from remit.services.limits.time_slices import TimeSlices
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.live_tasks import LiveTask
-
-Json = Any
 
 #: Pieces that are cut anywhere: of what came before one so much is read again, for what lies across the cut.
 _CUT: Final = frozenset({ReplyPiece.TEXT, ReplyPiece.BYTES})

@@ -39,6 +39,7 @@ from remit.core.flow.stored_labels import (
     resources,
     stained,
 )
+from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Trust, joined, worst
 from remit.core.tools.tool import RESERVED_OPERATIONS, Effect, Tool
 from remit.ports.runtime import Clock
@@ -49,8 +50,6 @@ from remit.services.flow.call_labels import chosen_by_upstream, justified, mark,
 from remit.services.flow.resource_labels import MAX_LOOSE, HeldUpstream, ResourceLabels
 from remit.services.policy.bundle import Policies
 from remit.services.tools.catalogue import ToolCatalogue
-
-Json = Any
 
 #: Resources of one upstream that are told apart; what is written to further ones lies on the upstream.
 MAX_RESOURCES = 200_000

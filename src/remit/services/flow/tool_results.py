@@ -5,7 +5,7 @@ tool's own result gives them (step 8).
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import orjson
@@ -14,11 +14,10 @@ from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.flow.records.fields import may_write
 from remit.core.flow.records.json_parsing import MAX_AT_ONCE, decoding, reading
 from remit.core.flow.values.numbers import MIN_NUMBER
+from remit.core.json_value import Json
 from remit.core.steps import Steps
 from remit.core.tools.http_api import ReplyHead, ReplyPiece, read_piece
 from remit.core.tools.tool import Tool
-
-Json = Any
 
 #: Members of a progress notification that are none of the tool's words, where they are numbers too short for
 #: those of a telephone, a card or an account.

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -15,6 +14,7 @@ from remit.core.findings.finding import Finding, FindingKind
 from remit.core.identity.principals import TEAM, Agent, AgentState, Memberships, Person, Role
 from remit.core.identity.workload import Binding, checked_binding, workload_of
 from remit.core.ids import check_name, check_subject
+from remit.core.json_value import Json
 from remit.core.scope import ScopeKind
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Change, PutAgent, PutPerson, Store, Unit, UsePerson
@@ -23,8 +23,6 @@ from remit.services.findings.findings import Findings
 from remit.services.identity.accountability import Accountability, owner_fault
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.live_tasks import LiveTasks
-
-Json = Any
 
 #: The state that an agent may move to from each state.
 AGENT_MOVES: dict[AgentState, frozenset[AgentState]] = {

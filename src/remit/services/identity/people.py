@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
@@ -22,6 +21,7 @@ from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden
 from remit.core.evidence.event import Event, person_changed
 from remit.core.findings.finding import Finding, FindingKind, finding_id
 from remit.core.identity.principals import Person, Role
+from remit.core.json_value import Json
 from remit.core.scope import ScopeKind, scope
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Change, EndCredentials, PutPerson, PutValue, Store, Unit
@@ -32,8 +32,6 @@ from remit.services.identity.authenticator import Authenticator
 from remit.services.identity.directory import Directory, NewPerson
 from remit.services.separation.last_administrators import keep_administrators
 from remit.services.separation.sign_in_methods import AT_START, code_makers, hands_of
-
-Json = Any
 
 #: Roles that decide what others may do.
 SENSITIVE = frozenset({Role.APPROVER, Role.ADMINISTRATOR})

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import NotFound
 from remit.core.identity.principals import Actor, Principal
 from remit.core.identity.workload import Confirmation
+from remit.core.json_value import Json
 from remit.core.oauth.proof_facts import best_assurance
 from remit.core.steps import finish
 from remit.core.tasks.plan import tools_of
@@ -21,8 +20,6 @@ from remit.ports.store.store import Store
 from remit.services.decisions.authorizer import Authorizer
 from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tools.catalogue import ToolCatalogue
-
-Json = Any
 
 
 class Reports:

@@ -9,7 +9,7 @@ platform). An answer about a token never holds the token.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -17,6 +17,7 @@ from remit.core.errors import NotFound, RemitError, Unauthenticated
 from remit.core.findings.finding import FindingState
 from remit.core.identity.principals import TEAM, Agent, Memberships, Person
 from remit.core.identity.workload import LocalBinding, workload_of
+from remit.core.json_value import Json
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.oauth.proof_facts import Fact, best_assurance, moment, of_attestation, of_binding
 from remit.core.scope import ScopeKind, scope
@@ -29,8 +30,6 @@ from remit.services.identity.authenticator import Authenticator
 from remit.services.identity.svid_issuing import SvidIssuing
 from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.tasks.live_tasks import LiveTasks
-
-Json = Any
 
 #: A JWT in compact form; no name, address or SPIFFE ID is written so.
 _TOKEN: Final = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.deferred_call import CAPABILITY, UPDATE
 from remit.core.identity.workload import Confirmation
+from remit.core.json_value import Json
 from remit.core.tools.tool import (
     COMPLETION,
     INPUT,
@@ -21,8 +21,6 @@ from remit.core.tools.tool import (
 )
 from remit.ports.broker import UpstreamCredential
 from remit.ports.upstream import Call
-
-Json = Any
 
 METHODS = {
     RESOURCE_READ: "resources/read",

@@ -21,7 +21,7 @@ import contextlib
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -40,8 +40,6 @@ from remit.services.decisions.call_events import outcome_events
 from remit.services.decisions.write_behind import WriteBehind
 from remit.services.tasks.calls_in_flight import LiveCall
 from remit.services.tasks.live_task import LiveTask
-
-Json = Any
 
 #: Deferred calls of one task, and of all, that have not ended.
 MAX_PER_TASK: Final = 32

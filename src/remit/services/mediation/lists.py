@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import orjson
@@ -27,6 +27,7 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.mediation import Delivery
 from remit.core.flow.values.destination import within
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.json_value import Json
 from remit.core.label import Label, Trust
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.steps import finish
@@ -39,8 +40,6 @@ from remit.services.flow.observation import Observation
 from remit.services.mediation.dependencies import Dependencies
 from remit.services.tasks.live_task import HeardList, LiveTask
 from remit.services.tools.catalogue import ToolCatalogue
-
-Json = Any
 
 TOOLS: Final = "tools"
 RESOURCES: Final = "resources"

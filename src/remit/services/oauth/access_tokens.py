@@ -14,7 +14,6 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from remit.core.drafts import PROFILE_AGENT
 from remit.core.errors import Malformed, NotFound
@@ -22,6 +21,7 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Actor
 from remit.core.identity.workload import Confirmation
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.json_value import Json
 from remit.core.label import Label
 from remit.core.oauth.access_token import AGENT_SCOPE, TOKEN_TYPE, AccessClaims
 from remit.core.oauth.mission import authority_set
@@ -32,8 +32,6 @@ from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Change, Store, Unit
 from remit.services.oauth.client_authentication import TokenClient
 from remit.services.tasks.live_tasks import LiveTask, LiveTasks
-
-Json = Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

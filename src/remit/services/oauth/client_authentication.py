@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from remit.core.errors import Conflict, Malformed, Unauthenticated
 from remit.core.identity.principals import Agent, Memberships
@@ -36,8 +35,6 @@ from remit.ports.store.store import Change, Store, Unit, UseAssertion
 from remit.services.identity.attestation import Attestors
 from remit.services.identity.authenticator import secret_digest
 from remit.services.oauth.client_metadata import ClientDocuments
-
-Json = Any
 
 #: Keys of a metadata document that are tried.
 MAX_KEYS = 8

@@ -9,10 +9,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from remit.core.drafts import AUTHORITY_HASH, MISSION, MISSION_ID, MISSION_ISSUER, MISSION_STATE
 from remit.core.errors import Fenced, NotFound, Unauthenticated
+from remit.core.json_value import Json
 from remit.core.oauth.access_token import LABEL_CLAIM, AccessClaims
 from remit.core.oauth.mission import authority_set
 from remit.core.tasks.task import TaskState
@@ -22,8 +21,6 @@ from remit.services.identity.authenticator import Authenticator, secret_digest
 from remit.services.oauth.access_tokens import AccessTokens
 from remit.services.oauth.client_authentication import TokenClient
 from remit.services.tasks.live_tasks import LiveTasks
-
-Json = Any
 
 INACTIVE: dict[str, Json] = {"active": False}
 

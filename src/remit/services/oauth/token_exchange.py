@@ -13,11 +13,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from remit.core.errors import Malformed, Unauthenticated
 from remit.core.identity.principals import Memberships
 from remit.core.identity.workload import Attested, Confirmation
+from remit.core.json_value import Json
 from remit.core.oauth.access_token import AGENT_SCOPE, AccessClaims
 from remit.core.oauth.mission import asked_grants
 from remit.ports.runtime import Clock
@@ -28,8 +28,6 @@ from remit.services.oauth.client_authentication import TokenClient
 from remit.services.tasks.live_tasks import LiveTask
 from remit.services.tasks.opening_rules import Handing
 from remit.services.tasks.tasks import Tasks
-
-Json = Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,6 @@ from remit.services.oauth.one_time_codes import OneTimeCodes
 from remit.services.oauth.refresh_tokens import challenge_of
 
 T = TypeVar("T")
-Json = Any
 
 log = logging.getLogger("remit.connections")
 

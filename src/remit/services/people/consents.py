@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import msgspec
 
@@ -19,6 +18,7 @@ from remit.core.errors import Conflict, Forbidden, Malformed, RemitError
 from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Agent, Memberships, Person
 from remit.core.identity.workload import ClientBinding
+from remit.core.json_value import Json
 from remit.core.oauth.client_metadata import (
     ClientMetadata,
     check_redirect,
@@ -40,8 +40,6 @@ from remit.services.people.sessions import Seat
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.tasks import Opening, Tasks
 from remit.services.tools.catalogue import ToolCatalogue
-
-Json = Any
 
 #: How long a code can be redeemed: RFC 9700 and RFC 6749 section 4.1.2 want it short.
 CODE = timedelta(seconds=60)

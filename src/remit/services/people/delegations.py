@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -13,6 +13,7 @@ from remit.core.errors import Forbidden, Malformed, NotFound
 from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Memberships, Person
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.json_value import Json
 from remit.core.scope import ScopeKind
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import TaskType, check_parameters
@@ -23,8 +24,6 @@ from remit.services.endings.ending import Endings
 from remit.services.policy.bundle import Policies
 from remit.services.separation.sign_in_methods import code_makers
 from remit.services.tasks.opening_rules import check_words, may_run, may_state
-
-Json = Any
 
 MAX_VALID_S = 366 * 86_400
 #: Living records that one person may have.

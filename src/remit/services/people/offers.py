@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from remit.core.canonical import digest
 from remit.core.errors import ConfigInvalid, Malformed, NotFound
+from remit.core.json_value import Json
 from remit.core.tasks.task import TaskType
 from remit.core.tools.constraint import load
 from remit.core.tools.tool import RESERVED_OPERATIONS, Effect, Tier, Tool
-
-Json = Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 from base64 import urlsafe_b64encode
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from remit.core.errors import Conflict, Forbidden, Malformed, Unauthenticated
 from remit.core.evidence.event import Event, person_changed
 from remit.core.identity.passkey import Passkey
 from remit.core.identity.principals import Person
+from remit.core.json_value import Json
 from remit.core.oauth.client_metadata import is_ip_address
 from remit.core.oauth.one_time_code import Ceremony
 from remit.ports.runtime import Clock, Entropy
@@ -29,7 +30,6 @@ from remit.services.people.sessions import BrowserSessions, Seat
 if TYPE_CHECKING:
     from remit.services.people.webauthn import WebAuthn
 
-Json = Any
 
 #: How long a challenge can be answered.
 CEREMONY = timedelta(minutes=5)

@@ -7,7 +7,7 @@ The library loads ASN.1, CBOR and a second TLS stack, 5 MB in all, so this is im
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import webauthn
@@ -20,7 +20,7 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-Json = Any
+from remit.core.json_value import Json
 
 _FAULTS = (WebAuthnException, ValueError, TypeError, KeyError, AttributeError)
 #: Characters of one member of an answer. Attestations with their certificates have a few thousands; what CBOR

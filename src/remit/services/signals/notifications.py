@@ -12,12 +12,13 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.errors import Malformed, RemitError
 from remit.core.evidence.event import Event, EventKind
+from remit.core.json_value import Json
 from remit.core.signals.outgoing_event import USUAL_KINDS, notice_id
 from remit.ports.notifier import Notification, Notifier
 from remit.ports.runtime import Clock
@@ -26,7 +27,6 @@ from remit.services.evidence.followers import Followers
 
 log = logging.getLogger("remit.notify")
 
-Json = Any
 
 #: Pauses between attempts that fail, doubled up to the second of these.
 PAUSE_S: Final = (1.0, 300.0)

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed, RemitError, SourceUnavailable, Unauthenticated
+from remit.core.json_value import Json
 from remit.ports.delivery import Deliver
 from remit.ports.runtime import Clock
 from remit.services.signals.receiver import HeardSignals
 
 log = logging.getLogger("remit.signals")
 
-Json = Any
 
 #: Events that are asked for at once, and rounds of one turn: what is left comes with the next turn.
 MOST: Final = 50

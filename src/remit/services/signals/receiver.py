@@ -20,13 +20,14 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.canonical import digest
 from remit.core.errors import Busy, Conflict, Malformed, RemitError, Unauthenticated
 from remit.core.evidence.event import Event, EventKind
+from remit.core.json_value import Json
 from remit.core.signals.security_event_token import SET_TYPE, SecurityEvent, read_event
 from remit.core.signals.signal import Reaction, SignalKind, kind_of, reactions
 from remit.ports.issuers import IssuerUse, TrustedIssuers
@@ -38,7 +39,6 @@ from remit.services.signals.subjects import SignalSubjects, SubjectRules
 
 log = logging.getLogger("remit.signals")
 
-Json = Any
 
 #: What was taken in and is not done yet.
 KEPT: Final = "signal:"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -28,7 +28,6 @@ from remit.services.signals.receiver import ASKED, HEARD
 
 log = logging.getLogger("remit.signals")
 
-Json = Any
 STATE_BYTES: Final = 16
 
 

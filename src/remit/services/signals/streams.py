@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -20,6 +20,7 @@ from remit.core.errors import Busy, Conflict, Forbidden, Malformed, NotFound
 from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Agent
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.json_value import Json
 from remit.core.signals.outgoing_event import NOTICES, Notice
 from remit.core.signals.security_event_token import POLL, PUSH, SubjectId, read_subject
 from remit.core.signals.signal import SignalKind
@@ -27,7 +28,6 @@ from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import PutValue, Store, Unit
 from remit.services.evidence.followers import Followers
 
-Json = Any
 Status = Literal["enabled", "paused", "disabled"]
 
 STREAMS: Final = "stream:"

@@ -18,7 +18,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -26,6 +26,7 @@ from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed, RemitError, SourceUnavailable
 from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Memberships
+from remit.core.json_value import Json
 from remit.core.signals.outgoing_event import TOLD_KINDS, Notice, claims_of, notice_id, notice_of
 from remit.core.signals.security_event_token import PUSH, SET_MEDIA, SET_TYPE
 from remit.core.signals.signal import SignalKind
@@ -38,7 +39,6 @@ from remit.services.signals.streams import Receiver, Stream, Streams, cursor_of
 
 log = logging.getLogger("remit.signals")
 
-Json = Any
 
 _KINDS: Final = tuple(kind.value for kind in TOLD_KINDS)
 _RECORD: Final = msgspec.json.Decoder(dict[str, Json])

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from remit.core.json_value import Json
 from remit.core.tasks.delegated_task import account_of
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import Budgets, Task
 from remit.ports.store.store import TakeBudget, Usage
 
-Json = Any
 _UNUSED: Final = Usage()
 
 #: For each grant, the accounts that its own ceilings are counted in, and what each holds.

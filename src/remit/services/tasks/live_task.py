@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -17,6 +17,7 @@ from remit.core.flow.provenance import Index
 from remit.core.flow.stated_amounts import joined, payments
 from remit.core.flow.task_index import begun
 from remit.core.identity.principals import Agent
+from remit.core.json_value import Json
 from remit.core.label import Classes, Label
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tasks.delegated_task import account_of
@@ -27,8 +28,6 @@ from remit.core.tools.tool import RESERVED_OPERATIONS, Tool, ToolState
 from remit.ports.store.store import TakeBudget, Usage
 from remit.services.tasks.budgets import Ceilings, Drawn, added, ceilings, own_accounts, used_up
 from remit.services.tasks.calls_in_flight import LiveCall
-
-Json = Any
 
 _UNUSED: Final = Usage()
 #: Tokens of a task that are remembered for its end.
@@ -161,10 +160,6 @@ class LiveTask:
         return (self.lease_until_s is not None and now_boot_s >= self.lease_until_s) or (
             self.idle_until_s is not None and not self.in_hand and now_boot_s >= self.idle_until_s
         )
-
-    def overdue(self, now_boot_s: float) -> bool:
-        """Whether it has not ended and its deadline has passed by the seconds since it was bound."""
-        return now_boot_s >= self.ends_s and not self.task.state.ended
 
     def touch(self, now_boot_s: float) -> None:
         """Start the idle time anew: the task is in use."""

@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
 
 from remit.core.errors import Elsewhere, Fenced, NotFound, Unauthenticated
 from remit.core.flow.provenance import KEY_BYTES
@@ -31,7 +30,6 @@ from remit.services.tasks.live_task import LiveTask
 
 __all__ = ["CAPACITY", "LiveTask", "LiveTasks"]
 
-Json = Any
 # Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
 _ACTIVE = TaskState.ACTIVE
 

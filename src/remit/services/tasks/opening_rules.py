@@ -5,20 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from remit.core.errors import ConfigInvalid, Forbidden, Malformed
 from remit.core.identity.principals import Agent, Person
+from remit.core.json_value import Json
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.grant import Grant, narrow
 from remit.core.tasks.plan import Plan, PlanWish, read_plan
 from remit.core.tasks.task import Budgets, TaskType, check_parameters, person_of
 from remit.core.tools.constraint import Verdict, load
 from remit.core.tools.tool import RESERVED_OPERATIONS
-
-Json = Any
 
 MAX_GOAL_CHARS = 8_000
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -15,6 +14,7 @@ from remit.core.errors import Busy, Forbidden, Malformed, NotFound, RemitError
 from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Agent, Memberships, Person
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.json_value import Json
 from remit.core.label import Label
 from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.delegated_task import Moment, Share, child_of
@@ -52,8 +52,6 @@ from remit.services.tasks.opening_rules import (
     wanted_of_type,
 )
 from remit.services.tasks.requester import OpeningAuthority
-
-Json = Any
 
 __all__ = ["MAX_GOAL_CHARS", "Handing", "Opening", "Tasks"]
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 from xml.parsers import expat
 
 from remit.adapters.broker.http import BrokerWeb, WebAnswer
 from remit.core.errors import NothingDone
+from remit.core.json_value import Json
 from remit.core.keys.sigv4 import AwsKeys, AwsScope, signing_headers
 from remit.ports.runtime import Clock
-
-Json = Any
 
 FORM: Final = "application/x-www-form-urlencoded; charset=utf-8"
 MAX_DEPTH: Final = 16

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import orjson
@@ -27,11 +27,10 @@ from remit.adapters.broker.http import BrokerWeb
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import fill, texts_of
 from remit.core.errors import KeyUnavailable, NothingDone
+from remit.core.json_value import Json
 from remit.core.keys.sigv4 import AwsKeys, AwsScope, AwsSigner, signing_headers
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Clock
-
-Json = Any
 
 #: AWS's own bounds: characters of a session policy, the shortest and the longest life of a session.
 MAX_POLICY: Final = 2048

@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Collection
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import quote
 
 import orjson
@@ -20,7 +20,6 @@ from remit.core.ids import ID_BYTES, make_id
 from remit.core.oauth.client_assertion import ASSERTION_TYPE
 from remit.ports.runtime import Clock, Entropy
 
-Json = Any
 Method = Literal["basic", "post", "private_key_jwt"]
 
 ASSERTION_LIFE_S: Final = 60

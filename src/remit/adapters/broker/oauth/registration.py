@@ -17,7 +17,7 @@ What is kept of it is one text: the secret, and the token that opens the record.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -25,10 +25,9 @@ import orjson
 
 from remit.adapters.broker.http import BrokerWeb, WebAnswer
 from remit.core.errors import KeyUnavailable
+from remit.core.json_value import Json
 from remit.ports.broker import Probe
 from remit.ports.rotating import Keep
-
-Json = Any
 
 #: RFC 7592 section 2.2: what a client does not send.
 _NOT_SENT: Final = (

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -22,8 +22,6 @@ from remit.adapters.broker.oauth.grants import ACCESS_TOKEN, JWT, TokenSource
 from remit.core.errors import KeyUnavailable, NothingDone
 from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
 from remit.ports.runtime import Clock
-
-Json = Any
 
 #: RFC 6749 appendix A.12: what is none can be shown to nobody.
 _TEXT: Final = re.compile(r"[ -~]+")

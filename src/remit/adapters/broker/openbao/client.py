@@ -13,15 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.adapters.broker.http import SILENT, BrokerWeb, WebAnswer
 from remit.core.errors import KeyUnavailable
+from remit.core.json_value import Json
 from remit.ports.runtime import Clock
-
-Json = Any
 
 #: A longer life is taken for a mistake of the server's, and not believed.
 MAX_LIFE: Final = timedelta(days=366)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -22,9 +22,8 @@ from remit.adapters.broker.narrowing import fill, texts_of
 from remit.adapters.broker.openbao.client import BaoSource, bao_refused, unreadable
 from remit.adapters.broker.postgres.login_probe import named, place_of, tried
 from remit.core.errors import KeyUnavailable
+from remit.core.json_value import Json
 from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
-
-Json = Any
 
 #: Values of a credential that name it and open nothing.
 _NAMES: Final = frozenset({"username", "user", "access_key", "arn", "ip", "port", "key_type"})

@@ -7,11 +7,8 @@ before it are destroyed: they hold secrets that nothing should take any more.
 
 from __future__ import annotations
 
-from typing import Any
-
 from remit.adapters.broker.openbao.client import BaoSource, bao_refused
-
-Json = Any
+from remit.core.json_value import Json
 
 
 class KvPlace:

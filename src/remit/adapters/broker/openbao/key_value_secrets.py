@@ -9,13 +9,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from remit.adapters.broker.openbao.client import BaoSource
 from remit.core.errors import KeyUnavailable
+from remit.core.json_value import Json
 from remit.ports.secret_source import GONE, ReadSecret
-
-Json = Any
 
 
 class _Mount(NamedTuple):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from cryptography import x509
@@ -29,11 +29,10 @@ from remit.adapters.broker.narrowing import PLACE, Fits, fill, texts_of
 from remit.adapters.broker.openbao.certificate_probe import Showing, tried_at
 from remit.adapters.broker.openbao.client import BaoSource, bao_refused, unreadable
 from remit.core.errors import KeyUnavailable, NothingDone
+from remit.core.json_value import Json
 from remit.core.keys.certificate import ClientCertificate
 from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
 from remit.ports.runtime import Clock
-
-Json = Any
 
 #: How far the clock of OpenBao may be from ours.
 SKEW: Final = timedelta(minutes=5)

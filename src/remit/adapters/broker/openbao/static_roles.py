@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -26,8 +26,6 @@ from remit.adapters.broker.openbao.client import BaoSource, bao_refused, bao_sai
 from remit.adapters.broker.postgres.login_probe import named, place_of, tried
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
-
-Json = Any
 
 LOGIN_S: Final = 8.0
 #: A password that OpenBao changes sooner, or in a fifth of its period, is changed before it is used.

@@ -14,17 +14,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.openbao.client import BaoSource, bao_refused, unreadable
 from remit.core.errors import KeyUnavailable
+from remit.core.json_value import Json
 from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
 from remit.ports.runtime import Clock
-
-Json = Any
 
 
 class OpenBaoTokenBroker:

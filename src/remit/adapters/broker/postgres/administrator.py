@@ -13,8 +13,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from remit.adapters.broker.postgres.login_probe import CONNECT_S, named
 from remit.core.errors import KeyUnavailable
+from remit.core.json_value import Json
 
-Json = Any
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 #: Longest wait for one lock: others queue behind whoever waits. Longer than the second after which PostgreSQL

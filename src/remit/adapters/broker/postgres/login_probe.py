@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from remit.core.errors import ConfigInvalid
+from remit.core.json_value import Json
 from remit.ports.broker import Probe
-
-Json = Any
 
 CONNECT_S: Final = 5
 #: What a server in English says to a login of a role that is gone, shut or has another password. libpq gives

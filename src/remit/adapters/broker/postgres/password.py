@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -14,8 +13,6 @@ from remit.adapters.broker.postgres.login_probe import CONNECT_S, named, place_o
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.rotating import Keep
-
-Json = Any
 
 
 class PostgresPassword:

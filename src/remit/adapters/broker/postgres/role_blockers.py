@@ -11,15 +11,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 from psycopg import sql
 
 from remit.adapters.broker.postgres.administrator import Connection, connected
 from remit.core.errors import KeyUnavailable
-
-Json = Any
+from remit.core.json_value import Json
 
 #: Between two looks. A statement waits for longer than two of these (`LOCK_S`).
 LOOK_S: Final = 0.6

@@ -26,8 +26,7 @@ from psycopg import sql
 from remit.adapters.broker.postgres.administrator import Connection, connected
 from remit.adapters.broker.postgres.role_blockers import unblocked
 from remit.core.errors import KeyUnavailable
-
-Json = Any
+from remit.core.json_value import Json
 
 #: Longest time for 1 and 2.
 ENDS_S: Final = 5.0

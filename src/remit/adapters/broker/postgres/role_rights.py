@@ -5,15 +5,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 from psycopg import sql
 
 from remit.adapters.broker.postgres.administrator import Connection
 from remit.core.errors import NothingDone
-
-Json = Any
 
 #: Roles as which one makes other roles, databases or sessions, or programs on the server's machine: all of
 #: that outlives the role that made it.

@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from psycopg import sql
 
@@ -24,10 +24,9 @@ from remit.adapters.broker.postgres.login_probe import tried
 from remit.adapters.broker.postgres.role_end import end_role, remains
 from remit.adapters.broker.postgres.role_rights import granted, names_of_grants, rights_beyond, see_bounded
 from remit.core.errors import ConfigInvalid, KeyUnavailable, NothingDone
+from remit.core.json_value import Json
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Entropy
-
-Json = Any
 
 PASSWORD_BYTES: Final = 24
 _LEASE: Final = re.compile(r"lse_[a-z0-9]{1,32}")

@@ -29,13 +29,12 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
 from remit.core.errors import ConfigInvalid
 from remit.core.identity.principals import Agent
+from remit.core.json_value import Json
 from remit.core.label import Classes
 from remit.core.tasks.plan import PLAN_TOOL
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 from remit.ports.policy import PolicySource, Problem, RuleInForce
-
-Json = Any
 
 Examine = Callable[[Sequence[PolicySource], World], Examined]
 

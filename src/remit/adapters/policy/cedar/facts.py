@@ -8,7 +8,6 @@ its meaning.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -31,11 +30,10 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.errors import ConfigInvalid
 from remit.core.flow.facts import FlowFacts
 from remit.core.identity.principals import Agent
+from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Trust
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
-
-Json = Any
 
 AGENT = record(
     name=STRING,

@@ -10,13 +10,10 @@ the same type. No fact has a name with a dot, so none is hidden by it.
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from remit.adapters.policy.cedar.types import Kind, Shape
-
-Json = Any
+from remit.core.json_value import Json
 
 ARGUMENTS = "args"
 _CONTEXT = {"Var": "context"}

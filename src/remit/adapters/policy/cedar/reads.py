@@ -7,13 +7,11 @@ may be kept from Cedar only where no policy could see it.
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from remit.adapters.policy.cedar.types import Path
+from remit.core.json_value import Json
 
-Json = Any
 Uid = tuple[str, str]
 """An entity's type and id."""
 

@@ -16,9 +16,8 @@ import msgspec
 from remit.adapters.policy.cedar.policy_text import Piece, depth_of, nearest, pieces
 from remit.adapters.policy.cedar.reads import Reads, Uid, of_policy
 from remit.core.decisions.decision import RuleRef
+from remit.core.json_value import Json
 from remit.ports.policy import PolicySource, Problem
-
-Json = Any
 
 ANNOTATIONS = ("id", "reason", "way_out", "otherwise")
 # Ids stand in evidence, approvals and command lines: one alphabet, so that two ids that look alike are alike.

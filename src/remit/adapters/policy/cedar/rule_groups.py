@@ -24,8 +24,7 @@ from remit.adapters.policy.cedar.index import Recent
 from remit.adapters.policy.cedar.rule import CedarRule
 from remit.adapters.policy.cedar.types import Shape
 from remit.core.decisions.access_request import AccessRequest
-
-Json = Any
+from remit.core.json_value import Json
 
 _ERRED = re.compile(r"error while evaluating policy `([^`]*)`: (.*)", re.DOTALL)
 #: What a call does not bring anew: attributes of the context that the task, its label and the tool decide,

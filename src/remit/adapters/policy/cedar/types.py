@@ -12,13 +12,12 @@ import enum
 from collections.abc import Collection
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
 from remit.adapters.policy.cedar.policy_text import attribute
+from remit.core.json_value import Json
 
-Json = Any
 Path = tuple[str | None, ...]
 """What a policy reads, below some record. `None` at the end: only whether it is there (`has`)."""
 

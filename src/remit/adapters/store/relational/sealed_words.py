@@ -8,7 +8,7 @@ that is written again does not bring it back under another key.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -16,13 +16,13 @@ from remit.adapters.store.relational.sql import Sql
 from remit.adapters.store.relational.subject_keys import Opener, Subjects
 from remit.adapters.store.relational.timestamps import text
 from remit.core.decisions.approval import Approval
+from remit.core.json_value import Json
 from remit.core.sealing import seal, unseal
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.plan import Plan
 from remit.core.tasks.task import Task, Turn
 
-Json = Any
 Row = Task | Approval | Delegation
 R = TypeVar("R", Task, Approval, Delegation)
 

@@ -33,11 +33,12 @@ from remit.core.flow.stored_labels import Holding
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.identity.principals import Agent, LastProof, Person
 from remit.core.ids import DEFAULT_TENANT
+from remit.core.json_value import Json
 from remit.core.oauth.one_time_code import Ticket
 from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import Task, TaskState
-from remit.ports.store.store import Credential, Entry, Json, Pin, Receipt, Unit, Usage
+from remit.ports.store.store import Credential, Entry, Pin, Receipt, Unit, Usage
 
 
 class RelationalStore:

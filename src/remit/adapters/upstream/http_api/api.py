@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from remit.adapters.upstream.bounds import BufferBound, OnState, Reachability
 from remit.adapters.upstream.client_tls import MakeTls, ShownPools
@@ -17,11 +16,10 @@ from remit.adapters.upstream.http1 import Connection, Limits, Pool, split_base_u
 from remit.adapters.upstream.http_api.response import McpReplyExchange, PlainReplyExchange
 from remit.adapters.upstream.mcp.http_response import credential
 from remit.core.errors import Conflict, Malformed, NotFound, UpstreamUnreachable
+from remit.core.json_value import Json
 from remit.core.keys.sigv4 import Sign
 from remit.core.tools.http_api import REQUEST, Api, WrittenRequest, write_request
 from remit.ports.upstream import Call, Catalogue, Exchange, offered
-
-Json = Any
 
 log = logging.getLogger(__name__)
 

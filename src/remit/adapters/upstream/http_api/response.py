@@ -12,10 +12,10 @@ from remit.adapters.upstream.http1 import Connection
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import OutOfOrder, UpstreamFault, UpstreamUnreachable
 from remit.core.flow.records.json_parsing import countless
+from remit.core.json_value import Json
 from remit.core.tools.http_api import ApiReply, ReplyPiece, Route, read_head
 from remit.core.tools.http_api.response import complete
 
-Json = Any
 Request = tuple[bytes, bytes, Sequence[tuple[bytes, bytes]], bytes]
 
 #: The most that one event or line may have.

@@ -2,7 +2,6 @@
 """Asks an upstream for all that it offers: every page of every list, within bounds."""
 
 import logging
-from typing import Any
 
 import msgspec
 
@@ -16,9 +15,8 @@ from remit.adapters.upstream.mcp.protocol_versions import (
 )
 from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed
+from remit.core.json_value import Json
 from remit.ports.upstream import Catalogue
-
-Json = Any
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,6 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import msgspec
 
@@ -24,10 +23,9 @@ from remit.adapters.upstream.mcp.http_sessions import HttpSessions
 from remit.adapters.upstream.mcp.jsonrpc import write_request
 from remit.adapters.upstream.mcp.local_call import LocalExchange
 from remit.core.errors import RemitError, UpstreamFault
+from remit.core.json_value import Json
 from remit.ports.runtime import Entropy
 from remit.ports.upstream import Call, Catalogue, Exchange
-
-Json = Any
 
 log = logging.getLogger(__name__)
 

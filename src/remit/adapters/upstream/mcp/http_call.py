@@ -2,7 +2,7 @@
 """One call over HTTP: one POST, and what is read of its response."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from remit.adapters.upstream.http1 import Connection
 from remit.adapters.upstream.mcp import protocol_versions as era
@@ -20,7 +20,6 @@ from remit.adapters.upstream.mcp.jsonrpc import (
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import OutOfOrder, UpstreamUnreachable
 
-Json = Any
 Headers = Sequence[tuple[bytes, bytes]]
 
 

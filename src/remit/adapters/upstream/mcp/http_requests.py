@@ -26,9 +26,8 @@ from remit.adapters.upstream.mcp.jsonrpc import (
     write_response,
 )
 from remit.core.errors import RemitError, UpstreamFault, UpstreamUnreachable
+from remit.core.json_value import Json
 from remit.ports.upstream import LIST_CHANGED
-
-Json = Any
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,7 @@ from remit.adapters.upstream.mcp.http_call import Headers, HttpSession
 from remit.adapters.upstream.mcp.http_requests import HttpPosts
 from remit.adapters.upstream.mcp.jsonrpc import Message, write_notification
 from remit.core.errors import Busy, UpstreamFault, UpstreamUnreachable
-
-Json = Any
+from remit.core.json_value import Json
 
 MAX_SESSIONS = 10_000
 _NOT_KNOWN = msgspec.Raw(b'{"code":-32601,"message":"not known"}')

@@ -6,16 +6,15 @@ breaks between its values, so that whoever embeds it in another message cannot b
 """
 
 import re
-from typing import Any
 
 import msgspec
 import orjson
 
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import Malformed, UpstreamFault
+from remit.core.json_value import Json
 from remit.core.tools.http_api import ReplyPiece
 
-Json = Any
 RequestId = str | int
 
 _ABSENT = msgspec.Raw(b"")
@@ -39,11 +38,6 @@ class Message(msgspec.Struct):
     params: msgspec.Raw = _ABSENT
     result: msgspec.Raw = _ABSENT
     error: msgspec.Raw = _ABSENT
-
-    @property
-    def is_response(self) -> bool:
-        """Whether it ends a call."""
-        return not self.method and (bool(self.result) or bool(self.error))
 
 
 class RpcError(msgspec.Struct):

@@ -10,7 +10,7 @@ import base64
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import orjson
@@ -19,9 +19,8 @@ from remit import __version__
 from remit.adapters.upstream.http1 import SteadyHeaders
 from remit.adapters.upstream.mcp.jsonrpc import Message, broken, read_error, read_value
 from remit.core.errors import UpstreamFault, UpstreamUnreachable
+from remit.core.json_value import Json
 from remit.ports.upstream import Call
-
-Json = Any
 
 MODERN_VERSIONS: Final = ("2026-07-28",)
 LEGACY_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")

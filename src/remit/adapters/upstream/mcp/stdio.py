@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from remit.adapters.upstream.bounds import Backoff, BufferBound, OnState, Reachability
 from remit.adapters.upstream.mcp import protocol_versions as era
@@ -22,10 +21,9 @@ from remit.adapters.upstream.processes.guard import CANNOT_START
 from remit.adapters.upstream.processes.supervisor import Apart, Clean, as_it_is, end_user, own_environment
 from remit.adapters.upstream.processes.user_ids import Users
 from remit.core.errors import Busy, ConfigInvalid, RemitError, UpstreamUnreachable
+from remit.core.json_value import Json
 from remit.ports.runtime import Entropy
 from remit.ports.upstream import Call, Catalogue, Exchange
-
-Json = Any
 
 log = logging.getLogger(__name__)
 

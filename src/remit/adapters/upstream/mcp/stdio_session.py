@@ -5,7 +5,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from itertools import count
-from typing import Any, Protocol
+from typing import Protocol
 
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.mcp import protocol_versions as era
@@ -25,9 +25,8 @@ from remit.adapters.upstream.mcp.jsonrpc import (
 from remit.adapters.upstream.processes.supervisor import ChildProcess, Clean, as_it_is
 from remit.core.decisions.mediation import Chunk
 from remit.core.errors import UpstreamFault, UpstreamUnreachable
+from remit.core.json_value import Json
 from remit.ports.upstream import LIST_CHANGED
-
-Json = Any
 
 #: With more than this unread by the process, it is sent nothing more.
 MAX_UNWRITTEN_BYTES = 1024 * 1024

@@ -18,7 +18,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from remit.adapters.upstream.mcp.stdio import McpStdio
 from remit.adapters.upstream.processes.marks import (
@@ -31,10 +31,9 @@ from remit.adapters.upstream.processes.marks import (
     started_again,
 )
 from remit.core.errors import Busy, KeyUnavailable, UpstreamUnreachable
+from remit.core.json_value import Json
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.upstream import Call, Catalogue, Exchange
-
-Json = Any
 
 #: Gives a server that is not started yet; what it gets in its environment beside what all get, and which
 #: texts of that must not be read in a log.

@@ -8,7 +8,7 @@ before anything is sent anywhere; the rest is answered to the application.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -16,14 +16,13 @@ from remit.api.oauth.forms import Form, OAuthRefused
 from remit.core.canonical import parse_strict
 from remit.core.drafts import MISSION_INTENT
 from remit.core.errors import Malformed
+from remit.core.json_value import Json
 from remit.core.oauth.access_token import AGENT_SCOPE
 from remit.core.oauth.mission import BAD_DETAILS, asked_grants
 from remit.core.oauth.one_time_code import AuthorizationRequest, Mission
 from remit.core.tasks.grant import Grant
 from remit.services.assembly.services import Services
 from remit.services.people.consents import Applicant
-
-Json = Any
 
 MAX_STATE_CHARS: Final = 2048
 MAX_JSON_BYTES: Final = 32_768

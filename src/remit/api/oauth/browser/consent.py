@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import quote
 
 from starlette.responses import Response
@@ -13,12 +12,11 @@ from remit.api.oauth.browser.rendering import PageVisit
 from remit.api.oauth.forms import Form
 from remit.api.oauth.paths import SIGN_IN_PATH
 from remit.core.errors import ConfigInvalid, Fenced, Forbidden, Malformed, NotFound
+from remit.core.json_value import Json
 from remit.core.oauth.client_metadata import host_of, is_loopback
 from remit.core.tasks.task import Parameter
 from remit.core.tools.constraint import load
 from remit.services.people.offers import Offer, offer_named, read_params
-
-Json = Any
 
 CHANGED = "what this would permit has changed since the page was drawn: look again before you permit it"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from starlette.responses import Response
 
@@ -13,9 +12,9 @@ from remit.api.http_messages import JSON, answer, read
 from remit.api.oauth.browser.rendering import PageVisit, own_page
 from remit.core.canonical import parse_strict
 from remit.core.errors import Forbidden, Malformed, Unauthenticated
+from remit.core.json_value import Json
 from remit.services.people.sessions import Seat
 
-Json = Any
 Answer = Callable[[PageVisit], Awaitable[Response]]
 
 MAX_ANSWER_BYTES = 65_536

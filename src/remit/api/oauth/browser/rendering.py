@@ -20,11 +20,10 @@ from starlette.responses import RedirectResponse, Response
 from remit.api.http_messages import read, status_of
 from remit.api.oauth.forms import FORM, MAX_FORM_BYTES, Form, OAuthRefused, parse_form
 from remit.core.errors import Forbidden, RemitError, Unauthenticated
+from remit.core.json_value import Json
 from remit.core.oauth.client_metadata import LOOPBACK
 from remit.services.assembly.services import Services
 from remit.services.people.sessions import Seat, csrf_of
-
-Json = Any
 
 log = logging.getLogger("remit.api")
 

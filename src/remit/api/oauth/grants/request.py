@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.requests import Request
 
@@ -15,6 +14,7 @@ from remit.core.canonical import parse_strict
 from remit.core.drafts import MISSION_PARAMETER
 from remit.core.errors import Malformed
 from remit.core.identity.workload import Confirmation
+from remit.core.json_value import Json
 from remit.core.oauth.access_token import AGENT_SCOPE
 from remit.core.oauth.mission import BAD_DETAILS, asked_grants
 from remit.core.oauth.resource import TASK_SCOPE
@@ -23,8 +23,6 @@ from remit.core.tasks.task import Task
 from remit.services.assembly.services import Services
 from remit.services.oauth.access_tokens import Asking, TokenGiven
 from remit.services.oauth.client_authentication import TokenClient
-
-Json = Any
 
 MAX_DETAILS_BYTES = 32_768
 

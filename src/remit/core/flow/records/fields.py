@@ -15,9 +15,8 @@ from typing import Any
 import yaml
 
 from remit.core.flow.records.json_parsing import reading, texts_in
+from remit.core.json_value import Json
 from remit.core.steps import Steps, finish
-
-Json = Any
 
 MAX_FIELDS = 50_000
 """ResultFields of one result that are looked at."""

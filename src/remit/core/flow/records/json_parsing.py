@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 import orjson
 
 from remit.core.flow.values.encodings import INNER_BYTES, MAX_INNER
+from remit.core.json_value import Json
 from remit.core.steps import PIECE, Steps
-
-Json = Any
 
 MAX_AT_ONCE = 65_536
 """Characters of a JSON text that is read at once."""

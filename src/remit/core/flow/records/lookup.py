@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any
 
 from remit.core.flow.justification import Justification, Provenance, Reach, leaves
 from remit.core.flow.language.inflection import stem
@@ -15,11 +14,10 @@ from remit.core.flow.marks import marking
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.values.destination import Wholes, whole
 from remit.core.flow.values.kinds import KindOfValue
+from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.steps import Steps, WorkCount, pieces
 from remit.core.tools.tool import Effect, Tool
-
-Json = Any
 
 MAX_SHORT_ID = 8
 _ID_WORDS = frozenset(

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import msgspec
 
 from remit.core.flow.records.fields import structuring
+from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Trust
 from remit.core.tools.constraint import Verdict
 from remit.core.tools.tool import FieldLabel, Tool
-
-Json = Any
 
 MAX_LEAVES = 50_000
 """Leaves of one result that are looked at."""

@@ -11,18 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.canonical import digest, encode
 from remit.core.errors import Malformed
+from remit.core.json_value import Json
 from remit.core.tasks.grant.layer import Ceilings, Layer, ReadyLayer, Refusal, fits, ready, refusals
 from remit.core.tasks.grant.parsing import check_tool, convert_written, keyed
 from remit.core.tasks.grant.simplify import simplified
 from remit.core.tools.constraint import Anything, Constraint, Subset, decode, is_subset, load, shown
-
-Json = Any
 
 MAX_LAYERS: Final = 64
 """How often a grant may be handed on and narrowed."""

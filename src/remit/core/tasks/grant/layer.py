@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.errors import ConfigInvalid
+from remit.core.json_value import Json
 from remit.core.tools.constraint import Anything, Constraint, Verdict, decode, folded, shown
-
-Json = Any
 
 _OVERLOOKED: Final = str.maketrans("", "", "_-. ")
 _ABSENT: Final = object()

@@ -5,17 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Any
 
 import msgspec
 
 from remit.core.errors import ConfigInvalid
+from remit.core.json_value import Json
 from remit.core.tasks.grant.conjunction import Grant
 from remit.core.tasks.grant.layer import Ceilings
 from remit.core.tasks.grant.parsing import check_tool, convert_written, keyed
 from remit.core.tools.constraint import Parameters, fill, load, names_in, sample
-
-Json = Any
 
 
 class GrantTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

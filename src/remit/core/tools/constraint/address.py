@@ -14,12 +14,12 @@ from typing import ClassVar, Final
 import re2
 
 from remit.core.errors import ConfigInvalid
+from remit.core.json_value import Json
 from remit.core.tools.constraint.base import (
     NO,
     UNDECIDABLE,
     YES,
     Constraint,
-    Json,
     Verdict,
     keys_of,
     listed,

@@ -12,12 +12,11 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from remit.core.canonical import MAX_SAFE_INTEGER, encode
 from remit.core.errors import ConfigInvalid
-
-Json = Any
+from remit.core.json_value import Json
 
 MAX_DEPTH: Final = 32
 """How deep constraints and the JSON values inside them may nest."""

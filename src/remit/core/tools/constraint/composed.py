@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from remit.core.errors import ConfigInvalid
-from remit.core.tools.constraint.base import NO, UNDECIDABLE, YES, Constraint, Json, Verdict, conjunction
+from remit.core.json_value import Json
+from remit.core.tools.constraint.base import NO, UNDECIDABLE, YES, Constraint, Verdict, conjunction
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Final
 
 from remit.core.errors import ConfigInvalid
+from remit.core.json_value import Json
 from remit.core.tools.constraint.address import EmailDomain, UrlHost
-from remit.core.tools.constraint.base import MAX_DEPTH, Constraint, Json, keys_of, text
+from remit.core.tools.constraint.base import MAX_DEPTH, Constraint, keys_of, text
 from remit.core.tools.constraint.composed import (
     AllOf,
     AnyOf,

@@ -20,17 +20,8 @@ from typing import Any, ClassVar, Final
 import re2
 
 from remit.core.errors import ConfigInvalid
-from remit.core.tools.constraint.base import (
-    NO,
-    UNDECIDABLE,
-    YES,
-    Constraint,
-    Json,
-    Verdict,
-    shown,
-    text,
-    type_name,
-)
+from remit.core.json_value import Json
+from remit.core.tools.constraint.base import NO, UNDECIDABLE, YES, Constraint, Verdict, shown, text, type_name
 from remit.core.tools.constraint.text import compile_pattern, folded, hidden
 
 MAX_PATH: Final = 4096

@@ -16,8 +16,9 @@ from typing import Final
 import re2
 
 from remit.core.errors import ConfigInvalid
+from remit.core.json_value import Json
 from remit.core.tools.constraint.address import MAX_ADDRESS
-from remit.core.tools.constraint.base import MAX_DEPTH, Json, type_name
+from remit.core.tools.constraint.base import MAX_DEPTH, type_name
 from remit.core.tools.constraint.path import escape_glob, path_fault
 from remit.core.tools.constraint.text import hidden
 

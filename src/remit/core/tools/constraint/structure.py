@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from remit.core.errors import ConfigInvalid
+from remit.core.json_value import Json
 from remit.core.tools.constraint.base import (
     NO,
     UNDECIDABLE,
     YES,
     Constraint,
-    Json,
     Verdict,
     conjunction,
     is_number,

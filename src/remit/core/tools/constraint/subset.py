@@ -10,8 +10,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 
+from remit.core.json_value import Json
 from remit.core.tools.constraint.address import EmailDomain, UrlHost
-from remit.core.tools.constraint.base import YES, Constraint, Json
+from remit.core.tools.constraint.base import YES, Constraint
 from remit.core.tools.constraint.composed import AllOf, AnyOf, Anything, Not, OptionalArgument
 from remit.core.tools.constraint.path import Glob, PathUnder
 from remit.core.tools.constraint.structure import Each, Fields, Length, Range

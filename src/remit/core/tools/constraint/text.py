@@ -17,13 +17,13 @@ from typing import Any, ClassVar, Final
 import re2
 
 from remit.core.errors import ConfigInvalid
+from remit.core.json_value import Json
 from remit.core.tools.constraint.base import (
     MAX_TEXT,
     NO,
     UNDECIDABLE,
     YES,
     Constraint,
-    Json,
     Verdict,
     is_number,
     listed,

@@ -8,15 +8,14 @@ later one is named after its place, `body_id`.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from remit.core.json_value import Json
 from remit.core.tools.http_api.operation import FORM, JSON, BodyForm, RouteParameter, ValueKind, Where
 from remit.core.tools.http_api.schemas import References
 from remit.core.tools.tool import INPUT
-
-Json = Any
 
 MAX_ARGUMENTS: Final = 200
 _NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,80}")

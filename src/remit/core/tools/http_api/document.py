@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from remit.core.errors import ConfigInvalid, Malformed
+from remit.core.json_value import Json
 from remit.core.tools.http_api.arguments import Arguments, Unusable
 from remit.core.tools.http_api.operation import BINDING, Api, BodyForm, Route
 from remit.core.tools.http_api.schemas import MAX_TEXT, References
 from remit.core.tools.tool import is_tool_name, surface_digest, surface_of
-
-Json = Any
 
 MAX_ROUTES: Final = 1_000
 MAX_SEGMENTS: Final = 32

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import enum
 import unicodedata
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.errors import ConfigInvalid
-
-Json = Any
+from remit.core.json_value import Json
 
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"

@@ -8,16 +8,15 @@ neither `export` nor `Export.json` is an id where `/customers/export` is an oper
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from remit.core.canonical import encode
 from remit.core.errors import Malformed
+from remit.core.json_value import Json
 from remit.core.tools.http_api.operation import FORM, JSON, Api, Route, RouteParameter
 from remit.core.tools.http_api.request_text import checked_segment, quoted, text_of
-
-Json = Any
 
 MAX_TARGET: Final = 16_384
 MAX_MANY: Final = 512

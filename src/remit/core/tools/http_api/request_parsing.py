@@ -8,16 +8,14 @@ without a word, or travel where nobody decided about it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import msgspec
 
 from remit.core.canonical import MAX_REQUEST_VALUES, parse_strict
 from remit.core.errors import Malformed
+from remit.core.json_value import Json
 from remit.core.tools.http_api.operation import FORM, JSON, Api, Route, RouteParameter
 from remit.core.tools.http_api.request_text import pairs_of, segments_of, value_of
-
-Json = Any
 
 
 class ApiRequest(msgspec.Struct, frozen=True, kw_only=True):

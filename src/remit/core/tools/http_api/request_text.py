@@ -10,14 +10,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 from remit.core.canonical import MAX_SAFE_INTEGER
 from remit.core.errors import Malformed
+from remit.core.json_value import Json
 from remit.core.tools.http_api.operation import RouteParameter, ValueKind, Where
-
-Json = Any
 
 MAX_PATH: Final = 8192
 MAX_QUERY: Final = 16_384

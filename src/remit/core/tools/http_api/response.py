@@ -11,15 +11,13 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
 from remit.core.errors import Malformed
 from remit.core.tools.http_api.request_text import segments_of
-
-Json = Any
 
 MAX_VALUE: Final = 4096
 #: Of the names of headers that were left out, as many are told.

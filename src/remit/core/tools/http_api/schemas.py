@@ -6,11 +6,10 @@ OpenAPI 3.1 schemas are JSON Schema already; of 3.0 `nullable` and the boolean `
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from remit.core.errors import ConfigInvalid, Malformed
-
-Json = Any
+from remit.core.json_value import Json
 
 MAX_DEPTH: Final = 8
 MAX_HOPS: Final = 16

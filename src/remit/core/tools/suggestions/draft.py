@@ -7,10 +7,11 @@ tool's name suggests, and what nothing suggests stays the worst.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from remit.core.json_value import Json
 from remit.core.tools.suggestions import vocabulary as words
 from remit.core.tools.suggestions.inference import (
     TEXTLESS,
@@ -30,8 +31,6 @@ from remit.core.tools.tool import (
     Effect,
     Tool,
 )
-
-Json = Any
 
 _EFFECTS: Final = tuple(Effect)
 #: What the operations that MCP has beside tools change.

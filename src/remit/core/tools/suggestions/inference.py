@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -13,8 +13,6 @@ from remit.core.label import Trust
 from remit.core.tools.suggestions import vocabulary as words
 from remit.core.tools.suggestions.schema import SchemaPart
 from remit.core.tools.tool import ArgumentRole, Effect
-
-Json = Any
 
 _SERVER_FORMATS: Final = frozenset({"uuid", "date-time"})
 TEXTLESS: Final = frozenset({"integer", "number", "boolean", "null"})

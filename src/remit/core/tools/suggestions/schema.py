@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from remit.core.errors import Malformed
+from remit.core.json_value import Json
 from remit.core.tools.json_path import steps
-
-Json = Any
 
 MAX_PARTS: Final = 200
 MAX_DEPTH: Final = 6
