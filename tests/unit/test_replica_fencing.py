@@ -248,6 +248,7 @@ async def test_an_ender_that_cannot_look_waits_out_the_longest_lease() -> None:
         world.clock.advance(0.002)
         world.sees(ack, others=(a_replica(OTHER, lease_s=other_s),))
         assert (await waiting).heard == {OTHER}
+        world.replicas.recorded(Raised(SCOPE, 1))
         await turns()
         assert world.fleet.forgotten == [(SCOPE, 1)]
 
