@@ -86,8 +86,8 @@ def test_a_program_that_must_be_apart_does_not_start_otherwise() -> None:
     """A domain within sixteen others cannot be made: the program is not started, or says so in its log."""
     for how, status in (("required", guard.CANNOT_START), ("where-possible", 0), ("off", 0)):
         code = (
-            f"import os, sys; sys.path.insert(0, {str(Path(APART).parent)!r}); import apart\n"
-            "while apart.keep_apart(): pass\n"
+            f"import os, sys; sys.path.insert(0, {str(Path(APART).parent)!r}); import separation\n"
+            "while separation.keep_apart(): pass\n"
             "life, death = os.pipe(), os.pipe()\n"
             "for one in (*life, death[1]): os.set_inheritable(one, True)\n"
             f"os.execv(sys.executable, [sys.executable, '-I', '-S', {GUARD!r}, str(life[0]), str(death[1]),"
@@ -104,8 +104,8 @@ def test_nobody_of_the_same_user_looks_into_remit(hidden: bool) -> None:
     """Its environment and memory hold what all upstreams open; that is so of guards, too."""
     user, groups = (None, None) if os.geteuid() else (NOBODY, list[int]())
     python = [OPEN_PYTHON if user else sys.executable, "-I", "-S", "-c"]
-    begin = f"import sys; sys.path.append({str(Path(APART).parent)!r}); import apart; "
-    begin += "apart.hide(); " if hidden else ""
+    begin = f"import sys; sys.path.append({str(Path(APART).parent)!r}); import separation; "
+    begin += "separation.hide(); " if hidden else ""
     with subprocess.Popen(
         [*python, begin + "print('ready', flush=True); sys.stdin.read()"],
         stdin=subprocess.PIPE,

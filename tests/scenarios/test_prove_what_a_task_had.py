@@ -128,7 +128,7 @@ def test_everything_that_a_task_had_is_refused_and_listed(
 def test_each_kind_of_credential_is_ended_and_proven_in_some_scenario() -> None:
     """A new broker brings one that ends a task by command, and looks at what the closure says."""
     kinds = set()
-    for module in pkgutil.iter_modules(brokers.__path__, f"{brokers.__name__}."):
+    for module in pkgutil.walk_packages(brokers.__path__, f"{brokers.__name__}."):
         for one in vars(importlib.import_module(module.name)).values():
             kind = getattr(one, "kind", None)
             if isinstance(one, type) and isinstance(kind, str) and one.__module__ == module.name:

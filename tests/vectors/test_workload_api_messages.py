@@ -2,8 +2,9 @@
 """Our description of the Workload API's messages is that of the SPIFFE project, in its Python client."""
 
 import pytest
-from remit.api.workload.messages import SERVICE, message
 from spiffe._proto import workload_pb2
+
+from remit.api.spiffe.messages import SERVICE, message
 
 NAMES = [name for name in workload_pb2.DESCRIPTOR.message_types_by_name if not name.endswith("Entry")]
 

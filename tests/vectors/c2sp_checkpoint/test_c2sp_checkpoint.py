@@ -11,8 +11,8 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from remit.core import checkpoint as cp
 from remit.core.errors import Malformed, VerificationFailed
+from remit.core.evidence import checkpoint as cp
 from tests.refusals import refused
 
 PETER = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"

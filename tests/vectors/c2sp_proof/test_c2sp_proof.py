@@ -7,9 +7,9 @@ The tree holds the leaves `event 0` to `event 6`; its checkpoint is signed with 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from remit.core import checkpoint as cp
-from remit.core import merkle
 from remit.core.errors import Malformed, VerificationFailed
+from remit.core.evidence import checkpoint as cp
+from remit.core.evidence import merkle
 from tests.refusals import refused
 
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from remit.core.secevent import Subject, SubjectId, read_event, read_subject
-from remit.core.signal import SignalKind, kind_of
 
 from remit.core.errors import Malformed
+from remit.core.signals.security_event_token import Subject, SubjectId, read_event, read_subject
+from remit.core.signals.signal import SignalKind, kind_of
 
 Json = Any
 

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from remit.core.mission import authority_hash, intent_hash
+from remit.core.oauth.mission import authority_hash, intent_hash
 
 ISSUER = "https://as.example.com"
 INTENT = {

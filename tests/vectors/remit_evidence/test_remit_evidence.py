@@ -12,8 +12,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from remit.core.checkpoint import VerifierKey
-from remit.core.verification import verify_export
+
+from remit.core.evidence.checkpoint import VerifierKey
+from remit.core.evidence.verification import verify_export
 
 Json = Any
 

@@ -7,7 +7,7 @@ transparency-dev/merkle (Apache-2.0), first published with the certificate-trans
 
 import pytest
 
-from remit.core import merkle
+from remit.core.evidence import merkle
 
 INPUTS = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
 

@@ -4,10 +4,10 @@
 from typing import Any
 
 import pytest
-from remit.core.compact import base64url, read_compact
-from remit.core.keyset import read_keyset, verify_signature
 
 from remit.core.errors import Malformed, Unauthenticated
+from remit.core.keys.jwks import read_keyset, verify_signature
+from remit.core.keys.jws import base64url, read_compact
 
 Json = Any
 

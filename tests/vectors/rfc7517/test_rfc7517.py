@@ -4,10 +4,10 @@
 from typing import Any
 
 import pytest
-from remit.core.jwk import checked_public_jwk
-from remit.core.keyset import read_keyset
 
 from remit.core.errors import Malformed
+from remit.core.keys.jwk import checked_public_jwk
+from remit.core.keys.jwks import read_keyset
 from tests.vectors.rfc7638.test_rfc7638 import RSA_KEY
 
 Json = Any

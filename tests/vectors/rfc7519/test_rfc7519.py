@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from remit.core.compact import read_compact
-from remit.core.keyset import read_keyset
-from remit.core.registered import check_registered
 
 from remit.core.errors import Malformed, Unauthenticated
+from remit.core.identity.registered_claims import check_registered
+from remit.core.keys.jwks import read_keyset
+from remit.core.keys.jws import read_compact
 from tests.vectors.rfc7515.test_rfc7515 import CLAIMS, EC_KEY, HS256, NONE
 
 Json = Any

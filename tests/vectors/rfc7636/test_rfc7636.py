@@ -2,9 +2,9 @@
 """Proof key for code exchange (RFC 7636)."""
 
 import pytest
-from remit.services.families import challenge_of
 
 from remit.core.errors import Malformed
+from remit.services.oauth.refresh_tokens import challenge_of
 
 
 def test_appendix_b() -> None:

@@ -5,8 +5,9 @@ import base64
 import hashlib
 
 import pytest
-from remit.core.jwk import checked_public_jwk, thumbprint
-from remit.core.keyset import read_keyset
+
+from remit.core.keys.jwk import checked_public_jwk, thumbprint
+from remit.core.keys.jwks import read_keyset
 
 RSA_KEY = {
     "kty": "RSA",

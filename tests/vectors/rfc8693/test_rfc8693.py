@@ -4,10 +4,10 @@
 from typing import Any
 
 import pytest
-from remit.core.resource import Resources
-from remit.core.token import AccessClaims, validate
 
 from remit.core.errors import Unauthenticated
+from remit.core.oauth.access_token import AccessClaims, validate
+from remit.core.oauth.resource import Resources
 from tests.refusals import refused
 from tests.world import START
 

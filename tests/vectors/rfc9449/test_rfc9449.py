@@ -4,9 +4,9 @@
 from datetime import UTC, datetime
 
 import pytest
-from remit.core.dpop import token_hash, verify_proof
 
 from remit.core.errors import ProofRefused
+from remit.core.oauth.dpop import token_hash, verify_proof
 
 _HEADER = (
     "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZ"
