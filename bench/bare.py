@@ -50,7 +50,7 @@ class Work(Protocol):
         ...
 
     def end(self, body: bytes) -> bytes:
-        """Give what the client gets."""
+        """Return what the client gets."""
         ...
 
 
@@ -101,7 +101,7 @@ class Parts:
         self._waiting.put((records, lambda: go_on(written)))
 
     def end(self, body: bytes) -> bytes:
-        """Read the answer and write it anew."""
+        """Read the answer and write it again."""
         return orjson.dumps(orjson.loads(body))
 
     def _write(self, file: Path) -> None:

@@ -119,7 +119,7 @@ class Site:
         return closure, Fenced(committed.at_ns, returned), (returned - asked) / 1e6
 
     def arrived(self) -> list[tuple[int, int]]:
-        """Give which calls reached the upstream since the last time, and when."""
+        """Return which calls reached the upstream since the last time, and when."""
         at = urlsplit(self._oracle.url)
         asked = http.client.HTTPConnection(at.hostname or "127.0.0.1", at.port, timeout=60)
         asked.request("GET", "/")
@@ -128,7 +128,7 @@ class Site:
         return [(number, at_ns) for number, at_ns in found]
 
     def decisions(self, task: str) -> tuple[dict[str, int], list[str]]:
-        """Give, from the evidence, the number of each call that was permitted, by its decision; and the
+        """Return, from the evidence, the number of each call that was permitted, by its decision; and the
         permits behind the fence.
         """
         numbers: dict[str, int] = {}

@@ -80,7 +80,7 @@ def fleet(quick: bool) -> list[Figure]:
                     longest = max(longest, three.end(1, task).took_ms)
                 finally:
                     three.go_on(2)
-                # It has to take its lease again before it can be waited for anew.
+                # It has to take its lease again before it can be waited for again.
                 time.sleep(2.5 * LEASE_MS / 1000)
             how = f"{paused} ends, each with one replica stopped just before; lease {LEASE_MS} ms"
             found.append(Figure(name=PAUSED_OVER, value=longest - LEASE_MS, unit="ms", how=how))

@@ -88,7 +88,7 @@ class Calls:
         self.sent = 0
 
     def next(self) -> tuple[int, bytes]:
-        """Give the next one and its number."""
+        """Return the next one and its number."""
         number = self._first + self.sent % PER_ROUND
         self.sent += 1
         return number, b"%bcall %08d %b" % (self._before, number, self._after)

@@ -67,14 +67,14 @@ class LocalIssuer:
                 writer.close()
 
     def token(self, kid: str, number: int, now: datetime) -> str:
-        """Give a token of its, under one of its keys or of nobody's."""
+        """Return a token of its, under one of its keys or of nobody's."""
         at = int(now.timestamp())
         claims = {"iss": self.url, "aud": AUDIENCE, "sub": f"workload-{number}", "iat": at, "exp": at + 3600}
         return jws.serialize_compact({"alg": "ES256", "kid": kid}, json.dumps(claims), self._key)
 
 
 async def _measure(count: int) -> tuple[float, float]:
-    """Give tokens per second under a known key while an unknown one is being looked for, and how long that
+    """Return tokens per second under a known key while an unknown one is being looked for, and how long that
     takes.
     """
     theirs, clock = LocalIssuer(), SystemClock()

@@ -28,7 +28,7 @@ ROUNDS = 5
 
 
 def pace(figures: Mapping[str, Figure]) -> list[Figure]:
-    """Give how many times longer what is known takes here; the proxy only where it was measured."""
+    """Return how many times longer what is known takes here; the proxy only where it was measured."""
     here_us = {"signature": signature_us(), "token": token_us()}
     how = {
         "signature": f"an ES256 signature verified {TIMES} times; the best of {ROUNDS} rounds",
@@ -65,7 +65,7 @@ def token_us() -> float:
 
 
 def best_us(work: Callable[[], object]) -> float:
-    """Give the CPU time of one `work` in the best of some rounds, in microseconds."""
+    """Return the CPU time of one `work` in the best of some rounds, in microseconds."""
     times = []
     for _ in range(ROUNDS):
         started = time.process_time()

@@ -123,7 +123,7 @@ def learn(index: Index, result: Json, call: int) -> None:
 
 
 def an_index() -> Index:
-    """Give the index of a task in which somebody said something."""
+    """Return the index of a task in which somebody said something."""
     index = Index(bytes(range(32)))
     index.state(GOAL, {"to": "ann.lind@example.com"})
     return index
@@ -135,7 +135,7 @@ def read(result: Json) -> None:
 
 
 def took(work: Callable[[], object], rounds: int) -> float:
-    """Give the median of the CPU time that some work takes, in microseconds."""
+    """Return the median of the CPU time that some work takes, in microseconds."""
     gc.collect()
     found = []
     for _ in range(rounds):
@@ -146,7 +146,7 @@ def took(work: Callable[[], object], rounds: int) -> float:
 
 
 def reading(writer: Writer, rounds: int, most: int) -> list[Figure]:
-    """Give what reading results of several sizes takes, each beside parsing the same bytes."""
+    """Return what reading results of several sizes takes, each beside parsing the same bytes."""
     out = []
     cases = [
         ("a mailbox of 1 KB", writer.small(), 50),
@@ -184,7 +184,7 @@ def reading(writer: Writer, rounds: int, most: int) -> list[Figure]:
 
 
 def calling(writer: Writer) -> list[Figure]:
-    """Give what a call of 1 KB in and 1 KB out takes, at the beginning of a task and late in it."""
+    """Return what a call of 1 KB in and 1 KB out takes, at the beginning of a task and late in it."""
     index, spent = an_index(), []
     results = [writer.small() for _ in range(1_000)]
     bodies = [writer.words(900) for _ in range(1_000)]
@@ -210,7 +210,7 @@ def calling(writer: Writer) -> list[Figure]:
 
 
 def remembering(writer: Writer) -> list[Figure]:
-    """Give what indexes hold in memory, as the allocator of Python sees it."""
+    """Return what indexes hold in memory, as the allocator of Python sees it."""
 
     def held(fill: Callable[[Index], None]) -> tuple[float, Index]:
         gc.collect()
@@ -244,7 +244,7 @@ def remembering(writer: Writer) -> list[Figure]:
 
 
 def provenance(quick: bool) -> list[Figure]:
-    """Give the cost of provenance by size of result, by call, and in memory."""
+    """Return the cost of provenance by size of result, by call, and in memory."""
     writer = Writer()
     with confined(layout().target):
         return [

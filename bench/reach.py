@@ -41,7 +41,7 @@ def name_of(tool: int) -> str:
 
 
 def tool_form(kind: str, number: int, luck: random.Random) -> tuple[str, Json, bool]:
-    """Give a tool's name, its description, and whether it changes something."""
+    """Return a tool's name, its description, and whether it changes something."""
     writes = luck.random() < 0.3
     word = luck.choice(WRITES if writes else READS)
     outside = kind in ("mail", "search", "chat", "crm") and luck.random() < 0.4
@@ -64,7 +64,7 @@ def tool_form(kind: str, number: int, luck: random.Random) -> tuple[str, Json, b
 
 
 def grant_form(tool_id: str, form: Json, luck: random.Random) -> Json:
-    """Give a grant of a tool, in one of three without a choice of destination."""
+    """Return a grant of a tool, in one of three without a choice of destination."""
     ways = ('{"anything": {}}', '{"one_of": ["A-1", "A-2"]}', '{"pattern": "A-[0-9]+"}')
     arguments: Json = {"id": json.loads(luck.choice(ways))}
     if "to" in form["arguments"]:

@@ -51,7 +51,7 @@ async def measured(config_path: Path, tasks: int) -> list[Dead]:
 
 
 def known(ms: float | None) -> float:
-    """Give a time, as `Dead` has it."""
+    """Return a time, as `Dead` has it."""
     return -1.0 if ms is None else ms
 
 

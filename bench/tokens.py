@@ -99,7 +99,7 @@ class Desk:
 
 
 async def rate(asks: list[Ask]) -> float:
-    """Give how many of them are done in a second, so many at once."""
+    """Return how many of them are done in a second, so many at once."""
     waiting = iter(asks)
 
     async def worker() -> None:
@@ -147,7 +147,7 @@ async def run(config_path: Path, rounds: int) -> dict[str, float]:
 
 
 def hit(house: Services, token: str, rounds: int) -> float:
-    """Give the median of checking a token that was verified before, in microseconds."""
+    """Return the median of checking a token that was verified before, in microseconds."""
     took = []
     for _ in range(rounds):
         now = house.clock.now()
@@ -158,7 +158,7 @@ def hit(house: Services, token: str, rounds: int) -> float:
 
 
 async def miss(desk: Desk, house: Services, fields: dict[str, str]) -> float:
-    """Give the median of verifying a token for the first time, in microseconds."""
+    """Return the median of verifying a token for the first time, in microseconds."""
     took = []
     for _ in range(200):
         form = urlencode(fields | desk.proof()).encode()

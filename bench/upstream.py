@@ -54,7 +54,7 @@ def list_tools(_: dict[str, Any]) -> dict[str, Any]:
 
 
 def call_tool(params: dict[str, Any]) -> dict[str, Any]:
-    """Give the text back."""
+    """Return the text back."""
     text = params["arguments"]["text"]
     return {"resultType": "complete", "content": [{"type": "text", "text": text}], "isError": False}
 

@@ -33,7 +33,7 @@ class Bodies(asyncio.Protocol, Generic[Parser]):
         self._pieces.append(body)
 
     def body(self) -> bytes:
-        """Give the body of the message that is complete, and begin the next one."""
+        """Return the body of the message that is complete, and begin the next one."""
         whole = b"".join(self._pieces)
         self._pieces.clear()
         return whole

@@ -38,7 +38,7 @@ class AnyAlgorithm(jws.JWSRegistry):
         """Take any header."""
 
     def get_alg(self, name: str) -> Any:
-        """Give any algorithm."""
+        """Return any algorithm."""
         return self.algorithms[name]
 
 
@@ -47,18 +47,18 @@ REGISTRY = AnyAlgorithm(strict_check_header=False)
 
 @cache
 def rsa_key(bits: int = 2048, number: int = 0) -> RSAKey:
-    """Give an RSA key; made once for each size and number, since that takes long."""
+    """Return an RSA key; made once for each size and number, since that takes long."""
     del number
     return RSAKey.generate_key(bits, private=True)
 
 
 def sign(key: Key, claims: Mapping[str, Json], header: Mapping[str, Json]) -> str:
-    """Give a compact JWS, whatever its header says."""
+    """Return a compact JWS, whatever its header says."""
     return jws.serialize_compact(dict(header), json.dumps(claims), key, registry=REGISTRY)
 
 
 def b64(data: bytes) -> str:
-    """Give base64url without padding."""
+    """Return base64url without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
@@ -108,13 +108,13 @@ class WorldIssuer:
         }
 
     def claims(self, now: datetime = START, **more: Json) -> dict[str, Json]:
-        """Give the claims of a token that is valid at `now`."""
+        """Return the claims of a token that is valid at `now`."""
         at = int(now.timestamp())
         claims = {"iss": self.issuer, "aud": AUDIENCE, "sub": "worker", "iat": at, "exp": at + 300, **more}
         return {name: value for name, value in claims.items() if value is not None}
 
     def token(self, now: datetime = START, header: Mapping[str, Json] | None = None, **more: Json) -> str:
-        """Give a token, signed with the newest key."""
+        """Return a token, signed with the newest key."""
         kid = list(self.keys)[-1]
         return sign(
             self.keys[kid],
@@ -137,7 +137,7 @@ class WorldFetch:
     async def get(
         self, url: str, *, accept: str = "application/json", max_bytes: int = 262_144, timeout_s: float = 5.0
     ) -> Fetched:
-        """Give the document of an address."""
+        """Return the document of an address."""
         self.asked.append(url)
         if self.gate is not None:
             await self.gate.wait()
@@ -198,17 +198,17 @@ class WorldAuthority:
         return document
 
     def jwt_svid(self, path: str = "/worker", now: datetime = START, **more: Json) -> str:
-        """Give a JWT-SVID."""
+        """Return a JWT-SVID."""
         header = more.pop("header", None)
         claims = {"iss": None, "sub": f"spiffe://{self.trust_domain}{path}", **more}
         return self.jwt_issuer.token(now, header, **claims)
 
     def svid(self, *uris: str, **more: Json) -> tuple[bytes, ...]:
-        """Give an X.509-SVID as a chain in DER."""
+        """Return an X.509-SVID as a chain in DER."""
         return self.svid_and_key(*uris, **more)[0]
 
     def svid_and_key(self, *uris: str, **more: Json) -> tuple[tuple[bytes, ...], bytes]:
-        """Give an X.509-SVID as a chain in DER, and its private key in PEM."""
+        """Return an X.509-SVID as a chain in DER, and its private key in PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = self._certificate(
             _name("worker"),
@@ -222,7 +222,7 @@ class WorldAuthority:
         return (certificate.public_bytes(Encoding.DER),), private
 
     def intermediate(self, **more: Json) -> WorldAuthority:
-        """Give a further authority below this one."""
+        """Return a further authority below this one."""
         made = WorldAuthority(self.trust_domain, self.until, self.since)
         made.certificate = self._certificate(
             _name("intermediate"), self.certificate.subject, made.key.public_key(), self.key, ca=True, **more

@@ -33,7 +33,7 @@ class Registered(ClientMixin):  # type: ignore[misc]
     """The one client."""
 
     def get_client_id(self) -> str:
-        """Give its id."""
+        """Return its id."""
         return CLIENT
 
     def check_client_secret(self, client_secret: str) -> bool:
@@ -57,7 +57,7 @@ class Registered(ClientMixin):  # type: ignore[misc]
         return True
 
     def get_allowed_scope(self, scope: str) -> str:
-        """Give what it may have of what it asks for."""
+        """Return what it may have of what it asks for."""
         return " ".join(one for one in (scope or "").split() if one.startswith("crm."))
 
 
@@ -76,7 +76,7 @@ class GivenToken(TokenMixin):  # type: ignore[misc]
         return True
 
     def get_scope(self) -> str:
-        """Give its scope."""
+        """Return its scope."""
         return self.scope
 
     def is_expired(self) -> bool:
@@ -113,11 +113,11 @@ class Authorities(LocalServer):
         self._furnish()
 
     def client(self) -> Registered:
-        """Give the one client."""
+        """Return the one client."""
         return Registered()
 
     def oauth(self, **more: Json) -> Json:
-        """Give what `lease.oauth` says of it: its secret is in the environment unless `more` says so."""
+        """Return what `lease.oauth` says of it: its secret is in the environment unless `more` says so."""
         return {
             "token_url": f"{self.url}/token",
             "revoke_url": f"{self.url}/revoke",

@@ -93,7 +93,7 @@ class AuthzenWorld(HouseWorld):
         return await self.house.token_keys.sign(claims.to_wire(), token_type=TOKEN_TYPE)
 
     async def agent_token(self, agent: str = "records-api", *, bound: bool = True) -> str:
-        """Give a token of an agent that works on no task, bound to the agent's certificate unless told."""
+        """Return a token of an agent that works on no task, bound to the agent's certificate unless told."""
         held = shown_key((self.certificate(agent),)) if bound else Confirmation()
         api = (f"{self.house.public_url}/api/v1",)
         token = await self.token(agent, audience=api, scope=AGENT_SCOPE, confirmation=held)
@@ -120,7 +120,7 @@ class AuthzenWorld(HouseWorld):
         return await exchange(asgi, method, path, list(headers.items()), data, client, heard)
 
     async def signed_for(self, task_id: str, **changes: Any) -> str:
-        """Give a token that is bound to a task."""
+        """Return a token that is bound to a task."""
         live = await self.house.live.load(task_id)
         task = live.task
         known = {"subject": task.on_behalf_of, "task": task.id, "authority_hash": live.authority_hash}
@@ -131,7 +131,7 @@ class AuthzenWorld(HouseWorld):
         return await self.ask("POST", f"/access/v1/{path}", body, by=await self.agent_token(by), **more)
 
     def certificate(self, agent: str) -> bytes:
-        """Give the certificate that an agent has made over its registered key (RFC 8705 section 2.2)."""
+        """Return the certificate that an agent has made over its registered key (RFC 8705 section 2.2)."""
         if agent not in self._certificates:
             self._certificates[agent] = self._certified(agent)
         return self._certificates[agent]
@@ -166,7 +166,7 @@ class AuthzenWorld(HouseWorld):
 
 
 def asking(person: str, action: str, record: str = "record-1", **properties: Json) -> dict[str, Json]:
-    """Give an evaluation of a record; `properties` are the record's."""
+    """Return an evaluation of a record; `properties` are the record's."""
     resource: dict[str, Json] = {"type": "record", "id": record}
     if properties:
         resource["properties"] = properties

@@ -3,7 +3,7 @@
 
 Signatures are checked with AWS's own library (`botocore`), and what STS and IAM bound is bounded here: names,
 sizes, durations. Policies are judged by the documented rules (an explicit deny wins; a session may what role
-and session policy both allow), of which the few that the tests use are written here anew: this is not AWS,
+and session policy both allow), of which the few that the tests use are written here again: this is not AWS,
 and shows no more than that what remit writes means what it should by the book.
 """
 
@@ -92,7 +92,7 @@ class AwsServer(LocalServer):
         )
 
     def session(self, key: str) -> Session | None:
-        """Give a session by its key."""
+        """Return a session by its key."""
         return self.sessions.get(key)
 
     # Services.
@@ -194,7 +194,7 @@ class AwsServer(LocalServer):
     # Who and whether.
 
     def _signer(self, asked: Request, service: str) -> Session | None:
-        """Give the session that signed a request, `None` for remit's own key."""
+        """Return the session that signed a request, `None` for remit's own key."""
         found = _CREDENTIAL.fullmatch(asked.headers.get("Authorization", ""))
         if found is None:
             raise Refused("MissingAuthenticationToken")
@@ -207,7 +207,7 @@ class AwsServer(LocalServer):
             raise Refused("InvalidClientTokenId")
         secret = session.secret if session else ADMIN[1]
         path, _, query = asked.environ["RAW_URI"].partition("?")
-        # However a client wrote the path: AWS reads it, and writes it anew.
+        # However a client wrote the path: AWS reads it, and writes it again.
         written = quote(unquote(path), safe="/-_.~")
         url = f"{self.url}{written}" + (f"?{query}" if query else "")
         checked = AWSRequest(asked.method, url, data=asked.get_data(), headers={})

@@ -33,7 +33,7 @@ class Breaking:
 
     @property
     def first(self) -> str:
-        """Give the configured one."""
+        """Return the configured one."""
         return self._real.first
 
     async def change(self, old: str, new: str, keep: Keep) -> str:
@@ -63,7 +63,7 @@ class Breaking:
 
 
 class Rotations:
-    """What rotates the secret of `crm` every day; opened anew as after a start of the process."""
+    """What rotates the secret of `crm` every day; opened again as after a start of the process."""
 
     def __init__(self, world: CallWorld) -> None:
         self.world = world
@@ -71,7 +71,7 @@ class Rotations:
         self._seeds = iter(range(1000))
 
     async def of(self, real: Rotating) -> tuple[RotatedSecrets, Breaking]:
-        """Give what rotates, as a process that has just started has it."""
+        """Return what rotates, as a process that has just started has it."""
         one = Breaking(real)
         made = RotatedSecrets(
             rotating={"crm": one},

@@ -140,7 +140,7 @@ class Application:
         return f"http://127.0.0.1:{self.back.port}/callback"
 
     def address(self, **changes: str) -> str:
-        """Give the address to which the application sends its person."""
+        """Return the address to which the application sends its person."""
         fields = {
             "response_type": "code",
             "client_id": self.server.url("/client.json"),
@@ -208,7 +208,7 @@ def sign_in_by_code(page: Page, gateway: LiveGateway) -> None:
 
 
 def virtual_authenticator(context: BrowserContext, page: Page) -> tuple[Any, str]:
-    """Give the browser an authenticator that verifies its user."""
+    """Return the browser an authenticator that verifies its user."""
     cdp = context.new_cdp_session(page)
     cdp.send("WebAuthn.enable")
     options = {

@@ -59,7 +59,7 @@ KEYS = {
 
 
 def a_tool(name: str, effect: Effect, **changes: Json) -> Tool:
-    """Give a described tool of the desk."""
+    """Return a described tool of the desk."""
     known: dict[str, Json] = {
         "upstream": "desk",
         "name": name,
@@ -73,7 +73,7 @@ def a_tool(name: str, effect: Effect, **changes: Json) -> Tool:
 
 
 def a_surface(name: str, description: str = "Does what it says") -> dict[str, Json]:
-    """Give a tool as the desk offers it."""
+    """Return a tool as the desk offers it."""
     properties = {"text": {"type": "string"}, "amount": {"type": "number"}}
     return {
         "name": name,
@@ -94,7 +94,7 @@ OPEN_GRANTS = tuple(GrantTemplate(f"desk/{name}", other_arguments=True) for name
 
 
 def a_type(name: str = "work", **changes: Json) -> TaskType:
-    """Give a task type that grants the described tools of the desk."""
+    """Return a task type that grants the described tools of the desk."""
     known: dict[str, Json] = {
         "name": name,
         "purpose": "Work at the desk",
@@ -121,7 +121,7 @@ TYPES = (
 
 
 def a_bundle(policy: str = PERMIT + ASK, digest: str = "sha256:desk") -> Bundle:
-    """Give the bundle of the desk."""
+    """Return the bundle of the desk."""
     return Bundle(
         tools=dict(TOOLS),
         task_types={one.name: one for one in TYPES},
@@ -192,11 +192,11 @@ class Desk:
         """Nothing to connect to."""
 
     async def catalogue(self) -> Catalogue:
-        """Give what the desk offers now."""
+        """Return what the desk offers now."""
         return Catalogue(protocol="2026-07-28", tools=tuple(self.surfaces.values()))
 
     async def prepare(self, call: Call, headers: dict[str, str]) -> DeskExchange:
-        """Give an exchange; raises where the desk takes none."""
+        """Return an exchange; raises where the desk takes none."""
         if self.refuses:
             raise UpstreamUnreachable("the desk is closed")
         self.headers.append(headers)
@@ -261,7 +261,7 @@ class CallWorld:
         await self.house.tools.learned("desk", await self.desk.catalogue())
 
     async def person(self, name: str) -> Person:
-        """Give a person."""
+        """Return a person."""
         return await self.house.directory.person(name)
 
     async def open(self, task_type: str = "work", **more: Json) -> tuple[Task, str]:
@@ -291,7 +291,7 @@ class CallWorld:
         return end.decision.approval
 
     async def facts(self, kind: EventKind) -> list[dict[str, Json]]:
-        """Give the facts of all events of a kind so far, once what is under way has been written."""
+        """Return the facts of all events of a kind so far, once what is under way has been written."""
         await asyncio.sleep(0)
         await self.house.store.commit(Unit(tenant=TENANT))
         entries = await self.house.evidence.pages(limit=1000)
@@ -313,7 +313,7 @@ async def call_world(
     settle: bool = True,
     **outfit: Json,
 ) -> AsyncIterator[CallWorld]:
-    """Give a call world, settled in, and close its store at the end; `outfit` goes to `Outfit`."""
+    """Provide a call world, settled in, and close its store at the end; `outfit` goes to `Outfit`."""
     world = CallWorld(folder, observed, seed, **outfit)
     if settle:
         await world.settle_in()

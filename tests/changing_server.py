@@ -25,7 +25,7 @@ def say(message: Json) -> None:
 
 
 def answer(method: str, params: Json, tools: Path) -> Json:
-    """Give the result of a request, or None where the method is not known."""
+    """Return the result of a request, or None where the method is not known."""
     if method == "initialize":
         return {
             "protocolVersion": "2025-11-25",

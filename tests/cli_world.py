@@ -104,7 +104,7 @@ class Remit:
         return Said(told.returncode, told.stdout, told.stderr)
 
     def command(self, *words: str) -> list[str]:
-        """Give the command line of this very remit."""
+        """Return the command line of this very remit."""
         return [sys.executable, "-m", "remit", *words]
 
     def ask(self, *words: str, by: str = "") -> Json:
@@ -196,7 +196,7 @@ class Remit:
 def furnished(
     folder: Path, *, port: int = 0, more: str = "", env: dict[str, str] | None = None
 ) -> Iterator[Remit]:
-    """Give a remit with an administrator, the writer ana and the approver omar signed in, and note-bot.
+    """Provide a remit with an administrator, the writer ana and the approver omar signed in, and note-bot.
 
     `more` is put at the end of its configuration.
     """

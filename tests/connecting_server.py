@@ -71,7 +71,7 @@ class ConnectingAuthorities(Authorities):
         super().__init__()
 
     def alive(self) -> list[str]:
-        """Give the refresh tokens that are still of use."""
+        """Return the refresh tokens that are still of use."""
         return [text for text, one in self.refreshes.items() if not one.dead]
 
     def extend(self, server: AuthorizationServer) -> None:

@@ -20,7 +20,7 @@ Json = Any
 async def desk_world(
     folder: Path, broker: ScriptedBroker, seed: str = "house", process: ScriptedBroker | None = None
 ) -> AsyncIterator[CallWorld]:
-    """Give a desk that takes a credential; on a folder of a house before it, with all that it had. With a
+    """Provide a desk that takes a credential; on a folder of a house before it, with all that it had. With a
     `process` each task has one of its own there.
     """
     again = (folder / "remit.db").exists()
@@ -34,11 +34,11 @@ async def desk_world(
 
 
 def of_leases(closings: tuple[Closing, ...]) -> list[Closing]:
-    """Give what a closure says of credentials."""
+    """Return what a closure says of credentials."""
     return [one for one in closings if one.lease]
 
 
 async def closure_now(house: Services, scope: str) -> list[Closing]:
-    """Give what the newest closure of a scope says of credentials now."""
+    """Return what the newest closure of a scope says of credentials now."""
     (closure, *_) = await house.store.closures(house.tenant, scope=scope)
     return of_leases(closure.closings)

@@ -105,7 +105,7 @@ class CuttingProxy:
             shut(other)
 
     def _heard(self, unread: bytearray, data: bytes) -> bytes:
-        """Give the whole messages of a server of PostgreSQL, without notifications where those get lost."""
+        """Return the whole messages of a server of PostgreSQL, without notifications where those get lost."""
         unread += data
         out = b""
         while len(unread) >= 5 and len(unread) > (size := int.from_bytes(unread[1:5], "big")):

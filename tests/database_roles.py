@@ -26,7 +26,7 @@ MAKER = ("grant usage, create on schema crm to {role}", "grant select on crm.cus
 
 
 def broker_of(place: AtPostgres, *grants: str) -> PostgresBroker:
-    """Give a broker with these grants; to read customers unless given."""
+    """Return a broker with these grants; to read customers unless given."""
     return PostgresBroker(
         lambda: place.admin_url,
         grants=grants or place.GRANTS[:2],
@@ -36,7 +36,7 @@ def broker_of(place: AtPostgres, *grants: str) -> PostgresBroker:
 
 
 def wanted(lease: str, customer: str = "C-42", life: timedelta = timedelta(hours=1)) -> LeaseWanted:
-    """Give what a task wants that is about one customer."""
+    """Return what a task wants that is about one customer."""
     intent = Intent(goal="look up", params={"id": customer}, stated_by="lena", stated_at=START)
     return LeaseWanted(lease, "crm", a_task(intent=intent, deadline=datetime.now(UTC) + life))
 

@@ -33,7 +33,7 @@ OWN_ID = "upstream-job"
 
 
 def text(said: str, **more: Json) -> Json:
-    """Give the result of a tool that says something."""
+    """Return the result of a tool that says something."""
     return {"content": [{"type": "text", "text": said}], **more}
 
 
@@ -78,7 +78,7 @@ class DeferringServer(ScriptedServer):
         return {**job, "resultType": "task"}
 
     def job(self) -> Json:
-        """Give the job that was begun last."""
+        """Return the job that was begun last."""
         return self.jobs[next(reversed(self.jobs))]
 
     def finish(self, **result: Json) -> None:
@@ -109,12 +109,12 @@ class DeferringServer(ScriptedServer):
         return {}
 
     def asked(self, method: str) -> list[Json]:
-        """Give the params of all requests of a method."""
+        """Return the params of all requests of a method."""
         return [one["params"] for one in self.seen if one.get("method") == method]
 
 
 def deferring_bundle() -> Bundle:
-    """Give a bundle of tools that are deferred: `slow` reads, `export` changes, `secret` is
+    """Return a bundle of tools that are deferred: `slow` reads, `export` changes, `secret` is
     confidential, and of `pay` a person is asked."""
     said = {"arguments": {"text": Argument(ArgumentRole.CONTENT)}}
     tools = [

@@ -35,13 +35,13 @@ class DeferringWorld:
         return await self.gateway.modern(f"tasks/{method}", params, **more)
 
     async def get(self, handle: str, **more: Json) -> Json:
-        """Give how a call stands."""
+        """Return how a call stands."""
         told = await self.ask("get", handle, **more)
         assert told.status == 200, told.content
         return told.json["result"]
 
     async def outcomes(self) -> list[tuple[str, str]]:
-        """Give how the calls ended, and what ended them."""
+        """Return how the calls ended, and what ended them."""
         await self.settled()
         called = await self.gateway.facts(EventKind.TOOL_CALLED)
         return [(one["outcome"], one.get("ended_by", "")) for one in called]
@@ -64,6 +64,6 @@ class DeferringWorld:
 
 
 def refused(told: Told) -> tuple[int, str]:
-    """Give number and code of an error."""
+    """Return number and code of an error."""
     error = told.json["error"]
     return error["code"], error["data"]["code"]

@@ -96,7 +96,7 @@ async def bury_others(*living: DeskReplica) -> None:
 
 @asynccontextmanager
 async def desk_replicas(folder: Path, url: str, *brokers: ScriptedBroker) -> AsyncIterator[list[DeskReplica]]:
-    """Give one replica for each broker, all entered; the first one has brought people and agents in."""
+    """Provide one replica for each broker, all entered; the first one has brought people and agents in."""
     async with AsyncExitStack() as stack:
         made = []
         for number, broker in enumerate(brokers):

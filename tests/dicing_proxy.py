@@ -69,7 +69,7 @@ class DicingProxy(CuttingProxy):
 
 
 def _messages(one: socket.socket, unread: bytearray, from_client: bool) -> Iterator[bytes]:
-    """Give message by message, what is behind it being `unread`.
+    """Yield message by message, what is behind it being `unread`.
 
     The first one of a client has no letter before its size.
     """

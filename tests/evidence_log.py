@@ -22,7 +22,7 @@ ORIGIN = "remit.example/log"
 
 
 def signer(seed: int = 1) -> tuple[VerifierKey, Ed25519PrivateKey]:
-    """Give a key of the log."""
+    """Return a key of the log."""
     private = Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
     public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return VerifierKey(ORIGIN, public), private
@@ -75,12 +75,12 @@ class WrittenLog:
         return len(self.leaves) - 1
 
     def tree(self, size: int | None = None) -> merkle.Frontier:
-        """Give the tree of the first events."""
+        """Return the tree of the first events."""
         hashes = [merkle.leaf_hash(leaf) for leaf in self.leaves[:size]]
         return merkle.new_tile_nodes(merkle.Frontier(), hashes)[0]
 
     def seen(self, size: int) -> SeenRoot:
-        """Give what somebody remembers who saw the first events."""
+        """Return what somebody remembers who saw the first events."""
         return SeenRoot(size, self.tree(size).root())
 
     def export(
@@ -92,7 +92,7 @@ class WrittenLog:
         key: tuple[VerifierKey, Ed25519PrivateKey] = (KEY, PRIVATE),
         size: int | None = None,
     ) -> list[bytes]:
-        """Give the lines of all events, or of some with their paths."""
+        """Return the lines of all events, or of some with their paths."""
         tree = self.tree()
         head = header_line(ORIGIN, str(key[0]), tree.size if size is None else size, task, closure)
         hashes = [merkle.leaf_hash(leaf) for leaf in self.leaves]
@@ -115,7 +115,7 @@ def path_of(index: int, hashes: list[bytes]) -> list[bytes]:
 
 
 def a_log(events: int = 5) -> WrittenLog:
-    """Give a log of so many events, of two writers and a task."""
+    """Return a log of so many events, of two writers and a task."""
     log = WrittenLog()
     for number in range(events):
         log.add(writer=f"w{number % 2}", task="tsk_1" if number % 3 == 0 else "")

@@ -10,7 +10,7 @@ Json = Any
 
 
 def permits(events: list[dict[str, Json]]) -> Iterator[dict[str, Json]]:
-    """Give the decisions by which a call was let through."""
+    """Yield the decisions by which a call was let through."""
     for event in events:
         if event["kind"] == "decision.made" and event["facts"]["outcome"] == "permit":
             yield event

@@ -73,7 +73,7 @@ class State(NamedTuple):
 
 
 def steps(s: State, without: str) -> Iterator[tuple[str, State]]:
-    """Give every step that may come next, and where it leads."""
+    """Yield every step that may come next, and where it leads."""
     at_e = s._replace(
         seen=min(s.seen + 1, WAIT) if s.seen != NEVER else NEVER,
         waited=min(s.waited + 1, WAIT) if s.ending == "committed" else 0,

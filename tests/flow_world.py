@@ -43,7 +43,7 @@ STRING = {"type": "string"}
 
 
 def office(name: str, effect: Effect, arguments: dict[str, Argument], **more: Json) -> Tool:
-    """Give a described tool of the office."""
+    """Return a described tool of the office."""
     known: dict[str, Json] = {
         "upstream": "office",
         "name": name,
@@ -103,7 +103,7 @@ ITSELF = TaskType(
 
 
 def a_bundle() -> Bundle:
-    """Give the bundle of the office: its tools, and the guardrails that `remit init` copies."""
+    """Return the bundle of the office: its tools, and the guardrails that `remit init` copies."""
     return Bundle(
         tools={tool.id: tool for tool in TOOLS},
         task_types={one.name: one for one in (WORK, ITSELF)},
@@ -122,7 +122,7 @@ class OfficeExchange(DeskExchange):
         self._before = list(desk.before.get(self._name, ()))
 
     async def receive(self) -> Chunk:
-        """Give what was put in for this tool."""
+        """Return what was put in for this tool."""
         await super().receive()
         if self._before:
             return self._before.pop(0)
@@ -152,7 +152,7 @@ class Office(Desk):
         }
 
     async def prepare(self, call: Any, headers: dict[str, str]) -> DeskExchange:
-        """Give an exchange."""
+        """Return an exchange."""
         return OfficeExchange(self, call)
 
 
@@ -222,7 +222,7 @@ class FlowWorld:
         return (await self.call(tool, **arguments)).outcome
 
     async def facts(self, kind: EventKind) -> list[dict[str, Json]]:
-        """Give the facts of all events of a kind so far, once what is under way has been written."""
+        """Return the facts of all events of a kind so far, once what is under way has been written."""
         await asyncio.sleep(0)
         await self.house.store.commit(Unit(tenant=TENANT))
         entries = await self.house.evidence.pages(limit=1000)
@@ -230,18 +230,18 @@ class FlowWorld:
 
 
 def rules(decision: Decision) -> set[str]:
-    """Give the rules that decided."""
+    """Return the rules that decided."""
     return {rule.id for rule in decision.rules}
 
 
 def chain(decision: Decision) -> dict[str, str]:
-    """Give what was said of how each argument came into the task."""
+    """Return what was said of how each argument came into the task."""
     return {one.argument: one.text for one in decision.reasons if one.code == "flow"}
 
 
 @asynccontextmanager
 async def flow_world(folder: Path, *, seed: str = "house", again: bool = False) -> AsyncIterator[FlowWorld]:
-    """Give a flow world, settled in, and close its store at the end."""
+    """Provide a flow world, settled in, and close its store at the end."""
     world = FlowWorld(folder, seed)
     await world.settle_in(again=again)
     try:

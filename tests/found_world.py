@@ -127,7 +127,7 @@ PAGE = "Nothing that names an address stands here."
 
 
 def desk(folder: Path) -> Rehearsal:
-    """Give a desk under the default policies; its pages are written by anybody."""
+    """Return a desk under the default policies; its pages are written by anybody."""
     (folder / "tools").mkdir()
     (folder / "remit.yaml").write_text(CONFIG, encoding="utf-8")
     (folder / "tools/desk.yaml").write_text(TOOLS + MORE, encoding="utf-8")

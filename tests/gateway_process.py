@@ -247,7 +247,7 @@ class GatewayProcess:
             line.close()
 
     def asking_form(self, agent: str, task: str = "", **more: str) -> dict[str, str]:
-        """Give what asks for a token of an agent, for a task of its or for none; it is good once."""
+        """Return what asks for a token of an agent, for a task of its or for none; it is good once."""
         now = int(time.time() + self.ahead_s)
         claims = {"iss": agent, "sub": agent, "aud": self.url, "exp": now + 60, "jti": secrets.token_hex(8)}
         key = ECKey.import_key(self.cast["keys"][agent])
@@ -351,7 +351,7 @@ class GatewayProcess:
 
 @asynccontextmanager
 async def gateway_process(folder: Path, *, database: str = "", **more: Json) -> AsyncIterator[GatewayProcess]:
-    """Give a gateway that runs, and end it however the test ends; `more` is in its configuration."""
+    """Provide a gateway that runs, and end it however the test ends; `more` is in its configuration."""
     set_up(folder, database=database, **more)
     gateway = GatewayProcess(folder)
     await gateway.start()

@@ -63,7 +63,7 @@ GRANTED = ("echo", "progress", "hang", "big", "log", "fail", "error", "ask", "ch
 
 
 def a_tool(upstream: str, name: str, **changes: Json) -> Tool:
-    """Give a described tool that reads."""
+    """Return a described tool that reads."""
     known: dict[str, Json] = {
         "upstream": upstream,
         "name": name,
@@ -76,7 +76,7 @@ def a_tool(upstream: str, name: str, **changes: Json) -> Tool:
 
 
 def a_bundle() -> Bundle:
-    """Give a bundle in which `files/error` needs an approval, and nobody is granted `crash`."""
+    """Return a bundle in which `files/error` needs an approval, and nobody is granted `crash`."""
     operations = ("resources:read", "resources:subscribe")
     tools = [a_tool(upstream, name) for upstream in ("files", "notes") for name in (*GRANTED, *operations)]
     tools.append(a_tool("files", "error", financial=True))
@@ -217,14 +217,14 @@ class GatewayWorld:
         return told.headers["mcp-session-id"]
 
     async def facts(self, kind: EventKind) -> list[Json]:
-        """Give the facts of all events of a kind so far, once what is under way has been written."""
+        """Return the facts of all events of a kind so far, once what is under way has been written."""
         await asyncio.sleep(0)
         await self.house.store.commit(Unit(tenant=self.house.tenant))
         entries = await self.house.evidence.pages(limit=1000)
         return [json.loads(entry.leaf)["facts"] for entry in entries if entry.kind == kind.value]
 
     def calls(self, upstream: str = "files") -> list[Json]:
-        """Give the params of the tool calls that reached an upstream."""
+        """Return the params of the tool calls that reached an upstream."""
         server = (self.files if upstream == "files" else self.notes).server
         return [one["params"] for one in server.seen if one.get("method") == "tools/call"]
 
@@ -309,7 +309,7 @@ async def served(door: Any) -> AsyncIterator[str]:
 
 
 def messages(told: Told) -> list[Json]:
-    """Give the messages of a response, whether it is one JSON text or a stream."""
+    """Return the messages of a response, whether it is one JSON text or a stream."""
     if told.headers["content-type"] == "application/json":
         return [told.json]
     lines = told.content.decode().split("\n")

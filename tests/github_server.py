@@ -51,7 +51,7 @@ class GitHubServer(LocalServer):
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
 
     def living(self) -> list[Json]:
-        """Give the tokens that are good."""
+        """Return the tokens that are good."""
         return [one for one in self.tokens.values() if not one["dead"]]
 
     def _furnish(self) -> None:

@@ -49,7 +49,7 @@ class HookServer:
 
 @asynccontextmanager
 async def hook_server() -> AsyncIterator[HookServer]:
-    """Give one that serves on this machine."""
+    """Provide one that serves on this machine."""
     made = HookServer()
     served = web.Application()
     served.router.add_post("/hook", made.take)

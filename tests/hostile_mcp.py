@@ -34,14 +34,14 @@ class Canaries:
     texts: dict[bytes, str] = field(default_factory=dict)
 
     def new(self, name: str = "") -> str:
-        """Give another one, as a member of that name has it."""
+        """Return another one, as a member of that name has it."""
         host = f"c{len(self.texts)}.canary.example"
         text = f"note://{host}/x" if name in _URIS else f"mail@{host}"
         self.texts[host.encode()] = text
         return text
 
     def within(self, told: bytes) -> list[str]:
-        """Give those that stand in what somebody was told."""
+        """Return those that stand in what somebody was told."""
         return [self.texts[host] for host in dict.fromkeys(CANARY.findall(told))]
 
 
@@ -97,7 +97,7 @@ class Sample:
 
 
 def samples(kind: Any, canaries: Canaries) -> Iterator[Json]:
-    """Give messages of a type, so that each kind of value stands once wherever it may; then, for each member
+    """Yield messages of a type, so that each kind of value stands once wherever it may; then, for each member
     that is no text, one in which it is.
     """
     schema = TypeAdapter(kind).json_schema(mode="validation")
@@ -128,7 +128,7 @@ def samples(kind: Any, canaries: Canaries) -> Iterator[Json]:
 
 
 def _plain(value: Json, path: Path) -> Iterator[Path]:
-    """Give the places of what holds no canary."""
+    """Yield the places of what holds no canary."""
     if isinstance(value, dict):
         for key, one in value.items():
             yield from _plain(one, (*path, key))
@@ -140,17 +140,19 @@ def _plain(value: Json, path: Path) -> Iterator[Path]:
 
 
 def results(era: str, method: str, canaries: Canaries) -> list[Json]:
-    """Give the results that a method may have."""
+    """Return the results that a method may have."""
     return list(samples(SERVER_RESULTS[method, VERSIONS[era]], canaries))
 
 
 def answered(era: str) -> set[str]:
-    """Give the methods of an era that servers answer."""
+    """Return the methods of an era that servers answer."""
     return {method for method, version in SERVER_RESULTS if version == VERSIONS[era]}
 
 
 def spoken(era: str, canaries: Canaries) -> list[bytes]:
-    """Give all that a server of an era may say before its answer: notifications, and requests of its own."""
+    """Return all that a server of an era may say before its answer: notifications, and requests of its
+    own.
+    """
     version = VERSIONS[era]
     out: list[bytes] = []
     for (method, of), kind in SERVER_NOTIFICATIONS.items():
@@ -175,7 +177,7 @@ class HostileServer(ScriptedServer):
         self.error: Json = None
 
     def answer(self, message: Json, emit: Emit) -> Json | None:
-        """Give it, where something was put in for a method; else what the scripted server says."""
+        """Return it, where something was put in for a method; else what the scripted server says."""
         method = message.get("method")
         if "id" not in message or method not in self.gives:
             return super().answer(message, emit)

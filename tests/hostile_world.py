@@ -51,7 +51,7 @@ def a_bundle(
     policies: tuple[PolicySource, ...] = (PolicySource("base.cedar", PERMIT),),
     **budgets: int,
 ) -> Bundle:
-    """Give a bundle that grants everything, and says that all of it is confidential and others write it."""
+    """Return a bundle that grants everything, and says that all of it is confidential and others write it."""
     tools = [
         a_tool(upstream, name, label=carries)
         for upstream in UPSTREAMS.values()

@@ -90,7 +90,7 @@ PERMIT = '@id("permit-granted")\n@reason("granted")\npermit (principal, action, 
 
 
 def a_bundle(digest: str = "sha256:one", policy: str = PERMIT) -> Bundle:
-    """Give the bundle of the legal team."""
+    """Return the bundle of the legal team."""
     return Bundle(
         tools={tool.id: tool for tool in (READ, DEPLOY)},
         task_types={one.name: one for one in (SUMMARISE, NIGHTLY)},
@@ -100,13 +100,13 @@ def a_bundle(digest: str = "sha256:one", policy: str = PERMIT) -> Bundle:
 
 
 def wire_tool(name: str, argument: str, description: str) -> dict[str, Json]:
-    """Give a tool as an upstream offers it."""
+    """Return a tool as an upstream offers it."""
     schema = {"type": "object", "properties": {argument: {"type": "string"}}, "required": [argument]}
     return {"name": name, "description": description, "inputSchema": schema}
 
 
 def a_catalogue(description: str = "Reads a contract") -> Catalogue:
-    """Give what the upstream `contracts` offers."""
+    """Return what the upstream `contracts` offers."""
     return Catalogue(protocol="2026-07-28", tools=(wire_tool("read", "path", description),))
 
 
@@ -122,7 +122,7 @@ def make_house(
 ) -> Services:
     """Put a house together as `compose` does, on the world's clock and entropy.
 
-    A house that is opened anew on the same folder takes another `seed`: entropy never repeats.
+    A house that is opened again on the same folder takes another `seed`: entropy never repeats.
     `outfit` goes to `Settings` as it is.
     """
     entropy = WorldEntropy(seed)
@@ -276,7 +276,7 @@ class HouseWorld:
             assert key.is_private
 
     def public(self, agent: str) -> dict[str, str]:
-        """Give the public key of an agent."""
+        """Return the public key of an agent."""
         return {name: str(value) for name, value in self.keys[agent].as_dict(private=False).items()}
 
     async def session(self, person: str) -> str:
@@ -363,7 +363,7 @@ class HouseWorld:
         return str(told.json["id"])
 
     async def kinds(self) -> list[str]:
-        """Give the kinds of all events so far."""
+        """Return the kinds of all events so far."""
         found = await self.house.evidence.pages(limit=1000)
         return [entry.kind for entry in found]
 

@@ -41,7 +41,7 @@ def b64(data: bytes) -> str:
 
 
 def jwk_of(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
-    """Give a public JWK."""
+    """Return a public JWK."""
     numbers = key.public_key().public_numbers()
     size = (key.key_size + 7) // 8
     return {
@@ -80,7 +80,7 @@ class Door:
     more: Mapping[str, Json] = field(default_factory=dict)
 
     def token(self, header: Json = None, claims: Json = None, key: ec.EllipticCurvePrivateKey = KEY) -> str:
-        """Give a token with changes; a value of `...` removes a member."""
+        """Return a token with changes; a value of `...` removes a member."""
         return signed(
             b64(json.dumps(_changed(self.header, header)).encode()),
             b64(json.dumps(_changed(self.claims, claims)).encode()),

@@ -79,7 +79,7 @@ class Kept(Generic[C]):
         )
 
     async def facts(self, kind: EventKind = EventKind.KEY_ROTATED) -> list[dict[str, Any]]:
-        """Give the facts of all events of a kind."""
+        """Return the facts of all events of a kind."""
         found = await self.store.entries(TENANT, limit=1000, kinds=(kind.value,))
         return [json.loads(one.leaf)["facts"] for one in found]
 
@@ -90,7 +90,7 @@ class Kept(Generic[C]):
             await self.store.commit(Unit(events=(event,)))
 
     async def said(self) -> list[str]:
-        """Give what can be read of it."""
+        """Return what can be read of it."""
         found = await self.store.entries(TENANT, limit=1000, opened=True)
         return [str(one.opened["text"]) for one in found if one.opened and "text" in one.opened]
 

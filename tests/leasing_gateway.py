@@ -91,5 +91,5 @@ class LeasingGateway(LiveGateway):
         return self.wait(called())
 
     def shown(self) -> list[dict[str, str]]:
-        """Give the headers of the calls that reached the upstream."""
+        """Return the headers of the calls that reached the upstream."""
         return [headers for _, headers in self.crm.requests if headers.get("mcp-method") == "tools/call"]

@@ -129,7 +129,7 @@ class LiveGateway:
         return self.wait(signed_in())
 
     def tasks(self) -> list[Task]:
-        """Give every task, newest first."""
+        """Return every task, newest first."""
         return self.wait(self.house.store.tasks(self.house.tenant, limit=100))
 
     def end(self, task: str, state: TaskState = TaskState.REVOKED) -> None:
@@ -137,7 +137,7 @@ class LiveGateway:
         self.wait(self.house.revocations.end_task(task, reason="enough", by="ana", state=state))
 
     def environment(self, *, session: str = "") -> dict[str, str]:
-        """Give the environment of a command line beside this gateway."""
+        """Return the environment of a command line beside this gateway."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)

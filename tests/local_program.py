@@ -14,7 +14,7 @@ from tests.ports import free_port
 
 
 def installed(name: str) -> str:
-    """Give the path of a program, empty where it is not installed."""
+    """Return the path of a program, empty where it is not installed."""
     beside = Path(sys.executable).parent / name
     return str(beside) if beside.exists() else shutil.which(name) or ""
 
@@ -60,5 +60,5 @@ class LocalProgram:
             os.waitpid(self._process.pid, os.WUNTRACED)
 
     def log(self) -> str:
-        """Give what it has said."""
+        """Return what it has said."""
         return self._log.read_text()

@@ -19,7 +19,9 @@ TOLD = ("pid", "orphan", "stranger")
 
 
 def outside(told: Json) -> Json:
-    """Give what a program told, with its numbers of processes as they are outside; `ns` is its namespace."""
+    """Return what a program told, with its numbers of processes as they are outside; `ns` is its
+    namespace.
+    """
     if told.get("ns") in (None, os.stat("/proc/self/ns/pid").st_ino):
         return told
     numbers = {}
@@ -33,12 +35,12 @@ def outside(told: Json) -> Json:
 
 
 def parent(pid: int) -> int:
-    """Give the parent of a process."""
+    """Return the parent of a process."""
     return int(Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[1])
 
 
 def guard_of(program: int) -> int:
-    """Give the guard of a program: its parent, or that of the first process of its namespace."""
+    """Return the guard of a program: its parent, or that of the first process of its namespace."""
     above = parent(program)
     mine, inner = (os.stat(f"/proc/{one}/ns/pid").st_ino for one in ("self", above))
     return above if mine == inner else parent(above)

@@ -128,7 +128,7 @@ class OAuthWorld(HouseWorld):
         return await self.form(form, headers)
 
     def proof_of(self, agent: str) -> dict[str, str]:
-        """Give what an agent proves itself with."""
+        """Return what an agent proves itself with."""
         return {
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
             "client_assertion": self.assertion(agent),
@@ -163,7 +163,7 @@ class OAuthWorld(HouseWorld):
         return told
 
     async def code(self, task: str, challenge: str, **more: Json) -> str:
-        """Give a code as the consent page gives it: lena has agreed to a task of `contract-bot`."""
+        """Return a code as the consent page gives it: lena has agreed to a task of `contract-bot`."""
         held: dict[str, Any] = {
             "client_id": "contract-bot",
             "redirect_uri": "http://127.0.0.1/cb",
@@ -179,25 +179,25 @@ class OAuthWorld(HouseWorld):
         return value
 
     def id_jag(self, **claims: Json) -> str:
-        """Give an identity assertion of the enterprise for lena and `contract-bot`."""
+        """Return an identity assertion of the enterprise for lena and `contract-bot`."""
         header = {"typ": "oauth-id-jag+jwt"}
         said = {"aud": PUBLIC_URL, "sub": "lena-there", "client_id": "contract-bot", "jti": "jag-1"}
         return self.enterprise.token(self.clock.now(), header, **(said | claims))
 
 
 def claims_of(world: OAuthWorld, told: Told) -> AccessClaims:
-    """Give the claims of a token that was given."""
+    """Return the claims of a token that was given."""
     assert told.status == 200, told.content
     return world.house.authenticator.unproven(told.json["access_token"], world.clock.now())
 
 
 def error_of(told: Told) -> tuple[int, str]:
-    """Give status and OAuth code of a refusal."""
+    """Return status and OAuth code of a refusal."""
     return told.status, told.json["error"]
 
 
 def details(*actions: str, resource: str = "contracts", **constraints: Json) -> str:
-    """Give `authorization_details` for tools of an upstream."""
+    """Return `authorization_details` for tools of an upstream."""
     entry: dict[str, Json] = {
         "type": "mission_resource_access",
         "resource": f"{PUBLIC_URL}/mcp/{resource}",

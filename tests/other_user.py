@@ -22,7 +22,7 @@ needs_open_python = pytest.mark.skipif(
 
 
 def of_user(user: int) -> list[int]:
-    """Give the processes of a user that run."""
+    """Return the processes of a user that run."""
     out = []
     for place in Path("/proc").glob("[0-9]*"):
         try:

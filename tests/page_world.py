@@ -81,7 +81,7 @@ class Documents:
     async def get(
         self, url: str, *, accept: str = "application/json", max_bytes: int = 0, timeout_s: float = 5.0
     ) -> Fetched:
-        """Give a document."""
+        """Return a document."""
         self.asked.append(url)
         found = self.published.get(url) or Fetched(url=url, status=404)
         if isinstance(found, Exception):
@@ -221,7 +221,7 @@ class Browsing:
 
 
 def asking(**changes: str) -> dict[str, str]:
-    """Give the parameters of a good authorization request; an empty one is left out."""
+    """Return the parameters of a good authorization request; an empty one is left out."""
     fields = {
         "response_type": "code",
         "client_id": APP,
@@ -235,12 +235,12 @@ def asking(**changes: str) -> dict[str, str]:
 
 
 def address(**changes: str) -> str:
-    """Give the address of a good authorization request."""
+    """Return the address of a good authorization request."""
     return "/oauth/authorize?" + urlencode(asking(**changes))
 
 
 def pages_bundle() -> Bundle:
-    """Give the bundle of the legal team, with work for an interactive application."""
+    """Return the bundle of the legal team, with work for an interactive application."""
     bundle = a_bundle()
     summarise = msgspec.structs.replace(
         bundle.task_types["summarise-contract"], run_by=("contract-bot", "notebook")
@@ -269,7 +269,7 @@ async def page_world(folder: Path, **outfit: Any) -> AsyncIterator[tuple[HouseWo
 
 
 async def code_behind(world: HouseWorld, code: str) -> ConsentCode:
-    """Give what a code stands for."""
+    """Return what a code stands for."""
     ticket = await world.house.people.browsers.tickets.look(code)
     assert ticket is not None
     assert isinstance(ticket.holds, ConsentCode)

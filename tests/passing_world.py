@@ -139,7 +139,7 @@ class PassingWorld:
         body: Json = None,
         **more: str,
     ) -> Given:
-        """Make one request with a proof, signed anew as long as another nonce is wanted."""
+        """Make one request with a proof, signed again as long as another nonce is wanted."""
         url = one.url + path
         while True:
             shown = {"authorization": f"DPoP {token}", "dpop": prover.proof(method, url, token), **more}
@@ -150,7 +150,7 @@ class PassingWorld:
 
 
 def legacy(token: str, session: str = "", **more: str) -> dict[str, str]:
-    """Give the headers of a request of the revision of 2025-11-25."""
+    """Return the headers of a request of the revision of 2025-11-25."""
     shown = {"authorization": f"Bearer {token}", "accept": "application/json, text/event-stream"}
     if session:
         shown |= {"mcp-session-id": session, "mcp-protocol-version": LEGACY}
@@ -158,7 +158,7 @@ def legacy(token: str, session: str = "", **more: str) -> dict[str, str]:
 
 
 def modern(name: str = "send") -> dict[str, str]:
-    """Give the headers of a call of the newest revision, without those that show who asks."""
+    """Return the headers of a call of the newest revision, without those that show who asks."""
     return {
         "accept": "application/json, text/event-stream",
         "mcp-protocol-version": MODERN,
@@ -168,7 +168,7 @@ def modern(name: str = "send") -> dict[str, str]:
 
 
 def a_mail(subject: str) -> Json:
-    """Give the arguments of one mail."""
+    """Return the arguments of one mail."""
     return {"to": RECIPIENT, "subject": subject, "body": "-"}
 
 
@@ -184,7 +184,7 @@ async def passing_world(
     count: int = 2,
     **more: Json,
 ) -> AsyncIterator[PassingWorld]:
-    """Give two replicas, or `count`; `shop` is what their configuration says of the API besides."""
+    """Provide two replicas, or `count`; `shop` is what their configuration says of the API besides."""
 
     async def thing(scope: Json, receive: Json, send: Json) -> None:
         said = json.dumps({"path": scope["path"]}).encode()

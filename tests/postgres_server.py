@@ -63,7 +63,7 @@ class PostgresServer(Database):
 
 
 def _stat(pid: int) -> list[str]:
-    """Give what the kernel says of a process: its state, its parent, and so on."""
+    """Return what the kernel says of a process: its state, its parent, and so on."""
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
 
 

@@ -32,7 +32,7 @@ tools:
 
 
 def lease_at(server: Authorities) -> Json:
-    """Give what `remit.yaml` says of a program that holds a token of this server."""
+    """Return what `remit.yaml` says of a program that holds a token of this server."""
     return {
         "oauth": server.oauth(),
         "env": {"API_TOKEN": "{token}"},
@@ -87,7 +87,7 @@ class ProcessGateway(LeasingGateway):
             time.sleep(0.02)
 
     def processes(self) -> dict[str, list[int]]:
-        """Give the processes of each lease that remit holds or takes back."""
+        """Return the processes of each lease that remit holds or takes back."""
         return {
             held["lease"]: marked(held["lease"])
             for task in self.tasks()

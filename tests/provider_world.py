@@ -37,7 +37,7 @@ class ProviderWorld:
         self.delay_s = 0.0
 
     async def discovery(self, request: web.Request) -> web.Response:
-        """Give the metadata."""
+        """Return the metadata."""
         self.asked.append(request.path)
         await asyncio.sleep(self.delay_s)
         found = {
@@ -50,13 +50,13 @@ class ProviderWorld:
         return web.json_response(found | self.metadata)
 
     async def jwks(self, request: web.Request) -> web.Response:
-        """Give the keys."""
+        """Return the keys."""
         self.asked.append(request.path)
         keys = [one.as_dict(private=False) | {"use": "sig", "kid": str(one.kid)} for one in self.published]
         return web.json_response({"keys": keys})
 
     async def token(self, request: web.Request) -> web.Response:
-        """Give an ID token."""
+        """Return an ID token."""
         self.asked.append(request.path)
         self.forms.append({name: str(value) for name, value in (await request.post()).items()})
         self.authorizations.append(request.headers.get("Authorization", ""))

@@ -104,7 +104,7 @@ async def raw_peer(serve: Serve, *, tls: ssl.SSLContext | None = None) -> AsyncI
 
 @asynccontextmanager
 async def pool_of(peer: RawPeer, *, tls: ssl.SSLContext | None = None, **limits: Any) -> AsyncIterator[Pool]:
-    """Give a pool to the peer, closed when the block ends."""
+    """Provide a pool to the peer, closed when the block ends."""
     pool = Pool(peer.origin, limits=Limits(**limits), ssl_context=tls)
     try:
         yield pool

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The authorization server of the tests as one whose clients may look at their own record, and write it anew
+"""The authorization server of the tests as one whose clients may look at their own record, and write it again
 (RFC 7592, by Authlib): whoever writes it without a secret is given another one.
 """
 
@@ -70,7 +70,7 @@ class RegisteringAuthorities(Authorities):
         super().__init__()
 
     def client(self) -> Registered:
-        """Give it."""
+        """Return it."""
         return Recorded(self)
 
     def extend(self, server: AuthorizationServer) -> None:

@@ -78,13 +78,13 @@ class Replica(GatewayProcess):
             self.tell(signal.SIGHUP)
 
     async def counted(self, which: str) -> int:
-        """Give how many requests were passed on, `to others` or `from others`."""
+        """Return how many requests were passed on, `to others` or `from others`."""
         _, told = await self.raw("GET", "/metrics")
         found = re.search(rf'remit_requests_passed_on_total{{which="{which}"}} ([0-9]+)', told.decode())
         return int(found[1]) if found else 0
 
     async def known(self) -> str:
-        """Give its incarnation, once it is known."""
+        """Return its incarnation, once it is known."""
         return str((await self.ask("GET", "/api/v1/replicas", by="root"))["me"])
 
 
@@ -192,7 +192,7 @@ async def replicas(
     tls: ssl.SSLContext | None = None,
     **more: Json,
 ) -> AsyncIterator[Replicas]:
-    """Give replicas that run on the database at `url`, whose server listens on `port`; woken over the NATS
+    """Provide replicas that run on the database at `url`, whose server listens on `port`; woken over the NATS
     that listens on `nats`.
 
     The lease is so long that none loses it because the machine is busy; tests that wait for one to run out

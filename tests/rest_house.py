@@ -52,7 +52,7 @@ class RestHouse:
         return self.run("ben", "payment-bot", "pay-invoice", params, *asked)
 
     def paid(self) -> list[Json]:
-        """Give what was really paid."""
+        """Return what was really paid."""
         file = self.folder / "payments" / "payments.jsonl"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
@@ -89,7 +89,7 @@ def lay_out(folder: Path, ports: dict[str, int]) -> None:
 
 @contextmanager
 def rest_house(folder: Path) -> Iterator[RestHouse]:
-    """Give the house, and end all of it."""
+    """Provide the house, and end all of it."""
     records, payments = folder / "customers", folder / "payments"
     shutil.copytree(EXAMPLES / "rest" / "records", records)
     payments.mkdir()

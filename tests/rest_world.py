@@ -46,17 +46,17 @@ ANY: Json = {"anything": {}}
 
 
 def a_parameter(name: str, where: str, kind: str = "string", **more: Json) -> Json:
-    """Give a parameter as OpenAPI has it."""
+    """Return a parameter as OpenAPI has it."""
     return {"name": name, "in": where, "schema": {"type": kind}, "required": where == "path", **more}
 
 
 def answers(media: Json = "application/json", **headers: Json) -> Json:
-    """Give the responses of an operation."""
+    """Return the responses of an operation."""
     return {"200": {"description": "ok", "headers": headers, "content": {media: {}}}}
 
 
 def an_operation(name: str, *parameters: Json, **more: Json) -> Json:
-    """Give an operation."""
+    """Return an operation."""
     return {"operationId": name, "parameters": list(parameters), "responses": answers(), **more}
 
 
@@ -106,7 +106,7 @@ DOCUMENT: Json = {
 
 
 def a_tool(name: str, **changes: Json) -> Tool:
-    """Give a described tool that reads."""
+    """Return a described tool that reads."""
     known: dict[str, Json] = {
         "upstream": "shop",
         "name": name,
@@ -143,7 +143,7 @@ GRANTS = (
 
 
 def a_type(name: str, **changes: Json) -> TaskType:
-    """Give a task type."""
+    """Return a task type."""
     known: dict[str, Json] = {
         "name": name,
         "purpose": "Work at the shop",
@@ -155,7 +155,7 @@ def a_type(name: str, **changes: Json) -> TaskType:
 
 
 def a_bundle(document: Json = None) -> Bundle:
-    """Give the bundle of the shop."""
+    """Return the bundle of the shop."""
     types = (
         a_type("work"),
         a_type("loose", grants=(GrantTemplate("shop/getCustomer", other_arguments=True),)),
@@ -219,7 +219,7 @@ class RestWorld:
         return await self.ask("GET", path, **more)
 
     async def facts(self, kind: EventKind) -> list[Json]:
-        """Give the facts of all events of a kind so far."""
+        """Return the facts of all events of a kind so far."""
         await asyncio.sleep(0)
         await self.house.mediator.count_refusals()
         await self.house.mediator.retry_late()
@@ -229,12 +229,12 @@ class RestWorld:
         return [json.loads(entry.leaf)["facts"] for entry in entries if entry.kind == kind.value]
 
     def header(self, name: str) -> list[str]:
-        """Give the values of a header of the last request that reached the API."""
+        """Return the values of a header of the last request that reached the API."""
         return [value for key, value in self.api.seen[-1]["headers"] if key == name]
 
 
 def shop_upstream(base: str, api: Api, **more: Json) -> HttpApi:
-    """Give the adapter of the shop."""
+    """Return the adapter of the shop."""
     known: dict[str, Json] = {"bound": BufferBound(8 * 1024 * 1024), "max_result_bytes": MAX_RESULT_BYTES}
     return HttpApi("shop", base, api, **(known | more))
 

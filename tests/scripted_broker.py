@@ -36,7 +36,7 @@ class ScriptedBroker:
         self.on_probe: Callable[[], object] | None = None
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """Give a password that tells which lease it is of."""
+        """Return a password that tells which lease it is of."""
         self.obtained.append(wanted)
         await self.open.wait()
         if self.down:

@@ -59,7 +59,7 @@ class ScriptedServer:
         self.extra_tools: list[Json] = []
 
     def answer(self, message: Json, emit: Emit) -> Json | None:
-        """Give the response to a message, having emitted what comes before it."""
+        """Return the response to a message, having emitted what comes before it."""
         self.seen.append(message)
         if "id" not in message or "method" not in message:
             return None
@@ -149,7 +149,7 @@ class ScriptedServer:
     # The tools.
 
     def do_echo(self, arguments: Json, meta: Json, request_id: Json, emit: Emit) -> Json:
-        """Give the arguments and `_meta` back."""
+        """Return the arguments and `_meta` back."""
         return {"content": [], "structuredContent": {"arguments": arguments, "meta": meta}}
 
     def do_fail(self, arguments: Json, meta: Json, request_id: Json, emit: Emit) -> Json:
@@ -197,11 +197,11 @@ class ScriptedServer:
         return {"content": []}
 
     def do_big(self, arguments: Json, meta: Json, request_id: Json, emit: Emit) -> Json:
-        """Give a result of about `n` bytes."""
+        """Return a result of about `n` bytes."""
         return {"content": [{"type": "text", "text": "x" * arguments["n"]}]}
 
     def do_overlong(self, arguments: Json, meta: Json, request_id: Json, emit: Emit) -> Json:
-        """Give a result whose id comes last."""
+        """Return a result whose id comes last."""
         body = {"jsonrpc": "2.0", "result": {"content": [{"type": "text", "text": "x" * arguments["n"]}]}}
         return {**body, "id": request_id}
 

@@ -18,7 +18,7 @@ _BODY = {"content": {"application/json": {"schema": {"type": "object", "properti
 
 
 def scripted_api() -> Api:
-    """Give its operations."""
+    """Return its operations."""
     paths = {f"/{name}": {"post": {"operationId": name, "requestBody": _BODY}} for name in NAMES}
     return read_api({"openapi": "3.1.0", "info": {"title": "scripted", "version": "1"}, "paths": paths})
 

@@ -127,7 +127,7 @@ class SecretServiceServer:
 
 @contextmanager
 def secret_service(folder: Path) -> Iterator[SecretServiceServer]:
-    """Give one that this process speaks to; skips where the programs are not installed."""
+    """Provide one that this process speaks to; skips where the programs are not installed."""
     if not all(shutil.which(one) for one in ("gnome-keyring-daemon", "dbus-daemon")):
         pytest.skip(MISSING)
     server = SecretServiceServer(folder / "secret-service")

@@ -61,7 +61,7 @@ class Provider(WorldIssuer):
         payload: Json = None,
         **more: Json,
     ) -> str:
-        """Give a security event token; a claim that is `None` is left out."""
+        """Return a security event token; a claim that is `None` is left out."""
         self.sent += 1
         uri = kind.uri if isinstance(kind, SignalKind) else kind
         claims: dict[str, Json] = {
@@ -85,7 +85,9 @@ def user(subject: str = "lena-there") -> dict[str, Json]:
 
 
 def _of(rules: SubjectRules, issuer: str) -> SubjectRules:
-    """Give the rules as the configuration gives them: of one's own issuer alone, unless others are named."""
+    """Return the rules as the configuration gives them: of one's own issuer alone, unless others are
+    named.
+    """
     return rules if rules.issuers else msgspec.structs.replace(rules, issuers=frozenset({issuer}))
 
 
@@ -141,7 +143,7 @@ class SignalsWorld(CallWorld):
         await self.house.store.commit(Unit((PutLink(link),)))
 
     def event(self, kind: SignalKind | str, sub_id: Json = None, **more: Json) -> str:
-        """Give a token of the provider, about lena unless said otherwise."""
+        """Return a token of the provider, about lena unless said otherwise."""
         return self.provider.event(kind, user() if sub_id is None else sub_id, self.clock.now(), **more)
 
     async def push(
@@ -163,14 +165,14 @@ class SignalsWorld(CallWorld):
         return (await self.house.authenticator.sign_in(code))[0]
 
     async def received(self) -> list[Json]:
-        """Give the facts of what was received so far."""
+        """Return the facts of what was received so far."""
         entries = await self.house.evidence.pages(limit=1000)
         return [json.loads(one.leaf)["facts"] for one in entries if one.kind == "signal.received"]
 
 
 @asynccontextmanager
 async def signals_world(folder: Path, *, settle: bool = True, **more: Any) -> AsyncIterator[SignalsWorld]:
-    """Give a desk that hears, and close its store at the end."""
+    """Provide a desk that hears, and close its store at the end."""
     world = SignalsWorld(folder, **more)
     if settle:
         await world.settle_in()

@@ -30,7 +30,9 @@ PATIENCE_S = 120
 
 
 def programs() -> Path:
-    """Give the folder of `spire-server` and `spire-agent`; skips the test, with the reason, without them."""
+    """Return the folder of `spire-server` and `spire-agent`; skips the test, with the reason, without
+    them.
+    """
     if named := os.environ.get(PROGRAMS):
         return Path(named)
     folder = ROOT / "build" / "spire"
@@ -128,7 +130,7 @@ plugins {{
         return f"unix://{self.agent_socket}"
 
     def server(self, *words: str) -> str:
-        """Give what a command of the server says; raises where it fails."""
+        """Return what a command of the server says; raises where it fails."""
         command = [str(self._bin / "spire-server"), *words, "-socketPath", str(self.server_socket)]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 

@@ -38,7 +38,7 @@ RULES = PERMIT + (
 
 
 def a_tool(name: str, effect: Effect = Effect.NONE, **changes: Json) -> Tool:
-    """Give a described tool of the desk, whose results say nothing unless told otherwise."""
+    """Return a described tool of the desk, whose results say nothing unless told otherwise."""
     known: dict[str, Json] = {
         "upstream": "desk",
         "name": name,
@@ -128,19 +128,19 @@ class Desks(CallWorld):
         return task, token
 
     async def decisions(self, task: Task) -> list[dict[str, Json]]:
-        """Give the facts of all decisions of a task."""
+        """Return the facts of all decisions of a task."""
         entries = await self.house.store.entries(TENANT, task=task.id)
         records = [json.loads(entry.leaf) for entry in entries]
         return [record["facts"] for record in records if record["kind"] == "decision.made"]
 
     async def label(self, task: Task) -> Label:
-        """Give the label that a task carries."""
+        """Return the label that a task carries."""
         return (await self.house.tasks.get(task.id)).label
 
 
 @asynccontextmanager
 async def desks(folder: Path, *, seed: str = "house", settle: bool = True) -> AsyncIterator[Desks]:
-    """Give a world of tickets, and close its store at the end."""
+    """Provide a world of tickets, and close its store at the end."""
     world = Desks(folder, seed=seed)
     await (world.settle_in() if settle else world.reopen())
     try:

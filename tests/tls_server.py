@@ -28,18 +28,18 @@ class LocalServer:
     requests: list[str] = field(default_factory=list)
 
     def url(self, path: str = "/", host: str = "localhost") -> str:
-        """Give an address at this server."""
+        """Return an address at this server."""
         return f"{'https' if self.authority else 'http'}://{host}:{self.port}{path}"
 
 
 def reply(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    """Give a whole answer."""
+    """Return a whole answer."""
     lines = (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers)
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def tls_context(chain: tuple[bytes, ...], key_pem: bytes) -> ssl.SSLContext:
-    """Give a server's context."""
+    """Return a server's context."""
     pem = b"".join(x509.load_der_x509_certificate(one).public_bytes(Encoding.PEM) for one in chain)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory() as folder:

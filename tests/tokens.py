@@ -14,7 +14,7 @@ HELD = Confirmation(jkt="a-key-that-tests-hold")
 
 
 def a_client(agent: Agent) -> TokenClient:
-    """Give an agent as a client that has signed an assertion with its key."""
+    """Return an agent as a client that has signed an assertion with its key."""
     attested = Attested(
         workload="jkt:a-key", method=AttestationMethod.PRIVATE_KEY, assurance=Assurance.KEY_BOUND
     )
@@ -34,12 +34,12 @@ async def task_token_given(
 async def task_token(
     house: Services, task: str, *, audience: tuple[str, ...] = (), confirmation: Confirmation | None = None
 ) -> str:
-    """Give the text of such a token."""
+    """Return the text of such a token."""
     return (await task_token_given(house, task, audience=audience, confirmation=confirmation)).text
 
 
 async def agent_token(house: Services, agent: Agent) -> str:
-    """Give a token with which an agent opens tasks, good at every door."""
+    """Return a token with which an agent opens tasks, good at every door."""
     resources = house.oauth.tokens.resources
     audience = (resources.api, resources.joined, *(resources.of(name) for name in house.upstreams))
     return (await house.oauth.tokens.for_agent(a_client(agent), Asking(how="test", audience=audience))).text

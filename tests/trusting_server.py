@@ -56,7 +56,7 @@ class TrustingAuthorities(Authorities):
             return KeySet.import_key_set(json.load(answer))
 
     def believed(self, text: str) -> dict[str, Json]:
-        """Give the claims of an assertion for this server, once; raises `InvalidGrantError`."""
+        """Return the claims of an assertion for this server, once; raises `InvalidGrantError`."""
         unread = json.loads(_part(text, 1))
         token = jwt.decode(
             text, self.keys_of(unread.get("iss", "")), algorithms=["ES256", "EdDSA", "Ed25519"]
@@ -78,7 +78,7 @@ class TrustingAuthorities(Authorities):
 
 
 def known_by_key(world: TrustingAuthorities) -> type[JWTBearerClientAssertion]:
-    """Give what knows clients by their key."""
+    """Return what knows clients by their key."""
 
     class Assertion(JWTBearerClientAssertion):  # type: ignore[misc]
         def get_audiences(self) -> list[str]:
@@ -96,7 +96,7 @@ def known_by_key(world: TrustingAuthorities) -> type[JWTBearerClientAssertion]:
 
 
 def bearer_grant(world: TrustingAuthorities) -> type[JWTBearerGrant]:
-    """Give what takes an issuer's assertion."""
+    """Return what takes an issuer's assertion."""
 
     class Bearer(JWTBearerGrant):  # type: ignore[misc]
         def get_audiences(self) -> list[str]:
@@ -124,7 +124,7 @@ def bearer_grant(world: TrustingAuthorities) -> type[JWTBearerGrant]:
 
 
 def exchange_grant(world: TrustingAuthorities) -> type[BaseGrant]:
-    """Give what exchanges a subject and an actor."""
+    """Return what exchanges a subject and an actor."""
 
     class Exchange(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
         GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"

@@ -27,7 +27,7 @@ class BundleService:
         self._authorities = authorities
 
     def FetchX509Bundles(self, _: Any, context: Any) -> Iterator[Any]:  # noqa: N802 - the wire's name
-        """Give the authorities of every trust domain."""
+        """Yield the authorities of every trust domain."""
         self._demand(context)
         yield MESSAGES.X509BundlesResponse(
             bundles={
@@ -37,7 +37,7 @@ class BundleService:
         )
 
     def FetchJWTBundles(self, _: Any, context: Any) -> Iterator[Any]:  # noqa: N802 - the wire's name
-        """Give the keys of JWT-SVIDs of every trust domain."""
+        """Yield the keys of JWT-SVIDs of every trust domain."""
         self._demand(context)
         yield MESSAGES.JWTBundlesResponse(
             bundles={

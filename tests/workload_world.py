@@ -42,7 +42,7 @@ OURS = f"spiffe://{TRUST_DOMAIN}/test"
 
 
 def own_digest() -> str:
-    """Give the SHA-256 of the program that runs these tests."""
+    """Return the SHA-256 of the program that runs these tests."""
     return hashlib.sha256(Path("/proc/self/exe").read_bytes()).hexdigest()
 
 
@@ -69,7 +69,7 @@ class WorkloadWorld:
         await self.issuing.refresh()
 
     async def facts(self, kind: str) -> list[dict[str, Any]]:
-        """Give the facts of all events of a kind."""
+        """Return the facts of all events of a kind."""
         found = await self.store.entries(TENANT, limit=1000, kinds=(kind,))
         return [msgspec.json.decode(one.leaf)["facts"] for one in found]
 
@@ -145,7 +145,7 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 @contextlib.contextmanager
 def client_of(world: WorkloadWorld) -> Iterator[WorkloadApiClient]:
-    """Give the client that others wrote."""
+    """Provide the client that others wrote."""
     with WorkloadApiClient(world.endpoint, default_timeout=60) as client:
         yield client
 

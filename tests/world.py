@@ -27,11 +27,11 @@ class WorldClock:
         self._boot_s = 1000.0
 
     def now(self) -> datetime:
-        """Give the time of day."""
+        """Return the time of day."""
         return self._now
 
     def boot_s(self) -> float:
-        """Give the seconds that have passed."""
+        """Return the seconds that have passed."""
         return self._boot_s
 
     def advance(self, seconds: float) -> None:
@@ -48,7 +48,7 @@ class RunningClock(WorldClock):
     """A clock on which a millisecond passes whenever somebody looks."""
 
     def boot_s(self) -> float:
-        """Give the seconds that have passed."""
+        """Return the seconds that have passed."""
         self.advance(0.001)
         return super().boot_s()
 
@@ -61,7 +61,7 @@ class WorldEntropy:
         self._count = 0
 
     def bytes(self, count: int) -> bytes:
-        """Give the next bytes."""
+        """Return the next bytes."""
         self._count += 1
         return hashlib.shake_256(self._seed + b"\x00" + str(self._count).encode()).digest(count)
 
@@ -80,14 +80,14 @@ class WorldSealingKeys:
         return self._held[-1]
 
     def sealing_key(self, id: str) -> bytes:
-        """Give a key."""
+        """Return a key."""
         number = id or self._held[0]
         if number not in self._held:
             raise KeyUnavailable(f"sealing key `{number}` is gone")
         return hashlib.sha256(f"sealing key {number} of the tests".encode()).digest()
 
     def held(self) -> tuple[HeldKey, ...]:
-        """Give the keys."""
+        """Return the keys."""
         return tuple(
             HeldKey(
                 kind=self.kind,
@@ -121,7 +121,7 @@ class WorldSealingKeys:
 
 
 def an_agent(name: str = "contract-bot", **changes: Any) -> Agent:
-    """Give an agent of the legal team."""
+    """Return an agent of the legal team."""
     known: dict[str, Any] = {
         "tenant": TENANT,
         "name": name,
@@ -134,13 +134,13 @@ def an_agent(name: str = "contract-bot", **changes: Any) -> Agent:
 
 
 def a_person(name: str = "lena", **changes: Any) -> Person:
-    """Give a person."""
+    """Return a person."""
     known: dict[str, Any] = {"tenant": TENANT, "name": name, "created": START}
     return Person(**(known | changes))
 
 
 def a_task(id: str = "task_one", **changes: Any) -> Task:
-    """Give an active task without grants."""
+    """Return an active task without grants."""
     known: dict[str, Any] = {
         "tenant": TENANT,
         "id": id,
@@ -157,7 +157,7 @@ def a_task(id: str = "task_one", **changes: Any) -> Task:
 
 
 def an_approval(id: str = "approval_one", **changes: Any) -> Approval:
-    """Give a pending approval."""
+    """Return a pending approval."""
     known: dict[str, Any] = {
         "tenant": TENANT,
         "id": id,
@@ -175,13 +175,13 @@ def an_approval(id: str = "approval_one", **changes: Any) -> Approval:
 
 
 def an_event(kind: EventKind = EventKind.TASK_TURN, **changes: Any) -> Event:
-    """Give an event without sealed values."""
+    """Return an event without sealed values."""
     known: dict[str, Any] = {"kind": kind, "at": START, "tenant": TENANT, "facts": {"n": 1}}
     return Event(**(known | changes))
 
 
 def a_permit(call: str, task: str = "task_one", **changes: Any) -> Event:
-    """Give the decision that permits a call, with its arguments sealed."""
+    """Return the decision that permits a call, with its arguments sealed."""
     known: dict[str, Any] = {
         "task": task,
         "agent": "contract-bot",
@@ -194,7 +194,7 @@ def a_permit(call: str, task: str = "task_one", **changes: Any) -> Event:
 
 
 def an_outcome(call: str, task: str = "task_one", **changes: Any) -> Event:
-    """Give the outcome of a call."""
+    """Return the outcome of a call."""
     known: dict[str, Any] = {
         "task": task,
         "agent": "contract-bot",

@@ -38,7 +38,7 @@ class Records:
         self.folder = folder
 
     def read(self, customer: str) -> Json:
-        """Give a record; raises 404 where there is none."""
+        """Return a record; raises 404 where there is none."""
         file = self.folder / f"{customer}.json"
         if not CUSTOMER.fullmatch(customer) or not file.is_file():
             raise HTTPException(404, "there is no such customer")
@@ -52,7 +52,7 @@ class Records:
         fresh.replace(file)
 
     def all(self) -> list[Json]:
-        """Give every record, in the order of their names."""
+        """Return every record, in the order of their names."""
         return [json.loads(file.read_text("utf-8")) for file in sorted(self.folder.glob("c-*.json"))]
 
 
@@ -70,7 +70,7 @@ class CustomersApi:
             raise HTTPException(401, "the key is missing or wrong")
 
     async def find(self, request: Request) -> Response:
-        """Give who has that in their name."""
+        """Return who has that in their name."""
         self.check(request)
         name = request.query_params.get("name", "").casefold()
         if len(name) < 2:
@@ -83,7 +83,7 @@ class CustomersApi:
         return JSONResponse({"customers": found[:20]})
 
     async def read(self, request: Request) -> Response:
-        """Give one record."""
+        """Return one record."""
         self.check(request)
         return JSONResponse(self._records.read(request.path_params["id"]))
 
@@ -109,7 +109,7 @@ class CustomersApi:
         return JSONResponse({"notes": len(record["notes"])}, 201, {"Location": where})
 
     async def export(self, request: Request) -> Response:
-        """Give all of them as a table."""
+        """Return all of them as a table."""
         self.check(request)
 
         async def lines() -> AsyncIterator[str]:
@@ -121,13 +121,13 @@ class CustomersApi:
 
 
 async def told(request: Request, error: Exception) -> Response:
-    """Give an error as the API writes it."""
+    """Return an error as the API writes it."""
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code)
 
 
 def application(folder: Path, key: str) -> Starlette:
-    """Give the API as an ASGI application."""
+    """Return the API as an ASGI application."""
     api = CustomersApi(Records(folder), key)
     routes = [
         Route("/v1/customers", api.find, methods=["GET"]),

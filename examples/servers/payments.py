@@ -44,7 +44,7 @@ class Ledger:
         self._file = folder / "payments.jsonl"
 
     def all(self) -> list[Json]:
-        """Give every payment and refund, oldest first."""
+        """Return every payment and refund, oldest first."""
         if not self._file.exists():
             return []
         return [json.loads(line) for line in self._file.read_text("utf-8").splitlines()]
@@ -55,7 +55,7 @@ class Ledger:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
     def payment(self, number: str) -> Json:
-        """Give one payment; raises 404."""
+        """Return one payment; raises 404."""
         found = [one for one in self.all() if one["kind"] == "payment" and one["id"] == number]
         if not found:
             raise HTTPException(404, "there is no such payment")
@@ -81,7 +81,7 @@ class Tokens:
             raise HTTPException(401, "invalid_client")
 
     def give(self, scope: str) -> Json:
-        """Give a token for the scopes that are asked for and known."""
+        """Return a token for the scopes that are asked for and known."""
         wanted = tuple(one for one in scope.split() if one in SCOPES)
         token = secrets.token_urlsafe(32)
         self._given[token] = (time.monotonic() + TOKEN_LIFE_S, wanted)
@@ -97,7 +97,7 @@ class Tokens:
         self._given.pop(token, None)
 
     def introspect(self, token: str) -> Json:
-        """Say whether one counts, and for what (RFC 7662)."""
+        """Return whether one counts, and for what (RFC 7662)."""
         until, scopes = self._given.get(token, (0.0, ()))
         if until <= time.monotonic():
             return {"active": False}
@@ -121,12 +121,12 @@ class PaymentsApi:
             raise HTTPException(403, f"the token lacks the scope {scope}")
 
     async def form(self, request: Request) -> dict[str, str]:
-        """Give a form of the client."""
+        """Return a form of the client."""
         self._tokens.check_client(request)
         return dict(parse_qsl((await request.body()).decode()))
 
     async def give(self, request: Request) -> Response:
-        """Give a token."""
+        """Return a token."""
         return JSONResponse(self._tokens.give((await self.form(request)).get("scope", "")))
 
     async def revoke(self, request: Request) -> Response:
@@ -135,7 +135,7 @@ class PaymentsApi:
         return Response()
 
     async def introspect(self, request: Request) -> Response:
-        """Say whether a token counts."""
+        """Return whether a token counts."""
         return JSONResponse(self._tokens.introspect((await self.form(request)).get("token", "")))
 
     async def whoami(self, request: Request) -> Response:
@@ -162,12 +162,12 @@ class PaymentsApi:
         return JSONResponse(payment, 201, {"Location": f"/v1/payments/{number}"})
 
     async def look(self, request: Request) -> Response:
-        """Give one payment."""
+        """Return one payment."""
         self.check(request, "payments.read")
         return JSONResponse(self._ledger.payment(request.path_params["id"]))
 
     async def listed(self, request: Request) -> Response:
-        """Give the newest payments."""
+        """Return the newest payments."""
         self.check(request, "payments.read")
         return JSONResponse(
             {"payments": [one for one in self._ledger.all() if one["kind"] == "payment"][-50:]}
@@ -183,13 +183,13 @@ class PaymentsApi:
 
 
 async def told(request: Request, error: Exception) -> Response:
-    """Give an error as the API writes it."""
+    """Return an error as the API writes it."""
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code)
 
 
 def application(folder: Path, secret: str) -> Starlette:
-    """Give the API and its authorization server as an ASGI application."""
+    """Return the API and its authorization server as an ASGI application."""
     api = PaymentsApi(Ledger(folder), Tokens(secret))
     routes = [
         Route("/oauth/token", api.give, methods=["POST"]),

@@ -52,7 +52,7 @@ class Register:
         return json.dumps({"id": change_id, "title": title, "asked_by": asked_by, "due": str(due)})
 
     async def session(self, address: str) -> psycopg.AsyncConnection[tuple[object, ...]]:
-        """Give the open session of an address; log in where there is none."""
+        """Return the open session of an address; log in where there is none."""
         if address not in self.sessions:
             self.sessions[address] = await psycopg.AsyncConnection.connect(address, autocommit=True)
             if self.careless is not None:

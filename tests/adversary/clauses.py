@@ -35,7 +35,7 @@ class Act(NamedTuple):
     text: str
 
     def form(self, which: int, value: str, of: str = "") -> str:
-        """Give the infinitive (0), the gerund (1), the past (2) or its participle (-1), with a value in its
+        """Return the infinitive (0), the gerund (1), the past (2) or its participle (-1), with a value in its
         place.
         """
         verb, _, rest = self.text.partition(" ")
@@ -56,7 +56,7 @@ class Frame(NamedTuple):
     joints: str
 
     def words(self, act: Act, other: str) -> str:
-        """Give the clause that speaks of the second value."""
+        """Return the clause that speaks of the second value."""
         return (
             self.text.replace("{inf}", act.form(0, other))
             .replace("{ing}", act.form(1, other))

@@ -14,7 +14,7 @@ Json = Any
 
 
 def money() -> Iterator[Form]:
-    """Give payments: amounts and accounts as people and models write them."""
+    """Yield payments: amounts and accounts as people and models write them."""
     amounts = (
         ("20 EUR", 20),
         ("€20", 20),
@@ -55,7 +55,7 @@ def money() -> Iterator[Form]:
 
 
 def measures() -> Iterator[Form]:
-    """Give quantities, percentages and days."""
+    """Yield quantities, percentages and days."""
     for count, word in ((3, "three"), (12, "12"), (1, "one"), (250, "250")):
         for sentence in ("Order {n} of item paper-a4.", "Please buy {n} of the item paper-a4 today"):
             yield from (
@@ -87,7 +87,7 @@ def measures() -> Iterator[Form]:
 
 
 def records() -> Iterator[Form]:
-    """Give work on customers, orders and tickets: by name, by id, and found through another."""
+    """Yield work on customers, orders and tickets: by name, by id, and found through another."""
     said: tuple[str, ...] = (
         "Look up the customer {v}.",
         "What is the address of customer {v}?",
@@ -141,7 +141,7 @@ def records() -> Iterator[Form]:
 
 
 def files() -> Iterator[Form]:
-    """Give work on files."""
+    """Yield work on files."""
     named = (
         "notes.md",
         "report_2027.pdf",
@@ -179,7 +179,7 @@ def files() -> Iterator[Form]:
 
 
 def programs() -> Iterator[Form]:
-    """Give what is run, and what is secret."""
+    """Yield what is run, and what is secret."""
     commands = ("make report", "ls -la reports", "python build.py --fast", "git status")
     yield from each(
         "command",

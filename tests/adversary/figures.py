@@ -26,7 +26,7 @@ PUBLISHED: Final = ROOT / "docs" / "reference" / "adversary.json"
 
 
 def machine() -> dict[str, Json]:
-    """Give what the run was made on, without naming it."""
+    """Return what the run was made on, without naming it."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     models = [one.partition(":")[2].strip() for one in lines if one.startswith("model name")]
@@ -41,7 +41,7 @@ def machine() -> dict[str, Json]:
 def facts(
     tally: Tally, forms: Sequence[Form], stopped: Sequence[Stopped], *, seed: str, seconds: float
 ) -> dict[str, Json]:
-    """Give the figures of a run, with every case that passed."""
+    """Return the figures of a run, with every case that passed."""
     of_forms = Counter(one.family for one in forms)
     of_stopped = Counter(one.form.family for one in stopped)
     tried = tally.tried.total()
@@ -77,7 +77,7 @@ def facts(
 
 
 def published(found: dict[str, Json]) -> dict[str, Json]:
-    """Give what is published of a run: its figures, without the cases."""
+    """Return what is published of a run: its figures, without the cases."""
     return {name: one for name, one in found.items() if name not in ("cases", "stopped")}
 
 
@@ -88,7 +88,7 @@ def write(path: Path, found: dict[str, Json]) -> None:
 
 
 def summary(found: dict[str, Json]) -> str:
-    """Give both figures in a few lines."""
+    """Return both figures in a few lines."""
     attacks, ordinary = found["attacks"], found["ordinary"]
     rows = [f"  {one['family']}: {one['passed']} of {one['tried']}" for one in attacks["families"]]
     tried, passed, rate = attacks["tried"], attacks["passed"], attacks["per_second"]

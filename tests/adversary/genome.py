@@ -92,7 +92,7 @@ class Genome(msgspec.Struct, frozen=True):
     misused: bool = False
 
     def value(self) -> Json:
-        """Give the argument that comes of it."""
+        """Return the argument that comes of it."""
         text = self.base
         for name, given in self.steps:
             text = MOVES[name].apply(text, *given)[:MAX_TEXT]
@@ -152,8 +152,8 @@ def _shape(rng: Random) -> str:
 
 
 def smaller(genome: Genome, passes: Passes) -> tuple[Genome, Json]:
-    """Give the composition with what it needs alone, and the smallest value found. `passes` says what a value
-    reaches that it should not, and nothing where it is not permitted.
+    """Return the composition with what it needs alone, and the smallest value found. `passes` says what a
+    value reaches that it should not, and nothing where it is not permitted.
     """
     wanted = passes(genome.value())
     left = MAX_TRIES
@@ -189,7 +189,7 @@ def _fewer(genome: Genome) -> Iterator[Genome]:
 
 
 def _simpler(value: Json) -> Iterator[Json]:
-    """Give values that are a little less, those first that are much less."""
+    """Yield values that are a little less, those first that are much less."""
     if isinstance(value, str):
         size = len(value) // 2
         while size:

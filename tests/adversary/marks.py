@@ -178,7 +178,9 @@ _LAST = 0x1FFFF
 
 @functools.cache
 def alike() -> dict[str, tuple[str, ...]]:
-    """Give, for each short text, the characters that are folded to it, and those that Unicode says are it."""
+    """Return, for each short text, the characters that are folded to it, and those that Unicode says
+    are it.
+    """
     found: dict[str, list[str]] = defaultdict(list)
     for code in range(0x80, _LAST):
         if 0xD800 <= code < 0xE000 or not (letter := chr(code)).isprintable():
@@ -191,7 +193,7 @@ def alike() -> dict[str, tuple[str, ...]]:
 
 @functools.cache
 def unseen() -> tuple[str, ...]:
-    """Give the characters that are folded away, and those that show nothing."""
+    """Return the characters that are folded away, and those that show nothing."""
     out = []
     for code in range(0x7F, _LAST):
         if 0xD800 <= code < 0xE000:
@@ -203,7 +205,7 @@ def unseen() -> tuple[str, ...]:
 
 
 def looks(text: str) -> list[tuple[int, int, str]]:
-    """Give what may stand in place of a part of a text: where, how long, and what."""
+    """Return what may stand in place of a part of a text: where, how long, and what."""
     table = alike()
     out: list[tuple[int, int, str]] = []
     for at in range(len(text)):

@@ -46,7 +46,7 @@ class Move(NamedTuple):
 
 
 def _other(rng: Random, scene: Scene, _: str) -> str:
-    """Give another text of the scene, now and then in brackets."""
+    """Return another text of the scene, now and then in brackets."""
     hosts = hosts_of(scene)
     urls = (f"https://{one}/" for one in hosts)
     other = rng.choice((*scene.evil, scene.stated, scene.stated, *scene.words, *hosts, *urls, ""))
@@ -57,7 +57,7 @@ def _other(rng: Random, scene: Scene, _: str) -> str:
 
 
 def hosts_of(scene: Scene) -> tuple[str, ...]:
-    """Give the hosts in the values of a scene."""
+    """Return the hosts in the values of a scene."""
     found = (_HOST.search(one) for one in (scene.stated, *scene.evil, *scene.words))
     return tuple(dict.fromkeys(one[1] for one in found if one))
 

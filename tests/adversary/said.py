@@ -34,12 +34,12 @@ STOPPED: Final = {
 
 
 def like(name: str, patterns: Iterable[str]) -> str:
-    """Give the first pattern that a name is like; empty where it is like none."""
+    """Return the first pattern that a name is like; empty where it is like none."""
     return next((one for one in patterns if fnmatchcase(name, one)), "")
 
 
 def said_forms(count: int) -> list[Form]:
-    """Give ordinary calls that so many sentences of the grammar ask for."""
+    """Return ordinary calls that so many sentences of the grammar ask for."""
     rng = Random("ordinary")
     found: list[Form] = []
     while len(found) < count:

@@ -67,7 +67,7 @@ class Choice(msgspec.Struct, frozen=True):
         raise NotImplementedError
 
     def plainer(self, still: Callable[[Self], bool]) -> Self:
-        """Give the plainest one that `still` holds for."""
+        """Return the plainest one that `still` holds for."""
         found = self
         while (less := next((one for one in found._less() if still(one)), None)) is not None:
             found = less
@@ -196,7 +196,7 @@ class Saying(Choice, frozen=True):
 
 
 def mail(text: str) -> Read:
-    """Give a mail of others, which anybody may read."""
+    """Return a mail of others, which anybody may read."""
     return Read("office/read_mail", {"folder": "inbox"}, text)
 
 

@@ -206,7 +206,7 @@ class Search:
                     self._found.setdefault((root, recipe), []).append(one)
 
     def _is_known(self, name: str) -> str:
-        """Give what a name is like of what is known to be open; empty where it is like nothing."""
+        """Return what a name is like of what is known to be open; empty where it is like nothing."""
         if name not in self._open:
             self._open[name] = like(name, self._known)
         return self._open[name]

@@ -87,7 +87,7 @@ class Opened(NamedTuple):
     standing: Standing
 
     def call(self, value: Json) -> Call:
-        """Give the scene's call with a value in its place."""
+        """Return the scene's call with a value in its place."""
         scene = self.scene
         return Call(self.standing, scene.tool, scene.arguments(value), scene.argument)
 
@@ -120,7 +120,7 @@ class Stage:
         self._pattern: Standing | None = None
 
     def __enter__(self) -> Self:
-        """Give itself."""
+        """Return itself."""
         return self
 
     def __exit__(
@@ -155,8 +155,8 @@ class Stage:
         return Opened(scene, flavour, self.standing(self.play(scene, flavour)))
 
     def sketch(self, words: str, reads: Iterable[Read], params: dict[str, Json] | None = None) -> Standing:
-        """Give a task in which a person has said so, and which has read so much, in memory alone: a copy of a
-        task that has read something, with an index of its own.
+        """Return a task in which a person has said so, and which has read so much, in memory alone: a copy of
+        a task that has read something, with an index of its own.
         """
         if self._pattern is None:
             task = self.rehearsal.open(task="work", intent="Read my mails")
@@ -220,7 +220,7 @@ class Stage:
         )
 
     def whole(self, scene: Scene, flavour: Flavour, value: Json) -> RehearsedCall:
-        """Play a scene anew, and make the call through all nine steps; nothing of it is left behind."""
+        """Play a scene again, and make the call through all nine steps; nothing of it is left behind."""
         task = self.play(scene, flavour)
         made = task.call(scene.tool, scene.arguments(value))
         task.end()

@@ -125,7 +125,7 @@ def test_a_sentence_is_made_plain() -> None:
 
 
 def test_the_same_seed_draws_the_same(stage: Stage) -> None:
-    """Two draws from one seed give the same candidates, and each can be written down and built anew."""
+    """Two draws from one seed give the same candidates, and each can be written down and built again."""
     for scene in SCENES:
         one, other = Random(scene.name), Random(scene.name)
         made, again = [drawn(one, scene) for _ in range(20)], [drawn(other, scene) for _ in range(20)]

@@ -38,7 +38,7 @@ READ = a_tool("notes", "echo", label=Label(trust=Trust.UNTRUSTED), arguments={"t
 
 
 def bundle() -> Bundle:
-    """Give the scene's bundle, with the guardrails that `remit init` copies."""
+    """Return the scene's bundle, with the guardrails that `remit init` copies."""
     grants = tuple(GrantTemplate(one.id, other_arguments=True) for one in (POST, READ))
     work = TaskType(name="work", purpose="Work", run_by=("bot",), stated_by=("group:staff",), grants=grants)
     return Bundle(
@@ -50,7 +50,7 @@ def bundle() -> Bundle:
 
 
 def sample() -> list[str]:
-    """Give texts of the search that a header can hold, too: this server wants its argument in one."""
+    """Return texts of the search that a header can hold, too: this server wants its argument in one."""
     rng, found = Random("doors"), [GOOD, EVIL, f"{EVIL}#<summary>"]
     plain = set(string.ascii_letters + string.digits + string.punctuation)
     while len(found) < SAMPLE:

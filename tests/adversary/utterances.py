@@ -202,7 +202,7 @@ def _parameters() -> Iterator[Form]:
 
 
 def forms() -> list[Form]:
-    """Give all forms, each once."""
+    """Return all forms, each once."""
     found: dict[str, Form] = {}
     for some in (_mail, _contacts, _handles, _web, money, measures, records, files, programs, _parameters):
         for form in some():

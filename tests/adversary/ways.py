@@ -16,7 +16,7 @@ Ways = Callable[[str], Said]
 
 
 def address(value: str) -> Said:
-    """Give ways of an e-mail address."""
+    """Return ways of an e-mail address."""
     name = " ".join(re.findall("[a-z]+", value.partition("@")[0].partition("+")[0].lower())).title()
     yield from (
         (value, one) for one in (value, value.lower(), value.upper(), f" {value} ", [value], f"<{value}>")
@@ -33,7 +33,7 @@ def address(value: str) -> Said:
 
 
 def two_addresses(one: str, other: str) -> Iterable[Json]:
-    """Give ways of writing two of them."""
+    """Yield ways of writing two of them."""
     yield from (
         f"{one}, {other}",
         f"{one};{other}",
@@ -44,12 +44,12 @@ def two_addresses(one: str, other: str) -> Iterable[Json]:
 
 
 def spelled(name: str) -> Iterable[str]:
-    """Give a name as keyboards and models spell it."""
+    """Return a name as keyboards and models spell it."""
     return dict.fromkeys((name, unicodedata.normalize("NFD", name), name.lower()))
 
 
 def channel(value: str) -> Said:
-    """Give ways of a channel."""
+    """Return ways of a channel."""
     for said in (f"#{value}", f"the channel {value}", f"`#{value}`"):
         yield from ((said, one) for one in (value, f"#{value}"))
     yield f"#{value.title()}", value
@@ -57,14 +57,14 @@ def channel(value: str) -> Said:
 
 
 def at_name(value: str) -> Said:
-    """Give ways of somebody's handle."""
+    """Return ways of somebody's handle."""
     for said in (f"@{value}", value, f"`@{value}`"):
         yield from ((said, one) for one in (value, f"@{value}"))
     yield f"@{value}", [value]
 
 
 def name(value: str) -> Said:
-    """Give ways of somebody's name."""
+    """Return ways of somebody's name."""
     yield from (
         (value, one) for one in (value, f"{value} ", value.upper(), unicodedata.normalize("NFD", value))
     )
@@ -73,7 +73,7 @@ def name(value: str) -> Said:
 
 
 def phone(value: str) -> Said:
-    """Give ways of a telephone number."""
+    """Return ways of a telephone number."""
     digits = re.sub("[^0-9+]", "", value)
     yield from ((value, one) for one in (value, digits, f" {value}"))
     if value[:1] == "+":
@@ -82,7 +82,7 @@ def phone(value: str) -> Said:
 
 
 def url(value: str) -> Said:
-    """Give ways of a URL."""
+    """Return ways of a URL."""
     yield from ((value, one) for one in (value, f"{value} "))
     yield from ((said, value) for said in (f"<{value}>", f"`{value}`", f'"{value}"'))
     if "?" not in value:
@@ -99,31 +99,31 @@ def url(value: str) -> Said:
 
 
 def host(value: str) -> Said:
-    """Give ways of a host."""
+    """Return ways of a host."""
     yield from ((value, one) for one in (value, value.upper()))
     yield f"`{value}`", value
     yield f"the host {value}", value
 
 
 def iban(value: str) -> list[str]:
-    """Give ways of writing an account number."""
+    """Return ways of writing an account number."""
     bare = value.replace(" ", "")
     return [value, bare, bare.lower(), " ".join(bare[at : at + 4] for at in range(0, len(bare), 4))]
 
 
 def number(stated: str, value: float) -> list[Json]:
-    """Give ways of writing an amount."""
+    """Return ways of writing an amount."""
     return [value, str(value), f"{value:.2f}", stated]
 
 
 def percent(value: str) -> Iterable[Json]:
-    """Give ways of writing a percentage."""
+    """Yield ways of writing a percentage."""
     digits = re.sub("[^0-9.]", "", value)
     yield from (digits, f"{digits}%", float(digits) if "." in digits else int(digits))
 
 
 def identifier(value: str) -> Said:
-    """Give ways of an id."""
+    """Return ways of an id."""
     bare = value.lstrip("#")
     yield from ((value, one) for one in (value, bare))
     yield from ((said, bare) for said in (f"`{bare}`", f"({bare})", f"#{bare}"))
@@ -133,14 +133,14 @@ def identifier(value: str) -> Said:
 
 
 def copied(value: str) -> Iterable[Json]:
-    """Give ways of writing an id that was found."""
+    """Yield ways of writing an id that was found."""
     yield value
     if value.isdecimal():
         yield int(value)
 
 
 def file(value: str) -> Said:
-    """Give ways of a file's name."""
+    """Return ways of a file's name."""
     yield value, value
     yield from (
         (f"{opened}{value}{closed}", value) for opened, closed in (("`", "`"), ('"', '"'), ("“", "”"))
@@ -150,11 +150,11 @@ def file(value: str) -> Said:
 
 
 def command(value: str) -> Said:
-    """Give ways of a program's text."""
+    """Return ways of a program's text."""
     yield from ((value, one) for one in (value, f"{value}\n", f" {value}"))
 
 
 def secret(value: str) -> Said:
-    """Give ways of a secret: as it is."""
+    """Return ways of a secret: as it is."""
     yield value, value
     yield f"`{value}`", value

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_each_row_names_tests_that_exist() -> None:
-    """A promise that no test holds is no promise; a renamed module is named anew."""
+    """A promise that no test holds is no promise; a renamed module is named again."""
     known = {place.stem.removeprefix("test_") for place in (ROOT / "tests").rglob("test_*.py")}
     text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
     rows = [

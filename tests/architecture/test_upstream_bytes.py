@@ -34,18 +34,18 @@ OWN_WORDS = {
 
 
 def doors() -> list[SourceFile]:
-    """Give the files whose bytes an agent gets."""
+    """Return the files whose bytes an agent gets."""
     return [file for file in HOUSE if file.name.startswith(DOORS)]
 
 
 def called(node: ast.Call) -> str:
-    """Give the name of what is called."""
+    """Return the name of what is called."""
     function = node.func
     return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
 
 
 def calls(files: Iterable[SourceFile]) -> Iterator[tuple[SourceFile, ast.Call]]:
-    """Give each call in some files."""
+    """Yield each call in some files."""
     for file in files:
         for node in ast.walk(file.syntax):
             if isinstance(node, ast.Call):

@@ -10,6 +10,6 @@ be resolved, the port and the request as sent.
 
 `contact` has the answers, `strings` the generator of texts, and `holding` holds a judgement against every
 client. `differences.json` has the classes of texts with what each client does with them, and
-`python -m tests.clients` writes it anew. A client that refuses is no difference: a difference is two places
+`python -m tests.clients` writes it again. A client that refuses is no difference: a difference is two places
 for one text.
 """

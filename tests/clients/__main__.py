@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write `differences.json` anew, with the clients that are here: Chromium has to be among them."""
+"""Write `differences.json` again, with the clients that are here: Chromium has to be among them."""
 
 import sys
 from importlib.metadata import version

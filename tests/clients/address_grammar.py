@@ -26,7 +26,7 @@ VICTIM = f"ana@{EVIL}"
 
 
 def local(rng: Random) -> str:
-    """Give an ordinary local part."""
+    """Return an ordinary local part."""
     return rng.choice(_LOCALS)
 
 

@@ -72,7 +72,7 @@ class Browser:
         self._thread.shutdown()
 
     def ask(self, texts: Iterable[str]) -> list[Outcome]:
-        """Give where each text leads."""
+        """Return where each text leads."""
         return self._thread.submit(lambda: [self._one(text) for text in texts]).result()
 
     def _start(self) -> None:

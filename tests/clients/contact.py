@@ -83,12 +83,12 @@ class Client(Protocol):
     name: str
 
     def ask(self, texts: Iterable[str]) -> list[Outcome]:
-        """Give the outcome of each text, in order."""
+        """Return the outcome of each text, in order."""
         ...
 
 
 def resolved_host(name: bytes | str) -> str:
-    """Give a host as this system's resolver takes it: a number, or the name in lower case.
+    """Return a host as this system's resolver takes it: a number, or the name in lower case.
 
     INVARIANT: nothing is looked up; `AI_NUMERICHOST` reads numbers and asks nobody.
     """
@@ -104,13 +104,13 @@ def resolved_host(name: bytes | str) -> str:
 
 
 def resolved_port(port: int | str | bytes | None) -> int:
-    """Give a port as this system's resolver takes it; raises `OSError` where it takes none."""
+    """Return a port as this system's resolver takes it; raises `OSError` where it takes none."""
     found = socket.getaddrinfo("127.0.0.1", port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     return int(found[0][4][1])
 
 
 def numeric(host: str) -> str:
-    """Give an address in its shortest form, and a name as it is."""
+    """Return an address in its shortest form, and a name as it is."""
     bare, percent, scope = host.strip("[]").partition("%")
     try:
         return f"{ipaddress.ip_address(bare).compressed}{percent}{scope}"

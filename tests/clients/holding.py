@@ -12,8 +12,8 @@ Judge = Callable[[str], Contact | Delivery | None]
 def broken(
     judge: Judge, clients: Iterable[Client], texts: Sequence[str], whole: bool = False
 ) -> Iterator[str]:
-    """Give a line for each text that leads a client elsewhere than to what it was judged to be. With `whole`,
-    what is asked for there counts too. A name that no resolver answers is nowhere.
+    """Yield a line for each text that leads a client elsewhere than to what it was judged to be. With
+    `whole`, what is asked for there counts too. A name that no resolver answers is nowhere.
     """
     judged = {text: found for text in dict.fromkeys(texts) if (found := judge(text)) is not None}
     for client in clients:

@@ -68,7 +68,9 @@ class SmtpPeer:
         return b"250 fine\r\n"
 
     def delivery(self, reason: str) -> Outcome:
-        """Give to whom the last message goes, and what its head holds that the program did not put there."""
+        """Return to whom the last message goes, and what its head holds that the program did not put
+        there.
+        """
         if self.message is None or not self.recipients:
             return Refused(reason)
         names = {one.lower() for one, _ in email.message_from_bytes(self.message).items()}
@@ -90,7 +92,7 @@ class MailClient:
         self.name, self._send = name, send
 
     def ask(self, texts: Iterable[str]) -> list[Outcome]:
-        """Give whom each text reaches."""
+        """Return whom each text reaches."""
         wire = Wire(SmtpPeer)
         with caught(wire), smtplib.SMTP("sink.example", local_hostname="client.example") as smtp:
             return [self._one(smtp, wire, text) for text in texts]
@@ -117,7 +119,7 @@ def _headed(made: email.message.Message, to: str) -> email.message.Message:
 
 
 def mail_clients() -> list[MailClient]:
-    """Give them all: headers of today's and of the old kind, addresses taken apart, and the text alone."""
+    """Return them all: headers of today's and of the old kind, addresses taken apart, and the text alone."""
     return [
         MailClient("message", lambda smtp, to: smtp.send_message(_headed(email.message.EmailMessage(), to))),
         MailClient("legacy", lambda smtp, to: smtp.send_message(_headed(email.message.Message(), to))),

@@ -31,7 +31,9 @@ class Node:
         self._program.communicate()
 
     def answer(self, client: str, texts: list[str]) -> list[Any]:
-        """Give what each text led to. The program reads a whole line before it answers, so neither waits."""
+        """Return what each text led to. The program reads a whole line before it answers, so neither
+        waits.
+        """
         assert self._program.stdin is not None
         assert self._program.stdout is not None
         self._program.stdin.write(json.dumps([client, texts]).encode() + b"\n")
@@ -47,7 +49,7 @@ class NodeClient:
         self._node, self.name = node, name
 
     def ask(self, texts: Iterable[str]) -> list[Outcome]:
-        """Give where each text leads."""
+        """Return where each text leads."""
         every = list(texts)
         parts = [every[start : start + _BATCH] for start in range(0, len(every), _BATCH)]
         return [_outcome(one) for part in parts for one in self._node.answer(self.name, part)]

@@ -27,7 +27,7 @@ class PythonClient:
         self.name, self._opened = name, opened
 
     def ask(self, texts: Iterable[str]) -> list[Outcome]:
-        """Give where each text leads."""
+        """Return where each text leads."""
         wire, found = Wire(), []
         with caught(wire), warnings.catch_warnings(), self._opened() as get:
             warnings.simplefilter("ignore")
@@ -101,7 +101,7 @@ def _aiohttp() -> Iterator[_Get]:
 
 
 def python_clients() -> list[PythonClient]:
-    """Give them all."""
+    """Return them all."""
     return [
         PythonClient("urllib", _urllib),
         PythonClient("requests", _requests),

@@ -13,7 +13,7 @@ _LABEL = r"(?!..--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 #: A name ends in a word: `1`, `08` and `0x1` at its end make it a number for some.
 _HOST = rf"(?:{_LABEL}\.){{0,20}}(?=[A-Za-z]){_LABEL}"
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-#: What has to be escaped, and no more: clients write the rest anew, each in its way.
+#: What has to be escaped, and no more: clients write the rest again, each in its way.
 _ESCAPE = r"%(?:2[0235]|[89A-F][0-9A-F])"
 _CHAR = rf"[A-Za-z0-9._~!$&()*+,;=:@-]|{_ESCAPE}"
 _URL = re.compile(
@@ -28,7 +28,7 @@ _ADDRESS = re.compile(
 
 
 def regular_url(text: str) -> Contact | None:
-    """Give where a URL of the regular form leads; None of any other text."""
+    """Return where a URL of the regular form leads; None of any other text."""
     found = _URL.fullmatch(text)
     if found is None or len(found["host"]) > 253 or _DOTS.search(found["path"]):
         return None
@@ -45,7 +45,7 @@ def regular_url(text: str) -> Contact | None:
 
 
 def regular_address(text: str) -> Delivery | None:
-    """Give whom an address of the regular form reaches; None of any other text."""
+    """Return whom an address of the regular form reaches; None of any other text."""
     found = _ADDRESS.fullmatch(text)
     if found is None or text.endswith(">") != ("<" in text):
         return None

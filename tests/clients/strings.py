@@ -35,18 +35,18 @@ class Grammar:
         self.classes = tuple(f"{part}: {kind}" for part, kinds in hostile.items() for kind in kinds)
 
     def many(self, seed: int, count: int) -> list[Text]:
-        """Give so many texts, of all classes and their combinations."""
+        """Return so many texts, of all classes and their combinations."""
         rng = Random(seed)
         return [self._any(rng) for _ in range(count)]
 
     def of_class(self, wanted: str, seed: int, count: int) -> list[Text]:
-        """Give so many texts of exactly one class, each other part ordinary."""
+        """Return so many texts of exactly one class, each other part ordinary."""
         part, _, kind = wanted.partition(": ")
         rng = Random(f"{wanted} {seed}")
         return [self._made(rng, {part: kind}, self._ordinary) for _ in range(count)]
 
     def examples(self, wanted: str, most: int) -> list[str]:
-        """Give the first few texts of a class whose other parts are as simple as can be."""
+        """Return the first few texts of a class whose other parts are as simple as can be."""
         part, _, kind = wanted.partition(": ")
         rng = Random(wanted)
         texts = self._simplest | ({"host": url_grammar.EVIL} if part == "user" else {})
@@ -97,7 +97,7 @@ ADDRESSES = Grammar(
 
 
 def regular_urls(seed: int, count: int) -> Iterator[str]:
-    """Give URLs of the regular form: `http` or `https`, ASCII, no user info; a host of letters, digits and
+    """Yield URLs of the regular form: `http` or `https`, ASCII, no user info; a host of letters, digits and
     inner hyphens that ends in a word, an IPv4 address in four decimal numbers, or an IPv6 address in
     brackets; no port, or one without leading zeros that browsers do not block; a path, a query and a fragment
     of RFC 3986's characters, with no dot segment, no apostrophe, and no escape but of what has to be escaped.
@@ -121,7 +121,7 @@ def _host(rng: Random) -> str:
 
 
 def regular_addresses(seed: int, count: int) -> Iterator[str]:
-    """Give addresses of the regular form: one, in ASCII, bare or in angle brackets after a plain name."""
+    """Yield addresses of the regular form: one, in ASCII, bare or in angle brackets after a plain name."""
     rng = Random(f"regular {seed}")
     for _ in range(count):
         atoms = (

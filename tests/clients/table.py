@@ -50,7 +50,7 @@ def _of_one(outcomes: Sequence[Outcome]) -> Verdict:
 
 
 def verdicts(kind: str, clients: Sequence[Client]) -> dict[str, str]:
-    """Give the verdict on each class of a kind of texts."""
+    """Return the verdict on each class of a kind of texts."""
     grammar = GRAMMARS[kind]
     texts = {one: [made.text for made in grammar.of_class(one, 1, TRIED)] for one in grammar.classes}
     every = [text for some in texts.values() for text in some]
@@ -59,13 +59,13 @@ def verdicts(kind: str, clients: Sequence[Client]) -> dict[str, str]:
 
 
 def asked(clients: Sequence[Client], texts: Sequence[str]) -> list[Outcomes]:
-    """Give what clients do with each text, by their names."""
+    """Return what clients do with each text, by their names."""
     done = zip(*(client.ask(texts) for client in clients), strict=True)
     return [{client.name: one for client, one in zip(clients, some, strict=True)} for some in done]
 
 
 def _shown(grammar: Grammar, wanted: str, clients: Sequence[Client]) -> dict[str, dict[str, str]]:
-    """Give a few texts of a class on which clients part in different ways, and what they do with each."""
+    """Return a few texts of a class on which clients part in different ways, and what they do with each."""
     texts = grammar.examples(wanted, LOOKED_AT)
     shapes: dict[tuple[str, ...], tuple[str, dict[str, str]]] = {}
     for text, done in zip(texts, asked(clients, texts), strict=True):

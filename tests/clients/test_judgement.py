@@ -18,7 +18,7 @@ SEARCHED = [pytest.param(1_500, 7, id="some"), pytest.param(20_000, 8, id="many"
 
 
 def place(text: str) -> Contact | None:
-    """Give the place that the strict reading takes a text for; None where it stands for itself alone."""
+    """Return the place that the strict reading takes a text for; None where it stands for itself alone."""
     found = exact(text)
     url = regular_url(found.normal) if found.kind is KindOfValue.URL else None
     if url is None:
@@ -27,7 +27,7 @@ def place(text: str) -> Contact | None:
 
 
 def mailbox(address: str) -> str:
-    """Give an address as servers tell mailboxes apart: the domain in ASCII, the local part without case."""
+    """Return an address as servers tell mailboxes apart: the domain in ASCII, the local part without case."""
     local, _, domain = address.rpartition("@")
     low = "".join(one.lower() if one.isascii() else one for one in local)
     return f"{low}@{domain.lower() if domain.isascii() else idna.encode(domain.lower()).decode()}"

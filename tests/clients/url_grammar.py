@@ -53,34 +53,34 @@ def anywhere(text: str, chars: str) -> Production:
 
 
 def name(rng: Random) -> str:
-    """Give an ordinary name of a host."""
+    """Return an ordinary name of a host."""
     labels = [rng.choice(_WORDS) for _ in range(rng.choice((1, 1, 2, 3)))]
     return ".".join((*labels, rng.choice(_TOPS)))
 
 
 def dotted(rng: Random) -> str:
-    """Give an address of IP version 4 as it should be written."""
+    """Return an address of IP version 4 as it should be written."""
     return ".".join(str(rng.choice((0, 1, 10, 127, 169, 192, 254, 255))) for _ in range(4))
 
 
 def ipv6(rng: Random) -> str:
-    """Give an address of IP version 6 in brackets."""
+    """Return an address of IP version 6 in brackets."""
     return rng.choice(("[::1]", "[2001:db8::bad]", "[fe80::1]", "[2001:db8:0:1:1:1:1:1]", "[::]"))
 
 
 def segment(rng: Random) -> str:
-    """Give a piece of a path, of characters that RFC 3986 leaves as they are."""
+    """Return a piece of a path, of characters that RFC 3986 leaves as they are."""
     return "".join(rng.choice("abcXYZ019-._~!$&()*+,;=:@") for _ in range(rng.randrange(1, 9)))
 
 
 def path(rng: Random) -> str:
-    """Give an ordinary path without dot segments."""
+    """Return an ordinary path without dot segments."""
     pieces = [segment(rng).strip(".") or "x" for _ in range(rng.randrange(4))]
     return "/" + "/".join(pieces)
 
 
 def query(rng: Random) -> str:
-    """Give no query, or an ordinary one."""
+    """Return no query, or an ordinary one."""
     return "" if rng.random() < 0.5 else f"?{segment(rng)}={segment(rng)}"
 
 

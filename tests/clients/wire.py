@@ -27,11 +27,11 @@ class Peer(Protocol):
     """Whoever is at the other end of a connection."""
 
     def greeting(self) -> bytes:
-        """Give what it says first."""
+        """Return what it says first."""
         ...
 
     def hear(self, data: bytes) -> bytes:
-        """Give what it answers."""
+        """Return what it answers."""
         ...
 
 
@@ -56,7 +56,7 @@ class HttpPeer:
         return _ANSWER if not whole and b"\r\n\r\n" in self.heard else b""
 
     def contact(self) -> Contact:
-        """Give what was reached here."""
+        """Return what was reached here."""
         head = _HEAD.match(bytes(self.heard))
         # Who waits to be greeted speaks another protocol; who sends nothing gave up when it was connected.
         scheme = "https" if self.tls else "tcp" if self.awaited else "http"
@@ -89,7 +89,7 @@ class Wire:
         return self.reached[-1]
 
     def outcome(self, reason: str) -> Outcome:
-        """Give what was reached since, and forget it. Where it is nothing, no reason tells that the client
+        """Return what was reached since, and forget it. Where it is nothing, no reason tells that the client
         answered from this machine.
         """
         reached, self.reached = self.reached, []
@@ -125,7 +125,7 @@ class _Socket(socket.socket):
         return None
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Give what the peer said; where that is nothing, the connection is at its end."""
+        """Return what the peer said; where that is nothing, the connection is at its end."""
         if self.peer is None:
             return super().recv(size, flags)
         if isinstance(self.peer, HttpPeer) and not self.peer.heard:
@@ -135,13 +135,13 @@ class _Socket(socket.socket):
         return taken
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
-        """Give what the peer said into a buffer."""
+        """Return what the peer said into a buffer."""
         taken = self.recv(size or len(buffer), flags)
         buffer[: len(taken)] = taken
         return len(taken)
 
     def getpeername(self) -> Any:
-        """Give an address, as clients log it."""
+        """Return an address, as clients log it."""
         return ("127.0.0.1", 0)
 
 
@@ -206,7 +206,7 @@ class _Transport(asyncio.Transport):
             self._loop.call_soon(self._protocol.data_received, answer)
 
     def is_closing(self) -> bool:
-        """Tell whether it was closed."""
+        """Return whether it was closed."""
         return self._closing
 
     def close(self) -> None:
@@ -238,7 +238,7 @@ class CaughtLoop(asyncio.SelectorEventLoop):
     async def create_connection(  # type: ignore[override]
         self, factory: Any, *_: Any, **options: Any
     ) -> Any:
-        """Give a protocol the connection that was made for it."""
+        """Return a protocol the connection that was made for it."""
         protocol, peer = factory(), options["sock"].peer
         if isinstance(peer, HttpPeer):
             peer.tls = bool(options.get("ssl"))

@@ -41,7 +41,7 @@ class AtBao:
         return self._bao.mount(kind, kind)
 
     def known(self, by: Callable[[], str] | BaoLogin) -> BaoSource:
-        """Give what asks it, with connections of its own."""
+        """Return what asks it, with connections of its own."""
         web = BrokerWeb("OpenBao", timeout_s=PATIENCE_S)
         self._webs.append(web)
         return BaoSource(self._bao.address, by, web=web, clock=SystemClock())
@@ -114,7 +114,7 @@ path "sys/leases/lookup" { capabilities = ["update"] }
         self._bao.ask("POST", path, told["data"] | {"revocation_statements": list(statements)})
 
     async def broker(self) -> Broker:
-        """Give one with connections of its own."""
+        """Return one with connections of its own."""
         return OpenBaoBroker(
             self.known(lambda: self.token),
             f"database/creds/{self.name}",
@@ -155,13 +155,13 @@ path "database/rotate-role/*" { capabilities = ["update"] }
         self.token = bao.token_for(self.POLICY)
 
     def password(self) -> str:
-        """Give the one that counts, as an administrator sees it."""
+        """Return the one that counts, as an administrator sees it."""
         told = self._bao.ask("GET", f"database/static-creds/{self.role}")
         assert isinstance(told, dict)
         return str(told["data"]["password"])
 
     async def broker(self) -> Broker:
-        """Give one with connections of its own."""
+        """Return one with connections of its own."""
         return OpenBaoStaticBroker(
             self.known(lambda: self.token),
             "database",
@@ -197,7 +197,7 @@ path "sys/leases/lookup" { capabilities = ["update"] }
         self.login = bao.approle_for(self.POLICY)
 
     async def broker(self) -> Broker:
-        """Give one that logs in anew."""
+        """Return one that logs in again."""
         return OpenBaoBroker(
             self.known(BaoLogin("auth/approle/login", lambda: self.login)),
             "ssh/creds/otp",
@@ -233,7 +233,7 @@ path "auth/token/revoke-accessor" { capabilities = ["update"] }
         self.token = bao.token_for(self.POLICY)
 
     async def broker(self) -> Broker:
-        """Give one."""
+        """Return one."""
         return OpenBaoTokenBroker(
             self.known(lambda: self.token), "crm", clock=SystemClock(), policies=("crm-reader",)
         )
@@ -286,7 +286,7 @@ path "pki/revoke" { capabilities = ["update"] }
         self.token = bao.token_for(self.POLICY)
 
     async def broker(self) -> Broker:
-        """Give one."""
+        """Return one."""
         return OpenBaoPkiBroker(
             self.known(lambda: self.token),
             "pki",
@@ -298,7 +298,7 @@ path "pki/revoke" { capabilities = ["update"] }
         )
 
     async def opens(self, credential: UpstreamCredential) -> bool:
-        """Shake hands, in memory, with the list made anew: OCSP may know before the list does."""
+        """Shake hands, in memory, with the list made again: OCSP may know before the list does."""
         self._bao.ask("GET", "pki/crl/rotate")
         listed = self._bao.ask("GET", "pki/cert/crl")
         authority = self._bao.ask("GET", "pki/cert/ca")

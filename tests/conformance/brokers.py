@@ -27,7 +27,7 @@ class BrokerPlace(Protocol):
     """A broker's surroundings."""
 
     async def broker(self) -> Broker:
-        """Give a broker; another one each time, as after a restart."""
+        """Return a broker; another one each time, as after a restart."""
         ...
 
     async def opens(self, credential: UpstreamCredential) -> bool:
@@ -82,7 +82,7 @@ class AtAuthorities:
         self._webs: list[BrokerWeb] = []
 
     async def broker(self) -> Broker:
-        """Give one with connections of its own."""
+        """Return one with connections of its own."""
         at, web = self._authorities.url, BrokerWeb("the authorization server")
         self._webs.append(web)
         places = OAuthPlaces(
@@ -166,7 +166,7 @@ class AtPostgres:
         return {name for (name,) in told}
 
     def roles(self) -> set[str]:
-        """Give the roles that remit has made since, and not dropped."""
+        """Return the roles that remit has made since, and not dropped."""
         return self._roles() - self._before
 
     def let(self, attribute: str) -> None:
@@ -174,7 +174,7 @@ class AtPostgres:
         self._server.ask(f"alter role {self.admin} {attribute}")
 
     async def broker(self) -> Broker:
-        """Give one."""
+        """Return one."""
         return PostgresBroker(
             lambda: self.admin_url, grants=self.GRANTS, headers=self.HEADERS, entropy=SystemEntropy()
         )

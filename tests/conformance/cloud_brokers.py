@@ -27,7 +27,7 @@ Json = Any
 
 
 async def admin() -> AwsKeys:
-    """Give remit's own keys."""
+    """Return remit's own keys."""
     return AwsKeys(*ADMIN)
 
 
@@ -39,7 +39,7 @@ class AtServer(Generic[Served]):
         self._webs: list[BrokerWeb] = []
 
     def web(self, name: str = "the cloud") -> BrokerWeb:
-        """Give connections, which are closed at the end."""
+        """Return connections, which are closed at the end."""
         self._webs.append(BrokerWeb(name))
         return self._webs[-1]
 
@@ -67,7 +67,7 @@ class AtAws(AtServer[AwsServer]):
     HEADERS = {"X-Key": "{access_key_id}", "X-Secret": "{secret_access_key}", "X-Token": "{session_token}"}
 
     def made(self, **changes: Json) -> StsBroker:
-        """Give a broker; `changes` are those of the role."""
+        """Return a broker; `changes` are those of the role."""
         web, clock, at = self.web("AWS"), SystemClock(), self._server.url
         known: dict[str, Json] = {"arn": ROLE, "region": "eu-central-1", "statements": self.STATEMENTS}
         sts, iam = AwsScope("eu-central-1", "sts"), AwsScope("us-east-1", "iam")
@@ -83,7 +83,7 @@ class AtAws(AtServer[AwsServer]):
         )
 
     async def broker(self) -> Broker:
-        """Give one with connections of its own."""
+        """Return one with connections of its own."""
         return self.made()
 
     async def got(self, credential: UpstreamCredential, key: str) -> int:
@@ -109,7 +109,7 @@ class AtGitHub(AtServer[GitHubServer]):
     clock = SystemClock()
 
     def app(self, **changes: Json) -> GitHubApp:
-        """Give the app."""
+        """Return the app."""
         known: dict[str, Json] = {
             "api": self._server.url,
             "app": APP,
@@ -121,11 +121,11 @@ class AtGitHub(AtServer[GitHubServer]):
         return GitHubApp(**(known | changes))
 
     def made(self, **changes: Json) -> GitHubBroker:
-        """Give a broker; `changes` are those of the app."""
+        """Return a broker; `changes` are those of the app."""
         return GitHubBroker(self.app(**changes), lambda: self._server.pem, web=self.web(), clock=self.clock)
 
     async def broker(self) -> Broker:
-        """Give one with connections of its own."""
+        """Return one with connections of its own."""
         return self.made()
 
     async def got(self, credential: UpstreamCredential, repository: str) -> int:
@@ -152,14 +152,14 @@ class AtKubernetes(AtServer[KubernetesServer]):
         self._audiences = audiences
 
     def made(self, name: str = "reader", path: str = "") -> KubernetesBroker:
-        """Give a broker for an account, at a path of the server."""
+        """Return a broker for an account, at a path of the server."""
         account = ServiceAccount(
             api=f"{self._server.url}{path}", namespace=NAMESPACE, name=name, audiences=self._audiences
         )
         return KubernetesBroker(account, lambda: OURS, web=self.web("Kubernetes"), clock=SystemClock())
 
     async def broker(self) -> Broker:
-        """Give one with connections of its own."""
+        """Return one with connections of its own."""
         return self.made()
 
     async def opens(self, credential: UpstreamCredential) -> bool:
@@ -173,7 +173,7 @@ class AtVault(AtServer[VaultServer]):
     """Keys of Vault's AWS engine, whose leases are those of any engine."""
 
     async def broker(self) -> Broker:
-        """Give one with connections of its own."""
+        """Return one with connections of its own."""
         source = BaoSource(self._server.url, lambda: TOKEN, web=self.web("Vault"), clock=SystemClock())
         env = {"AWS_ACCESS_KEY_ID": "{access_key}", "AWS_SECRET_ACCESS_KEY": "{secret_key}"}
         return OpenBaoBroker(source, "aws/creds/deploy", env=env)

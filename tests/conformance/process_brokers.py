@@ -23,7 +23,7 @@ class AtProcesses:
         self._made: list[TaskProcesses] = []
 
     async def broker(self) -> Broker:
-        """Give one that knows of no process yet."""
+        """Return one that knows of no process yet."""
         entropy, bound = SystemEntropy(), BufferBound(1 << 20)
 
         def make(env: Mapping[str, str], _: tuple[str, ...] = ()) -> McpStdio:

@@ -43,7 +43,7 @@ def _sqlite(durability: Durability) -> Open:
 
 
 def in_postgres(database_of: Callable[[Path], str], durability: Durability = "durable") -> Open:
-    """Give what opens the store in the database that stands for a folder."""
+    """Return what opens the store in the database that stands for a folder."""
 
     def open_store(
         folder: Path,

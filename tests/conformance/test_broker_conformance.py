@@ -119,12 +119,14 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
 
 
 def a_lease() -> str:
-    """Give a lease that nobody else has: programs are found by it on the whole machine, by whoever looks."""
+    """Return a lease that nobody else has: programs are found by it on the whole machine, by whoever
+    looks.
+    """
     return f"lse_{secrets.token_hex(8)}"
 
 
 def wanted(task: str = "task_one") -> LeaseWanted:
-    """Give what a task wants; each time another lease."""
+    """Return what a task wants; each time another lease."""
     return LeaseWanted(a_lease(), "desk", a_task(task, deadline=datetime.now(UTC) + timedelta(hours=1)))
 
 

@@ -24,13 +24,13 @@ OPEN = GuardedFetch(plain_loopback=True)
 
 
 def authority_of_now() -> WorldAuthority:
-    """Give an authority whose certificates hold by the machine's own clock."""
+    """Return an authority whose certificates hold by the machine's own clock."""
     now = datetime.now(UTC)
     return WorldAuthority(since=now - timedelta(hours=1), until=now + timedelta(hours=1))
 
 
 async def refusal(fetch: GuardedFetch, url: str, **more: Any) -> str:
-    """Give the code of the refusal; empty where there is none."""
+    """Return the code of the refusal; empty where there is none."""
     try:
         await fetch.get(url, **more)
     except SourceUnavailable as refused:

@@ -26,7 +26,7 @@ ORIGIN = "remit.example/default"
 
 
 def a_head(size: int, note: str = "a note\n") -> Head:
-    """Give a head of some log of this size."""
+    """Return a head of some log of this size."""
     return Head(size, hashlib.sha256(str(size).encode()).digest(), note)
 
 

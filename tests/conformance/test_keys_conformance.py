@@ -21,13 +21,13 @@ BODY = b"remit.example/default\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\
 
 
 def b64(value: object) -> str:
-    """Give a JWS part."""
+    """Return a JWS part."""
     data = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def forged(keys: TokenKeys, signer: Any, header: dict[str, Any]) -> str:
-    """Give a token with this header, signed by somebody else's key."""
+    """Return a token with this header, signed by somebody else's key."""
     known = {"alg": "ES256", "typ": "at+jwt", "kid": keys.jwks()["keys"][0]["kid"]}
     registry = jws.JWSRegistry(algorithms=["ES256", "Ed25519"], strict_check_header=False)
     return jws.serialize_compact(known | header, json.dumps(CLAIMS), signer, registry=registry)
@@ -147,7 +147,7 @@ async def test_a_changed_claim_is_refused(key_store: KeyStore) -> None:
 
 
 def standings(keys: RotatingKeys) -> list[tuple[str, str]]:
-    """Give standing and id of each key."""
+    """Return standing and id of each key."""
     return [(one.standing.value, one.id) for one in keys.held()]
 
 

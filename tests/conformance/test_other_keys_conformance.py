@@ -103,7 +103,7 @@ async def test_an_old_sealing_key_stays_until_it_is_retired(key_store: KeyStore)
 
 
 def issuer(der: bytes) -> ec.EllipticCurvePublicKey:
-    """Give the public key of a certificate."""
+    """Return the public key of a certificate."""
     key = x509.load_der_x509_certificate(der).public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
     return key

@@ -43,7 +43,7 @@ SCOPES = (EVERYTHING, "agent:contract-bot", "task:task_one")
 
 
 def take(bounds: dict[str, Budgets], **counts: int) -> Unit:
-    """Give a unit that counts something."""
+    """Return a unit that counts something."""
     return Unit(changes=(TakeBudget(bounds, **counts),), tenant=TENANT)
 
 

@@ -22,7 +22,7 @@ UNTRUSTED = Label(trust=Trust.UNTRUSTED)
 
 
 def a_holding(resource: str = "ticket/7", **changes: Any) -> Holding:
-    """Give what is known of a ticket."""
+    """Return what is known of a ticket."""
     known: dict[str, Any] = {
         "tenant": TENANT,
         "upstream": "tickets",

@@ -34,7 +34,7 @@ def mth(leaves: list[bytes]) -> bytes:
 
 
 async def all_leaves(store: Store) -> list[bytes]:
-    """Give every leaf of the log."""
+    """Return every leaf of the log."""
     return [entry.leaf for entry in await store.entries(TENANT, limit=10**6)]
 
 
@@ -132,7 +132,7 @@ async def test_proofs_of_a_log_over_several_tiles_verify(store: Store) -> None:
 
 
 async def test_a_log_goes_on_after_a_restart(open_store: Open, tmp_path: Path) -> None:
-    """Indexes and tree go on; the new writer's chain begins anew, the task's does not."""
+    """Indexes and tree go on; the new writer's chain begins again, the task's does not."""
     for run in range(3):
         store = open_store(tmp_path, seed=str(run))
         for n in range(300):
@@ -163,7 +163,7 @@ async def test_sealed_values_are_in_no_leaf_and_open_for_who_may(store: Store) -
 
 
 async def test_a_forgotten_subject_can_never_be_read_again(open_store: Open, tmp_path: Path) -> None:
-    """Its values and its name are gone, proofs still hold, others are untouched, and it may begin anew."""
+    """Its values and its name are gone, proofs still hold, others are untouched, and it may begin again."""
     store = open_store(tmp_path)
     await store.commit(Unit(events=(a_permit("call_one"), a_permit("call_two", subject="omar"))))
     root = await store.root(TENANT)
@@ -183,7 +183,9 @@ async def test_a_forgotten_subject_can_never_be_read_again(open_store: Open, tmp
 
 
 async def test_what_tells_of_a_forgetting_is_committed_with_it(open_store: Open, tmp_path: Path) -> None:
-    """And not where there was nobody to forget. What it seals itself is sealed anew, even under that name."""
+    """And not where there was nobody to forget. What it seals itself is sealed again, even under that
+    name.
+    """
     store = open_store(tmp_path)
     await store.commit(Unit(events=(a_permit("call_one"),)))
     told = an_event(EventKind.SUBJECT_FORGOTTEN, subject="lena", sealed={"by": "lena"})

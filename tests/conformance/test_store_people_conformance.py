@@ -19,7 +19,7 @@ pytestmark = each_store
 
 
 def a_ticket(digest: str = "d", made: datetime = START) -> Ticket:
-    """Give a ticket that is good for a minute."""
+    """Return a ticket that is good for a minute."""
     return Ticket(
         tenant=TENANT,
         digest=digest,
@@ -30,7 +30,7 @@ def a_ticket(digest: str = "d", made: datetime = START) -> Ticket:
 
 
 def a_passkey(id: str = "key-1", person: str = "lena", counter: int = 0) -> Passkey:
-    """Give a passkey."""
+    """Return a passkey."""
     return Passkey(tenant=TENANT, id=id, person=person, public_key="cose", counter=counter, made=START)
 
 

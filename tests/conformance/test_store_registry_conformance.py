@@ -35,7 +35,7 @@ HOUR = timedelta(hours=1)
 
 
 def a_delegation(id: str = "dlg_one", **changes: Any) -> Delegation:
-    """Give a record that lives for an hour."""
+    """Return a record that lives for an hour."""
     known: dict[str, Any] = {
         "tenant": TENANT,
         "id": id,
@@ -49,7 +49,7 @@ def a_delegation(id: str = "dlg_one", **changes: Any) -> Delegation:
 
 
 def a_finding(which: str = "key", **changes: Any) -> Finding:
-    """Give an open finding about an agent."""
+    """Return an open finding about an agent."""
     kind, about = FindingKind.SHARED_KEY, "agent:contract-bot"
     known: dict[str, Any] = {
         "tenant": TENANT,
@@ -148,7 +148,7 @@ async def test_all_credentials_of_one_person_end_at_once(store: Store) -> None:
 
 
 def spiffe(*names: str) -> tuple[Binding, ...]:
-    """Give bindings to SPIFFE IDs."""
+    """Return bindings to SPIFFE IDs."""
     return tuple(SpiffeBinding(f"spiffe://example.org/{name}") for name in names)
 
 

@@ -29,7 +29,7 @@ GRANT = Grant("contracts/read", {"path": {"exact": "contracts/C-42.md"}})
 
 
 def changed(value: Any, **changes: Any) -> Any:
-    """Give a value with other members."""
+    """Return a value with other members."""
     return msgspec.structs.replace(value, **changes)
 
 

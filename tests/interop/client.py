@@ -47,7 +47,7 @@ async def visit(web: Web, url: str) -> str:
 
 
 def way_to_tokens(web: Web, facts: Json) -> Json:
-    """Give the grant that goes with what the scenario gave the client."""
+    """Return the grant that goes with what the scenario gave the client."""
     name = facts.get("client_id", "")
     if "private_key_pem" in facts:
         key = ECKey.import_key(facts["private_key_pem"])
@@ -86,7 +86,7 @@ async def fill_in(context: Json, params: Json) -> ElicitResult:
 
 
 def arguments_for(tool: Json, first: Json) -> Json:
-    """Give arguments that a tool's schema asks for; for an object the first tool's schema, as it came."""
+    """Return arguments that a tool's schema asks for; for an object the first tool's schema, as it came."""
     made: Json = {"string": "word", "integer": 1, "number": 1, "boolean": True, "array": []}
     made["object"] = first.input_schema
     schema = tool.input_schema

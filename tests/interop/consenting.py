@@ -88,7 +88,7 @@ class Person(Browsing):
 
 @contextlib.contextmanager
 def application(folder: Path, port: int) -> Iterator[tuple[LiveGateway, str]]:
-    """Give a gateway, and the address of the metadata document of an application that it knows."""
+    """Provide a gateway, and the address of the metadata document of an application that it knows."""
     now = datetime.now(UTC)
     authority = WorldAuthority(since=now - timedelta(days=1), until=now + timedelta(days=1))
     gateway = LiveGateway(folder, SETTINGS, {"read-notes": READ})

@@ -41,7 +41,7 @@ class DirectDoor:
 
 @asynccontextmanager
 async def piped(client: OAuthClient, url: str) -> AsyncIterator[Any]:
-    """Give the client's end of the pipe, as a transport of the official client."""
+    """Provide the client's end of the pipe, as a transport of the official client."""
     to_bridge, from_client = os.pipe()
     to_client, from_bridge = os.pipe()
     door: Any = DirectDoor(client, url)

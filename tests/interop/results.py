@@ -46,12 +46,12 @@ class Row(NamedTuple):
 
 
 def reason_for(mode: str, revision: str, scenario: str) -> str:
-    """Give why a scenario is expected to fail; empty where it is not."""
+    """Return why a scenario is expected to fail; empty where it is not."""
     return EXPECTED.get((mode, revision, scenario), "")
 
 
 def rows(mode: str, revision: str, outcomes: Iterable[Outcome], required: Iterable[str]) -> list[Row]:
-    """Give the rows of one run."""
+    """Return the rows of one run."""
     needed = frozenset(required)
     out: list[Row] = []
     for one in outcomes:

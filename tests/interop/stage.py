@@ -76,7 +76,7 @@ def lay_out(folder: Path, gateway: LiveGateway, upstream: str, tools: list[str])
 
 
 def offered() -> list[str]:
-    """Give the names of the fixture server's tools."""
+    """Return the names of the fixture server's tools."""
     from tests.interop.fixture.__main__ import OFFERED
     from tests.interop.fixture.base import server
 
@@ -86,7 +86,7 @@ def offered() -> list[str]:
 
 @contextlib.contextmanager
 def governed(folder: Path) -> Iterator[str]:
-    """Give the address of a relay to the fixture server through the gateway of a new folder."""
+    """Provide the address of a relay to the fixture server through the gateway of a new folder."""
     with fixture_server() as upstream:
         gateway = LiveGateway(folder)
         lay_out(folder, gateway, upstream, offered())

@@ -117,7 +117,7 @@ def run_client(scenarios: Iterable[str], revision: str, *, at_once: int = 2) -> 
 
 
 def fresh(out: str) -> Path:
-    """Give an empty folder for what a run leaves: nothing old may pass for new."""
+    """Return an empty folder for what a run leaves: nothing old may pass for new."""
     place = HOME / "results" / out
     for path in sorted(place.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
@@ -125,7 +125,7 @@ def fresh(out: str) -> Path:
 
 
 def read(place: Path) -> list[Outcome]:
-    """Give the outcomes that a run left, by scenario."""
+    """Return the outcomes that a run left, by scenario."""
     found: list[Outcome] = []
     for checks in sorted(place.rglob("checks.json")):
         name = _STAMP.sub("", checks.parent.relative_to(place).as_posix())
@@ -141,7 +141,7 @@ def read(place: Path) -> list[Outcome]:
 
 
 def listed(revision: str) -> dict[str, tuple[str, ...]]:
-    """Give what a revision runs, as the suite itself lists it.
+    """Return what a revision runs, as the suite itself lists it.
 
     `server` and `client` are required; `other server` and `other client` are run and count for nothing
     (extensions, and what was added later or is not ready).

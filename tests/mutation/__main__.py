@@ -63,7 +63,7 @@ def main() -> int:
 
 
 def sample(mutants: list[Mutant], size: int | None, seed: str) -> list[Mutant]:
-    """Give as many of a module's mutants as asked, the same for each seed."""
+    """Return as many of a module's mutants as asked, the same for each seed."""
     return mutants if size is None else sorted(mutants, key=lambda one: one.rank(seed))[:size]
 
 

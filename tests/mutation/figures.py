@@ -29,7 +29,7 @@ class Row:
 
 
 def facts(rows: dict[str, Row], *, sample: int | None, seed: str) -> dict[str, Any]:
-    """Give the figures of a run as JSON; `sample` is how many mutants of each module were tried at most."""
+    """Return the figures of a run as JSON; `sample` is how many mutants of each module were tried at most."""
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": machine(),
@@ -50,7 +50,7 @@ def facts(rows: dict[str, Row], *, sample: int | None, seed: str) -> dict[str, A
 
 
 def table(found: dict[str, Any]) -> str:
-    """Give the table, for a terminal."""
+    """Return the table, for a terminal."""
     lines = [
         f"{module:32} {row['caught']:5} of {row['tried']:5}, {row['equivalent']} equivalent"
         for module, row in found["modules"].items()

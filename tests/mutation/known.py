@@ -30,5 +30,5 @@ class Known:
         return bool(met)
 
     def stale(self, modules: Collection[str]) -> list[Key]:
-        """Give what is listed for some modules and was no mutant."""
+        """Return what is listed for some modules and was no mutant."""
         return sorted(one for one in self._keys - self._met if one[0] in modules)

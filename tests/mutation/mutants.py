@@ -55,13 +55,13 @@ class Mutant:
 
 
 def path_of(module: str) -> Path:
-    """Give the file of a module of remit, from the root of the repository."""
+    """Return the file of a module of remit, from the root of the repository."""
     path = Path("src/remit", *module.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def mutants_of(module: str) -> list[Mutant]:
-    """Give every mutant of a module that may change more than words."""
+    """Return every mutant of a module that may change more than words."""
     path = path_of(module)
     made = mutate_file_contents(str(path), path.read_text(encoding="utf-8"))
     sources = dict(_functions(made.code))
@@ -77,7 +77,7 @@ def mutants_of(module: str) -> list[Mutant]:
 
 
 def _functions(code: str) -> Iterator[tuple[str, str]]:
-    """Give each function and method of a module by its name, with its source under one name for all."""
+    """Yield each function and method of a module by its name, with its source under one name for all."""
     lines = code.split("\n")
     tree = ast.parse(code)
     inner = [one for owner in tree.body if isinstance(owner, ast.ClassDef) for one in owner.body]
@@ -88,7 +88,7 @@ def _functions(code: str) -> Iterator[tuple[str, str]]:
 
 
 def _changed(old: str, new: str) -> tuple[str, str] | None:
-    """Give what the lines of a function were and became; None where the change is one of words."""
+    """Return what the lines of a function were and became; None where the change is one of words."""
     if _meaning(old) == _meaning(new):
         return None
     lines = list(difflib.unified_diff(old.split("\n"), new.split("\n"), n=0))[3:]

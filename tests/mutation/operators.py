@@ -25,7 +25,7 @@ def _other(node: libcst.Call) -> Iterator[libcst.Call]:
 
 class _FastestFirst(ForkServerRunner):  # type: ignore[misc]
     def submit(self, mutant_name: str, tests: list[str], *limits: Any) -> None:
-        # A file stays together: what all of its tests share would be set up anew for each of them.
+        # A file stays together: what all of its tests share would be set up again for each of them.
         files: dict[str, float] = {}
         for test in tests:
             file = test.partition("::")[0]

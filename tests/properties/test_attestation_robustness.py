@@ -54,7 +54,7 @@ def attestor() -> OidcAttestor:
 
 
 def attested(token: str) -> str:
-    """Give the workload that a token proves; empty where it is refused."""
+    """Return the workload that a token proves; empty where it is refused."""
     try:
         return asyncio.run(attestor().attest(ShownAssertion(token))).workload
     except Unauthenticated:

@@ -27,7 +27,7 @@ Export = tuple[tuple[bytes, ...], VerifierKey]
 
 @cache
 def exports() -> tuple[Export, Export]:
-    """Give the whole export of a log with two writers, and that of one of its tasks."""
+    """Return the whole export of a log with two writers, and that of one of its tasks."""
 
     async def made(folder: Path) -> tuple[Export, Export]:
         async with call_world(folder) as world:
@@ -50,12 +50,12 @@ def exports() -> tuple[Export, Export]:
 
 
 def index_of(lines: tuple[bytes, ...], number: int) -> int:
-    """Give the event that stands on a line; -1 for the first and the last line."""
+    """Return the event that stands on a line; -1 for the first and the last line."""
     return int(json.loads(lines[number]).get("index", -1))
 
 
 def writers_ends(lines: tuple[bytes, ...]) -> set[int]:
-    """Give the last event of each writer, which no later event holds."""
+    """Return the last event of each writer, which no later event holds."""
     last: dict[str, int] = {}
     for number in range(1, len(lines) - 1):
         last[json.loads(json.loads(lines[number])["leaf"])["writer"]] = index_of(lines, number)
@@ -134,7 +134,7 @@ def test_any_other_byte_anywhere_is_caught(data: st.DataObject, which: int) -> N
 
 
 def changed_order(lines: tuple[bytes, ...], how: str, number: int) -> list[bytes]:
-    """Give the lines with one dropped, doubled, moved or swapped."""
+    """Return the lines with one dropped, doubled, moved or swapped."""
     if how == "dropped":
         return [*lines[:number], *lines[number + 1 :]]
     if how == "doubled":
@@ -177,7 +177,7 @@ def test_an_export_that_was_cut_off_is_caught(which: int) -> None:
 
 
 def a_key(name: str, seed: int) -> tuple[VerifierKey, Ed25519PrivateKey]:
-    """Give a key of a forger, under the log's own name."""
+    """Return a key of a forger, under the log's own name."""
     private = Ed25519PrivateKey.from_private_bytes(random.Random(seed).randbytes(32))
     public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return VerifierKey(name, public), private

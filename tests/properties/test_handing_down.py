@@ -59,12 +59,12 @@ EPOCHS = st.dictionaries(SCOPES, st.integers(1, 3), max_size=4)
 
 
 def agent(name: str) -> Agent:
-    """Give an agent whose owner bears its name."""
+    """Return an agent whose owner bears its name."""
     return an_agent(name, owner=f"owner-{name}", groups=("all",))
 
 
 def root(grants: tuple[Grant, ...], budgets: Budgets, rule: HandDown, epochs: dict[str, int]) -> Task:
-    """Give a task of agent `a`."""
+    """Return a task of agent `a`."""
     return a_task(
         "t0",
         agent="a",
@@ -80,7 +80,7 @@ def root(grants: tuple[Grant, ...], budgets: Budgets, rule: HandDown, epochs: di
 
 
 def handed(parent: Task, heir: str, wanted: Share, number: int, epochs: dict[str, int]) -> Task | None:
-    """Give the child, or nothing where it is refused."""
+    """Return the child, or nothing where it is refused."""
     moment = Moment(task_id=f"t{number}", now=START, label=Label(), epochs=epochs, bundle="sha256:b")
     try:
         return child_of(parent, agent(heir), wanted, moment)

@@ -60,7 +60,7 @@ X, Y = _NUMBERS.x, _NUMBERS.y
 
 
 def point(x: bytes | int, y: bytes | int, **more: Json) -> Json:
-    """Give a key of P-256 from two coordinates."""
+    """Return a key of P-256 from two coordinates."""
     x, y = (one if isinstance(one, bytes) else one.to_bytes(32) for one in (x, y))
     return {"kty": "EC", "crv": "P-256", "x": b64(x), "y": b64(y), **more}
 

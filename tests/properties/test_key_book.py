@@ -23,7 +23,7 @@ steps = st.lists(
 
 
 def version(number: int, standing: KeyStanding) -> KeyVersion:
-    """Give a version."""
+    """Return a version."""
     return KeyVersion(version=number, id=f"key-{number}", standing=standing, made=START)
 
 

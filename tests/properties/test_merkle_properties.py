@@ -74,7 +74,7 @@ class Tiles:
         return self.rows[level][start : start + count]
 
     def reader(self) -> merkle.TileReader:
-        """Give a fresh reader over the whole tree."""
+        """Return a fresh reader over the whole tree."""
         return merkle.TileReader(self.read_range, self.frontier.size)
 
 

@@ -26,7 +26,7 @@ PAD = " " * MAX_AT_ONCE
 
 
 def at_once(text: str) -> Json:
-    """Give what a JSON text says; an exception's class for what is none."""
+    """Return what a JSON text says; an exception's class for what is none."""
     try:
         return orjson.loads(text)
     except ValueError:
@@ -34,7 +34,7 @@ def at_once(text: str) -> Json:
 
 
 def in_steps(text: str) -> Json:
-    """Give the same, of a text that blanks make long."""
+    """Return the same, of a text that blanks make long."""
     try:
         return finish(reading(text + PAD, []))
     except ValueError:

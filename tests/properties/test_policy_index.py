@@ -213,7 +213,7 @@ changes = st.one_of(
 
 
 def changed(asked: AccessRequest, change: dict[str, Any]) -> AccessRequest:
-    """Give the request with one fact changed and everything else the very same objects."""
+    """Return the request with one fact changed and everything else the very same objects."""
     replace = msgspec.structs.replace
     if "params" in change:
         intent = replace(asked.task.intent, params=change["params"])

@@ -223,7 +223,7 @@ def test_what_is_remembered_of_fields_is_bounded_by_values(calls: int, fields: i
 
 
 def held_texts(root: object) -> str:
-    """Give all texts and bytes that can be reached from an object, as one."""
+    """Return all texts and bytes that can be reached from an object, as one."""
     seen, waiting, texts = set[int](), [root], list[str]()
     while waiting:
         one = waiting.pop()

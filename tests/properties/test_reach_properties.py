@@ -60,7 +60,7 @@ def bundles(draw: st.DrawFn) -> Bundle:
 
 
 def reaches(survey: ReachSurvey) -> Reaches:
-    """Give which task type leads to which outlet in which way, and how open that is at most."""
+    """Return which task type leads to which outlet in which way, and how open that is at most."""
     out: Reaches = {}
     for path in survey.paths:
         tool = path.outlet.tool

@@ -114,7 +114,7 @@ NASTY = {
 
 
 def repeats(parsed: Any, around: int = 1) -> Iterator[tuple[int, bool]]:
-    """Give for each repetition of a pattern how often those around it repeat it, and if it has no bound."""
+    """Yield for each repetition of a pattern how often those around it repeat it, and if it has no bound."""
     for kind, inside in parsed:
         name = str(kind)
         if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
@@ -132,7 +132,7 @@ def repeats(parsed: Any, around: int = 1) -> Iterator[tuple[int, bool]]:
 
 
 def all_patterns() -> Iterator[tuple[str, re.Pattern[Any]]]:
-    """Give every pattern that reading uses, with its name."""
+    """Yield every pattern that reading uses, with its name."""
     for module in MODULES:
         for name, value in vars(module).items():
             if isinstance(value, re.Pattern):
@@ -206,7 +206,7 @@ def of_size(unit: str, size: int) -> str:
 
 
 def slow(unit: str) -> tuple[str, float]:
-    """Give the way of reading that takes most calls for each character of a repeated text, and how many."""
+    """Return the way of reading that takes most calls for each character of a repeated text, and how many."""
     text = of_size(unit, 3_000)
     return max(
         ((name, calls_of(partial(way, text)) / len(text)) for name, way in READERS.items()),

@@ -34,7 +34,7 @@ OTHER_READINGS = {
 
 
 def asked(route: Route, request: httpx2.Request) -> ApiRequest:
-    """Give a request as it would come in."""
+    """Return a request as it would come in."""
     declared = {one.name.lower() for one in route.headers}
     path, _, query = request.url.raw_path.partition(b"?")
     body = request.read()

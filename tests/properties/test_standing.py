@@ -56,7 +56,7 @@ TYPES = st.builds(
 
 
 def task_of(task_type: TaskType, name: str = "one") -> Task:
-    """Give a task as it is opened."""
+    """Return a task as it is opened."""
     return a_task(
         f"tsk_{name}",
         type="work",
@@ -97,7 +97,7 @@ def test_a_task_keeps_only_what_it_held_and_what_it_would_get(
 
 
 def bound(grant: Grant) -> float:
-    """Give the ceiling on calls of a grant."""
+    """Return the ceiling on calls of a grant."""
     return inf if grant.calls is None else grant.calls
 
 

@@ -42,7 +42,7 @@ NAMES = st.text(max_size=12) | st.sampled_from(
 
 
 def objects(below: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
-    """Give schemas that are made of others."""
+    """Return schemas that are made of others."""
     return st.fixed_dictionaries(
         {},
         optional={
@@ -71,7 +71,7 @@ TOOL_NAMES = st.text(alphabet="abcdefgh_./-AZ09", min_size=1, max_size=20) | st.
 
 @st.composite
 def tools(draw: st.DrawFn) -> Tool:
-    """Give a tool with a surface of any form."""
+    """Return a tool with a surface of any form."""
     name = draw(TOOL_NAMES)
     surface = {
         "name": name,

@@ -27,7 +27,7 @@ AT = int(START.timestamp())
 
 @st.composite
 def claims(draw: st.DrawFn) -> AccessClaims:
-    """Give claims of any chain, proof and audience."""
+    """Return claims of any chain, proof and audience."""
     chain = tuple(draw(st.lists(NAMES, min_size=1, max_size=12, unique=True)))
     person = draw(st.one_of(st.none(), NAMES.map(lambda name: f"person:{name}")))
     return AccessClaims(

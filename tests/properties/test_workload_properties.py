@@ -14,7 +14,7 @@ REFS = st.text("ab/-", max_size=12)
 
 
 def shown(**claims: object) -> Attested:
-    """Give what a token with these claims proves."""
+    """Return what a token with these claims proves."""
     method = AttestationMethod.OIDC
     return Attested(workload=f"{ISSUER}#s", method=method, assurance=method.assurance, facts=claims)
 

@@ -27,7 +27,7 @@ async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
 
 
 def somewhere(endpoint: Endpoint) -> str:
-    """Give an address of an endpoint, of things that do not exist."""
+    """Return an address of an endpoint, of things that do not exist."""
     return re.sub(r"\{\w+(:path)?\}", "none", endpoint.path)
 
 

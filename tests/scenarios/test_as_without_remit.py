@@ -32,7 +32,7 @@ class Shown(ScriptedServer):
 
 
 async def shown(world: GatewayWorld) -> Json:
-    """Give the tool `shown` as a client sees it."""
+    """Return the tool `shown` as a client sees it."""
     tools = (await world.modern("tools/list")).json["result"]["tools"]
     return next((tool for tool in tools if tool["name"] == "shown"), None)
 

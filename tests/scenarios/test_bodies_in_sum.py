@@ -96,7 +96,7 @@ async def many(
 
 
 def refused(sending: list[Sending]) -> list[Sending]:
-    """Give those that were told to come again, and how."""
+    """Return those that were told to come again, and how."""
     found = [one for one in sending if one.status]
     for one in found:
         assert (one.status, one.headers["retry-after"]) == (503, "1")
@@ -164,7 +164,7 @@ def test_small_bodies_of_strangers_do_not_stand_in_each_others_way() -> None:
 
 
 def until_busy(bodies: Bodies, size: int) -> int:
-    """Give how many bodies of a size one address may send at once."""
+    """Return how many bodies of a size one address may send at once."""
     for count in range(1_000):
         try:
             bodies.begin("192.0.2.1").arrived(b"x" * size)

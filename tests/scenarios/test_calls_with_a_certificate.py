@@ -204,5 +204,5 @@ async def test_only_what_is_about_the_certificate_is_a_refusal(bao: BaoServer, s
 
 
 def soon() -> datetime:
-    """Give a deadline."""
+    """Return a deadline."""
     return datetime.now(UTC) + timedelta(hours=1)

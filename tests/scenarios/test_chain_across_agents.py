@@ -267,7 +267,7 @@ def test_names_in_the_picture_keep_to_their_room() -> None:
 
 
 def printed(chain: Chain, width: int) -> str:
-    """Give a chain as a terminal of this width shows it."""
+    """Return a chain as a terminal of this width shows it."""
     console = Console(width=width, file=io.StringIO(), highlight=False, markup=False)
     with console.capture() as taken:
         for line in lines(chain):

@@ -25,7 +25,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 
 def life_s(world: CallWorld, deadline: object) -> float:
-    """Give how long a task lives by the time of day."""
+    """Return how long a task lives by the time of day."""
     return (deadline - world.clock.now()).total_seconds()  # type: ignore[operator, no-any-return]
 
 

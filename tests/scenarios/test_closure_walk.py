@@ -56,7 +56,7 @@ async def refresh(oauth: OAuthWorld, text: str) -> Told:
 
 
 def named(closure: Closure, kind: str) -> list[str]:
-    """Give what a closure lists of a kind; all of it was refused."""
+    """Return what a closure lists of a kind; all of it was refused."""
     found: list[Closing] = [one for one in closure.closings if one.kind == kind]
     assert all(one.refused_after_ms is not None for one in found)
     return [one.name for one in found]

@@ -40,7 +40,7 @@ def server() -> Iterator[ConnectingAuthorities]:
 
 
 def lease_at(server: ConnectingAuthorities) -> Json:
-    """Give what `remit.yaml` says."""
+    """Return what `remit.yaml` says."""
     return {
         "oauth": {
             "grant": "refresh-token",
@@ -71,7 +71,7 @@ Browse = Callable[..., "Browser"]
 
 @pytest.fixture
 def browse(gateway: LeasingGateway) -> Iterator[Browse]:
-    """Give people's browsers."""
+    """Provide people's browsers."""
     with contextlib.ExitStack() as stack:
 
         def made(person: str = "ana") -> Browser:
@@ -140,14 +140,14 @@ class Browser:
 
 
 def csrf(page: str) -> str:
-    """Give what a page's forms carry."""
+    """Return what a page's forms carry."""
     found = re.search(r'name="csrf" value="([0-9a-f]+)"', page)
     assert found, page
     return found[1]
 
 
 def connections(gateway: LeasingGateway) -> Connections:
-    """Give what keeps the tokens."""
+    """Return what keeps the tokens."""
     found = gateway.house.people.connections
     assert found is not None
     return found
@@ -174,7 +174,7 @@ def test_whoever_has_connected_it_once_is_acted_for(
 
 
 def gateway_first(server: ConnectingAuthorities) -> str:
-    """Give the access token that came with the code, which nobody uses."""
+    """Return the access token that came with the code, which nobody uses."""
     return next(iter(server.tokens))
 
 
@@ -263,7 +263,7 @@ def test_who_is_cut_while_waiting_loses_no_token(
 def test_what_the_server_has_ended_is_to_be_connected_again(
     browse: Browse, gateway: LeasingGateway, server: ConnectingAuthorities
 ) -> None:
-    """It is asked once and not again; the page offers it anew."""
+    """It is asked once and not again; the page offers it again."""
     ana = browse()
     ana.connect()
     for one in server.refreshes.values():
@@ -361,7 +361,7 @@ def test_a_connection_that_gives_more_is_taken_back_when_its_server_can(
 def test_a_token_is_kept_sealed_and_told_nowhere(
     browse: Browse, gateway: LeasingGateway, server: ConnectingAuthorities
 ) -> None:
-    """Not in the store as it is, not in events; sealed anew it is as good as before."""
+    """Not in the store as it is, not in events; sealed again it is as good as before."""
     browse().connect()
     (refresh,) = server.alive()
     kept = str(gateway.wait(gateway.house.store.values(gateway.house.tenant, "connection:")))

@@ -53,14 +53,14 @@ async def place(aws: AwsServer) -> AsyncIterator[AtAws]:
 
 
 def about(life: timedelta = timedelta(hours=1), **params: Json) -> Task:
-    """Give a task with parameters."""
+    """Return a task with parameters."""
     intent = msgspec.structs.replace(a_task().intent, params=params)
     grants = (Grant("crm/read", {}),)
     return a_task(deadline=datetime.now(UTC) + life, intent=intent, grants=grants)
 
 
 def lease_of(aws: AwsServer, **changes: Json) -> Json:
-    """Give what `remit.yaml` says."""
+    """Return what `remit.yaml` says."""
     told = {
         "region": "eu-central-1",
         "role": ROLE,

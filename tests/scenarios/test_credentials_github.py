@@ -40,14 +40,14 @@ async def place(github: GitHubServer) -> AsyncIterator[AtGitHub]:
 
 
 def about(*tools: str, **params: Json) -> Task:
-    """Give a task with parameters, that was granted tools."""
+    """Return a task with parameters, that was granted tools."""
     intent = msgspec.structs.replace(a_task().intent, params=params)
     grants = tuple(Grant(f"code/{tool}", {}) for tool in tools)
     return a_task(deadline=datetime.now(UTC) + timedelta(hours=1), intent=intent, grants=grants)
 
 
 def lease_of(github: GitHubServer, folder: Path) -> Json:
-    """Give what `remit.yaml` says; the key is a file of many lines."""
+    """Return what `remit.yaml` says; the key is a file of many lines."""
     key = folder / "app.pem"
     key.write_text(github.pem)
     key.chmod(0o600)

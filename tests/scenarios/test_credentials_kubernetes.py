@@ -40,13 +40,13 @@ async def place(cluster: KubernetesServer) -> AsyncIterator[AtKubernetes]:
 
 
 def about(**params: Json) -> Task:
-    """Give a task with parameters."""
+    """Return a task with parameters."""
     intent = msgspec.structs.replace(a_task().intent, params=params)
     return a_task(deadline=datetime.now(UTC) + timedelta(hours=1), intent=intent)
 
 
 def lease_of(cluster: KubernetesServer, *audiences: str) -> Json:
-    """Give what `remit.yaml` says."""
+    """Return what `remit.yaml` says."""
     return {
         "kubernetes": {
             "api_url": cluster.url,
@@ -180,6 +180,6 @@ async def test_a_token_whose_answer_was_lost_is_as_dead_as_its_object(
     await broker.revoke(lost)
     assert await broker.probe(lost) is Probe.REFUSED
     assert await broker.probe(given) is Probe.REFUSED
-    # A Secret of that name that somebody makes anew does not bring it back.
+    # A Secret of that name that somebody makes again does not bring it back.
     await broker.obtain(LeaseWanted("lse_9", "crm", about()))
     assert await broker.probe(given) is Probe.REFUSED

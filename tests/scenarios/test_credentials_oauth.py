@@ -24,7 +24,7 @@ def server() -> Iterator[Authorities]:
 
 
 def lease_at(server: Authorities) -> Json:
-    """Give what `remit.yaml` says."""
+    """Return what `remit.yaml` says."""
     return {
         "oauth": server.oauth(
             scopes=["crm.read"], tool_scopes={"echo": ["crm.echo"], "error": ["crm.error"]}

@@ -39,7 +39,7 @@ def provider() -> Iterator[TrustingAuthorities]:
 
 
 def lease_at(server: TrustingAuthorities, grant: str, **more: Json) -> Json:
-    """Give what `remit.yaml` says; remit is known by its key."""
+    """Return what `remit.yaml` says; remit is known by its key."""
     return {
         "oauth": {
             "grant": grant,
@@ -115,7 +115,7 @@ def test_a_server_that_does_not_believe_remit_gives_none(tmp_path: Path, server:
 
 
 def idp_at(provider: TrustingAuthorities) -> Json:
-    """Give what `remit.yaml` says of the provider; there remit is known by a secret."""
+    """Return what `remit.yaml` says of the provider; there remit is known by a secret."""
     return {
         "token_url": f"{provider.url}/token",
         "client_id": CLIENT,
@@ -162,7 +162,7 @@ def test_what_is_no_identity_assertion_is_shown_to_nobody(
 def test_a_provider_that_is_down_refuses_the_call(
     tmp_path: Path, server: TrustingAuthorities, provider: TrustingAuthorities
 ) -> None:
-    """And the next one tries anew."""
+    """And the next one tries again."""
     server.trusted[provider.url] = f"{provider.url}/keys"
     with LeasingGateway(tmp_path, lease_at(server, "id-jag", idp=idp_at(provider))) as gateway:
         believes(provider, gateway)

@@ -30,13 +30,13 @@ Json = Any
 
 @contextmanager
 def leasing(folder: Path, lease: Json, token: str) -> Iterator[LeasingGateway]:
-    """Give a gateway that leases at OpenBao with a token."""
+    """Provide a gateway that leases at OpenBao with a token."""
     with mock.patch.dict(os.environ, {"BAO_TOKEN": token}), LeasingGateway(folder, lease) as gateway:
         yield gateway
 
 
 def leases(bao: BaoServer, place: AtOpenBao) -> list[str]:
-    """Give the leases that OpenBao knows under the path."""
+    """Return the leases that OpenBao knows under the path."""
     try:
         told = bao.ask("LIST", f"sys/leases/lookup/database/creds/{place.name}")
     except OSError:
@@ -107,7 +107,7 @@ def test_an_address_that_is_none_is_said() -> None:
 
 
 def static_at(bao: BaoServer, place: AtBaoStatic) -> Json:
-    """Give what `remit.yaml` says of a static role."""
+    """Return what `remit.yaml` says of a static role."""
     return {
         "openbao": {
             "address": bao.address,

@@ -31,7 +31,7 @@ Json = Any
 
 
 def the_lease(closure: Json) -> Json:
-    """Give what a closure says of the one credential."""
+    """Return what a closure says of the one credential."""
     (closing,) = [one for one in closure["closings"] if one["lease"]]
     return closing
 
@@ -291,7 +291,7 @@ async def test_what_a_task_says_stays_one_part_of_a_name(
 
 
 def serials(bao: BaoServer) -> set[str]:
-    """Give the serial numbers that the authority knows."""
+    """Return the serial numbers that the authority knows."""
     told: Any = bao.ask("LIST", "pki/certs")
     return set(told["data"]["keys"])
 

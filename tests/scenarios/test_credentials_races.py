@@ -32,7 +32,7 @@ class JitteryBroker(ScriptedBroker):
         self.down = self._dice.random() < self.fails
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """Give one, or fail before or after it was made."""
+        """Return one, or fail before or after it was made."""
         await self._turns()
         given = await super().obtain(wanted)
         await self._turns()

@@ -103,7 +103,7 @@ async def test_a_broker_that_is_gone_leaves_its_credentials_open(
 async def test_another_sealing_key_opens_what_was_sealed_before(
     tmp_path: Path, broker: ScriptedBroker
 ) -> None:
-    """A rotation seals anew what is held, before the old key is destroyed."""
+    """A rotation seals again what is held, before the old key is destroyed."""
     async with desk_world(tmp_path, broker) as world:
         _, token = await world.open()
         await world.call(token, "read")

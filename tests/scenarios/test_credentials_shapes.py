@@ -26,7 +26,7 @@ class EnvironmentBroker(ScriptedBroker):
     """Gives its password for an environment."""
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """Give one."""
+        """Return one."""
         given = await super().obtain(wanted)
         return UpstreamCredential(
             lease=given.lease,

@@ -67,7 +67,7 @@ async def lower_data(world: Desks, resource: str, by: str = "omar", **more: Json
 
 
 async def lowered(world: Desks) -> list[dict[str, Json]]:
-    """Give what the evidence says of declassifications."""
+    """Return what the evidence says of declassifications."""
     await world.house.store.commit(Unit(tenant=TENANT))
     entries = await world.house.store.entries(TENANT, kinds=["label.lowered"], opened=True)
     return [msgspec.json.decode(one.leaf)["facts"] | {"opened": one.opened} for one in entries]
@@ -163,7 +163,7 @@ async def test_a_task_whose_child_carries_more_is_not_declassified(world: Desks)
 
 
 async def test_an_approver_declassifies_a_ticket_and_lists_are_clean_again(world: Desks) -> None:
-    """The upstream as a whole is counted anew; other tickets stay as they are."""
+    """The upstream as a whole is counted again; other tickets stay as they are."""
     _, token = await world.tainted()
     await world.outcome(token, "comment", ticket=7, text="as the contract says")
     await lower_data(world, "ticket/7")

@@ -120,7 +120,7 @@ class RunningClock(WorldClock):
     """A clock whose seconds pass."""
 
     def boot_s(self) -> float:
-        """Give the seconds that have passed."""
+        """Return the seconds that have passed."""
         return asyncio.get_running_loop().time()
 
 
@@ -194,7 +194,7 @@ async def client(door: McpDoor, token: str, tasks: Tasks) -> AsyncIterator[Clien
 
 
 def said(result: CallToolResult) -> str:
-    """Give the text of a result."""
+    """Return the text of a result."""
     return str(getattr(result.content[0], "text", ""))
 
 

@@ -23,12 +23,12 @@ from tests.world import a_permit
 
 
 async def closures_of(house: Services) -> list[Closure]:
-    """Give all closures."""
+    """Return all closures."""
     return await house.store.closures(house.tenant)
 
 
 async def leases_of(house: Services) -> list[Closing]:
-    """Give what the one closure says of credentials."""
+    """Return what the one closure says of credentials."""
     (closure,) = await closures_of(house)
     return of_leases(closure.closings)
 

@@ -28,7 +28,7 @@ LEASE = f"lse_{os.getpid()}"
 
 
 def processes() -> TaskProcesses:
-    """Give an upstream whose programs are started for one task each."""
+    """Return an upstream whose programs are started for one task each."""
 
     def make(env: Mapping[str, str], _: tuple[str, ...] = ()) -> McpStdio:
         return McpStdio(

@@ -17,12 +17,12 @@ from tests.scripted_broker import ScriptedBroker
 
 
 def listed(closure: Closure) -> list[tuple[str, bool]]:
-    """Give the leases that a closure lists, and whether each is open."""
+    """Return the leases that a closure lists, and whether each is open."""
     return [(one.lease, one.open) for one in closure.closings if one.lease]
 
 
 async def closure_of(house: Services, task: Task) -> Closure:
-    """Give the closure of a task's end as it is now."""
+    """Return the closure of a task's end as it is now."""
     (closure,) = await house.store.closures(house.tenant, scope=scope(ScopeKind.TASK, task.id))
     return closure
 

@@ -121,7 +121,7 @@ async def test_on_a_full_disk_no_label_rises_and_nothing_is_released(world: Flow
 
 
 async def test_two_calls_at_once_raise_the_label_beside_each_other(world: FlowWorld) -> None:
-    """Both results wait for a durable label; a third call that changes something is decided anew."""
+    """Both results wait for a durable label; a third call that changes something is decided again."""
     world.office.answers["read_file"] = SALARY
     await world.open("Read the file and write a note")
     world.office.open.clear()

@@ -55,7 +55,7 @@ async def asked(world: CallWorld, method: str, path: str, body: Json = None) -> 
 
 
 async def all_told(world: CallWorld, task: str) -> str:
-    """Give what remit answers about a task and about lena, by every door that shows them."""
+    """Return what remit answers about a task and about lena, by every door that shows them."""
     paths = (
         f"/api/v1/who?x={task}",
         "/api/v1/who?x=lena",
@@ -258,7 +258,7 @@ async def test_no_byte_of_a_server_holds_what_was_said(own_postgres: PostgresSer
 async def test_the_tables_of_a_server_do_not_hold_what_stood_there_in_plain(
     own_postgres: PostgresServer,
 ) -> None:
-    """Rows that an older remit wrote are sealed at the start, and their files are written anew: only the
+    """Rows that an older remit wrote are sealed at the start, and their files are written again: only the
     write-ahead log, which is the server's to remove, may hold them for a while.
     """
     url = own_postgres.fresh()

@@ -100,7 +100,7 @@ async def test_one_person_does_not_take_all_checks(house: HouseWorld) -> None:
 
 
 def labels(chunk: Chunk) -> set[str]:
-    """Give the classes of data that step 8 finds in a chunk; what stands in no field may be any."""
+    """Return the classes of data that step 8 finds in a chunk; what stands in no field may be any."""
     left: list[str] = []
     seen: set[Label] = set()
     for part in finish(brought(chunk, READS, left)):

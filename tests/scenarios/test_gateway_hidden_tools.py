@@ -23,7 +23,7 @@ async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
 
 
 def names(told: Told) -> list[str]:
-    """Give the names of listed tools."""
+    """Return the names of listed tools."""
     return [tool["name"] for tool in told.json["result"]["tools"]]
 
 

@@ -28,18 +28,18 @@ async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
 
 
 def part(value: Json) -> str:
-    """Give one part of a JWS."""
+    """Return one part of a JWS."""
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
 def opened(token: str) -> Json:
-    """Give the claims of a token, unchecked."""
+    """Return the claims of a token, unchecked."""
     middle = token.split(".")[1]
     return json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
 
 
 async def refused_codes(world: GatewayWorld) -> list[str]:
-    """Give the codes of refused tokens in the evidence."""
+    """Return the codes of refused tokens in the evidence."""
     return [facts["code"] for facts in await world.facts(EventKind.TOKEN_REFUSED)]
 
 

@@ -26,7 +26,7 @@ async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
 
 
 def code(told: Any) -> int:
-    """Give the JSON-RPC code of an answer; no answer holds a trace."""
+    """Return the JSON-RPC code of an answer; no answer holds a trace."""
     assert b"Traceback" not in told.content
     assert b'File "' not in told.content
     return int(told.json["error"]["code"])

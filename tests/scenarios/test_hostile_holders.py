@@ -39,14 +39,14 @@ path "auth/token/lookup-self" { capabilities = ["read"] }
 
 
 def statements_of_the_guide() -> list[str]:
-    """Give the statements by which the guide has OpenBao end a user."""
+    """Return the statements by which the guide has OpenBao end a user."""
     text = (ROOT / "docs" / "howto" / "lease-from-openbao.md").read_text(encoding="utf-8")
     (found,) = re.findall(r"^ +set local lock_timeout.*?drop role [^;]+;", text, re.DOTALL | re.MULTILINE)
     return [line.strip() for line in found.splitlines()]
 
 
 def wanted() -> LeaseWanted:
-    """Give what a task wants."""
+    """Return what a task wants."""
     task = a_task("task_one", deadline=datetime.now(UTC) + timedelta(hours=1))
     return LeaseWanted(f"lse_{secrets.token_hex(8)}", "desk", task)
 

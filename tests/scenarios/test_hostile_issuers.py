@@ -42,7 +42,7 @@ def house(clock: WorldClock, *issuers: WorldIssuer) -> Attestors:
 
 
 def answering(issuer: WorldIssuer, **instead: Callable[[], bytes]) -> Callable[[str], bytes]:
-    """Give what serves an issuer's documents, with something else at some places."""
+    """Return what serves an issuer's documents, with something else at some places."""
 
     def answer(path: str) -> bytes:
         name = path.strip("/").replace(".well-known/openid-configuration", "metadata")
@@ -54,7 +54,7 @@ def answering(issuer: WorldIssuer, **instead: Callable[[], bytes]) -> Callable[[
 
 
 async def refusal(attestors: Attestors, token: str) -> str:
-    """Give the code of the refusal; empty where there is none."""
+    """Return the code of the refusal; empty where there is none."""
     try:
         await attestors.attest(ShownAssertion(token))
     except Unauthenticated as refused:
@@ -63,13 +63,13 @@ async def refusal(attestors: Attestors, token: str) -> str:
 
 
 def thousand(issuer: WorldIssuer) -> bytes:
-    """Give a key set of a thousand keys, all of them the right one."""
+    """Return a key set of a thousand keys, all of them the right one."""
     (key,) = issuer.jwks["keys"]
     return reply(json.dumps({"keys": [{**key, "kid": str(number)} for number in range(1000)]}).encode())
 
 
 def endless(_: WorldIssuer) -> bytes:
-    """Give a key set that does not end where it should."""
+    """Return a key set that does not end where it should."""
     return b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b'{"keys": [' + b" " * 5_000_000
 
 

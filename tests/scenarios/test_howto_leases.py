@@ -39,14 +39,14 @@ SCRIPTED = str(ROOT / "tests" / "scripted_mcp.py")
 
 
 def blocks(page: str, begins: str) -> list[str]:
-    """Give the YAML of a guide that begins so."""
+    """Return the YAML of a guide that begins so."""
     text = (ROOT / "docs" / "howto" / f"{page}.md").read_text(encoding="utf-8")
     found = re.findall(r"^ *```yaml\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
     return [one for one in map(textwrap.dedent, found) if one.startswith(begins)]
 
 
 def written(text: str, changes: dict[str, str]) -> str:
-    """Give a text with what is another thing here; each of it must be there."""
+    """Return a text with what is another thing here; each of it must be there."""
     for old, new in changes.items():
         assert old in text, old
         text = text.replace(old, new)
@@ -106,7 +106,7 @@ OURS_TOO = ("sweep", "tidy-note")
 
 
 def task_of(page: str, tool: str) -> str:
-    """Give a guide's task type, as one that the agent here may open by itself."""
+    """Return a guide's task type, as one that the agent here may open by itself."""
     (text,) = blocks(page, "task:")
     own = 'run_by: [note-bot]\nstated_by: ["agent:note-bot"]\nrequires_person: false\n'
     text = re.sub(r"run_by: .*\nstated_by: .*\n", own, text)

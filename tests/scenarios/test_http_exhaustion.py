@@ -16,7 +16,7 @@ Json = Any
 
 
 def scope_of(world: RestWorld, path: str, method: str = "GET", **headers: str) -> dict[str, Any]:
-    """Give the scope of a request of the task."""
+    """Return the scope of a request of the task."""
     given = {"authorization": f"Bearer {world.token}", **headers}
     return {
         "type": "http",
@@ -39,7 +39,7 @@ class Client:
         self.whole = False
 
     async def receive(self) -> MutableMapping[str, Any]:
-        """Give the body, or never."""
+        """Return the body, or never."""
         if not self._sends:
             await asyncio.Event().wait()
         self._sends = False
@@ -129,5 +129,5 @@ async def test_a_decision_is_not_carried_out_by_another_document(tmp_path: Path)
 
 
 def replaced(route: Json, wire: Json) -> Json:
-    """Give a route with another surface."""
+    """Return a route with another surface."""
     return msgspec.structs.replace(route, wire=wire, digest=surface_digest(surface_of(wire)))

@@ -38,7 +38,7 @@ async def ask(world: GatewayWorld, arguments: Json = None, *, token: str | None 
 
 
 def refused(told: Told) -> str:
-    """Give the code of an error."""
+    """Return the code of an error."""
     code: str = told.json["error"]["data"]["code"]
     return code
 
@@ -165,7 +165,7 @@ async def legacy_ask(world: GatewayWorld, answer: Json) -> CallToolResult | MCPE
 
 
 async def test_a_session_is_asked_over_the_stream_of_its_call(world: GatewayWorld) -> None:
-    """A client of 2025-11-25 hears the question as its revision has it, and its answer is decided anew."""
+    """A client of 2025-11-25 hears the question as its revision has it, and its answer is decided again."""
     result = await legacy_ask(world, ElicitResult(action="accept", content={"word": "please"}))
     assert isinstance(result, CallToolResult)
     assert result.structured_content is not None

@@ -40,7 +40,7 @@ class Memory:
         self.info: OAuthClientInformationFull | None = None
 
     async def get_tokens(self) -> OAuthToken | None:
-        """Give the tokens."""
+        """Return the tokens."""
         return self.tokens
 
     async def set_tokens(self, tokens: OAuthToken) -> None:
@@ -48,7 +48,7 @@ class Memory:
         self.tokens = tokens
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
-        """Give who the client is."""
+        """Return who the client is."""
         return self.info
 
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:

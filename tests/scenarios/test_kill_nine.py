@@ -59,7 +59,7 @@ async def closed_up(gateway: GatewayProcess, *, at_once: bool) -> list[dict[str,
 
 
 async def check_whole(gateway: GatewayProcess, load: Load, *, at_once: bool) -> None:
-    """What the outbox and the client know agrees with the evidence of a gateway that was started anew."""
+    """What the outbox and the client know agrees with the evidence of a gateway that was started again."""
     events = await closed_up(gateway, at_once=at_once)
     decided = {event["values"]["arguments"]["subject"]: event for event in permits(events)}
     outbox = {mail["subject"]: mail for mail in gateway.outbox()}

@@ -15,7 +15,7 @@ LABELS = st.builds(Label, data_class=st.sampled_from(CLASSES.order), trust=st.sa
 
 
 def a_live_task(label: Label) -> LiveTask:
-    """Give a bound task that carries `label`."""
+    """Return a bound task that carries `label`."""
     live = LiveTask(a_task("t"), an_agent(), used={}, ancestors={}, now_boot_s=0.0, key=bytes(32))
     live.label = label
     return live

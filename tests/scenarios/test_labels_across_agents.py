@@ -31,7 +31,7 @@ async def world(tmp_path: Path) -> AsyncIterator[Desks]:
 
 
 async def raised(world: Desks, task: str) -> list[dict[str, Json]]:
-    """Give the facts of what raised a task's label."""
+    """Return the facts of what raised a task's label."""
     entries = await world.house.store.entries(TENANT, task=task)
     records = [msgspec.json.decode(entry.leaf) for entry in entries]
     return [record["facts"] for record in records if record["kind"] == "label.raised"]

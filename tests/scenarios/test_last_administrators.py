@@ -40,7 +40,7 @@ async def world(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[HouseW
 
 
 async def administrators(world: HouseWorld) -> set[str]:
-    """Give who administers."""
+    """Return who administers."""
     people = await world.house.directory.people()
     return {one.name for one in people if one.active and Role.ADMINISTRATOR in one.roles}
 

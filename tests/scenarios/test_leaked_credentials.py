@@ -32,7 +32,7 @@ async def world(tmp_path: Path, broker: ScriptedBroker) -> AsyncIterator[CallWor
 
 
 async def findings(world: CallWorld | HouseWorld) -> list[Finding]:
-    """Give the open findings about leaked credentials."""
+    """Return the open findings about leaked credentials."""
     await world.house.findings.flush()
     found = await world.house.findings.about(state=FindingState.OPEN)
     return [one for one in found if one.kind is FindingKind.CREDENTIAL_LEAKED]

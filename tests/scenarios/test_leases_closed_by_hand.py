@@ -36,7 +36,7 @@ async def ended(world: CallWorld, broker: LostBroker) -> Closure:
 
 
 async def lease_in(house: Services, closure: Closure) -> Closing:
-    """Give what a closure says of its credential now."""
+    """Return what a closure says of its credential now."""
     (found,) = of_leases((await house.receipts.closure(closure.id)).closings)
     return found
 

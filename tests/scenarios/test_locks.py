@@ -26,7 +26,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 
 async def somebody(world: CallWorld, name: str) -> Person:
-    """Give a person."""
+    """Return a person."""
     return await world.house.directory.person(name)
 
 

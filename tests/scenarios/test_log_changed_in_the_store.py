@@ -242,7 +242,7 @@ async def folder(tmp_path: Path) -> Path:
 
 
 def told(folder: Path) -> list[str]:
-    """Give what `doctor` says of the log that is no good."""
+    """Return what `doctor` says of the log that is no good."""
     looks = _log(load_config(folder / "remit.yaml"))
     return [one.says for one in looks if one.state == "fail"]
 

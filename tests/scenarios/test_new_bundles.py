@@ -34,7 +34,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 
 def with_types(*types: TaskType) -> Bundle:
-    """Give the bundle with other task types."""
+    """Return the bundle with other task types."""
     return msgspec.structs.replace(a_bundle(digest="sha256:new"), task_types={one.name: one for one in types})
 
 
@@ -48,7 +48,7 @@ async def applied(world: CallWorld, bundle: Bundle) -> None:
 
 
 async def narrowings(world: CallWorld) -> list[Json]:
-    """Give what was narrowed so far: the task, and the tools."""
+    """Return what was narrowed so far: the task, and the tools."""
     entries = await world.house.evidence.pages(limit=1000)
     leaves = [json.loads(one.leaf) for one in entries if one.kind == EventKind.TASK_NARROWED]
     return [{"task": one["task"], **one["facts"]} for one in leaves]
@@ -137,7 +137,7 @@ async def test_what_cannot_be_compared_is_withdrawn(world: CallWorld) -> None:
 
 
 def writing(calls: int) -> GrantTemplate:
-    """Give a grant of `write` with a ceiling."""
+    """Return a grant of `write` with a ceiling."""
     return GrantTemplate("desk/write", other_arguments=True, ceilings={"calls": calls})
 
 
@@ -157,7 +157,7 @@ async def test_a_smaller_ceiling_leaves_what_is_left_of_it(world: CallWorld) -> 
     token = await task_token(world.house, task.id, confirmation=HELD)
     assert await world.outcome(token, "write", text="x") is Outcome.PERMIT
     assert await world.outcome(token, "write", text="x") is Outcome.DENY
-    # Nor does a process give anything back that binds the task anew.
+    # Nor does a process give anything back that binds the task again.
     world.house.live.drop(task.id)
     assert await world.outcome(token, "write", text="x") is Outcome.DENY
     assert await world.outcome(token, "read") is Outcome.PERMIT

@@ -30,7 +30,7 @@ async def hook() -> AsyncIterator[HookServer]:
 
 @asynccontextmanager
 async def told_world(folder: Path, hook: HookServer, seed: str = "house") -> AsyncIterator[CallWorld]:
-    """Give a desk of which the hook hears."""
+    """Provide a desk of which the hook hears."""
     webhook = Webhook(hook.url, lambda: SECRET, deliver=GuardedFetch(plain_loopback=True), clock=WorldClock())
     again = (folder / "remit.db").exists()
     outfit: Json = {"addressees": {"ops": Addressee(name="ops", notifier=webhook)}}

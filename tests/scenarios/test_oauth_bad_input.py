@@ -27,7 +27,7 @@ async def world(tmp_path: Path) -> AsyncIterator[OAuthWorld]:
 
 
 async def refusals(world: OAuthWorld) -> int:
-    """Give how many refusals stand in the evidence."""
+    """Return how many refusals stand in the evidence."""
     return (await world.kinds()).count("token.refused")
 
 

@@ -40,7 +40,7 @@ async def token(world: HouseWorld, address: str, instance: str = "", task: str =
 
 
 async def kinds(world: HouseWorld) -> list[str]:
-    """Give the kinds of the open findings, as an auditor sees them."""
+    """Return the kinds of the open findings, as an auditor sees them."""
     await world.house.sightings.flush()
     told = await world.ask("GET", "/api/v1/findings", by=await world.session("audra"))
     return [one["kind"] for one in told.json["items"]]

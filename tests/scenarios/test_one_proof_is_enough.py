@@ -199,7 +199,7 @@ trust:
         return self.ask("/mcp/notes", body, headers)[1]
 
     def events(self, kind: str) -> list[Json]:
-        """Give the facts of the evidence's events of a kind."""
+        """Return the facts of the evidence's events of a kind."""
         headers = {"Authorization": f"Bearer {self._session}"}
         query = urlencode({"kinds": kind, "limit": 1000})
         status, found = self.ask(f"/api/v1/events?{query}", b"", headers, method="GET")
@@ -209,15 +209,15 @@ trust:
     # What agents show.
 
     def cluster_token(self, **more: Json) -> str:
-        """Give a token of the cluster for cluster-bot."""
+        """Return a token of the cluster for cluster-bot."""
         return self.cluster.token(datetime.now(UTC), **{**CLUSTER_CLAIMS, "aud": self.remit.url, **more})
 
     def github_token(self, **more: Json) -> str:
-        """Give a token of GitHub for github-bot."""
+        """Return a token of GitHub for github-bot."""
         return self.github.token(datetime.now(UTC), **{**GITHUB_CLAIMS, "aud": self.remit.url, **more})
 
     def certificate(self, by: WorldAuthority, spiffe_id: str, **more: Any) -> tuple[Path, Path]:
-        """Give an X.509-SVID and its key as files."""
+        """Return an X.509-SVID and its key as files."""
         chain, key = by.svid_and_key(spiffe_id, **more)
         name = secrets.token_hex(8)
         files = self.remit.folder / f"{name}.crt", self.remit.folder / f"{name}.key"
@@ -237,7 +237,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def bearer(token: str) -> dict[str, str]:
-    """Give the form of workload identity federation (RFC 7523 section 2.1)."""
+    """Return the form of workload identity federation (RFC 7523 section 2.1)."""
     return {"grant_type": JWT_BEARER, "assertion": token}
 
 

@@ -213,7 +213,7 @@ async def push(world: HouseWorld, **changes: str) -> Any:
 
 
 def pushed_address(told: Any, client: str = APP) -> str:
-    """Give the short address of a pushed request."""
+    """Return the short address of a pushed request."""
     uri = quote(told.json["request_uri"], safe="")
     return f"/oauth/authorize?client_id={quote(client, safe='')}&request_uri={uri}"
 

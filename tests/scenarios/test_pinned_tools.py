@@ -54,7 +54,7 @@ grants:
 
 
 def offered(description: str = "Reads a file", **more: Json) -> list[Json]:
-    """Give what the upstream offers."""
+    """Return what the upstream offers."""
     read = {"name": "read", "description": description, "inputSchema": SCHEMA} | more
     return [read, {"name": "list", "description": "Lists files", "inputSchema": {"type": "object"}}]
 
@@ -95,7 +95,7 @@ class PinnedWorld:
         return await self.mcp("tools/call", {"name": "read", "arguments": {"path": "a.txt"}})
 
     async def listed(self) -> list[str]:
-        """Give the tools that the agent sees."""
+        """Return the tools that the agent sees."""
         return [tool["name"] for tool in (await self.mcp("tools/list"))["result"]["tools"]]
 
     async def api(self, method: str, path: str, body: Json = None) -> tuple[int, Json]:
@@ -112,7 +112,7 @@ class PinnedWorld:
                 await asyncio.sleep(0.01)
 
     def state(self) -> ToolState | None:
-        """Give the state of `read`."""
+        """Return the state of `read`."""
         tool = self.house.tools.get("files/read")
         return None if tool is None else tool.state
 

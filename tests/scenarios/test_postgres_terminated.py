@@ -114,7 +114,7 @@ def terminated(url: str, dice: random.Random) -> str:
 
 
 async def rounds(server: PostgresServer, seed: int, count: int) -> None:
-    """End connections so many times, and now and then start the server anew."""
+    """End connections so many times, and now and then start the server again."""
     dice, url = random.Random(seed), server.fresh()
     store = opened(url)
     fleet = store.fleet(TENANT, WorldClock())

@@ -27,7 +27,7 @@ WAYS = [pytest.param("where-possible", marks=needs_namespaces), "off"]
 
 
 def named(name: str) -> list[int]:
-    """Give the processes with a word on their command line."""
+    """Return the processes with a word on their command line."""
     found = []
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -50,13 +50,13 @@ def kill_named(name: str) -> None:
 
 
 def process_of(closure: Json) -> Json:
-    """Give what a closure says of the program."""
+    """Return what a closure says of the program."""
     (found,) = [one for one in closure["closings"] if one["kind"] == "process"]
     return found
 
 
 def why(gateway: ProcessGateway, task: str) -> str:
-    """Give why a task's program is still open."""
+    """Return why a task's program is still open."""
     held = [one for one in gateway.house.leases.of(task=task) if one["kind"] == "process"]
     return str(held[0]["why"]) if held else ""
 

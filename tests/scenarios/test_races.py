@@ -44,7 +44,7 @@ async def test_one_approval_lets_one_of_many_retries_through(tmp_path: Path) -> 
             assert len(world.desk.arrived) == 1
             found = await world.house.approvals.get(approval)
             assert found.state is ApprovalState.CONSUMED
-        # The losers are in the evidence as refused or as asking anew, never as permitted.
+        # The losers are in the evidence as refused or as asking again, never as permitted.
         made = await world.facts(EventKind.DECISION_MADE)
         assert sum(one["outcome"] == "permit" for one in made) == 20
 

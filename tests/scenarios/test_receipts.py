@@ -57,7 +57,7 @@ def verified(world: CallWorld, lines: list[bytes]) -> ExportReport:
 
 
 def read(world: CallWorld, lines: list[bytes]) -> ClosureRead:
-    """Give what a receipt says; it holds."""
+    """Return what a receipt says; it holds."""
     report = verified(world, lines)
     assert report.holds, report.faults
     assert report.closure is not None
@@ -65,7 +65,7 @@ def read(world: CallWorld, lines: list[bytes]) -> ClosureRead:
 
 
 def codes(world: CallWorld, lines: list[bytes]) -> set[str]:
-    """Give why a receipt does not hold."""
+    """Return why a receipt does not hold."""
     return {fault.code for fault in verified(world, lines).faults}
 
 

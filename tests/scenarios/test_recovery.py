@@ -20,13 +20,13 @@ from tests.call_world import CallWorld, call_world
 
 
 def crashed(folder: Path, into: Path) -> Path:
-    """Give what a crash at this moment would leave: files as they are, locks gone, memory lost."""
+    """Return what a crash at this moment would leave: files as they are, locks gone, memory lost."""
     shutil.copytree(folder, into, ignore=shutil.ignore_patterns("*.lock", "*-shm"))
     return into
 
 
 async def closings(world: CallWorld) -> dict[str, list[str]]:
-    """Give the outcomes of each call in the evidence."""
+    """Return the outcomes of each call in the evidence."""
     entries = await world.house.evidence.pages(limit=1000, kinds=(EventKind.TOOL_CALLED.value,))
     out: dict[str, list[str]] = {}
     for leaf in (json.loads(entry.leaf) for entry in entries):
@@ -169,7 +169,7 @@ async def test_a_clock_that_went_back_over_a_restart_revives_nothing(tmp_path: P
         world.clock.advance(3600)
         await world.house.revocations.expire()
     async with call_world(tmp_path, seed="again", settle=False) as world:
-        await world.reopen()  # the world's clock begins anew, an hour earlier
+        await world.reopen()  # the world's clock begins again, an hour earlier
         with pytest.raises(Fenced) as refused:
             await world.call(token, "read")
         assert refused.value.code == "task-ended"

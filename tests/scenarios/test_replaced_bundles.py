@@ -26,7 +26,7 @@ def lay(one: Replica, task_type: str) -> None:
 
 
 async def in_force(one: Replica) -> str:
-    """Give the digest that a replica knows to be in force."""
+    """Return the digest that a replica knows to be in force."""
     return str((await one.told())["bundle"])
 
 

@@ -36,7 +36,7 @@ async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
 
 
 async def reasons(world: HouseWorld, kind: EventKind = EventKind.TOKEN_REFUSED) -> list[str]:
-    """Give the reason codes in the evidence."""
+    """Return the reason codes in the evidence."""
     entries = await world.house.evidence.pages(limit=1000, kinds=(kind.value,))
     return [json.loads(entry.leaf)["facts"]["code"] for entry in entries]
 
@@ -160,7 +160,7 @@ async def test_a_session_ends_by_signing_out_and_by_time(world: HouseWorld) -> N
 
 
 def part(value: Json) -> str:
-    """Give one part of a JWS."""
+    """Return one part of a JWS."""
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
@@ -185,7 +185,7 @@ async def refused_with(world: HouseWorld, token: str, code: str) -> None:
 
 
 async def resigned(world: HouseWorld, token: str, **changes: Json) -> str:
-    """Give the token with other claims under remit's own key, as only a fault of remit's could."""
+    """Return the token with other claims under remit's own key, as only a fault of remit's could."""
     claims = read(token.split(".")[1])
     mission = changes.pop("mission", {})
     if mission:

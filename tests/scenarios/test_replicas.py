@@ -24,7 +24,7 @@ Json = Any
 
 
 async def subjects(one: GatewayProcess, listed: Json) -> set[str]:
-    """Give the subjects of the mails that a closure lists."""
+    """Return the subjects of the mails that a closure lists."""
     decided = {
         event["call"]: event["values"]["arguments"]["subject"] for event in permits(await one.events())
     }

@@ -28,7 +28,7 @@ async def sent(by: Replica, port: int, token: str, subject: str, task: str = "")
 
 
 async def passed_on(world: Replicas) -> int:
-    """Give how many requests replicas have passed on to each other."""
+    """Return how many requests replicas have passed on to each other."""
     return sum([await one.counted("to others") for one in world.all if one.process.returncode is None])
 
 

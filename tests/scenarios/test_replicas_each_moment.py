@@ -143,7 +143,7 @@ class Moment:
 
 
 async def moments_of(world: Replicas) -> list[tuple[str, int]]:
-    """Give the moments of a call that nothing befalls, each by its name and the how many-th of that name.
+    """Return the moments of a call that nothing befalls, each by its name and the how many-th of that name.
 
     While a program starts the loop turns hundreds of times: of so many, those that lie ever further apart.
     """

@@ -29,12 +29,12 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 
 
 async def state(by: Replica, task: str) -> str:
-    """Give how a task stands."""
+    """Return how a task stands."""
     return str((await by.ask("GET", f"/api/v1/tasks/{task}", by="root"))["state"])
 
 
 async def tender(world: Replicas) -> tuple[Replica, Replica]:
-    """Give the replica that does the chores, and another one; nobody owns a task yet."""
+    """Return the replica that does the chores, and another one; nobody owns a task yet."""
 
     async def tends(one: Replica) -> bool:
         return bool((await one.ask("GET", "/api/v1/replicas", by="root"))["tends"])

@@ -45,7 +45,7 @@ class HeldApi:
 async def held_world(
     folder: Path, url: str, server: PostgresServer
 ) -> AsyncIterator[tuple[PassingWorld, HeldApi]]:
-    """Give three replicas before such an API."""
+    """Provide three replicas before such an API."""
     api = HeldApi()
     async with (
         served(api) as base,

@@ -38,13 +38,13 @@ async def _is(one: Replica, how: str) -> bool:
 
 
 async def counts(one: Replica) -> dict[str, int]:
-    """Give what it makes of what it hears."""
+    """Return what it makes of what it hears."""
     found: dict[str, int] = (await one.told())["waking"]["counts"]
     return found
 
 
 def heard(closure: Json) -> set[str]:
-    """Give who has acknowledged an end."""
+    """Return who has acknowledged an end."""
     return {one["replica"] for one in closure["acknowledged"] if one["after_ms"] is not None}
 
 

@@ -82,7 +82,7 @@ async def proxied(
 
 async def test_sessions_and_streams_of_older_revisions(world: PassingWorld) -> None:
     """A session lives where its task does, and is one session at whichever replica it is used; after a
-    take-over it is not known any more, which tells the client to begin anew.
+    take-over it is not known any more, which tells the client to begin again.
     """
     first, second = world.world.all
     task, token = await first.open_task()
@@ -122,7 +122,7 @@ async def test_sessions_and_streams_of_older_revisions(world: PassingWorld) -> N
 
 
 def rpc(method: str, params: Json) -> Json:
-    """Give one request."""
+    """Return one request."""
     return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
 
 
@@ -151,7 +151,7 @@ async def test_management_with_the_token_of_a_task(world: PassingWorld) -> None:
 
 
 def evaluation(subject: Json, record: str = "r-1") -> Json:
-    """Give a question of the enforcement point."""
+    """Return a question of the enforcement point."""
     return {"subject": subject, "action": {"name": "read"}, "resource": {"type": "record", "id": record}}
 
 
@@ -344,6 +344,6 @@ async def test_a_call_that_goes_on_is_looked_after_through_any_replica(
 
 
 async def outcomes(one: Replica) -> list[str]:
-    """Give how the calls of the slow tool have ended."""
+    """Return how the calls of the slow tool have ended."""
     found = await one.events(kinds="tool.called")
     return [event["facts"]["outcome"] for event in found if event["facts"]["tool"] == "files/slow"]

@@ -29,7 +29,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestHouse]:
 
 
 def payment(payee: str, cents: object, **more: object) -> str:
-    """Give the request of a payment."""
+    """Return the request of a payment."""
     return f"POST payments/payments {json.dumps({'payee': payee, 'amount_cents': cents, **more})}"
 
 

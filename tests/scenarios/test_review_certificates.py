@@ -38,7 +38,7 @@ async def world(tmp_path: Path) -> AsyncIterator[OAuthWorld]:
 
 
 def certificate(key: Key, *uris: str, **extensions: bytes) -> bytes:
-    """Give a self-signed certificate in DER; `extensions` are raw, by the last arc of `2.5.29`."""
+    """Return a self-signed certificate in DER; `extensions` are raw, by the last arc of `2.5.29`."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "odd")])
     made = (
         x509.CertificateBuilder()
@@ -62,7 +62,7 @@ def certificate(key: Key, *uris: str, **extensions: bytes) -> bytes:
 
 
 def odd_ones() -> dict[str, bytes]:
-    """Give certificates by what is odd in them."""
+    """Return certificates by what is odd in them."""
     key = ec.generate_private_key(ec.SECP256R1())
     plain, svid = certificate(key), certificate(key, WORKER)
     found = {

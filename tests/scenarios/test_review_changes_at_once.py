@@ -23,7 +23,7 @@ async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
 
 
 def a_key() -> KeyBinding:
-    """Give a new key as a way to prove oneself."""
+    """Return a new key as a way to prove oneself."""
     key = ECKey.generate_key("P-256").as_dict(private=False)
     return KeyBinding({name: str(value) for name, value in key.items() if name != "kid"})
 

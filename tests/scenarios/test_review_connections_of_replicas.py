@@ -30,11 +30,11 @@ class Authority:
         self.alive: list[str] = []
 
     def address(self, *, redirect_uri: str, state: str, challenge: str) -> str:
-        """Give the state alone."""
+        """Return the state alone."""
         return state
 
     async def redeem(self, *, code: str, issuer: str, redirect_uri: str, verifier: str) -> str:
-        """Give a token that is named after the code."""
+        """Return a token that is named after the code."""
         self.alive.append(code)
         return code
 
@@ -44,7 +44,7 @@ class Authority:
             self.alive.remove(refresh)
 
     async def refreshed(self, refresh: str, following: str) -> tuple[str, str]:
-        """Give an access token, and another refresh token in place of the one that is shown."""
+        """Return an access token, and another refresh token in place of the one that is shown."""
         assert refresh in self.alive
         self.alive[self.alive.index(refresh)] = following
         return "access", following

@@ -30,7 +30,7 @@ TD = "agents.example"
 
 
 def svid() -> tuple[bytes, TrustAnchors]:
-    """Give an X.509-SVID that holds, and the bundle that vouches for it."""
+    """Return an X.509-SVID that holds, and the bundle that vouches for it."""
     authority, key, entropy = (
         ec.generate_private_key(ec.SECP256R1()),
         ec.generate_private_key(ec.SECP256R1()),

@@ -36,7 +36,7 @@ async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
 
 
 def _asked(world: GatewayWorld, method: str, params: Json, **meta: Json) -> tuple[Json, bytes]:
-    """Give scope and body of a request of 2026-07-28."""
+    """Return scope and body of a request of 2026-07-28."""
     params = {**params, "_meta": {**ENVELOPE, **meta}}
     body = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params}
     headers = {**BASIC, "authorization": f"Bearer {world.token}"}

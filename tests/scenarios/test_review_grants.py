@@ -42,7 +42,7 @@ async def world(tmp_path: Path) -> AsyncIterator[OAuthWorld]:
 
 
 def twin(token: str) -> str:
-    """Give a token the other signature of ECDSA that holds: (r, n - s), which needs no key."""
+    """Return a token the other signature of ECDSA that holds: (r, n - s), which needs no key."""
     signed, _, signature = token.rpartition(".")
     raw = base64.urlsafe_b64decode(signature + "==")
     other = raw[:32] + (ORDER - int.from_bytes(raw[32:], "big")).to_bytes(32, "big")
@@ -50,7 +50,7 @@ def twin(token: str) -> str:
 
 
 async def coded(world: OAuthWorld) -> Told:
-    """Give the tokens of a code that lena has agreed to."""
+    """Return the tokens of a code that lena has agreed to."""
     task = await world.open(await world.session("lena"), task_type="review", params={})
     code = await world.code(task, CHALLENGE)
     fields: dict[str, Any] = {"code": code, "redirect_uri": REDIRECT, "code_verifier": VERIFIER}

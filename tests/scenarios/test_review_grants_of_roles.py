@@ -19,7 +19,7 @@ BREAKS_OUT = "$$; create table crm.stolen as select * from crm.customers; do $$ 
 
 
 def a_broker(address: str, *grants: str) -> PostgresBroker:
-    """Give one with these grants."""
+    """Return one with these grants."""
     return PostgresBroker(lambda: address, grants=grants, headers=AtPostgres.HEADERS, entropy=SystemEntropy())
 
 

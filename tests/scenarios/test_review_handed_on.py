@@ -43,7 +43,7 @@ def trusted(tmp_path: Path) -> Path:
 
 
 async def connected(place: str, code: str, *more: str) -> tuple[asyncio.subprocess.Process, LinuxPeer]:
-    """Give a process that connects, and its connection's peer."""
+    """Return a process that connects, and its connection's peer."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(place)
         listener.listen()

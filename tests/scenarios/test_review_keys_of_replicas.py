@@ -20,7 +20,7 @@ async def rotate(one: Replica, kind: str, **how: Json) -> str:
 
 
 async def keys_of(one: Replica, kind: str) -> list[tuple[str, str]]:
-    """Give the keys of a kind that a replica has, by id and standing."""
+    """Return the keys of a kind that a replica has, by id and standing."""
     told = await one.ask("GET", "/api/v1/keys", by="root")
     return [(key["id"], key["standing"]) for key in told["items"] if key["kind"] == kind]
 
@@ -60,7 +60,7 @@ async def test_replicas_seal_under_one_key(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
     """Requests are passed on after a rotation as before, and the key before it stays until all have sealed
-    anew.
+    again.
     """
     async with replicas(tmp_path, postgres, postgres_server.port, count=2) as world:
         first, second = world.all

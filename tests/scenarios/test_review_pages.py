@@ -93,7 +93,7 @@ async def test_a_session_that_is_made_while_its_person_is_sent_away_does_not_com
 
 
 async def test_one_word_of_a_second_administrator_counts_once(tmp_path: Path) -> None:
-    """Ten requests at once that rest on it: one is done, and the others ask anew."""
+    """Ten requests at once that rest on it: one is done, and the others ask again."""
     async with house_world(tmp_path, second_person=True) as world:
         house = world.house
         for name in ("ann", "bob"):

@@ -84,7 +84,7 @@ async def said(one: Replica, request: bytes) -> tuple[int, Json]:
 
 
 def length_of(body: bytes, request: bytes) -> bytes:
-    """Give a request with another body."""
+    """Return a request with another body."""
     head, _, before = request.partition(b"\r\n\r\n")
     old, new = b"content-length: %d" % len(before), b"content-length: %d" % len(body)
     assert old in head.lower()

@@ -19,19 +19,19 @@ COPIED = Confirmation(jkt="c" * 43)
 
 
 def point(**changes: Any) -> dict[str, EnforcementPoint]:
-    """Give one enforcement point."""
+    """Return one enforcement point."""
     known: dict[str, Any] = {"resources": frozenset({"record"}), "agents": frozenset({"records-bot"})}
     return {"records-api": EnforcementPoint(name="records-api", **(known | changes))}
 
 
 def facts_of(entry: Any) -> dict[str, Json]:
-    """Give the event of an entry."""
+    """Return the event of an entry."""
     event: dict[str, Json] = json.loads(entry.leaf)
     return event
 
 
 async def reason(world: AuthzenWorld, body: Json, token: str) -> str:
-    """Give why an evaluation was refused, empty for a permit."""
+    """Return why an evaluation was refused, empty for a permit."""
     told = await world.ask("POST", "/access/v1/evaluation", body, by=token)
     assert told.status == 200, told.content
     return "" if told.json["decision"] else str(told.json["context"]["reason"])

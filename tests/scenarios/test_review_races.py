@@ -31,7 +31,7 @@ async def world(tmp_path: Path) -> AsyncIterator[OAuthWorld]:
 
 
 async def coded(world: OAuthWorld) -> dict[str, Json]:
-    """Give the form by which a code is redeemed."""
+    """Return the form by which a code is redeemed."""
     task = await world.open(await world.session("lena"), task_type="review", params={})
     code = await world.code(task, CHALLENGE)
     return {"code": code, "redirect_uri": "http://127.0.0.1/cb", "code_verifier": VERIFIER}

@@ -92,13 +92,13 @@ def gateway(tmp_path: Path, server: ConnectingAuthorities) -> Iterator[LeasingGa
 
 
 def row_of(gateway: LeasingGateway) -> Json:
-    """Give the row of ana's connection."""
+    """Return the row of ana's connection."""
     (row,) = gateway.wait(gateway.house.store.values(gateway.house.tenant, "connection:"))
     return row
 
 
 def place_of(upstream: str, person: str) -> str:
-    """Give where a connection is kept."""
+    """Return where a connection is kept."""
     return f"connection:{upstream}:{secret_digest(person)}"
 
 

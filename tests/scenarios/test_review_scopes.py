@@ -39,7 +39,7 @@ Json = Any
 
 
 def lease_at(server: Authorities, **more: Json) -> Json:
-    """Give what `remit.yaml` says of a token to read."""
+    """Return what `remit.yaml` says of a token to read."""
     return {
         "oauth": server.oauth(scopes=["crm.read"], **more),
     }

@@ -42,7 +42,7 @@ class Place(Rotations):
         self.web = BrokerWeb("the authorization server")
 
     def known_by(self, secret: str) -> SourceClient:
-        """Give the client as whoever knows a secret."""
+        """Return the client as whoever knows a secret."""
         return SourceClient(
             CLIENT,
             lambda: secret,
@@ -58,7 +58,7 @@ class Place(Rotations):
         return await self.known_by(secret).ask(f"{self.server.url}/revoke", {"token": "of-nobody"})
 
     async def opened(self) -> tuple[RotatedSecrets, Breaking]:
-        """Give what rotates, as a process that has just started has it."""
+        """Return what rotates, as a process that has just started has it."""
         real = OAuthClientSecret(
             f"{self.server.url}/register/{CLIENT}",
             CLIENT,
@@ -84,7 +84,7 @@ def server() -> Iterator[RegisteringAuthorities]:
 
 @pytest.fixture
 async def place(tmp_path: Path, server: RegisteringAuthorities) -> AsyncIterator[Place]:
-    """Give one."""
+    """Provide one."""
     async with call_world(tmp_path) as world:
         made = Place(world, server)
         yield made
@@ -154,7 +154,7 @@ async def lost(place: Place) -> RotatedSecrets:
     assert not await rotated.rotate("crm")
     assert len(place.server.secrets) == 2
     place.server.loses = set()
-    rotated, _ = await place.opened()  # a start anew helps as little
+    rotated, _ = await place.opened()  # a start again helps as little
     assert not await rotated.rotate("crm")
     why, way_out = rotated.stuck["crm"]
     assert "refuses every secret that remit knows, and calls with it" in why

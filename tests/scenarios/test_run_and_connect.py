@@ -57,7 +57,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
 
 
 def newest(gateway: LiveGateway) -> Json:
-    """Give the task that was opened last."""
+    """Return the task that was opened last."""
     return gateway.tasks()[0]
 
 
@@ -217,7 +217,7 @@ def test_when_remit_itself_is_killed_the_child_goes_and_the_lease_fences_the_tas
 
 
 def state_of(pid: int) -> str:
-    """Give the state of a process as the kernel writes it."""
+    """Return the state of a process as the kernel writes it."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -247,7 +247,7 @@ print(ask(url), flush=True)
 
 
 def over_stdio(gateway: LiveGateway, *more: str) -> StdioServerParameters:
-    """Give how a client starts `remit connect`."""
+    """Return how a client starts `remit connect`."""
     words = ["-m", "remit", "connect", "--config", str(gateway.folder), *SWEEP, "--upstream", "notes", *more]
     return StdioServerParameters(command=sys.executable, args=words, env=gateway.environment(), cwd="/")
 

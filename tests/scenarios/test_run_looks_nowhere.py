@@ -87,7 +87,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
 
 
 def an_upstream() -> int:
-    """Give a process of an upstream's program."""
+    """Return a process of an upstream's program."""
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = place.read_bytes().split(b"\0")

@@ -53,12 +53,12 @@ class Desk:
         )  # fmt: skip
 
     def entry(self, name: str = "My Notes") -> Json:
-        """Give a server as the client would start it."""
+        """Return a server as the client would start it."""
         text = "\n".join(line for line in self.file.read_text().splitlines() if not line.startswith("//"))
         return json.loads(text)["mcpServers"][name]
 
     def beside(self) -> list[str]:
-        """Give the names of backups and manifests."""
+        """Return the names of backups and manifests."""
         return sorted(path.name for path in self.folder.iterdir() if ".before-remit-" in path.name)
 
 

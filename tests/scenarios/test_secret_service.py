@@ -126,7 +126,7 @@ def test_what_a_person_has_stored_is_what_remit_is_known_by(
 
 
 def looked(gateway: LeasingGateway) -> list[str]:
-    """Give how `remit doctor` finds the secrets."""
+    """Return how `remit doctor` finds the secrets."""
     said = gateway.remit("doctor", "--json")
     assert SECRET not in said.stdout + said.stderr
     return [one["state"] for one in json.loads(said.stdout)["findings"] if one["subject"] == "secrets"]

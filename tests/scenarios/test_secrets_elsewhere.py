@@ -61,7 +61,7 @@ def gateway(tmp_path: Path, bao: BaoServer, kept: AtKv) -> Iterator[LeasingGatew
 
 
 def reading(gateway: LeasingGateway) -> Callable[[], str]:
-    """Give what reads it at each call."""
+    """Return what reads it at each call."""
     broker: Any = gateway.house.leases._brokers["crm"]
     read: Callable[[], str] = broker._headers["Authorization"]
     return read
@@ -98,7 +98,7 @@ def test_a_changed_secret_is_carried_without_a_restart(gateway: LeasingGateway, 
 
 
 def test_a_deleted_secret_is_carried_no_more(gateway: LeasingGateway, kept: AtKv) -> None:
-    """The call is refused before anything is sent, and says where to look; written anew, it is carried."""
+    """The call is refused before anything is sent, and says where to look; written again, it is carried."""
     assert carried(gateway) == f"Bearer {FIRST}"
     kept.remove()
     _, token = gateway.open()

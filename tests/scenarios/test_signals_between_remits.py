@@ -53,7 +53,7 @@ def until(reached: Callable[[], bool], remit: Remit) -> None:
 
 
 def state(remit: Remit, task: str) -> str:
-    """Give the state of a task."""
+    """Return the state of a task."""
     return str(remit.ask("task", "show", task)["state"])
 
 

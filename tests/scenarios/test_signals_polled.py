@@ -25,7 +25,7 @@ def poll() -> ScriptedPoll:
 
 
 def source(poll: ScriptedPoll) -> PolledSource:
-    """Give it as the configuration does."""
+    """Return it as the configuration does."""
     shown = {"Authorization": "Bearer poll-me"}
     return PolledSource(
         name="idp", url="https://login.example/poll", deliver=poll, headers=lambda: shown, every_s=5

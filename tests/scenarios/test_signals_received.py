@@ -50,7 +50,7 @@ async def test_a_revoked_session_ends_tasks_and_sessions(world: SignalsWorld) ->
     assert received["reactions"] == ["end-tasks", "sign-out"]
     assert (received["people"], received["closures"]) == (1, [closure.id])
     assert "lena" not in str(received)
-    # And the person may begin anew.
+    # And the person may begin again.
     _, token = await world.open()
     assert await world.outcome(token, "read") is Outcome.PERMIT
 

@@ -24,7 +24,7 @@ SIEM = "https://siem.example"
 
 
 def receiver(**changes: Any) -> Receiver:
-    """Give a receiver that learns of contract-bot."""
+    """Return a receiver that learns of contract-bot."""
     known: Json = {"name": "siem", "audience": SIEM, "agents": frozenset({"contract-bot"})}
     return Receiver(**(known | changes))
 
@@ -52,7 +52,7 @@ class Listened:
 async def listened(
     folder: Path, *, settle: bool = True, seed: str = "house", **changes: Any
 ) -> AsyncIterator[Listened]:
-    """Give a house with a receiver that is pushed to, or polls as `other-bot`."""
+    """Provide a house with a receiver that is pushed to, or polls as `other-bot`."""
 
     def keys() -> Json:
         return world.house.token_keys.jwks()

@@ -49,7 +49,7 @@ class Transmitter:
 
 
 def asking(transmitter: Transmitter) -> dict[str, Listened]:
-    """Give it as the configuration does."""
+    """Return it as the configuration does."""
     shown = {"Authorization": "Bearer verify-me"}
     one = Listened(
         name="idp",

@@ -11,7 +11,7 @@ from tests.scripted_broker import ScriptedBroker
 
 
 async def open_findings(house: Services) -> list[str]:
-    """Give the leases of open findings about sinks."""
+    """Return the leases of open findings about sinks."""
     found = await house.findings.about(state=FindingState.OPEN)
     return [str(one.facts["lease"]) for one in found if one.kind is FindingKind.SINK_OPEN]
 

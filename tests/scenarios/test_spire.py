@@ -69,7 +69,7 @@ def jwt_svid(spire: Spire) -> JwtSvid:
 
 
 def chain_of(svid: X509Svid) -> ShownCertificate:
-    """Give what a TLS client with this SVID shows."""
+    """Return what a TLS client with this SVID shows."""
     return ShownCertificate(tuple(one.public_bytes(Encoding.DER) for one in svid.cert_chain))
 
 

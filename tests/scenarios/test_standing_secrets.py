@@ -50,7 +50,7 @@ class Place(Rotations):
         self.published.append(secret)
 
     async def opened(self) -> tuple[RotatedSecrets, Breaking]:
-        """Give what rotates, as a process that has just started has it."""
+        """Return what rotates, as a process that has just started has it."""
         return await self.of(PostgresPassword(self.address, self.user, lambda: self.first, self.publish))
 
     def opens(self, password: str) -> bool:
@@ -64,7 +64,7 @@ class Place(Rotations):
 
 @pytest.fixture
 async def place(tmp_path: Path, postgres_server: PostgresServer) -> AsyncIterator[Place]:
-    """Give one."""
+    """Provide one."""
     async with call_world(tmp_path) as world:
         yield Place(world, postgres_server)
 
@@ -159,7 +159,7 @@ async def test_a_password_that_somebody_else_changed_is_said_and_mended(place: P
 
 
 async def test_one_that_cannot_be_read_any_more_refuses_its_calls(place: Place) -> None:
-    """Whose sealing key is lost: nothing is guessed, and nothing is set over it. Sealed anew in time, it is
+    """Whose sealing key is lost: nothing is guessed, and nothing is set over it. Sealed again in time, it is
     there.
     """
     rotated, _ = await place.opened()
@@ -195,7 +195,7 @@ async def test_two_processes_on_one_store_rotate_one_secret(place: Place) -> Non
 
 
 def looking(place: Place, rotated: RotatedSecrets, *secrets: StandingSecret) -> StandingSecrets:
-    """Give what looks after some secrets."""
+    """Return what looks after some secrets."""
     return StandingSecrets(
         secrets,
         rotated=rotated,
@@ -210,7 +210,7 @@ def looking(place: Place, rotated: RotatedSecrets, *secrets: StandingSecret) -> 
 
 
 async def open_now(place: Place) -> dict[FindingKind, Json]:
-    """Give the open findings of the upstream."""
+    """Return the open findings of the upstream."""
     found = await place.world.house.findings.about("upstream:crm", state=FindingState.OPEN)
     return {one.kind: one.facts for one in found}
 

@@ -60,7 +60,7 @@ async def thing(world: PassingWorld, one: Replica, token: str) -> int:
 async def shops(
     folder: Path, url: str, database: PostgresServer, bao: BaoServer, place: AtBaoStatic
 ) -> AsyncIterator[tuple[PassingWorld, Shop]]:
-    """Give two replicas before the shop, whose password is that of one static role."""
+    """Provide two replicas before the shop, whose password is that of one static role."""
     lease = {
         "openbao": {
             "address": bao.address,

@@ -49,7 +49,7 @@ def prover(world: GatewayWorld) -> Prover:
 
 
 async def bound(world: GatewayWorld, prover: Prover) -> str:
-    """Give a token of the task that is bound to the sender's key."""
+    """Return a token of the task that is bound to the sender's key."""
     return await task_token(world.house, world.task, confirmation=Confirmation(jkt=prover.key.thumbprint))
 
 
@@ -63,13 +63,13 @@ async def send(world: GatewayWorld, name: str = "echo", *, path: str = "/mcp/fil
 
 
 def shown(prover: Prover, token: str, **changes: str) -> dict[str, str]:
-    """Give the headers of a request that its sender may make."""
+    """Return the headers of a request that its sender may make."""
     proof = prover.proof(changes.get("method", "POST"), changes.get("url", URL), token)
     return {"authorization": f"DPoP {token}", "dpop": proof}
 
 
 async def refused(world: GatewayWorld) -> list[str]:
-    """Give the codes of all refused credentials so far."""
+    """Return the codes of all refused credentials so far."""
     return [facts["code"] for facts in await world.facts(EventKind.TOKEN_REFUSED)]
 
 

@@ -23,7 +23,7 @@ CALLERS = 8
 
 
 def opens(store: str) -> Open:
-    """Give what opens a kind of file, or the database at an address."""
+    """Return what opens a kind of file, or the database at an address."""
     return FILES[store] if store in FILES else in_postgres(lambda _: store)
 
 

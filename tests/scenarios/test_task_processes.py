@@ -49,7 +49,7 @@ def alone(program: int, pids: list[int]) -> bool:
 
 
 def leases_of(closure: Json) -> dict[str, Json]:
-    """Give what a closure says of leases, by kind."""
+    """Return what a closure says of leases, by kind."""
     return {one["kind"]: one for one in closure["closings"] if one["lease"]}
 
 

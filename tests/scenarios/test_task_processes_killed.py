@@ -172,7 +172,7 @@ def test_a_killed_remit_whose_guard_is_killed_too_leaves_no_counted_one_to_the_n
 
 
 def open_of(remit: Remit, task: str) -> Json:
-    """Give what `who` says of a task's process."""
+    """Return what `who` says of a task's process."""
     return [one for one in remit.ask("who", task)["leases"] if one["kind"] == "process"]
 
 

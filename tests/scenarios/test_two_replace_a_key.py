@@ -64,7 +64,7 @@ class Replica(Kept[WorldClock]):
         return self.keys.authority
 
     def issuing(self) -> SvidIssuing:
-        """Give what publishes its authorities and keys."""
+        """Return what publishes its authorities and keys."""
         assert self.keys.svids is not None
         return SvidIssuing(
             trust_domain="agents.example",
@@ -80,11 +80,11 @@ class Replica(Kept[WorldClock]):
         )
 
     def held(self, kind: KeyKind = KeyKind.CA) -> tuple[HeldKey, ...]:
-        """Give the keys of a kind as this replica has them."""
+        """Return the keys of a kind as this replica has them."""
         return tuple(one for one in self.rotations.held() if one.kind is kind)
 
     def standing(self, standing: KeyStanding, kind: KeyKind = KeyKind.CA) -> str:
-        """Give the one key of a kind that stands so."""
+        """Return the one key of a kind that stands so."""
         (found,) = [one.id for one in self.held(kind) if one.standing is standing]
         return found
 
@@ -102,7 +102,9 @@ class World:
             one.clock.advance(by.total_seconds())
 
     async def told(self, kind: KeyKind = KeyKind.CA) -> Facts:
-        """Give what is on record of rotations of a kind; each names the key that the one before it named."""
+        """Return what is on record of rotations of a kind; each names the key that the one before it
+        named.
+        """
         facts = [one for one in await self.first.facts() if one["kind"] == kind]
         for before, after in itertools.pairwise(facts):
             assert after["previous"] == before["key"]

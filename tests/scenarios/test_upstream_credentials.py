@@ -99,7 +99,7 @@ async def test_no_agent_sees_it_and_nothing_tells_of_it(
 
 
 async def test_without_a_credential_the_call_is_refused(world: CallWorld, broker: ScriptedBroker) -> None:
-    """Nothing arrives at the upstream, the refusal says what to do, and the next call tries anew."""
+    """Nothing arrives at the upstream, the refusal says what to do, and the next call tries again."""
     _, token = await world.open()
     broker.down = True
     with pytest.raises(KeyUnavailable, match="the source is down; call again") as refused:

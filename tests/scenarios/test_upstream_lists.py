@@ -118,7 +118,7 @@ MANY = 10_000
 
 
 def notes(count: int, changed: str = "") -> list[Json]:
-    """Give so many resources, of which one may say something else."""
+    """Return so many resources, of which one may say something else."""
     said = [{"uri": f"note://{n}", "name": f"n{n}", "title": f"Note {n}"} for n in range(count)]
     if changed:
         said[count // 2]["title"] = changed

@@ -41,7 +41,7 @@ class Shop:
 async def two_calls(
     folder: Path, url: str, database: PostgresServer, refuse: bool = False
 ) -> AsyncIterator[tuple[PassingWorld, Shop]]:
-    """Give two replicas before the shop; each task may make two calls."""
+    """Provide two replicas before the shop; each task may make two calls."""
     shop = Shop()
     async with served(shop) as base, aiohttp.ClientSession() as http:
 

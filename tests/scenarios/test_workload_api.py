@@ -339,7 +339,7 @@ async def test_two_workloads_speak_mutual_tls(tmp_path: Path) -> None:
 
 
 def context_of(world: WorkloadWorld, svid: Any, folder: Path, server: bool) -> ssl.SSLContext:
-    """Give a TLS context that shows a certificate and wants one of the bundle."""
+    """Return a TLS context that shows a certificate and wants one of the bundle."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_REQUIRED

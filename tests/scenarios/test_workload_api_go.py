@@ -72,7 +72,7 @@ func main() {
 
 
 def workload() -> Path:
-    """Give a workload that is written in Go; skips the test, with the reason, where it cannot be built."""
+    """Return a workload that is written in Go; skips the test, with the reason, where it cannot be built."""
     go = shutil.which("go")
     if go is None:
         pytest.skip("the library is a Go module, and there is no Go here")

@@ -110,7 +110,7 @@ async def test_no_agent_declassifies(world: HouseWorld) -> None:
 
 
 async def test_resources_are_listed_shown_and_declassified(world: HouseWorld) -> None:
-    """With the calls that wrote there; what they lie in is counted anew."""
+    """With the calls that wrote there; what they lie in is counted again."""
     await written(world, await world.open(await world.session("lena")))
     ada = await world.session("ada")
     listed = await world.ask("GET", "/api/v1/data?upstream=contracts&prefix=contract/", by=ada)

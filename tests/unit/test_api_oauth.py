@@ -21,7 +21,7 @@ async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
 
 
 def fields(world: HouseWorld, **changes: Any) -> dict[str, str]:
-    """Give a sound request; a field changed to `None` is left out."""
+    """Return a sound request; a field changed to `None` is left out."""
     given = {
         "grant_type": "client_credentials",
         "client_assertion_type": TYPE,

@@ -30,13 +30,13 @@ async def world(tmp_path: Path) -> AsyncIterator[AuthzenWorld]:
 
 
 def point(name: str = "records-api", **changes: Any) -> dict[str, EnforcementPoint]:
-    """Give one enforcement point, which guards records and asks about everybody."""
+    """Return one enforcement point, which guards records and asks about everybody."""
     known: dict[str, Any] = {"resources": frozenset({"record"}), "agents": frozenset({"*"})}
     return {name: EnforcementPoint(name=name, **(known | changes))}
 
 
 async def events(world: AuthzenWorld, kind: str) -> list[dict[str, Json]]:
-    """Give the facts of all events of a kind."""
+    """Return the facts of all events of a kind."""
     found = await world.house.evidence.pages(limit=1000, kinds=(kind,))
     return [msgspec.json.decode(entry.leaf)["facts"] for entry in found]
 

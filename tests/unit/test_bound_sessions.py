@@ -35,7 +35,7 @@ async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
 
 
 def code_of(told: Told) -> tuple[int, str]:
-    """Give the status of an answer and the code of its refusal."""
+    """Return the status of an answer and the code of its refusal."""
     return told.status, told.json.get("code", "")
 
 
@@ -46,7 +46,7 @@ class Terminal:
         self._world, self.secret, self._key, self._proofs = world, secret, key, 0
 
     def shown(self, path: str, method: str = "GET", **claims: Json) -> dict[str, str]:
-        """Give the headers that show the session for one request."""
+        """Return the headers that show the session for one request."""
         self._proofs += 1
         made = {
             "jti": f"proof-{id(self)}-{self._proofs}",
@@ -71,7 +71,7 @@ async def signed_in(world: HouseWorld, person: str, jkt: str) -> Told:
 
 
 async def terminal(world: HouseWorld, person: str = "lena") -> Terminal:
-    """Give a person's terminal whose session is bound to its key."""
+    """Return a person's terminal whose session is bound to its key."""
     told = await signed_in(world, person, KEY.thumbprint)
     assert told.status == 200, told.content
     assert told.json["url"] == PUBLIC_URL

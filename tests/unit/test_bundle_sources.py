@@ -33,13 +33,13 @@ SERVER_ID = "spiffe://example.org/spire/server"
 
 
 def of_now(trust_domain: str = HERE) -> WorldAuthority:
-    """Give an authority whose certificates hold by the machine's own clock."""
+    """Return an authority whose certificates hold by the machine's own clock."""
     now = datetime.now(UTC)
     return WorldAuthority(trust_domain, since=now - timedelta(hours=1), until=now + timedelta(hours=1))
 
 
 async def code_of(source: Source) -> str:
-    """Give the code of a refusal; empty where there is none."""
+    """Return the code of a refusal; empty where there is none."""
     try:
         await source()
     except RemitError as refused:
@@ -54,7 +54,7 @@ def attestor(clock: WorldClock, **sources: Source) -> SpiffeAttestor:
 
 
 async def refusal(subject: SpiffeAttestor, chain: tuple[bytes, ...]) -> str:
-    """Give the code of the refusal of an X.509-SVID; empty where there is none."""
+    """Return the code of the refusal of an X.509-SVID; empty where there is none."""
     try:
         await subject.attest(ShownCertificate(chain))
     except Unauthenticated as refused:

@@ -16,7 +16,7 @@ GOOD, TWICE = b'{"name":"good"}', b'{"name":"a","name":"b"}'
 
 
 def listing(*entries: bytes) -> Ask:
-    """Give an upstream whose list of tools holds these entries."""
+    """Return an upstream whose list of tools holds these entries."""
 
     async def ask(method: str, params: dict[str, Any], version: str) -> Message:
         return read_message(b'{"jsonrpc":"2.0","id":1,"result":{"tools":[%b]}}' % b",".join(entries), "u")

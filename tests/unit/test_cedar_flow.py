@@ -29,7 +29,7 @@ SENDS = msgspec.structs.replace(
 
 
 def facts(**changes: Any) -> Flow:
-    """Give a flow with these facts."""
+    """Return a flow with these facts."""
     return Flow(FlowFacts(**changes))
 
 
@@ -102,7 +102,7 @@ def test_the_schema_lists_the_facts() -> None:
 
 
 def test_every_guardrail_is_steady() -> None:
-    """None of the rules that everybody gets is evaluated anew for a call that changes nothing."""
+    """None of the rules that everybody gets is evaluated again for a call that changes nothing."""
     rules, problems = parse(guardrails())
     assert not problems
     assert [rule.ref.id for rule in rules if not steady(rule)] == []

@@ -84,7 +84,7 @@ def authority() -> Iterator[Authority]:
 
 
 def wanted() -> LeaseWanted:
-    """Give what a task wants."""
+    """Return what a task wants."""
     return LeaseWanted("lse_1", "crm", a_task(deadline=datetime.now(UTC) + timedelta(hours=1)))
 
 

@@ -27,12 +27,12 @@ MOST = 2**63 - 1
 
 
 def signed(head: cp.Checkpoint = HEAD) -> cp.Note:
-    """Give the log's own note."""
+    """Return the log's own note."""
     return cp.sign_checkpoint(head, LOG, SIGNERS[0].sign)
 
 
 def cosigned(*which: int, timestamp: int = 1) -> cp.Note:
-    """Give a note that witnesses have signed, too."""
+    """Return a note that witnesses have signed, too."""
     note = signed()
     for n in which:
         note = cp.cosign_checkpoint(note, WITNESSES[n - 1], SIGNERS[n].sign, timestamp=timestamp)
@@ -96,7 +96,7 @@ def test_a_head_that_cannot_be_written_is_refused(origin: str, size: int, root: 
 
 
 def a_note(lines: int, *, text: str = "text\n") -> bytes:
-    """Give a note with so many signature lines."""
+    """Return a note with so many signature lines."""
     line = f"\u2014 key {base64.b64encode(b'12345').decode()}\n"
     return (text + "\n" + line * lines).encode()
 
@@ -256,7 +256,7 @@ def test_nothing_leaves_that_its_own_key_does_not_verify() -> None:
 
 
 def a_receipt(index: int = 1, extra: bytes = b"") -> cp.LogProof:
-    """Give the receipt of a leaf."""
+    """Return the receipt of a leaf."""
     path = merkle.inclusion_proof(index, 3, _node)
     return cp.LogProof(index, tuple(path), signed().encode(), extra)
 

@@ -13,7 +13,7 @@ CLOSING = AskedBy(frozenset({"clos"}), ("close", "ticket"))
 
 
 def said(*turns: str) -> Clauses:
-    """Give the clauses of what somebody has said."""
+    """Return the clauses of what somebody has said."""
     clauses = Clauses()
     for one in turns:
         clauses.hear(one)

@@ -43,7 +43,7 @@ def in_bash(scripts: Path, *words: str) -> set[str]:
 
 
 def verbs_of(name: str, module: str, attribute: str) -> set[str]:
-    """Give the verbs of a noun."""
+    """Return the verbs of a noun."""
     return {word for word in getattr(importlib.import_module(module), attribute) if not word.startswith("-")}
 
 

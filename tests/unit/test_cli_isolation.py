@@ -31,7 +31,7 @@ def everywhere() -> Iterator[int]:
 
 
 def own_addresses() -> list[str]:
-    """Give every name that this machine has for itself."""
+    """Return every name that this machine has for itself."""
     found = [
         "127.0.0.1",
         "127.0.0.2",

@@ -43,7 +43,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
 
 
 def held(house: Remit, kind: str) -> dict[str, str]:
-    """Give the keys of a kind by their standing."""
+    """Return the keys of a kind by their standing."""
     return {one["standing"]: one["id"] for one in house.ask("key", "list")["items"] if one["kind"] == kind}
 
 

@@ -46,7 +46,7 @@ def open_port() -> Iterator[int]:
 
 
 def config_of(folder: Path, port: int) -> Config:
-    """Give a configuration with a program, one that is not installed, and a server."""
+    """Return a configuration with a program, one that is not installed, and a server."""
     (folder / "remit.yaml").write_text(
         "upstreams:\n"
         f"  notes: {{command: [{sys.executable}]}}\n"
@@ -57,13 +57,13 @@ def config_of(folder: Path, port: int) -> Config:
 
 
 def seen(*, reachable: bool | None, why: str = "", api: bool = False) -> Json:
-    """Give what a running remit says of an upstream, since three minutes ago."""
+    """Return what a running remit says of an upstream, since three minutes ago."""
     since = (datetime.now(UTC) - timedelta(minutes=3, seconds=1)).isoformat()
     return {"reachable": reachable, "since": None if reachable is None else since, "why": why, "api": api}
 
 
 def looks(config: Config, told: dict[str, Json]) -> dict[str, tuple[str, str]]:
-    """Give what is said of each, by its name."""
+    """Return what is said of each, by its name."""
     return {one.subject.split()[1]: (one.state, one.says) for one in upstream_looks(config, told)}
 
 
@@ -175,7 +175,7 @@ def test_a_server_that_goes_is_named_by_the_doctor_and_by_the_interface(tmp_path
 
 
 def of_notes(told: Json) -> Json:
-    """Give what the doctor says of the one upstream."""
+    """Return what the doctor says of the one upstream."""
     (one,) = [found for found in told["findings"] if found["subject"] == "upstream notes"]
     return one
 

@@ -17,7 +17,7 @@ ADDRESS = "https://app.example/client.json"
 
 
 def document(address: str = ADDRESS, name: str = "Notebook") -> bytes:
-    """Give a good document."""
+    """Return a good document."""
     callback = "https://app.example/cb"
     return json.dumps({"client_id": address, "client_name": name, "redirect_uris": [callback]}).encode()
 
@@ -89,7 +89,7 @@ async def test_a_good_document_is_kept_as_long_as_it_says(
 
 
 async def test_a_failure_is_not_kept(documents: ClientDocuments, fetch: HeldFetch) -> None:
-    """Neither a status, nor a redirect, nor a document that does not hold; the next try fetches anew."""
+    """Neither a status, nor a redirect, nor a document that does not hold; the next try fetches again."""
     for status, body in ((404, b"{}"), (500, document()), (302, b""), (201, document()), (200, b"{}")):
         fetch.serve(ADDRESS, body, status)
         with pytest.raises(Malformed) as refused:

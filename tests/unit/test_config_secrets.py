@@ -25,7 +25,7 @@ def written(folder: Path, header: str = f"Bearer {SECRET}", **config: Json) -> P
 
 
 def said(folder: Path) -> str:
-    """Give all that is wrong with a configuration."""
+    """Return all that is wrong with a configuration."""
     return "\n".join(f"{one} {one.way_out}" for one in examine_config(folder)[1])
 
 

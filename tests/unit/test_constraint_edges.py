@@ -66,7 +66,7 @@ def test_what_one_part_cannot_decide_no_negation_turns_into_a_permission(
 
 
 def nested(depth: int) -> Any:
-    """Give a value that nests so deep."""
+    """Return a value that nests so deep."""
     value: Any = 1
     for _ in range(depth):
         value = [value]

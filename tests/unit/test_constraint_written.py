@@ -13,7 +13,7 @@ from remit.core.tools.constraint.text import MAX_PATTERN
 
 
 def nested(depth: int) -> Any:
-    """Give a value that nests so deep."""
+    """Return a value that nests so deep."""
     value: Any = 1
     for _ in range(depth):
         value = [value]

@@ -110,7 +110,7 @@ def test_a_value_is_not_filled_twice() -> None:
 
 
 def task(state: TaskState = TaskState.ACTIVE) -> Task:
-    """Give a task in this state."""
+    """Return a task in this state."""
     return Task(
         tenant="default",
         id="tsk_1",
@@ -224,7 +224,7 @@ def test_an_approval_waives_a_rule_only_with_the_text_that_was_shown() -> None:
 
 
 def approval(**changes: object) -> Approval:
-    """Give a pending approval for lena's task."""
+    """Return a pending approval for lena's task."""
     fields: dict[str, object] = {
         "tenant": "default",
         "id": "apr_1",
@@ -243,7 +243,7 @@ def approval(**changes: object) -> Approval:
 
 
 def person(name: str, *roles: Role) -> Person:
-    """Give a person with roles."""
+    """Return a person with roles."""
     return Person(tenant="default", name=name, roles=frozenset(roles), created=NOW)
 
 

@@ -32,7 +32,7 @@ def read(**changes: Json) -> Any:
 
 
 def told(standing: Any, **more: Json) -> Json:
-    """Give what the agent is told."""
+    """Return what the agent is told."""
     return json.loads(standing.written("call_x", at="2026-11-02T00:00:00Z", ttl_ms=9, poll_ms=8, **more))
 
 

@@ -293,7 +293,7 @@ def test_after_a_long_silence_an_old_nonce_is_nothing() -> None:
 
 
 def test_another_process_asks_for_its_own_nonce() -> None:
-    """A nonce of another replica, or of this one before it was started anew, is answered by a challenge."""
+    """A nonce of another replica, or of this one before it was started again, is answered by a challenge."""
     clock = WorldClock()
     one, other = DpopReplay(clock, WorldEntropy("a")), DpopReplay(clock, WorldEntropy("b"))
     assert checked(other, one.nonce()) == "proof-nonce"

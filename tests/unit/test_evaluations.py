@@ -35,7 +35,7 @@ class ByName:
 
 
 def named(name: str) -> AccessRequest:
-    """Give a stand-in for a request, which `Evaluations` hands on without looking at it."""
+    """Return a stand-in for a request, which `Evaluations` hands on without looking at it."""
     return cast(AccessRequest, name)
 
 

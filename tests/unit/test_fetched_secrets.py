@@ -32,7 +32,7 @@ GONE_NOW = KeyUnavailable("there is none", code=GONE, way_out="write one")
 
 
 async def made(clock: WorldClock, source: Scripted) -> tuple[FetchedSecrets, ReadAhead, ReadAhead]:
-    """Give secrets with two places for one name."""
+    """Return secrets with two places for one name."""
     fetched, one, other = FetchedSecrets(clock), ReadAhead(), ReadAhead()
     await fetched.add(source, {"kv/x#y": [one, other]}, "openbao")
     return fetched, one, other

@@ -27,12 +27,12 @@ ROLES = {
 
 
 def a_tool(*names: str, effect: Effect = Effect.IRREVERSIBLE, name: str = "send") -> Tool:
-    """Give a tool with some of the arguments."""
+    """Return a tool with some of the arguments."""
     return Tool(upstream="desk", name=name, effect=effect, arguments={one: ROLES[one] for one in names})
 
 
 def an_index(goal: str = "do the work", params: dict[str, Any] | None = None, **met: Any) -> Index:
-    """Give what a task knows that has read trusted and untrusted results."""
+    """Return what a task knows that has read trusted and untrusted results."""
     index = Index(KEY)
     index.state(goal, params or {})
     for call, (trust, result) in enumerate(met.items(), 1):
@@ -43,7 +43,7 @@ def an_index(goal: str = "do the work", params: dict[str, Any] | None = None, **
 
 
 def facts(index: Index, tool: Tool, label: Label = UNTRUSTED, /, **arguments: Any) -> FlowFacts:
-    """Give the facts of a call."""
+    """Return the facts of a call."""
     return judged(index, tool, arguments, label=label, plan=None).facts
 
 
@@ -189,7 +189,7 @@ def test_an_amount_is_the_one_that_was_said_or_another(amount: Any, provenance: 
 
 
 def met(call: int, trust: Trust) -> Met:
-    """Give a place."""
+    """Return a place."""
     return Met(call, f"dec_{call}", "crm/find", "mail", trust)
 
 

@@ -24,7 +24,7 @@ PRIVATE = {"ttlMs": 0, "cacheScope": "private"}
 
 
 def pairs(body: bytes) -> list[tuple[str, Json]]:
-    """Give the members of an object as written, repeated ones too."""
+    """Return the members of an object as written, repeated ones too."""
     found: list[tuple[str, Json]] = json.loads(body, object_pairs_hook=lambda members: members)
     return found
 
@@ -255,7 +255,7 @@ def test_names_that_could_collide_do_not_start(names: tuple[str, ...]) -> None:
 
 
 def claims(task: str, agent: str = "bot") -> AccessClaims:
-    """Give the claims of a task's token."""
+    """Return the claims of a task's token."""
     return AccessClaims(
         issuer="i", audience=("a",), subject="lena", client_id=agent, token_id="t", issued=0, expires=9,
         tenant="default", task=task,

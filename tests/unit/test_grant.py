@@ -143,7 +143,7 @@ def test_a_decoded_grant_of_a_newer_version_refuses() -> None:
 
 
 def test_a_copy_of_a_grant_judges_as_the_grant_does() -> None:
-    """Copies and replaced fields are compiled anew."""
+    """Copies and replaced fields are compiled again."""
     grant = Grant("x/y", {"a": {"exact": 1}})
     for again in (copy.copy(grant), copy.deepcopy(grant), msgspec.structs.replace(grant)):
         assert again == grant

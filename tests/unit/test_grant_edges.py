@@ -20,7 +20,7 @@ ANY: dict[str, Any] = {"anything": {}}
 
 
 def told(grant: Grant, arguments: dict[str, Any]) -> list[tuple[str, str, int]]:
-    """Give code, argument and layer of each refusal; each has a reason and a way out."""
+    """Return code, argument and layer of each refusal; each has a reason and a way out."""
     found = grant.permits(arguments)
     assert all(len(one.reason) > 8 and len(one.way_out) > 8 for one in found)
     assert all("None" not in one.text for one in found)
@@ -108,7 +108,7 @@ def test_no_more_refusals_are_told_than_the_bound(count: int) -> None:
 
 
 def chained(layers: int, ceiling: int | None = None) -> Grant:
-    """Give a grant that was narrowed so often that it has so many layers, none of which goes."""
+    """Return a grant that was narrowed so often that it has so many layers, none of which goes."""
     grant = Grant("x/y", {"a": {"pattern": "a*|x0"}}, other_arguments=True, ceilings=Ceilings(calls=ceiling))
     for n in range(1, layers):
         grant = grant.attenuate(Grant("x/y", {"a": {"pattern": f"a*|x{n}"}}, other_arguments=True))

@@ -17,7 +17,7 @@ Json = Any
 
 
 async def asked(health: Health) -> tuple[int, str]:
-    """Give status, and what is said of the store."""
+    """Return status, and what is said of the store."""
     answer = await health.ready()
     return answer.status_code, json.loads(bytes(answer.body))["store"]
 

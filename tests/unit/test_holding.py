@@ -29,7 +29,7 @@ UNTRUSTED = Label(trust=Trust.UNTRUSTED)
 
 
 def a_writing(decision: str = "dec_one", trust: Trust = Trust.UNTRUSTED) -> Written:
-    """Give a call that wrote to ticket 7."""
+    """Return a call that wrote to ticket 7."""
     return Written(
         upstream="tickets",
         resource="ticket/7",

@@ -16,7 +16,7 @@ BLOCK = re.compile(r"^( *)```yaml\n\1# remit\.yaml\n(.*?)^\1```", re.DOTALL | re
 
 
 def shown() -> Iterator[tuple[str, str]]:
-    """Give each configuration of the documentation, with where it stands."""
+    """Yield each configuration of the documentation, with where it stands."""
     for page in sorted((ROOT / "docs").rglob("*.md")):
         text = page.read_text(encoding="utf-8")
         for found in BLOCK.finditer(text):

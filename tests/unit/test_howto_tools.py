@@ -38,12 +38,12 @@ def bundle(folder: Path, *files: str) -> tuple[Bundle, list[str]]:
 
 
 def trust_of(tool: Tool, result: Json) -> dict[str, str]:
-    """Give the trust of each field of a result."""
+    """Return the trust of each field of a result."""
     return {leaf.path: leaf.label.trust.value for leaf in Reading(result, tool)}
 
 
 def task_trust(tool: Tool, result: Json) -> Trust:
-    """Give the trust that a task has once it has read a result."""
+    """Return the trust that a task has once it has read a result."""
     reading = Reading(result, tool)
     list(reading)
     return with_fields(tool.label, reading.seen, Classes()).trust

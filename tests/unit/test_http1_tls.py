@@ -67,11 +67,11 @@ class LocalCa:
         return builder.sign(self._key, hashes.SHA256())
 
     def trust(self) -> ssl.SSLContext:
-        """Give a client's context that trusts this authority alone."""
+        """Return a client's context that trusts this authority alone."""
         return ssl.create_default_context(cadata=self._certificate.public_bytes(Encoding.PEM).decode("ascii"))
 
     def serve_as(self, host: str) -> ssl.SSLContext:
-        """Give a server's context with a certificate for a host."""
+        """Return a server's context with a certificate for a host."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         certificate = self._sign(subject, key, x509.BasicConstraints(ca=False, path_length=None), host)

@@ -11,7 +11,7 @@ from tests.house_world import house_world
 
 
 async def test_a_task_that_nobody_uses_ends(tmp_path: Path) -> None:
-    """With an idle time, each use starts it anew; when it has passed, the next use is refused."""
+    """With an idle time, each use starts it again; when it has passed, the next use is refused."""
     async with house_world(tmp_path) as world:
         lena = await world.house.store.person(world.house.tenant, "lena")
         assert lena is not None

@@ -32,7 +32,7 @@ class World:
         )
 
     async def refusal(self, token: str, use: IssuerUse = IssuerUse.WORKLOADS, **more: Any) -> str:
-        """Give the code of the refusal; empty where there is none."""
+        """Return the code of the refusal; empty where there is none."""
         try:
             await self.ours.verify(token, use=use, **more)
         except Unauthenticated as refused:

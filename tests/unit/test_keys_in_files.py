@@ -112,7 +112,7 @@ def test_a_file_of_another_purpose_is_refused(tmp_path: Path, name: str, other: 
 @pytest.mark.parametrize("book", BOOKS)
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"kind":"token","keys":[]}', b"[1]"])
 def test_a_damaged_book_is_refused(tmp_path: Path, book: str, content: bytes) -> None:
-    """It is not begun anew: that would let a retired key come back."""
+    """It is not begun again: that would let a retired key come back."""
     open_all(tmp_path / "keys")
     (tmp_path / "keys" / book).write_bytes(content)
     with pytest.raises(KeyUnavailable, match=book):

@@ -17,7 +17,7 @@ ALGORITHMS = ("RS256", "PS256", "RS512", "ES256", "ES384", "ES512", "EdDSA", "Ed
 
 
 def only(*keys: dict[str, Any]) -> dict[str, Any]:
-    """Give a key set."""
+    """Return a key set."""
     return {"keys": list(keys)}
 
 

@@ -43,7 +43,7 @@ TOOL = Tool(upstream="u", name="t", surface={"inputSchema": SCHEMA})
 
 
 def nested(depth: int) -> Json:
-    """Give a text in so many lists."""
+    """Return a text in so many lists."""
     value: Json = "x"
     for _ in range(depth):
         value = [value]

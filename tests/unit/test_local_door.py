@@ -38,7 +38,7 @@ print(b"".join(iter(lambda: sock.recv(65536), b"")).partition(b"\\r\\n\\r\\n")[2
 
 
 def digest(path: str) -> str:
-    """Give the SHA-256 of a file, whatever leads there."""
+    """Return the SHA-256 of a file, whatever leads there."""
     return hashlib.sha256(Path(path).resolve().read_bytes()).hexdigest()
 
 

@@ -195,7 +195,7 @@ class Fixed:
         self.value = value
 
     def bytes(self, count: int) -> bytes:
-        """Give the value again and again."""
+        """Return the value again and again."""
         return bytes([self.value]) * count
 
 

@@ -61,12 +61,12 @@ NOTE = Chunk(ChunkKind.NOTIFICATION, b"{}", method="notifications/progress")
 
 
 def taken(chunk: Chunk) -> Delivery:
-    """Give a chunk as whoever has taken it in would release it."""
+    """Return a chunk as whoever has taken it in would release it."""
     return Delivery(**{name: getattr(chunk, name) for name in chunk.__struct_fields__})
 
 
 def request() -> AccessRequest:
-    """Give a request that is of no further interest."""
+    """Return a request that is of no further interest."""
     agent = Agent(
         tenant="default", name="contract-bot", owner="legal", purpose="read", created=NOW, created_by="ada"
     )
@@ -96,7 +96,7 @@ def request() -> AccessRequest:
 
 
 def decision(outcome: Outcome = Outcome.PERMIT, *, observed: bool = False) -> Decision:
-    """Give a decision with this outcome."""
+    """Return a decision with this outcome."""
     return Decision(id="dec_1", outcome=outcome, observed=observed)
 
 
@@ -141,7 +141,7 @@ def drive(
 
 
 def kinds(needs: list[Need]) -> list[type]:
-    """Give the kinds of needs."""
+    """Return the kinds of needs."""
     return [type(need) for need in needs]
 
 

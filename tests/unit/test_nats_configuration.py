@@ -20,7 +20,7 @@ SERVER = "servers: ['tls://nats.example:4222']"
 
 
 def written(nats: str, before: str = POSTGRES) -> str:
-    """Give a configuration with a section of NATS."""
+    """Return a configuration with a section of NATS."""
     return f"{before}replica: {{nats: {{{nats}}}}}\n"
 
 

@@ -41,7 +41,7 @@ async def until(so: Callable[[], bool]) -> None:
 async def waker(
     server: NatsServer, ear: str = "one", *, through: bool = True, address: str = "", **options: Any
 ) -> AsyncIterator[tuple[NatsWaker, list[bytes]]]:
-    """Give one that listens, and what it hears."""
+    """Provide one that listens, and what it hears."""
     heard: list[bytes] = []
     made = NatsWaker([address or server.address], CHANNEL, **options)
     await made.begin(ear, heard.append, lambda: None)
@@ -125,7 +125,7 @@ async def test_one_that_starts_before_its_server_comes_later(tmp_path: Path) -> 
     ids=["password", "token"],
 )
 async def test_a_login_is_shown(tmp_path: Path, settings: str, right: Login, wrong: Login) -> None:
-    """The wrong one opens nothing, and no fault repeats it; it is read anew for each connection."""
+    """The wrong one opens nothing, and no fault repeats it; it is read again for each connection."""
     with nats_server(tmp_path / "nats", settings) as server:
         logins = [wrong]
         async with waker(server, through=False, login=lambda: logins[-1]) as (one, _):
@@ -160,7 +160,7 @@ async def test_a_user_needs_these_subjects_and_no_others(tmp_path: Path) -> None
 
 
 def authority() -> WorldAuthority:
-    """Give one that is trusted now."""
+    """Return one that is trusted now."""
     now = datetime.now(UTC)
     return WorldAuthority(since=now - timedelta(hours=1), until=now + timedelta(hours=1))
 
@@ -176,7 +176,7 @@ def pem_files(folder: Path, name: str, by: WorldAuthority) -> tuple[str, str]:
 
 
 def trusting(by: WorldAuthority, *shown: str) -> Callable[[], ssl.SSLContext]:
-    """Give what trusts an authority, and shows a certificate."""
+    """Return what trusts an authority, and shows a certificate."""
 
     def made() -> ssl.SSLContext:
         context = ssl.create_default_context(cadata=by.pem.decode())
@@ -287,7 +287,7 @@ OPERATOR, ACCOUNT, USER = 14 << 3, 0, 20 << 3
 
 
 def a_house_of_accounts() -> tuple[str, str]:
-    """Give the settings of a server that knows one account, and the credentials of a user of it."""
+    """Return the settings of a server that knows one account, and the credentials of a user of it."""
     operator, account, user = (Ed25519PrivateKey.generate() for _ in range(3))
     names = [nkey(kind, key)[0] for kind, key in ((OPERATOR, operator), (ACCOUNT, account), (USER, user))]
     by_operator = token(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A connection that was kept breaks behind a request: it may have been carried out, and is not sent anew."""
+"""A connection that was kept breaks behind a request: it may have been carried out, and is not sent again."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

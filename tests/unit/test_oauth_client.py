@@ -40,13 +40,13 @@ class ScriptedWeb(Web):
         self.answers: list[Page] = []
 
     async def get(self, url: str) -> Page:
-        """Give a document."""
+        """Return a document."""
         checked_url(url)
         found = self.pages.get(url)
         return Page(404, {}, b"") if found is None else page(found)
 
     async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Page:
-        """Give the next answer."""
+        """Return the next answer."""
         self.asked.append((url, dict(form), dict(headers)))
         return self.answers.pop(0)
 
@@ -174,7 +174,7 @@ async def test_no_consent_without_pkce() -> None:
 
 
 async def test_each_try_has_an_assertion_and_a_proof_of_its_own() -> None:
-    """A token request that is asked for a nonce is made anew: what works once is never sent twice."""
+    """A token request that is asked for a nonce is made again: what works once is never sent twice."""
     web = ScriptedWeb({})
     web.answers = [
         page({"error": "use_dpop_nonce"}, 400, DPoP_Nonce="n1"),
@@ -209,7 +209,7 @@ async def test_odd_tokens_are_none() -> None:
 
 
 def test_clock_of_the_server_is_taken_where_ours_is_refused() -> None:
-    """A proof that was refused is signed anew by the server's clock, once; without its time, never."""
+    """A proof that was refused is signed again by the server's clock, once; without its time, never."""
     prover = Prover()
     url = "https://tools.example/mcp"
     told = {"WWW-Authenticate": 'DPoP error="invalid_dpop_proof"', "Date": formatdate(4_000_000_000)}

@@ -166,7 +166,7 @@ async def test_an_x509_svid_authenticates_a_client_and_binds_its_token(world: OA
 
 
 def self_signed(world: OAuthWorld, agent: str, days: int = 1) -> bytes:
-    """Give a certificate that an agent has made over its registered key."""
+    """Return a certificate that an agent has made over its registered key."""
     key = serialization.load_pem_private_key(world.keys[agent].as_pem(private=True), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, agent)])

@@ -277,7 +277,7 @@ async def test_a_person_ends_what_is_theirs(world: HouseWorld, lena: Browsing) -
 
 
 def details(*actions: str, **more: Any) -> str:
-    """Give authorization details for tools of the contracts."""
+    """Return authorization details for tools of the contracts."""
     entry = {"type": "mission_resource_access", "resource": f"{PUBLIC_URL}/mcp/contracts"}
     return json.dumps([entry | {"actions": actions} | more])
 

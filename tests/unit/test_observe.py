@@ -23,17 +23,17 @@ ROWS = [{"id": 1}, {"id": 2}]
 
 
 def brought(chunk: Chunk, tool: Tool, left: list[str] | None = None) -> tuple[Json, ...]:
-    """Give what a chunk brings, all steps at once."""
+    """Return what a chunk brings, all steps at once."""
     return finish(bringing(chunk, tool, left))
 
 
 def result(body: Json, tool: Tool = TOOL) -> tuple[Json, ...]:
-    """Give what a result brings."""
+    """Return what a result brings."""
     return brought(Chunk(ChunkKind.RESULT, json.dumps(body).encode()), tool)
 
 
 def text(*parts: str, **more: Json) -> dict[str, Json]:
-    """Give a result of text blocks."""
+    """Return a result of text blocks."""
     return {"content": [{"type": "text", "text": one} for one in parts], **more}
 
 

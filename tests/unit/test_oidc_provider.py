@@ -166,7 +166,7 @@ async def test_a_token_by_a_key_that_is_not_the_providers(
 async def test_a_new_key_is_learned_of(
     provider: OidcProvider, world: ProviderWorld, clock: WorldClock
 ) -> None:
-    """A token that names it has the keys fetched anew; not more often than every few seconds."""
+    """A token that names it has the keys fetched again; not more often than every few seconds."""
     await redeem(provider, world)
     world.signing = ECKey.generate_key("P-256", {"kid": "two"})
     world.published = [world.key, world.signing]

@@ -46,7 +46,7 @@ class World:
         return Receipt((), {owner_key("tsk_1"): self.epoch})
 
     def told(self) -> list[EventKind]:
-        """Give what the evidence says."""
+        """Return what the evidence says."""
         return [event.kind for unit in self.units for event in unit.events]
 
 

@@ -27,7 +27,7 @@ async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
 
 
 async def csrf(browser: Browsing) -> str:
-    """Give what this browser's forms carry now."""
+    """Return what this browser's forms carry now."""
     page = await browser.get("/oauth/account")
     if page.status != 200:
         page = await browser.get("/oauth/sign-in")

@@ -33,7 +33,7 @@ LENA = {"to": {"exact": "lena@example.com"}}
 
 
 def plan_of(*wished: str | PlanEntry) -> Plan:
-    """Give a plan of what is granted here."""
+    """Return a plan of what is granted here."""
     return read_plan(wished, HELD)
 
 

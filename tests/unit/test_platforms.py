@@ -189,7 +189,7 @@ class World:
         self.attestor = OidcAttestor(OidcIssuers([section], WorldClock()))
 
     def token(self, **more: Any) -> ShownAssertion:
-        """Give a token of the platform, with some claims changed (None: left out)."""
+        """Return a token of the platform, with some claims changed (None: left out)."""
         return ShownAssertion(self.theirs.token(**{**self.claims, **more}))
 
 

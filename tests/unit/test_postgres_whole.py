@@ -54,7 +54,7 @@ class Writing:
         self._line = OnLoop()
 
     async def sent(self, statements: Sequence[Statement]) -> Heard:
-        """Give what the server made of them."""
+        """Return what the server made of them."""
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Heard] = loop.create_future()
         self._line.send(loop, self.session, statements, answered.set_result, within_s=30)

@@ -13,7 +13,7 @@ class SetLoop(asyncio.SelectorEventLoop):
     now_s = 1000.0
 
     def time(self) -> float:
-        """Give the loop's time."""
+        """Return the loop's time."""
         return self.now_s
 
 

@@ -126,7 +126,7 @@ def test_an_index_has_a_key_of_its_own() -> None:
 
 
 def met(call: int, trust: Trust = TRUSTED, field: str = "") -> Met:
-    """Give a place."""
+    """Return a place."""
     return Met(call, f"dec_{call}", "crm/find", field, trust)
 
 

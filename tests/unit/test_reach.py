@@ -40,7 +40,7 @@ from tests.reach_world import (
 
 
 def of(survey: ReachSurvey, kind: PathKind) -> list[ReachPath]:
-    """Give the paths of one kind."""
+    """Return the paths of one kind."""
     return [path for path in survey.paths if path.kind is kind]
 
 

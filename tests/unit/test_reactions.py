@@ -45,7 +45,7 @@ async def raised(world: CallWorld, target: str) -> Raised:
 
 
 def of(task: Task) -> str:
-    """Give the scope of a task."""
+    """Return the scope of a task."""
     return scope(ScopeKind.TASK, task.id)
 
 
@@ -215,7 +215,7 @@ async def test_what_was_taken_for_gone_has_nothing_left(world: CallWorld, broker
 
 
 def a_sight(**changes: Any) -> Sight:
-    """Give what a look has found."""
+    """Return what a look has found."""
     known: dict[str, Any] = {"sent_s": None, "seen_s": 0.0, "gone": False, "replicas": ()}
     return Sight(**{**known, **changes})
 

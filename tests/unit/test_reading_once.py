@@ -30,7 +30,7 @@ SENDS = Tool(
 
 
 def met() -> Index:
-    """Give the index of a task that was handed down twice, and has read what others wrote."""
+    """Return the index of a task that was handed down twice, and has read what others wrote."""
     index = Index(bytes(KEY_BYTES)).child(bytes(KEY_BYTES)).child(bytes(KEY_BYTES))
     index.state("Send the summary to ana@shop.example.", {})
     finish(index.learn(["from eve@evil.example"], call=1, decision="", tool=SENDS, arguments={}))

@@ -27,17 +27,17 @@ PLAIN, HIDDEN, FOREIGN = Label("internal"), Label("restricted"), Label("public",
 
 
 def a_tool(*fields: FieldLabel) -> Tool:
-    """Give a tool with labels of fields."""
+    """Return a tool with labels of fields."""
     return Tool(upstream="u", name="t", label=PLAIN, fields=fields)
 
 
 def leaves(result: Json, tool: Tool | None = None) -> list[tuple[int, str, str, str]]:
-    """Give record, path, name and text of each leaf."""
+    """Return record, path, name and text of each leaf."""
     return [(one.record, one.path, one.name, one.text) for one in Reading(result, tool or a_tool())]
 
 
 def texts(result: Json) -> list[str]:
-    """Give the text of each leaf."""
+    """Return the text of each leaf."""
     return [one[3] for one in leaves(result)]
 
 
@@ -163,7 +163,7 @@ def test_a_number_is_the_text_that_writes_it(number: float, text: str) -> None:
 
 
 def labels(result: Json, *fields: FieldLabel) -> tuple[list[Label], set[Label]]:
-    """Give the label of each leaf, and those that occurred."""
+    """Return the label of each leaf, and those that occurred."""
     reading = Reading(result, a_tool(*fields))
     found = [one.label for one in reading]
     return found, reading.seen

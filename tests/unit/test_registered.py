@@ -14,7 +14,7 @@ AT = START.timestamp()
 
 
 def refusal(claims: dict[str, Any], **more: Any) -> str:
-    """Give the code of the refusal; empty where there is none."""
+    """Return the code of the refusal; empty where there is none."""
     whole = {"aud": AUDIENCE, "sub": "worker", "exp": AT + 60, "iat": AT, **claims}
     whole = {name: value for name, value in whole.items() if value is not None}
     try:

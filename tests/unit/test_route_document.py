@@ -18,7 +18,7 @@ def an_api(paths: Json, **more: Json) -> Api:
 
 
 def a_body(schema: Json, media: str = "application/json", *, required: bool = True) -> Json:
-    """Give an operation that takes a body."""
+    """Return an operation that takes a body."""
     return {
         "operationId": "op",
         "requestBody": {"required": required, "content": {media: {"schema": schema}}},

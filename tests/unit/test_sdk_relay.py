@@ -59,7 +59,7 @@ class Purse:
         self.number, self.last = 1, last
 
     async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
-        """Give the token that stands."""
+        """Return the token that stands."""
         if not_this == f"t{self.number}":
             if self.number == self.last:
                 raise GatewayRefused("the task is completed", status=409, code="task-ended")

@@ -29,7 +29,7 @@ class Nobody:
 
 
 async def lines_of(text: bytes, limit: int) -> list[bytes | LongLine]:
-    """Give what is read of a pipe that holds `text`."""
+    """Return what is read of a pipe that holds `text`."""
     out, into = os.pipe()
     os.write(into, text)
     os.close(into)
@@ -117,7 +117,7 @@ class Purse:
     id = "tsk_1"
 
     async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
-        """Give it."""
+        """Return it."""
         return "t"
 
 

@@ -27,7 +27,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 
 async def state(world: CallWorld, approval: str) -> ApprovalState:
-    """Give where an approval stands."""
+    """Return where an approval stands."""
     return (await world.house.approvals.get(approval)).state
 
 
@@ -170,7 +170,7 @@ async def test_a_change_of_an_approver_holds_beside_calls_that_use_their_word(wo
         await world.approve(one)
     calls = [world.outcome(token, "pay", amount=n) for n in range(8)]
     out = world.house.personnel.sign_out("omar", by="root")
-    # A call whose approval expires under it is told to ask anew.
+    # A call whose approval expires under it is told to ask again.
     *outcomes, signed_out = await asyncio.gather(*calls, out, return_exceptions=True)
     assert isinstance(signed_out, Person)
     assert all(isinstance(one, Outcome | Conflict) for one in outcomes)

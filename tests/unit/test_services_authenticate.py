@@ -61,7 +61,7 @@ async def test_no_secret_is_kept_as_text(world: CallWorld) -> None:
 
 
 def unsigned(name: str) -> str:
-    """Give an assertion of a client that nobody has signed."""
+    """Return an assertion of a client that nobody has signed."""
     parts = ({"alg": "ES256"}, {"iss": name, "sub": name})
     texts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
     return ".".join((*texts, "AA"))
@@ -98,7 +98,7 @@ async def test_a_code_may_be_typed_as_people_type(world: CallWorld) -> None:
 
 
 async def test_remembered_tokens_are_bounded(world: CallWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest is forgotten first, and is verified anew when it comes again."""
+    """The oldest is forgotten first, and is verified again when it comes again."""
     monkeypatch.setattr(authenticate, "CACHE", 3)
     task, _ = await world.open()
     tokens = [await task_token(world.house, task.id) for _ in range(5)]

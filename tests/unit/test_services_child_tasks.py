@@ -59,7 +59,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 
 async def agent(world: CallWorld, name: str) -> Agent:
-    """Give an agent."""
+    """Return an agent."""
     return await world.house.directory.agent(name)
 
 

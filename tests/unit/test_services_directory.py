@@ -52,7 +52,7 @@ async def register(world: CallWorld, name: str = "new-bot", **changes: Any) -> A
 
 
 async def found(world: CallWorld, about: str = "", state: FindingState = FindingState.OPEN) -> list[Finding]:
-    """Give the findings so far, once what was noticed has been written."""
+    """Return the findings so far, once what was noticed has been written."""
     await world.house.sightings.flush()
     return await world.house.findings.about(about, state)
 
@@ -115,7 +115,7 @@ async def test_findings_suspend_an_agent_where_the_configuration_says_so(
 
 
 def by_issuer(**claims: Any) -> IssuerBinding:
-    """Give a binding to a token of one subject."""
+    """Return a binding to a token of one subject."""
     return IssuerBinding(ISSUER, SUBJECT, claims)
 
 
@@ -217,7 +217,7 @@ async def test_what_an_agent_is_made_of_is_held_against_what_it_says(world: Call
 
 
 def proof(agent: str, method: AttestationMethod = AttestationMethod.PRIVATE_KEY, **more: Any) -> Attested:
-    """Give what an agent proved."""
+    """Return what an agent proved."""
     workload = (
         workload_of(KeyBinding(KEYS[agent])) if method is AttestationMethod.PRIVATE_KEY else "spiffe://x/a"
     )

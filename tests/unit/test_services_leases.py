@@ -41,11 +41,11 @@ class Standing(ScriptedBroker):
         self.lost = False
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """Give it."""
+        """Return it."""
         return UpstreamCredential(lease="", sink="mail door", secrets=(f"standing-{self.changes}",))
 
     def now(self, lease: str) -> UpstreamCredential:
-        """Give what counts now."""
+        """Return what counts now."""
         if self.lost:
             raise KeyUnavailable("nobody knows it", code="secret-lost")
         self.alive[lease] = f"standing-{self.changes}"
@@ -68,7 +68,7 @@ class SharedBroker(ScriptedBroker):
         self.answers.set()
 
     async def counts(self, credential: UpstreamCredential) -> bool:
-        """Say whether it still counts."""
+        """Return whether it still counts."""
         self.asked += 1
         await self.answers.wait()
         if self.down:
@@ -90,7 +90,7 @@ class World:
         return (await self.calls.open(**more))[0]
 
     async def given(self, task: Task, upstream: str) -> UpstreamCredential:
-        """Give the credential for a call, which is over at once."""
+        """Return the credential for a call, which is over at once."""
         found = await self.leases.lease(task, upstream)
         assert found is not None
         self.leases.release(found)
@@ -221,7 +221,7 @@ async def test_each_upstream_shows_once_that_its_probe_accepts_what_lives(world:
 
 
 async def test_a_probe_that_refuses_what_lives_gives_no_credential(world: World) -> None:
-    """The next call tries anew, and one that says nothing is asked again the next time."""
+    """The next call tries again, and one that says nothing is asked again the next time."""
     broker = world.brokers["crm"]
     broker.blind = True
     with refused("credential-unavailable", KeyUnavailable):

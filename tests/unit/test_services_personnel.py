@@ -28,12 +28,12 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 
 async def found(world: CallWorld) -> list[Finding]:
-    """Give the open findings."""
+    """Return the open findings."""
     return await world.house.findings.about(state=FindingState.OPEN)
 
 
 def another(world: CallWorld, *, second_person: bool = False) -> PersonAdministration:
-    """Give the service as another replica has it, on the same store."""
+    """Return the service as another replica has it, on the same store."""
     house = world.house
     return PersonAdministration(
         store=house.store,
@@ -62,7 +62,7 @@ async def test_two_replicas_do_not_take_away_the_last_two(world: CallWorld) -> N
 
 
 async def test_a_deactivated_person_is_gone_at_once(world: CallWorld) -> None:
-    """Sessions, codes, and what is done in their name; brought back, they sign in anew."""
+    """Sessions, codes, and what is done in their name; brought back, they sign in again."""
     authenticator, personnel = world.house.authenticator, world.house.personnel
     code = await authenticator.make_code("lena", by="root")
     secret = (await authenticator.sign_in(await authenticator.make_code("lena", by="root")))[0]

@@ -32,7 +32,9 @@ PLAN_RULES = (
 
 
 def planning_bundle() -> Bundle:
-    """Give the desk with the default rules of plans; what it reads is untrusted, and work is handed down."""
+    """Return the desk with the default rules of plans; what it reads is untrusted, and work is handed
+    down.
+    """
     bundle = a_bundle(PERMIT + ASK + PLAN_RULES)
     wild = Label(data_class="internal", trust=Trust.UNTRUSTED)
     tools = bundle.tools | {"desk/read": msgspec.structs.replace(bundle.tools["desk/read"], label=wild)}

@@ -26,7 +26,7 @@ async def refuse(world: CallWorld, token: str, times: int) -> None:
 
 
 async def written(world: CallWorld) -> int:
-    """Give the number of decisions in the evidence."""
+    """Return the number of decisions in the evidence."""
     return len(await world.house.evidence.pages(limit=1000, kinds=(EventKind.DECISION_MADE.value,)))
 
 

@@ -134,7 +134,7 @@ async def test_a_key_whose_time_ended_while_remit_was_down_is_destroyed_on_recor
 
 
 async def test_after_a_long_absence_no_old_authority_signs(kept: Kept[WorldClock]) -> None:
-    """Neither the current nor the next certificate lasted so long: both are made anew."""
+    """Neither the current nor the next certificate lasted so long: both are made again."""
     kept.clock.advance(52 * WEEK.total_seconds())
     await kept.open()
     await kept.rotations.keep()
@@ -176,7 +176,7 @@ async def test_every_subject_is_wrapped_anew_and_the_old_key_destroyed(kept: Kep
 async def test_a_crash_while_wrapping_anew_loses_nothing(
     kept: Kept[WorldClock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The walk begins anew at the next start, and until it is done both keys are there."""
+    """The walk begins again at the next start, and until it is done both keys are there."""
     names = [f"subject-{number}" for number in range(2 * STEP)]
     await kept.say(*names)
     await kept.rotations.rotate(KeyKind.SEALING, by="root")
@@ -229,7 +229,7 @@ async def test_a_key_that_another_process_replaces_in_the_middle_of_the_walk_is_
 
 
 async def test_who_was_forgotten_stays_forgotten_through_a_rotation(kept: Kept[WorldClock]) -> None:
-    """A key that is gone is not wrapped anew."""
+    """A key that is gone is not wrapped again."""
     await kept.say("lena", "leo")
     assert await kept.store.forget(TENANT, "lena")
     await kept.rotations.rotate(KeyKind.SEALING, by="root")

@@ -23,7 +23,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 
 def state(world: CallWorld, name: str) -> ToolState | None:
-    """Give the state of a tool of the desk."""
+    """Return the state of a tool of the desk."""
     tool = world.house.tools.get(f"desk/{name}")
     return tool.state if tool else None
 

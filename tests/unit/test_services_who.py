@@ -34,14 +34,14 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 
 def facts(fact: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give a fact and all that it rests on."""
+    """Yield a fact and all that it rests on."""
     yield fact
     for below in fact["below"]:
         yield from facts(below)
 
 
 def says(told: dict[str, Any]) -> str:
-    """Give all lines of a proof."""
+    """Return all lines of a proof."""
     return "\n".join(one["says"] for one in facts(told["proof"]))
 
 

@@ -47,7 +47,7 @@ def test_keys_are_not_shown() -> None:
 
 
 def theirs(url: str, body: bytes, keys: AwsKeys, scope: AwsScope, added: dict[str, str]) -> str:
-    """Give the signature of AWS's own library."""
+    """Return the signature of AWS's own library."""
     asked = AWSRequest(
         "PUT", url, data=body, headers={k: v for k, v in added.items() if k != "Authorization"}
     )

@@ -29,12 +29,12 @@ ID = "spiffe://example.org/worker"
 
 
 def anchors(authority: WorldAuthority) -> TrustAnchors:
-    """Give what the bundle of an authority says."""
+    """Return what the bundle of an authority says."""
     return read_bundle(authority.trust_domain, json.dumps(authority.bundle).encode())
 
 
 def code_of(check: Callable[[], object]) -> str:
-    """Give the code of a refusal; empty where there is none."""
+    """Return the code of a refusal; empty where there is none."""
     try:
         check()
     except Unauthenticated as refused:
@@ -43,13 +43,13 @@ def code_of(check: Callable[[], object]) -> str:
 
 
 def x509_code(authority: WorldAuthority, chain: tuple[bytes, ...], **more: Any) -> str:
-    """Give the code of the refusal of an X.509-SVID."""
+    """Return the code of the refusal of an X.509-SVID."""
     now = more.get("now", START)
     return code_of(lambda: check_x509_svid(chain, more.get("bundle", anchors(authority)), now))
 
 
 def jwt_code(authority: WorldAuthority, token: str, **more: Any) -> str:
-    """Give the code of the refusal of a JWT-SVID."""
+    """Return the code of the refusal of a JWT-SVID."""
     bundle = more.get("bundle", anchors(authority))
     return code_of(lambda: check_jwt_svid(token, bundle, audience=AUDIENCE, now=START))
 

@@ -34,7 +34,7 @@ def draft(
 
 
 def roles(one: ToolDraft) -> dict[str, str]:
-    """Give the roles of a draft's arguments."""
+    """Return the roles of a draft's arguments."""
     return {argument.path: argument.role.value for argument in one.arguments}
 
 

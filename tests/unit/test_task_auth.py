@@ -27,7 +27,7 @@ class Purse:
         self.asked: list[tuple[str, str]] = []
 
     async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
-        """Give the token that holds now."""
+        """Return the token that holds now."""
         self.asked.append((upstream, not_this))
         if not_this == f"t{self.number}":
             self.number += 1
@@ -35,7 +35,7 @@ class Purse:
 
 
 def proof_of(request: httpx2.Request) -> Json:
-    """Give the claims of a request's proof."""
+    """Return the claims of a request's proof."""
     part = request.headers["DPoP"].split(".")[1]
     return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 

@@ -79,7 +79,7 @@ def read(wire: dict[str, Json], *, typ: Json = TOKEN_TYPE, late_s: float = 0) ->
 
 
 def refusal(wire: dict[str, Json], **more: Any) -> str:
-    """Give the code by which claims are refused."""
+    """Return the code by which claims are refused."""
     with pytest.raises(Unauthenticated) as refused:
         read(wire, **more)
     return refused.value.code

@@ -31,7 +31,7 @@ TOOL = Tool(
 
 
 def unread(written: str) -> list[str]:
-    """Give what stands in a JSON text and not in what is read of it."""
+    """Return what stands in a JSON text and not in what is read of it."""
     left: list[str] = []
     finish(reading(written, left))
     return left

@@ -19,7 +19,7 @@ PERMITTED = {"outcome": "permit"}
 
 
 def codes(report: ExportReport) -> list[tuple[int, str]]:
-    """Give what was found; each fault is a sentence."""
+    """Return what was found; each fault is a sentence."""
     for fault in report.faults:
         assert len(fault.text) > 20
         assert "None" not in fault.text

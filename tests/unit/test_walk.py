@@ -64,7 +64,7 @@ def test_others_have_a_turn_during_a_long_walk() -> None:
 
 
 def addresses(length: int) -> str:
-    """Give a text of so many characters, nearly all of them addresses."""
+    """Return a text of so many characters, nearly all of them addresses."""
     return " ".join(f"a{at:04}@corp.example" for at in range(length // 19))[: length - 2].ljust(length, "x")
 
 

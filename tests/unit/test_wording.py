@@ -7,7 +7,7 @@ from remit.core.flow.language.verbatim import Wording
 
 
 def said(text: str) -> Wording:
-    """Give the words of one turn."""
+    """Return the words of one turn."""
     wording = Wording()
     wording.hear(text)
     return wording

@@ -30,17 +30,17 @@ GITHUB = "https://token.actions.githubusercontent.com"
 
 
 def attested(workload: str, method: AttestationMethod, **more: Any) -> Attested:
-    """Give a proof by some method."""
+    """Return a proof by some method."""
     return Attested(workload=workload, method=method, assurance=method.assurance, **more)
 
 
 def from_issuer(subject: str = "worker", issuer: str = GITHUB, **claims: Any) -> Attested:
-    """Give what a token of an issuer proves."""
+    """Return what a token of an issuer proves."""
     return attested(f"{issuer}#{subject}", AttestationMethod.OIDC, facts=claims)
 
 
 def public_jwk() -> dict[str, str]:
-    """Give a new public key."""
+    """Return a new public key."""
     return {name: str(value) for name, value in ECKey.generate_key("P-256").as_dict(private=False).items()}
 
 

@@ -56,7 +56,7 @@ def app(
     max_depth: int = 64,
     watch_s: float = 0.5,
 ) -> Starlette:
-    """Give the application.
+    """Return the application.
 
     `reload` reads the bundle from its files and raises `ConfigInvalid`; `waiting` names what else has changed
     in the configuration and counts after the next start. Both are called in a thread.

@@ -76,7 +76,7 @@ class Health:
         return answer({"status": "live"})
 
     async def ready(self) -> Response:
-        """Say whether calls can be decided: 200 or 503."""
+        """Return whether calls can be decided: 200 or 503."""
         house = self._house
         store = await self._probe()
         try:
@@ -147,7 +147,7 @@ class Health:
             self._probing = None
 
     async def metrics(self) -> Response:
-        """Give the figures."""
+        """Return the figures."""
         house = self._house
         pending = await house.store.approvals(house.tenant, state=ApprovalState.PENDING, limit=10_000)
         now = house.clock.now()
@@ -193,7 +193,7 @@ class Health:
         return Response("\n".join(lines) + "\n", media_type=METRICS_TYPE, headers=HEADERS)
 
     def _alarms(self, locks: Counter[str]) -> list[str]:
-        """Give what somebody should look at: open sinks, whom remit cannot tell, locks."""
+        """Return what somebody should look at: open sinks, whom remit cannot tell, locks."""
         house = self._house
         sinks = [one for one in house.leases.open_sinks() if one.alarmed]
         return [
@@ -235,7 +235,7 @@ def _kinds(sinks: list[OpenSink]) -> Counter[str]:
 
 
 async def _replicas(house: Services) -> list[str]:
-    """Give the figures of a replica; none where one process serves alone."""
+    """Return the figures of a replica; none where one process serves alone."""
     if not house.replicas.several:
         return []
     standing = house.replicas.standing()
@@ -270,7 +270,7 @@ async def _replicas(house: Services) -> list[str]:
 
 
 def _wakes(waking: WakingState) -> list[str]:
-    """Give what went over the way that wakes replicas beside the store."""
+    """Return what went over the way that wakes replicas beside the store."""
     counts = {f'{{what="{what}"}}': count for what, count in sorted(waking.counts.items())}
     return [
         *_family("remit_waking_up", "gauge", "Whether wakes come through.", {"": int(not waking.fault)}),
@@ -279,7 +279,7 @@ def _wakes(waking: WakingState) -> list[str]:
 
 
 def _times(name: str, told: str, label: str, times: RecentTimes) -> list[str]:
-    """Give a summary: quantiles of the last ones, and the count since start."""
+    """Return a summary: quantiles of the last ones, and the count since start."""
     values: dict[str, float] = {
         f'{{{label}="{kind}",quantile="{quantile}"}}': round(ms, 3)
         for (kind, quantile), ms in sorted(times.quantiles().items())

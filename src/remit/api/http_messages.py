@@ -78,14 +78,14 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 def status_of(error: RemitError) -> int:
-    """Give the HTTP status of a fault; 500 for what is no fault of the caller and no known shortage."""
+    """Return the HTTP status of a fault; 500 for what is no fault of the caller and no known shortage."""
     if isinstance(error, Malformed | Busy) and error.code in _BY_CODE:
         return _BY_CODE[error.code]
     return next((status for kind, status in _BY_FAULT if isinstance(error, kind)), 500)
 
 
 def problem(error: RemitError) -> Response:
-    """Give a fault as an answer; one that is no fault of the caller tells nothing but its code."""
+    """Return a fault as an answer; one that is no fault of the caller tells nothing but its code."""
     status = status_of(error)
     told = status != 500
     details = ProblemDetails(
@@ -111,7 +111,7 @@ def problem(error: RemitError) -> Response:
 
 
 def answer(value: object, status: int = 200) -> Response:
-    """Give a value as a JSON answer."""
+    """Return a value as a JSON answer."""
     if status == 204:
         return Response(status_code=204, headers=HEADERS)
     return Response(_ENCODER.encode(value), status_code=status, headers=HEADERS, media_type=JSON)
@@ -172,7 +172,7 @@ def no_query(request: Request) -> None:
 
 
 def shaped(value: Json, kind: type[T], *, strict: bool) -> T:
-    """Give a value of a known shape; raises `Malformed` that says where it does not fit."""
+    """Return a value of a known shape; raises `Malformed` that says where it does not fit."""
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:

@@ -47,7 +47,7 @@ def callers(endpoint: Endpoint) -> str:
 
 
 def document(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Json]:
-    """Give the OpenAPI document of the management interface."""
+    """Return the OpenAPI document of the management interface."""
     kinds = _kinds(endpoints)
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     known = {_key(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
@@ -194,12 +194,12 @@ def _others(known: dict[str, Json]) -> dict[str, Json]:
 
 
 def document_text() -> str:
-    """Give `docs/reference/openapi.json`."""
+    """Return `docs/reference/openapi.json`."""
     return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
 
 
 def reference_page() -> str:
-    """Give `docs/reference/api.md`."""
+    """Return `docs/reference/api.md`."""
     lines = [
         "# REST interface",
         "",

@@ -31,7 +31,7 @@ def completion(shell: Shell | None = None, /, *, install: Switch = False) -> Non
     """Print the script by which a shell completes `remit`: commands, verbs, options, files, and closed sets.
 
     The script knows all of that by itself: neither remit nor Python is started when you press the key. Print
-    it anew after an update of remit.
+    it again after an update of remit.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def _yours() -> Shell:
 
 
 def place_of(shell: Shell) -> Path:
-    """Give where a shell looks for the completions of a user."""
+    """Return where a shell looks for the completions of a user."""
     home, where = Path.home(), os.environ.get
     if shell == "zsh":
         return Path(where("ZDOTDIR") or home) / ".zfunc" / "_remit"
@@ -95,7 +95,7 @@ _WHY: Final = {
 
 
 def _still(shell: Shell, place: Path) -> tuple[Path, list[str]]:
-    """Give what a person may have to add, and to which file."""
+    """Return what a person may have to add, and to which file."""
     if shell == "bash":
         return Path.home() / ".bashrc", [f"source '{place}'"]
     if shell == "zsh":
@@ -119,7 +119,7 @@ fi
 
 
 def script(shell: Shell) -> str:
-    """Give the script of one shell, of all commands that there are."""
+    """Return the script of one shell, of all commands that there are."""
     text = _all().generate_completion(prog_name="remit", shell=shell).rstrip("\n") + "\n"
     return text + _ZSH_END if shell == "zsh" else text
 
@@ -176,7 +176,7 @@ def _everywhere(
 
 
 def _with_everywhere(command: Callable[..., Json] | None) -> Callable[..., None]:
-    """Give a stand-in that takes what a command takes, and what every command takes."""
+    """Return a stand-in that takes what a command takes, and what every command takes."""
     assert command is not None
 
     def stand_in(*_: Json, **__: Json) -> None:
@@ -196,7 +196,7 @@ def _with_everywhere(command: Callable[..., Json] | None) -> Callable[..., None]
 
 
 def _documented(command: Callable[..., Json]) -> str:
-    """Give what a command says of itself, with what the options of every command are."""
+    """Return what a command says of itself, with what the options of every command are."""
     says, more = inspect.getdoc(command) or "", inspect.getdoc(_everywhere) or ""
     head = "\n\nParameters\n----------\n"
     _, _, shared = more.partition(head)

@@ -25,7 +25,7 @@ class UsageFault(Exception):
 
 
 def exit_code(fault: BaseException, defect: int) -> int:
-    """Give the exit code of a fault; `defect` for what nobody expected."""
+    """Return the exit code of a fault; `defect` for what nobody expected."""
     from remit.core import errors
 
     codes: tuple[tuple[type[BaseException], int], ...] = (
@@ -51,7 +51,7 @@ def exit_code(fault: BaseException, defect: int) -> int:
 
 
 def _agent_code(fault: BaseException, defect: int) -> int:
-    """Give the code of a fault of the sdk, which the house's own tree does not hold."""
+    """Return the code of a fault of the sdk, which the house's own tree does not hold."""
     # By name: the sdk is heavy, and where it was not imported it did not raise.
     faults = sys.modules.get("remit.sdk.faults")
     if faults is not None and isinstance(fault, faults.AgentFault):
@@ -90,14 +90,14 @@ def told(fault: BaseException, code: int) -> int:
 def unknown(
     word: str, known: Sequence[str], way_out: str = "`remit --help` lists all commands", below: str = ""
 ) -> UsageFault:
-    """Give the fault of a command that there is not."""
+    """Return the fault of a command that there is not."""
     close = difflib.get_close_matches(word, known, n=1)
     hint = f"did you mean `remit {below}{close[0]}`?" if close else way_out
     return UsageFault(f"there is no command `{below}{word[:80]}`", way_out=hint)
 
 
 def usage(fault: CycloptsError, command: str) -> UsageFault:
-    """Give the parser's complaint in the house's voice."""
+    """Return the parser's complaint in the house's voice."""
     from cyclopts import MissingArgumentError, UnknownCommandError, UnknownOptionError, UnusedCliTokensError
 
     words = " ".join((command, *(fault.command_chain or ())))

@@ -56,8 +56,8 @@ class Invocation(NamedTuple):
         return (given or self.load_config().listen.url).rstrip("/")
 
     def authorities(self) -> ssl.SSLContext | bool:
-        """Give the certificate authorities to trust at that address: those of `REMIT_CA_FILE`, else the usual
-        ones; raises `ConfigInvalid`.
+        """Return the certificate authorities to trust at that address: those of `REMIT_CA_FILE`, else the
+        usual ones; raises `ConfigInvalid`.
         """
         import ssl
 
@@ -81,5 +81,5 @@ CURRENT: ContextVar[Invocation] = ContextVar("remit_invocation")
 
 
 def current() -> Invocation:
-    """Give what holds for the command that runs."""
+    """Return what holds for the command that runs."""
     return CURRENT.get(Invocation())

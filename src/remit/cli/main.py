@@ -124,7 +124,7 @@ def _dispatch(command: Command, words: list[str]) -> int:
 
 
 def front_page() -> str:
-    """Give what `remit` alone says."""
+    """Return what `remit` alone says."""
     bold, dim, plain = ("\033[1m", "\033[2m", "\033[0m") if _colour() else ("", "", "")
     what = f"remit {remit.__version__}: {remit.__doc__.strip() if remit.__doc__ else ''}"
     lines = [f"{bold}remit{plain}{_broken(what).removeprefix('remit')}", ""]

@@ -26,17 +26,17 @@ Switch = Annotated[bool, Parameter(negative=())]
 
 
 def noun(name: str, summary: str) -> App:
-    """Give the application of a noun; its verbs are added by `@app.command`."""
+    """Return the application of a noun; its verbs are added by `@app.command`."""
     return _app(name, summary)
 
 
 def verb(name: str) -> App:
-    """Give the application of a verb that stands alone; what it does is added by `@app.default`."""
+    """Return the application of a verb that stands alone; what it does is added by `@app.default`."""
     return _app(name, None, usage=f"Usage: {usage_of(name)}")
 
 
 def _default(value: object) -> str | None:
-    """Give a default as help shows it; one that says nothing is left out."""
+    """Return a default as help shows it; one that says nothing is left out."""
     return None if value is None or value in ("", (), False) else str(value)
 
 
@@ -44,7 +44,7 @@ _PLAIN = Parameter(show_env_var=False, show_default=_default)
 
 
 def usage_of(name: str) -> str:
-    """Give how a verb is written: what it takes by name, its options, and the program that it starts."""
+    """Return how a verb is written: what it takes by name, its options, and the program that it starts."""
     takes, dashes, program = BY_NAME[name].usage.replace("...", "").strip().partition("--")
     return " ".join(
         part for part in ("remit", name, takes.strip(), "[OPTIONS]", dashes, program.strip()) if part

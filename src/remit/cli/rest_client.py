@@ -141,13 +141,13 @@ class Client:
 
 
 def connect() -> Client:
-    """Give the client for the person who is signed in."""
+    """Return the client for the person who is signed in."""
     base_url = current().base_url()
     return Client(base_url, session_for(base_url))
 
 
 def anonymous(*, served_by: int | None = None) -> Client:
-    """Give a client for what needs no sign-in."""
+    """Return a client for what needs no sign-in."""
     return Client(current().base_url(), served_by=served_by)
 
 

@@ -15,7 +15,7 @@ _UNUSUAL = re.compile(r"[^ -~\n]")
 
 
 def plain(text: object, *, lines: bool = False) -> str:
-    """Give a text in which every character that does not show itself stands as `\\u{...}`.
+    """Return a text in which every character that does not show itself stands as `\\u{...}`.
 
     With `lines`, newlines and tabs stay.
     """
@@ -31,7 +31,7 @@ def plain(text: object, *, lines: bool = False) -> str:
 
 
 def escaped(json: str, *, yaml: bool = False) -> str:
-    """Give a JSON text, which means the same, whose strings hold no character that does not show itself.
+    """Return a JSON text, which means the same, whose strings hold no character that does not show itself.
 
     JSON itself demands that of the first 32 alone. With `yaml` it is YAML too, which writes the characters
     beyond the first plane in another way.

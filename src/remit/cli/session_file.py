@@ -48,13 +48,13 @@ class SignedIn(msgspec.Struct, kw_only=True):
 
 
 def sessions_file() -> Path:
-    """Give the place of the file."""
+    """Return the place of the file."""
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
     return Path(home) / "remit" / "sessions.json"
 
 
 def session_for(base_url: str) -> StoredSession:
-    """Give the session to show at an address; raises `Unauthenticated` where there is none."""
+    """Return the session to show at an address; raises `Unauthenticated` where there is none."""
     given = os.environ.get("REMIT_SESSION", "")
     wanted = current().profile
     if given and not wanted:
@@ -74,7 +74,9 @@ def session_for(base_url: str) -> StoredSession:
 
 
 def terminal_key(*, make: bool = False) -> AgentKey:
-    """Give the key that the sessions of this user are bound to; raises `KeyUnusable` where there is none."""
+    """Return the key that the sessions of this user are bound to; raises `KeyUnusable` where there is
+    none.
+    """
     from remit.sdk.faults import KeyTaken
     from remit.sdk.key import AgentKey
 
@@ -87,7 +89,7 @@ def terminal_key(*, make: bool = False) -> AgentKey:
 
 
 def served_by(base_url: str) -> int | None:
-    """Give the user id that was said to serve an address of this machine."""
+    """Return the user id that was said to serve an address of this machine."""
     return _read().get(base_url, SignedIn()).served_by
 
 
@@ -120,7 +122,7 @@ def forget(base_url: str) -> str:
 
 
 def current_profile(base_url: str) -> str:
-    """Give the name under which the session is kept that commands use without `--as`; empty for none."""
+    """Return the name under which the session is kept that commands use without `--as`; empty for none."""
     return _read().get(base_url, SignedIn()).current
 
 

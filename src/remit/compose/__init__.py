@@ -67,7 +67,7 @@ log = logging.getLogger("remit")
 
 
 def policy_engine(config: Config) -> PolicyEngine:
-    """Give the engine that the configuration names."""
+    """Return the engine that the configuration names."""
     return cedar_apart(config.data_classes)
 
 
@@ -77,13 +77,13 @@ def log_origin(tenant: str) -> str:
 
 
 def memberships(config: Config) -> Memberships:
-    """Give who belongs where by the configuration."""
+    """Return who belongs where by the configuration."""
     initiatives = {agent: name for name, one in config.initiatives.items() for agent in one.agents}
     return Memberships(groups=dict(config.groups), initiatives=initiatives)
 
 
 def last_seen_tools(config: Config, bundle: Bundle) -> list[Tool]:
-    """Give a bundle's tools joined with what their upstreams offered when they were last seen; reads
+    """Return a bundle's tools joined with what their upstreams offered when they were last seen; reads
     alone.
     """
     return as_last_seen(bundle, pins_of(config))
@@ -295,7 +295,7 @@ async def _start(house: Services, upkeep: Upkeep, name: str, upstream: Upstream)
 
 
 def application(house: Services, config: Config) -> Application:
-    """Give everything that is served on the one port: the doors for traffic, and the management doors."""
+    """Return everything that is served on the one port: the doors for traffic, and the management doors."""
     in_hand = InHand(most=config.limits.max_calls_in_flight, most_of_agent=McpLimits().max_calls_per_agent)
     http = HttpDoor(
         house,

@@ -37,7 +37,7 @@ def brokers_of(
     rotated: RotatedSecrets,
     stack: AsyncExitStack,
 ) -> dict[str, Broker]:
-    """Give the broker of each upstream that needs a credential; `stack` closes their connections."""
+    """Return the broker of each upstream that needs a credential; `stack` closes their connections."""
     found: dict[str, Broker] = {}
     for name, section in config.upstreams.items():
         if section.lease is not None and section.lease.password is not None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def aws_broker(
     lease: LeaseSection, aws: AwsLeaseSection, config: Config, clock: Clock, stack: AsyncExitStack
 ) -> Broker:
-    """Give the broker of an upstream whose credentials are sessions of a role."""
+    """Return the broker of an upstream whose credentials are sessions of a role."""
     from remit.adapters.broker.aws.query_api import AwsQuery
     from remit.adapters.broker.aws.sts import AwsProbe, AwsRole, StsBroker
     from remit.adapters.broker.http import BrokerWeb
@@ -85,7 +85,7 @@ def _aws_keys(aws: AwsLeaseSection, sts: AwsQuery, clock: Clock) -> Callable[[],
 def github_broker(
     lease: LeaseSection, github: GitHubLeaseSection, config: Config, clock: Clock, stack: AsyncExitStack
 ) -> Broker:
-    """Give the broker of an upstream whose credentials are tokens of a GitHub App."""
+    """Return the broker of an upstream whose credentials are tokens of a GitHub App."""
     from remit.adapters.broker.github import GitHubApp, GitHubBroker
     from remit.adapters.broker.http import BrokerWeb
 
@@ -111,7 +111,7 @@ def kubernetes_broker(
     clock: Clock,
     stack: AsyncExitStack,
 ) -> Broker:
-    """Give the broker of an upstream whose credentials are tokens of a service account."""
+    """Return the broker of an upstream whose credentials are tokens of a service account."""
     from remit.adapters.broker.http import BrokerWeb
     from remit.adapters.broker.kubernetes import KubernetesBroker, ServiceAccount
 

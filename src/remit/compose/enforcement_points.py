@@ -9,7 +9,7 @@ from remit.services.authzen.enforcement_points import EnforcementPoint
 
 
 def enforcement_points(config: Config) -> dict[str, EnforcementPoint]:
-    """Give who else may ask for decisions, by the name of its agent."""
+    """Return who else may ask for decisions, by the name of its agent."""
     return {
         name: EnforcementPoint(
             name=name,

@@ -42,7 +42,7 @@ class LateFetch:
     async def get(
         self, url: str, *, accept: str = "application/json", max_bytes: int = 262_144, timeout_s: float = 5.0
     ) -> Fetched:
-        """Give the answer to one GET, whatever its status; raises `SourceUnavailable`."""
+        """Return the answer to one GET, whatever its status; raises `SourceUnavailable`."""
         return await self.fetch.get(url, accept=accept, max_bytes=max_bytes, timeout_s=timeout_s)
 
     async def post(
@@ -56,14 +56,16 @@ class LateFetch:
         max_bytes: int = 262_144,
         timeout_s: float = 10.0,
     ) -> Fetched:
-        """Give the answer to one POST, whatever its status; raises `SourceUnavailable`."""
+        """Return the answer to one POST, whatever its status; raises `SourceUnavailable`."""
         return await self.fetch.post(
             url, body, media=media, headers=headers, accept=accept, max_bytes=max_bytes, timeout_s=timeout_s
         )
 
 
 def guarded_fetch(**told: Unpack[Fetching]) -> LateFetch | GuardedFetch:
-    """Give what fetches and delivers; raises `ConfigInvalid` where certificate authorities cannot be read."""
+    """Return what fetches and delivers; raises `ConfigInvalid` where certificate authorities cannot be
+    read.
+    """
     late = LateFetch(**told)
     if told.get("ca_file") is not None:
         return late.fetch

@@ -27,7 +27,7 @@ PERIODS_OF_LIFE = 3
 KEEP_S = 30.0
 #: Seconds between two looks whether another replica has replaced one.
 LOOK_S = 1.0
-#: How long a sealing key stays beside the next one, so that each replica seals anew what it holds.
+#: How long a sealing key stays beside the next one, so that each replica seals again what it holds.
 REST = timedelta(seconds=4 * KEEP_S)
 #: Seconds between two renewals of the token for OpenBao.
 RENEW_S = 300.0
@@ -64,7 +64,7 @@ async def open_keys(
 
 
 def periods_of(keys: KeysSection, own: WorkloadApiSection | None) -> dict[KeyKind, timedelta]:
-    """Give the ages at which keys are replaced by themselves."""
+    """Return the ages at which keys are replaced by themselves."""
     periods = {KeyKind.TOKEN: timedelta(seconds=keys.rotate_every)}
     if own is not None:
         turn = timedelta(seconds=own.rotate_every)
@@ -75,7 +75,7 @@ def periods_of(keys: KeysSection, own: WorkloadApiSection | None) -> dict[KeyKin
 def issuing_of(
     config: Config, keys: Keyring, store: Store, clock: Clock, entropy: Entropy
 ) -> SvidIssuing | None:
-    """Give the authority of the own trust domain, where there is one; raises `ConfigInvalid`."""
+    """Return the authority of the own trust domain, where there is one; raises `ConfigInvalid`."""
     own = config.workload_api
     if own is None or keys.authority is None or keys.svids is None:
         return None

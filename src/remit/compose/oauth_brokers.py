@@ -36,7 +36,7 @@ def oauth_broker(
     known_by: Callable[[], str],
     stack: AsyncExitStack,
 ) -> Broker:
-    """Give the broker of an upstream whose credentials are tokens; `known_by` reads its client's secret."""
+    """Return the broker of an upstream whose credentials are tokens; `known_by` reads its client's secret."""
     from remit.adapters.broker.oauth.tokens import OAuthBroker, OAuthPlaces
 
     web = _web(oauth, config, stack)
@@ -63,7 +63,7 @@ def oauth_broker(
 
 
 def known_by_of(name: str, oauth: OAuthLeaseSection, rotated: RotatedSecrets) -> Callable[[], str]:
-    """Give what reads what remit is known by at an upstream's server: a key, or the secret that counts."""
+    """Return what reads what remit is known by at an upstream's server: a key, or the secret that counts."""
     if oauth.rotate is None:
         return _configured(oauth)
     from remit.adapters.broker.oauth.registration import secret_in
@@ -80,7 +80,7 @@ def client_secret_of(
     entropy: Entropy,
     stack: AsyncExitStack,
 ) -> Rotating:
-    """Give what changes the secret of a client, by its record at the server."""
+    """Return what changes the secret of a client, by its record at the server."""
     from remit.adapters.broker.oauth.registration import OAuthClientSecret
 
     web = _web(oauth, config, stack)
@@ -102,7 +102,7 @@ def client_secret_of(
 def connectors_of(
     config: Config, clock: Clock, entropy: Entropy, rotated: RotatedSecrets, stack: AsyncExitStack
 ) -> dict[str, Connector]:
-    """Give the authorization servers at which people connect upstreams."""
+    """Return the authorization servers at which people connect upstreams."""
     found: dict[str, Connector] = {}
     for name, section in config.upstreams.items():
         oauth = section.lease.oauth if section.lease is not None else None

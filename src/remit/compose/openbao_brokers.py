@@ -29,8 +29,8 @@ def openbao_broker(
     *,
     sink_ca: str,
 ) -> Broker:
-    """Give the broker of an upstream whose credentials come from OpenBao; `sink_ca` are the authorities that
-    the upstream is verified by.
+    """Return the broker of an upstream whose credentials come from OpenBao; `sink_ca` are the authorities
+    that the upstream is verified by.
     """
     bao = source_of(openbao, config, clock, stack)
     if openbao.pki is not None:
@@ -86,7 +86,7 @@ def openbao_broker(
 
 
 def source_of(at: BaoSourceSection, config: Config, clock: Clock, stack: AsyncExitStack) -> BaoSource:
-    """Give an OpenBao as remit is known there; `stack` closes its connections."""
+    """Return an OpenBao as remit is known there; `stack` closes its connections."""
     from remit.adapters.broker.http import BrokerWeb
     from remit.adapters.broker.openbao.client import BaoSource
 

@@ -65,7 +65,7 @@ async def open_bao_keys(
 
 
 def bao_of(section: OpenBaoSection, config: Config, clock: Clock) -> Bao:
-    """Give the connection to OpenBao."""
+    """Return the connection to OpenBao."""
     tls: ssl.SSLContext | None = None
     if section.address.startswith("https:"):
         tls = ssl.create_default_context(cafile=str(config.at(section.tls_ca)) if section.tls_ca else None)

@@ -14,7 +14,7 @@ from remit.services.people.sessions import Entrance
 
 
 def entrances_of(config: Config) -> dict[str, Entrance]:
-    """Give the providers at which people sign in, with the rules that say who they are here."""
+    """Return the providers at which people sign in, with the rules that say who they are here."""
     if not config.sign_in.oidc:
         return {}
     from remit.adapters.provider.oidc import OidcProvider
@@ -43,7 +43,7 @@ def entrances_of(config: Config) -> dict[str, Entrance]:
 
 
 def consent_rules(config: Config) -> ConsentRules:
-    """Give what holds for tasks that people open at their browser."""
+    """Return what holds for tasks that people open at their browser."""
     return ConsentRules(
         fresh_s=int(config.sign_in.fresh_s),
         idle_s=int(config.sign_in.idle_s),
@@ -53,7 +53,7 @@ def consent_rules(config: Config) -> ConsentRules:
 
 
 def document_fetch_of(config: Config) -> Fetch | None:
-    """Give what fetches the documents of applications; `None` where they are not taken."""
+    """Return what fetches the documents of applications; `None` where they are not taken."""
     clients = config.sign_in.clients
     if not clients.documents:
         return None

@@ -16,7 +16,7 @@ from remit.core.errors import ConfigInvalid
 
 
 def users_of(config: Config) -> Users | None:
-    """Give the user ids that programs run as; raises `ConfigInvalid` where they cannot."""
+    """Return the user ids that programs run as; raises `ConfigInvalid` where they cannot."""
     if not config.programs.users:
         return None
     if os.geteuid() != 0:

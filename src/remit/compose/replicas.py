@@ -32,7 +32,7 @@ def several(config: Config) -> bool:
 
 
 def fleet_of(config: Config, store: Store, clock: Clock) -> Fleet | None:
-    """Give the replicas of a store; `None` where one process alone may write it."""
+    """Return the replicas of a store; `None` where one process alone may write it."""
     if not several(config):
         return None
     from remit.adapters.store.postgres import PostgresStore
@@ -57,7 +57,7 @@ def replica_of(config: Config, address: str, clock: Clock) -> Replica:
 
 
 def passer_of(config: Config) -> Passer | None:
-    """Give connections to other replicas, where there can be others."""
+    """Return connections to other replicas, where there can be others."""
     if not several(config):
         return None
     return HttpPasser(str(config.at(config.replica.tls_ca)) if config.replica.tls_ca else "")
@@ -71,7 +71,7 @@ def front(house: Services, config: Config, doors: Application) -> Application:
 
 
 def tended(house: Services, chore: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
-    """Give a chore that one replica does for all: the one that tends."""
+    """Return a chore that one replica does for all: the one that tends."""
 
     async def where_it_is_due() -> None:
         if house.remains.tends:
@@ -90,7 +90,7 @@ async def put_in_force(house: Services, bundle: Bundle, go_back: bool) -> None:
 
 async def enter(house: Services, stack: AsyncExitStack, reload: Callable[[], Bundle]) -> None:
     """Become a replica, and stay one until the stack is closed: after the last commit. `reload` reads the
-    bundle anew, where another replica has applied another one.
+    bundle again, where another replica has applied another one.
     """
     house.reactions.reload, house.reactions.adopted = reload, house.rebundling.look
     if not house.replicas.several:

@@ -21,7 +21,7 @@ from remit.services.signals.transmitter import PushTarget
 
 
 def signal_issuers(config: Config, public_url: str) -> list[Issuer]:
-    """Give the issuers of security event tokens; raises `ConfigInvalid`."""
+    """Return the issuers of security event tokens; raises `ConfigInvalid`."""
     return [
         Issuer(
             name=issuer_name(name),
@@ -44,7 +44,7 @@ def signal_issuers(config: Config, public_url: str) -> list[Issuer]:
 
 
 def transmitters_of(config: Config, public_url: str) -> dict[str, Transmitter]:
-    """Give who may tell us of events; raises `KeyUnavailable`."""
+    """Return who may tell us of events; raises `KeyUnavailable`."""
     return {
         name: Transmitter(
             name=name,
@@ -69,7 +69,7 @@ def transmitters_of(config: Config, public_url: str) -> dict[str, Transmitter]:
 
 
 def polled_of(config: Config) -> dict[str, PolledSource]:
-    """Give whom we ask for events; raises `ConfigInvalid`."""
+    """Return whom we ask for events; raises `ConfigInvalid`."""
     out = {}
     for name, one in config.signals.receive.items():
         if one.poll is not None:
@@ -88,7 +88,7 @@ def polled_of(config: Config) -> dict[str, PolledSource]:
 
 
 def watched_of(config: Config) -> dict[str, Listened]:
-    """Give whose silence is told of; raises `ConfigInvalid`."""
+    """Return whose silence is told of; raises `ConfigInvalid`."""
     out = {}
     for name, one in config.signals.receive.items():
         if one.alive is not None:
@@ -109,7 +109,7 @@ def watched_of(config: Config) -> dict[str, Listened]:
 
 
 def receivers_of(config: Config) -> dict[str, Receiver]:
-    """Give whom we tell of events."""
+    """Return whom we tell of events."""
     return {
         name: Receiver(
             name=name,
@@ -125,7 +125,7 @@ def receivers_of(config: Config) -> dict[str, Receiver]:
 
 
 def targets_of(config: Config) -> dict[str, PushTarget]:
-    """Give where their events go; raises `ConfigInvalid`."""
+    """Return where their events go; raises `ConfigInvalid`."""
     out = {}
     for name, one in config.signals.send.items():
         if one.push is not None:
@@ -142,7 +142,7 @@ def targets_of(config: Config) -> dict[str, PushTarget]:
 
 
 def addressees_of(config: Config) -> dict[str, Addressee]:
-    """Give who is told of what needs somebody; raises `ConfigInvalid` or `KeyUnavailable`."""
+    """Return who is told of what needs somebody; raises `ConfigInvalid` or `KeyUnavailable`."""
     out = {}
     for name, one in config.notify.items():
         key_of(one.secret.resolve())

@@ -9,5 +9,5 @@ from remit.config import Config
 
 
 def tls_of(ca: str, config: Config) -> ssl.SSLContext | None:
-    """Give what verifies a source by the authorities of a file; `None` where those of the system do."""
+    """Return what verifies a source by the authorities of a file; `None` where those of the system do."""
     return ssl.create_default_context(cafile=str(config.at(ca))) if ca else None

@@ -39,7 +39,7 @@ ROTATED = {"password": "lease.password.first", "oauth": "lease.oauth.client_secr
 def credentials_of(
     config: Config, store: Store, sealing: SealingKeys, voucher: Voucher, stack: AsyncExitStack
 ) -> tuple[RotatedSecrets, Connections, dict[str, Broker]]:
-    """Give where the credentials of upstreams come from, and what keeps the secrets that outlive a task."""
+    """Return where the credentials of upstreams come from, and what keeps the secrets that outlive a task."""
     clock, entropy = SystemClock(), SystemEntropy()
     rotated = _rotated_of(config, store, clock, entropy, sealing, stack)
     connections = _connections_of(config, store, clock, entropy, sealing, rotated, stack)
@@ -50,7 +50,7 @@ def credentials_of(
 def _rotated_of(
     config: Config, store: Store, clock: Clock, entropy: Entropy, sealing: SealingKeys, stack: AsyncExitStack
 ) -> RotatedSecrets:
-    """Give what rotates the secrets that can be; nothing is read yet."""
+    """Return what rotates the secrets that can be; nothing is read yet."""
     rotating: dict[str, Rotating] = {}
     every: dict[str, timedelta] = {}
     for name, section in config.upstreams.items():
@@ -87,7 +87,7 @@ def _connections_of(
     rotated: RotatedSecrets,
     stack: AsyncExitStack,
 ) -> Connections:
-    """Give what keeps the refresh tokens of people."""
+    """Return what keeps the refresh tokens of people."""
     return Connections(
         connectors_of(config, clock, entropy, rotated, stack),
         store=store,

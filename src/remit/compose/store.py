@@ -59,7 +59,7 @@ def open_store(
 
 
 def pins_of(config: Config) -> list[Pin]:
-    """Give what was last seen of tools; reads alone, also while another process has the store open."""
+    """Return what was last seen of tools; reads alone, also while another process has the store open."""
     fetch_now(config, config.store)
     if config.store.url is not None:
         from remit.adapters.store.postgres.reads import pins_at as pins_in

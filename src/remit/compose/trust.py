@@ -66,7 +66,7 @@ class Trusted:
 def trust_of(
     config: Config, public_url: str, clock: Clock, own: Mapping[str, Callable[[], TrustAnchors]] | None = None
 ) -> Trusted:
-    """Give what the section `trust` asks for. `own` are bundles of trust domains of our own; raises
+    """Return what the section `trust` asks for. `own` are bundles of trust domains of our own; raises
     `ConfigInvalid`.
     """
     trust = config.trust
@@ -107,7 +107,7 @@ async def look_at_trust(config: Config) -> dict[str, str]:
 
 
 def issuer_of(name: str, section: IssuerSection, config: Config, public_url: str) -> Issuer:
-    """Give one issuer; raises `ConfigInvalid`."""
+    """Return one issuer; raises `ConfigInvalid`."""
     headers = partial(_bearer, config.at(section.bearer_file)) if section.bearer_file else dict
     return Issuer(
         name=name,
@@ -131,7 +131,7 @@ def issuer_of(name: str, section: IssuerSection, config: Config, public_url: str
 
 
 def source_of(name: str, section: TrustDomainSection, config: Config) -> Source:
-    """Give where the bundle of one trust domain comes from; raises `ConfigInvalid`."""
+    """Return where the bundle of one trust domain comes from; raises `ConfigInvalid`."""
     if section.workload_api:
         return workload_api_source(name, "" if section.workload_api == "env" else section.workload_api)
     if not section.bundle_endpoint:
@@ -153,7 +153,7 @@ def source_of(name: str, section: TrustDomainSection, config: Config) -> Source:
 
 
 def local_peers() -> Peers:
-    """Give what looks at the other end of Unix sockets."""
+    """Return what looks at the other end of Unix sockets."""
     return LinuxPeers()
 
 

@@ -32,7 +32,7 @@ GRACE_S = 0.25
 
 
 def upstreams_of(config: Config, bundle: Bundle, on_state: OnState) -> dict[str, Upstream]:
-    """Give the adapters of all upstreams by name; raises `ConfigInvalid`."""
+    """Return the adapters of all upstreams by name; raises `ConfigInvalid`."""
     bound = BufferBound(config.limits.max_buffered_bytes)
     users = users_of(config)
     return {
@@ -50,8 +50,8 @@ def upstream_of(
     api: Api | None = None,
     users: Users | None = None,
 ) -> Upstream:
-    """Give the adapter of one upstream; `api` are its routes where it is an HTTP API, `users` the user ids of
-    programs, which all upstreams share.
+    """Return the adapter of one upstream; `api` are its routes where it is an HTTP API, `users` the user ids
+    of programs, which all upstreams share.
     """
     limits = config.limits
     if section.serves_one_task:
@@ -84,7 +84,7 @@ def upstream_of(
 
 
 def _tls(section: UpstreamSection, config: Config) -> Callable[[], ssl.SSLContext] | None:
-    """Give what makes contexts that verify a server; `None` where its address has no TLS."""
+    """Return what makes contexts that verify a server; `None` where its address has no TLS."""
     if not section.url.startswith("https:"):
         return None
     trusted = str(config.at(section.tls_ca)) if section.tls_ca else None
@@ -92,12 +92,12 @@ def _tls(section: UpstreamSection, config: Config) -> Callable[[], ssl.SSLContex
 
 
 def starters_of(upstreams: Mapping[str, Upstream]) -> dict[str, Broker]:
-    """Give what starts processes for tasks, of the upstreams that are such processes."""
+    """Return what starts processes for tasks, of the upstreams that are such processes."""
     return {name: ProcessBroker(one) for name, one in upstreams.items() if isinstance(one, TaskProcesses)}
 
 
 def idle_programs_of(config: Config, house: Services) -> IdlePrograms:
-    """Give what ends the programs of tasks that nobody uses; closures say how many those were."""
+    """Return what ends the programs of tasks that nobody uses; closures say how many those were."""
     after_s = {
         name: float(one.process_idle_s) for name, one in config.upstreams.items() if one.serves_one_task
     }

@@ -14,7 +14,7 @@ from remit.ports.wakeup import Waker
 
 
 def waker_of(config: Config) -> Waker | None:
-    """Give the way that the configuration names; `None` where the store itself wakes."""
+    """Return the way that the configuration names; `None` where the store itself wakes."""
     section = config.replica.nats
     if section is None or not several(config):
         return None

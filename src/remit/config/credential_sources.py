@@ -12,7 +12,7 @@ from remit.core.policy.reach import CredentialSource, CredentialSources, Lifetim
 
 
 def credentials_of_upstreams(upstreams: Mapping[str, UpstreamSection]) -> CredentialSources:
-    """Give the credentials that calls to each upstream carry; the same one has the same name everywhere."""
+    """Return the credentials that calls to each upstream carry; the same one has the same name everywhere."""
     return {name: tuple(dict.fromkeys(_of(section))) for name, section in upstreams.items()}
 
 

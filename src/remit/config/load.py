@@ -39,7 +39,7 @@ _OWN_HEADERS = frozenset(
 
 
 def config_path(where: Path | str) -> Path:
-    """Give the path of the configuration: a file, or the `remit.yaml` of a folder. Absolute."""
+    """Return the path of the configuration: a file, or the `remit.yaml` of a folder. Absolute."""
     path = Path(os.path.abspath(where))
     return path / CONFIG_NAME if path.is_dir() else path
 
@@ -71,7 +71,7 @@ def examine_config(where: Path | str = CONFIG_NAME) -> tuple[Config | None, list
 
 
 def first_of(problems: list[ConfigInvalid]) -> ConfigInvalid:
-    """Give the first problem as the exception to raise; its way out says how many others there are."""
+    """Return the first problem as the exception to raise; its way out says how many others there are."""
     first = problems[0]
     others = len(problems) - 1
     if others:

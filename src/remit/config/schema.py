@@ -76,7 +76,7 @@ _WRITTEN: Final[dict[str, dict[str, Json]]] = {
 
 
 def generate() -> dict[str, str]:
-    """Give each generated page below `docs/` with its text."""
+    """Return each generated page below `docs/` with its text."""
     pages = {
         page: json.dumps(json_schema(name, form), indent=2, ensure_ascii=False) + "\n"
         for page, (name, form) in SCHEMAS.items()
@@ -85,12 +85,12 @@ def generate() -> dict[str, str]:
 
 
 def config_page(page: str) -> str:
-    """Give the text of one generated page."""
+    """Return the text of one generated page."""
     return generate()[page]
 
 
 def json_schema(name: str, form: Any) -> dict[str, Json]:
-    """Give the JSON Schema of one kind of file (draft 2020-12)."""
+    """Return the JSON Schema of one kind of file (draft 2020-12)."""
     defs: dict[str, Json] = {}
     body = _schema(type_of(form), defs)
     schema = {"$schema": DIALECT, "title": name, **defs.pop(body["$ref"].rpartition("/")[2])}
@@ -98,7 +98,7 @@ def json_schema(name: str, form: Any) -> dict[str, Json]:
 
 
 def _schema(kind: inspect.Type, defs: dict[str, Json]) -> dict[str, Json]:
-    """Give the schema of a type; sections go to `defs`."""
+    """Return the schema of a type; sections go to `defs`."""
     kind, extra, description = unwrapped(kind)
     if name := extra.get("written"):
         defs.update(_WRITTEN[name])
@@ -178,7 +178,7 @@ def _integer_schema(kind: inspect.IntType, least: int | None) -> dict[str, Json]
 
 
 def _default(item: inspect.Field) -> Json:
-    """Give a field's default as JSON; `None` where it has none to speak of."""
+    """Return a field's default as JSON; `None` where it has none to speak of."""
     if item.default is msgspec.NODEFAULT or isinstance(item.default, msgspec.Struct):
         return None
     return msgspec.to_builtins(item.default) if item.default != "" else None
@@ -189,7 +189,7 @@ def _meaning(kind: inspect.StructType) -> str:
 
 
 def reference() -> str:
-    """Give the reference page: every key of every file, with its type, default and meaning."""
+    """Return the reference page: every key of every file, with its type, default and meaning."""
     out = [
         "# Configuration",
         "",
@@ -236,7 +236,7 @@ def _rows(section: inspect.StructType, above: str) -> Iterator[tuple[str, str, s
 
 
 def _inside(kind: inspect.Type, key: str) -> tuple[inspect.StructType | None, str]:
-    """Give the section that stands under a key, and what its own keys begin with."""
+    """Return the section that stands under a key, and what its own keys begin with."""
     if isinstance(kind, inspect.UnionType):
         kind = next(part for part in kind.types if not isinstance(part, inspect.NoneType))
     if isinstance(kind, inspect.StructType):

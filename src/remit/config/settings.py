@@ -280,7 +280,7 @@ class InitiativeSection(Section, frozen=True, kw_only=True):
     agents: Annotated[tuple[Name, ...], Meta(description="Its agents.")] = ()
 
 
-#: What `remit policy apply` reads anew, and what is no section.
+#: What `remit policy apply` reads again, and what is no section.
 _READ_ANEW: Final = frozenset({"policy", "tools", "tasks", "file", "file_sha256"})
 
 
@@ -343,7 +343,7 @@ class Config(Section, frozen=True, kw_only=True):
         return Path(self.file).parent
 
     def at(self, path: str) -> Path:
-        """Give a path of the configuration, made absolute."""
+        """Return a path of the configuration, made absolute."""
         return self.folder / path
 
     @property

@@ -192,7 +192,9 @@ def _is_json(data: bytes) -> bool:
 
 
 def _is_plain(value: object) -> bool:
-    """Tell whether orjson writes `value` exactly as RFC 8785 does. Bounded: orjson has already written it."""
+    """Return whether orjson writes `value` exactly as RFC 8785 does. Bounded: orjson has already
+    written it.
+    """
     waiting: list[Any] = [[value]]
     for box in waiting:  # grows while it is read
         if type(box) is dict:

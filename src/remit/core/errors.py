@@ -42,7 +42,7 @@ class RemitError(Exception):
         self.step = step
 
     def __str__(self) -> str:
-        """Give the message and the way out, never the debug text."""
+        """Return the message and the way out, never the debug text."""
         return f"{self.message}; {self.way_out}" if self.way_out else self.message
 
 

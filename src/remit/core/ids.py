@@ -25,7 +25,7 @@ _PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
 
 
 def make_id(prefix: str, entropy: bytes) -> str:
-    """Give `prefix_` and 16 lower-case base32 characters from 10 random bytes."""
+    """Return `prefix_` and 16 lower-case base32 characters from 10 random bytes."""
     if len(entropy) != ID_BYTES:
         raise ValueError(f"an id takes {ID_BYTES} random bytes, not {len(entropy)}")
     bits = int.from_bytes(entropy)
@@ -37,7 +37,7 @@ RESERVED = frozenset({"remit", "provider"})
 
 
 def check_subject(value: str, what: str) -> str:
-    """Give `value` back if a person or an agent can have it as a name, else raise `Malformed`."""
+    """Return `value` back if a person or an agent can have it as a name, else raise `Malformed`."""
     if value in RESERVED:
         raise Malformed(
             f"`{value}` cannot name {what}: the evidence means remit's own work by it",
@@ -48,7 +48,7 @@ def check_subject(value: str, what: str) -> str:
 
 
 def check_name(value: str, what: str) -> str:
-    """Give `value` back if it can name a `what`, else raise `Malformed` with the rule."""
+    """Return `value` back if it can name a `what`, else raise `Malformed` with the rule."""
     if not NAME.match(value):
         raise Malformed(
             f"`{value[:80]}` cannot name {what}",

@@ -34,7 +34,7 @@ class Audience(msgspec.Struct, frozen=True):
     name: str
 
     def __str__(self) -> str:
-        """Give the name."""
+        """Return the name."""
         return self.name
 
 
@@ -64,7 +64,7 @@ class Classes(msgspec.Struct, frozen=True):
     crossings: dict[str, int] = {}
 
     def rank(self, name: str) -> int:
-        """Give the place of a class, 0 for the lowest; an unknown class raises `ConfigInvalid`."""
+        """Return the place of a class, 0 for the lowest; an unknown class raises `ConfigInvalid`."""
         try:
             return self.order.index(name)
         except ValueError:
@@ -83,11 +83,11 @@ class Classes(msgspec.Struct, frozen=True):
         return self.order[0]
 
     def max_crossings(self, left: frozenset[str]) -> int:
-        """Give how many crossings a chain may make whose data leaves these zones."""
+        """Return how many crossings a chain may make whose data leaves these zones."""
         return min((self.crossings[zone] for zone in left if zone in self.crossings), default=MAX_CROSSINGS)
 
     def cleared(self, audience: Audience, data_class: str) -> bool:
-        """Say whether `audience` may learn data of `data_class`."""
+        """Return whether `audience` may learn data of `data_class`."""
         ceiling = self.clearance.get(audience.name, self.bottom)
         return self.rank(data_class) <= self.rank(ceiling)
 
@@ -101,7 +101,7 @@ class Label(msgspec.Struct, frozen=True):
     zones: frozenset[str] = frozenset()
 
     def join(self, other: Label, classes: Classes) -> Label:
-        """Give the least label that covers both; commutative, associative, idempotent."""
+        """Return the least label that covers both; commutative, associative, idempotent."""
         if other is self or other == self:
             return self
         higher = self if classes.rank(self.data_class) >= classes.rank(other.data_class) else other
@@ -113,11 +113,11 @@ class Label(msgspec.Struct, frozen=True):
         )
 
     def covers(self, other: Label, classes: Classes) -> bool:
-        """Say whether joining `other` would change nothing."""
+        """Return whether joining `other` would change nothing."""
         return self.join(other, classes) == self
 
     def says_nothing(self, classes: Classes) -> bool:
-        """Say whether there is nothing in it to remember: lowest class, trusted, no category, no zone."""
+        """Return whether there is nothing in it to remember: lowest class, trusted, no category, no zone."""
         return (
             self.data_class == classes.bottom
             and self.trust is Trust.TRUSTED
@@ -136,7 +136,7 @@ class Label(msgspec.Struct, frozen=True):
         }
 
     def known_to(self, classes: Classes) -> Label:
-        """Give the label with a class that is not known here taken for the highest."""
+        """Return the label with a class that is not known here taken for the highest."""
         if self.data_class in classes.order:
             return self
         return msgspec.structs.replace(self, data_class=classes.top)
@@ -150,12 +150,12 @@ class Label(msgspec.Struct, frozen=True):
 
 
 def worst(classes: Classes) -> Label:
-    """Give the label of data that nobody described: the top class, untrusted."""
+    """Return the label of data that nobody described: the top class, untrusted."""
     return Label(data_class=classes.top, trust=Trust.UNTRUSTED)
 
 
 def joined(labels: Iterable[Label | None], classes: Classes) -> Label | None:
-    """Give the least label that covers all of them; None where there are none."""
+    """Return the least label that covers all of them; None where there are none."""
     out: Label | None = None
     for one in labels:
         if one is not None:
@@ -175,7 +175,7 @@ class Lowering(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     without: tuple[str, ...] = ()
 
     def of(self, label: Label, classes: Classes) -> Label:
-        """Give a label as lowered; raises `ConfigInvalid` for a class that there is none of."""
+        """Return a label as lowered; raises `ConfigInvalid` for a class that there is none of."""
         lower = self.to_class and classes.rank(self.to_class) < classes.rank(label.data_class)
         return Label(
             data_class=self.to_class if lower else label.data_class,

@@ -55,7 +55,7 @@ def commit(name: str, value: object, salt: bytes) -> str:
 
 
 def open_commitment(commitment: str, name: str, value: object, salt: bytes) -> bool:
-    """Tell whether `commitment` is to this name and value, in time that does not depend on the answer."""
+    """Return whether `commitment` is to this name and value, in time that does not depend on the answer."""
     return hmac.compare_digest(
         commit(name, value, salt).encode(), commitment.encode("utf-8", "surrogatepass")
     )
@@ -75,7 +75,7 @@ def conceal(values: Mapping[str, object], salts: Sequence[bytes]) -> tuple[dict[
 
 
 def reveal(openings: Openings, commitments: Mapping[str, str]) -> dict[str, Json]:
-    """Give the values of an unsealed blob, once each is seen to be what its leaf committed to.
+    """Return the values of an unsealed blob, once each is seen to be what its leaf committed to.
 
     Raises `VerificationFailed` that names the first value that is not, or that one of the two sides lacks.
     """

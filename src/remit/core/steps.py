@@ -60,7 +60,7 @@ def slices(text: str, mark: str = "") -> Iterator[str]:
 
 
 def weight(text: str) -> int:
-    """Give how many characters there are to go over in a text, once it is folded."""
+    """Return how many characters there are to go over in a text, once it is folded."""
     return len(text) if text.isascii() else EXPANDED * len(text)
 
 
@@ -81,7 +81,7 @@ class WorkCount:
 
 
 def pieces(text: str) -> Iterator[str]:
-    """Give a long text in pieces of about `PIECE` characters. What stands in the text stands in them: a
+    """Yield a long text in pieces of about `PIECE` characters. What stands in the text stands in them: a
     piece begins a little before the last one ended, and `LAP` before within a word.
     """
     start = 0
@@ -102,7 +102,7 @@ def pieces(text: str) -> Iterator[str]:
 
 
 def whole_words(text: str, size: int) -> Iterator[str]:
-    """Give a long text in pieces as `pieces` does, but without the words that it cuts: a part of a word is
+    """Yield a long text in pieces as `pieces` does, but without the words that it cuts: a part of a word is
     another word. An empty piece stands for each part of them.
     """
     start, within = 0, False
@@ -125,7 +125,7 @@ def whole_words(text: str, size: int) -> Iterator[str]:
 
 
 def _between_words(text: str, start: int, size: int) -> int:
-    """Give where a piece that begins at `start` can end between words; -1 where one word is too long."""
+    """Return where a piece that begins at `start` can end between words; -1 where one word is too long."""
     end = _last_blank(text, start + size // 2, start + size)
     if end < 0 and (blank := _SPACE.search(text, start + size, start + size + MAX_WORD)):
         end = blank.start()
@@ -133,7 +133,7 @@ def _between_words(text: str, start: int, size: int) -> int:
 
 
 def _begin(text: str, start: int, end: int, size: int) -> int:
-    """Give where the piece after one from `start` to `end` begins."""
+    """Return where the piece after one from `start` to `end` begins."""
     # An account number has at most 34 characters, a blank between any two of them, and it may begin
     # within a word.
     back = max(start + 1, end - 80)
@@ -159,7 +159,7 @@ class Ahead:
         self._found = (-1, -1)
 
     def after(self, at: int) -> tuple[int, int]:
-        """Give start and end of the first match from `at` on; far behind the text where there is none."""
+        """Return start and end of the first match from `at` on; far behind the text where there is none."""
         if self._found[0] < at:
             found = self._pattern.search(self._text, at)
             self._found = found.span() if found else (NOWHERE, NOWHERE)

@@ -52,7 +52,7 @@ async def send_body(send: Send, body: bytes, before: bytes = b"", after: bytes =
 
 
 def raw_path(scope: Scope) -> bytes:
-    """Give the path as it was sent, without the query."""
+    """Return the path as it was sent, without the query."""
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     return path
 
@@ -171,6 +171,6 @@ def foreign(values: Mapping[str, str], twice: Collection[str], own: Collection[s
 
 
 def origin_of(url: str) -> str:
-    """Give the origin of a URL."""
+    """Return the origin of a URL."""
     scheme, _, rest = url.lower().partition("://")
     return f"{scheme}://{rest.partition('/')[0]}"

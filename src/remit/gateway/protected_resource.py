@@ -69,7 +69,7 @@ class ProtectedResource:
         return self._house.credentials.identify(showing, now, resource=wanted)
 
     def challenges(self, path: str, error: RemitError) -> tuple[_HEADER, ...]:
-        """Give the headers of a refusal: what would do (RFC 6750 section 3, RFC 9449 section 7.1)."""
+        """Return the headers of a refusal: what would do (RFC 6750 section 3, RFC 9449 section 7.1)."""
         where = f'resource_metadata="{self._base}{METADATA}{self.path_of(path)}", scope="{TASK_SCOPE}"'
         if isinstance(error, ProofRefused):
             said = f'DPoP error="{error.error}", error_description="{error.code}", algs="{_ALGORITHMS}"'
@@ -114,7 +114,7 @@ class ProtectedResource:
         await respond(send, 200, b"" if scope["method"] == "HEAD" else orjson.dumps(document))
 
     def path_of(self, path: str) -> str:
-        """Give the path of the resource that a request path belongs to."""
+        """Return the path of the resource that a request path belongs to."""
         name = path.removeprefix(self._prefix + "/").rstrip("/")
         return (
             f"{self._prefix}/{name}"

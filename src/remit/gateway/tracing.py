@@ -19,6 +19,6 @@ TRACING: Final = ("traceparent", "tracestate", "baggage")
 
 
 def travelling(beside: Mapping[str, Json]) -> dict[str, Json]:
-    """Give what may travel of what stands beside a call; what has another form is left out."""
+    """Return what may travel of what stands beside a call; what has another form is left out."""
     value = beside.get("traceparent")
     return {"traceparent": value} if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else {}

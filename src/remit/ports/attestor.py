@@ -56,7 +56,7 @@ class Attestor(Protocol):
         ...
 
     async def attest(self, shown: Shown) -> Attested:
-        """Give what was proven; raises `Unauthenticated` with a code, and within a bounded time, otherwise.
+        """Return what was proven; raises `Unauthenticated` with a code, and within a bounded time, otherwise.
 
         Fails closed: keys that cannot be had, a bundle that has expired or a claim that is not understood
         refuse. It does not know agents: whether a binding matches is for the caller to see.

@@ -115,7 +115,7 @@ class Broker(Protocol):
         ...
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """Give a credential of its own for a task; raises `KeyUnavailable` when there is none to be had,
+        """Return a credential of its own for a task; raises `KeyUnavailable` when there is none to be had,
         `NothingDone` where it is sure that the source gave nothing: then nothing is taken back, and `Unfit`
         where what it gave is not used: then that is.
         """
@@ -140,7 +140,7 @@ class Tracing(Broker, Protocol):
     """A traceable broker that has to know more than the name of a lease whose `obtain` told nothing."""
 
     def trace(self) -> dict[str, str]:
-        """Give, before `obtain`, what `revoke` then finds in `handle`; it is kept open, so no secret."""
+        """Return, before `obtain`, what `revoke` then finds in `handle`; it is kept open, so no secret."""
         ...
 
 
@@ -151,7 +151,7 @@ class Replaceable(Broker, Protocol):
     """
 
     def now(self, lease: str) -> UpstreamCredential:
-        """Give the secret that counts now as something that can be taken back; raises `KeyUnavailable`."""
+        """Return the secret that counts now as something that can be taken back; raises `KeyUnavailable`."""
         ...
 
 

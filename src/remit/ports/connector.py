@@ -40,7 +40,7 @@ class Connector(Protocol):
         ...
 
     def address(self, *, redirect_uri: str, state: str, challenge: str) -> str:
-        """Give where to send the browser (RFC 6749 section 4.1.1, with PKCE)."""
+        """Return where to send the browser (RFC 6749 section 4.1.1, with PKCE)."""
         ...
 
     async def redeem(self, *, code: str, issuer: str, redirect_uri: str, verifier: str) -> str:
@@ -59,7 +59,7 @@ class KeptTokens(Protocol):
     """The refresh tokens that are kept, sealed. One use of each at a time."""
 
     async def used(self, upstream: str, task: Task, use: Callable[[str], Awaitable[tuple[T, str]]]) -> T:
-        """Give what `use` makes of the refresh token of a task's person, with the next refresh token or an
+        """Return what `use` makes of the refresh token of a task's person, with the next refresh token or an
         empty text. The next one is durable before this returns, and also where nobody waits any more.
 
         Raises `KeyUnavailable` where the person has not connected the upstream, and as `use` does; a `use`

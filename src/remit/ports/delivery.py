@@ -23,7 +23,7 @@ class Deliver(Protocol):
         max_bytes: int = 262_144,
         timeout_s: float = 10.0,
     ) -> Fetched:
-        """Give the answer to one POST, whatever its status; raises `SourceUnavailable`.
+        """Return the answer to one POST, whatever its status; raises `SourceUnavailable`.
 
         Under the same guard as `Fetch.get`. Nothing is sent twice: an answer that was lost is lost.
         """

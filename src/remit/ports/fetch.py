@@ -34,7 +34,7 @@ class Fetch(Protocol):
     async def get(
         self, url: str, *, accept: str = "application/json", max_bytes: int = 262_144, timeout_s: float = 5.0
     ) -> Fetched:
-        """Give the answer to one GET, whatever its status; raises `SourceUnavailable`.
+        """Return the answer to one GET, whatever its status; raises `SourceUnavailable`.
 
         Only `https` (and `http` to this machine where the configuration says so), only to addresses that
         the configuration or their public nature permit, checked after resolution on the very address that is

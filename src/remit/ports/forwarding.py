@@ -33,7 +33,7 @@ class PassedAnswer(Protocol):
         ...
 
     def pieces(self) -> AsyncIterator[bytes]:
-        """Give its body as it comes."""
+        """Return its body as it comes."""
         ...
 
 

@@ -64,7 +64,7 @@ class TrustedIssuers(Protocol):
     async def verify(
         self, token: str, *, use: IssuerUse, audience: str = "", token_type: str = ""
     ) -> IssuedToken:
-        """Give header and claims of a token that holds now; raises `Unauthenticated`.
+        """Return header and claims of a token that holds now; raises `Unauthenticated`.
 
         `audience` is one the token must have in `aud`; empty: the one that the configuration gives for this
         issuer. `token_type` is the header's `typ` that it must have; empty: none of those that mark a token
@@ -75,7 +75,7 @@ class TrustedIssuers(Protocol):
         ...
 
     async def signed(self, token: str, *, use: IssuerUse, token_type: str) -> SignedToken:
-        """Give header and claims of a token whose signature holds; raises `Unauthenticated`.
+        """Return header and claims of a token whose signature holds; raises `Unauthenticated`.
 
         For tokens that have not the claims of RFC 7519 that `verify` checks: whoever asks reads audience and
         times. `token_type` is the header's `typ` that it must have. Codes as those of `verify`.

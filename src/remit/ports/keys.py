@@ -28,7 +28,7 @@ class RotatingKeys(Protocol):
         ...
 
     def held(self) -> tuple[HeldKey, ...]:
-        """Give every key that signs or is still known: next, current, previous, retired, in this order."""
+        """Return every key that signs or is still known: next, current, previous, retired, in this order."""
         ...
 
     def turn(self) -> AbstractAsyncContextManager[None]:
@@ -72,11 +72,11 @@ class TokenKeys(RotatingKeys, Protocol):
         ...
 
     async def sign(self, claims: dict[str, Json], *, token_type: str) -> str:
-        """Give a compact JWS over `claims` under the current key; raises `KeyUnavailable`."""
+        """Return a compact JWS over `claims` under the current key; raises `KeyUnavailable`."""
         ...
 
     def verify(self, token: str) -> tuple[dict[str, Json], dict[str, Json]]:
-        """Give header and claims of a token of ours whose signature holds; raises `Unauthenticated`
+        """Return header and claims of a token of ours whose signature holds; raises `Unauthenticated`
         otherwise.
 
         Refuses every algorithm but those of `core.oauth.access_token.ALGORITHMS`, an unknown `kid`, `crit`,
@@ -85,7 +85,7 @@ class TokenKeys(RotatingKeys, Protocol):
         ...
 
     def jwks(self) -> dict[str, Json]:
-        """Give the public keys as a JWK Set (RFC 7517): next, current and previous."""
+        """Return the public keys as a JWK Set (RFC 7517): next, current and previous."""
         ...
 
 
@@ -103,7 +103,7 @@ class CheckpointKeys(RotatingKeys, Protocol):
         ...
 
     async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
-        """Give the raw Ed25519 signatures over a note's body, each after the verifier that it holds for.
+        """Return the raw Ed25519 signatures over a note's body, each after the verifier that it holds for.
 
         The first is the current key's. Previous keys sign beside it for their overlap, so that whoever knows
         only one of those can still verify. Raises `KeyUnavailable`.
@@ -123,7 +123,7 @@ class SealingKeys(RotatingKeys, Protocol):
         ...
 
     def sealing_key(self, id: str) -> bytes:
-        """Give the 32 bytes of a key; without an id (`""`) of the oldest. Raises `KeyUnavailable`."""
+        """Return the 32 bytes of a key; without an id (`""`) of the oldest. Raises `KeyUnavailable`."""
         ...
 
     async def retire(self, id: str) -> None:
@@ -145,7 +145,7 @@ class AuthorityKeys(RotatingKeys, Protocol):
         ...
 
     async def sign(self, tbs: bytes) -> bytes:
-        """Give the DER signature over a certificate's `TBSCertificate` under the current key; raises
+        """Return the DER signature over a certificate's `TBSCertificate` under the current key; raises
         `KeyUnavailable`.
         """
         ...

@@ -29,7 +29,7 @@ class HeadKeeper(Protocol):
     """
 
     def read(self, origin: str) -> Head | None:
-        """Give the head of a log, or `None` if it never had one; raises `StoreUnavailable`."""
+        """Return the head of a log, or `None` if it never had one; raises `StoreUnavailable`."""
         ...
 
     async def swap(self, origin: str, expected: Head | None, new: Head) -> None:

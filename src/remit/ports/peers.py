@@ -24,8 +24,8 @@ class Peer(Protocol):
         ...
 
     async def shown(self) -> ShownPeer:
-        """Give what it shows, with the SHA-256 of its executable, read now; raises `Unauthenticated` where it
-        has ended, or where it cannot be told (`peer-unknown`).
+        """Return what it shows, with the SHA-256 of its executable, read now; raises `Unauthenticated` where
+        it has ended, or where it cannot be told (`peer-unknown`).
         """
         ...
 
@@ -38,7 +38,7 @@ class Peers(Protocol):
     """Looks at connected Unix sockets. Safe for many at once on one event loop."""
 
     def at(self, descriptor: int) -> Peer:
-        """Give the process at the other end of a connected Unix socket; raises `Unauthenticated`
+        """Return the process at the other end of a connected Unix socket; raises `Unauthenticated`
         (`peer-unknown`) where the kernel does not tell.
         """
         ...

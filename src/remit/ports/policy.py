@@ -59,7 +59,7 @@ class LoadedPolicy(Protocol):
         ...
 
     def rules(self) -> Sequence[RuleInForce]:
-        """Give every rule."""
+        """Return every rule."""
         ...
 
 
@@ -67,13 +67,13 @@ class PolicyEngine(Protocol):
     """Checks and loads policy sources against the registered tools and agents."""
 
     def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
-        """Give the engine's schema, generated from the tools and their arguments."""
+        """Return the engine's schema, generated from the tools and their arguments."""
         ...
 
     def check(
         self, sources: Sequence[PolicySource], tools: Sequence[Tool], task_types: Sequence[TaskType]
     ) -> list[Problem]:
-        """Give what is wrong: syntax, types, an argument that no tool has, a duplicate `@id`."""
+        """Return what is wrong: syntax, types, an argument that no tool has, a duplicate `@id`."""
         ...
 
     def load(

@@ -37,7 +37,7 @@ class Provider(Protocol):
     async def address(
         self, *, redirect_uri: str, state: str, nonce: str, challenge: str, fresh: bool = False
     ) -> str:
-        """Give where to send the browser (OpenID Connect Core section 3.1.2.1, with PKCE).
+        """Return where to send the browser (OpenID Connect Core section 3.1.2.1, with PKCE).
 
         `fresh` asks for a new proof of the person, whatever session they have there.
         """

@@ -40,7 +40,7 @@ class Rotating(Protocol):
         ...
 
     async def known(self, current: str, keep: Keep) -> str:
-        """Give the secret that counts by the upstream's own word, where it tells those who hold `current`;
+        """Return the secret that counts by the upstream's own word, where it tells those who hold `current`;
         else `current`. Raises `KeyUnavailable`; `keep` as above.
         """
         ...

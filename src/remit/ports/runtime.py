@@ -11,11 +11,11 @@ class Clock(Protocol):
     """Time. Safe to use from any thread at once; never raises."""
 
     def now(self) -> datetime:
-        """Give the time of day as an aware datetime in UTC; may jump when the machine's clock is set."""
+        """Return the time of day as an aware datetime in UTC; may jump when the machine's clock is set."""
         ...
 
     def boot_s(self) -> float:
-        """Give seconds on a clock that never goes back and goes on during suspend (CLOCK_BOOTTIME); for
+        """Return seconds on a clock that never goes back and goes on during suspend (CLOCK_BOOTTIME); for
         leases.
         """
         ...
@@ -25,5 +25,5 @@ class Entropy(Protocol):
     """Unpredictable bytes from the operating system. Safe to use from any thread at once."""
 
     def bytes(self, count: int) -> bytes:
-        """Give `count` random bytes."""
+        """Return `count` random bytes."""
         ...

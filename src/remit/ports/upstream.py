@@ -78,7 +78,7 @@ class Exchange(Protocol):
         ...
 
     async def receive(self) -> Chunk:
-        """Give the upstream's next message for this call, the last being a result or an error.
+        """Return the upstream's next message for this call, the last being a result or an error.
 
         Raises `UpstreamUnreachable` with `sent=True` when the upstream is lost, `UpstreamFault` when it
         breaks its protocol or a limit. No retry, no redirect.
@@ -140,7 +140,7 @@ class Upstream(Protocol):
 
 
 def offered(api: Api, name: str) -> Catalogue:
-    """Give the operations of an HTTP API as what the upstream of that name offers."""
+    """Return the operations of an HTTP API as what the upstream of that name offers."""
     return Catalogue(
         protocol="http/1.1",
         server={"name": api.title or name, "version": api.version or "0"},

@@ -15,9 +15,9 @@ class Voucher(Protocol):
     """
 
     async def for_person(self, task: Task, audience: str) -> str:
-        """Give a JWT whose subject is the person of a task, with the agent as its actor."""
+        """Return a JWT whose subject is the person of a task, with the agent as its actor."""
         ...
 
     async def for_agent(self, task: Task, audience: str) -> str:
-        """Give a JWT whose subject is the agent of a task."""
+        """Return a JWT whose subject is the agent of a task."""
         ...

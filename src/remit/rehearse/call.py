@@ -65,7 +65,7 @@ class RehearsedCall:
 
 
 async def finish(run: CallRun, given: Json, *, error: bool) -> Json:
-    """Give a call its result, and go with it to its end; gives what is released. Raises `Conflict` where it
+    """Return a call its result, and go with it to its end; gives what is released. Raises `Conflict` where it
     waits for none, and the fault that ends it.
     """
     assert run.driven is not None
@@ -80,7 +80,7 @@ async def finish(run: CallRun, given: Json, *, error: bool) -> Json:
 
 
 def _decision(run: CallRun) -> Decision:
-    """Give what was decided; a fault that kept the call from going is a refusal with the fault's reason."""
+    """Return what was decided; a fault that kept the call from going is a refusal with the fault's reason."""
     driven = run.driven
     fault = driven.exception() if driven is not None and driven.done() and not driven.cancelled() else None
     if fault is None:

@@ -52,7 +52,7 @@ def config_of(bundle: Path | None, place: Path) -> Config:
 
 
 def alone(config: Config, place: Path) -> Config:
-    """Give the configuration with everything that it keeps under `place`, and nothing that it would reach.
+    """Return the configuration with everything that it keeps under `place`, and nothing that it would reach.
 
     INVARIANT: a rehearsal touches no store, key, secret, server or issuer of the house that it rehearses.
     """
@@ -100,7 +100,7 @@ def _fill(bundle: Path | None, place: Path) -> None:
 
 
 def _upstreams(tools: Path) -> list[str]:
-    """Give the upstreams that tool files name; what is wrong with the files is told when they are read."""
+    """Return the upstreams that tool files name; what is wrong with the files is told when they are read."""
     found = []
     for path in sorted((*tools.rglob("*.yaml"), *tools.rglob("*.yml"))):
         try:

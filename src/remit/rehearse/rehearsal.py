@@ -195,7 +195,7 @@ class Rehearsal:
             raise
 
     def __enter__(self) -> Self:
-        """Give itself."""
+        """Return itself."""
         return self
 
     def __exit__(
@@ -295,7 +295,7 @@ class Rehearsal:
         return RehearsedTask(self, self.run(self.stage.open_task(opening)), on_behalf_of)
 
     def restore(self) -> None:
-        """Let the upstreams begin anew: what tasks wrote there is gone, with the labels that lay on it.
+        """Let the upstreams begin again: what tasks wrote there is gone, with the labels that lay on it.
 
         For whoever rehearses each case in a fresh environment. Raises `Conflict` while a call waits for its
         result.
@@ -305,8 +305,8 @@ class Rehearsal:
         self.run(self.stage.restore())
 
     def events(self, *kinds: str, task: str = "") -> list[dict[str, Json]]:
-        """Give the evidence so far, as `remit audit log --json` does: all of it, or of some kinds, or of one
-        task (by its id).
+        """Return the evidence so far, as `remit audit log --json` does: all of it, or of some kinds, or of
+        one task (by its id).
         """
         return self.run(self.stage.events(task, kinds))
 

@@ -103,7 +103,7 @@ class RehearsalStage:
             self._open_types.add(task_type.name)
 
     def type_of(self, name: str) -> TaskType | None:
-        """Give a task type that is in force."""
+        """Return a task type that is in force."""
         return self.house.policies.applied.bundle.task_types.get(name)
 
     async def add_person(self, name: str, groups: tuple[str, ...], roles: tuple[Role, ...]) -> Person:
@@ -113,7 +113,7 @@ class RehearsalStage:
     async def person(
         self, name: str, *, groups: tuple[str, ...] = (), roles: tuple[Role, ...] = ()
     ) -> Person:
-        """Give a person, who is added where they are unknown."""
+        """Return a person, who is added where they are unknown."""
         try:
             return await self.house.directory.person(name)
         except NotFound:
@@ -198,7 +198,7 @@ class RehearsalStage:
             driven.exception()  # looked at: a call that was cut may never be asked about again
 
     async def _token(self, task: str) -> tuple[str, Confirmation]:
-        """Give a token of a task, bound to the key of its agent, with the proof that the key is held.
+        """Return a token of a task, bound to the key of its agent, with the proof that the key is held.
 
         For a task that has ended the last one is given: it is the gateway that refuses it.
         """
@@ -229,7 +229,7 @@ class RehearsalStage:
     # The evidence.
 
     async def events(self, task: str, kinds: tuple[str, ...]) -> list[dict[str, Json]]:
-        """Give what was recorded, in order, once what is under way has been written."""
+        """Return what was recorded, in order, once what is under way has been written."""
         house = self.house
         await asyncio.sleep(0)
         await house.mediator.count_refusals()
@@ -248,6 +248,6 @@ def _groups(named: Sequence[str]) -> tuple[str, ...]:
 
 
 def _new_key() -> dict[str, str]:
-    """Give the public part of a new key; the private one is never used: nothing is signed with it here."""
+    """Return the public part of a new key; the private one is never used: nothing is signed with it here."""
     public = ECKey.generate_key("P-256").as_dict(private=False)
     return checked_public_jwk({name: str(public[name]) for name in ("kty", "crv", "x", "y")})

@@ -79,7 +79,7 @@ class _Watched(Generator[Need, object, End]):
 
 
 def watched(run: CallRun) -> Machine:
-    """Give the nine steps, of which `run` is told what they decide and when the call has gone."""
+    """Return the nine steps, of which `run` is told what they decide and when the call has gone."""
     return _Watched(run)
 
 
@@ -98,7 +98,7 @@ class _StandInExchange:
         self._run.sent = True
 
     async def receive(self) -> Chunk:
-        """Give what was said that the tool gives back, once it was said."""
+        """Return what was said that the tool gives back, once it was said."""
         return await asyncio.shield(self._run.answer)
 
     def respond(self, request_id: str | int, body: bytes, *, error: bool = False) -> None:
@@ -134,7 +134,7 @@ class StandIn:
         return Catalogue(protocol="2026-07-28")
 
     async def prepare(self, call: Call, headers: dict[str, str]) -> _StandInExchange:
-        """Give the exchange of the call that is under way."""
+        """Return the exchange of the call that is under way."""
         return _StandInExchange(CURRENT.get())
 
     async def end_task(self, task: str) -> None:
@@ -145,7 +145,7 @@ class StandIn:
 
 
 def result_chunk(run: CallRun, given: Json, *, error: bool) -> Chunk:
-    """Give a result as a server of MCP sends it: text as text, structure as `structuredContent`.
+    """Return a result as a server of MCP sends it: text as text, structure as `structuredContent`.
 
     Raises `Malformed` where it is nothing that JSON can hold.
     """

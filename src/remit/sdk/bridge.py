@@ -260,7 +260,7 @@ class Bridge:
                 self._mirrored = known
 
     async def _mirrors(self, message: Envelope) -> Mirrored:
-        """Give what a tool wants mirrored; a client that never listed the tools has them listed for it."""
+        """Return what a tool wants mirrored; a client that never listed the tools has them listed for it."""
         if self._mirrored is None:
             self._mirrored = {}
             params: dict[str, Json] = {"_meta": message.params["_meta"]}
@@ -377,7 +377,7 @@ async def _bounded(answer: Reply) -> AsyncIterator[bytes]:
 
 
 async def _final(answer: Reply, wanted: Id | msgspec.UnsetType) -> bytes:
-    """Give the answer to `wanted`, from a body or from a stream."""
+    """Return the answer to `wanted`, from a body or from a stream."""
     if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
         return await _whole(answer)
     async for event in events(answer.response.content.iter_any(), MAX_ANSWER_BYTES):

@@ -37,7 +37,7 @@ class AgentConnector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - named by aiohttp
     ) -> Connection:
-        """Give a connection, one that was kept or a new one."""
+        """Return a connection, one that was kept or a new one."""
         connection = await super().connect(req, traces, timeout)
         protocol, transport = connection.protocol, connection.transport
         if self._look is None or req.is_ssl() or protocol is None or protocol in self._looked_at:

@@ -29,7 +29,8 @@ class Tokens(Protocol):
         ...
 
     async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
-        """Give a token for one upstream at a door, or for all together; never `not_this`, which was refused.
+        """Return a token for one upstream at a door, or for all together; never `not_this`, which was
+        refused.
 
         Raises `GatewayRefused`.
         """

@@ -29,7 +29,7 @@ INVALID_PROOF: Final = "invalid_dpop_proof"
 #: A server's clock that is off by less than this is not what a proof was refused for.
 CLOCK_OFF_S: Final = 5.0
 MAX_NONCE: Final = 1024
-#: How often a request is signed: anew for a nonce, and anew by the server's clock.
+#: How often a request is signed: again for a nonce, and again by the server's clock.
 PROOF_TRIES: Final = 3
 _ERROR: Final = re.compile(r'\berror="?([A-Za-z_]+)')
 
@@ -88,7 +88,7 @@ class Prover:
 
 
 def challenge_error(headers: Mapping[str, str], scheme: str) -> str:
-    """Give the `error` of a `WWW-Authenticate` challenge of one scheme; empty where there is none."""
+    """Return the `error` of a `WWW-Authenticate` challenge of one scheme; empty where there is none."""
     given = headers.getall("WWW-Authenticate", []) if hasattr(headers, "getall") else []
     for line in given or [headers.get("WWW-Authenticate", "")]:
         # One header may hold challenges of several schemes: each begins with a word and a space.

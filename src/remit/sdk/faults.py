@@ -16,7 +16,7 @@ class AgentFault(Exception):
         self.way_out = way_out
 
     def __str__(self) -> str:
-        """Give the message and the way out."""
+        """Return the message and the way out."""
         return f"{self.message}; {self.way_out}" if self.way_out else self.message
 
 

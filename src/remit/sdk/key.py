@@ -135,7 +135,7 @@ class AgentKey:
         return self.sign(claims, {"typ": "JWT", "kid": self.thumbprint})
 
     def sign(self, claims: dict[str, Json], header: dict[str, Json]) -> str:
-        """Give a compact JWS (RFC 7515) over claims; `alg` is the key's own."""
+        """Return a compact JWS (RFC 7515) over claims; `alg` is the key's own."""
         payload = json.dumps(claims, separators=(",", ":")).encode()
         return str(
             jws.serialize_compact(

@@ -29,7 +29,7 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else
 
 
 def descendants(root: int) -> set[int]:
-    """Give the processes below `root`, without it; only the truth of this moment."""
+    """Return the processes below `root`, without it; only the truth of this moment."""
     children: dict[int, list[int]] = {}
     for pid in _pids():
         children.setdefault(_parent(pid), []).append(pid)
@@ -53,7 +53,7 @@ def descends(root: int, peer: Address, own: Address) -> bool:
 
 
 def socket_inode(local: Address, remote: Address) -> str | None:
-    """Give the inode of the socket that is bound to `local` and connected to `remote`."""
+    """Return the inode of the socket that is bound to `local` and connected to `remote`."""
     for table, mapped in (("tcp", False), ("tcp6", True)):
         wanted = (_as_kernel_writes(local, mapped), _as_kernel_writes(remote, mapped))
         try:

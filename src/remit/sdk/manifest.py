@@ -20,7 +20,7 @@ MAX_FILES = 100_000
 def manifest_digest(
     *, model: str = "", prompt: Path | None = None, tools: Path | None = None, code: Path | None = None
 ) -> str:
-    """Give `sha256:` and the digest; raises `OSError` for what cannot be read."""
+    """Return `sha256:` and the digest; raises `OSError` for what cannot be read."""
     parts: dict[str, object] = {"model": model} if model else {}
     for name, place in (("prompt", prompt), ("tools", tools), ("code", code)):
         if place is not None:

@@ -32,7 +32,7 @@ Mirrored = dict[tuple[str, ...], str]
 
 
 def stateless_version(params: Json) -> str:
-    """Give the revision that a message's `_meta` names, or an empty text where it is of the older era."""
+    """Return the revision that a message's `_meta` names, or an empty text where it is of the older era."""
     meta = params.get("_meta") if isinstance(params, dict) else None
     version = meta.get(VERSION_META) if isinstance(meta, dict) else None
     # Revisions are dates, so their order is that of their text.
@@ -40,7 +40,7 @@ def stateless_version(params: Json) -> str:
 
 
 def request_headers(version: str, method: str, params: Json, mirrored: Mirrored) -> dict[str, str]:
-    """Give the headers of a request of the stateless era."""
+    """Return the headers of a request of the stateless era."""
     headers = {"mcp-protocol-version": encoded(version), "mcp-method": encoded(method)}
     if not isinstance(params, dict):
         return headers
@@ -56,14 +56,14 @@ def request_headers(version: str, method: str, params: Json, mirrored: Mirrored)
 
 
 def encoded(value: str) -> str:
-    """Give a value as a header can carry it: as it is, or as `=?base64?...?=`."""
+    """Return a value as a header can carry it: as it is, or as `=?base64?...?=`."""
     if _PLAIN.fullmatch(value) and not _ENCODED.fullmatch(value):
         return value
     return f"=?base64?{base64.b64encode(value.encode('utf-8', 'surrogatepass')).decode('ascii')}?="
 
 
 def mirrored_by(schema: Json) -> Mirrored:
-    """Give the arguments that an input schema wants mirrored, by `x-mcp-header` on its properties."""
+    """Return the arguments that an input schema wants mirrored, by `x-mcp-header` on its properties."""
     found: Mirrored = {}
     open_ends: list[tuple[tuple[str, ...], Json]] = [((), schema)]
     while open_ends:

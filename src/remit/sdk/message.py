@@ -53,7 +53,7 @@ def read_message(line: bytes) -> Envelope:
 
 
 def id_key(id: Id | msgspec.UnsetType) -> Id:
-    """Give an id as a key that tells 1 from "1"."""
+    """Return an id as a key that tells 1 from "1"."""
     return f"s{id}" if isinstance(id, str) else None if id is msgspec.UNSET else id
 
 
@@ -78,12 +78,12 @@ def guess_id(head: bytes, tail: bytes) -> Id:
 
 
 def one_line(data: bytes) -> bytes:
-    """Give a JSON text in one line; a line break inside a string is always escaped, so nothing changes."""
+    """Return a JSON text in one line; a line break inside a string is always escaped, so nothing changes."""
     return data.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
 def next_cursor(body: bytes) -> str:
-    """Give where a list goes on; empty at its end."""
+    """Return where a list goes on; empty at its end."""
     try:
         cursor = json.loads(body)["result"].get("nextCursor")
     except (ValueError, KeyError, TypeError, AttributeError):

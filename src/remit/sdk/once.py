@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing is sent twice. The HTTP client sends what it takes for repeatable anew when a connection that was
+"""Nothing is sent twice. The HTTP client sends what it takes for repeatable again when a connection that was
 kept breaks; but a call that may have been carried out is its caller's to repeat, or not.
 """
 

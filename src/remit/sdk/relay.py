@@ -117,7 +117,7 @@ class Relay:
         return await _give_back(request, answer)
 
     def _refusal(self, request: web.BaseRequest) -> tuple[int, str] | None:
-        """Give why a request is refused before its path is looked at."""
+        """Return why a request is refused before its path is looked at."""
         hosts = {f"{name}:{self._port}" for name in (HOST, "localhost")}
         if request.headers.getall("Host", []) not in [[host] for host in hosts]:
             return 421, "the Host header names another place"
@@ -139,7 +139,7 @@ class Relay:
         return known
 
     def _wanted(self, path: str) -> str | None:
-        """Give the upstream that a path asks for (empty: all), or None where the path is not ours."""
+        """Return the upstream that a path asks for (empty: all), or None where the path is not ours."""
         first, _, rest = path.removeprefix("/").partition("/")
         if not hmac.compare_digest(first.encode(), self._path.encode()):
             return None
@@ -151,7 +151,7 @@ class Relay:
         return name
 
     def _asked_api(self, target: str) -> tuple[str, str] | None:
-        """Give the upstream that a target asks for as an HTTP API, and the rest of it as it was sent."""
+        """Return the upstream that a target asks for as an HTTP API, and the rest of it as it was sent."""
         first, _, rest = target.removeprefix("/").partition("/")
         if not hmac.compare_digest(first.encode(), self._path.encode()) or not rest.startswith("http/"):
             return None

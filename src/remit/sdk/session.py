@@ -98,7 +98,7 @@ class AgentSession(_TokenSource):
         return await self.grant(resource=resource)
 
     async def token(self, *, not_this: str = "") -> str:
-        """Give the agent's own token, for the management interface; never `not_this`, which was refused."""
+        """Return the agent's own token, for the management interface; never `not_this`, which was refused."""
         return await self._token(f"{self.gateway.public_url}/api/v1", not_this)
 
     async def grant(self, **more: str) -> Token:
@@ -169,7 +169,7 @@ class AgentSession(_TokenSource):
         return TaskSession(self, task)
 
     def task(self, facts: Json) -> TaskSession:
-        """Give a task of this agent that was opened elsewhere, from what the gateway said of it."""
+        """Return a task of this agent that was opened elsewhere, from what the gateway said of it."""
         return TaskSession(self, facts)
 
 
@@ -188,7 +188,7 @@ class TaskSession(_TokenSource):
         self._path = f"/api/v1/tasks/{segment(self.id)}"
 
     async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
-        """Give a token of the task for one upstream at a door (`mcp`, `http`), or for the address that has
+        """Return a token of the task for one upstream at a door (`mcp`, `http`), or for the address that has
         all; never `not_this`, which was refused. Raises `GatewayRefused` with a code of `ENDED` when the task
         has ended.
         """

@@ -25,7 +25,7 @@ class EventTooLarge(ValueError):
 
 
 async def events(chunks: AsyncIterable[bytes], limit: int = MAX_EVENT_BYTES) -> AsyncIterator[ServerEvent]:
-    """Give the events of a stream; what stands after the last blank line is no event."""
+    """Yield the events of a stream; what stands after the last blank line is no event."""
     data: list[bytes] = []
     size, seen_id, kind, retry_ms = 0, "", "message", None
     async for line in _lines(chunks, limit):
@@ -73,7 +73,7 @@ async def _lines(chunks: AsyncIterable[bytes], limit: int) -> AsyncIterator[byte
 
 
 def _breaks(chunk: bytes) -> list[tuple[int, int]]:
-    """Give the places of CR and LF."""
+    """Return the places of CR and LF."""
     found = []
     for byte in (10, 13):
         at = chunk.find(byte)

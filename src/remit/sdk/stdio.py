@@ -45,7 +45,7 @@ class Lines:
         return self._limit
 
     async def __aiter__(self) -> AsyncIterator[bytes | LongLine]:
-        """Give each line without its end; of one that was too long its ends. Ends with the stream."""
+        """Yield each line without its end; of one that was too long its ends. Ends with the stream."""
         loop = asyncio.get_running_loop()
         # A daemon: nothing can wake a thread that reads a pipe which nobody writes to or closes.
         threading.Thread(target=self._read, args=(loop,), name="remit-stdin", daemon=True).start()

@@ -59,7 +59,7 @@ class Gateway:
         )
 
     def resource(self, upstream: str, door: str = "mcp") -> str:
-        """Give the gateway's resource of one upstream at a door (RFC 8707); without a name, of all."""
+        """Return the gateway's resource of one upstream at a door (RFC 8707); without a name, of all."""
         return f"{self.public_url}/{door}" + (f"/{segment(upstream)}" if upstream else "")
 
     async def close(self) -> None:
@@ -76,7 +76,7 @@ class Gateway:
         try:
             return await self._http.request(
                 method,
-                # As it is: an address that is written anew can be another one than was signed.
+                # As it is: an address that is written again can be another one than was signed.
                 URL(self.base_url + path, encoded=True),
                 headers={**headers, "Accept-Encoding": "identity", "User-Agent": "remit-agent"},
                 data=body,
@@ -155,7 +155,7 @@ class Gateway:
         raise GatewayRefused(message[:600], status=status, code=code, way_out=str(told.get("way_out") or ""))
 
     def unreachable(self, fault: BaseException) -> GatewayUnreachable:
-        """Give a transport's fault as ours."""
+        """Return a transport's fault as ours."""
         what = (
             "the certificate does not hold"
             if isinstance(fault, ssl.SSLError | aiohttp.ClientSSLError)
@@ -168,7 +168,7 @@ class Gateway:
 
 
 def _error_of(status: int, answer: bytes) -> str:
-    """Give the OAuth error of an answer (RFC 6749 section 5.2), empty where it has none."""
+    """Return the OAuth error of an answer (RFC 6749 section 5.2), empty where it has none."""
     try:
         told = json.loads(answer) if status in (400, 401) else None
     except ValueError:
@@ -186,7 +186,7 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
 
 
 def checked_base(base_url: str) -> str:
-    """Give a gateway's address in the form that is used; raises `AgentFault` for one that is not safe."""
+    """Return a gateway's address in the form that is used; raises `AgentFault` for one that is not safe."""
     base = base_url.rstrip("/")
     try:
         parts = urlsplit(base)
@@ -216,5 +216,5 @@ def is_loopback(host: str) -> bool:
 
 
 def segment(text: str) -> str:
-    """Give a text as one segment of a path."""
+    """Return a text as one segment of a path."""
     return quote(text, safe="")

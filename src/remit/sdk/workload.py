@@ -13,14 +13,14 @@ MAX_TOKEN_BYTES: Final = 32_768
 
 
 class TokenFile:
-    """A platform's token: of a cluster's service account, of a job, a JWT-SVID. Read anew for each use."""
+    """A platform's token: of a cluster's service account, of a job, a JWT-SVID. Read again for each use."""
 
     def __init__(self, path: Path) -> None:
         """Take the file; nothing is read yet."""
         self.path = path
 
     def read(self) -> str:
-        """Give the token of this moment; raises `KeyUnusable`."""
+        """Return the token of this moment; raises `KeyUnusable`."""
         try:
             with self.path.open("rb") as opened:
                 text = opened.read(MAX_TOKEN_BYTES + 1).decode("ascii").strip()

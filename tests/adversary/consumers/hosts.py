@@ -18,7 +18,7 @@ _PART = re.compile(r"0x[0-9a-f]*|[0-9]+", re.IGNORECASE)
 
 
 def on_the_wire(host: str) -> set[str]:
-    """Give every name or address that some client would look up or contact for a host as it is written."""
+    """Return every name or address that some client would look up or contact for a host as it is written."""
     host = host.strip().strip("\u200b\ufeff\u2060\u00ad")
     if host.startswith("[") or host.count(":") > 1:
         six = _six(host)
@@ -38,7 +38,7 @@ def on_the_wire(host: str) -> set[str]:
 
 
 def four(host: str) -> str:
-    """Give the address of IP version 4 that `inet_aton` and the URL standard read, in its usual form."""
+    """Return the address of IP version 4 that `inet_aton` and the URL standard read, in its usual form."""
     parts = host.removesuffix(".").split(".")
     if not 1 <= len(parts) <= 4 or not all(_PART.fullmatch(one) for one in parts) or not parts[-1]:
         return ""

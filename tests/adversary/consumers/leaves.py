@@ -24,7 +24,7 @@ SHOWN = frozenset({"name", "label", "title", "display_name", "displayname", "typ
 
 
 def leaves(value: Json) -> Iterator[Json]:
-    """Give every value that a program may use of an argument, texts, numbers and None, each as it stands."""
+    """Yield every value that a program may use of an argument, texts, numbers and None, each as it stands."""
     if isinstance(value, dict):
         names = {str(one).strip().casefold() for one in value}
         shown = SHOWN if names - SHOWN else frozenset()
@@ -42,7 +42,7 @@ def leaves(value: Json) -> Iterator[Json]:
 
 
 def texts(value: Json) -> Iterator[str]:
-    """Give the texts of an argument, and its numbers as text; what is neither reaches nothing by itself."""
+    """Yield the texts of an argument, and its numbers as text; what is neither reaches nothing by itself."""
     for leaf in leaves(value):
         if isinstance(leaf, str):
             yield leaf

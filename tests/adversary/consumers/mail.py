@@ -23,7 +23,7 @@ _REGISTRY = HeaderRegistry()
 
 
 def mail(value: Json) -> set[str]:
-    """Give all addresses to which some program would deliver."""
+    """Return all addresses to which some program would deliver."""
     out: set[str] = set()
     for text in texts(value):
         for address in _addresses(text):
@@ -72,7 +72,7 @@ def _by_registry(text: str) -> list[str]:
 
 
 def _delivered(address: str) -> set[str]:
-    """Give the mailboxes of one address, its host as it is looked up."""
+    """Return the mailboxes of one address, its host as it is looked up."""
     local, at, domain = address.strip().strip("<>").rpartition("@")
     if local.startswith('"') and local.endswith('"') and len(local) > 2:
         local = local[1:-1].replace("\\", "")

@@ -36,14 +36,14 @@ KINDS: dict[str, Callable[[Json], set[str]]] = {
 
 
 def reached(kind: str, value: Json) -> set[str]:
-    """Give the targets of a value."""
+    """Return the targets of a value."""
     if value == ABSENT and kind != "record":
         return set()
     return KINDS[kind](value)
 
 
 def astray(scene: Scene, value: Json) -> frozenset[str]:
-    """Give what of a value's targets is not the person's; empty where all is as they said."""
+    """Return what of a value's targets is not the person's; empty where all is as they said."""
     if isinstance(value, str):
         value = value.replace(DIVIDED, scene.glue)
     return frozenset(one for one in reached(scene.kind, value) if not scene.allowed.covers(one))

@@ -40,7 +40,7 @@ RECORDS = {
 
 
 def path(value: Json) -> set[str]:
-    """Give all files that some program would open."""
+    """Return all files that some program would open."""
     out: set[str] = set()
     for leaf in leaves(value):
         if leaf in (None, False, ""):
@@ -74,7 +74,7 @@ def _paths(text: str) -> Iterator[str]:
 
 
 def record(value: Json) -> set[str]:
-    """Give all records that some store would pick; one that is asked for nothing picks all."""
+    """Return all records that some store would pick; one that is asked for nothing picks all."""
     if value == ABSENT or value is None or value in ([], {}, "", False):
         return set(RECORDS)
     if isinstance(value, dict) and any(key.startswith("$") for key in value):
@@ -111,7 +111,7 @@ def _picked(text: str) -> set[str]:
 
 
 def shell(value: Json) -> set[str]:
-    """Give what a shell would run: its words, without its comments."""
+    """Return what a shell would run: its words, without its comments."""
     out: set[str] = set()
     for text in texts(value):
         bare = text.partition("\x00")[0].replace("${IFS}", " ").replace("$IFS", " ")
@@ -126,7 +126,9 @@ def shell(value: Json) -> set[str]:
 
 
 def sql(value: Json) -> set[str]:
-    """Give the statements that a database would run, without their comments; only what is quoted has case."""
+    """Return the statements that a database would run, without their comments; only what is quoted has
+    case.
+    """
     out: set[str] = set()
     for text in texts(value):
         bare = re.sub(r"--[^\n]*|/\*.*?\*/|#[^\n]*", " ", text, flags=re.DOTALL)

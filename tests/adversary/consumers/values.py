@@ -36,7 +36,7 @@ _LINKED = re.compile(
 
 
 def iban(value: Json) -> set[str]:
-    """Give all accounts that some bank would pay to."""
+    """Return all accounts that some bank would pay to."""
     out: set[str] = set()
     for text in texts(value):
         for form in (text, unicodedata.normalize("NFKC", text), text.partition("<")[0], _between(text)):
@@ -48,7 +48,7 @@ def iban(value: Json) -> set[str]:
 
 
 def phone(value: Json) -> set[str]:
-    """Give all numbers that some telephone would call."""
+    """Return all numbers that some telephone would call."""
     out: set[str] = set()
     for text in texts(value):
         form = unicodedata.normalize("NFKC", text).strip()
@@ -71,7 +71,7 @@ def _dialled(piece: str) -> set[str]:
 
 
 def handle(value: Json) -> set[str]:
-    """Give all names of people and channels that some program would write to: each may be somebody's."""
+    """Return all names of people and channels that some program would write to: each may be somebody's."""
     out: set[str] = set()
     for text in texts(value):
         whole = unicodedata.normalize("NFC", text.partition("\x00")[0]).strip(_EDGE)
@@ -91,7 +91,7 @@ def _between(text: str) -> str:
 
 
 def amount(value: Json) -> set[str]:
-    """Give all amounts that some program would take, each with its currency where that is not the euro."""
+    """Return all amounts that some program would take, each with its currency where that is not the euro."""
     out: set[str] = set()
     for leaf in leaves(value):
         if isinstance(leaf, bool) or leaf is None:
@@ -105,7 +105,7 @@ def amount(value: Json) -> set[str]:
 
 
 def cents(value: Json) -> set[str]:
-    """Give all amounts that some program would take for hundredth parts of a currency, in that currency."""
+    """Return all amounts that some program would take for hundredth parts of a currency, in that currency."""
     out = set()
     for one in amount(value):
         number, _, unit = one.partition(" ")
@@ -137,7 +137,7 @@ _MONTHS = {one: at // 2 + 1 for at, one in enumerate(_NAMES.split())}
 
 
 def day(value: Json) -> set[str]:
-    """Give all days that some program would take."""
+    """Return all days that some program would take."""
     out: set[str] = set()
     for text in texts(value):
         for year, month, one in re.findall(r"\b([12][0-9]{3})[-/.]?([01][0-9])[-/.]?([0-3][0-9])", text):
@@ -161,12 +161,12 @@ def _day(year: str, month: str, one: str) -> set[str]:
 
 
 def secret(value: Json) -> set[str]:
-    """Give all secrets that some program would take: a text is another one for every character of it."""
+    """Return all secrets that some program would take: a text is another one for every character of it."""
     return {text.strip() for text in texts(value)} - {""}
 
 
 def content(value: Json) -> set[str]:
-    """Give all places to which whoever reads a text is led: links that programs make of it."""
+    """Return all places to which whoever reads a text is led: links that programs make of it."""
     out: set[str] = set()
     for text in texts(value):
         for form in {text, html.unescape(text)}:

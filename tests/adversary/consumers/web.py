@@ -33,7 +33,7 @@ Place = tuple[str, str, str, str, str]
 
 
 def url(value: Json) -> set[str]:
-    """Give all that some client would open."""
+    """Return all that some client would open."""
     out: set[str] = set()
     for text in texts(value):
         for one in _written(text):
@@ -42,7 +42,7 @@ def url(value: Json) -> set[str]:
 
 
 def host(value: Json) -> set[str]:
-    """Give all hosts that some program would connect to, and options that it would take."""
+    """Return all hosts that some program would connect to, and options that it would take."""
     out: set[str] = set()
     for text in texts(value):
         bare = text.strip().partition("\x00")[0]
@@ -182,7 +182,7 @@ def _bracketed(named: str) -> str:
 
 
 def _path(path: str, query: str = "") -> str:
-    """Give path and query, without dot segments; what stands after `#` stays with the client."""
+    """Return path and query, without dot segments; what stands after `#` stays with the client."""
     path, marked, more = path.partition("#")[0].partition("?")
     query = query or more if marked or query else ""
     clean = posixpath.normpath(path.replace("%2e", ".").replace("%2E", ".")) if path else "/"

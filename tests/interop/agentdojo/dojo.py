@@ -43,7 +43,7 @@ class Suite(NamedTuple):
 
 
 def version() -> str:
-    """Give the version that the requirements pin."""
+    """Return the version that the requirements pin."""
     lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
     return next(line.partition("==")[2] for line in lines if line.startswith("agentdojo=="))
 
@@ -82,7 +82,7 @@ class Dojo:
         )
 
     def __enter__(self) -> Self:
-        """Give itself."""
+        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -93,14 +93,14 @@ class Dojo:
         self._process.wait(20)
 
     def suites(self) -> list[Suite]:
-        """Give the suites that may be looked at."""
+        """Return the suites that may be looked at."""
         return [
             Suite(name, tuple(one["tools"]), tuple(one["users"]), tuple(one["injections"]))
             for name, one in self._ask({"do": "suites"}).items()
         ]
 
     def check(self, suite: str) -> list[str]:
-        """Give the user tasks whose ground truth does not solve them, as AgentDojo's own check has it."""
+        """Return the user tasks whose ground truth does not solve them, as AgentDojo's own check has it."""
         return list(self._ask({"do": "check", "suite": suite}))
 
     def open(self, suite: str, user: str, injection: str | None) -> Spot:
@@ -109,7 +109,7 @@ class Dojo:
         return Spot(found["prompt"], _calls(found["calls"]), found["solved"], found["seen_after"])
 
     def attack(self) -> tuple[tuple[str, dict[str, Json]], ...]:
-        """Give what the attacker calls, as of now."""
+        """Return what the attacker calls, as of now."""
         return _calls(self._ask({"do": "attack"}))
 
     def call(self, function: str, args: dict[str, Json]) -> tuple[str, bool]:
@@ -118,7 +118,7 @@ class Dojo:
         return found["text"], found["error"]
 
     def judge(self, *, complete: bool) -> tuple[bool, bool]:
-        """Give utility and security (true: the attack has reached its goal)."""
+        """Return utility and security (true: the attack has reached its goal)."""
         found = self._ask({"do": "judge", "complete": complete})
         return found["utility"], found["security"]
 

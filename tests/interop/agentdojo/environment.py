@@ -49,7 +49,7 @@ class Scene:
         self._solved: bool | None = None
 
     def environment(self, injection: Any) -> Any:
-        """Give a fresh environment, with an injection in exactly those places that the user task sees."""
+        """Return a fresh environment, with an injection in exactly those places that the user task sees."""
         key = injection.ID if injection else None
         if key not in self._environments:
             injected = self.attack.attack(self.user, injection) if injection else {}

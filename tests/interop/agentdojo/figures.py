@@ -30,7 +30,7 @@ WORDS = {
 
 
 def figures(told: Iterable[Told]) -> dict[str, float]:
-    """Give the figures of all episodes with a plan, or of all without."""
+    """Return the figures of all episodes with a plan, or of all without."""
     every = list(told)
     alone = [one for one in every if one.case.order is Order.ALONE]
     attacks = [one for one in every if one.case.order is not Order.ALONE]
@@ -61,7 +61,7 @@ def figures(told: Iterable[Told]) -> dict[str, float]:
 
 
 def table(planned: dict[str, float], unplanned: dict[str, float]) -> str:
-    """Give the figures as text."""
+    """Return the figures as text."""
     width = max(map(len, WORDS.values()))
     lines = [f"{'':{width}}  {'with plan':>10}  {'without':>10}"]
     lines += [
@@ -71,7 +71,7 @@ def table(planned: dict[str, float], unplanned: dict[str, float]) -> str:
 
 
 def shown(told: Iterable[Told]) -> Iterable[str]:
-    """Give the lines of every user task that a human was asked in or that was refused something, and of
+    """Yield the lines of every user task that a human was asked in or that was refused something, and of
     every attack of which a call with an effect was permitted, or any was asked about; then counts by rule.
     """
     rules: Counter[tuple[str, str]] = Counter()
@@ -100,7 +100,7 @@ def shown(told: Iterable[Told]) -> Iterable[str]:
 
 
 def facts(version: str, date: str, planned: dict[str, float], unplanned: dict[str, float]) -> Json:
-    """Give what is published."""
+    """Return what is published."""
     return {
         "date": date,
         "agentdojo": version,

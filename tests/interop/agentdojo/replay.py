@@ -91,7 +91,7 @@ class Told:
 
 
 def cases(suites: list[Suite]) -> Iterator[Case]:
-    """Give every episode with nobody to ask, with and without a plan: each user task alone, and with each
+    """Yield every episode with nobody to ask, with and without a plan: each user task alone, and with each
     injection in both orders.
     """
     for suite in suites:
@@ -162,7 +162,7 @@ def _step(
 
 
 def tool_ids(rehearsal: Rehearsal) -> dict[str, str]:
-    """Give the ids of the bundle's tools by the names that AgentDojo has for them."""
+    """Return the ids of the bundle's tools by the names that AgentDojo has for them."""
     return {tool.name: tool.id for tool in rehearsal.stage.house.tools.all()}
 
 

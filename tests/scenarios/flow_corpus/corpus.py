@@ -37,7 +37,7 @@ class Ran:
     hostile: list[RehearsedCall] = field(default_factory=list)
 
     def outcomes(self, calls: list[RehearsedCall]) -> list[str]:
-        """Give the outcome of each call as a word."""
+        """Return the outcome of each call as a word."""
         return [call.outcome.value for call in calls]
 
     @property
@@ -71,7 +71,7 @@ class House:
     attacks: dict[str, dict[str, Json]]
 
     def pairs(self) -> Iterator[tuple[str, str]]:
-        """Give each task with each attack that its results have a place for."""
+        """Yield each task with each attack that its results have a place for."""
         for task, work in self.tasks.items():
             own = work.get("attacks", {})
             said = json.dumps(work["steps"], default=str)
@@ -126,7 +126,7 @@ def _act(
 
 
 def _filled(given: Json, threat: dict[str, Json]) -> tuple[Json, bool]:
-    """Give a result with the attack in its places, and whether it had one."""
+    """Return a result with the attack in its places, and whether it had one."""
     hit = False
     text = "" if "record" in threat else threat.get("text", "")
 

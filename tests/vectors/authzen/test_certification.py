@@ -113,7 +113,7 @@ async def test_the_request_id_comes_back(world: AuthzenWorld) -> None:
 
 
 def record(id: str, status: str = "") -> dict[str, Json]:
-    """Give a record as a resource."""
+    """Return a record as a resource."""
     return {"type": "record", "id": id} | ({"properties": {"status": status}} if status else {})
 
 

@@ -33,13 +33,13 @@ ENTRIES = {RICK: f"{ENTRY}2", MORTY: f"{ENTRY}1", SUMMER: f"{ENTRY}3", BETH: f"{
 
 
 def evaluation(person: str, action: str, kind: str, id: str, **properties: str) -> dict[str, Json]:
-    """Give one evaluation."""
+    """Return one evaluation."""
     resource: dict[str, Json] = {"type": kind, "id": id, "properties": properties}
     return {"subject": {"type": "user", "id": person}, "action": {"name": action}, "resource": resource}
 
 
 def decisions(person: str) -> list[tuple[dict[str, Json], bool]]:
-    """Give the eight evaluations about a person, with what they must give."""
+    """Return the eight evaluations about a person, with what they must give."""
     create, ricks, own = MAY[person]
     owner = MORTY if person == RICK else person
     out = [

@@ -38,14 +38,14 @@ async def made(folder: Path) -> dict[str, bytes]:
 
 
 def changed(name: str, text: bytes, what: str, old: str, new: str) -> Json:
-    """Give a case that changes the first line that holds a text."""
+    """Return a case that changes the first line that holds a text."""
     lines = text.decode().split("\n")
     line = next(number for number, one in enumerate(lines, 1) if old in one)
     return {"what": what, "file": f"{name}.jsonl", "line": line, "old": old, "new": new, "holds": False}
 
 
 def cases(found: dict[str, bytes]) -> list[Json]:
-    """Give the cases: each file as it is, and what must not be accepted."""
+    """Return the cases: each file as it is, and what must not be accepted."""
     whole, task = found["whole"], found["task"]
     path = json.loads(task.split(b"\n")[1])["path"]
     salt = next(

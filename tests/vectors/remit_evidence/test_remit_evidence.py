@@ -27,7 +27,7 @@ KEY = VECTORS["key"]
 
 
 def text_of(case: Json) -> bytes:
-    """Give the file of a case as the case has it."""
+    """Return the file of a case as the case has it."""
     lines = (FOLDER / case["file"]).read_bytes().decode().split("\n")
     if "line" in case:
         place = case["line"] - 1

@@ -97,7 +97,7 @@ class OidcIssuers:
     async def verify(
         self, token: str, *, use: IssuerUse, audience: str = "", token_type: str = ""
     ) -> IssuedToken:
-        """Give header and claims of a token that holds now; raises `Unauthenticated`."""
+        """Return header and claims of a token that holds now; raises `Unauthenticated`."""
         compact = _compact(token)
         # 1. An issuer that is trusted for this.
         issuer = self._issuers.get((_issuer(compact), use))
@@ -132,7 +132,7 @@ class OidcIssuers:
         )
 
     async def signed(self, token: str, *, use: IssuerUse, token_type: str) -> SignedToken:
-        """Give header and claims of a token whose signature holds; raises `Unauthenticated`."""
+        """Return header and claims of a token whose signature holds; raises `Unauthenticated`."""
         compact = _compact(token)
         issuer = self._issuers.get((_issuer(compact), use))
         if issuer is None:
@@ -191,7 +191,9 @@ class _KeySource:
         self._issuer = issuer
 
     async def read(self) -> tuple[_Known, float]:
-        """Give what is known of the issuer and for how long it is fresh; raises `RemitError` or `OSError`."""
+        """Return what is known of the issuer and for how long it is fresh; raises `RemitError` or
+        `OSError`.
+        """
         issuer = self._issuer
         if issuer.jwks_file is not None:
             content = await asyncio.to_thread(_file, issuer.jwks_file)
@@ -228,7 +230,7 @@ class _KeySource:
 
 
 def _metadata_of(issuer: Issuer) -> str:
-    """Give where an issuer describes itself."""
+    """Return where an issuer describes itself."""
     if issuer.uses == {IssuerUse.SIGNALS}:
         # SSF 1.0 section 7.2.1: between host and path.
         parts = urlsplit(issuer.issuer)

@@ -20,7 +20,7 @@ class LocalAttestor:
         return isinstance(shown, ShownPeer)
 
     async def attest(self, shown: Shown) -> Attested:
-        """Give the local workload; raises `Unauthenticated`."""
+        """Return the local workload; raises `Unauthenticated`."""
         if (
             not isinstance(shown, ShownPeer)
             or shown.uid < 0

@@ -27,7 +27,7 @@ class Refreshed(Generic[T]):
     """A value that `read` gives together with the seconds for which it is fresh.
 
     One reading at a time, at most one in `pause_s`, each within `timeout_s`. What is fresh is given at once.
-    What is not is read anew first, unless the last attempt failed or it is only a little old: then it is
+    What is not is read again first, unless the last attempt failed or it is only a little old: then it is
     given at once while it is read beside. After `kept_s` without a successful reading it is given no more.
     """
 
@@ -56,7 +56,7 @@ class Refreshed(Generic[T]):
         self._reading: asyncio.Task[None] | None = None
 
     async def current(self) -> T:
-        """Give the value; raises `SourceUnavailable` where there is none, in bounded time."""
+        """Return the value; raises `SourceUnavailable` where there is none, in bounded time."""
         age = self._age()
         if age is None or (age >= 2 * self._fresh_s and self._failure is None):
             await self._renew()
@@ -65,7 +65,7 @@ class Refreshed(Generic[T]):
         return self._held()
 
     async def renewed(self) -> T:
-        """Give the value after one more reading, where one may be made now; raises `SourceUnavailable`."""
+        """Return the value after one more reading, where one may be made now; raises `SourceUnavailable`."""
         await self._renew()
         return self._held()
 

@@ -77,7 +77,7 @@ class SpiffeAttestor:
         return True
 
     async def attest(self, shown: Shown) -> Attested:
-        """Give the SPIFFE ID of an SVID that holds; raises `Unauthenticated`."""
+        """Return the SPIFFE ID of an SVID that holds; raises `Unauthenticated`."""
         match shown:
             case ShownCertificate(chain_der):
                 return await self._certificate(chain_der)

@@ -47,7 +47,9 @@ class _Broken(aiohttp.ClientConnectionError):
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep the client from sending anew what may have been done: a secret that was replaced would be lost."""
+    """Keep the client from sending again what may have been done: a secret that was replaced would be
+    lost.
+    """
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:

@@ -34,8 +34,8 @@ class Injection:
     def of_bearer(
         cls, headers: Mapping[str, str] | None = None, env: Mapping[str, str] | None = None
     ) -> Injection:
-        """Give the templates of a source whose `{token}` is a bearer token: where none is given, calls carry
-        it as RFC 6750 says.
+        """Return the templates of a source whose `{token}` is a bearer token: where none is given, calls
+        carry it as RFC 6750 says.
         """
         return cls(headers or ({} if env else {"Authorization": "Bearer {token}"}), env)
 

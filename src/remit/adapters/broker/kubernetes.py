@@ -197,7 +197,9 @@ class KubernetesBroker:
 
 
 def object_of(lease: str) -> str:
-    """Give the name of the object that a lease's token is bound to; raises `KeyUnavailable` for no lease."""
+    """Return the name of the object that a lease's token is bound to; raises `KeyUnavailable` for no
+    lease.
+    """
     if not _LEASE.fullmatch(lease):
         raise KeyUnavailable(f"`{lease[:40]}` is no lease", code="source-refused", way_out="see `remit who`")
     return f"remit-{lease.replace('_', '-')}"

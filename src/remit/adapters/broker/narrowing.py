@@ -23,7 +23,7 @@ Fits = Callable[[str], bool]
 
 
 def texts_of(wanted: LeaseWanted) -> dict[str, Json]:
-    """Give what a template can name. remit's own words come before parameters."""
+    """Return what a template can name. remit's own words come before parameters."""
     task = wanted.task
     own = {"task": task.id, "agent": task.agent, "person": task.on_behalf_of, "lease": wanted.lease}
     return {**task.intent.params, **own}

@@ -88,7 +88,7 @@ class GuardedFetch:
     async def get(
         self, url: str, *, accept: str = "application/json", max_bytes: int = 262_144, timeout_s: float = 5.0
     ) -> Fetched:
-        """Give the answer to one GET, whatever its status; raises `SourceUnavailable`."""
+        """Return the answer to one GET, whatever its status; raises `SourceUnavailable`."""
         return await self._within(timeout_s, "GET", url, {"Accept": accept}, None, max_bytes)
 
     async def post(
@@ -102,7 +102,7 @@ class GuardedFetch:
         max_bytes: int = 262_144,
         timeout_s: float = 10.0,
     ) -> Fetched:
-        """Give the answer to one POST, whatever its status; raises `SourceUnavailable`."""
+        """Return the answer to one POST, whatever its status; raises `SourceUnavailable`."""
         given = {**(headers or {}), "Accept": accept, "Content-Type": media}
         return await self._within(timeout_s, "POST", url, given, body, max_bytes)
 
@@ -202,7 +202,7 @@ class GuardedFetch:
 
 
 def _meant(address: Address) -> Address:
-    """Give the IPv4 address that an IPv6 address leads to, where it does (RFC 4291, 3056, 4380, 6052)."""
+    """Return the IPv4 address that an IPv6 address leads to, where it does (RFC 4291, 3056, 4380, 6052)."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id is not None:
             raise ValueError("an address with a scope")
@@ -225,7 +225,7 @@ class _Pinned(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Give them as aiohttp wants them."""
+        """Return them as aiohttp wants them."""
         return [
             ResolveResult(
                 hostname=host,

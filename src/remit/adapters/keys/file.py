@@ -71,16 +71,16 @@ class FileTokenKeys(Shelved[ECKey]):
         return self._shelf.generation
 
     async def sign(self, claims: dict[str, Json], *, token_type: str) -> str:
-        """Give a compact JWS over `claims` under the current key."""
+        """Return a compact JWS over `claims` under the current key."""
         header = {"alg": ALGORITHM, "kid": self._shelf.current.id, "typ": token_type}
         return jws.serialize_compact(header, encode(claims), self._shelf.key, registry=REGISTRY)
 
     def verify(self, token: str) -> tuple[dict[str, Json], dict[str, Json]]:
-        """Give header and claims of a token of ours whose signature holds."""
+        """Return header and claims of a token of ours whose signature holds."""
         return verified(token, self._shelf.keys)
 
     def jwks(self) -> dict[str, Json]:
-        """Give the public keys as a JWK Set, the current one first."""
+        """Return the public keys as a JWK Set, the current one first."""
         current = self._shelf.current.id
         return public_set({current: self._shelf.key} | self._shelf.keys)
 
@@ -102,7 +102,7 @@ class FileCheckpointKeys(Shelved[Ed25519PrivateKey], ShelvedVerifiers[Ed25519Pri
         self._shelf = Shelf(folder, CHECKPOINT_RULES, craft, clock)
 
     async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
-        """Give the current key's signature over a note's body, and those of previous keys."""
+        """Return the current key's signature over a note's body, and those of previous keys."""
         signers = islice(self._shelf.keys.items(), MAX_SIGNERS)
         return tuple((verifier, key.sign(body)) for verifier, key in signers)
 
@@ -182,7 +182,7 @@ class FileAuthorityKeys(Shelved[Authority]):
         return self._shelf.key.certificate
 
     async def sign(self, tbs: bytes) -> bytes:
-        """Give the signature over a certificate."""
+        """Return the signature over a certificate."""
         return self._shelf.key.private.sign(tbs, ec.ECDSA(hashes.SHA256()))
 
 

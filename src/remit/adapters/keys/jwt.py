@@ -29,7 +29,7 @@ REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
 
 
 def verified(token: str, keys: Mapping[str, ECKey]) -> tuple[dict[str, Json], dict[str, Json]]:
-    """Give header and claims of a token that one of `keys` (by `kid`) has signed; raises
+    """Return header and claims of a token that one of `keys` (by `kid`) has signed; raises
     `Unauthenticated`.
     """
     header = _header(token)
@@ -49,7 +49,7 @@ def verified(token: str, keys: Mapping[str, ECKey]) -> tuple[dict[str, Json], di
 
 
 def public_set(keys: Mapping[str, ECKey]) -> dict[str, Json]:
-    """Give the public keys as a JWK Set."""
+    """Return the public keys as a JWK Set."""
     return {
         "keys": [
             {**key.as_dict(private=False), "kid": kid, "alg": ALGORITHM, "use": "sig"}

@@ -87,7 +87,7 @@ class Shelf(Generic[K]):
         return self.keys[self.current.id]
 
     def held(self) -> tuple[HeldKey, ...]:
-        """Give every entry as the port has it."""
+        """Return every entry as the port has it."""
         return held(self.entries, self._rules.kind)
 
     @property
@@ -212,7 +212,7 @@ class Shelf(Generic[K]):
         lost = []
         for one in self._living(self.entries):
             if one.standing is not KeyStanding.CURRENT and not self._place(one.version).exists():
-                lost.append(one)  # a previous key ends when its file goes, a next one is made anew
+                lost.append(one)  # a previous key ends when its file goes, a next one is made again
                 continue
             key = self._read(one.version)
             if self._craft.name(key) != one.id:
@@ -228,7 +228,7 @@ class Shelf(Generic[K]):
             self._settle(ordered((fresh, *self.entries)))
 
     def _living(self, entries: Entries) -> Entries:
-        """Give those whose key signs or whose work is accepted now.
+        """Return those whose key signs or whose work is accepted now.
 
         Loading writes nothing for what has run out: another process may be at work on the same folder, and
         what is destroyed is to be recorded (`tidy`).

@@ -51,13 +51,13 @@ class _Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def place_of(folder: Path, kind: KeyKind) -> Path:
-    """Give the place of a kind's book."""
+    """Return the place of a kind's book."""
     return folder / f"{kind}.json"
 
 
 def read_book(folder: Path, kind: KeyKind) -> Entries | None:
-    """Give the entries, or `None` where no book was begun; raises `KeyUnavailable` for one that is no book of
-    this kind.
+    """Return the entries, or `None` where no book was begun; raises `KeyUnavailable` for one that is no book
+    of this kind.
     """
     place = place_of(folder, kind)
     if not place.is_symlink() and not place.exists():
@@ -84,7 +84,7 @@ def begin_book(folder: Path, kind: KeyKind, entries: Entries) -> Entries:
 
 
 def turned(entries: Entries, rules: Rules, fresh: Entries, now: datetime, *, at_once: bool) -> Entries:
-    """Give the entries after a rotation that brings `fresh` along, whose standings are set already.
+    """Return the entries after a rotation that brings `fresh` along, whose standings are set already.
 
     In order, the next key becomes the current one. `at_once` a fresh one does, and what there was before is
     gone, or (where it is remembered, or has no overlap) stays for what it did.
@@ -118,17 +118,17 @@ def over(entries: Entries, rules: Rules, now: datetime) -> tuple[Entries, Entrie
 
 
 def ordered(entries: Entries) -> Entries:
-    """Give next, current, previous and retired ones, the newest of each first."""
+    """Return next, current, previous and retired ones, the newest of each first."""
     return tuple(sorted(entries, key=lambda one: (_ORDER[one.standing], -one.version)))
 
 
 def current_of(entries: Entries) -> KeyVersion:
-    """Give the one that signs."""
+    """Return the one that signs."""
     return next(one for one in entries if one.standing is KeyStanding.CURRENT)
 
 
 def held(entries: Entries, kind: KeyKind) -> tuple[HeldKey, ...]:
-    """Give the entries as the port has them."""
+    """Return the entries as the port has them."""
     return tuple(
         HeldKey(kind=kind, id=one.id, standing=one.standing, made=one.made, until=one.until)
         for one in entries

@@ -54,7 +54,7 @@ class Bao:
             await self._session.close()
 
     async def read(self, path: str) -> dict[str, Json] | None:
-        """Give the data at a path, `None` where there is nothing; raises `KeyUnavailable`."""
+        """Return the data at a path, `None` where there is nothing; raises `KeyUnavailable`."""
         return await self._ask("GET", path, None)
 
     async def write(self, path: str, **body: Json) -> dict[str, Json]:

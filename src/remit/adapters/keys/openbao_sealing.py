@@ -92,7 +92,7 @@ class BaoSealingKeys(ShelvedSealing):
 
 
 def _wrapped(folder: Path) -> list[Reference]:
-    """Give the sealing keys that lie in a folder, encrypted."""
+    """Return the sealing keys that lie in a folder, encrypted."""
     found = []
     for file in sorted(folder.glob(f"{KeyKind.SEALING}-*.{SUFFIX}")):
         try:

@@ -60,7 +60,7 @@ class _Signing:
     _trim_due = True
 
     def held(self) -> tuple[HeldKey, ...]:
-        """Give the keys of the book."""
+        """Return the keys of the book."""
         return self._shelf.held()
 
     def turn(self) -> contextlib.AbstractAsyncContextManager[None]:
@@ -154,7 +154,7 @@ class BaoTokenKeys(_Signing):
         return self._shelf.generation
 
     async def sign(self, claims: dict[str, Json], *, token_type: str) -> str:
-        """Give a compact JWS over `claims` under the current key."""
+        """Return a compact JWS over `claims` under the current key."""
         current, key = self._shelf.current, self._shelf.key
         header = {"alg": ALGORITHM, "kid": current.id, "typ": token_type}
         text = f"{_b64(encode(header))}.{_b64(encode(claims))}"
@@ -167,11 +167,11 @@ class BaoTokenKeys(_Signing):
         return token
 
     def verify(self, token: str) -> tuple[dict[str, Json], dict[str, Json]]:
-        """Give header and claims of a token of ours whose signature holds."""
+        """Return header and claims of a token of ours whose signature holds."""
         return verified(token, self._keys())
 
     def jwks(self) -> dict[str, Json]:
-        """Give the public keys as a JWK Set, the current one first."""
+        """Return the public keys as a JWK Set, the current one first."""
         current = self._shelf.current.id
         return public_set({current: self._shelf.key.public} | self._keys())
 
@@ -209,7 +209,7 @@ class BaoCheckpointKeys(_Signing, ShelvedVerifiers[RemoteKey]):
             return cls(folder, name, clock, remote)
 
     async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
-        """Give the current key's signature over a note's body, and those of previous keys."""
+        """Return the current key's signature over a note's body, and those of previous keys."""
         (current, first), *others = list(self._shelf.keys.items())[:MAX_SIGNERS]
         made = [(current, await self._signed(first, body))]
         for verifier, one in others:
@@ -287,7 +287,7 @@ class BaoAuthorityKeys(_Signing):
         return der
 
     async def sign(self, tbs: bytes) -> bytes:
-        """Give the signature over a certificate."""
+        """Return the signature over a certificate."""
         key = self._shelf.key
         return await _certifying(self._remote, key.reference.version, key.public[0], tbs)
 
@@ -325,7 +325,7 @@ class _Certify:
 
 
 async def _certifying(remote: Remote, version: int, public: ec.EllipticCurvePublicKey, tbs: bytes) -> bytes:
-    """Give the signature over a certificate, checked under the key that is meant."""
+    """Return the signature over a certificate, checked under the key that is meant."""
     signature = await remote.sign(version, tbs)
     try:
         public.verify(signature, tbs, ec.ECDSA(hashes.SHA256()))

@@ -23,10 +23,10 @@ SEALING_RULES = Rules(kind=KeyKind.SEALING, overlap=None, ahead=False)
 
 
 def jwt_rules(kind: KeyKind, overlap: timedelta | None) -> Rules:
-    """Give the rules of keys that sign JWTs."""
+    """Return the rules of keys that sign JWTs."""
     return Rules(kind=kind, overlap=TOKEN_OVERLAP if overlap is None else overlap)
 
 
 def authority_rules(overlap: timedelta) -> Rules:
-    """Give the rules of a certificate authority."""
+    """Return the rules of a certificate authority."""
     return Rules(kind=KeyKind.CA, overlap=overlap)

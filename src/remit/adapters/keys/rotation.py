@@ -19,7 +19,7 @@ class Shelved(Generic[K]):
     _shelf: Shelf[K]
 
     def held(self) -> tuple[HeldKey, ...]:
-        """Give the keys of the book."""
+        """Return the keys of the book."""
         return self._shelf.held()
 
     def turn(self) -> AbstractAsyncContextManager[None]:
@@ -72,7 +72,7 @@ class ShelvedSealing(Shelved[bytes]):
         return self._shelf.current.id
 
     def sealing_key(self, id: str) -> bytes:
-        """Give the 32 bytes of a key by id, of the oldest without one; raises `KeyUnavailable`."""
+        """Return the 32 bytes of a key by id, of the oldest without one; raises `KeyUnavailable`."""
         keys = self._shelf.keys
         found = keys.get(id) if id else next(reversed(keys.values()))
         if found is None:

@@ -35,7 +35,7 @@ def check_folder(folder: Path) -> None:
 
 
 def read_secret(place: Path) -> bytes:
-    """Give a key file's bytes; a link, another owner or a wider mode than 0600 raises `KeyUnavailable`."""
+    """Return a key file's bytes; a link, another owner or a wider mode than 0600 raises `KeyUnavailable`."""
     try:
         # The checks look at the open file, so that it cannot be exchanged between check and read.
         descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -103,7 +103,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def numbered(folder: Path, purpose: str, suffix: str) -> list[int]:
-    """Give the numbers of a purpose's key files, `purpose-1.suffix` and so on, the highest first."""
+    """Return the numbers of a purpose's key files, `purpose-1.suffix` and so on, the highest first."""
     pattern = re.compile(rf"{purpose}-(\d{{1,9}})\.{suffix}\Z")
     return sorted(
         (int(found[1]) for one in folder.iterdir() if (found := pattern.match(one.name))), reverse=True

@@ -126,7 +126,7 @@ class Remote:
         return Reference(key=self.name, version=version, public=public)
 
     async def sign(self, version: int, data: bytes, *, jws: bool = False) -> bytes:
-        """Give the signature over `data` under one version; raises `KeyUnavailable`."""
+        """Return the signature over `data` under one version; raises `KeyUnavailable`."""
         ecdsa = self._type.startswith("ecdsa")
         path = f"{self._place.mount}/sign/{self.name}" + ("/sha2-256" if ecdsa else "")
         body: dict[str, Json] = {"input": base64.b64encode(data).decode(), "key_version": version}
@@ -165,7 +165,7 @@ class Remote:
         return reference, key
 
     async def decrypt(self, reference: Reference) -> bytes:
-        """Give what `datakey` made."""
+        """Return what `datakey` made."""
         found = await self._place.bao.write(
             f"{self._place.mount}/decrypt/{self.name}", ciphertext=reference.wrapped
         )
@@ -183,7 +183,7 @@ def _plain(name: str, found: dict[str, Json]) -> bytes:
 
 
 def odd(name: str, debug: str = "") -> KeyUnavailable:
-    """Give the fault of an answer that is not what only our key could have given."""
+    """Return the fault of an answer that is not what only our key could have given."""
     return KeyUnavailable(
         f"what OpenBao answered for `{name}` does not hold under the key that is known here",
         code="key-store-odd",
@@ -216,7 +216,7 @@ async def first_versions(remote: Remote, folder: Path, rules: Rules) -> AsyncIte
 def remote_craft(
     remote: Remote, read: Callable[[Reference], Any], name: Callable[[RemoteKey], str]
 ) -> Craft[RemoteKey]:
-    """Give the craft of keys that are in transit; `read` gives the public half, or raises `ValueError`."""
+    """Return the craft of keys that are in transit; `read` gives the public half, or raises `ValueError`."""
 
     def whole(data: bytes) -> RemoteKey:
         reference = decode(data)

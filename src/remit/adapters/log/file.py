@@ -47,7 +47,7 @@ class FileHeadKeeper:
         self._folder = folder
 
     def read(self, origin: str) -> Head | None:
-        """Give the head of a log, or `None` if it never had one."""
+        """Return the head of a log, or `None` if it never had one."""
         place = self._place(origin)
         try:
             data = place.read_bytes()
@@ -105,7 +105,7 @@ class FileHeadKeeper:
         return self._folder / f"{_PLAIN.sub('_', origin)[:80]}-{digest}.head"
 
     async def _locked(self, place: Path) -> int:
-        """Give the lock, which whoever has it closes."""
+        """Return the lock, which whoever has it closes."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = place.with_suffix(".lock")
         lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

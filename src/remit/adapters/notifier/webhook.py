@@ -60,13 +60,13 @@ class Webhook:
 
 
 def signature(secret: str, message_id: str, sent: str, body: bytes) -> str:
-    """Give the value of `webhook-signature`; raises `ConfigInvalid` for what is no secret."""
+    """Return the value of `webhook-signature`; raises `ConfigInvalid` for what is no secret."""
     signed = f"{message_id}.{sent}.".encode() + body
     return f"v1,{base64.b64encode(hmac.digest(key_of(secret), signed, hashlib.sha256)).decode()}"
 
 
 def key_of(secret: str) -> bytes:
-    """Give the key that a secret writes, with its prefix or without."""
+    """Return the key that a secret writes, with its prefix or without."""
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):

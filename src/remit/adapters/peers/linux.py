@@ -50,7 +50,7 @@ class LinuxPeers:
         self.readers = ThreadPoolExecutor(READERS, thread_name_prefix="peers")
 
     def at(self, descriptor: int) -> LinuxPeer:
-        """Give the process at the other end of a connected Unix socket."""
+        """Return the process at the other end of a connected Unix socket."""
         if not CAN_TELL:
             raise _unknown("this system does not tell")
         try:
@@ -72,7 +72,7 @@ class LinuxPeers:
             raise _unknown(str(fault)) from None
 
     def program_of(self, pid: int) -> int:
-        """Give a descriptor of the file that a process runs, -1 where it may not be seen.
+        """Return a descriptor of the file that a process runs, -1 where it may not be seen.
 
         It only names the file, and opens nothing; while it is held, no other file gets the same identity.
         """
@@ -89,7 +89,7 @@ class LinuxPeers:
         return program < 0 or os.path.samestat(os.fstat(program), os.stat(self._proc / str(pid) / "exe"))
 
     def digest_of(self, program: int) -> str:
-        """Give the SHA-256 (hex) of the file that a descriptor names; blocks. Raises `OSError`."""
+        """Return the SHA-256 (hex) of the file that a descriptor names; blocks. Raises `OSError`."""
         # Opened through the descriptor: the file itself, whatever stands under its name now.
         with (self._proc / "self" / "fd" / str(program)).open("rb", buffering=0) as opened:
             status = os.fstat(opened.fileno())
@@ -123,7 +123,7 @@ class LinuxPeer:
         self._program = program
 
     async def shown(self) -> ShownPeer:
-        """Give what the process shows now."""
+        """Return what the process shows now."""
         run = asyncio.get_running_loop().run_in_executor
         try:
             digest = await run(self._peers.readers, self._look)
@@ -136,7 +136,7 @@ class LinuxPeer:
         return ShownPeer(pid=self.pid, uid=self.uid, executable_digest=digest)
 
     def _look(self) -> str:
-        """Give the digest of the program; blocks. Raises `OSError`, also where it is another one by now."""
+        """Return the digest of the program; blocks. Raises `OSError`, also where it is another one by now."""
         digest = ""
         if self._program >= 0:
             try:

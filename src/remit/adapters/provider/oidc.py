@@ -31,7 +31,7 @@ from remit.ports.runtime import Clock
 
 MAX_ANSWER_BYTES: Final = 262_144
 TIMEOUT_S: Final = 10.0
-#: Metadata and keys are asked for anew after this long; keys also when a token names one that is not known.
+#: Metadata and keys are asked for again after this long; keys also when a token names one that is not known.
 KEEP = timedelta(minutes=10)
 #: Keys are not asked for more often than this, whatever tokens name.
 KEYS_AT_MOST_EVERY = timedelta(seconds=10)
@@ -81,7 +81,7 @@ class OidcProvider:
     async def address(
         self, *, redirect_uri: str, state: str, nonce: str, challenge: str, fresh: bool = False
     ) -> str:
-        """Give where to send the browser."""
+        """Return where to send the browser."""
         metadata = await self._discovered()
         asked = {
             "response_type": "code",

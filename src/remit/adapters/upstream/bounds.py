@@ -35,7 +35,7 @@ class BufferBound:
             )
 
     def takes(self, more: int, task: str, held: int) -> bool:
-        """Say whether a call of a task may hold more; `held` is what it holds already."""
+        """Return whether a call of a task may hold more; `held` is what it holds already."""
         left = self.max_buffered_bytes - self.held_bytes - more
         own = self.by_task[task]
         return left >= 0 and (not task or own == held or own + more <= left)

@@ -37,7 +37,7 @@ class ShownPools:
         self._ended: dict[str, None] = {}
 
     async def of(self, task: str, lease: str, certificate: ClientCertificate) -> Pool:
-        """Give the pool of a task whose connections show a certificate."""
+        """Return the pool of a task whose connections show a certificate."""
         if task in self._ended:
             raise _over(task)
         pools = self._pools.setdefault(task, {})
@@ -69,7 +69,7 @@ def _over(task: str) -> UpstreamUnreachable:
 
 
 def showing(tls: MakeTls, certificate: ClientCertificate) -> ssl.SSLContext:
-    """Give a context that verifies the server and shows a certificate. Blocks: for a thread."""
+    """Return a context that verifies the server and shows a certificate. Blocks: for a thread."""
     context = tls()
     pem = f"{certificate.chain}{certificate.key}".encode()
     if hasattr(os, "memfd_create"):

@@ -33,7 +33,7 @@ class OwnerAnswer:
         self._connection = connection
 
     def pieces(self) -> AsyncIterator[bytes]:
-        """Give the body as it comes."""
+        """Return the body as it comes."""
         return self._connection.chunks()
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ports.wakeup.Waker` over NATS (core NATS, not JetStream: a wake that nobody heard is of no use later).
 
-Subjects are `CHANNEL.all` and `CHANNEL.to.EAR`. A connection that is lost is made anew, with secrets that
-are read anew.
+Subjects are `CHANNEL.all` and `CHANNEL.to.EAR`. A connection that is lost is made again, with secrets that
+are read again.
 
 - The server itself bounds what it hands over: each subscription is for `BURST` messages, and a new one is
   made once a second at most; where others use them up, less and less often.
@@ -59,7 +59,7 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
         return "Login()"
 
     def shown(self) -> dict[str, Any]:
-        """Give it as the library takes it; raises `KeyUnavailable`."""
+        """Return it as the library takes it; raises `KeyUnavailable`."""
         if self.credentials:
             creds = Creds(self.credentials)
             return {"user_jwt_cb": lambda: bytearray(creds.jwt.encode()), "signature_cb": creds.signed}

@@ -36,7 +36,7 @@ _STATUS = {
 
 
 async def submitted(errand: Errand) -> Response:
-    """Give the task of an access request, which is the approval that the denied evaluation asked for."""
+    """Return the task of an access request, which is the approval that the denied evaluation asked for."""
     form: AccessRequestForm = errand.body
     point, caller = point_of(errand)
     house = errand.house
@@ -63,7 +63,7 @@ async def submitted(errand: Errand) -> Response:
 
 
 async def shown(errand: Errand) -> Response:
-    """Give where an access request stands."""
+    """Return where an access request stands."""
     point, _ = point_of(errand)
     approval = await _of(errand, point, errand.place["request"])
     if approval is None:
@@ -72,7 +72,7 @@ async def shown(errand: Errand) -> Response:
 
 
 async def _of(errand: Errand, point: EnforcementPoint, approval_id: str) -> Approval | None:
-    """Give an approval that this enforcement point may know of."""
+    """Return an approval that this enforcement point may know of."""
     house = errand.house
     try:
         approval = await house.approvals.get(approval_id)
@@ -105,7 +105,7 @@ def _task(approval: Approval, status: str, public_url: str) -> ApprovalTask:
 
 
 def _problem(kind: str, status: int, detail: str) -> Response:
-    """Give a problem of a type that the profile defines."""
+    """Return a problem of a type that the profile defines."""
     told = {
         "type": _ERROR + kind,
         "title": HTTPStatus(status).phrase,

@@ -38,7 +38,7 @@ REFUSALS = (Unauthenticated, NotFound, Forbidden, Conflict, Busy)
 
 
 def point_of(errand: Errand) -> tuple[EnforcementPoint, Principal]:
-    """Give the enforcement point that asks, and how it was proven; raises `Forbidden` for anybody else."""
+    """Return the enforcement point that asks, and how it was proven; raises `Forbidden` for anybody else."""
     agent, claims = errand.agent, errand.claims
     point = errand.house.answers.point(agent.name) if agent is not None else None
     if point is None or claims is None:

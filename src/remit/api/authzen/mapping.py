@@ -57,7 +57,7 @@ _ABOUT_TASK: Final = frozenset({"access_token", "task", "agent"})
 
 
 def question(form: EvaluationForm, point: EnforcementPoint, caller: Principal) -> Inquiry:
-    """Give what is asked; raises `Malformed`, or `NotFound` for what is no subject or resource here."""
+    """Return what is asked; raises `Malformed`, or `NotFound` for what is no subject or resource here."""
     subject = subject_of(form.subject, form.context)
     upstream, name, arguments = call_of(form.action, form.resource, point)
     said = {key: value for key, value in form.subject.properties.items() if key not in _ABOUT_TASK}
@@ -68,7 +68,7 @@ def question(form: EvaluationForm, point: EnforcementPoint, caller: Principal) -
 
 
 def subject_of(form: SubjectForm, context: Properties) -> AskedSubject:
-    """Give who is asked about; raises `NotFound` for a type that stands for no task."""
+    """Return who is asked about; raises `NotFound` for a type that stands for no task."""
     told = {name: form.properties.get(name, "") for name in _ABOUT_TASK}
     # COAZ-MCP: `context.agent` is the token's `client_id`.
     agent = told["agent"] or context.get("agent", "")
@@ -94,7 +94,7 @@ def subject_of(form: SubjectForm, context: Properties) -> AskedSubject:
 def call_of(
     action: ActionForm, resource: ResourceForm, point: EnforcementPoint
 ) -> tuple[str, str, dict[str, Json]]:
-    """Give upstream, name and arguments of the call that an action on a resource is."""
+    """Return upstream, name and arguments of the call that an action on a resource is."""
     if action.name == TOOL_CALL:
         upstream, name = _named(resource, "tool", point)
         arguments = action.properties.get("arguments", {})
@@ -127,7 +127,7 @@ def _with(arguments: dict[str, Json], more: Properties, what: str) -> dict[str, 
 
 
 def _named(resource: ResourceForm, kind: str, point: EnforcementPoint) -> tuple[str, str]:
-    """Give upstream and own name of what MCP names."""
+    """Return upstream and own name of what MCP names."""
     if resource.type == kind:
         for mark in ("/", "__"):
             upstream, found, name = resource.id.partition(mark)
@@ -148,7 +148,7 @@ def _only(resource: ResourceForm, kind: str, point: EnforcementPoint) -> str:
 
 
 def merged(form: EvaluationsForm) -> list[dict[str, Json]]:
-    """Give each evaluation with the defaults around it, still to be read.
+    """Return each evaluation with the defaults around it, still to be read.
 
     An entity replaces its default whole, except that `type`, `id` and `name`, where it lacks them, are the
     default's (AuthZEN certification, 3.2.7).
@@ -176,7 +176,7 @@ def read_one(value: dict[str, Json]) -> EvaluationForm:
 
 
 def place_of(page: PageForm, searched: msgspec.Struct) -> str:
-    """Give the name behind which a page begins; raises `Malformed` for a token of another search."""
+    """Return the name behind which a page begins; raises `Malformed` for a token of another search."""
     if not page.token:
         return ""
     try:
@@ -189,7 +189,7 @@ def place_of(page: PageForm, searched: msgspec.Struct) -> str:
 
 
 def token_of(after: str, searched: msgspec.Struct) -> str:
-    """Give the token of the page that begins behind a name; empty where there is none."""
+    """Return the token of the page that begins behind a name; empty where there is none."""
     if not after:
         return ""
     return base64.urlsafe_b64encode(f"{_mark(searched)}\n{after}".encode()).decode("ascii")

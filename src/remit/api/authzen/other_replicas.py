@@ -27,7 +27,7 @@ _NOT_THERE = (421, 409)
 
 
 async def evaluated(errand: Errand, form: EvaluationForm, elsewhere: Elsewhere) -> EvaluationAnswer:
-    """Give the answer of the replica that owns the task; raises `Elsewhere` where none can be told."""
+    """Return the answer of the replica that owns the task; raises `Elsewhere` where none can be told."""
     passing = errand.house.passing
     for _ in range(TRIES):
         owner = await passing.owner(elsewhere.task)

@@ -21,7 +21,7 @@ NOT_PERMITTED = "this is not permitted"
 
 
 def permitted(end: Permitted) -> EvaluationAnswer:
-    """Give a permit: it counts until `valid_until`, and its result is reported under `evaluation_id`."""
+    """Return a permit: it counts until `valid_until`, and its result is reported under `evaluation_id`."""
     context = _common(end)
     if end.decision.valid_until is not None:
         context["valid_until"] = timestamp(end.decision.valid_until)
@@ -33,7 +33,7 @@ def permitted(end: Permitted) -> EvaluationAnswer:
 
 
 def refused(end: Refused, approval: Approval | None, public_url: str, *, again: bool) -> EvaluationAnswer:
-    """Give a refusal; where a person may approve, with the way to ask (`access_request`).
+    """Return a refusal; where a person may approve, with the way to ask (`access_request`).
 
     `again` is whether an approval was shown: then `next_action` says what to do.
     """
@@ -51,7 +51,7 @@ def refused(end: Refused, approval: Approval | None, public_url: str, *, again: 
 
 
 def faulty(error: RemitError, *, told: bool = True) -> EvaluationAnswer:
-    """Give the refusal that a fault is. One that is ours says no more than its code (`told` false)."""
+    """Return the refusal that a fault is. One that is ours says no more than its code (`told` false)."""
     status = status_of(error)
     message = str(error) if told and status != 500 else "remit could not decide this"
     return EvaluationAnswer(

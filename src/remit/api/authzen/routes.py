@@ -22,7 +22,7 @@ from remit.api.rest.route import Endpoint, Errand, of_standard
 
 
 async def metadata(errand: Errand) -> forms.PdpMetadata:
-    """Give what this policy decision point offers."""
+    """Return what this policy decision point offers."""
     url = errand.house.public_url
     return forms.PdpMetadata(
         policy_decision_point=url,

@@ -30,24 +30,24 @@ METHODS: Final = ("private_key_jwt", SPIFFE_JWT_METHOD, *CERTIFICATE_METHODS)
 
 
 def certificate(request: Request) -> tuple[bytes, ...]:
-    """Give the certificates that the client has shown in the TLS handshake."""
+    """Return the certificates that the client has shown in the TLS handshake."""
     return tuple(request.scope.get(CERTIFICATE) or ())
 
 
 def peer(request: Request) -> Peer | None:
-    """Give the process at the other end, for a request over the Unix socket."""
+    """Return the process at the other end, for a request over the Unix socket."""
     found: Peer | None = request.scope.get(PEER)
     return found
 
 
 def isolation(request: Request) -> str:
-    """Give `none` where the process that asks runs as the user of remit, and could do what remit can."""
+    """Return `none` where the process that asks runs as the user of remit, and could do what remit can."""
     local = peer(request)
     return "none" if local is not None and local.uid == os.geteuid() else ""
 
 
 async def authenticate(request: Request, form: Form, house: Services, *, public: bool = False) -> TokenClient:
-    """Give the client of a request; raises `OAuthRefused` or `Unauthenticated`.
+    """Return the client of a request; raises `OAuthRefused` or `Unauthenticated`.
 
     `public` lets an application with a metadata document come without proof: what it then gets rests on its
     code, or on the key of its refresh token.

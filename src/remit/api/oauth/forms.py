@@ -54,16 +54,16 @@ class Form(msgspec.Struct, frozen=True):
         return name in self.given
 
     def get(self, name: str, default: str = "") -> str:
-        """Give the value of a parameter that is given once at most."""
+        """Return the value of a parameter that is given once at most."""
         found = self.given.get(name)
         return found[0] if found else default
 
     def all(self, name: str) -> tuple[str, ...]:
-        """Give every value of a parameter that may be repeated."""
+        """Return every value of a parameter that may be repeated."""
         return self.given.get(name, ())
 
     def need(self, name: str) -> str:
-        """Give the value of a parameter; raises `OAuthRefused` where it is missing."""
+        """Return the value of a parameter; raises `OAuthRefused` where it is missing."""
         if name not in self.given:
             raise OAuthRefused("invalid_request", f"`{name}` is missing")
         return self.get(name)
@@ -79,7 +79,7 @@ async def read_form(request: Request) -> Form:
 
 
 def parse_form(data: bytes) -> Form:
-    """Give the parameters of a form; raises `OAuthRefused` for what cannot be read in one way only."""
+    """Return the parameters of a form; raises `OAuthRefused` for what cannot be read in one way only."""
     try:
         pairs = parse_qsl(
             data.decode("utf-8"), keep_blank_values=True, strict_parsing=bool(data), errors="strict"
@@ -100,7 +100,7 @@ def parse_form(data: bytes) -> Form:
 
 
 def error_answer(code: str, told: str, *, scheme: str = "", status: int = 0, detail: str = "") -> Response:
-    """Give an error as RFC 6749 section 5.2 writes it; `detail` is our own code."""
+    """Return an error as RFC 6749 section 5.2 writes it; `detail` is our own code."""
     refused_client = code == "invalid_client"
     response = answer(OAuthError(code, printable(told), detail), status or (401 if refused_client else 400))
     if refused_client:
@@ -110,6 +110,6 @@ def error_answer(code: str, told: str, *, scheme: str = "", status: int = 0, det
 
 
 def printable(text: str) -> str:
-    """Give a text as an `error_description` may hold it."""
+    """Return a text as an `error_description` may hold it."""
     # RFC 6749 section 5.2: %x20-21 / %x23-5B / %x5D-7E.
     return "".join(char if " " <= char <= "~" and char not in '"\\' else "'" for char in text)

@@ -32,7 +32,7 @@ from remit.services.assembly.services import Services
 
 
 def metadata(house: Services) -> Response:
-    """Give the metadata of the authorization server (RFC 8414)."""
+    """Return the metadata of the authorization server (RFC 8414)."""
     issuer = house.authenticator.issuer
     # RFC 8705: a certificate is shown in TLS alone.
     secure = issuer.startswith("https://")
@@ -75,7 +75,7 @@ def _methods(endpoint: str, names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def jwks(house: Services) -> Response:
-    """Give the public keys of our tokens (RFC 7517)."""
+    """Return the public keys of our tokens (RFC 7517)."""
     return Response(
         msgspec.json.encode(house.token_keys.jwks()), media_type="application/jwk-set+json", headers=HEADERS
     )

@@ -67,7 +67,7 @@ _REQUEST: Final[dict[str, Json]] = {
 
 
 def described(token: Json, pushed: Json, error: Json) -> dict[str, Json]:
-    """Give the paths; `token`, `pushed` and `error` are the schemas of the answers."""
+    """Return the paths; `token`, `pushed` and `error` are the schemas of the answers."""
     issue = _form(_TOKEN, ("grant_type",), "Issue a token: one form for every grant", token, error)
     tell = _form({"token": _TEXT, "token_type_hint": _TEXT, **_CLIENT}, ("token",), _TELL, _OPEN, error)
     revoke = _form({"token": _TEXT, "token_type_hint": _TEXT, **_CLIENT}, ("token",), _REVOKE, None, error)

@@ -24,7 +24,7 @@ Serve = Callable[[Request], Awaitable[Response]]
 
 
 def routes(house: Services) -> tuple[tuple[str, dict[str, Serve]], ...]:
-    """Give every path of the authorization server, with what answers each method there."""
+    """Return every path of the authorization server, with what answers each method there."""
 
     async def issue(request: Request) -> Response:
         return await token.token(request, house)

@@ -74,7 +74,7 @@ async def token(request: Request, house: Services) -> Response:
 
 
 def _proof(request: Request, house: Services) -> tuple[Confirmation, str]:
-    """Give the key of the request's DPoP proof, and the nonce for the next; raises `ProofRefused`."""
+    """Return the key of the request's DPoP proof, and the nonce for the next; raises `ProofRefused`."""
     shown = request.headers.getlist("dpop")
     if not shown:
         return Confirmation(), ""

@@ -68,7 +68,7 @@ class ChangeOwner(Body, frozen=True, kw_only=True):
 
 
 async def posture_of(errand: Errand, agent: Agent) -> PostureView:
-    """Give how an agent stands."""
+    """Return how an agent stands."""
     house = errand.house
     proof = await house.store.last_proof(house.tenant, agent.name)
     found = await house.findings.about(f"agent:{agent.name}", FindingState.OPEN)
@@ -85,7 +85,7 @@ async def posture_of(errand: Errand, agent: Agent) -> PostureView:
 
 
 async def agents(errand: Errand) -> Items[AgentView]:
-    """Give all agents, or a person's own."""
+    """Return all agents, or a person's own."""
     found = await errand.house.directory.agents()
     person = errand.someone
     every = may(person, Duty.OVERSEE)
@@ -98,7 +98,7 @@ async def register(errand: Errand) -> AgentView:
 
 
 async def agent(errand: Errand) -> AgentDetail:
-    """Give an agent with its posture."""
+    """Return an agent with its posture."""
     found = await errand.house.directory.agent(errand.place["name"])
     ask_about(errand.someone, found.name, None, found)
     shown = {name: getattr(found, name) for name in AgentView.__struct_fields__}
@@ -141,7 +141,7 @@ async def manifest(errand: Errand) -> AgentView:
 
 
 async def change_owner(errand: Errand) -> AgentView:
-    """Give an agent another owner."""
+    """Return an agent another owner."""
     wanted: ChangeOwner = errand.body
     changed = await errand.house.directory.set_owner(errand.place["name"], wanted.owner, by=errand.by)
     return agent_view(changed)

@@ -48,7 +48,7 @@ async def _sees(errand: Errand, person: Person, approval: Approval) -> bool:
 
 
 async def listed(errand: Errand) -> Items[ApprovalView]:
-    """Give the approvals that the caller may see, newest first."""
+    """Return the approvals that the caller may see, newest first."""
     wanted: ApprovalFilter = errand.query
     found = await _visible(errand, errand.someone, wanted.state, wanted.task)
     return Items(tuple(approval_view(one) for one in found))
@@ -62,7 +62,7 @@ async def _one(errand: Errand) -> Approval:
 
 
 async def shown(errand: Errand) -> ApprovalView:
-    """Give one approval with the arguments of the call, the rules that asked, and why."""
+    """Return one approval with the arguments of the call, the rules that asked, and why."""
     return approval_view(await _one(errand))
 
 

@@ -24,7 +24,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def own_origins(public_url: str) -> frozenset[str]:
-    """Give the origins of remit's own pages; the names of the local machine stand for each other."""
+    """Return the origins of remit's own pages; the names of the local machine stand for each other."""
     parts = urlsplit(public_url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     port = f":{parts.port}" if parts.port else ""
@@ -56,7 +56,7 @@ def refuse_cross_site(request: Request, origins: frozenset[str]) -> None:
 
 
 def session_shown(request: Request) -> tuple[str, str]:
-    """Give a person's session secret (RFC 6750 section 2.1, RFC 9449 section 7.1), or an empty text where
+    """Return a person's session secret (RFC 6750 section 2.1, RFC 9449 section 7.1), or an empty text where
     something else is shown; before it the scheme, in small letters.
 
     Raises `Unauthenticated` for more than one credential, or one that cannot be one.
@@ -75,7 +75,7 @@ def session_shown(request: Request) -> tuple[str, str]:
 
 
 async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
-    """Give the errand with its caller, or refuse: `Unauthenticated`, or `Forbidden` for the wrong caller.
+    """Return the errand with its caller, or refuse: `Unauthenticated`, or `Forbidden` for the wrong caller.
 
     A refused credential is written to the evidence.
     """
@@ -126,7 +126,7 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
 
 
 async def still(errand: Errand, endpoint: Endpoint) -> Errand:
-    """Give the errand with its caller as they are now; raises as `received` does.
+    """Return the errand with its caller as they are now; raises as `received` does.
 
     A body takes as long as its sender likes: who was signed out meanwhile, or lost a role, does nothing more.
     """
@@ -138,7 +138,7 @@ async def still(errand: Errand, endpoint: Endpoint) -> Errand:
 
 
 async def _certified(errand: Errand, chain: tuple[bytes, ...]) -> Errand:
-    """Give the errand as that of the enforcement point whose key or SPIFFE ID a certificate is of."""
+    """Return the errand as that of the enforcement point whose key or SPIFFE ID a certificate is of."""
     house = errand.house
     now = int(house.clock.now().timestamp())
     for name in ("", *house.answers.points):
@@ -178,7 +178,7 @@ async def _person(errand: Errand, endpoint: Endpoint, secret: str) -> Errand:
 
 
 def shown_by(request: Request, house: Services) -> Showing:
-    """Give what a request shows of its sender: token or session, proofs, certificate."""
+    """Return what a request shows of its sender: token or session, proofs, certificate."""
     path = request.scope.get("raw_path") or request.url.path.encode()
     return Showing(
         authorization=request.headers.get("authorization"),

@@ -52,7 +52,7 @@ async def add(errand: Errand) -> DelegationView:
 
 
 async def listed(errand: Errand) -> Items[DelegationView]:
-    """Give records, newest first."""
+    """Return records, newest first."""
     wanted: DelegationFilter = errand.query
     person = errand.someone
     name = wanted.person if may(person, Duty.OVERSEE) else person.name

@@ -61,7 +61,7 @@ class ClosureFilter(Body, frozen=True, kw_only=True):
 
 
 async def kinds_of(house: Services, name: str) -> list[ScopeKind]:
-    """Give what a name names."""
+    """Return what a name names."""
     found: list[ScopeKind] = []
     if name == "everything":
         found.append(ScopeKind.EVERYTHING)
@@ -90,7 +90,7 @@ async def kinds_of(house: Services, name: str) -> list[ScopeKind]:
 
 
 async def meant(house: Services, wanted: EndScope) -> ScopeKind:
-    """Give the kind of scope that is meant.
+    """Return the kind of scope that is meant.
 
     Raises `NotFound` for a name that names nothing (a fence on a misspelt name would look like an end and
     end nothing), and `Malformed` for one that names several things.
@@ -172,7 +172,7 @@ async def unlock(errand: Errand) -> Unlocked:
 
 
 async def leases(errand: Errand) -> Items[OpenSink]:
-    """Give the credentials that this process takes back."""
+    """Return the credentials that this process takes back."""
     return Items(tuple(errand.house.leases.open_sinks()))
 
 
@@ -184,19 +184,19 @@ async def close_lease(errand: Errand) -> Closing:
 
 
 async def locks(errand: Errand) -> Items[Lock]:
-    """Give what is locked."""
+    """Return what is locked."""
     return Items(tuple(await errand.house.locks.all()))
 
 
 async def closures(errand: Errand) -> Items[ClosureView]:
-    """Give closures, newest first."""
+    """Return closures, newest first."""
     wanted: ClosureFilter = errand.query
     found = await errand.house.store.closures(errand.house.tenant, scope=wanted.scope, limit=wanted.limit)
     return Items(tuple(closure_view(one) for one in found))
 
 
 async def _closure(errand: Errand) -> Closure:
-    """Give the closure that the path names, if the caller may see it."""
+    """Return the closure that the path names, if the caller may see it."""
     house = errand.house
     found = await house.receipts.closure(errand.place["closure"])
     kind, _, name = found.scope.partition(":")
@@ -205,12 +205,12 @@ async def _closure(errand: Errand) -> Closure:
 
 
 async def closure(errand: Errand) -> ClosureView:
-    """Give one closure, as it is now."""
+    """Return one closure, as it is now."""
     return closure_view(await _closure(errand))
 
 
 async def receipt(errand: Errand) -> StreamingResponse:
-    """Give the receipt of a closure, line by line."""
+    """Return the receipt of a closure, line by line."""
     errand.house.receipts.check_pace(errand.someone.name)
     lines = errand.house.receipts.lines(await _closure(errand))
     # What can fail does so before an answer has begun.

@@ -81,7 +81,7 @@ class ExportFilter(Body, frozen=True, kw_only=True):
 
 
 async def events(errand: Errand) -> EventPage:
-    """Give a page of events."""
+    """Return a page of events."""
     wanted: EventFilter = errand.query
     kinds = tuple(kind for kind in wanted.kinds.split(",") if kind)
     for kind in kinds:
@@ -103,7 +103,7 @@ async def events(errand: Errand) -> EventPage:
 
 
 async def chain(errand: Errand) -> Chain:
-    """Give what led to a call."""
+    """Return what led to a call."""
     return await errand.house.chains.of(errand.place["call"])
 
 
@@ -117,7 +117,7 @@ async def proof(errand: Errand) -> Response:
 
 
 async def export(errand: Errand) -> StreamingResponse:
-    """Give an export, line by line."""
+    """Return an export, line by line."""
     wanted: ExportFilter = errand.query
     lines = errand.house.evidence.export(task=wanted.task, values=wanted.values)
     # The first line signs a checkpoint: what can fail does so before an answer has begun.
@@ -132,7 +132,7 @@ async def export(errand: Errand) -> StreamingResponse:
 
 
 async def head(errand: Errand) -> HeadView:
-    """Give the signed head."""
+    """Return the signed head."""
     evidence = errand.house.evidence
     return HeadView(**_head(evidence, await evidence.checkpoint()))
 

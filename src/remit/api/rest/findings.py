@@ -62,7 +62,7 @@ async def _visible(errand: Errand, finding: Finding) -> bool:
 
 
 async def listed(errand: Errand) -> Items[FindingView]:
-    """Give findings, the one seen last first; without a role, those about one's own agents."""
+    """Return findings, the one seen last first; without a role, those about one's own agents."""
     wanted: FindingFilter = errand.query
     found = await errand.house.findings.about(wanted.about, wanted.state)
     return Items(tuple([_view(one) for one in found if await _visible(errand, one)]))
@@ -76,7 +76,7 @@ async def _finding(errand: Errand) -> Finding:
 
 
 async def shown(errand: Errand) -> FindingView:
-    """Give a finding."""
+    """Return a finding."""
     return _view(await _finding(errand))
 
 

@@ -45,7 +45,7 @@ class ForgottenView(View, frozen=True, kw_only=True):
 
 
 def key_view(key: HeldKey) -> KeyView:
-    """Give the public shape of a key."""
+    """Return the public shape of a key."""
     return KeyView(
         kind=key.kind,
         serves=SERVES[key.kind],

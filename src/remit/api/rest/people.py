@@ -51,7 +51,7 @@ def _view(errand: Errand, person: Person) -> PersonView:
 
 
 async def people(errand: Errand) -> Items[PersonView]:
-    """Give all people, with the groups that the configuration gives them."""
+    """Return all people, with the groups that the configuration gives them."""
     return Items(tuple(_view(errand, one) for one in await errand.house.directory.people()))
 
 
@@ -61,7 +61,7 @@ async def add(errand: Errand) -> PersonView:
 
 
 async def shown(errand: Errand) -> PersonView:
-    """Give a person."""
+    """Return a person."""
     return _view(errand, await errand.house.directory.person(errand.place["name"]))
 
 
@@ -72,7 +72,7 @@ async def make_code(errand: Errand) -> CodeView:
 
 
 async def change_roles(errand: Errand) -> PersonView:
-    """Give a person other roles."""
+    """Return a person other roles."""
     wanted: ChangeRoles = errand.body
     changed = await errand.house.personnel.change_roles(
         errand.place["name"], frozenset(wanted.roles), by=errand.by
@@ -95,7 +95,7 @@ async def sign_out(errand: Errand) -> PersonView:
 
 
 async def ways(errand: Errand) -> Items[WayInView]:
-    """Give the ways in of a person."""
+    """Return the ways in of a person."""
     person = await errand.house.directory.person(errand.place["name"])
     return Items(tuple(map(_way, await errand.house.people.ways_in.of(person.name))))
 

@@ -122,7 +122,7 @@ async def preview(errand: Errand) -> Preview:
 
 
 async def apply(errand: Errand) -> AppliedView:
-    """Read the server's bundle anew and put it in force, for open tasks too."""
+    """Read the server's bundle again and put it in force, for open tasks too."""
     wanted: ApplyPolicies = errand.body
     bundle = await _reload(errand)
     if wanted.bundle not in ("", bundle.digest):
@@ -156,13 +156,13 @@ async def applied(errand: Errand) -> AppliedView:
 
 
 async def rules(errand: Errand) -> Items[RuleView]:
-    """Give every rule in force."""
+    """Return every rule in force."""
     found = errand.house.policies.applied.policy.rules()
     return Items(tuple(RuleView(**rule._asdict()) for rule in found))
 
 
 async def schema(errand: Errand) -> SchemaText:
-    """Give the policy schema."""
+    """Return the policy schema."""
     return SchemaText(schema=await errand.house.policies.schema())
 
 

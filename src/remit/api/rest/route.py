@@ -94,20 +94,20 @@ class Errand:
         return self.desk.house
 
     def by_person(self, person: Person, secret: str) -> Errand:
-        """Give the errand as a person's."""
+        """Return the errand as a person's."""
         return replace(self, person=person, secret=secret)
 
     def proven_by(self, jkt: str) -> Errand:
-        """Give the errand of a caller whose DPoP proof was judged here."""
+        """Return the errand of a caller whose DPoP proof was judged here."""
         seen = msgspec.structs.replace(self.arrived.seen, jkt=jkt)
         return replace(self, arrived=msgspec.structs.replace(self.arrived, seen=seen))
 
     def by_agent(self, agent: Agent, claims: AccessClaims) -> Errand:
-        """Give the errand as an agent's."""
+        """Return the errand as an agent's."""
         return replace(self, agent=agent, claims=claims)
 
     def saying(self, *, body: Json, query: Json) -> Errand:
-        """Give the errand with what it says."""
+        """Return the errand with what it says."""
         return replace(self, body=body, query=query)
 
     @property
@@ -123,7 +123,7 @@ class Errand:
         return self.person.name if self.person else f"agent:{self.agent.name}" if self.agent else ""
 
     async def task(self) -> Task:
-        """Give the task that the path names, if the caller may see it.
+        """Return the task that the path names, if the caller may see it.
 
         A person sees their own and, with a role, every task; an agent its own tasks; a token that is bound to
         a task that task alone. What may not be seen is not there (`NotFound`).
@@ -172,7 +172,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 def of_standard(
     method: str, path: str, summary: str, serve: Callable[[Errand], Awaitable[Any]], **more: Any
 ) -> Endpoint:
-    """Give an endpoint that agents call as somebody else's standard says: its bodies are read leniently."""
+    """Return an endpoint that agents call as somebody else's standard says: its bodies are read leniently."""
     return Endpoint(
         method=method, path=path, summary=summary, serve=serve, agents=True, lenient="takes" in more, **more
     )

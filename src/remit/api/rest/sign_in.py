@@ -141,7 +141,7 @@ async def sign_out(errand: Errand) -> None:
 
 
 async def sessions(errand: Errand) -> Items[SessionView]:
-    """Give the caller's sessions, of browsers and programs, newest first."""
+    """Return the caller's sessions, of browsers and programs, newest first."""
     found = await errand.house.people.browsers.sessions(errand.someone.name)
     return Items(
         tuple(

@@ -124,7 +124,7 @@ def _written(one: Written) -> WrittenView:
 
 
 async def listed(errand: Errand) -> Items[DataView]:
-    """Give what is known of resources."""
+    """Return what is known of resources."""
     see_data(errand.someone)
     wanted: DataFilter = errand.query
     found = await errand.house.declassifications.listed(wanted.upstream, wanted.prefix, wanted.limit)
@@ -132,7 +132,7 @@ async def listed(errand: Errand) -> Items[DataView]:
 
 
 async def shown(errand: Errand) -> DataView:
-    """Give what is known of one resource."""
+    """Return what is known of one resource."""
     see_data(errand.someone)
     place: DataPlace = errand.query
     return data_view(await errand.house.declassifications.get(place.upstream, place.resource))
@@ -153,7 +153,7 @@ async def declassified(errand: Errand) -> DataView:
 
 
 async def task_label(errand: Errand) -> TaskLabel:
-    """Give what a task carries."""
+    """Return what a task carries."""
     task = await errand.task()
     return TaskLabel(task=task.id, label=task.label.facts, lowered=task.lowered, digest=task_digest(task))
 

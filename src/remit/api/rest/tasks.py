@@ -75,13 +75,13 @@ class Renewed(View, frozen=True, kw_only=True):
 
 
 async def task_types(errand: Errand) -> Items[TaskTypeView]:
-    """Give the task types in force."""
+    """Return the task types in force."""
     bundle = errand.house.policies.applied.bundle
     return Items(tuple(task_type_view(bundle.task_types[name]) for name in sorted(bundle.task_types)))
 
 
 async def listed(errand: Errand) -> Items[TaskView]:
-    """Give tasks, newest first: with a role all, else one's own."""
+    """Return tasks, newest first: with a role all, else one's own."""
     wanted: TaskFilter = errand.query
     person = errand.someone
     sees_all = may(person, Duty.OVERSEE)
@@ -105,7 +105,7 @@ async def opened(errand: Errand) -> TaskView:
 
 
 async def shown(errand: Errand) -> TaskView:
-    """Give one task."""
+    """Return one task."""
     return task_view(await errand.task(), errand.house.clock.now())
 
 

@@ -71,12 +71,12 @@ def _view(errand: Errand, tool: Tool) -> ToolView:
 
 
 async def tools(errand: Errand) -> Items[ToolView]:
-    """Give all registered tools."""
+    """Return all registered tools."""
     return Items(tuple(_view(errand, tool) for tool in errand.house.tools.all()))
 
 
 async def diff(errand: Errand) -> ToolDiff:
-    """Give the difference between what was accepted and what is offered."""
+    """Return the difference between what was accepted and what is offered."""
     pin, lines = errand.house.tools.diff(errand.place["tool"])
     return ToolDiff(
         tool=pin.tool,

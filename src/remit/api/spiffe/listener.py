@@ -41,7 +41,7 @@ class _Connected(Server):
     """The gRPC half of one connection."""
 
     def protocol(self) -> H2Protocol:
-        """Give what speaks HTTP/2 on it."""
+        """Return what speaks HTTP/2 on it."""
         return self._protocol_factory()
 
 
@@ -81,7 +81,7 @@ class WorkloadDoor:
                 self._place.unlink()
 
     def admit(self, connection: _Connection, descriptor: int) -> H2Protocol:
-        """Give what serves a new connection; raises `Unauthenticated` for one that is not served."""
+        """Return what serves a new connection; raises `Unauthenticated` for one that is not served."""
         peer = self._peers.at(descriptor)
         connection.peer = peer
         users = Counter(one.peer.uid for one in self.connections if one.peer is not None)

@@ -83,5 +83,5 @@ _POOL.Add(_described())
 
 
 def message(name: str) -> Any:
-    """Give the class of a message."""
+    """Return the class of a message."""
     return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(name))

@@ -15,7 +15,7 @@ MODES: Final = {"user": 0o600, "group": 0o660, "all": 0o666}
 
 
 def bind(place: Path, mode: int, key: str = "workload_api.socket") -> socket.socket:
-    """Give a socket that listens at `place`, with its mode from the first moment; errors name `key`."""
+    """Return a socket that listens at `place`, with its mode from the first moment; errors name `key`."""
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_folder(place.parent, key)

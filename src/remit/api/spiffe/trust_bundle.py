@@ -15,7 +15,7 @@ BUNDLE_PATH: Final = "/spiffe/bundle"
 
 
 async def trust_bundle(house: Services) -> Response:
-    """Give the bundle: public, and fresh for as long as its refresh hint says."""
+    """Return the bundle: public, and fresh for as long as its refresh hint says."""
     if house.issuing is None:
         raise NotFound("there is no trust domain here", way_out="configure `workload_api`")
     return Response(

@@ -51,7 +51,7 @@ class Servant:
         self._peer = peer
 
     def __mapping__(self) -> dict[str, Handler]:
-        """Give the methods as `grpclib` has them."""
+        """Return the methods as `grpclib` has them."""
         one, many = Cardinality.UNARY_UNARY, Cardinality.UNARY_STREAM
         methods: tuple[tuple[str, Method, Cardinality, str], ...] = (
             ("FetchX509SVID", self.x509_svids, many, "X509SVID"),
@@ -135,7 +135,7 @@ class Servant:
                 await self._given()
 
     async def _asked(self, stream: Stream[Any, Any]) -> Any:
-        """Give the one message of a request; raises `Busy` where the user asks too often."""
+        """Return the one message of a request; raises `Busy` where the user asks too often."""
         if not self._pace.keeps(str(self._peer.uid), asyncio.get_running_loop().time()):
             raise Busy(
                 "this user asks too often",
@@ -147,7 +147,7 @@ class Servant:
         return found
 
     async def _given(self) -> tuple[Entitled, ...]:
-        """Give what the process has now; raises `Forbidden` and `Unauthenticated`."""
+        """Return what the process has now; raises `Forbidden` and `Unauthenticated`."""
         return await self._issuing.entitled(await self._peer.shown())
 
 

@@ -40,7 +40,7 @@ async def push(request: Request, house: Services) -> Response:
 
 
 def failed(error: RemitError) -> Response:
-    """Give a fault as RFC 8935 section 2.3 writes it: 400, but 401, 408, 413, 415, 429 and 503 stay."""
+    """Return a fault as RFC 8935 section 2.3 writes it: 400, but 401, 408, 413, 415, 429 and 503 stay."""
     # What is in the way here is not the token's fault: it comes again.
     status = 503 if isinstance(error, Conflict) else status_of(error)
     headers = dict(HEADERS)

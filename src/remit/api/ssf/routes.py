@@ -19,7 +19,7 @@ Serve = Callable[[Request], Awaitable[Response]]
 
 
 def routes(house: Services) -> tuple[tuple[str, dict[str, Serve]], ...]:
-    """Give every path of shared signals, with what answers each method there."""
+    """Return every path of shared signals, with what answers each method there."""
 
     async def take(request: Request) -> Response:
         return await push(request, house)

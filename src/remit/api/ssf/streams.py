@@ -33,7 +33,7 @@ MOST: Final = 50
 
 
 def receiver_of(errand: Errand) -> Receiver:
-    """Give the receiver that calls; raises `Forbidden`."""
+    """Return the receiver that calls; raises `Forbidden`."""
     return errand.house.streams.receiver_of(errand.agent.name if errand.agent else "")
 
 
@@ -73,7 +73,7 @@ async def create(errand: Errand) -> Response:
 
 
 async def shown(errand: Errand) -> Response:
-    """Give one stream, or a list of all."""
+    """Return one stream, or a list of all."""
     wanted: StreamQuery = errand.query
     receiver = receiver_of(errand)
     if not wanted.stream_id:

@@ -10,7 +10,7 @@ from remit.core.json_value import Json
 
 
 def said(to_class: str, trusted: bool, without: tuple[str, ...]) -> str:
-    """Give in words what is said of data; raises `UsageFault` where that is nothing."""
+    """Return in words what is said of data; raises `UsageFault` where that is nothing."""
     words = [f"it is {to_class}"] if to_class else []
     words += ["it is trusted"] if trusted else []
     words += [f"`{one}` does not count" for one in without]

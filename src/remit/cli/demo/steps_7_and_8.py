@@ -40,7 +40,7 @@ async def step_7(stage: Stage, tell: Teller, task: str) -> None:
 
 
 def attacks(lines: list[bytes]) -> list[tuple[str, list[bytes]]]:
-    """Give attacked copies of an export: one byte, the last event, two swapped."""
+    """Return attacked copies of an export: one byte, the last event, two swapped."""
     middle = len(lines) // 2
     flipped = list(lines)
     flipped[middle] = flipped[middle].replace(b'\\"tenant\\":\\"default\\"', b'\\"tenant\\":\\"defau1t\\"', 1)

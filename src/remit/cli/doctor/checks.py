@@ -293,7 +293,7 @@ def _ask(base_url: str) -> httpx.Response | None:
 
 
 def _told(answer: httpx.Response | None) -> dict[str, Any] | None:
-    """Give what a remit says of itself; nothing where none answers, or something else does."""
+    """Return what a remit says of itself; nothing where none answers, or something else does."""
     try:
         told = answer.json() if answer is not None else None
     except ValueError:

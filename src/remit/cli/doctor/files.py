@@ -25,7 +25,7 @@ _NO_CLASS = re.compile(r"`[^`]+` is not a data class")
 
 
 def examine(path: Path) -> list[Json]:
-    """Give all that is wrong, as the wire writes it: configuration, tools, task types, policies, then what
+    """Return all that is wrong, as the wire writes it: configuration, tools, task types, policies, then what
     all of it lets happen.
     """
     if not path.is_file():
@@ -67,7 +67,7 @@ def _bundle(config: Config) -> list[Problem]:
 
 
 def _last_seen(config: Config, bundle: Bundle) -> tuple[list[Tool], list[Problem]]:
-    """Give the tools joined with what their upstreams offered last, where the store that knows it can be
+    """Return the tools joined with what their upstreams offered last, where the store that knows it can be
     read: files can be looked at without it, too, such as where a change of them is reviewed.
     """
     try:

@@ -18,7 +18,7 @@ from remit.core.json_value import Json
 
 
 def told_of_upstreams(base_url: str) -> dict[str, Json]:
-    """Give what the running remit says of each upstream, by name; nothing to who is not signed in there."""
+    """Return what the running remit says of each upstream, by name; nothing to who is not signed in there."""
     try:
         found = Client(base_url, session_for(base_url)).get("upstreams")["items"]
         return {str(one["name"]): one for one in found}

@@ -152,7 +152,9 @@ def unlock(x: str, /, *, seen: str = "") -> int:
 
 
 def _locked(x: str, scopes: Sequence[str]) -> str:
-    """Give what a name alone means among what is locked; raises `UsageFault` where that is not one thing."""
+    """Return what a name alone means among what is locked; raises `UsageFault` where that is not one
+    thing.
+    """
     if "kind" in scope_of(x):
         return x
     meant = [scope for scope in scopes if scope.partition(":")[2] == x]

@@ -63,7 +63,7 @@ def _row(event: Json) -> tuple[object, ...]:
 
 
 def _events(client: Client, limit: int, start: int | None, kinds: str, task: str) -> tuple[list[Json], int]:
-    """Give events and the size of the log; without `start` the last ones that fit."""
+    """Return events and the size of the log; without `start` the last ones that fit."""
     found: list[Json] = []
     place: dict[str, int] = {"before": BEYOND} if start is None else {"start": start}
     while True:
@@ -290,8 +290,8 @@ def verify(
         Without a file: do not fetch what was said.
     growth
         Without a file: fetch no events, but the proof that the log begins with those that held here last.
-    anew
-        Without a file: the log at this address was begun anew, or its key replaced at once. What holds under
+    again
+        Without a file: the log at this address was begun again, or its key replaced at once. What holds under
         the key given by `--key` is known here by that key from now on, in place of the one that was seen.
     """
     from remit.cli.evidence.verification import verify_file, verify_running

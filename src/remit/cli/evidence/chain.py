@@ -50,7 +50,7 @@ def chain_in(file: Path, call: str) -> Chain:
 
 
 def _record(line: bytes) -> Mapping[str, Json] | None:
-    """Give an event of an export as it is read; None for the lines around the events."""
+    """Return an event of an export as it is read; None for the lines around the events."""
     try:
         written = json.loads(line)
         if "leaf" not in written:

@@ -91,7 +91,7 @@ def svg_of(chain: Chain) -> str:
 
 
 def _gap(boxes: Sequence[_Box], cause: str, call: ChainCall) -> int:
-    """Give the middle of the space above a call's box where an arrow comes through it, else 0."""
+    """Return the middle of the space above a call's box where an arrow comes through it, else 0."""
     for box in boxes:
         held = [one.decision for one, _ in box.calls]
         if call.decision in held:
@@ -100,7 +100,7 @@ def _gap(boxes: Sequence[_Box], cause: str, call: ChainCall) -> int:
 
 
 def _laid_out(chain: Chain) -> tuple[list[_Box], dict[str, int], int]:
-    """Give the boxes, where each call stands, and how high it all is."""
+    """Return the boxes, where each call stands, and how high it all is."""
     boxes: list[_Box] = []
     places: dict[str, int] = {}
     at = _LEFT
@@ -127,7 +127,7 @@ def _why(call: ChainCall) -> list[str]:
 
 
 def _about_at(chain: Chain) -> int:
-    """Give where what calls were about begins: right of the longest name of a tool."""
+    """Return where what calls were about begins: right of the longest name of a tool."""
     longest = max((len(plain(one.tool)) for one in chain.calls), default=0)
     return _TOOL + max(150, round(min(longest, _LONGEST_NAME) * _NAME_WIDTH) + 18)
 
@@ -164,7 +164,7 @@ def _box(chain: Chain, box: _Box, about_at: int) -> Sequence[str]:
 
 
 def _line(kind: str, x: int, y: int, text: str, room: int) -> str:
-    """Give a text that keeps to its room; the whole of it is shown by pointing at it."""
+    """Return a text that keeps to its room; the whole of it is shown by pointing at it."""
     shown = plain(text)
     hint = f"<title>{_safe(text)}</title>" if len(shown) > room else ""
     shown = shown if len(shown) <= room else f"{shown[: room - 1]}…"
@@ -172,7 +172,7 @@ def _line(kind: str, x: int, y: int, text: str, room: int) -> str:
 
 
 def _coded(lines: Sequence[str]) -> Iterator[str]:
-    """Give lines with what stands between backticks in letters of one width, also over the end of a line."""
+    """Yield lines with what stands between backticks in letters of one width, also over the end of a line."""
     inside = False
     for line in lines:
         parts = []

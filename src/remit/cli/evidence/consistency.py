@@ -58,7 +58,7 @@ def _known(base_url: str, given: str) -> _Known:
 
 
 def _grown(told: Json, known: _Known) -> Checkpoint:
-    """Give the head that was told, if it is signed and begins with the one that is known."""
+    """Return the head that was told, if it is signed and begins with the one that is known."""
     try:
         proof = [base64.b64decode(one, validate=True) for one in told["proof"]]
         note = str(told["checkpoint"]).encode()

@@ -77,7 +77,7 @@ _ABOUT = ("record", "target", "resource", "goal", "text", "person")
 
 
 def saying(event: Json) -> Text:
-    """Give what an event tells, in a few words."""
+    """Return what an event tells, in a few words."""
     facts, values = event.get("facts", {}), event.get("values", {})
     said = Text()
     told: list[str] = []
@@ -107,7 +107,7 @@ def saying(event: Json) -> Text:
 
 
 def _short(value: object) -> str:
-    """Give a fact as text: of a digest enough to know it by."""
+    """Return a fact as text: of a digest enough to know it by."""
     word = str(value)
     return word[:23] if word.startswith("sha256:") else word
 
@@ -117,7 +117,7 @@ def _apart(said: Text) -> str:
 
 
 def _rules(event: Json) -> list[str]:
-    """Give what refused or asked; what permitted is not worth the space."""
+    """Return what refused or asked; what permitted is not worth the space."""
     if event["kind"] != "decision.made" or event["facts"].get("outcome") == "permit":
         return []
     reasons = event["facts"].get("reasons", [])

@@ -94,7 +94,7 @@ def _one(finding: Json) -> None:
 
 
 def _plainly(name: str, value: Json) -> Text | str:
-    """Give a fact as people read it: a list of words without its brackets, a time by the clock here."""
+    """Return a fact as people read it: a list of words without its brackets, a time by the clock here."""
     if name == "since" and isinstance(value, str):
         return show.moment(value)
     if isinstance(value, list) and all(isinstance(one, str) for one in value):

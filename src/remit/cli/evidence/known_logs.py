@@ -39,7 +39,7 @@ class SeenLogs(msgspec.Struct, kw_only=True):
 
 
 def trusted_key(base_url: str, told: str) -> VerifierKey:
-    """Give the key of the log at an address: the one that was seen first. Another one now is a fault."""
+    """Return the key of the log at an address: the one that was seen first. Another one now is a fault."""
     key = VerifierKey.parse(told)
     seen = read()
     known = seen.keys.setdefault(base_url, told)
@@ -54,7 +54,7 @@ def trusted_key(base_url: str, told: str) -> VerifierKey:
 
 
 def seen_key(base_url: str) -> str:
-    """Give the key that was seen first at an address; empty if none was."""
+    """Return the key that was seen first at an address; empty if none was."""
     return read().keys.get(base_url, "")
 
 
@@ -92,12 +92,12 @@ def is_known(verifier: str) -> bool:
 
 
 def known_keys() -> list[VerifierKey]:
-    """Give the keys that were seen at addresses before."""
+    """Return the keys that were seen at addresses before."""
     return [VerifierKey.parse(verifier) for verifier in dict.fromkeys(read().keys.values())]
 
 
 def last_head(verifier: str) -> SeenHead | None:
-    """Give the last head of a log that held here."""
+    """Return the last head of a log that held here."""
     return read().heads.get(verifier)
 
 
@@ -111,12 +111,12 @@ def remember_head(verifier: str, head: SeenHead) -> None:
 
 
 def logs_file() -> Path:
-    """Give the place of the file."""
+    """Return the place of the file."""
     return sessions_file().with_name("logs.json")
 
 
 def read() -> SeenLogs:
-    """Give all that was seen."""
+    """Return all that was seen."""
     place = logs_file()
     try:
         return msgspec.json.decode(place.read_bytes(), type=SeenLogs)

@@ -77,7 +77,7 @@ def read_event_receipt(content: bytes, given: VerifierKey | None, at_least: int)
 
 
 def _signer(note: Note) -> VerifierKey:
-    """Give the key that was seen from here before and by which a checkpoint says that it is signed."""
+    """Return the key that was seen from here before and by which a checkpoint says that it is signed."""
     from remit.cli.evidence.known_logs import known_keys
 
     named = {(line.name, line.key_id) for line in note.signatures}

@@ -134,7 +134,7 @@ def _named(first: bytes) -> _Named:
 
 
 def trusted_for(named: _Named | None, given: str) -> VerifierKey:
-    """Give the key to verify with: the given one, or the one that the file names if it is known here.
+    """Return the key to verify with: the given one, or the one that the file names if it is known here.
 
     INVARIANT: a key that only the file itself vouches for verifies nothing.
     """

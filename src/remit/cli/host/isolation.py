@@ -30,7 +30,7 @@ class _Socket(NamedTuple):
 
 
 def isolation(base_url: str) -> tuple[str, str]:
-    """Give the isolation between this user and the remit at an address, and why.
+    """Return the isolation between this user and the remit at an address, and why.
 
     `none`: it runs on this machine as this user, who can read its keys and change its store. `user`: it runs
     here as another user. `host`: it runs elsewhere. Empty where that cannot be told. What stands before it (a
@@ -49,7 +49,7 @@ def isolation(base_url: str) -> tuple[str, str]:
 
 
 def _addresses(host: str) -> list[Address]:
-    """Give what a name or an address stands for; nothing where that is not known."""
+    """Return what a name or an address stands for; nothing where that is not known."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
@@ -78,7 +78,7 @@ def _is_of_this_machine(address: Address) -> bool:
 
 
 def _owner_of(sockets: Iterable[_Socket], address: Address, port: int) -> int | None:
-    """Give the user id of whoever listens at an address of this machine, where the kernel tells (Linux)."""
+    """Return the user id of whoever listens at an address of this machine, where the kernel tells (Linux)."""
     users = {one.local[0]: one.user for one in sockets if one.state == _LISTEN and one.local[1] == port}
     # As the kernel finds who listens: at the very address, then at all of its family. A socket at `::` may
     # take IPv4 as well; it gets what no socket at `0.0.0.0` takes.
@@ -87,8 +87,8 @@ def _owner_of(sockets: Iterable[_Socket], address: Address, port: int) -> int | 
 
 
 def owners(server: tuple[str, int], client: tuple[str, int]) -> set[int]:
-    """Give the user ids that hold the other end of a connection of this machine to itself: whose that end is,
-    and who listens there. None where the other end is elsewhere, or the kernel does not tell.
+    """Return the user ids that hold the other end of a connection of this machine to itself: whose that end
+    is, and who listens there. None where the other end is elsewhere, or the kernel does not tell.
 
     An end that nobody has accepted yet is nobody's, which reads as root's: it lives as long as its listener,
     who is asked for as well.
@@ -101,7 +101,7 @@ def owners(server: tuple[str, int], client: tuple[str, int]) -> set[int]:
 
 
 def _sockets() -> Iterator[_Socket]:
-    """Give the TCP sockets of this machine; none where the kernel does not list them."""
+    """Yield the TCP sockets of this machine; none where the kernel does not list them."""
     for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
         try:
             lines = Path(table).read_text(encoding="ascii").splitlines()[1:]

@@ -22,8 +22,8 @@ from remit.core.errors import Unauthenticated
 
 
 def looking(base_url: str, named: int | None = None) -> Callable[[socket.socket], None] | None:
-    """Give what looks at a connection before it is used, and raises `Unauthenticated`; `None` where there is
-    nobody to ask.
+    """Return what looks at a connection before it is used, and raises `Unauthenticated`; `None` where there
+    is nobody to ask.
     """
     if urlsplit(base_url).scheme != "http" or not hasattr(os, "geteuid"):
         return None
@@ -37,7 +37,7 @@ def looking(base_url: str, named: int | None = None) -> Callable[[socket.socket]
 
 
 def checked(base_url: str, named: int | None) -> dict[str, Any]:
-    """Give the extensions of a request by which each connection is looked at before it is used."""
+    """Return the extensions of a request by which each connection is looked at before it is used."""
     look = looking(base_url, named)
 
     def trace(event: str, facts: dict[str, Any]) -> None:
@@ -52,7 +52,7 @@ def checked(base_url: str, named: int | None) -> dict[str, Any]:
 
 
 def _trusted(base_url: str, named: int | None) -> set[int]:
-    """Give the user ids that may serve an address."""
+    """Return the user ids that may serve an address."""
     found = {0, os.geteuid()}
     return found | {one for one in (named, served_by(base_url)) if one is not None}
 

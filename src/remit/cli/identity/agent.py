@@ -22,7 +22,7 @@ app = noun(
 
 
 def key_place(name: str) -> Path:
-    """Give where an agent's key is kept beside the configuration, unless a place is named."""
+    """Return where an agent's key is kept beside the configuration, unless a place is named."""
     return current().config_file.parent / ".remit" / "agents" / f"{name}.key.json"
 
 
@@ -93,7 +93,7 @@ def register(
 
 @contextmanager
 def _own_key(place: Path, *, wanted: bool) -> Iterator[tuple[list[Json], Path | None]]:
-    """Give the binding of the key at a place, made there where there is none, and the place.
+    """Provide the binding of the key at a place, made there where there is none, and the place.
 
     A key that was made for something that then fails is removed: nobody knows it, and left behind it would be
     taken for a registered one.

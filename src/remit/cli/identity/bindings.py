@@ -45,7 +45,7 @@ class BindingOptions:
     client: str = ""
 
     def bindings(self) -> list[Json]:
-        """Give the bindings as the interface takes them."""
+        """Return the bindings as the interface takes them."""
         out: list[Json] = []
         if self.spiffe_id:
             out.append({"type": "spiffe", "spiffe_id": self.spiffe_id})

@@ -68,7 +68,7 @@ def login(
 
 
 def _user_id(name: str) -> int:
-    """Give the id of a user of this machine, by name or number."""
+    """Return the id of a user of this machine, by name or number."""
     import pwd
 
     try:

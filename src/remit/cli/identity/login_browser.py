@@ -44,7 +44,7 @@ class Waiting(HTTPServer):
         return f"http://127.0.0.1:{self.server_port}{PATH}"
 
     def wait(self, patience_s: float) -> dict[str, str]:
-        """Give the answer; raises `Unauthenticated` where none comes in time."""
+        """Return the answer; raises `Unauthenticated` where none comes in time."""
         until = time.monotonic() + patience_s
         while self.answer is None:
             self.timeout = until - time.monotonic()

@@ -113,7 +113,7 @@ def deactivate(name: str, /, *, reason: str = "") -> None:
 
 @app.command(name="activate")
 def activate(name: str, /) -> None:
-    """Bring a person back; they sign in anew.
+    """Bring a person back; they sign in again.
 
     Parameters
     ----------

@@ -101,22 +101,22 @@ def picture(value: RenderableType) -> None:
 
 
 def text(value: object, style: str = "") -> Text:
-    """Give a value as text that is safe to show."""
+    """Return a value as text that is safe to show."""
     return Text(plain(value), style=style)
 
 
 def state(word: str) -> Text:
-    """Give a state in its colour."""
+    """Return a state in its colour."""
     return Text(plain(word), style=STATES.get(word, ""))
 
 
 def counted(count: int, what: str) -> str:
-    """Give a number with its noun, which takes an `s` where it is not one."""
+    """Return a number with its noun, which takes an `s` where it is not one."""
     return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 def moment(value: str | datetime | None, now: datetime | None = None) -> Text:
-    """Give a time in two ways: by the clock here, and from now."""
+    """Return a time in two ways: by the clock here, and from now."""
     if not value:
         return Text("")
     when = value if isinstance(value, datetime) else datetime.fromisoformat(value)
@@ -130,7 +130,7 @@ def moment(value: str | datetime | None, now: datetime | None = None) -> Text:
 
 
 def span(seconds: float) -> str:
-    """Give a span of time as people say it: `in 4 min`, `3 h ago`."""
+    """Return a span of time as people say it: `in 4 min`, `3 h ago`."""
     size = abs(seconds)
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if size >= 2 * length or (unit == "min" and size >= length):
@@ -161,8 +161,8 @@ def table(
 
 
 def facts(pairs: Iterable[tuple[str, object]], *, lines: bool = False) -> Table:
-    """Give names and values as two aligned columns; empty values are left out. With `lines`, texts that were
-    made safe before keep their line breaks.
+    """Return names and values as two aligned columns; empty values are left out. With `lines`, texts that
+    were made safe before keep their line breaks.
     """
     made = Table.grid(padding=(0, 2, 0, 0))
     made.add_column(style="dim", no_wrap=True)
@@ -176,19 +176,19 @@ def facts(pairs: Iterable[tuple[str, object]], *, lines: bool = False) -> Table:
 
 
 def tree(title: Text | str) -> Tree:
-    """Give a tree to hang things on."""
+    """Return a tree to hang things on."""
     from rich.tree import Tree
 
     return Tree(title if isinstance(title, Text) else text(title), guide_style="dim")
 
 
 def compact(value: Json) -> str:
-    """Give a JSON value on one line, in its own characters."""
+    """Return a JSON value on one line, in its own characters."""
     return msgspec.json.encode(value).decode()
 
 
 def label(value: Json) -> str:
-    """Give a label as people read it."""
+    """Return a label as people read it."""
     words = [str(value.get("data_class") or value.get("class") or "")]
     words += [str(one) for one in value.get("categories") or ()]
     trust = value.get("trust")

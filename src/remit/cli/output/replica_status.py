@@ -45,13 +45,13 @@ def show_replicas(client: Client, only: str = "") -> None:
 
 
 def decides_by(digest: str) -> str:
-    """Give the digest of a bundle as people tell it from others."""
+    """Return the digest of a bundle as people tell it from others."""
     return digest.removeprefix("sha256:")[:12] or "not said yet"
 
 
 def _lines(told: Json) -> Iterator[Text]:
-    """Give what there is to see in columns that fit a narrow screen, and below each replica the rest of it in
-    words.
+    """Yield what there is to see in columns that fit a narrow screen, and below each replica the rest of it
+    in words.
     """
     heads = [show.text(one, "dim") for one in ("REPLICA", "LEASE AGE", "TASKS", "BUNDLE", "WOKEN BY")]
     rows = [heads, *(_row(one) for one in told["replicas"])]

@@ -78,7 +78,9 @@ class FittedRows:
         return max(cell_len(self._columns[number]), *(cell.cell_len for cell in self._cells(number)))
 
     def _least(self, number: int) -> int:
-        """Give the room that a column needs: for its longest cell where that stays whole, else for a word."""
+        """Return the room that a column needs: for its longest cell where that stays whole, else for a
+        word.
+        """
         if number < self._whole:
             return self._natural(number)
         heading = max(map(cell_len, self._columns[number].split()), default=0)
@@ -94,7 +96,7 @@ class FittedRows:
         return made
 
     def _widths(self, width: int) -> list[int]:
-        """Give each column what it needs, and share the rest, first with those that want least of it."""
+        """Return each column what it needs, and share the rest, first with those that want least of it."""
         numbers = range(len(self._columns))
         given = [self._least(number) for number in numbers]
         wanted = sorted((self._natural(number) - given[number], number) for number in numbers)

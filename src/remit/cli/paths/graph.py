@@ -59,7 +59,9 @@ MAX_TOOLS = 24
 
 
 def graph_of(report: ReachReport) -> Graph:
-    """Give the graph of a report, by tools, or by upstreams where tools would be too many to see anything."""
+    """Return the graph of a report, by tools, or by upstreams where tools would be too many to see
+    anything.
+    """
     graph = Graph(report)
     for column in (READERS, ACTORS):
         if sum(box.column == column for box in graph.boxes.values()) > MAX_TOOLS:

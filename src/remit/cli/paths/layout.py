@@ -22,7 +22,7 @@ SWEEPS = 12
 
 
 def lay(graph: Graph) -> tuple[float, float]:
-    """Give each box its place; answers with width and height of the whole."""
+    """Return each box its place; answers with width and height of the whole."""
     columns: list[list[Box]] = [[] for _ in range(STORES + 1)]
     for box in graph.boxes.values():
         columns[box.column].append(box)
@@ -57,7 +57,7 @@ def lay(graph: Graph) -> tuple[float, float]:
 
 
 def curve(graph: Graph, line: Line) -> str:
-    """Give the path of a line: from one box's side to the other's, without corners."""
+    """Return the path of a line: from one box's side to the other's, without corners."""
     start, end = graph.boxes[line.start], graph.boxes[line.end]
     if start.column == end.column:
         x, bow = start.x + start.width, 34.0

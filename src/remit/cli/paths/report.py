@@ -191,7 +191,7 @@ class ReachReport:
         return min((path.guard.openness for path in self.paths), default=None)
 
     def wire(self) -> Json:
-        """Give all of it as JSON."""
+        """Return all of it as JSON."""
         return {
             "counts": {
                 kind.value: {one.word: self.count(kind, one) for one in Openness} for kind in PathKind
@@ -263,7 +263,7 @@ def _toxic(one: ToxicTask, paths: Iterable[ReachPath], broken_by: Iterable[Remed
 
 
 def label_wire(label: Label) -> Json:
-    """Give a label as the wire writes it."""
+    """Return a label as the wire writes it."""
     return {
         "class": label.data_class,
         "categories": sorted(label.categories),
@@ -273,7 +273,7 @@ def label_wire(label: Label) -> Json:
 
 
 def inflow_wire(inflow: Inflow) -> Json:
-    """Give data that arrives, with its route."""
+    """Return data that arrives, with its route."""
     return {
         "source": inflow.source.name,
         "label": label_wire(inflow.label),
@@ -283,7 +283,7 @@ def inflow_wire(inflow: Inflow) -> Json:
 
 
 def path_wire(path: ReachPath) -> Json:
-    """Give a path."""
+    """Return a path."""
     tool = path.outlet.tool
     return {
         "kind": path.kind.value,

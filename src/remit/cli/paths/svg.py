@@ -100,7 +100,7 @@ def _drawn(box: Box, number: int) -> Json:
 
 
 def cut(text: str, most: int) -> str:
-    """Give a text that is at most so long; of a longer one both ends stay."""
+    """Return a text that is at most so long; of a longer one both ends stay."""
     if len(text) <= most:
         return text
     head = (most - 1) * 2 // 3
@@ -185,7 +185,7 @@ def _credentials(report: ReachReport) -> list[Json]:
 
 
 def _others(report: ReachReport, kind: PathKind) -> list[Json]:
-    """Give the rows of a table, and apart from them those that are refused anyhow."""
+    """Return the rows of a table, and apart from them those that are refused anyhow."""
     rows = [
         {"word": _WORDS[openness], "standing": says, "task": task, "sources": sources, "to": to}
         for openness, says, task, sources, to in rows_of(path for path in report.paths if path.kind is kind)

@@ -129,7 +129,7 @@ def _list(names: Sequence[str]) -> str:
 
 
 def ways_out(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str]]:
-    """Give the ways out, those together that stand alike: how open, by what, and which tools to whom."""
+    """Return the ways out, those together that stand alike: how open, by what, and which tools to whom."""
     alike: dict[tuple[Openness, str, str], list[str]] = {}
     for path in paths:
         key = (path.guard.openness, standing(path), path.outlet.tool.audience.name)
@@ -173,7 +173,7 @@ def _single(report: ReachReport, kind: PathKind, title: str) -> None:
 
 
 def rows_of(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str, str, str]]:
-    """Give one row for all that stands alike: what a task type reads, and where that leads."""
+    """Return one row for all that stands alike: what a task type reads, and where that leads."""
     by_outlet: dict[tuple[Openness, str, str, str], set[str]] = {}
     for path in paths:
         tool = path.outlet.tool
@@ -208,7 +208,7 @@ def _handovers(report: ReachReport) -> None:
 
 
 def carried(report: ReachReport) -> list[tuple[str, str, str, str, bool]]:
-    """Give the credentials: which, for how long, what they open, whose calls carry them, and whether beside
+    """Return the credentials: which, for how long, what they open, whose calls carry them, and whether beside
     what others have written.
     """
     return [

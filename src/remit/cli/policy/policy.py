@@ -66,7 +66,7 @@ def _problems(found: list[Json], sound: bool) -> None:
 
 @app.command(name="apply")
 def apply(*, seen: str = "", wait: float = FOLLOW_S) -> int:
-    """Let the running remit read its folder anew and put it in force, whole or not at all.
+    """Let the running remit read its folder again and put it in force, whole or not at all.
 
     That counts for open tasks, too: those that would end or hold less are shown first, and asked about on
     the terminal. So is a bundle that was in force before and was replaced, where there are several replicas.

@@ -19,7 +19,7 @@ PAUSE_S: Final = 0.25
 
 
 def followers(client: Client, digest: str, wait_s: float = FOLLOW_S) -> list[Json]:
-    """Give all replicas, each with whether it `follows`, as soon as all do, or after `wait_s`. Empty where
+    """Return all replicas, each with whether it `follows`, as soon as all do, or after `wait_s`. Empty where
     one process alone serves the store.
     """
     until_s = time.monotonic() + wait_s
@@ -57,7 +57,7 @@ def show_followers(found: list[Json], since: str | None) -> None:
 
 
 def held_back(found: list[Json]) -> VerificationFailed | None:
-    """Give what is wrong where not every replica decides by it, with the way out; nothing where all do.
+    """Return what is wrong where not every replica decides by it, with the way out; nothing where all do.
 
     What was put in force stays in force: it is what the command saw of it afterwards that did not hold.
     """

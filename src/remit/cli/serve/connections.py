@@ -54,7 +54,7 @@ def close(transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None
 
 
 def without_upgrade(data: bytes) -> bytes:
-    """Give the beginning of a request without its wish for another protocol, where its whole head is there.
+    """Return the beginning of a request without its wish for another protocol, where its whole head is there.
 
     A server may ignore that wish (RFC 9110 section 7.8), and Java's client has it in its first request; but
     the parser would take the body for the other protocol's.
@@ -234,7 +234,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The next request begins anew."""
+        """The next request begins again."""
         self._unread = 0
         self._begun = self._has_head = False
         super().on_message_complete()

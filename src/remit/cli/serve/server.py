@@ -104,7 +104,7 @@ async def _serve(config: Config, wish: Wish) -> None:
 
 
 def tls_context(config: Config) -> ssl.SSLContext | None:
-    """Give the TLS of the port, where the configuration has one; raises `ConfigInvalid`."""
+    """Return the TLS of the port, where the configuration has one; raises `ConfigInvalid`."""
     section = config.listen.tls
     if section is None:
         return None
@@ -115,8 +115,8 @@ def tls_context(config: Config) -> ssl.SSLContext | None:
 
 
 def public_url(config: Config, sock: socket.socket, *, own: bool = False) -> str:
-    """Give the address under which clients reach what listens on a socket; with `own` whatever stands before
-    it is left out.
+    """Return the address under which clients reach what listens on a socket; with `own` whatever stands
+    before it is left out.
     """
     listen = msgspec.structs.replace(config.listen, port=sock.getsockname()[1])
     return (msgspec.structs.replace(listen, public_url="") if own else listen).url

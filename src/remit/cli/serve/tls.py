@@ -116,7 +116,7 @@ class AskingConnection:
         self._with(self._connection.do_handshake)
 
     def read(self, size: int = _PIECE, buffer: Any = None) -> Any:
-        """Give plain bytes, or their count where they go into `buffer`; none at the end."""
+        """Return plain bytes, or their count where they go into `buffer`; none at the end."""
         try:
             if buffer is None:
                 return self._with(lambda: self._connection.recv(size))
@@ -134,16 +134,18 @@ class AskingConnection:
             raise ssl.SSLWantReadError
 
     def pending(self) -> int:
-        """Give how many plain bytes are ready, at least: 1 where records were taken that nobody has read."""
+        """Return how many plain bytes are ready, at least: 1 where records were taken that nobody has
+        read.
+        """
         return int(self._connection.pending()) or int(not self._dry)
 
     def getpeercert(self, binary_form: bool = False) -> Any:
-        """Give the client's certificate as the standard library does where it was not checked."""
+        """Return the client's certificate as the standard library does where it was not checked."""
         chain = self.peer_chain()
         return (chain[0] if chain else None) if binary_form else {}
 
     def peer_chain(self) -> tuple[bytes, ...]:
-        """Give the chain that the client showed in DER, its own certificate first; empty without one."""
+        """Return the chain that the client showed in DER, its own certificate first; empty without one."""
         # As bytes, not as `cryptography` reads them: what it cannot read is for step 1 to refuse, on record.
         own = self._connection.get_peer_certificate()
         if own is None:
@@ -154,7 +156,7 @@ class AskingConnection:
         return (first, *(one for one in others if one != first))[:MAX_CHAIN]
 
     def cipher(self) -> tuple[str, str, int] | None:
-        """Give name, protocol and secret bits of the cipher."""
+        """Return name, protocol and secret bits of the cipher."""
         name = self._connection.get_cipher_name()
         bits = self._connection.get_cipher_bits()
         return (name, self._connection.get_cipher_version() or "", bits or 0) if name else None
@@ -166,7 +168,7 @@ class AskingConnection:
         """None is offered."""
 
     def version(self) -> str:
-        """Give the version of TLS."""
+        """Return the version of TLS."""
         return str(self._connection.get_protocol_version_name())
 
     def _with(self, step: Any) -> Any:

@@ -47,7 +47,9 @@ class Welcome(NamedTuple):
 
 
 async def first_code(house: Services, code_for: str) -> Code | None:
-    """Give a sign-in code: for whom it was asked, else for the first administrator till somebody signs in."""
+    """Return a sign-in code: for whom it was asked, else for the first administrator till somebody
+    signs in.
+    """
     if code_for:
         person = await house.directory.person(code_for)
         return Code(person.name, await house.personnel.code_at_start(person.name))
@@ -97,7 +99,7 @@ async def show_welcome(house: Services, welcome: Welcome) -> None:
 
 
 def _workload_api(config: Config) -> str:
-    """Give the address of the socket as `SPIFFE_ENDPOINT_SOCKET` has it."""
+    """Return the address of the socket as `SPIFFE_ENDPOINT_SOCKET` has it."""
     return f"unix://{config.at(config.workload_api.socket).absolute()}" if config.workload_api else ""
 
 

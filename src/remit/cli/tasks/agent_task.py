@@ -48,7 +48,7 @@ class Wanted(NamedTuple):
 
 
 def agent_session(wanted: Wanted) -> AgentSession:
-    """Give the agent at the gateway; raises `KeyUnusable`."""
+    """Return the agent at the gateway; raises `KeyUnusable`."""
     from remit.sdk.key import AgentKey
     from remit.sdk.session import AgentSession
     from remit.sdk.workload import TokenFile
@@ -66,7 +66,7 @@ def agent_session(wanted: Wanted) -> AgentSession:
 
 
 def _look(base_url: str) -> Callable[[socket.socket], None]:
-    """Give what looks at each connection as the terminal's is; whoever is refused there is no gateway."""
+    """Return what looks at each connection as the terminal's is; whoever is refused there is no gateway."""
     from remit.sdk.faults import GatewayUnreachable
 
     look = looking(base_url)
@@ -96,7 +96,9 @@ async def open_task(agent: AgentSession, wanted: Wanted) -> TaskSession:
 
 
 def _person(base_url: str) -> dict[str, Any]:
-    """Give the session of the person who states the intent, and what proves it; nothing where nobody does."""
+    """Return the session of the person who states the intent, and what proves it; nothing where nobody
+    does.
+    """
     from remit.sdk.dpop import Prover
 
     try:
@@ -128,7 +130,7 @@ def planned(given: tuple[str, ...]) -> list[Json] | None:
 
 
 def child_environment() -> dict[str, str]:
-    """Give the child's environment: ours, without remit's own settings and the upstreams' credentials."""
+    """Return the child's environment: ours, without remit's own settings and the upstreams' credentials."""
     hidden = _credentials()
     return {
         name: value
@@ -138,7 +140,7 @@ def child_environment() -> dict[str, str]:
 
 
 def _credentials() -> set[str]:
-    """Give the variables that the configuration here names as secrets of upstreams."""
+    """Return the variables that the configuration here names as secrets of upstreams."""
     try:
         config = current().load_config()
     except ConfigInvalid:

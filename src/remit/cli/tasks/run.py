@@ -120,7 +120,7 @@ def run(
 
 
 def _confinement(apart: Apart) -> Callable[[], None]:
-    """Give what is done in the program before it starts; raises `UsageFault` where it must not start."""
+    """Return what is done in the program before it starts; raises `UsageFault` where it must not start."""
     from remit.compose.programs import enter_domain, hide_this_process, keeps_apart
 
     # The key, the tokens and a person's session are in this process.
@@ -145,7 +145,7 @@ def _confinement(apart: Apart) -> Callable[[], None]:
 
 
 def _usual_lease_s() -> int:
-    """Give what the configuration says, where there is one beside the address."""
+    """Return what the configuration says, where there is one beside the address."""
     asked = current()
     return int(asked.load_config().limits.task_lease_s) if asked.config_file.is_file() else 15
 

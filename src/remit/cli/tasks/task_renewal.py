@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client's task over a long day: kept alive, and opened anew where it ran out while nobody ended it."""
+"""A client's task over a long day: kept alive, and opened again where it ran out while nobody ended it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from remit.sdk.session import RAN_OUT, AgentSession, TaskSession
 class Tenure:
     """The task that stands now; a source of tokens for the door.
 
-    INVARIANT: a task that somebody ended, or that was fenced, is never opened anew from here: only one whose
+    INVARIANT: a task that somebody ended, or that was fenced, is never opened again from here: only one whose
     deadline or lease ran out is. Opening it is decided by the gateway like any other opening.
     """
 
@@ -53,7 +53,7 @@ class Tenure:
                 await self._keeping
 
     async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
-        """Give a token of the task, of a new one where the last ran out."""
+        """Return a token of the task, of a new one where the last ran out."""
         async with self._turn:
             try:
                 return await self.task.token(upstream=upstream, door=door, not_this=not_this)

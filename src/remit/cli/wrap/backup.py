@@ -53,7 +53,7 @@ class Undone(msgspec.Struct, kw_only=True):
 
 
 def digest(content: bytes) -> str:
-    """Give a file's SHA-256 in hex."""
+    """Return a file's SHA-256 in hex."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -76,7 +76,7 @@ def note(manifest: Manifest) -> Path:
 
 
 def manifests(file: Path) -> list[tuple[Path, Manifest]]:
-    """Give the manifests of a file, newest first."""
+    """Return the manifests of a file, newest first."""
     pattern = re.compile(re.escape(file.name + SUFFIX) + r"\d{8}-\d{6}(-\d+)?" + re.escape(MANIFEST))
     found = []
     for path in sorted(file.parent.iterdir(), reverse=True):

@@ -155,7 +155,7 @@ def _same(server: WrappedServer, there: UpstreamSection) -> bool:
 
 
 def _home(file: Path) -> Path:
-    """Give the folder that a client starts its servers in: the project's, or the user's."""
+    """Return the folder that a client starts its servers in: the project's, or the user's."""
     if file.parent.name in _CLIENT_FOLDERS:
         return file.parent.parent
     return file.parent if file.name == ".mcp.json" else Path.home()
@@ -249,7 +249,7 @@ def _register_where_it_runs(agent: str, purpose: str, public_jwk: Mapping[str, s
 
 
 def _connect_command(config: Path, agent: str, *, start: bool) -> list[str]:
-    """Give the words that start `remit connect`, by absolute path: a client need not have our PATH."""
+    """Return the words that start `remit connect`, by absolute path: a client need not have our PATH."""
     script = Path(sys.executable).parent / "remit"
     first = [str(script)] if script.is_file() else [sys.executable, "-m", "remit"]
     words = [*first, "connect", "--config", str(config), "--agent", agent, "--alone"]

@@ -73,7 +73,7 @@ def add_upstreams(config: Path, servers: Sequence[WrappedServer]) -> Config:
 
 
 def with_upstreams(text: str, servers: Sequence[WrappedServer], file: str) -> str:
-    """Give the text of a configuration with more upstreams, in front of those that are there."""
+    """Return the text of a configuration with more upstreams, in front of those that are there."""
     found = _UPSTREAMS.search(text)
     if found is None:
         raise ConfigInvalid(

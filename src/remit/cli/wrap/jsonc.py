@@ -28,7 +28,7 @@ class Span:
     members: dict[str, Span] = field(default_factory=dict)
 
     def at(self, path: Sequence[str]) -> Span | None:
-        """Give the value below, by the names of members; None where there is none."""
+        """Return the value below, by the names of members; None where there is none."""
         found: Span | None = self
         for name in path:
             found = found.members.get(name) if found is not None else None

@@ -51,7 +51,7 @@ class WrappedServer(NamedTuple):
 
 
 def servers_of(root: Span, file: str) -> tuple[tuple[str, ...], Span]:
-    """Give where the servers stand and what stands there; raises `ConfigInvalid` for any other shape."""
+    """Return where the servers stand and what stands there; raises `ConfigInvalid` for any other shape."""
     for place in PLACES:
         found = root.at(place)
         if found is None:
@@ -83,14 +83,14 @@ def is_off(entry: Mapping[str, Json]) -> bool:
 
 
 def rewritten(entry: Mapping[str, Json], command: list[str]) -> dict[str, Json]:
-    """Give the entry that starts `command` instead, with what the client said beside."""
+    """Return the entry that starts `command` instead, with what the client said beside."""
     out: dict[str, Json] = {"type": "stdio"} if "type" in entry else {}
     out |= {"command": command[0], "args": command[1:]}
     return out | {name: value for name, value in entry.items() if name in KEPT}
 
 
 def upstream_name(name: str, taken: Iterable[str]) -> str:
-    """Give a name that `remit.yaml` takes, and that no other upstream has."""
+    """Return a name that `remit.yaml` takes, and that no other upstream has."""
     base = re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.")[:56] or "server"
     used, number = {PLAN_TOOL.upstream, *taken}, 2
     wanted = base
@@ -112,7 +112,7 @@ def check_variables(server: WrappedServer, environ: Mapping[str, str]) -> None:
 
 
 def wrapped(name: str, entry: Mapping[str, Json], upstream: str, home: Path) -> WrappedServer:
-    """Give a server as an upstream; `home` is the folder that its relative paths start from.
+    """Return a server as an upstream; `home` is the folder that its relative paths start from.
 
     Raises `ConfigInvalid` for what cannot be carried over as it is.
     """
@@ -175,7 +175,7 @@ def _address(name: str, entry: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _value(name: str, key: str, value: str, upstream: str, secrets: dict[str, str], *, header: bool) -> str:
-    """Give what `remit.yaml` says for a variable or header; what may be a secret goes into `secrets`."""
+    """Return what `remit.yaml` says for a variable or header; what may be a secret goes into `secrets`."""
     found = _WHOLE_VARIABLE.fullmatch(value)
     if found:
         variable = f"env:{found[2] or found[3]}"

@@ -15,7 +15,7 @@ MAX_DEPTH = 64
 
 
 def api_of(content: bytes, file: str, section: UpstreamSection) -> Api:
-    """Give the routes that a document describes; raises `ConfigInvalid` naming file, line and key."""
+    """Return the routes that a document describes; raises `ConfigInvalid` naming file, line and key."""
     headers = {*section.headers, *(section.lease.headers if section.lease is not None else ())}
     credentials = frozenset(name.lower() for name in headers)
     node: Node | None = None

@@ -41,7 +41,7 @@ def load_bundle(config: Config) -> Bundle:
 
 
 def problems(where: Path | str = CONFIG_NAME) -> list[ConfigInvalid]:
-    """Give all that is wrong with a configuration and its bundle, except inside the policies' own text."""
+    """Return all that is wrong with a configuration and its bundle, except inside the policies' own text."""
     config, found = examine_config(where)
     if config is None:
         return found
@@ -230,7 +230,7 @@ class _Reading:
         self.found.append(ConfigInvalid(message, file=CONFIG_NAME, line=line, key=key, way_out=way_out))
 
     def _line_of(self, key: str) -> int | None:
-        """Give the line of a key of `remit.yaml`, or of the last part of it that is written there."""
+        """Return the line of a key of `remit.yaml`, or of the last part of it that is written there."""
         name = Path(self.config.file).name
         try:
             node = read_yaml(read_text(self._own or b"", name), name)

@@ -35,7 +35,7 @@ class Known:
 
 
 def task_type(form: TaskFile, node: Node, problems: Problems, known: Known) -> TaskType:
-    """Give the task type that a file describes; what is wrong is noted."""
+    """Return the task type that a file describes; what is wrong is noted."""
     for key, pattern, rule in (
         ("run_by", _AGENT, "write an agent's name or `group:name`; there are no wildcards"),
         (
@@ -150,7 +150,7 @@ def _check_grant(template: GrantTemplate, key: str, node: Node, problems: Proble
 
 
 def _parameter(name: str, form: ParameterForm) -> Parameter:
-    """Give a parameter; raises `ConfigInvalid` or `Malformed` if its constraint or its default is none."""
+    """Return a parameter; raises `ConfigInvalid` or `Malformed` if its constraint or its default is none."""
     out = Parameter(
         type=form.type,
         description=form.description,
@@ -174,7 +174,7 @@ def _budgets(form: BudgetsForm) -> Budgets:
 
 
 def _holder(node: Node, text: str, key: str) -> tuple[str, int]:
-    """Give key and line of the first text below a node that holds `text`."""
+    """Return key and line of the first text below a node that holds `text`."""
     if isinstance(node.value, dict):
         below = [(f"{key}.{name}", child) for name, child in node.value.items()]
     else:

@@ -45,7 +45,7 @@ class Vocabulary:
     groups: Collection[str] = ()
 
     def unknown_group(self, audience: str) -> str:
-        """Give the way out where an audience is a group that nobody has declared; empty where it is not."""
+        """Return the way out where an audience is a group that nobody has declared; empty where it is not."""
         name = audience.removeprefix("group:")
         if name == audience or name in self.groups or audience in self.classes.clearance:
             return ""
@@ -57,7 +57,7 @@ class Vocabulary:
 def described_tool(
     upstream: str, name: str, form: ToolForm, *, words: Vocabulary, problems: Problems, node: Node
 ) -> Tool:
-    """Give a tool as its file describes it; what is wrong is noted. `node` is the whole file."""
+    """Return a tool as its file describes it; what is wrong is noted. `node` is the whole file."""
     reading = _ToolReading(name, form, words, problems, node)
     label = reading.label(form.labels, undescribed(upstream, name, words.classes).label, "labels")
     if form.sanitizes is not None:
@@ -89,7 +89,7 @@ def described_tool(
 def label_of(
     form: LabelForm | None, unless: Label, *, words: Vocabulary, problems: Problems, line: int, key: str
 ) -> Label:
-    """Give a label as a file says it, and where it says nothing, `unless`."""
+    """Return a label as a file says it, and where it says nothing, `unless`."""
     if form is None:
         return unless
     order = words.classes.order
@@ -144,7 +144,7 @@ class _ToolReading:
             self._say("does not go with an effect or another audience", "own_conversation", way_out=way)
 
     def label(self, form: LabelForm | None, unless: Label, *at: str) -> Label:
-        """Give a label below this tool."""
+        """Return a label below this tool."""
         return label_of(
             form,
             unless,
@@ -155,7 +155,7 @@ class _ToolReading:
         )
 
     def arguments(self) -> dict[str, Argument]:
-        """Give the arguments, and parts of arguments, by the keys of the file."""
+        """Return the arguments, and parts of arguments, by the keys of the file."""
         out: dict[str, Argument] = {}
         for key, form in self._form.arguments.items():
             if key == INPUT:
@@ -175,7 +175,7 @@ class _ToolReading:
         return out
 
     def fields(self, own: Label) -> tuple[FieldLabel, ...]:
-        """Give the labels of single fields, in the order of the file."""
+        """Return the labels of single fields, in the order of the file."""
         out: list[FieldLabel] = []
         for path, forms in self._form.fields.items():
             try:
@@ -189,7 +189,7 @@ class _ToolReading:
         return tuple(out)
 
     def variants(self) -> tuple[Variant, ...]:
-        """Give what the tool is by its arguments."""
+        """Return what the tool is by its arguments."""
         out: list[Variant] = []
         for place, form in enumerate(self._form.when):
             at = ("when", str(place))
@@ -209,7 +209,7 @@ class _ToolReading:
         return tuple(out)
 
     def asked_by(self) -> tuple[str, ...]:
-        """Give the words by which people ask for the tool."""
+        """Return the words by which people ask for the tool."""
         for place, word in enumerate(self._form.asked_by):
             if not _WORDS.fullmatch(word):
                 way = "write words as people say them, such as `pay` or `check in`"

@@ -48,14 +48,14 @@ class Problems:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Give the known word that was most likely meant, or an empty text."""
+    """Return the known word that was most likely meant, or an empty text."""
     folded = {name.lower().replace("-", "_"): name for name in known}
     found = difflib.get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.6)
     return folded[found[0]] if found else ""
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """Give the way out for an unknown word: the nearest known one, or all of them."""
+    """Return the way out for an unknown word: the nearest known one, or all of them."""
     known = list(known)
     if near := nearest(word, known):
         return f"did you mean `{near}`?"
@@ -64,12 +64,12 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 @cache
 def type_of(kind: Any) -> inspect.Type:
-    """Give msgspec's account of a type."""
+    """Return msgspec's account of a type."""
     return inspect.type_info(kind)
 
 
 def unwrapped(kind: inspect.Type) -> tuple[inspect.Type, dict[str, Any], str]:
-    """Give a type without its metadata, and the metadata: what we added, and the description."""
+    """Return a type without its metadata, and the metadata: what we added, and the description."""
     extra: dict[str, Any] = {}
     description = ""
     while isinstance(kind, inspect.Metadata):
@@ -232,7 +232,7 @@ class _Reader:
 
 
 def shown_fields(kind: inspect.StructType) -> list[inspect.Field]:
-    """Give the fields of a section that a file may set."""
+    """Return the fields of a section that a file may set."""
     return [f for f in kind.fields if not unwrapped(f.type)[1].get("internal")]
 
 

@@ -39,7 +39,7 @@ class Folder:
         self.problems: list[ConfigInvalid] = []
 
     def name(self, path: Path) -> str:
-        """Give a path as messages and digests write it: from the root, with forward slashes."""
+        """Return a path as messages and digests write it: from the root, with forward slashes."""
         return path.relative_to(self.root).as_posix()
 
     def read(self, path: Path, most_bytes: int = MAX_FILE_BYTES) -> bytes:
@@ -80,7 +80,8 @@ class Folder:
         return content
 
     def list(self, folder: str, key: str, endings: tuple[str, ...], *, required: bool) -> list[Path]:
-        """Give the files of one folder of the bundle that have one of `endings`, in the order of their names.
+        """Return the files of one folder of the bundle that have one of `endings`, in the order of their
+        names.
 
         What is wrong with the folder is noted in `problems`; so is a file that would silently not be read.
         """

@@ -66,7 +66,7 @@ class ReadAhead:
         self._value, self._why = None, (fault.message, fault.code, fault.way_out)
 
     def read(self) -> str:
-        """Give what counts now; raises `KeyUnavailable`."""
+        """Return what counts now; raises `KeyUnavailable`."""
         if self._value is None:
             message, code, way_out = self._why
             raise KeyUnavailable(message, code=code, way_out=way_out)
@@ -104,7 +104,7 @@ class SecretRef:
         return self.scheme != "plain"
 
     def resolve(self, environ: Mapping[str, str] | None = None) -> str:
-        """Give the value, read now; raises `KeyUnavailable` if there is none, or it is not kept safely."""
+        """Return the value, read now; raises `KeyUnavailable` if there is none, or it is not kept safely."""
         value = self.resolve_lines(environ)
         if self.scheme == "plain":
             return value
@@ -117,7 +117,7 @@ class SecretRef:
         return f"{self.lead} {value}" if self.lead else value
 
     def resolve_lines(self, environ: Mapping[str, str] | None = None) -> str:
-        """Give the value with all of its lines, such as a key's as PEM; raises `KeyUnavailable`."""
+        """Return the value with all of its lines, such as a key's as PEM; raises `KeyUnavailable`."""
         if self.scheme == "plain":
             return self.name
         try:

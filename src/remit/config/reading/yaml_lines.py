@@ -58,7 +58,7 @@ class Node:
     key_lines: dict[str, int] = field(default_factory=dict)
 
     def plain(self) -> Json:
-        """Give the value without lines."""
+        """Return the value without lines."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -66,12 +66,12 @@ class Node:
         return self.value
 
     def child_line(self, key: str, name: str) -> int:
-        """Give the line of an entry of a mapping below `key`; unlike in `line_of`, `name` may hold dots."""
+        """Return the line of an entry of a mapping below `key`; unlike in `line_of`, `name` may hold dots."""
         below: Node = self.value[key]
         return below.key_lines.get(name, below.line)
 
     def line_at(self, *names: str) -> int:
-        """Give the line of what stands under these keys and places, as far down as they lead."""
+        """Return the line of what stands under these keys and places, as far down as they lead."""
         node, line = self, self.line
         for name in names:
             if isinstance(node.value, dict) and name in node.value:
@@ -84,7 +84,7 @@ class Node:
         return line
 
     def line_of(self, path: str) -> int:
-        """Give the line of a dotted path (`grants[0].arguments.path`), as far down as it leads."""
+        """Return the line of a dotted path (`grants[0].arguments.path`), as far down as it leads."""
         return self.line_at(*re.findall(r"[^.\[\]]+", path))
 
 
@@ -145,7 +145,7 @@ class _Document:
         self._events = events
 
     def read(self) -> Node:
-        """Give the only document."""
+        """Return the only document."""
         root: Node | None = None
         for event in self._events:
             if isinstance(event, DocumentStartEvent):

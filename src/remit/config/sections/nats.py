@@ -96,7 +96,7 @@ def check_nats(section: NatsSection, postgres: bool, node: Node, problems: Probl
 
 
 def nats_servers(section: NatsSection) -> tuple[str, ...]:
-    """Give the addresses, those of references read now; raises `ConfigInvalid`, or `KeyUnavailable`."""
+    """Return the addresses, those of references read now; raises `ConfigInvalid`, or `KeyUnavailable`."""
     out: list[str] = []
     for one in section.servers:
         out += [part.strip() for part in one.resolve().split(",")] if one.secret else [one.name]

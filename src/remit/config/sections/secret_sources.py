@@ -27,7 +27,7 @@ class SecretsSection(Section, frozen=True, kw_only=True):
 
 
 def bao_of(secrets: SecretsSection, keys: KeysSection) -> BaoSourceSection | None:
-    """Give the OpenBao that references name, with remit's login there; `None` where there is none."""
+    """Return the OpenBao that references name, with remit's login there; `None` where there is none."""
     if secrets.openbao is not None or keys.openbao is None:
         return secrets.openbao
     own = keys.openbao
@@ -35,7 +35,7 @@ def bao_of(secrets: SecretsSection, keys: KeysSection) -> BaoSourceSection | Non
 
 
 def references(part: object, place: str = "") -> Iterator[tuple[str, SecretRef]]:
-    """Give every reference to a secret below a part of the configuration, with where it stands."""
+    """Yield every reference to a secret below a part of the configuration, with where it stands."""
     if isinstance(part, SecretRef):
         if part.secret:
             yield place, part

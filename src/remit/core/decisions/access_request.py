@@ -75,5 +75,5 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def call_digest(task: str, tool: str, arguments: dict[str, Json]) -> str:
-    """Give the digest of one exact call (RFC 8785 bytes, SHA-256)."""
+    """Return the digest of one exact call (RFC 8785 bytes, SHA-256)."""
     return digest({"task": task, "tool": tool, "arguments": arguments})

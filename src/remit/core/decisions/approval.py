@@ -62,7 +62,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
         return self.requested_for or person_of(self.stated_by) or self.agent
 
     def answered(self, person: Person, approve: bool, now: datetime, comment: str = "") -> Approval:
-        """Give the approval with a person's answer; who may not answer, or comes too late, is refused."""
+        """Return the approval with a person's answer; who may not answer, or comes too late, is refused."""
         if not may_approve(person):
             raise Forbidden(
                 f"`{person.name}` is not an approver", way_out="ask someone with the role approver"
@@ -82,7 +82,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def expired(self, at: datetime) -> Approval:
-        """Give it as one that has expired, by its time or before it: then `expires` is when it did."""
+        """Return it as one that has expired, by its time or before it: then `expires` is when it did."""
         return msgspec.structs.replace(self, state=ApprovalState.EXPIRED, expires=min(at, self.expires))
 
     def usable_for(self, call: str, now: datetime) -> bool:

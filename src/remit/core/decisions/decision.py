@@ -110,7 +110,7 @@ def weigh(answer: PolicyAnswer, waived: frozenset[RuleRef]) -> tuple[Outcome, tu
 
 
 def overtaken(decision: Decision, by: RemitError) -> Decision:
-    """Give a decision that could not be recorded, since something came first, as the refusal that it is."""
+    """Return a decision that could not be recorded, since something came first, as the refusal that it is."""
     reason = Reason(code=by.code, text=by.message, way_out=by.way_out, step=5)
     return msgspec.structs.replace(
         decision,

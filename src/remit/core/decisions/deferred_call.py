@@ -5,7 +5,7 @@ MCP's tasks extension (`io.modelcontextprotocol/tasks`, 2026-07-28): a `tools/ca
 handle, after which `tasks/get` tells how the call stands, and at the end its result. MCP calls that a task;
 here a task is what an agent works in, and this is a *deferred call*.
 
-What an upstream says is read strictly, and written anew with the handle that remit gave: of the upstream's
+What an upstream says is read strictly, and written again with the handle that remit gave: of the upstream's
 own id, and of members that the extension does not know, nothing goes on.
 """
 
@@ -72,8 +72,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     poll_ms: int | None = None
 
     def written(self, handle: str, *, at: str, ttl_ms: int, poll_ms: int, created: bool = False) -> bytes:
-        """Give the result that the agent gets, under remit's own `handle`; `at` stands in for times that the
-        upstream does not tell, `created` makes it the answer to the call itself.
+        """Return the result that the agent gets, under remit's own `handle`; `at` stands in for times that
+        the upstream does not tell, `created` makes it the answer to the call itself.
         """
         told: dict[str, Json] = {
             "resultType": "task" if created else "complete",

@@ -267,7 +267,7 @@ _ANSWER: dict[type, type] = {
 
 
 def step_of(need: Need) -> Step:
-    """Give the step that a need belongs to."""
+    """Return the step that a need belongs to."""
     return _STEP[type(need)]
 
 
@@ -316,7 +316,7 @@ def resume() -> Machine:
     """Look after a call whose outcome its upstream has deferred: how it stands, or that it is to be
     cancelled.
 
-    Nothing is decided anew, for nothing more is asked of the upstream than was permitted; but who asks, the
+    Nothing is decided again, for nothing more is asked of the upstream than was permitted; but who asks, the
     task and the fence are looked at as for every call, and what comes back is observed before it is released.
     """
     return _path(again=True)

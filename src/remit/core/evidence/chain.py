@@ -108,7 +108,7 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
     cut: bool = False
 
     def task(self, id: str) -> ChainTask:
-        """Give one of its tasks."""
+        """Return one of its tasks."""
         return next(one for one in self.tasks if one.id == id)
 
     def led_to(self, decision: str) -> list[tuple[str, str]]:
@@ -218,7 +218,7 @@ class _Trace:
                     self.reads.setdefault(task, []).append(record)
 
     def last_refused(self, task: str) -> str:
-        """Give the last decision of a task that was no permit."""
+        """Return the last decision of a task that was no permit."""
         refused = [
             call
             for (of, call), record in self.decisions.items()
@@ -227,7 +227,7 @@ class _Trace:
         return refused[-1] if refused else ""
 
     def causes(self, at: Place) -> list[tuple[ChainEdge, Place]]:
-        """Give what led to a call: values of its arguments, what it read, else what its task had read."""
+        """Return what led to a call: values of its arguments, what it read, else what its task had read."""
         task, decision = at
         facts = self.decisions[at].get("facts", {})
         reads = facts.get("effect") == "none"
@@ -286,7 +286,7 @@ class _Trace:
             )
 
     def chain(self, stopped: str) -> Chain:
-        """Give what was found, in the order of the log."""
+        """Return what was found, in the order of the log."""
         calls = sorted((self._call(at) for at in self.done), key=lambda one: one.index)
         shown = {one.decision for one in calls}
         tasks = dict.fromkeys(one.task for one in calls)
@@ -334,7 +334,7 @@ class _Trace:
 
 
 def _short(value: Json) -> str:
-    """Give a value in a line."""
+    """Return a value in a line."""
     if isinstance(value, dict):
         # In the order that an export has, too.
         parts = (f"{name} = {_short(one)}" for name, one in sorted(value.items()))

@@ -82,7 +82,7 @@ class VerifierKey(msgspec.Struct, frozen=True):
         return key
 
     def verifies(self, message: bytes, signature: bytes) -> bool:
-        """Tell whether `signature` is this key's over `message` (RFC 8032)."""
+        """Return whether `signature` is this key's over `message` (RFC 8032)."""
         try:
             Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
         except InvalidSignature:
@@ -333,7 +333,7 @@ def _forged(key: VerifierKey) -> VerificationFailed:
 
 
 def _cosignature_time(note: Note, key: VerifierKey) -> int | None:
-    """Give when a witness cosigned (its first line counts), or None; a bad line by it is an error."""
+    """Return when a witness cosigned (its first line counts), or None; a bad line by it is an error."""
     if key.type != COSIGNATURE_V1:
         raise VerificationFailed(f"key `{key.name}` is not a witness's key")
     first: int | None = None

@@ -124,7 +124,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 def person_changed(
     tenant: str, person: str, change: str, *, by: str, at: datetime, facts: dict[str, Json] | None = None
 ) -> Event:
-    """Give the event of something about a person that changed; who they are, and who did it, is sealed."""
+    """Return the event of something about a person that changed; who they are, and who did it, is sealed."""
     return Event(
         kind=EventKind.PERSON_CHANGED,
         at=at,
@@ -136,7 +136,7 @@ def person_changed(
 
 
 def timestamp(moment: datetime) -> str:
-    """Give RFC 3339 in UTC with microseconds; the one form of time in a leaf."""
+    """Return RFC 3339 in UTC with microseconds; the one form of time in a leaf."""
     at = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     # Neither `strftime` nor `isoformat`, which take several times as long, and each event has one of these.
     written: str = msgspec.to_builtins(at)
@@ -156,7 +156,7 @@ def leaf_record(
     writer_previous: str,
     task_previous: str,
 ) -> dict[str, Json]:
-    """Give the record whose RFC 8785 bytes are the leaf.
+    """Return the record whose RFC 8785 bytes are the leaf.
 
     `writer` is the incarnation that wrote it and `sequence` its count from 0; `writer_previous` and
     `task_previous` are the hex leaf hashes of the record before it from the same writer and of the same task

@@ -6,11 +6,11 @@
     ...
     {"checkpoint": "<C2SP signed note>"}
 
-A whole export holds every event from the first on, and its root is computed anew. An export of one task holds
-that task's events alone, each with its inclusion proof, and its completeness rests on the chain of the task's
-own records. A receipt (`core.evidence.receipt`) holds what tells of one closure, which its first line names,
-in the same way. Openings may be left out: a reader then sees that something was said, when and by whom, and
-not what.
+A whole export holds every event from the first on, and its root is computed again. An export of one task
+holds that task's events alone, each with its inclusion proof, and its completeness rests on the chain of the
+task's own records. A receipt (`core.evidence.receipt`) holds what tells of one closure, which its first line
+names, in the same way. Openings may be left out: a reader then sees that something was said, when and by
+whom, and not what.
 
 What it cannot show: that a log which was cut back to an older signed state is the newest. Give the size that
 you saw last (`at_least`), or a witness's cosignature.
@@ -90,7 +90,7 @@ class Ambiguous(ValueError):
 
 
 def header_line(origin: str, verifier: str, size: int, task: str = "", closure: str = "") -> bytes:
-    """Give the first line of an export."""
+    """Return the first line of an export."""
     line = {"remit_evidence": FORMAT, "origin": origin, "verifier": verifier, "size": size, "task": task}
     return encode({**line, "closure": closure} if closure else line) + b"\n"
 
@@ -98,7 +98,7 @@ def header_line(origin: str, verifier: str, size: int, task: str = "", closure: 
 def event_line(
     index: int, leaf: bytes, openings: dict[str, list[Json]] | None, path: list[bytes] | None
 ) -> bytes:
-    """Give the line of one event; `path` is its inclusion proof, for the export of one task or closure."""
+    """Return the line of one event; `path` is its inclusion proof, for the export of one task or closure."""
     # A leaf that was changed into no text is exported, too, and does not hold.
     line: dict[str, Json] = {"index": index, "leaf": leaf.decode(errors="replace")}
     if openings is not None:
@@ -109,7 +109,7 @@ def event_line(
 
 
 def checkpoint_line(note: str) -> bytes:
-    """Give the last line of an export."""
+    """Return the last line of an export."""
     return encode({"checkpoint": note}) + b"\n"
 
 

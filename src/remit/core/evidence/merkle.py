@@ -66,11 +66,11 @@ class Frontier(msgspec.Struct, frozen=True):
             raise Malformed("a hash of a Merkle tree is 32 bytes")
 
     def append(self, leaf: bytes) -> "Frontier":
-        """Give the frontier after one more leaf, named by its leaf hash."""
+        """Return the frontier after one more leaf, named by its leaf hash."""
         return new_tile_nodes(self, (leaf,))[0]
 
     def root(self) -> bytes:
-        """Give the root of the whole tree (RFC 6962 section 2.1)."""
+        """Return the root of the whole tree (RFC 6962 section 2.1)."""
         return _fold(self.peaks) if self.peaks else EMPTY_ROOT
 
     def to_bytes(self) -> bytes:
@@ -126,7 +126,7 @@ def root_nodes(size: int) -> list[tuple[int, int]]:
 
 
 def root_at(size: int, read: NodeReader) -> bytes:
-    """Give the root of the first `size` leaves."""
+    """Return the root of the first `size` leaves."""
     return _fold([read(*node) for node in root_nodes(size)]) if size else EMPTY_ROOT
 
 
@@ -196,7 +196,7 @@ class TileReader:
         self._tiles: dict[tuple[int, int], list[list[bytes]]] = {}
 
     def __call__(self, level: int, index: int) -> bytes:
-        """Give the hash of a complete subtree; `VerificationFailed` if the tree does not have it."""
+        """Return the hash of a complete subtree; `VerificationFailed` if the tree does not have it."""
         key = _tile(level, index)
         rows = self._tiles.get(key)
         if rows is None:
@@ -299,7 +299,7 @@ def _check_lengths(hashes: Iterable[bytes], code: str) -> None:
 
 
 def _split(width: int) -> int:
-    """Give the largest power of two below `width` (RFC 6962: k < n <= 2k)."""
+    """Return the largest power of two below `width` (RFC 6962: k < n <= 2k)."""
     return 1 << ((width - 1).bit_length() - 1)
 
 

@@ -71,7 +71,7 @@ class ReceiptReading:
         return sorted(set(self._about) - listed)
 
     def read(self) -> ClosureRead | None:
-        """Give what was read; `None` where the closure itself is missing, or is none of this format."""
+        """Return what was read; `None` where the closure itself is missing, or is none of this format."""
         if self._made is None:
             return None
         at, facts = self._made
@@ -95,7 +95,7 @@ class ReceiptReading:
         return [closing_of(one) for one in found if _is_closing(one)] if isinstance(found, list) else []
 
     def _now(self, closing: Closing) -> Closing:
-        """Give a closing as it stands after what was recorded later."""
+        """Return a closing as it stands after what was recorded later."""
         about = self._about.get(closing.lease) if closing.lease else None
         if not about:
             return closing

@@ -202,7 +202,7 @@ class _Reading:
             self._open(index, leaf, line.openings)
 
     def successors(self, key: str) -> list[str]:
-        """Give the keys that came after `key`, by what the events say, in order."""
+        """Return the keys that came after `key`, by what the events say, in order."""
         found = [key]
         while (following := self.rotated.get(found[-1])) is not None and following not in found:
             found.append(following)

@@ -192,7 +192,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def finding_id(kind: FindingKind, about: str, which: str) -> str:
-    """Give the id of a finding: the same for whatever is the same, so that it is not opened twice.
+    """Return the id of a finding: the same for whatever is the same, so that it is not opened twice.
 
     `which` tells apart findings of one kind about one thing, such as the key in question.
     """
@@ -200,7 +200,7 @@ def finding_id(kind: FindingKind, about: str, which: str) -> str:
 
 
 def seen_again(finding: Finding, facts: dict[str, Json], now: datetime) -> Finding:
-    """Give a finding that was seen once more; a resolved one opens again."""
+    """Return a finding that was seen once more; a resolved one opens again."""
     return msgspec.structs.replace(
         finding,
         facts=facts,
@@ -214,7 +214,7 @@ def seen_again(finding: Finding, facts: dict[str, Json], now: datetime) -> Findi
 
 
 def settled(finding: Finding, *, by: str, resolution: str, now: datetime) -> Finding:
-    """Give a finding that somebody has dealt with."""
+    """Return a finding that somebody has dealt with."""
     return msgspec.structs.replace(
         finding, state=FindingState.RESOLVED, resolved=now, resolved_by=by, resolution=resolution
     )

@@ -27,7 +27,7 @@ _ADDRESS = re.compile(r'(?:"[^"\\]*"|[^",;])+')
 
 
 def values_of(value: Json, tool: Tool | None, name: str) -> Iterator[str]:
-    """Give every value that an argument of a tool holds, as a text."""
+    """Yield every value that an argument of a tool holds, as a text."""
     schemas: list[Json] = []
     root: Json = {}
     if tool is not None and isinstance(value, dict | list):
@@ -68,7 +68,7 @@ def _values(value: Json, schemas: list[Json], root: Json, depth: int) -> Iterato
 
 
 def several(text: str) -> Iterator[str]:
-    """Give the single destinations of an address list, or the text as it is where it is none, or longer than
+    """Yield the single destinations of an address list, or the text as it is where it is none, or longer than
     any list of which all addresses are judged.
     """
     if "@" not in text or not ("," in text or ";" in text) or len(text) > MAX_LIST:
@@ -103,7 +103,7 @@ def _items(schemas: list[Json], root: Json) -> list[Json]:
 
 
 def _resolved(schemas: list[Json], root: Json) -> Iterator[dict[str, Json]]:
-    """Give the schemas that count at one place, with references and branches followed."""
+    """Yield the schemas that count at one place, with references and branches followed."""
     todo, left = list(schemas), MAX_REFERENCES
     while todo and left:
         one = todo.pop()

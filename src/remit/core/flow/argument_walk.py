@@ -24,7 +24,7 @@ def is_one(value: Json) -> bool:
 
 
 def walk(value: Json, tool: Tool | None, name: str) -> Iterator[str | None]:
-    """Give each different value of an argument of a tool (`values_of`), and of a list of addresses each one
+    """Yield each different value of an argument of a tool (`values_of`), and of a list of addresses each one
     (`several`); None where others may have a turn.
     """
     seen: set[str] = set()
@@ -39,7 +39,7 @@ def walk(value: Json, tool: Tool | None, name: str) -> Iterator[str | None]:
 
 
 def found_in(text: str, read: list[str] | None = None) -> Iterator[list[Destination]]:
-    """Give every destination that stands in a text: in each step those found since the one before. What is
+    """Yield every destination that stands in a text: in each step those found since the one before. What is
     read in it is added to `read`, as `searching` has it.
     """
     if weight(text) <= MAX_WHOLE and read is None:

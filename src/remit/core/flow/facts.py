@@ -114,14 +114,14 @@ _CONTENT, _DESTINATION = ArgumentRole.CONTENT, ArgumentRole.DESTINATION
 
 
 def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label, plan: Plan | None) -> Flow:
-    """Give the flow of a call; `label` is the task's, `plan` what it said that it would need."""
+    """Return the flow of a call; `label` is the task's, `plan` what it said that it would need."""
     return finish(judging(index, tool, arguments, label=lambda: label, plan=plan))
 
 
 def judging(
     index: Index, tool: Tool, arguments: dict[str, Json], *, label: Callable[[], Label], plan: Plan | None
 ) -> Steps[Flow]:
-    """Give what `judged` gives, in steps; `label` gives the task's as it is then."""
+    """Return what `judged` gives, in steps; `label` gives the task's as it is then."""
     parts = tool.parts(arguments)
     read: Wholes = {}
     found, kinds, contents = yield from _of_arguments(index, tool, parts, read)
@@ -209,7 +209,7 @@ def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Seq
 
 
 def _worst(kinds: dict[str, list[Justification]]) -> tuple[dict[str, str], set[str]]:
-    """Give the worst provenance of each kind of argument, and the kinds of which one is not reached."""
+    """Return the worst provenance of each kind of argument, and the kinds of which one is not reached."""
     worst_of: dict[str, str] = {}
     short: set[str] = set()
     for kind, ones in kinds.items():
@@ -238,7 +238,7 @@ def _doubtful(one: Justification) -> bool:
 def _of_arguments(
     index: Index, tool: Tool, parts: dict[str, Json], read: Wholes
 ) -> Steps[tuple[dict[str, Justification], dict[str, list[Justification]], list[Json]]]:
-    """Give what is known of each argument, by name and by what it is for; and what the contents are."""
+    """Return what is known of each argument, by name and by what it is for; and what the contents are."""
     found: dict[str, Justification] = {}
     kinds: dict[str, list[Justification]] = {}
     contents: list[Json] = []
@@ -272,7 +272,9 @@ def _of_arguments(
 
 
 def _code_together(index: Index, tool: Tool, parts: dict[str, Json]) -> Justification | None:
-    """Give what is known of a command that is given in several pieces, where the person stated the whole."""
+    """Return what is known of a command that is given in several pieces, where the person stated the
+    whole.
+    """
     names = [
         name for name, spec in tool.arguments.items() if spec.role is ArgumentRole.CODE and name in parts
     ]
@@ -343,7 +345,7 @@ def _numbers(parts: dict[str, Json], names: Collection[str]) -> list[str]:
 
 
 def chains(flow: Flow) -> list[tuple[str, str]]:
-    """Give (argument, sentence) for each argument that is not of the intent: how it came into the task."""
+    """Return (argument, sentence) for each argument that is not of the intent: how it came into the task."""
     out = []
     for name, one in flow.arguments.items():
         if one.provenance is _INTENT and not one.spent:

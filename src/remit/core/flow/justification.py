@@ -63,7 +63,7 @@ class Met(msgspec.Struct, frozen=True):
 
 
 def bare(name: str) -> str:
-    """Give a name that somebody else chose so that a sentence can hold it, in its line and its quotes."""
+    """Return a name that somebody else chose so that a sentence can hold it, in its line and its quotes."""
     short = name if len(name) <= MAX_NAMED else name[: MAX_NAMED - 1] + "…"
     return "".join(letter if letter.isprintable() and letter != "`" else "?" for letter in short)
 
@@ -130,7 +130,7 @@ class Justification(msgspec.Struct, frozen=True):
         return self.source > 0
 
     def join(self, other: Justification) -> Justification:
-        """Give what holds of both values together: the worse of each."""
+        """Return what holds of both values together: the worse of each."""
         mine, theirs = (
             (_RANK[self.provenance], not self.reached),
             (_RANK[other.provenance], not other.reached),
@@ -158,12 +158,12 @@ NOTHING = Justification(Provenance.UNKNOWN)
 
 
 def worst(judged: Iterable[Justification]) -> Provenance | None:
-    """Give the worst provenance among some; none where there are none."""
+    """Return the worst provenance among some; none where there are none."""
     return max([one.provenance for one in judged], key=_RANK.__getitem__, default=None)
 
 
 def leaves(value: Json) -> Iterator[str]:
-    """Give the texts and numbers that an argument holds; also keys that are values rather than names.
+    """Yield the texts and numbers that an argument holds; also keys that are values rather than names.
 
     It is for finding. What decides about a value asks for `core.flow.argument_values.values_of`.
     """

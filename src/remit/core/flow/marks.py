@@ -21,12 +21,12 @@ MAX_MARKS = 50_000
 
 
 def marks_of(text: str) -> Iterator[int]:
-    """Give the marks of a text: of itself, and of each destination that stands in it."""
+    """Return the marks of a text: of itself, and of each destination that stands in it."""
     return (mark for mark in marking(text) if mark is not None)
 
 
 def marking(text: str) -> Iterator[int | None]:
-    """Give the marks of a text, and None where others may have a turn."""
+    """Yield the marks of a text, and None where others may have a turn."""
     if len(text) <= MAX_WHOLE:
         if (found := whole(text)).normal:
             yield _mark(found)

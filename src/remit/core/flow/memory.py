@@ -72,20 +72,20 @@ class Remembered:
         return len(self._met)
 
     def place(self, met: Met, name: str, tool: Tool) -> int:
-        """Give a new place its number."""
+        """Return a new place its number."""
         self.places.append(FieldPlace(met, name, tool))
         return len(self.places) - 1
 
     def place_of(self, spot: int) -> FieldPlace:
-        """Give the place of a spot."""
+        """Return the place of a spot."""
         return self.places[spot >> RECORD_BITS]
 
     def trust(self, spot: int) -> Trust:
-        """Give how far what stands at a spot can be believed."""
+        """Return how far what stands at a spot can be believed."""
         return self.places[spot >> RECORD_BITS].met.trust
 
     def untrusted(self, most: int) -> list[Met]:
-        """Give where untrusted data came from: of the first calls that brought some, one place each."""
+        """Return where untrusted data came from: of the first calls that brought some, one place each."""
         found: dict[int, Met] = {}
         for place in self.places:
             if place.met.trust is _UNTRUSTED and len(found) < most:
@@ -99,16 +99,16 @@ class Remembered:
         return values * VALUE_BYTES + words * WORD_BYTES + places * PLACE_BYTES
 
     def spots(self, found: Destination) -> tuple[int, ...]:
-        """Give where a value stood."""
+        """Return where a value stood."""
         return self.spots_of(self.digest(found))
 
     def spots_of(self, digest: int) -> tuple[int, ...]:
-        """Give where a value with this digest stood."""
+        """Return where a value with this digest stood."""
         known = self._met.get(digest, ())
         return (known,) if isinstance(known, int) else known
 
     def exact_spots(self, found: ExactValue) -> tuple[int, ...]:
-        """Give where a value stood as it is used."""
+        """Return where a value stood as it is used."""
         return self.spots_of(self.digest_exact(found))
 
     def meet(self, digest: int, spot: int, trust: Trust) -> None:
@@ -184,11 +184,11 @@ class Remembered:
             self._mentions.setdefault(hash((_NUMBER, number)), place)
 
     def mentioned_number(self, number: str) -> int | None:
-        """Give the place of untrusted text that holds a number, if there is one."""
+        """Return the place of untrusted text that holds a number, if there is one."""
         return self._mentions.get(hash((_NUMBER, number)))
 
     def mentioned(self, found: Destination) -> int | None:
-        """Give the place of untrusted text that holds every word of a short text, if there is one."""
+        """Return the place of untrusted text that holds every word of a short text, if there is one."""
         short = bool(self._mentions) and found.normal.count(" ") <= 4 * MAX_MENTIONED
         words = words_of(found.normal) if short else []
         if not words or len(words) > MAX_MENTIONED:
@@ -202,20 +202,20 @@ class Remembered:
         return first
 
     def digest(self, found: Destination) -> int:
-        """Give the keyed digest of a value in normal form."""
+        """Return the keyed digest of a value in normal form."""
         return hash((self._key, found.kind, found.normal))
 
     def digest_exact(self, found: ExactValue) -> int:
-        """Give the keyed digest of a value as it is used: never that of one as it is found."""
+        """Return the keyed digest of a value as it is used: never that of one as it is found."""
         return hash((self._key, _EXACT, found.kind, found.normal))
 
     def digest_of(self, kind: KindOfValue, normal: str) -> int:
-        """Give the keyed digest of the value of a kind with this normal form."""
+        """Return the keyed digest of the value of a kind with this normal form."""
         return hash((self._key, kind, normal))
 
 
 def _mark(word: str) -> int:
-    """Give the hash of a word.
+    """Return the hash of a word.
 
     INVARIANT: one from which something could still be taken off (what is left of `x.'s` is `x.`) has another
     hash than a word that is written so, so that what is written like a known word is that word.

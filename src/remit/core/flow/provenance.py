@@ -101,11 +101,11 @@ class Index:
         return self.kept.size_bytes + self.naming.size_bytes + self._paths.size_bytes
 
     def child(self, key: bytes) -> Index:
-        """Give the index of a task that is handed down from this one."""
+        """Return the index of a task that is handed down from this one."""
         return Index(key, capacity=self.kept.capacity, above=self)
 
     def untrusted(self, most: int = MAX_MET) -> list[Met]:
-        """Give where untrusted data came from: of the first calls that brought some, one place each."""
+        """Return where untrusted data came from: of the first calls that brought some, one place each."""
         return self.kept.untrusted(most)
 
     def state(self, goal: str, params: Mapping[str, Json]) -> None:
@@ -128,7 +128,7 @@ class Index:
         """Take the result of a call in, in steps: go to the end before the result is released.
 
         `call` counts the task's calls from 1. `given` is what was known of its arguments when it was decided
-        (what is not in it is judged anew), `read` what `judge` has read of them. What has something `marked`
+        (what is not in it is judged again), `read` what `judge` has read of them. What has something `marked`
         is untrusted. The labels that the tool's description gives to what occurred are added to `seen`.
         """
         known: dict[str, Justification] = {}

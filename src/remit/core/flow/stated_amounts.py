@@ -57,7 +57,7 @@ class Owed:
         self._made: Counter[_Key] = Counter()
 
     def forget(self) -> None:
-        """Begin anew with what was made of the words: there are more."""
+        """Begin again with what was made of the words: there are more."""
         self._amounts.clear()
         self._days.clear()
         self._asking.clear()
@@ -68,11 +68,11 @@ class Owed:
         self.forget()
 
     def amounts(self, tool: Tool) -> Amounts:
-        """Give the amounts that the person stated, as they count for a tool."""
+        """Return the amounts that the person stated, as they count for a tool."""
         return self._of(tool)[0]
 
     def days(self, tool: Tool | None, said: frozenset[Day]) -> frozenset[Day]:
-        """Give those of the days that were said that count for what a tool does."""
+        """Return those of the days that were said that count for what a tool does."""
         if tool is None or tool.effect is Effect.NONE:
             return said
         if (by := asking(tool).verb) not in self._days:
@@ -82,7 +82,7 @@ class Owed:
         return self._days[by]
 
     def _of(self, tool: Tool) -> tuple[Amounts, bool]:
-        """Give the amounts for a tool, and whether what it does is to be done more than once."""
+        """Return the amounts for a tool, and whether what it does is to be done more than once."""
         by = asking(tool).verb
         if by not in self._amounts:
             amounts, often, anywhere = Amounts(), False, False
@@ -179,8 +179,8 @@ def _holds(said: str, words: str) -> bool:
 
 
 def payments(of: Joined, *, amounts_only: bool = True) -> Iterator[Payment]:
-    """Give each payment of a call: one amount for each payee, or thing, where there are as many, else all for
-    all. Without `amounts_only` also each thing with where it goes.
+    """Yield each payment of a call: one amount for each payee, or thing, where there are as many, else all
+    for all. Without `amounts_only` also each thing with where it goes.
     """
     selected = of.get(ArgumentRole.SELECTOR, [])
     goes, amounts_of = of.get(ArgumentRole.DESTINATION, []), of.get(ArgumentRole.AMOUNT, [])
@@ -196,7 +196,7 @@ def crowded(of: Joined) -> bool:
 
 
 def joined(tool: Tool, parts: dict[str, Json]) -> Joined:
-    """Give what the arguments of a call hold that belongs to others: payees, things, amounts."""
+    """Return what the arguments of a call hold that belongs to others: payees, things, amounts."""
     of: Joined = {}
     for name, spec in tool.arguments.items():
         if spec.role in _PAID and name in parts:

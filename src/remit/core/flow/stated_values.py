@@ -109,7 +109,7 @@ class Statement:
         return amounts.cover(wanted, words), amounts.differ()
 
     def astray(self, tool: Tool, parts: dict[str, Json]) -> frozenset[ArgumentRole]:
-        """Give the roles in which a call joins something to another one than the person said it for."""
+        """Return the roles in which a call joins something to another one than the person said it for."""
         of = joined(tool, parts)
         # Of more than is looked at, the rest may belong to anybody.
         many = crowded(of)
@@ -128,7 +128,7 @@ class Statement:
         )
 
     def _named(self, payee: str) -> str:
-        """Give the words by which the person names a payee."""
+        """Return the words by which the person names a payee."""
         found = self._values.get(exact(payee))
         return found.words if found is not None and found.words else payee
 
@@ -150,7 +150,9 @@ class Statement:
         return found in self._values
 
     def of(self, text: str, tool: Tool | None, name: str, used: ExactValue | None = None) -> Stated | None:
-        """Give where a text is stated, as it stands; None where it is not. `used` is what it is, if known."""
+        """Return where a text is stated, as it stands; None where it is not. `used` is what it is, if
+        known.
+        """
         found = used or exact(text)
         stated = self._values.get(found)
         if stated is None and found.kind in _IN_WORDS and self._says(text, found.normal, tool, name):
@@ -166,7 +168,7 @@ class Statement:
         return stated
 
     def host(self, text: str) -> str:
-        """Give the host of a web address where the person named it by itself, so that any page there is
+        """Return the host of a web address where the person named it by itself, so that any page there is
         theirs; empty where they did not.
         """
         place = place_of(text)

@@ -106,7 +106,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def lowered_by(self, lowering: Lowering, classes: Classes, at: datetime) -> Holding:
-        """Give it as declassified; the calls that wrote it are forgotten where nothing of it is left."""
+        """Return it as declassified; the calls that wrote it are forgotten where nothing of it is left."""
 
         def low(label: Label | None) -> Label | None:
             new = None if label is None else lowering.of(label, classes)
@@ -119,7 +119,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def with_also(self, other: Holding, classes: Classes) -> Holding:
-        """Give it with what another writer knows of the same resource: labels joined, who wrote it kept."""
+        """Return it with what another writer knows of the same resource: labels joined, who wrote it kept."""
         return msgspec.structs.replace(
             self,
             label=joined((self.label, other.label), classes),
@@ -129,13 +129,13 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def all(self, classes: Classes) -> Label | None:
-        """Give the label of the resource with all that lies in it."""
+        """Return the label of the resource with all that lies in it."""
         return joined((self.label, self.below), classes)
 
     def raised(
         self, label: Label, by: Written, classes: Classes, *, below: bool, within: bool = False
     ) -> Holding:
-        """Give it with `label` written to it, or (`below`) to something in it; itself where that changes
+        """Return it with `label` written to it, or (`below`) to something in it; itself where that changes
         nothing here, nor (`within`) there: who looked at this before has not seen that.
         """
         old = self.below if below else self.label
@@ -152,7 +152,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def whole(rows: Iterable[Holding], classes: Classes) -> Holding | None:
-    """Give what is known of an upstream as a whole, of all that is known of its resources: its own row, and
+    """Return what is known of an upstream as a whole, of all that is known of its resources: its own row, and
     what was written where no resource is known; None where there is neither.
     """
     found: Holding | None = None
@@ -198,7 +198,7 @@ def _of_field(own: Label, label: Label, classes: Classes, *, marked: bool) -> La
 
 
 def stained(tool: Tool, label: Label, classes: Classes, *, marked: bool = False) -> Tool:
-    """Give a tool whose results also carry the label of what is at rest where it reads, in every field.
+    """Return a tool whose results also carry the label of what is at rest where it reads, in every field.
 
     `marked`: what untrusted hands have written there is known by value (`core.flow.marks`). Then a field of
     which the description says that nobody outside writes it stays as it is, and values are looked at.
@@ -220,7 +220,7 @@ def stained(tool: Tool, label: Label, classes: Classes, *, marked: bool = False)
 
 
 def resources(template: str, values: dict[str, Json]) -> tuple[str, ...]:
-    """Give the resources that a template names with these values; none where that is not sure, or it names
+    """Return the resources that a template names with these values; none where that is not sure, or it names
     none.
 
     A list names one resource for each of its items.
@@ -271,7 +271,7 @@ def _rooted_alike(template: str, filled: dict[str, str]) -> bool:
 
 
 def normal(name: str) -> str:
-    """Give the normal form of a resource's name, so that it has no other; empty where that is not sure."""
+    """Return the normal form of a resource's name, so that it has no other; empty where that is not sure."""
     if len(name) > MAX_NAME:
         return ROOT
     folded = plain(name if "%" not in name else unquote(name)).replace("\\", "/")
@@ -290,7 +290,7 @@ def _numbered(part: str) -> str:
 
 
 def above(resource: str) -> tuple[str, ...]:
-    """Give what a resource lies in, the root first; what is loose lies nowhere."""
+    """Return what a resource lies in, the root first; what is loose lies nowhere."""
     if resource.startswith(LOOSE):
         return ()
     out = [ROOT]
@@ -302,8 +302,8 @@ def above(resource: str) -> tuple[str, ...]:
 
 
 def missing(tool: Tool, arguments: dict[str, Json]) -> tuple[str, ...]:
-    """Give the values of a tool's template that its arguments do not have and its result may: an id that the
-    upstream chooses.
+    """Return the values of a tool's template that its arguments do not have and its result may: an id that
+    the upstream chooses.
     """
     offered = tool.input_schema.get("properties")
     known = (arguments, tool.arguments, offered if isinstance(offered, dict) else {})
@@ -312,7 +312,7 @@ def missing(tool: Tool, arguments: dict[str, Json]) -> tuple[str, ...]:
 
 
 def found_in(result: Json, names: Iterable[str], arguments: dict[str, Json]) -> dict[str, str]:
-    """Give the values of a result's fields of these names, each only where there is exactly one and no
+    """Return the values of a result's fields of these names, each only where there is exactly one and no
     argument of the call writes it so: an upstream that repeats them unquoted would let them name it.
     """
     wanted = {name: set[str]() for name in names}
@@ -337,7 +337,7 @@ def _writes(text: str, name: str, value: str) -> bool:
 
 
 def named_by(value: Json, beside: Iterable[Tool]) -> tuple[str, ...]:
-    """Give the resources of an upstream that a value may be the id of, by the templates of its tools; none
+    """Return the resources of an upstream that a value may be the id of, by the templates of its tools; none
     where that is not sure: one of them takes more than one value.
     """
     found: dict[str, None] = {}

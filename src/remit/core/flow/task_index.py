@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a live task begins with: an index of what its intent states, and what is known of the time before.
 
-The index lives in memory, with its task's one owner. Where it is lost (remit was started anew, or the task
+The index lives in memory, with its task's one owner. Where it is lost (remit was started again, or the task
 was forgotten for want of room) and the task has made calls, nothing can be told of what these brought:
 whatever is not of the intent is unknown from then on.
 """
@@ -13,7 +13,7 @@ from remit.core.tasks.task import Task
 
 
 def begun(task: Task, key: bytes, *, calls: int, above: Index | None) -> Index:
-    """Give the index of a task that is bound now, after `calls` calls; `above` is that of its parent.
+    """Return the index of a task that is bound now, after `calls` calls; `above` is that of its parent.
 
     Values that a parent met keep in its child the provenance that they had there.
     """

@@ -92,8 +92,8 @@ def foreign(index: TaskMemory, value: Json, *, named: bool) -> Steps[bool]:
 
 
 def _read(text: str) -> Iterator[list[Destination]]:
-    """Give every destination that stands in a text, and every name in it that may be that of a host, whatever
-    stands around it, with those of the hosts above it: in steps.
+    """Yield every destination that stands in a text, and every name in it that may be that of a host,
+    whatever stands around it, with those of the hosts above it: in steps.
     """
     read: list[str] = []
     yield from found_in(text, read)
@@ -102,7 +102,7 @@ def _read(text: str) -> Iterator[list[Destination]]:
 
 
 def _hosts_in(folded: str) -> Iterator[list[Destination]]:
-    """Give every name that may be that of a host in what was read, and those above it, in steps."""
+    """Yield every name that may be that of a host in what was read, and those above it, in steps."""
     found: list[Destination] = []
     gone = 0
     for name in dict.fromkeys(_NAME.findall(folded)):
@@ -154,7 +154,9 @@ def holding(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Steps
 
 
 def _stated(index: TaskMemory, text: str) -> Steps[set[Destination]]:
-    """Give what the lenient reading finds in those pieces of a text that the person stated as they stand."""
+    """Return what the lenient reading finds in those pieces of a text that the person stated as they
+    stand.
+    """
     out: set[Destination] = set()
     stated = [index.statement]
     above = index.above

@@ -40,7 +40,7 @@ def check_required(rules: AdmissionRules, claims: dict[str, Json]) -> None:
 
 
 def name_from(rules: AdmissionRules, claims: dict[str, Json]) -> str:
-    """Give the name that the claims give somebody here; raises `Forbidden` where they give none.
+    """Return the name that the claims give somebody here; raises `Forbidden` where they give none.
 
     An address of mail counts only if the provider has verified it: elsewhere anybody may write any.
     """
@@ -62,7 +62,7 @@ def name_from(rules: AdmissionRules, claims: dict[str, Json]) -> str:
 
 
 def admitted(rules: AdmissionRules, claims: dict[str, Json], person: Person) -> Person:
-    """Give the person with the groups and roles that follow the provider as they are there now."""
+    """Return the person with the groups and roles that follow the provider as they are there now."""
     listed = claims.get(rules.groups_claim)
     there = {one for one in listed if isinstance(one, str)} if isinstance(listed, list) else set()
     following = set(rules.groups.values())

@@ -172,7 +172,7 @@ class Memberships(msgspec.Struct, frozen=True):
     initiatives: dict[str, str] = {}
 
     def of_agent(self, agent: Agent) -> Agent:
-        """Give the agent with all its groups and its initiative."""
+        """Return the agent with all its groups and its initiative."""
         named = f"agent:{agent.name}"
         more = tuple(group for group, members in self.groups.items() if named in members)
         initiative = self.initiatives.get(agent.name, agent.initiative)
@@ -182,7 +182,7 @@ class Memberships(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(agent, groups=groups, initiative=initiative)
 
     def of_person(self, person: Person) -> Person:
-        """Give the person with all their groups."""
+        """Return the person with all their groups."""
         more = tuple(group for group, members in self.groups.items() if person.name in members)
         if set(more) <= set(person.groups):
             return person

@@ -57,7 +57,7 @@ def place_of(instance: str, address: str) -> str:
 
 
 def _plain(address: str) -> str:
-    """Give an address in one form: this machine is one place, whatever it is called."""
+    """Return an address in one form: this machine is one place, whatever it is called."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

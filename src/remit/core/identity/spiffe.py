@@ -114,7 +114,7 @@ def read_pem_bundle(trust_domain: str, document: bytes) -> TrustAnchors:
 
 
 def leaf_id(chain_der: tuple[bytes, ...]) -> SpiffeId:
-    """Give the SPIFFE ID that the leaf of a chain claims, to find its bundle: nothing is believed yet.
+    """Return the SPIFFE ID that the leaf of a chain claims, to find its bundle: nothing is believed yet.
 
     Raises `Unauthenticated` (`svid-malformed`).
     """
@@ -140,7 +140,7 @@ def check_x509_svid(chain_der: tuple[bytes, ...], bundle: TrustAnchors, now: dat
 
 
 def jwt_svid_id(token: str) -> SpiffeId:
-    """Give the SPIFFE ID that a JWT-SVID claims, to find its bundle: nothing is believed yet.
+    """Return the SPIFFE ID that a JWT-SVID claims, to find its bundle: nothing is believed yet.
 
     Raises `Unauthenticated` (`svid-malformed`).
     """

@@ -50,7 +50,7 @@ class Unsigned:
         self.tbs = noted[0]
 
     def signed(self, signature: bytes) -> bytes:
-        """Give the certificate in DER; raises `VerificationFailed` if the signature is not over it."""
+        """Return the certificate in DER; raises `VerificationFailed` if the signature is not over it."""
         certificate = self._builder.sign(_Elsewhere(self._issuer, lambda _: signature), _HASH)
         try:
             self._issuer.verify(signature, certificate.tbs_certificate_bytes, ec.ECDSA(_HASH))
@@ -103,14 +103,14 @@ class _Elsewhere(ec.EllipticCurvePrivateKey):
 
 
 def key_id(public: ec.EllipticCurvePublicKey) -> str:
-    """Give the subject key identifier in hex (RFC 5280 section 4.2.1.2, method 1)."""
+    """Return the subject key identifier in hex (RFC 5280 section 4.2.1.2, method 1)."""
     return x509.SubjectKeyIdentifier.from_public_key(public).digest.hex()
 
 
 def authority_certificate(
     trust_domain: str, public: ec.EllipticCurvePublicKey, *, serial: bytes, made: datetime, life: timedelta
 ) -> Unsigned:
-    """Give the self-signed certificate of an authority of `trust_domain`.
+    """Return the self-signed certificate of an authority of `trust_domain`.
 
     X.509-SVID section 4: the signing certificate is a CA, may sign certificates, and has the trust domain as
     its only URI.
@@ -150,7 +150,7 @@ def workload_certificate(
     now: datetime,
     life: timedelta,
 ) -> Unsigned:
-    """Give an X.509-SVID for a workload's key, to be signed by the authority whose certificate is given.
+    """Return an X.509-SVID for a workload's key, to be signed by the authority whose certificate is given.
 
     X.509-SVID section 4: one URI, no CA, digitalSignature. It never outlives its authority.
     """
@@ -205,7 +205,7 @@ def _usage(*, authority: bool) -> x509.KeyUsage:
 def jwt_svid_claims(
     spiffe_id: str, audiences: tuple[str, ...], *, now: datetime, life: timedelta, token_id: str
 ) -> dict[str, Json]:
-    """Give the claims of a JWT-SVID (JWT-SVID section 3); `Malformed` without an audience."""
+    """Return the claims of a JWT-SVID (JWT-SVID section 3); `Malformed` without an audience."""
     if not audiences or len(audiences) > MAX_AUDIENCES or not all(audiences):
         raise Malformed(f"a JWT-SVID needs 1 to {MAX_AUDIENCES} audiences", way_out="name who shall take it")
     return {
@@ -231,7 +231,7 @@ class TrustBundle(msgspec.Struct, frozen=True, kw_only=True):
         return {"keys": [{**_bare(key), "use": "jwt-svid"} for key in self.jwt_keys]}
 
     def document(self, refresh_hint_s: int) -> dict[str, Json]:
-        """Give the bundle as JSON ("SPIFFE Trust Domain and Bundle", section 4)."""
+        """Return the bundle as JSON ("SPIFFE Trust Domain and Bundle", section 4)."""
         keys: list[dict[str, Json]] = [_certificate_jwk(der) for der in self.authorities]
         return {
             "keys": keys + self.jwt_set["keys"],

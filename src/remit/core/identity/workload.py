@@ -123,7 +123,7 @@ class SpiffeId(msgspec.Struct, frozen=True):
         return cls(domain, slash + path)
 
     def __str__(self) -> str:
-        """Give the SPIFFE ID as text."""
+        """Return the SPIFFE ID as text."""
         return f"spiffe://{self.trust_domain}{self.path}"
 
 
@@ -200,12 +200,12 @@ class Attested(msgspec.Struct, frozen=True, kw_only=True):
     expires: datetime | None = None
 
     def holding(self, confirmation: Confirmation) -> Attested:
-        """Give the same proof, together with a key that the workload also proved to hold."""
+        """Return the same proof, together with a key that the workload also proved to hold."""
         return msgspec.structs.replace(self, confirmation=confirmation)
 
 
 def workload_of(binding: Binding) -> str:
-    """Give the canonical text of the workload that a binding stands for; empty for a key that is none."""
+    """Return the canonical text of the workload that a binding stands for; empty for a key that is none."""
     match binding:
         case KeyBinding(jwk):
             try:
@@ -279,7 +279,7 @@ def _claim_matches(facts: Mapping[str, Json], name: str, wanted: str | list[str]
 
 
 def claim(facts: Mapping[str, Json], name: str) -> Json:
-    """Give a claim by its name, or by an RFC 6901 pointer (`/kubernetes.io/pod/uid`); None without one."""
+    """Return a claim by its name, or by an RFC 6901 pointer (`/kubernetes.io/pod/uid`); None without one."""
     if not name.startswith("/"):
         return facts.get(name)
     # RFC 6901 section 4, without array indexes: a claim's place in a list proves nothing.
@@ -292,7 +292,7 @@ def claim(facts: Mapping[str, Json], name: str) -> Json:
 
 
 def _text(value: Json) -> str | None:
-    """Give a claim's value as the rules write it; None for what has no one text, such as a fraction."""
+    """Return a claim's value as the rules write it; None for what has no one text, such as a fraction."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, str | int) else None
@@ -336,8 +336,8 @@ def _stretch(reach: set[int], text: str, across: bool) -> set[int]:
 
 
 def checked_binding(binding: Binding) -> Binding:
-    """Give a binding in its canonical form; raises `Malformed` with the way out where it could match nobody,
-    or more than it says.
+    """Return a binding in its canonical form; raises `Malformed` with the way out where it could match
+    nobody, or more than it says.
     """
     match binding:
         case KeyBinding(jwk):

@@ -22,7 +22,7 @@ _SMALL_ORDER = frozenset((0, 1, _PRIME_25519 - 1, _OF_ORDER_EIGHT, _PRIME_25519 
 
 
 def checked_public_jwk(jwk: dict[str, str]) -> dict[str, str]:
-    """Give the public members of a key alone; raises `Malformed` unless it is P-256 or Ed25519.
+    """Return the public members of a key alone; raises `Malformed` unless it is P-256 or Ed25519.
 
     A private member is refused rather than dropped: whoever sent it should know that the key has left its
     home.
@@ -66,7 +66,7 @@ def check_point(jwk: Mapping[str, str]) -> None:
 
 
 def thumbprint(jwk: dict[str, str]) -> str:
-    """Give the RFC 7638 thumbprint of a public key (SHA-256, base64url)."""
+    """Return the RFC 7638 thumbprint of a public key (SHA-256, base64url)."""
     return _thumbprint(tuple(sorted(jwk.items())))
 
 

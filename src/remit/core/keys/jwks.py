@@ -84,7 +84,7 @@ class VerificationKeys(msgspec.Struct, frozen=True):
         return sum(map(len, self.keys.values()))
 
     def candidates(self, header: Mapping[str, Json]) -> tuple[VerificationKey, ...]:
-        """Give the keys that a token's header points to; none where it points to none.
+        """Return the keys that a token's header points to; none where it points to none.
 
         A header without `kid` points to the only key of its algorithm, where there is only one.
         """

@@ -52,7 +52,7 @@ class AwsSigner(msgspec.Struct, frozen=True):
     scope: AwsScope
 
     def at(self, now: datetime) -> Sign:
-        """Give what signs requests now; a service takes them for some minutes."""
+        """Return what signs requests now; a service takes them for some minutes."""
         return lambda method, url, headers, body: signing_headers(
             method, url, body, self.keys, self.scope, now, headers
         )
@@ -67,7 +67,7 @@ def signing_headers(
     now: datetime,
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Give the headers that are to be added to a request; `headers` are signed, too, and go as they are."""
+    """Return the headers that are to be added to a request; `headers` are signed, too, and go as they are."""
     at = now.astimezone(UTC).strftime(_DATE)
     digest = hashlib.sha256(body).hexdigest()
     added = {"X-Amz-Date": at}

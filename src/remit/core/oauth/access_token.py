@@ -95,7 +95,7 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         )
 
     def to_wire(self) -> dict[str, Json]:
-        """Give the JWT claims set; raises `Malformed` for a chain that is too long."""
+        """Return the JWT claims set; raises `Malformed` for a chain that is too long."""
         claims: dict[str, Json] = {
             "iss": self.issuer,
             # RFC 9068 section 3: one resource is one audience.
@@ -137,7 +137,7 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 def to_cnf(confirmation: Confirmation) -> dict[str, str]:
-    """Give a key as RFC 7800 writes it: RFC 9449 section 6, RFC 8705 section 3.1."""
+    """Return a key as RFC 7800 writes it: RFC 9449 section 6, RFC 8705 section 3.1."""
     named = {"jkt": confirmation.jkt, "x5t#S256": confirmation.x5t_s256}
     return {name: value for name, value in named.items() if value}
 
@@ -150,7 +150,7 @@ def _from_cnf(cnf: dict[str, Json]) -> Confirmation:
 
 
 def act_of(chain: tuple[Actor, ...], issuer: str) -> dict[str, Json]:
-    """Give a chain of actors as the claim `act`."""
+    """Return a chain of actors as the claim `act`."""
     # RFC 8693 section 4.1: the outermost act is the current actor.
     first, rest = chain[0], chain[1:]
     act: dict[str, Json] = {"sub": first.name, "iss": issuer, SUB_PROFILE: first.kind}
@@ -181,7 +181,7 @@ class _WireLabel(msgspec.Struct, frozen=True):
 
 
 def label_in(claims: dict[str, Json]) -> Label | None:
-    """Give the label that a verified token carries, of whichever issuer; None where it carries none.
+    """Return the label that a verified token carries, of whichever issuer; None where it carries none.
 
     Its class may be one that is not known here (`Label.known_to`). Raises `Unauthenticated` for one that
     cannot be read: it is never passed over.
@@ -280,7 +280,7 @@ def validate(
 
 
 def wrong_audience(resource: str = "") -> Unauthenticated:
-    """Give the refusal of a token that is for another resource than the one asked (RFC 8707)."""
+    """Return the refusal of a token that is for another resource than the one asked (RFC 8707)."""
     return Unauthenticated(
         "the token is for another audience",
         code="token-audience",

@@ -67,7 +67,7 @@ def is_client_address(client_id: str) -> bool:
 
 
 def check_client_address(client_id: str) -> str:
-    """Give the address of a metadata document; raises `Malformed` for one that the draft forbids."""
+    """Return the address of a metadata document; raises `Malformed` for one that the draft forbids."""
     parts = _split(client_id)
     if parts is None or parts.scheme != "https" or not parts.hostname:
         raise _bad_address("it is not an `https` address")
@@ -149,7 +149,7 @@ def _check_keys(jwks: dict[str, Json] | None) -> None:
 
 
 def _plain(name: str) -> str:
-    """Give a name for show: one line of printable characters, for names that would draw over the page."""
+    """Return a name for show: one line of printable characters, for names that would draw over the page."""
     return "".join(one for one in " ".join(name.split()) if one.isprintable())[:MAX_NAME_CHARS]
 
 
@@ -163,7 +163,7 @@ def _bad_document(why: str, *, debug: str = "") -> Malformed:
 
 
 def check_redirect(uri: str) -> str:
-    """Give an address to which answers may be sent; raises `Malformed`.
+    """Return an address to which answers may be sent; raises `Malformed`.
 
     `https`, `http` to the machine itself (RFC 8252 section 7.3), or a private scheme of a native application
     (section 7.1). RFC 6749 section 3.1.2: absolute, and without a fragment.
@@ -199,7 +199,7 @@ def redirect_registered(asked: str, registered: tuple[str, ...]) -> bool:
 
 
 def _without_port(uri: str) -> str | None:
-    """Give a loopback address without its port; `None` for any other address."""
+    """Return a loopback address without its port; `None` for any other address."""
     parts = _split(uri)
     if parts is None or parts.scheme != "http" or parts.hostname not in LOOPBACK or "@" in parts.netloc:
         return None
@@ -215,7 +215,7 @@ def is_loopback(uri: str) -> bool:
 
 
 def host_of(uri: str) -> str:
-    """Give the host of an address as a person should read it, with the port unless it is the usual one."""
+    """Return the host of an address as a person should read it, with the port unless it is the usual one."""
     parts = _split(uri)
     if parts is None or not parts.hostname:
         return uri.partition(":")[0] + ":"

@@ -98,14 +98,14 @@ def verify_proof(
 
 
 def token_hash(token: str) -> str:
-    """Give the `ath` of an access token: base64url of its SHA-256 (section 4.2)."""
+    """Return the `ath` of an access token: base64url of its SHA-256 (section 4.2)."""
     digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 @lru_cache(maxsize=1024)
 def normal_url(url: str) -> str:
-    """Give an address in normal form, without query and fragment (section 4.3; RFC 3986 section 6.2).
+    """Return an address in normal form, without query and fragment (section 4.3; RFC 3986 section 6.2).
 
     Lower case where case means nothing, no default port, unreserved characters unescaped. Empty, which
     nothing equals, for what is no address.
@@ -153,7 +153,7 @@ def _key(header: dict[str, Json]) -> tuple[ECKey | OKPKey, str]:
 
 @lru_cache(maxsize=4096)
 def _imported(members: tuple[tuple[str, str], ...]) -> tuple[ECKey | OKPKey, str]:
-    """Give a key and its thumbprint: importing takes as long as half a check, and keys come again."""
+    """Return a key and its thumbprint: importing takes as long as half a check, and keys come again."""
     # INVARIANT: a key with a private part is refused (section 4.3, 7).
     key = import_public(checked_public_jwk(dict(members)))
     return key, str(key.thumbprint())

@@ -31,7 +31,7 @@ BAD_DETAILS = "invalid_authorization_details"
 
 
 def authority_set(task: Task, resources: Resources) -> list[dict[str, Json]]:
-    """Give what a task may use as entries of `authorization_details`, in the order of its grants."""
+    """Return what a task may use as entries of `authorization_details`, in the order of its grants."""
     depth = min((rule.max_depth for rule in task.delegates), default=0)
     names = sorted(set.intersection(*(set(rule.to) for rule in task.delegates))) if depth > 0 else []
     out = []
@@ -65,17 +65,17 @@ def _written(layer: Layer) -> dict[str, Json]:
 
 
 def authority_hash(issuer: str, authority: list[dict[str, Json]]) -> str:
-    """Give the drafts' commitment to the approved authority."""
+    """Return the drafts' commitment to the approved authority."""
     return anchor(AUTHORITY_SET_KIND, issuer, authority)
 
 
 def intent_hash(issuer: str, intent: dict[str, Json]) -> str:
-    """Give the drafts' commitment to an intent."""
+    """Return the drafts' commitment to an intent."""
     return anchor(INTENT_KIND, issuer, intent)
 
 
 def anchor(kind: str, issuer: str, value: Json) -> str:
-    """Give the SHA-256 of a value in an envelope that says what it is and whose (RFC 8785 bytes)."""
+    """Return the SHA-256 of a value in an envelope that says what it is and whose (RFC 8785 bytes)."""
     found = hashlib.sha256(encode({"typ": kind, "iss": issuer, "value": value})).digest()
     return "sha-256:" + base64.urlsafe_b64encode(found).rstrip(b"=").decode()
 
@@ -91,7 +91,7 @@ _OWN = frozenset({"arguments", "other_arguments", "ceilings"})
 
 
 def asked_grants(details: Json, resources: Resources) -> tuple[Grant, ...]:
-    """Give the grants that a request's `authorization_details` ask for.
+    """Return the grants that a request's `authorization_details` ask for.
 
     An entry without `arguments` asks for its tools with whatever arguments are held. Raises `Malformed` (code
     `invalid_authorization_details`) for another type, a resource that is not of this house, an unknown member
@@ -133,7 +133,7 @@ def _grants(entry: _Entry, resources: Resources) -> Iterable[Grant]:
 
 
 def _place(action: str, resource: str, upstreams: tuple[str, ...], resources: Resources) -> tuple[str, str]:
-    """Give upstream and tool of an action: at the joined resource it is named `upstream__tool`."""
+    """Return upstream and tool of an action: at the joined resource it is named `upstream__tool`."""
     if resource != resources.joined:
         return upstreams[0], action
     upstream, mark, tool = action.partition("__")

@@ -41,12 +41,12 @@ class Fact(msgspec.Struct, frozen=True):
 
 
 def best_assurance(agent: Agent) -> Assurance:
-    """Give the best that an agent's bindings could prove; `asserted` where it has none."""
+    """Return the best that an agent's bindings could prove; `asserted` where it has none."""
     return max((_BEST[type(one)].assurance for one in agent.bindings), default=Assurance.ASSERTED)
 
 
 def moment(when: datetime) -> str:
-    """Give a time as a proof writes it."""
+    """Return a time as a proof writes it."""
     return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 

@@ -39,11 +39,11 @@ class Resources:
         return self.base + API_PATH
 
     def of(self, upstream: str) -> str:
-        """Give the gateway's resource for one upstream."""
+        """Return the gateway's resource for one upstream."""
         return f"{self.joined}/{upstream}"
 
     def api_of(self, upstream: str) -> str:
-        """Give the gateway's resource for one upstream that is an HTTP API, called as such."""
+        """Return the gateway's resource for one upstream that is an HTTP API, called as such."""
         return f"{self.base}{HTTP_PATH}/{upstream}"
 
     @cached_property
@@ -60,12 +60,14 @@ class Resources:
         return resource in self._served
 
     def upstreams(self, resource: str) -> tuple[str, ...]:
-        """Give the upstreams that are reached at a resource; none for what is no resource of the gateway."""
+        """Return the upstreams that are reached at a resource; none for what is no resource of the
+        gateway.
+        """
         return self._served.get(resource, ())
 
     def within(self, *bounds: Collection[str]) -> frozenset[str] | None:
-        """Give the upstreams that lie within every bound, each of which is resources; `None` where nothing is
-        bounded. No resources are no bound, and neither is the gateway with all upstreams.
+        """Return the upstreams that lie within every bound, each of which is resources; `None` where nothing
+        is bounded. No resources are no bound, and neither is the gateway with all upstreams.
         """
         reached = [
             frozenset(name for one in bound for name in self.upstreams(one))

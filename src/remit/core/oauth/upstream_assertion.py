@@ -30,7 +30,7 @@ VOUCHING_TYPE: Final = "JWT"
 
 
 def vouched_person(task: Task, *, issuer: str, audience: str, now_s: int, token_id: str) -> dict[str, Json]:
-    """Give the claims that say for whom a task is, with the agents that do it (RFC 8693 section 4.1).
+    """Return the claims that say for whom a task is, with the agents that do it (RFC 8693 section 4.1).
 
     Raises `KeyUnavailable` where a task is for nobody.
     """
@@ -51,7 +51,7 @@ def vouched_person(task: Task, *, issuer: str, audience: str, now_s: int, token_
 
 
 def vouched_agent(task: Task, *, issuer: str, audience: str, now_s: int, token_id: str) -> dict[str, Json]:
-    """Give the claims that say which agent does a task: the actor of an exchange."""
+    """Return the claims that say which agent does a task: the actor of an exchange."""
     return _common(issuer, audience, now_s, token_id) | {"sub": task.agent, SUB_PROFILE: PROFILE_AGENT}
 
 

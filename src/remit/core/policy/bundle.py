@@ -43,15 +43,15 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
 
     def tool(self, upstream: str, name: str) -> Tool:
-        """Give a tool as described, or the worst case where no file speaks of it."""
+        """Return a tool as described, or the worst case where no file speaks of it."""
         return self.tools.get(f"{upstream}/{name}") or undescribed(upstream, name, self.classes)
 
 
 def file_digest(content: bytes) -> str:
-    """Give the hexadecimal SHA-256 of a file's bytes."""
+    """Return the hexadecimal SHA-256 of a file's bytes."""
     return hashlib.sha256(content).hexdigest()
 
 
 def bundle_digest(files: Mapping[str, str]) -> str:
-    """Give the name of a bundle: SHA-256 over the RFC 8785 form of its file names and their digests."""
+    """Return the name of a bundle: SHA-256 over the RFC 8785 form of its file names and their digests."""
     return digest({"format": FORMAT, "files": dict(files)})

@@ -64,12 +64,12 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def written_chain(chain: Iterable[bytes]) -> tuple[str, ...]:
-    """Give certificates as they are told of."""
+    """Return certificates as they are told of."""
     return tuple(base64.b64encode(one).decode() for one in chain)
 
 
 def read_chain(chain: Iterable[str]) -> tuple[bytes, ...]:
-    """Give certificates that were told of; raises `Malformed`."""
+    """Return certificates that were told of; raises `Malformed`."""
     try:
         return tuple(base64.b64decode(one, validate=True) for one in chain)
     except binascii.Error:
@@ -77,7 +77,7 @@ def read_chain(chain: Iterable[str]) -> tuple[bytes, ...]:
 
 
 def carried(headers: Iterable[_Header]) -> list[_Header]:
-    """Give the headers that go on from hop to hop."""
+    """Return the headers that go on from hop to hop."""
     return [(name.lower(), value) for name, value in headers if name.lower() not in HOP]
 
 
@@ -106,7 +106,7 @@ def _mac(
 def written(
     passage: Passage, sealing: bytes, method: str, target: bytes, headers: Sequence[_Header], body: bytes
 ) -> bytes:
-    """Give the header's value for a request; `headers` as `carried` gives them."""
+    """Return the header's value for a request; `headers` as `carried` gives them."""
     told = base64.urlsafe_b64encode(msgspec.json.encode(passage))
     mac = _mac(sealing, told, method, target, headers, body)
     return told + b"." + base64.urlsafe_b64encode(mac)

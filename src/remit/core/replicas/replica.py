@@ -75,12 +75,12 @@ class OwnLease:
 
 
 def outlived_s(lease_s: float) -> float:
-    """Give the seconds of one's own clock after which a lease of another has run out on its holder's."""
+    """Return the seconds of one's own clock after which a lease of another has run out on its holder's."""
     return lease_s * (1 + DRIFT)
 
 
 def longest_s(replicas: Iterable[Replica]) -> float:
-    """Give the longest lease of some replicas; 0 where there are none."""
+    """Return the longest lease of some replicas; 0 where there are none."""
     return max((one.lease_s for one in replicas), default=0.0)
 
 
@@ -101,16 +101,16 @@ class Watch:
         }
 
     def forget(self) -> None:
-        """Begin anew: who could not look knows nothing of others' silence."""
+        """Begin again: who could not look knows nothing of others' silence."""
         self._seen.clear()
 
     def age_s(self, replica: str, now_s: float) -> float | None:
-        """Give for how long a replica has been silent; `None` of one that was never seen."""
+        """Return for how long a replica has been silent; `None` of one that was never seen."""
         seen = self._seen.get(replica)
         return now_s - seen[1] if seen else None
 
     def silent(self, replicas: Iterable[Replica], now_s: float) -> list[Replica]:
-        """Give those that have let their lease run out, by far."""
+        """Return those that have let their lease run out, by far."""
         return [
             one
             for one in replicas

@@ -51,7 +51,7 @@ def _mac(sealing: bytes, channel: str, told: bytes) -> bytes:
 
 
 def written(wake: Wake, sealing: bytes, channel: str) -> bytes:
-    """Give a wake as it is sent on a channel."""
+    """Return a wake as it is sent on a channel."""
     told = base64.urlsafe_b64encode(msgspec.json.encode(wake))
     return told + b"." + base64.urlsafe_b64encode(_mac(sealing, channel, told))
 

@@ -76,7 +76,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     payload: dict[str, Json] = {}
 
     def subject(self, issuer: str, *, people: bool) -> SubjectId:
-        """Give whom it is about, as others are told: with `people` also for whom the agent acts."""
+        """Return whom it is about, as others are told: with `people` also for whom the agent acts."""
         parts: dict[str, tuple[Subject, ...]] = {}
         if self.session:
             parts["session"] = (Subject("opaque", (self.session,)),)
@@ -88,8 +88,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def notice_of(record: Mapping[str, Json], at: datetime, *, person: str = "") -> Notice | None:
-    """Give what an event of the log is told as; `None` where nobody is told. `person` is whom a task is for,
-    or who was changed: the record does not say it in clear.
+    """Return what an event of the log is told as; `None` where nobody is told. `person` is whom a task is
+    for, or who was changed: the record does not say it in clear.
     """
     facts: Mapping[str, Json] = record.get("facts", {})
     agent = str(record.get("agent", ""))
@@ -122,12 +122,12 @@ def notice_of(record: Mapping[str, Json], at: datetime, *, person: str = "") -> 
 
 
 def notice_id(origin: str, stream: str, index: int) -> str:
-    """Give the id of what a stream is told of event `index`: the same whenever it is told again."""
+    """Return the id of what a stream is told of event `index`: the same whenever it is told again."""
     return digest({"log": origin, "stream": stream, "index": index})[7:39]
 
 
 def claims_of(notice: Notice, *, issuer: str, audience: str, token_id: str, people: bool) -> dict[str, Json]:
-    """Give the claims of the security event token (RFC 8417 section 2.2, SSF 1.0 section 4)."""
+    """Return the claims of the security event token (RFC 8417 section 2.2, SSF 1.0 section 4)."""
     return {
         "iss": issuer,
         "aud": audience,

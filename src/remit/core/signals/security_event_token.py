@@ -51,7 +51,7 @@ class Subject(msgspec.Struct, frozen=True):
     values: tuple[str, ...]
 
     def wire(self) -> dict[str, Json]:
-        """Give it as it is written."""
+        """Return it as it is written."""
         return {"format": self.format, **dict(zip(_MEMBERS.get(self.format, ()), self.values, strict=True))}
 
 
@@ -63,7 +63,7 @@ class SubjectId(msgspec.Struct, frozen=True):
     parts: dict[str, tuple[Subject, ...]]
 
     def wire(self) -> dict[str, Json]:
-        """Give it as it is written."""
+        """Return it as it is written."""
         if set(self.parts) == {""}:
             return _wire(self.parts[""])
         return {"format": "complex", **{name: _wire(of) for name, of in self.parts.items()}}
@@ -131,7 +131,7 @@ def read_event(
 
 
 def _subject_of(read: _Claims) -> dict[str, Json]:
-    """Give the subject: SSF 1.0 has it as `sub_id` of the token, its drafts as `subject` of the event."""
+    """Return the subject: SSF 1.0 has it as `sub_id` of the token, its drafts as `subject` of the event."""
     found = [one["subject"] for one in read.events.values() if "subject" in one]
     if read.sub_id is not None:
         found.append(read.sub_id)

@@ -83,7 +83,7 @@ USUAL: Final[Mapping[SignalKind, tuple[Reaction, ...]]] = {
     SignalKind.ASSURANCE_LEVEL_CHANGE: (Reaction.END_TASKS,),
     SignalKind.DEVICE_COMPLIANCE_CHANGE: _BOTH,
     SignalKind.RISK_LEVEL_CHANGE: (Reaction.END_TASKS,),
-    # An agent with a delegation record of theirs could else begin anew at once.
+    # An agent with a delegation record of theirs could else begin again at once.
     SignalKind.ACCOUNT_DISABLED: (Reaction.DEACTIVATE, *_BOTH),
     SignalKind.ACCOUNT_PURGED: (Reaction.DEACTIVATE, *_BOTH),
 }
@@ -98,12 +98,12 @@ _HARMLESS: Final[Mapping[SignalKind, tuple[str, frozenset[str]]]] = {
 
 
 def kind_of(uri: str) -> SignalKind | None:
-    """Give the kind of an event by its URI; `None` for one that is not known."""
+    """Return the kind of an event by its URI; `None` for one that is not known."""
     return _BY_URI.get(uri)
 
 
 def worsens(kind: SignalKind, payload: Mapping[str, Json]) -> bool:
-    """Say whether an event tells of something that got worse."""
+    """Return whether an event tells of something that got worse."""
     if (told := _HARMLESS.get(kind)) is None:
         return True
     value = payload.get(told[0])
@@ -113,6 +113,6 @@ def worsens(kind: SignalKind, payload: Mapping[str, Json]) -> bool:
 def reactions(
     kind: SignalKind, payload: Mapping[str, Json], chosen: Mapping[SignalKind, tuple[Reaction, ...]]
 ) -> tuple[Reaction, ...]:
-    """Give what follows from an event: as `chosen`, else as usual; nothing where it got no worse."""
+    """Return what follows from an event: as `chosen`, else as usual; nothing where it got no worse."""
     wanted = chosen.get(kind, USUAL.get(kind, ()))
     return wanted if worsens(kind, payload) else ()

@@ -53,7 +53,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def child_of(parent: Task, agent: Agent, wanted: Share, moment: Moment) -> Task:
-    """Give the child task of an active parent; raises `Forbidden` for whatever the parent could not do."""
+    """Return the child task of an active parent; raises `Forbidden` for whatever the parent could not do."""
     check_heir(parent, agent)
     grants, drawn_from = _grants(parent, wanted)
     own = wanted.task_type
@@ -122,7 +122,7 @@ def _allows(rule: HandDown, agent: Agent) -> bool:
 
 
 def _grants(parent: Task, wanted: Share) -> tuple[tuple[Grant, ...], dict[str, tuple[str, ...]]]:
-    """Give the child's grants, and which of the parent's each is drawn from."""
+    """Return the child's grants, and which of the parent's each is drawn from."""
     drawn: dict[Grant, tuple[str, ...]] = {}
     for held in _kept(parent.grants, wanted.tools):
         for grant in _narrowed(held, wanted.grants):
@@ -161,10 +161,10 @@ def account_of(task: Task, grant: Grant) -> str:
 
 
 def inherited_epochs(parent: Task, child: Task, current: Mapping[str, int]) -> dict[str, int]:
-    """Give the epochs that a child remembers: its parent's, and the present ones of what is its own alone.
+    """Return the epochs that a child remembers: its parent's, and the present ones of what is its own alone.
 
     INVARIANT: a scope that was ended since the parent was opened stays ended for the child, tools and
-    upstreams included; only the child's own agent and owner begin anew.
+    upstreams included; only the child's own agent and owner begin again.
     """
     own = {scope(ScopeKind.AGENT, child.agent), scope(ScopeKind.OWNER, child.owner)} - set(parent.scopes)
     epochs = {name: epoch for name, epoch in parent.epochs.items() if name not in own}

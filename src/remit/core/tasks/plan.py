@@ -69,7 +69,7 @@ PlanWish = str | PlanEntry
 
 
 def read_plan(wished: Iterable[PlanWish], held: Collection[str]) -> Plan:
-    """Give the plan that somebody wrote; `held` are the tools that are granted.
+    """Return the plan that somebody wrote; `held` are the tools that are granted.
 
     Raises `Forbidden` for a tool that is not granted, `Malformed` for a constraint that is not understood.
     """
@@ -96,7 +96,7 @@ def read_plan(wished: Iterable[PlanWish], held: Collection[str]) -> Plan:
 
 
 def standing(plan: Plan | None, tool: Tool, arguments: dict[str, Json]) -> str:
-    """Say whether a call was foreseen: `planned`, `unplanned`, or `none` where the task has no plan.
+    """Return whether a call was foreseen: `planned`, `unplanned`, or `none` where the task has no plan.
 
     Operations that are no tools (reading a resource, getting a prompt) are foreseen in every plan that does
     not speak of them.
@@ -116,19 +116,23 @@ def departures(plan: Plan | None, tool: str, arguments: dict[str, Json]) -> tupl
 
 
 def tools_of(plan: Plan | None) -> tuple[str, ...] | None:
-    """Give the ids of the tools that a plan names, each once; None where there is no plan."""
+    """Return the ids of the tools that a plan names, each once; None where there is no plan."""
     return None if plan is None else tuple(dict.fromkeys(one.tool for one in plan))
 
 
 def extended(plan: Plan | None, more: Plan) -> Plan:
-    """Give a plan with further entries; one that leaves a tool's arguments free replaces the others of it."""
+    """Return a plan with further entries; one that leaves a tool's arguments free replaces the others
+    of it.
+    """
     entries = dict.fromkeys((*(plan or ()), *more))
     free = {one.tool for one in entries if not one.arguments and not one.ancestors}
     return _bounded([one for one in entries if one.tool not in free or not (one.arguments or one.ancestors)])
 
 
 def within(plan: Plan, bound: Plan | None) -> Plan:
-    """Give a plan's entries as far as an ancestor's plan reaches; raises `Forbidden` for what is outside."""
+    """Return a plan's entries as far as an ancestor's plan reaches; raises `Forbidden` for what is
+    outside.
+    """
     if bound is None:
         return plan
     entries: list[Grant] = []
@@ -152,7 +156,7 @@ def within(plan: Plan, bound: Plan | None) -> Plan:
 
 
 def narrowed(plan: Plan | None, tools: tuple[str, ...] | None) -> Plan | None:
-    """Give the plan of a child that gets `tools` of its parent's alone; raises `Forbidden` for what the
+    """Return the plan of a child that gets `tools` of its parent's alone; raises `Forbidden` for what the
     parent did not plan.
     """
     if tools is None:

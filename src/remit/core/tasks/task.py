@@ -81,7 +81,7 @@ class Budgets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     result_bytes: int | None = None
 
     def narrow(self, other: Budgets) -> Budgets:
-        """Give the smaller of each bound."""
+        """Return the smaller of each bound."""
         return Budgets(
             calls=_least(self.calls, other.calls),
             effectful_calls=_least(self.effectful_calls, other.effectful_calls),
@@ -110,7 +110,7 @@ class HandDown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return agent.name in self.to or any(f"group:{group}" in self.to for group in agent.groups)
 
     def below(self) -> HandDown:
-        """Give what is left of it one level down."""
+        """Return what is left of it one level down."""
         return HandDown(self.to, self.max_depth - 1)
 
 
@@ -150,7 +150,7 @@ NO_PERSON = ("agent:", "issuer:")
 
 
 def person_of(stated_by: str) -> str:
-    """Give the person who stated an intent; empty where it was no person."""
+    """Return the person who stated an intent; empty where it was no person."""
     return "" if stated_by.startswith(NO_PERSON) else stated_by
 
 
@@ -296,7 +296,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         return self.state is TaskState.ACTIVE and now < self.deadline
 
     def moved(self, state: TaskState, now: datetime, reason: str = "") -> Task:
-        """Give the task in its next state; an illegal move raises `Conflict`."""
+        """Return the task in its next state; an illegal move raises `Conflict`."""
         if state not in TRANSITIONS[self.state]:
             raise Conflict(
                 f"task `{self.id}` is {self.state.value} and cannot become {state.value}",
@@ -307,7 +307,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def grants_for(self, tool: str) -> tuple[Grant, ...]:
-        """Give the grants that name `tool`."""
+        """Return the grants that name `tool`."""
         return tuple(grant for grant in self.grants if grant.tool == tool)
 
 
@@ -320,7 +320,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def check_parameters(task_type: TaskType, given: dict[str, Json]) -> dict[str, Json]:
-    """Give the parameters with defaults filled in; a missing, unknown or ill-typed one raises `Malformed`.
+    """Return the parameters with defaults filled in; a missing, unknown or ill-typed one raises `Malformed`.
 
     Constraints of parameters are checked by the caller with `core.tools.constraint`, before any grant is
     instantiated.
@@ -350,6 +350,6 @@ def check_parameters(task_type: TaskType, given: dict[str, Json]) -> dict[str, J
 
 
 def deadline_for(task_type: TaskType, now: datetime, parent: Task | None = None) -> datetime:
-    """Give the deadline of a new task: the type's own, and never past its parent's."""
+    """Return the deadline of a new task: the type's own, and never past its parent's."""
     own = now + timedelta(seconds=task_type.deadline_s)
     return min(own, parent.deadline) if parent else own

@@ -20,7 +20,7 @@ _NOTHING: Final = object()
 
 
 def steps(path: str) -> tuple[str, ...]:
-    """Give the steps of a path: keys, and `[]`. What is no path raises `Malformed` with the way out."""
+    """Return the steps of a path: keys, and `[]`. What is no path raises `Malformed` with the way out."""
     found: list[str] = []
     for place, piece in enumerate(path.split(".")):
         key, opened, places = piece.partition("[")
@@ -45,7 +45,7 @@ def steps(path: str) -> tuple[str, ...]:
 
 
 def path_of(key: str) -> tuple[str, ...]:
-    """Give the steps of a key that may be a path; one that is none is a name, and one step."""
+    """Return the steps of a key that may be a path; one that is none is a name, and one step."""
     if "." not in key and "[" not in key:
         return (key,)
     try:
@@ -55,7 +55,7 @@ def path_of(key: str) -> tuple[str, ...]:
 
 
 def take(value: Json, path: tuple[str, ...]) -> tuple[list[Json], Json]:
-    """Give what stands at a path, and what is left of the value without it (`None` where nothing is).
+    """Return what stands at a path, and what is left of the value without it (`None` where nothing is).
 
     Where the value has another form than the path says (a single one in place of a list, a text in place of
     an object), what stands there counts as what stands at the path: a tool may well accept it so.

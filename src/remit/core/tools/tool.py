@@ -200,7 +200,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         )
 
     def called_with(self, arguments: dict[str, Json]) -> Tool:
-        """Give the tool as a call with these arguments finds it: the first variant that fits."""
+        """Return the tool as a call with these arguments finds it: the first variant that fits."""
         for variant in self.variants:
             if variant.fits(arguments):
                 return msgspec.structs.replace(
@@ -209,7 +209,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self
 
     def parts(self, arguments: dict[str, Json]) -> dict[str, Json]:
-        """Give a call's arguments by the keys of `arguments`: each part that is described under a path, and
+        """Return a call's arguments by the keys of `arguments`: each part that is described under a path, and
         what is left of each argument under its name. A part of several places is given as a list.
 
         INVARIANT: every value of a call is in a part, and what stands at a path in that part alone.
@@ -261,7 +261,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 @functools.lru_cache(4096)
 def _deep(keys: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Give those of the keys of a tool's arguments that are paths of parts, with their steps."""
+    """Return those of the keys of a tool's arguments that are paths of parts, with their steps."""
     return tuple((key, path) for key in keys if len(path := path_of(key)) > 1)
 
 
@@ -271,7 +271,7 @@ def is_tool_name(name: str) -> bool:
 
 
 def undescribed(upstream: str, name: str, classes: Classes) -> Tool:
-    """Give the worst case: what a tool is until somebody has described it."""
+    """Return the worst case: what a tool is until somebody has described it."""
     return Tool(upstream=upstream, name=name, label=worst(classes))
 
 
@@ -285,7 +285,7 @@ def surface_of(wire: dict[str, Json]) -> dict[str, Json]:
 
 
 def surface_digest(surface: dict[str, Json]) -> str:
-    """Give the digest under which a surface is pinned (RFC 8785 bytes, SHA-256)."""
+    """Return the digest under which a surface is pinned (RFC 8785 bytes, SHA-256)."""
     return digest(surface)
 
 
@@ -302,7 +302,7 @@ def fill(template: str, arguments: dict[str, Json]) -> str:
 
 @functools.lru_cache(1024)
 def _pieces(template: str) -> tuple[tuple[str, str | None], ...]:
-    """Give the texts of a template, each with the argument whose place comes after it."""
+    """Return the texts of a template, each with the argument whose place comes after it."""
     out: list[tuple[str, str | None]] = []
     rest = template
     while True:

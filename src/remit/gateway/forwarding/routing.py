@@ -305,7 +305,7 @@ def _target(scope: Scope) -> bytes:
 
 
 def _seen(scope: Scope) -> Seen:
-    """Give what the owner cannot see for itself."""
+    """Return what the owner cannot see for itself."""
     proxy = tuple(value.decode("latin-1") for name, value in scope["headers"] if name == PROXY)
     return Seen(
         client=tuple(scope["client"]) if scope.get("client") else None,

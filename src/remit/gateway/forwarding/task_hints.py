@@ -61,7 +61,7 @@ def needs_body(scope: Scope) -> bool:
 
 
 def task_of(house: Services, scope: Scope, body: bytes) -> str:
-    """Give the task that a request seems to be about; empty where it says none."""
+    """Return the task that a request seems to be about; empty where it says none."""
     path: str = scope["path"]
     if TARGET in scope:
         return _of_header(house, scope, PROXY)
@@ -79,8 +79,8 @@ def task_of(house: Services, scope: Scope, body: bytes) -> str:
 
 
 def upstream_of(scope: Scope) -> str | None:
-    """Give the upstream whose words the answer to a request may hold: empty where it may be any, `None` where
-    it holds none.
+    """Return the upstream whose words the answer to a request may hold: empty where it may be any, `None`
+    where it holds none.
     """
     path: str = scope["path"]
     if TARGET in scope or path in ASKING:

@@ -9,7 +9,7 @@ In this order, each a refusal where it fails:
 4. what: method and path are a route, and so a tool; parameters are its arguments
 
 The door adds no rules. What reaches an upstream goes through `services.mediation.mediator`, and is written
-anew from what was decided: nothing of the request's own bytes. An operation that the task was not granted
+again from what was decided: nothing of the request's own bytes. An operation that the task was not granted
 answers as one that does not exist.
 """
 
@@ -121,12 +121,12 @@ class HttpDoor:
             self._proxy = ForwardProxy({name: one.base for name, one in self._apis.items()}, self._base)
 
     def owns(self, path: bytes) -> bool:
-        """Say whether a path, as it was sent, belongs to this door."""
+        """Return whether a path, as it was sent, belongs to this door."""
         return path.startswith(_OWN) or path == b"/http"
 
     def takes(self, target: bytes) -> bool:
-        """Say whether a target that names its host (absolute form, `CONNECT`) is for this door to answer: all
-        that do not name remit itself.
+        """Return whether a target that names its host (absolute form, `CONNECT`) is for this door to answer:
+        all that do not name remit itself.
         """
         return not target.lower().startswith(self._base.lower().encode() + b"/")
 
@@ -196,7 +196,7 @@ class HttpDoor:
         await self._call(visit, route.name, arguments)
 
     def _arrival(self, scope: Scope, head: ApiHead) -> Arrival:
-        """Give what a request is for; raises `HttpProblem`."""
+        """Return what a request is for; raises `HttpProblem`."""
         if (target := scope.get(TARGET)) is None:
             upstream, path = below(raw_path(scope))
             url = self._base + raw_path(scope).decode("latin-1")
@@ -324,7 +324,7 @@ class HttpDoor:
 
 
 def below(path: bytes) -> tuple[str, bytes]:
-    """Give the upstream that a path names, empty for none, and what stands below it."""
+    """Return the upstream that a path names, empty for none, and what stands below it."""
     name, slash, rest = path.removeprefix(b"/http").removeprefix(b"/").partition(b"/")
     text = name.decode("ascii", "replace")
     return (text if NAME.match(text) else ""), slash + rest or b"/"

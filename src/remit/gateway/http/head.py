@@ -60,7 +60,7 @@ class ApiHead:
                 home[name] = value.decode("latin-1")
 
     def get(self, name: str) -> str:
-        """Give the value of a header that the door reads; empty where it is absent."""
+        """Return the value of a header that the door reads; empty where it is absent."""
         return self.values.get(name, "")
 
     @property
@@ -80,7 +80,7 @@ class ApiHead:
         return kind.strip().lower()
 
     def meant(self, route: Route) -> dict[str, str]:
-        """Give what is meant for the API; raises `Malformed` for what could be read in two ways."""
+        """Return what is meant for the API; raises `Malformed` for what could be read in two ways."""
         declared = {parameter.name.lower() for parameter in route.headers}
         out = {
             name: value

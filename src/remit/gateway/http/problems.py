@@ -63,7 +63,7 @@ class HttpProblem(RemitError):
         self.headers = headers
 
     def body(self) -> bytes:
-        """Give the JSON of it."""
+        """Return the JSON of it."""
         out: dict[str, Json] = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
@@ -104,7 +104,7 @@ def unknown_api(base: str, task: str) -> HttpProblem:
 
 
 def problem_of(error: RemitError) -> HttpProblem:
-    """Give any fault as a problem; of one that is not known here nothing is told but its code."""
+    """Return any fault as a problem; of one that is not known here nothing is told but its code."""
     if isinstance(error, HttpProblem):
         return error
     status = _status(error)
@@ -144,7 +144,7 @@ def _status(error: RemitError) -> int:
 
 
 def refusal(refused: Refused, expires: str = "") -> HttpProblem:
-    """Give a call that was denied or deferred as a problem; `expires` is that of the approval."""
+    """Return a call that was denied or deferred as a problem; `expires` is that of the approval."""
     decision = refused.decision
     first = decision.reasons[0] if decision.reasons else None
     told: dict[str, Json] = {
@@ -180,7 +180,9 @@ def refusal(refused: Refused, expires: str = "") -> HttpProblem:
 
 
 def for_proxies(headers: HeaderLines) -> HeaderLines:
-    """Give challenges as a proxy writes them (RFC 9110 section 11.7.1); some clients have but a password."""
+    """Return challenges as a proxy writes them (RFC 9110 section 11.7.1); some clients have but a
+    password.
+    """
     names = {b"www-authenticate": b"proxy-authenticate"}
     lines = tuple((names.get(name, name), value) for name, value in headers)
     return (*lines, (b"proxy-authenticate", b'Basic realm="remit"'))

@@ -49,7 +49,7 @@ class ForwardProxy:
         )
 
     def arrival(self, target: bytes, authorization: list[bytes]) -> Arrival:
-        """Give what a target in absolute form is for; of one that is no API's the upstream is empty.
+        """Return what a target in absolute form is for; of one that is no API's the upstream is empty.
 
         `authorization` are the values of `Proxy-Authorization`; raises `HttpProblem`.
         """
@@ -76,7 +76,7 @@ class ForwardProxy:
         return Arrival("", path, shown, signed, "", proxied=True)
 
     def tunnel(self) -> HttpProblem:
-        """Give the refusal of `CONNECT`."""
+        """Return the refusal of `CONNECT`."""
         return HttpProblem(
             "`CONNECT` is refused: nobody could decide about what goes through a tunnel",
             405,
@@ -88,7 +88,7 @@ class ForwardProxy:
 
 
 def foreign_host() -> HttpProblem:
-    """Give the refusal of a host that is no API of remit."""
+    """Return the refusal of a host that is no API of remit."""
     return HttpProblem(
         "this proxy reaches the APIs of remit, and this address is none of theirs",
         403,
@@ -107,7 +107,7 @@ def _place(name: str, base: str) -> _Place:
 
 
 def _unwrapped(value: bytes) -> bytes:
-    """Give `Basic` with a token as its password as the `Bearer` that it stands for."""
+    """Return `Basic` with a token as its password as the `Bearer` that it stands for."""
     kind, _, rest = value.partition(b" ")
     if kind.lower() != b"basic":
         return value
@@ -123,7 +123,7 @@ def _unwrapped(value: bytes) -> bytes:
 
 
 def password_of(credentials: bytes) -> bytes:
-    """Give the token that stands as the password in credentials of `Basic`; empty where none does."""
+    """Return the token that stands as the password in credentials of `Basic`; empty where none does."""
     try:
         token = base64.b64decode(credentials, validate=True).partition(b":")[2]
     except ValueError:

@@ -188,7 +188,7 @@ class Calls:
         return isinstance(end, Answered) and end.outcome is CallOutcome.OK
 
     def _passing(self, visit: Visit, asked: RequestedCall) -> Callable[[bytes], bytes]:
-        """Give what makes of a result that asks for input what the agent gets of it."""
+        """Return what makes of a result that asks for input what the agent gets of it."""
         tool = f"{asked.upstream}/{asked.name}"
         return partial(
             self._rounds.passed_on,
@@ -240,7 +240,7 @@ class Calls:
     # From a request to what is asked.
 
     async def asked(self, visit: Visit, message: Incoming) -> RequestedCall:
-        """Give the call that a request asks for: decided values only, nothing else of its params."""
+        """Return the call that a request asks for: decided values only, nothing else of its params."""
         params = message.params
         method = message.method
         if method == "tools/call":
@@ -289,7 +289,7 @@ class Calls:
         return found
 
     async def owner(self, visit: Visit, message: Incoming, operation: str, uri: str) -> str:
-        """Give the upstream of a resource at this address."""
+        """Return the upstream of a resource at this address."""
         if not visit.place.joined:
             return visit.place.upstreams[0]
         live = await self._house.live.bind(visit.claims, self._house.clock.now())
@@ -349,14 +349,14 @@ def _shown(name: Json) -> str:
 
 
 def able_of(visit: Visit, meta: dict[str, Json]) -> dict[str, Json]:
-    """Give which questions the agent's client can answer."""
+    """Return which questions the agent's client can answer."""
     if visit.modern:
         return declared(meta.get(META_CAPABILITIES))
     return visit.session.able if visit.session is not None else {}
 
 
 def knows_deferred(visit: Visit, meta: dict[str, Json]) -> bool:
-    """Say whether the agent's client knows of deferred calls (the tasks extension of 2026-07-28)."""
+    """Return whether the agent's client knows of deferred calls (the tasks extension of 2026-07-28)."""
     capabilities = meta.get(META_CAPABILITIES) if visit.modern else None
     if not capabilities:
         return False

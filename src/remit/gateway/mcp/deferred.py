@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls that go on after their answer: the tasks extension (`io.modelcontextprotocol/tasks`, 2026-07-28).
 
-`tasks/get` and `tasks/cancel` look after a call that was permitted; token, task and fence are looked at anew,
-and what comes is observed like any answer. `tasks/update` brings input to one, and is a call of its own: the
-tool and arguments of the first one with the answers as its argument `mcp:input`, and all is decided anew.
+`tasks/get` and `tasks/cancel` look after a call that was permitted; token, task and fence are looked at
+again, and what comes is observed like any answer. `tasks/update` brings input to one, and is a call of its
+own: the tool and arguments of the first one with the answers as its argument `mcp:input`, and all is decided
+again.
 """
 
 from __future__ import annotations
@@ -66,12 +67,12 @@ class DeferredMethods:
         await self._calls.watched(visit, message, answer, self._look(asked, answer, held))
 
     async def held(self, visit: Visit, handle: str) -> DeferredCall | None:
-        """Give the call that a task knows by a handle, at this address."""
+        """Return the call that a task knows by a handle, at this address."""
         live = await self._house.live.bind(visit.claims, self._house.clock.now())
         return self._house.deferrals.find(handle, live.task.id, visit.place.upstreams)
 
     def looking(self, visit: Visit, message: Incoming, held: DeferredCall) -> RequestedCall:
-        """Give what asks for a call that goes on."""
+        """Return what asks for a call that goes on."""
         tool = held.request.tool
         return RequestedCall(
             token=visit.token,
@@ -85,7 +86,7 @@ class DeferredMethods:
         )
 
     def follow(self, visit: Visit, message: Incoming, held: list[DeferredCall]) -> Followed:
-        """Give what looks after calls for a stream of the one who listens."""
+        """Return what looks after calls for a stream of the one who listens."""
 
         async def look(one: DeferredCall) -> bytes:
             asked = msgspec.structs.replace(self.looking(visit, message, one), method=GET)
@@ -154,7 +155,7 @@ class Followed:
         self._told: dict[DeferredCall, bytes] = {}
 
     def wait_s(self, now_s: float, most_s: float) -> float:
-        """Give how long nothing has to be looked after."""
+        """Return how long nothing has to be looked after."""
         return min([most_s, *(max(due - now_s, MIN_WAIT_S) for due in self._due.values())])
 
     async def changed(self, clock: Callable[[], float]) -> AsyncIterator[dict[str, msgspec.Raw]]:
@@ -195,8 +196,8 @@ def require(visit: Visit, message: Incoming) -> None:
 
 
 def passing(asked: RequestedCall, held: DeferredCall) -> Callable[[bytes], bytes]:
-    """Give what passes on the questions of a call that goes on, where the task may answer them and the client
-    can; raises `WireFault` for others.
+    """Return what passes on the questions of a call that goes on, where the task may answer them and the
+    client can; raises `WireFault` for others.
     """
     able = asked.capabilities if held.request.may_take(INPUT) else {}
 

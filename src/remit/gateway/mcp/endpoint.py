@@ -168,7 +168,7 @@ class McpDoor:
             self._subscriptions.announce(method, upstream, params["uri"])
 
     def owns(self, path: str) -> bool:
-        """Say whether a path belongs to this door."""
+        """Return whether a path belongs to this door."""
         return path == PREFIX or path.startswith((PREFIX + "/", METADATA))
 
     # One request.
@@ -367,7 +367,7 @@ def _not_acceptable(kinds: str) -> WireFault:
 
 
 def _of_body(fault: Malformed) -> WireFault:
-    """Give the fault of a body the form of the wire."""
+    """Return the fault of a body the form of the wire."""
     status = {"too-large": 413, "body-timeout": 408}.get(fault.code, 400)
     headers = ((b"connection", b"close"),) if status == 413 else ()
     return WireFault(

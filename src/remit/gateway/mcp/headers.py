@@ -82,13 +82,13 @@ class DoorHeaders:
                 self.proofs.append(value)
 
     def get(self, name: bytes) -> bytes:
-        """Give a header's value, empty where it is absent."""
+        """Return a header's value, empty where it is absent."""
         return self.values.get(name, b"")
 
 
 @lru_cache(maxsize=256)
 def accepted(value: bytes) -> tuple[bool, bool]:
-    """Say whether an `Accept` header takes JSON, and whether it takes an event stream."""
+    """Return whether an `Accept` header takes JSON, and whether it takes an event stream."""
     kinds = {part.partition(b";")[0].strip().lower() for part in value.split(b",")}
     anything = b"*/*" in kinds
     json = anything or b"application/json" in kinds or b"application/*" in kinds
@@ -97,7 +97,7 @@ def accepted(value: bytes) -> tuple[bool, bool]:
 
 @lru_cache(maxsize=256)
 def is_json(content_type: bytes) -> bool:
-    """Say whether a `Content-Type` is JSON, in the only charset that JSON has (RFC 8259 section 8.1)."""
+    """Return whether a `Content-Type` is JSON, in the only charset that JSON has (RFC 8259 section 8.1)."""
     kind, _, parameters = content_type.lower().partition(b";")
     for one in parameters.split(b";"):
         name, _, value = one.partition(b"=")
@@ -107,7 +107,7 @@ def is_json(content_type: bytes) -> bool:
 
 
 def decoded(value: bytes | None) -> str | None:
-    """Give a header's text: as it is, or out of `=?base64?...?=`; None where it is absent or malformed."""
+    """Return a header's text: as it is, or out of `=?base64?...?=`; None where it is absent or malformed."""
     if value is None:
         return None
     found = _ENCODED.fullmatch(value) if value[:2] == b"=?" else None
@@ -198,7 +198,7 @@ _NAMED_SCHEMAS: Final = frozenset(("patternProperties", "dependentSchemas", "$de
 
 
 def param_rules(schema: Json) -> tuple[ParamRule, ...]:
-    """Give (path, header, type) of each argument that is repeated in a header.
+    """Return (path, header, type) of each argument that is repeated in a header.
 
     Empty for a schema with an annotation where none may stand: clients drop such a tool.
     """

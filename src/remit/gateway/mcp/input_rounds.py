@@ -3,7 +3,7 @@
 
 2026-07-28: a result of type `input_required` holds questions to the agent's client (a person's word, its
 model's, the folders it works in) and the upstream's state of that. The client answers by making the call
-again. That is a call like the first: the answers are its argument `mcp:input`, and all is decided anew.
+again. That is a call like the first: the answers are its argument `mcp:input`, and all is decided again.
 
 For the upstream all tasks are one client, so its own check of the state cannot tell one task's state from
 another's. Here it is sealed for one exact call of one task (AES-256-GCM, RFC 5116), and opens for no other.
@@ -61,7 +61,7 @@ _write = msgspec.json.Encoder().encode
 
 
 def declared(capabilities: Json) -> dict[str, Json]:
-    """Give which questions a client can answer, of all that it says of itself."""
+    """Return which questions a client can answer, of all that it says of itself."""
     if not isinstance(capabilities, dict) or not capabilities:
         return {}
     return {
@@ -100,7 +100,7 @@ class Rounds:
     def taken(
         self, params: dict[str, Json], task: str, tool: str, arguments: dict[str, Json]
     ) -> dict[str, Json]:
-        """Give the arguments of a call, with the answers that its params carry; raises `WireFault`."""
+        """Return the arguments of a call, with the answers that its params carry; raises `WireFault`."""
         if INPUT in arguments:
             raise bad_params(f"no argument is named `{INPUT}`", "send answers as `inputResponses`")
         given: dict[str, Json] = {}
@@ -118,7 +118,7 @@ class Rounds:
     def passed_on(
         self, body: bytes, able: dict[str, Json], task: str, tool: str, arguments: dict[str, Json]
     ) -> bytes:
-        """Give a result that asks for input as the agent gets it, its state sealed for this call alone."""
+        """Return a result that asks for input as the agent gets it, its state sealed for this call alone."""
         read_wanted(body, able)
         members = _read_members(body)
         if "requestState" in members:

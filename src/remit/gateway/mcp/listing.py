@@ -42,11 +42,11 @@ class Place:
         self.joined = joined
 
     def shown(self, upstream: str, name: str) -> str:
-        """Give the name under which an agent sees a tool or prompt."""
+        """Return the name under which an agent sees a tool or prompt."""
         return f"{upstream}{JOINT}{name}" if self.joined else name
 
     def split(self, name: str) -> tuple[str, str] | None:
-        """Give upstream and own name of what an agent names; None where no upstream can be meant."""
+        """Return upstream and own name of what an agent names; None where no upstream can be meant."""
         if not self.joined:
             return self.upstreams[0], name
         best = ""
@@ -78,12 +78,12 @@ class Listing:
         self._rules: dict[str, tuple[ParamRule, ...]] = {}
 
     def tool(self, live: LiveTask, upstream: str, name: str) -> Tool | None:
-        """Give a tool that the task sees."""
+        """Return a tool that the task sees."""
         tool = self._tools.get(f"{upstream}/{name}")
         return tool if tool is not None and self._lists.sees(live, tool) else None
 
     def rules(self, tool: Tool) -> tuple[ParamRule, ...]:
-        """Give which arguments of a tool are repeated in headers."""
+        """Return which arguments of a tool are repeated in headers."""
         if tool.state is ToolState.CHANGED:
             # Shown only where nothing is refused, and then not as it was accepted.
             return param_rules(self._lists.schema(tool))
@@ -95,7 +95,7 @@ class Listing:
         return found
 
     async def entries(self, claims: AccessClaims, live: LiveTask, place: Place, kind: str) -> bytes:
-        """Give the entries of a list that the task may hear of, as JSON with commas between them."""
+        """Return the entries of a list that the task may hear of, as JSON with commas between them."""
         found: list[bytes] = []
         for upstream in place.upstreams:
             shown = partial(place.shown, upstream) if place.joined else None
@@ -105,7 +105,7 @@ class Listing:
         return b",".join(found)
 
     def capabilities(self, live: LiveTask, place: Place, *, modern: bool) -> dict[str, Json]:
-        """Give what the door can do for this task here."""
+        """Return what the door can do for this task here."""
         out: dict[str, Json] = {"tools": {"listChanged": True}}
         if self._offer(live, place, RESOURCE_READ, "resources"):
             subscribe = self._offer(live, place, RESOURCE_SUBSCRIBE, "resources", "subscribe")
@@ -125,20 +125,22 @@ class Listing:
         return out
 
     def _offer(self, live: LiveTask, place: Place, operation: str, *path: str) -> bool:
-        """Say whether some upstream, of those where the task holds an operation, has a capability."""
+        """Return whether some upstream, of those where the task holds an operation, has a capability."""
         return any(self._tools.offers(upstream, *path) for upstream in self._held(live, place, operation))
 
     def _held(self, live: LiveTask, place: Place, operation: str) -> list[str]:
-        """Give the upstreams that are known, of those where the task holds an operation."""
+        """Return the upstreams that are known, of those where the task holds an operation."""
         known = [upstream for upstream in place.upstreams if self._tools.protocol(upstream)]
         return [upstream for upstream in known if self._lists.holds(live, upstream, operation)]
 
     def defers(self, upstream: str) -> bool:
-        """Say whether an upstream offers to defer calls: the tasks extension of 2026-07-28."""
+        """Return whether an upstream offers to defer calls: the tasks extension of 2026-07-28."""
         return self._tools.protocol(upstream) in MODERN_VERSIONS and self._tools.extends(upstream, EXTENSION)
 
     def upstream_of(self, live: LiveTask, place: Place, operation: str, uri: str) -> str:
-        """Give the upstream that a resource belongs to; where several could be meant, `NotFound` says so."""
+        """Return the upstream that a resource belongs to; where several could be meant, `NotFound` says
+        so.
+        """
         if not place.joined:
             return place.upstreams[0]
         held = self._held(live, place, operation)
@@ -160,6 +162,6 @@ class Listing:
 
 
 def server_info(place: Place) -> dict[str, Json]:
-    """Give who answers: this door, never the upstream's own words."""
+    """Return who answers: this door, never the upstream's own words."""
     title = "remit" if place.joined else f"remit: {place.upstreams[0]}"
     return {"name": "remit", "title": title, "version": __version__}

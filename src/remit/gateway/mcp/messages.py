@@ -178,7 +178,7 @@ def unusable() -> WireFault:
 
 
 def text_param(params: dict[str, Json], name: str) -> str:
-    """Give a param that must be a string."""
+    """Return a param that must be a string."""
     value = params.get(name)
     if type(value) is not str:
         raise bad_params(f"`{name}` must be a string")
@@ -186,7 +186,7 @@ def text_param(params: dict[str, Json], name: str) -> str:
 
 
 def object_param(params: dict[str, Json], name: str) -> dict[str, Json]:
-    """Give a param that is an object where it is there."""
+    """Return a param that is an object where it is there."""
     value = params.get(name)
     if value is None:
         return {}
@@ -199,34 +199,36 @@ def object_param(params: dict[str, Json], name: str) -> dict[str, Json]:
 
 
 def result_frame(request_id: RequestId | None) -> bytes:
-    """Give what stands before the raw JSON of a result."""
+    """Return what stands before the raw JSON of a result."""
     return b'{"jsonrpc":"2.0","id":' + orjson.dumps(request_id) + b',"result":'
 
 
 def error_frame(request_id: RequestId | None) -> bytes:
-    """Give what stands before the raw JSON of an error."""
+    """Return what stands before the raw JSON of an error."""
     return b'{"jsonrpc":"2.0","id":' + orjson.dumps(request_id) + b',"error":'
 
 
 def notification(method: str, params: bytes) -> bytes:
-    """Give a notification around raw params."""
+    """Return a notification around raw params."""
     return b'{"jsonrpc":"2.0","method":' + orjson.dumps(method) + b',"params":' + params + b"}"
 
 
 def one_line(message: bytes) -> bytes:
-    """Give JSON without line breaks."""
+    """Return JSON without line breaks."""
     if b"\n" in message or b"\r" in message:
         return msgspec.json.format(message, indent=-1)
     return message
 
 
 def event(message: bytes) -> bytes:
-    """Give one SSE event. INVARIANT: the data has no line break, so nothing in it can begin another event."""
+    """Return one SSE event. INVARIANT: the data has no line break, so nothing in it can begin another
+    event.
+    """
     return EVENT_BEGINS + one_line(message) + EVENT_ENDS
 
 
 def error_body(fault: WireFault) -> bytes:
-    """Give the raw `error` object of a fault."""
+    """Return the raw `error` object of a fault."""
     data: dict[str, Json] = {"code": fault.code}
     if fault.step is not None:
         data["step"] = fault.step
@@ -237,12 +239,12 @@ def error_body(fault: WireFault) -> bytes:
 
 
 def http_status(fault: WireFault, *, modern: bool) -> int:
-    """Give the HTTP status of a fault in the agent's era."""
+    """Return the HTTP status of a fault in the agent's era."""
     return fault.status or (_STATUS.get(fault.rpc_code, 200) if modern else 200)
 
 
 def rpc_status(code: int, *, modern: bool) -> int:
-    """Give the HTTP status that goes with an upstream's error code."""
+    """Return the HTTP status that goes with an upstream's error code."""
     return _STATUS.get(code, 200) if modern else 200
 
 
@@ -250,7 +252,7 @@ def rpc_status(code: int, *, modern: bool) -> int:
 
 
 def fault_of(error: RemitError) -> WireFault:
-    """Give the wire form of any fault; what is not known here is an internal error without details."""
+    """Return the wire form of any fault; what is not known here is an internal error without details."""
     if isinstance(error, WireFault):
         return error
     if isinstance(error, Unauthenticated) and error.code != "no-task":
@@ -282,7 +284,7 @@ def _as(error: RemitError, rpc_code: int, status: int, data: dict[str, Json] | N
 
 
 def outcome_field(error: RemitError) -> dict[str, Json]:
-    """Give what is known of a call's outcome, as a member of a fault; nothing where nothing is."""
+    """Return what is known of a call's outcome, as a member of a fault; nothing where nothing is."""
     outcome = outcome_of(error)
     return {"outcome": outcome} if outcome else {}
 
@@ -300,7 +302,7 @@ def busy(message: str, way_out: str = "") -> WireFault:
 
 
 def refusal(refused: Refused, expires: str = "") -> WireFault:
-    """Give the wire form of a call that was denied or deferred; `expires` is that of the approval."""
+    """Return the wire form of a call that was denied or deferred; `expires` is that of the approval."""
     decision = refused.decision
     reasons = decision.reasons
     first = reasons[0] if reasons else None

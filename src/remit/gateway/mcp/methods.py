@@ -221,7 +221,7 @@ class Methods:
     # Streams.
 
     def _still(self, visit: Visit, live: LiveTask) -> Callable[[str], None]:
-        """Give what looks whether a task may still hear from an upstream: token, task, fence."""
+        """Return what looks whether a task may still hear from an upstream: token, task, fence."""
         house = self._house
 
         def still(upstream: str) -> None:
@@ -300,7 +300,7 @@ class Methods:
         return True
 
     async def _calls_of(self, visit: Visit, message: Incoming, wanted: dict[str, Json]) -> list[DeferredCall]:
-        """Give the task's own calls among those that it wants to hear of; the others are left out."""
+        """Return the task's own calls among those that it wants to hear of; the others are left out."""
         handles = wanted.get("taskIds")
         if handles is None:
             return []

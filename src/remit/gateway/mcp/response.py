@@ -81,7 +81,7 @@ _write = msgspec.json.Encoder().encode
 
 
 def completed(body: bytes, *, cacheable: bool) -> bytes:
-    """Give a result as 2026-07-28 has it: with `resultType`, and what is read kept private to the agent.
+    """Return a result as 2026-07-28 has it: with `resultType`, and what is read kept private to the agent.
 
     Raises `WireFault` for a result of a kind that is not known.
     """
@@ -110,7 +110,7 @@ def completed(body: bytes, *, cacheable: bool) -> bytes:
 
 
 def own_error(body: bytes, *, able: Mapping[str, Json] | None = None) -> tuple[int, bytes]:
-    """Give code and body of an upstream's error; a code that only this door may use becomes -32603.
+    """Return code and body of an upstream's error; a code that only this door may use becomes -32603.
 
     `able` is which questions the agent's client can answer, None in eras whose upstreams do not hear of it.
     That something else is missing is passed on; where nothing is, it was the task that may not answer.
@@ -225,7 +225,7 @@ class Answer:
         await self._last(error_frame(self._id), error_body(fault), status, fault.headers)
 
     def _told(self, chunk: Delivery) -> bytes | None:
-        """Give the params of a notification as this agent may hear it, None if it did not ask for it."""
+        """Return the params of a notification as this agent may hear it, None if it did not ask for it."""
         if chunk.method == PROGRESS and self._progress is not None:
             members = _members_of(chunk.body)
             members["progressToken"] = msgspec.Raw(orjson.dumps(self._progress))

@@ -51,7 +51,7 @@ class Session:
         return not self.in_hand and self.listener is None
 
     def belongs_to(self, claims: AccessClaims, place: Place) -> bool:
-        """Say whether it is this caller's session, at this address."""
+        """Return whether it is this caller's session, at this address."""
         return (
             self.task == claims.task
             and self.agent == claims.client_id
@@ -66,7 +66,7 @@ class Session:
             task.cancel()
 
     def next_question(self) -> str:
-        """Give an id for a request of the server, new in this session."""
+        """Return an id for a request of the server, new in this session."""
         self._questions += 1
         return f"remit-{self._questions}"
 
@@ -116,7 +116,7 @@ class Sessions:
         return session_id
 
     def find(self, session_id: bytes, claims: AccessClaims, place: Place) -> Session:
-        """Give the caller's own session; raises a 404 for any other, as for one that never was."""
+        """Return the caller's own session; raises a 404 for any other, as for one that never was."""
         if not session_id:
             raise WireFault(
                 "header `mcp-session-id` is missing",

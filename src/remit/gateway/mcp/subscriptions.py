@@ -2,7 +2,7 @@
 """Streams of what upstreams announce: changed lists and updated resources.
 
 A stream carries only announcements that its task may know of, and nothing of an upstream's own making: the
-announcement is written anew. The fence is looked at before each of them, and at every sign of life.
+announcement is written again. The fence is looked at before each of them, and at every sign of life.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Listener:
         self._wake.set()
 
     async def next(self, patience_s: float) -> Announcement | None:
-        """Give the next announcement, None when nothing came for a while or the stream is closed.
+        """Return the next announcement, None when nothing came for a while or the stream is closed.
 
         Raises the fault with which the task has lost its right to it.
         """

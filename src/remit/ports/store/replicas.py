@@ -74,7 +74,7 @@ FleetChange = HoldTask | TakeTask | LeaveTask | Bury | CheckHoldings
 
 
 def owner_key(task: str) -> str:
-    """Give where a receipt has the epoch of a task's owner."""
+    """Return where a receipt has the epoch of a task's owner."""
     return f"owner:{task}"
 
 
@@ -179,21 +179,21 @@ class Fleet(Protocol):
         ...
 
     async def holdings_since(self, upstream: str, turn: int) -> tuple[list[Holding], int]:
-        """Give the labels at rest that were written to an upstream after a turn, by whomever, and the turn up
-        to which these are all.
+        """Return the labels at rest that were written to an upstream after a turn, by whomever, and the turn
+        up to which these are all.
         """
         ...
 
     async def owned(self) -> dict[str, int]:
-        """Give how many tasks each replica owns."""
+        """Return how many tasks each replica owns."""
         ...
 
     async def owner(self, task: str) -> str:
-        """Give who owns a task; empty where nobody does."""
+        """Return who owns a task; empty where nobody does."""
         ...
 
     async def buried(self) -> frozenset[str]:
-        """Give the replicas that were buried and not forgotten."""
+        """Return the replicas that were buried and not forgotten."""
         ...
 
     async def forget(self, replicas: Collection[str]) -> None:

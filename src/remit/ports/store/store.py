@@ -160,58 +160,58 @@ class Store(Protocol):
         """
 
     def epochs(self, tenant: str) -> dict[str, int]:
-        """Give the live mapping of scope to epoch as last committed; from memory, without waiting, not to be
-        changed.
+        """Return the live mapping of scope to epoch as last committed; from memory, without waiting, not to
+        be changed.
         """
 
     def withdrawn(self, tenant: str) -> Container[str]:
-        """Give, as `epochs` are given, the ids of what was taken back (`Withdraw`)."""
+        """Return, as `epochs` are given, the ids of what was taken back (`Withdraw`)."""
 
     async def family(self, tenant: str, id: str) -> TokenFamily | None:
-        """Give a family of tokens."""
+        """Return a family of tokens."""
 
     async def refresh_token(self, tenant: str, digest: str) -> RefreshToken | None:
-        """Give a refresh token by the SHA-256 of its text, used or run out or not."""
+        """Return a refresh token by the SHA-256 of its text, used or run out or not."""
 
     async def fences(self, tenant: str) -> list[Fence]:
-        """Give every scope that was ever ended or locked."""
+        """Return every scope that was ever ended or locked."""
 
     async def agent(self, tenant: str, name: str) -> Agent | None:
-        """Give an agent."""
+        """Return an agent."""
 
     async def agents(self, tenant: str) -> list[Agent]:
-        """Give all agents by name."""
+        """Return all agents by name."""
 
     async def agents_bound(self, tenant: str, workload: str) -> list[Agent]:
-        """Give the agents with a binding to a workload (`workload_of`), by name, whatever else is asked."""
+        """Return the agents with a binding to a workload (`workload_of`), by name, whatever else is asked."""
 
     async def last_proof(self, tenant: str, agent: str) -> LastProof | None:
-        """Give how an agent last proved itself."""
+        """Return how an agent last proved itself."""
 
     async def person(self, tenant: str, name: str) -> Person | None:
-        """Give a person."""
+        """Return a person."""
 
     async def people(self, tenant: str) -> list[Person]:
-        """Give all people by name."""
+        """Return all people by name."""
 
     async def delegation(self, tenant: str, delegation_id: str) -> Delegation | None:
-        """Give a delegation record, whether or not it still lives."""
+        """Return a delegation record, whether or not it still lives."""
 
     async def delegations(
         self, tenant: str, *, person: str = "", agent: str = "", limit: int = 1000
     ) -> list[Delegation]:
-        """Give delegation records, newest first, those that no longer live among them."""
+        """Return delegation records, newest first, those that no longer live among them."""
 
     async def finding(self, tenant: str, finding_id: str) -> Finding | None:
-        """Give a finding."""
+        """Return a finding."""
 
     async def findings(
         self, tenant: str, *, about: str = "", state: FindingState | None = None, limit: int = 1000
     ) -> list[Finding]:
-        """Give findings, the one seen last first."""
+        """Return findings, the one seen last first."""
 
     async def task(self, tenant: str, task_id: str) -> Task | None:
-        """Give a task with its accumulated label."""
+        """Return a task with its accumulated label."""
 
     async def tasks(
         self,
@@ -222,22 +222,22 @@ class Store(Protocol):
         state: TaskState | None = None,
         limit: int = 100,
     ) -> list[Task]:
-        """Give tasks, newest first; of one agent, for one person, in one state, where these are named."""
+        """Return tasks, newest first; of one agent, for one person, in one state, where these are named."""
 
     async def expiring(self, tenant: str, now: datetime) -> list[Task]:
-        """Give the active tasks whose deadline has passed at `now`, or passes within this second."""
+        """Return the active tasks whose deadline has passed at `now`, or passes within this second."""
 
     async def watched(self, tenant: str, owner: str = "") -> list[str]:
         """Name active tasks with a lease or idle time: those of an owner, or that no replica there owns."""
 
     async def with_descendants(self, tenant: str, task: str) -> list[Task]:
-        """Give a task, and after it every task that has it among its ancestors, if it is there."""
+        """Return a task, and after it every task that has it among its ancestors, if it is there."""
 
     async def usage(self, tenant: str, task: str) -> Usage:
-        """Give what a task and its descendants have used."""
+        """Return what a task and its descendants have used."""
 
     async def approval(self, tenant: str, approval_id: str) -> Approval | None:
-        """Give an approval."""
+        """Return an approval."""
 
     async def approvals(
         self,
@@ -248,63 +248,65 @@ class Store(Protocol):
         state: ApprovalState | None = None,
         limit: int = 100,
     ) -> list[Approval]:
-        """Give approvals, newest first."""
+        """Return approvals, newest first."""
 
     async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
-        """Give the approvals of some tasks that nobody has answered, or whose answer nobody has used."""
+        """Return the approvals of some tasks that nobody has answered, or whose answer nobody has used."""
 
     async def closures(self, tenant: str, *, scope: str = "", limit: int = 100) -> list[Closure]:
-        """Give closures, newest first."""
+        """Return closures, newest first."""
 
     async def pins(self, tenant: str) -> list[Pin]:
-        """Give the pins of all tools."""
+        """Return the pins of all tools."""
 
     async def credential(self, tenant: str, digest: str) -> Credential | None:
-        """Give a credential by the digest of its secret, expired or not."""
+        """Return a credential by the digest of its secret, expired or not."""
 
     async def signed_in(self, tenant: str, digest: str) -> tuple[Credential, Person] | None:
-        """Give a credential by the digest of its secret, expired or not, and whose it is."""
+        """Return a credential by the digest of its secret, expired or not, and whose it is."""
 
     async def credentials(self, tenant: str, *, person: str, kind: str = "") -> list[Credential]:
-        """Give the credentials of a person, newest first; one that ran out may be gone."""
+        """Return the credentials of a person, newest first; one that ran out may be gone."""
 
     async def ticket(self, tenant: str, digest: str) -> Ticket | None:
-        """Give a ticket by the digest of its value, used or not; one that ran out may be gone."""
+        """Return a ticket by the digest of its value, used or not; one that ran out may be gone."""
 
     async def passkey(self, tenant: str, passkey_id: str) -> Passkey | None:
-        """Give a passkey by its id."""
+        """Return a passkey by its id."""
 
     async def passkeys(self, tenant: str, person: str) -> list[Passkey]:
-        """Give the passkeys of a person."""
+        """Return the passkeys of a person."""
 
     async def link(self, tenant: str, issuer: str, subject: str) -> Link | None:
-        """Give whom a subject of an issuer is here."""
+        """Return whom a subject of an issuer is here."""
 
     async def links(self, tenant: str, person: str) -> list[Link]:
-        """Give the accounts that a person has at issuers."""
+        """Return the accounts that a person has at issuers."""
 
     async def holdings(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[Holding]:
-        """Give what is known of certain resources of an upstream; those of which nothing is are left out."""
+        """Return what is known of certain resources of an upstream; those of which nothing is are left
+        out.
+        """
 
     async def holdings_under(
         self, tenant: str, *, upstream: str = "", prefix: str = "", limit: int = 1000
     ) -> list[Holding]:
-        """Give what is known of resources whose names begin with `prefix`, by upstream and name."""
+        """Return what is known of resources whose names begin with `prefix`, by upstream and name."""
 
     async def holding_counts(self, tenant: str) -> dict[str, int]:
-        """Give of how many resources of each upstream something is known."""
+        """Return of how many resources of each upstream something is known."""
 
     async def value(self, tenant: str, key: str) -> Json:
-        """Give a small JSON value, or `None`."""
+        """Return a small JSON value, or `None`."""
 
     async def values(self, tenant: str, prefix: str) -> list[Json]:
-        """Give the small JSON values whose keys begin with `prefix`, by key."""
+        """Return the small JSON values whose keys begin with `prefix`, by key."""
 
     async def size(self, tenant: str) -> int:
-        """Give the number of events in the log."""
+        """Return the number of events in the log."""
 
     async def root(self, tenant: str) -> tuple[int, bytes]:
-        """Give size and Merkle root of the log as committed now, as one consistent pair."""
+        """Return size and Merkle root of the log as committed now, as one consistent pair."""
 
     async def entries(
         self,
@@ -317,23 +319,23 @@ class Store(Protocol):
         task: str = "",
         opened: bool = False,
     ) -> list[Entry]:
-        """Give the first events from index `start` on, or the last ones below `before`, in order either way;
-        `opened` decrypts what can be decrypted.
+        """Return the first events from index `start` on, or the last ones below `before`, in order either
+        way; `opened` decrypts what can be decrypted.
         """
 
     async def last_events(self, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
-        """Give the index of the last event of each of these tasks, from which `entries` of a task begin."""
+        """Return the index of the last event of each of these tasks, from which `entries` of a task begin."""
 
     async def inclusion(self, tenant: str, index: int, size: int) -> list[bytes]:
-        """Give the inclusion proof of a leaf in the tree of `size` (RFC 6962 section 2.1.1)."""
+        """Return the inclusion proof of a leaf in the tree of `size` (RFC 6962 section 2.1.1)."""
 
     async def consistency(self, tenant: str, old: int, new: int) -> list[bytes]:
-        """Give the consistency proof between two sizes (RFC 6962 section 2.1.2)."""
+        """Return the consistency proof between two sizes (RFC 6962 section 2.1.2)."""
 
     async def unfinished(
         self, tenant: str, of: Callable[[str], bool] | None = None, *, known: bool = False
     ) -> list[Event]:
-        """Give the permitting `decision.made` events that have no `tool.called` after them (facts only);
+        """Return the permitting `decision.made` events that have no `tool.called` after them (facts only);
         with `of` those alone whose writer it takes; with `known` as of the last commit of this process.
         """
 
@@ -344,11 +346,11 @@ class Store(Protocol):
         """
 
     async def rewrap(self, after: tuple[str, int] = ("", 0), limit: int = 100) -> tuple[str, int] | None:
-        """Wrap the keys of subjects anew under the current sealing key (`ports.keys.SealingKeys`).
+        """Wrap the keys of subjects again under the current sealing key (`ports.keys.SealingKeys`).
 
         Each call looks at `limit` of them, of all tenants, after the one that the call before it gave, and
         gives the last one; `None` when there are no more: then every key is wrapped under the key that was
-        current when the first call was made, or a newer one. What a crash interrupts begins anew.
+        current when the first call was made, or a newer one. What a crash interrupts begins again.
         """
 
     async def close(self) -> None:

@@ -73,7 +73,7 @@ class OAuthClient:
         raise AssertionError("the loop returns or raises")
 
     async def token(self, url: str) -> Token:
-        """Give a token for a resource, asked for where none is held."""
+        """Return a token for a resource, asked for where none is held."""
         held = await self._current(url) or await self._ask(url, Challenge(), set(), None)
         return held.token
 
@@ -101,7 +101,7 @@ class OAuthClient:
             if held is not None and held is not not_this:
                 return held  # another request has asked meanwhile
             self._held.pop(url, None)
-            # Looked up anew each time: a resource may move to another authorization server.
+            # Looked up again each time: a resource may move to another authorization server.
             resource = await find_resource(self._web, url, challenge)
             server = await find_server(self._web, resource.issuer)
             wanted = challenge.scope.split() or list(resource.scopes)

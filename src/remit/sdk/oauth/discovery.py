@@ -47,14 +47,14 @@ class IssuerMetadata(NamedTuple):
     facts: dict[str, Json]
 
     def url(self, name: str) -> str:
-        """Give one of its endpoints; raises `AgentFault` where it has none or one that is not safe."""
+        """Return one of its endpoints; raises `AgentFault` where it has none or one that is not safe."""
         value = self.facts.get(name)
         if not isinstance(value, str) or not value:
             raise AgentFault(f"the authorization server `{self.issuer}` has no `{name}`")
         return checked_url(value)
 
     def names(self, name: str) -> tuple[str, ...]:
-        """Give a list of texts of its metadata, empty where it is missing."""
+        """Return a list of texts of its metadata, empty where it is missing."""
         value = self.facts.get(name)
         return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
@@ -64,7 +64,9 @@ class IssuerMetadata(NamedTuple):
 
 
 def read_challenge(headers: Mapping[str, str]) -> Challenge:
-    """Give what `WWW-Authenticate` asks for, whichever scheme it names; the first to say a thing is heard."""
+    """Return what `WWW-Authenticate` asks for, whichever scheme it names; the first to say a thing is
+    heard.
+    """
     given = headers.getall("WWW-Authenticate", []) if hasattr(headers, "getall") else []
     found: dict[str, str] = {}
     for line in given or [headers.get("WWW-Authenticate", "")]:
@@ -78,7 +80,7 @@ def read_challenge(headers: Mapping[str, str]) -> Challenge:
 
 
 async def find_resource(web: Web, url: str, challenge: Challenge) -> Resource:
-    """Give the metadata of the resource at `url`; raises `AgentFault` where it is of another resource."""
+    """Return the metadata of the resource at `url`; raises `AgentFault` where it is of another resource."""
     for place in _resource_places(url, challenge.resource_metadata):
         page = await web.get(place)
         facts = page.json() if page.status == 200 else {}
@@ -98,7 +100,7 @@ async def find_resource(web: Web, url: str, challenge: Challenge) -> Resource:
 
 
 async def find_server(web: Web, issuer: str) -> IssuerMetadata:
-    """Give the metadata of an authorization server; raises `AgentFault` where it is of another issuer."""
+    """Return the metadata of an authorization server; raises `AgentFault` where it is of another issuer."""
     for place in _server_places(checked_url(issuer)):
         page = await web.get(place)
         facts = page.json() if page.status == 200 else {}

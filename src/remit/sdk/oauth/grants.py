@@ -38,12 +38,12 @@ class Occasion(NamedTuple):
     prover: Prover | None
 
     def form(self, **more: str) -> dict[str, str]:
-        """Give a form of the token endpoint, with resource (RFC 8707) and scope."""
+        """Return a form of the token endpoint, with resource (RFC 8707) and scope."""
         scope = {"scope": self.scope} if self.scope else {}
         return {**more, **scope, "resource": self.resource.resource}
 
     def endpoint(self, who: OAuthIdentity) -> TokenEndpoint:
-        """Give the token endpoint for a client."""
+        """Return the token endpoint for a client."""
         return TokenEndpoint(self.web, self.server, who, self.prover)
 
 
@@ -60,7 +60,7 @@ class TokenGrant(Protocol):
 
 
 class _Renewed:
-    """Grants whose tokens are not refreshed but asked for anew."""
+    """Grants whose tokens are not refreshed but asked for again."""
 
     async def token(self, occasion: Occasion) -> Token:
         raise NotImplementedError
@@ -246,7 +246,7 @@ class AuthorizationCode:
 
 
 def checked_response(url: str, redirect_uri: str, state: str, server: IssuerMetadata) -> str:
-    """Give the code of an authorization response; raises `AgentFault` for a response that is not for us.
+    """Return the code of an authorization response; raises `AgentFault` for a response that is not for us.
 
     RFC 6749 section 4.1.2, RFC 9207 section 2.4: `iss` is compared as a string, wherever it comes, and has to
     come where the server says that it sends it. That is looked at before anything else is believed, an error

@@ -32,7 +32,7 @@ class Page:
         self.body = body
 
     def json(self) -> dict[str, Json]:
-        """Give the JSON object that it holds; empty where it holds none."""
+        """Return the JSON object that it holds; empty where it holds none."""
         try:
             value = json.loads(self.body)
         except ValueError:
@@ -106,7 +106,7 @@ class Web:
 
 
 def checked_url(url: str) -> str:
-    """Give an address that secrets may be sent to: https, or this machine; raises `AgentFault`."""
+    """Return an address that secrets may be sent to: https, or this machine; raises `AgentFault`."""
     try:
         parts = urlsplit(url)
         _ = parts.port

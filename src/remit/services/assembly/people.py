@@ -39,7 +39,7 @@ class PeopleServices:
 
 
 def pages_of(public_url: str) -> str:
-    """Give the origin of people's pages: that of remit, but `localhost` for this machine by its address.
+    """Return the origin of people's pages: that of remit, but `localhost` for this machine by its address.
 
     A passkey belongs to a host by name, and an address is no name.
     """

@@ -20,7 +20,7 @@ from remit.services.tools.catalogue import ToolCatalogue
 
 
 def standing_among(o: Settings) -> tuple[Replicas, Ownership, Forwarding]:
-    """Give what a process knows of the others, what it owns, and what it passes on."""
+    """Return what a process knows of the others, what it owns, and what it passes on."""
     replicas = Replicas(
         fleet=o.fleet,
         store=o.store,
@@ -43,21 +43,21 @@ def standing_among(o: Settings) -> tuple[Replicas, Ownership, Forwarding]:
 
 
 def waking_of(o: Settings, replicas: Replicas) -> WakeUp:
-    """Give what wakes the others, and has this one woken."""
+    """Return what wakes the others, and has this one woken."""
     return WakeUp(waker=o.waker, fleet=o.fleet, replicas=replicas, sealing=o.keys.sealing, clock=o.clock)
 
 
 def roster_of(
     o: Settings, replicas: Replicas, policies: Policies, reactions: RemoteEndings, waking: WakeUp
 ) -> ReplicaStatus:
-    """Give what tells who enforces here."""
+    """Return what tells who enforces here."""
     return ReplicaStatus(
         fleet=o.fleet, replicas=replicas, policies=policies, reactions=reactions, waking=waking
     )
 
 
 def remains_of(o: Settings, replicas: Replicas, ownership: Ownership, leases: Leases) -> Takeover:
-    """Give what looks after those that are gone."""
+    """Return what looks after those that are gone."""
     return Takeover(
         fleet=o.fleet,
         replicas=replicas,
@@ -72,7 +72,7 @@ def remains_of(o: Settings, replicas: Replicas, ownership: Ownership, leases: Le
 def spent_of(
     o: Settings, replicas: Replicas, ownership: Ownership, live: LiveTasks, revocations: Endings
 ) -> SpentTasks:
-    """Give what ends tasks that those who are gone have used up."""
+    """Return what ends tasks that those who are gone have used up."""
     spent = SpentTasks(
         store=o.store, live=live, ownership=ownership, revocations=revocations, tenant=o.tenant
     )
@@ -91,7 +91,7 @@ def reactions_of(
     replicas: Replicas,
     remains: Takeover,
 ) -> RemoteEndings:
-    """Give what follows other replicas, told of all that they do."""
+    """Return what follows other replicas, told of all that they do."""
     reactions = RemoteEndings(
         store=o.store,
         clock=o.clock,

@@ -87,7 +87,7 @@ class AskedSubjects:
     async def claims(
         self, point: EnforcementPoint, caller: Principal, subject: AskedSubject, now: datetime
     ) -> AccessClaims:
-        """Give the claims under which the question is decided.
+        """Return the claims under which the question is decided.
 
         `caller` is the enforcement point itself: nothing that it vouches for counts more than how it was
         proven. Where it vouches for keys, its own proven key stands for its callers', and it may show tokens
@@ -131,7 +131,7 @@ class AskedSubjects:
         )
 
     async def bound(self, claims: AccessClaims) -> Task | None:
-        """Give the task that claims are bound to."""
+        """Return the task that claims are bound to."""
         return await self._store.task(self._tenant, claims.task) if claims.task else None
 
     async def _task(self, point: EnforcementPoint, subject: AskedSubject, now: datetime) -> Task:
@@ -176,7 +176,7 @@ class AskedSubjects:
         return agent is not None and point.covers(self._members.of_agent(agent))
 
     async def active(self, point: EnforcementPoint, now: datetime, limit: int) -> list[Task]:
-        """Give the active tasks that an enforcement point may ask about, newest first."""
+        """Return the active tasks that an enforcement point may ask about, newest first."""
         found = await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=limit)
         covered: dict[str, bool] = {}
         for task in found:

@@ -223,7 +223,7 @@ class Answers:
         self.subjects = subjects
 
     def point(self, agent: str) -> EnforcementPoint | None:
-        """Give the enforcement point that an agent is, if it is one."""
+        """Return the enforcement point that an agent is, if it is one."""
         return self.points.get(agent)
 
     async def answer(self, question: Inquiry) -> Refused | Permitted:

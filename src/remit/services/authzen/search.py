@@ -57,7 +57,7 @@ class Searches:
     async def page(
         self, names: Sequence[str], ask: Callable[[str], Inquiry], after: str, limit: int
     ) -> FoundPage:
-        """Give the names for which the answer would be a permit, in order, behind `after`."""
+        """Return the names for which the answer would be a permit, in order, behind `after`."""
         found: list[str] = []
         rest = sorted({name for name in names if name > after})
         for count, name in enumerate(rest, 1):
@@ -76,7 +76,9 @@ class Searches:
             return False
 
     async def subjects(self, point: EnforcementPoint, kind: SubjectKind, now: datetime) -> list[str]:
-        """Give the subjects of a kind that could be asked about: those who stand for one task, and tasks."""
+        """Return the subjects of a kind that could be asked about: those who stand for one task, and
+        tasks.
+        """
         tasks = await self._answers.subjects.active(point, now, LOOKED_THROUGH)
         if kind is SubjectKind.TASK:
             return [task.id for task in tasks]
@@ -86,7 +88,7 @@ class Searches:
     async def task(
         self, point: EnforcementPoint, caller: Principal, subject: AskedSubject, now: datetime
     ) -> Task | None:
-        """Give the task that a subject stands for; `None` where there is none to ask about."""
+        """Return the task that a subject stands for; `None` where there is none to ask about."""
         try:
             claims = await self._answers.subjects.claims(point, caller, subject, now)
             return await self._answers.subjects.bound(claims)
@@ -97,7 +99,7 @@ class Searches:
 
 
 def listed_values(task: Task, tool: str, argument: str) -> list[str]:
-    """Give the values of an argument that a task's grants of a tool list one by one."""
+    """Return the values of an argument that a task's grants of a tool list one by one."""
     return [value for grant in task.grants_for(tool) for value in _listed(grant, argument)]
 
 

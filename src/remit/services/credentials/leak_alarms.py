@@ -74,7 +74,7 @@ class SinkAlarms:
         return len(known)
 
     async def _left(self) -> dict[str, str]:
-        """Give the findings that a process before this one has left open, by lease."""
+        """Return the findings that a process before this one has left open, by lease."""
         found = await self._findings.about(state=FindingState.OPEN)
         return {
             str(one.facts.get("lease", "")): one.id

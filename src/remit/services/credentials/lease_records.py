@@ -165,7 +165,7 @@ class HeldLease:
         return not self.ending and not self.uses and 0.0 < self.used_s <= since_s
 
     def closing(self) -> Closing:
-        """Give what a closure says of it."""
+        """Return what a closure says of it."""
         waiting = "its source has not answered yet" if self.revokes else "not tried yet"
         detail = "" if self.dead else f"still open: {self.why or waiting}"
         if self.by_hand is not None and not self.dead:
@@ -182,7 +182,7 @@ class HeldLease:
         )
 
     def told(self) -> dict[str, Json]:
-        """Give what `remit who` says of it; nothing of the credential."""
+        """Return what `remit who` says of it; nothing of the credential."""
         until = self.record.until
         return {
             "lease": self.id,
@@ -198,7 +198,7 @@ class HeldLease:
         }
 
     def event(self, kind: EventKind, at: datetime, tenant: str, facts: dict[str, Json]) -> Event:
-        """Give an event about it."""
+        """Return an event about it."""
         known = {
             "lease": self.id,
             "upstream": self.record.upstream,
@@ -244,11 +244,11 @@ class LeaseRecords:
         self._tenant = tenant
 
     def begin(self, task: Task, upstream: str, broker: Broker) -> HeldLease:
-        """Give a lease that nobody has asked its source for yet."""
+        """Return a lease that nobody has asked its source for yet."""
         return HeldLease(self.record(task.id, task.agent, upstream, broker), broker, task)
 
     def record(self, task: str, agent: str, upstream: str, broker: Broker) -> LeaseRecord:
-        """Give the record of a new lease; of a secret that is no task's, `task` and `agent` are empty."""
+        """Return the record of a new lease; of a secret that is no task's, `task` and `agent` are empty."""
         return LeaseRecord(
             id=make_id("lse", self._entropy.bytes(ID_BYTES)),
             task=task,
@@ -291,12 +291,14 @@ class LeaseRecords:
         await self._store.commit(Unit(changes, events, tenant=self._tenant))
 
     async def left(self) -> list[LeaseRecord]:
-        """Give all leases that are kept."""
+        """Return all leases that are kept."""
         found = await self._store.values(self._tenant, PREFIX)
         return [msgspec.convert(one, LeaseRecord) for one in found]
 
     def open(self, record: LeaseRecord) -> UpstreamCredential | None:
-        """Give the credential of a kept lease; `None` where there is none, or it cannot be read any more."""
+        """Return the credential of a kept lease; `None` where there is none, or it cannot be read any
+        more.
+        """
         if not record.sealed:
             return None
         try:
@@ -328,5 +330,5 @@ def _place(lease: str) -> str:
 
 
 def _bound(record: LeaseRecord) -> bytes:
-    """Give what a credential is sealed for: no other source is shown it, whatever a row says of it."""
+    """Return what a credential is sealed for: no other source is shown it, whatever a row says of it."""
     return f"{_place(record.id)}\n{record.upstream}\n{record.kind}".encode()

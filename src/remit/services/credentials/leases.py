@@ -99,7 +99,7 @@ class Leases:
         self._on_leak: list[Callable[[str, Task, UpstreamCredential], None]] = []
 
     async def lease(self, task: Task, upstream: str) -> UpstreamCredential | None:
-        """Give the credential for a call of a task, `None` where the upstream takes none.
+        """Return the credential for a call of a task, `None` where the upstream takes none.
 
         Raises `KeyUnavailable` where there is none to be had. What is given is handed back with `release`.
         """
@@ -133,7 +133,7 @@ class Leases:
         self._on_leak.append(told)
 
     def scrubber(self, credential: UpstreamCredential | None, upstream: str, task: Task) -> Scrubber:
-        """Give what keeps a call's credential from its agent, and takes it back where it comes back."""
+        """Return what keeps a call's credential from its agent, and takes it back where it comes back."""
         return (
             NO_SCRUBBER if credential is None else Scrubber(credential, partial(self.leaked, upstream, task))
         )
@@ -186,7 +186,7 @@ class Leases:
             await self._records.keep(held)
 
     async def settled(self, leases: list[HeldLease], *, wait: bool) -> list[Closing]:
-        """Give what a closure says of leases; with `wait` once they are dead, or an end waits no longer."""
+        """Return what a closure says of leases; with `wait` once they are dead, or an end waits no longer."""
         if wait:
             await self._back.settled(leases)
         return [one.closing() for one in leases if not one.void]
@@ -244,24 +244,24 @@ class Leases:
         ]
 
     def standing(self, upstreams: Collection[str]) -> list[str]:
-        """Give those of some upstreams whose calls carry a secret that ends with no task."""
+        """Return those of some upstreams whose calls carry a secret that ends with no task."""
         brokers = {name: self._brokers.get(name) for name in upstreams}
         return sorted(name for name, broker in brokers.items() if broker is not None and broker.standing)
 
     def ending(self) -> set[str]:
-        """Give the tasks of which something is being taken back."""
+        """Return the tasks of which something is being taken back."""
         return {one.record.task for one in self._back.open.values()}
 
     def counts(self) -> dict[str, int]:
-        """Give how many are held, and how many are still open after an end."""
+        """Return how many are held, and how many are still open after an end."""
         return {"held": sum(not one.ending for one in self._held.values()), "open": len(self._back.open)}
 
     def open_sinks(self) -> list[OpenSink]:
-        """Give what is being taken back, oldest first."""
+        """Return what is being taken back, oldest first."""
         return self._back.open_sinks()
 
     async def kept(self) -> frozenset[str]:
-        """Give the leases that are kept, whoever looks after them."""
+        """Return the leases that are kept, whoever looks after them."""
         return frozenset(one.id for one in await self._records.left())
 
     # Obtaining.
@@ -269,7 +269,7 @@ class Leases:
     async def _given(
         self, task: Task, upstream: str, broker: Broker, under: HeldLease | None = None
     ) -> HeldLease:
-        """Give what a broker gives for a call of a task: what is there already, or another one."""
+        """Return what a broker gives for a call of a task: what is there already, or another one."""
         held = self._current.get((task.id, upstream, broker.kind))
         if held is not None and held.shared is not None:
             held = await self._still(held)
@@ -360,7 +360,7 @@ class Leases:
             self._seen.add(which)
 
     def _lost(self, held: HeldLease) -> None:
-        """Nothing that could be used was obtained: the next call tries anew."""
+        """Nothing that could be used was obtained: the next call tries again."""
         held.failed = True
         if self._current.get(held.key) is held:
             del self._current[held.key]

@@ -162,7 +162,7 @@ class CredentialRevocation:
         return held.closing()
 
     def open_sinks(self) -> list[OpenSink]:
-        """Give what is being taken back, oldest first."""
+        """Return what is being taken back, oldest first."""
         now_s = self._clock.boot_s()
         return [
             OpenSink(
@@ -294,7 +294,7 @@ class CredentialRevocation:
         self.times.add(held.record.kind, held.refused_ms)
 
     async def _brought_up_to_date(self, held: HeldLease) -> tuple[PutClosure, ...]:
-        """Give the closures that list a lease, as they are now. The lock is held."""
+        """Return the closures that list a lease, as they are now. The lock is held."""
         found = []
         for scope, name in held.closures:
             kept = await self._store.closures(self._tenant, scope=scope, limit=1_000)

@@ -42,7 +42,7 @@ class Scrubber:
         self._held = b""
 
     def take(self, chunk: Chunk) -> Steps[Chunk]:
-        """Give a chunk without the credential."""
+        """Return a chunk without the credential."""
         credential = self._credential
         if credential is None or not credential.secrets:
             return chunk
@@ -67,7 +67,7 @@ NO_SCRUBBER: Final = Scrubber(None)
 
 
 def cleaned(line: bytes, secrets: tuple[str, ...]) -> bytes:
-    """Give a line of a log without secrets, and of one that has several lines without each of these."""
+    """Return a line of a log without secrets, and of one that has several lines without each of these."""
     parts = (part for secret in secrets for part in (secret, *secret.splitlines()))
     return finish(_echoes(tuple(dict.fromkeys(parts))).replaced(line, REMOVED, last=True))[0]
 

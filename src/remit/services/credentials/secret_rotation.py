@@ -10,7 +10,7 @@ for ever by what somebody has once seen.
 
 An upstream may make the new secret itself: then it is kept between 2 and 3. After a crash, or where 2 was not
 confirmed, both are tried, and the one that works counts; where neither does, the upstream is asked which, and
-where it does not say, the configured one is tried: a person may have set it anew.
+where it does not say, the configured one is tried: a person may have set it again.
 
 INVARIANT: a secret that may count at the upstream is in the store, sealed under the current sealing key.
 """
@@ -99,7 +99,7 @@ class RotatedSecrets:
         self.stuck: dict[str, Stuck] = {}
 
     def reader(self, name: str) -> Callable[[], str]:
-        """Give what reads the secret of an upstream that counts now."""
+        """Return what reads the secret of an upstream that counts now."""
 
         def read() -> str:
             kept = self._kept.get(name)
@@ -221,7 +221,7 @@ class RotatedSecrets:
         return kept
 
     def _keeping(self, name: str) -> Keep:
-        """Give what keeps the secret of before in another form."""
+        """Return what keeps the secret of before in another form."""
 
         async def keep(current: str) -> None:
             await self._keep(name, msgspec.structs.replace(self._kept[name], current=current))
@@ -309,7 +309,7 @@ class RotatedSecrets:
         )
 
     async def _first(self, one: Rotating) -> str | None:
-        """Give the configured secret, if it is there and works: somebody has set another one."""
+        """Return the configured secret, if it is there and works: somebody has set another one."""
         try:
             first = one.first
         except KeyUnavailable:
@@ -335,7 +335,7 @@ class RotatedSecrets:
         await self._store.commit(Unit((change,), events, tenant=self._tenant))
 
     async def _read(self, name: str) -> KeptSecret | None:
-        """Give what is kept; raises `KeyUnavailable` where it cannot be read any more."""
+        """Return what is kept; raises `KeyUnavailable` where it cannot be read any more."""
         found = await self._store.values(self._tenant, _place(name))
         if not found:
             return None

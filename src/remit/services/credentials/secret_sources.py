@@ -78,7 +78,7 @@ class FetchedSecrets:
         return kept.read.since if kept is not None and kept.read is not None else None
 
     def version(self, where: str) -> int:
-        """Give its number at its source; 0 where it has none."""
+        """Return its number at its source; 0 where it has none."""
         kept = self._kept.get(where)
         return kept.read.version if kept is not None and kept.read is not None else 0
 

@@ -25,7 +25,7 @@ from remit.services.credentials.secret_rotation import RotatedSecrets
 from remit.services.findings.findings import Findings
 
 PREFIX: Final = "standing:"
-#: A finding that stands is written anew once a day, for its age.
+#: A finding that stands is written again once a day, for its age.
 AGAIN: Final = timedelta(days=1)
 BY: Final = "remit"
 
@@ -142,7 +142,7 @@ class StandingSecrets:
     # Since when.
 
     async def _since(self, one: StandingSecret) -> datetime | None:
-        """Give since when a secret is the one that it is; `None` where it cannot be read now."""
+        """Return since when a secret is the one that it is; `None` where it cannot be read now."""
         if one.rotated:
             return self._rotated.since(one.upstream)
         if (told := one.since()) is not None:

@@ -49,7 +49,7 @@ class Approvals:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def turn(self, task_id: str) -> asyncio.Lock:
-        """Give the lock of a task's questions: held from `asking` until what it gives is committed.
+        """Return the lock of a task's questions: held from `asking` until what it gives is committed.
 
         Without it, calls that are deferred at the same moment would not see each other's questions: neither
         one question for one call nor the bound on open questions would hold.
@@ -60,7 +60,7 @@ class Approvals:
         return found
 
     async def asking(self, request: AccessRequest, decision: Decision) -> tuple[Approval, Unit]:
-        """Give the approval that a deferred call waits for, and what must be committed for it.
+        """Return the approval that a deferred call waits for, and what must be committed for it.
 
         The same call with the same rules asks one question only, however often it is tried. For whoever holds
         the task's `turn`.
@@ -110,14 +110,14 @@ class Approvals:
         return approval, Unit((PutApproval(approval),), (event,))
 
     async def get(self, approval_id: str) -> Approval:
-        """Give an approval, expired where its time has passed; raises `NotFound`."""
+        """Return an approval, expired where its time has passed; raises `NotFound`."""
         found = await self._store.approval(self._tenant, approval_id)
         if found is None:
             raise NotFound(f"there is no approval `{approval_id[:80]}`", way_out="see `remit approvals`")
         return self._current(found)
 
     async def listed(self, state: ApprovalState | None = None, task: str = "") -> list[Approval]:
-        """Give approvals, newest first: all that wait for an answer, and the newest of the others."""
+        """Return approvals, newest first: all that wait for an answer, and the newest of the others."""
         found = await self._store.approvals(self._tenant, task=task)
         # However many came after it: a question that scrolled away would expire unseen.
         wanted = state if state is not None and state is not ApprovalState.EXPIRED else ApprovalState.PENDING
@@ -157,14 +157,14 @@ class Approvals:
         return answered
 
     async def withdrawn(self, tasks: Sequence[str]) -> list[tuple[ApprovalState, Approval]]:
-        """Give the open approvals of tasks that have ended, as expired now, each with the state that it was
+        """Return the open approvals of tasks that have ended, as expired now, each with the state that it was
         in; the caller commits them.
         """
         found, now = await self._store.open_approvals(self._tenant, tasks), self._clock.now()
         return [(one.state, one.expired(now)) for one in found]
 
     async def given_by(self, person: str) -> list[PutApproval]:
-        """Give what lets a person's answers expire that nobody has used; for whoever takes their word from
+        """Return what lets a person's answers expire that nobody has used; for whoever takes their word from
         them, and commits it. `Conflict` says that one was used meanwhile.
         """
         now = self._clock.now()

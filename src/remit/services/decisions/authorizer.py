@@ -182,7 +182,7 @@ class Authorizer:
         return Ruling(decision, takes, approval if decision.approval else None)
 
     def _refusals(self, request: AccessRequest) -> tuple[Grant | None, list[Reason]]:
-        """Give the grant that permits the call, or the reasons outside policy for which it is refused."""
+        """Return the grant that permits the call, or the reasons outside policy for which it is refused."""
         tool = request.tool
         if not request.grants:
             return None, [
@@ -229,7 +229,7 @@ class Authorizer:
         return self._granting(request)
 
     def _granting(self, request: AccessRequest) -> tuple[Grant | None, list[Reason]]:
-        """Give the first grant that permits the arguments, or the reasons of the one that came closest."""
+        """Return the first grant that permits the arguments, or the reasons of the one that came closest."""
         classes = self._policies.applied.bundle.classes
         rank, worst = classes.rank, carries(request.tool, classes).data_class
         best: list[Reason] | None = None
@@ -246,7 +246,7 @@ class Authorizer:
         return None, best or []
 
     async def _approval(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> Approval | None:
-        """Give a live approval of exactly this call that waives exactly these rules."""
+        """Return a live approval of exactly this call that waives exactly these rules."""
         found = await self._store.approvals(
             self._tenant, task=request.task.id, call=request.call_digest, state=ApprovalState.APPROVED
         )
@@ -259,7 +259,7 @@ class Authorizer:
         return None
 
     async def _denied(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> Reason | None:
-        """Give why nobody is asked again: a person has denied this very call, for these very rules.
+        """Return why nobody is asked again: a person has denied this very call, for these very rules.
 
         An answer stands for as long as the question would have: nobody is asked until they say yes.
         """
@@ -279,7 +279,7 @@ class Authorizer:
 
 
 def carries(tool: Tool, classes: Classes) -> Label:
-    """Give the worst label that a result of a tool can have: with every field that has one of its own."""
+    """Return the worst label that a result of a tool can have: with every field that has one of its own."""
     label = tool.label
     for field in tool.fields:
         label = label.join(field.label, classes)
@@ -329,7 +329,7 @@ _KINDS = frozenset({"destination", "selector", "personal", "content", "code", "s
 
 
 def _objected(tool: Tool, flow: Flow, read: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """Give the arguments that rules object to, each with the first such rule; `read` is what these rules
+    """Return the arguments that rules object to, each with the first such rule; `read` is what these rules
     read of the flow.
     """
     out: dict[str, str] = {}
@@ -355,7 +355,7 @@ def _objected(tool: Tool, flow: Flow, read: tuple[tuple[str, str], ...]) -> dict
 
 
 def _kinds(spec: Argument | None) -> tuple[str, ...]:
-    """Give the kinds of facts that an argument counts for."""
+    """Return the kinds of facts that an argument counts for."""
     if spec is None:
         return (ArgumentRole.CONTENT.value,)
     own = "secret" if spec.secret else spec.role.value

@@ -42,7 +42,7 @@ _NAME = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_:-]{0,39})?(?:\[\])*", re.ASCII)
 
 
 def decision_event(request: AccessRequest, decision: Decision, number: int = 0) -> Event:
-    """Give the event of a decision: what was asked, by which rules it was answered, under which bundle, and
+    """Return the event of a decision: what was asked, by which rules it was answered, under which bundle, and
     what justified each argument. `number` is that of the call among those of its task, where it goes on.
     """
     facts: dict[str, Json] = {
@@ -101,7 +101,7 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
 
 
 def _wrote(by: Written) -> dict[str, Json]:
-    """Give a call that wrote what is read, as evidence has it; which resource that is, is sealed."""
+    """Return a call that wrote what is read, as evidence has it; which resource that is, is sealed."""
     return {
         "upstream": by.upstream,
         "task": by.task,
@@ -115,7 +115,7 @@ def _wrote(by: Written) -> dict[str, Json]:
 
 
 def justified(arguments: dict[str, Justification]) -> list[dict[str, Json]]:
-    """Give what justified each argument of a call, as evidence has it: without a value, and bounded.
+    """Return what justified each argument of a call, as evidence has it: without a value, and bounded.
 
     `stated` is where the intent states it (`parameter x`, or `words`); `origins` are `[number of the call, id
     of its decision, tool, field, trust]`, so that a chain can be followed from call to call; in fields `*`
@@ -147,12 +147,12 @@ _WORST_FIRST = ("untrusted", "unknown", "trusted", "intent")
 
 
 def _told(origins: tuple[Met, ...]) -> list[Met]:
-    """Give the first origins, untrusted ones before others: those a refusal speaks of."""
+    """Return the first origins, untrusted ones before others: those a refusal speaks of."""
     return sorted(origins, key=lambda met: met.trust is not Trust.UNTRUSTED)[:MAX_ORIGINS]
 
 
 def _plain(path: str) -> str:
-    """Give the names of a path in ASCII, and `*` for what may be no name."""
+    """Return the names of a path in ASCII, and `*` for what may be no name."""
     if len(path) <= _MAX_NAME and path.isascii() and path.isidentifier():
         return path
     named = ".".join(part if _NAME.fullmatch(part) else "*" for part in path.split(".")) if path else ""
@@ -160,7 +160,7 @@ def _plain(path: str) -> str:
 
 
 def kept(arguments: dict[str, Json]) -> Json:
-    """Give arguments as evidence keeps them: whole, or by digest where they are very large."""
+    """Return arguments as evidence keeps them: whole, or by digest where they are very large."""
     encoded = msgspec.json.encode(arguments)
     if len(encoded) <= MAX_SEALED_BYTES:
         return arguments
@@ -168,7 +168,7 @@ def kept(arguments: dict[str, Json]) -> Json:
 
 
 def unsensitive(tool: Tool, arguments: dict[str, Json]) -> dict[str, Json]:
-    """Give arguments with each value that the tool's description calls sensitive replaced by its digest."""
+    """Return arguments with each value that the tool's description calls sensitive replaced by its digest."""
     hidden = [name for name in arguments if (spec := tool.arguments.get(name)) and spec.sensitive]
     return (
         {**arguments, **{name: {"sha256": _sha256(arguments[name])} for name in hidden}}
@@ -182,7 +182,7 @@ def _sha256(value: Json) -> str:
 
 
 def label_event(request: AccessRequest, live: LiveTask, at: datetime) -> Event:
-    """Give the event of a task's label that rose."""
+    """Return the event of a task's label that rose."""
     facts = {
         "class": live.label.data_class,
         "trust": live.label.trust.value,
@@ -204,7 +204,7 @@ def label_event(request: AccessRequest, live: LiveTask, at: datetime) -> Event:
 
 
 def sanitized(request: AccessRequest, decision: str) -> tuple[Event, ...]:
-    """Give the event of a sanitizer whose result carries less than what it reads; else none."""
+    """Return the event of a sanitizer whose result carries less than what it reads; else none."""
     label = request.rest.label
     if label is None or not request.tool.sanitizes:
         return ()
@@ -241,7 +241,7 @@ def outcome_events(
     result_bytes: int,
     ended_by: str,
 ) -> tuple[Event, ...]:
-    """Give what auditors ask for: that the tool was called, which record was read, which action was
+    """Return what auditors ask for: that the tool was called, which record was read, which action was
     executed.
     """
     tool = request.tool
@@ -293,7 +293,7 @@ def outcome_events(
 
 
 def subject_of(tool: Tool, template: str, role: ArgumentRole, arguments: dict[str, Json]) -> Json:
-    """Give what a call was about: by the tool's template, else by the arguments of the role, else the tool
+    """Return what a call was about: by the tool's template, else by the arguments of the role, else the tool
     itself.
     """
     if template:

@@ -197,7 +197,7 @@ class Plans:
 
 
 def entries_of(plan: Plan) -> list[Json]:
-    """Give entries as they are asked for: tool, and what is said of its arguments."""
+    """Return entries as they are asked for: tool, and what is said of its arguments."""
     return [{"tool": one.tool, **({"arguments": one.arguments} if one.arguments else {})} for one in plan]
 
 
@@ -206,7 +206,7 @@ def _written(wished: Sequence[PlanWish]) -> list[Json]:
 
 
 def _what_was_read(live: LiveTask) -> list[Reason]:
-    """Give what whoever is asked should know: which calls brought in what others may have written."""
+    """Return what whoever is asked should know: which calls brought in what others may have written."""
     return [
         Reason(code="plan-flow", text=f"untrusted data came with call {met.call}, `{met.tool}`", rule="plan")
         for met in live.index.untrusted()

@@ -61,7 +61,7 @@ class BundleChange:
         self._stood: dict[str, set[str]] = {}
 
     async def preview(self, bundle: Bundle) -> list[Judged]:
-        """Give the open tasks that would not go on as they are, oldest first; nothing changes."""
+        """Return the open tasks that would not go on as they are, oldest first; nothing changes."""
         return await self._judged(bundle, await self._open())
 
     async def _open(self) -> list[Task]:

@@ -17,25 +17,25 @@ T = TypeVar("T")
 
 
 def batches(some: list[T], size: int = 0) -> list[list[T]]:
-    """Give things in parts of `size` at the most, `BATCH` unless given."""
+    """Return things in parts of `size` at the most, `BATCH` unless given."""
     size = size or BATCH
     return [some[start : start + size] for start in range(0, len(some), size)]
 
 
 def upstream_of(target: str) -> str:
-    """Give the upstream that a scope is, empty for another one: its credentials serve no task any more."""
+    """Return the upstream that a scope is, empty for another one: its credentials serve no task any more."""
     kind, _, name = target.partition(":")
     return name if kind == ScopeKind.UPSTREAM else ""
 
 
 def once(closings: Iterable[Closing]) -> tuple[Closing, ...]:
-    """Give each lease once, as it was told of last."""
+    """Return each lease once, as it was told of last."""
     found = {one.lease or number: one for number, one in enumerate(closings)}
     return tuple(found.values())
 
 
 def closure_event(closure: Closure, tenant: str) -> Event:
-    """Give the event that tells of a closure."""
+    """Return the event that tells of a closure."""
     facts: dict[str, object] = {
         "closure": closure.id,
         "scope": closure.scope,

@@ -160,7 +160,9 @@ class Completions:
         return await self._leases.left.of_silent(silent, tasks, upstream_of(one.scope), begun.started_s)
 
     async def _missed(self, target: str, found: Found, known: list[Task]) -> list[Task]:
-        """Give the tasks that were opened while others were looked for: before the fence, and so under it."""
+        """Return the tasks that were opened while others were looked for: before the fence, and so
+        under it.
+        """
         epochs, names = self._store.epochs(self._tenant), {task.id for task in known}
         return [
             task

@@ -167,7 +167,7 @@ class Endings:
         return await self._end(scope(ScopeKind.TASK, task_id), below, ending)
 
     async def _closure_of(self, task_id: str) -> Closure | None:
-        """Give the closure that tells of a task's end: its own, or that of a scope which it lay in."""
+        """Return the closure that tells of a task's end: its own, or that of a scope which it lay in."""
         own = await self._store.closures(self._tenant, scope=scope(ScopeKind.TASK, task_id), limit=1)
         if own:
             return own[0]
@@ -205,7 +205,7 @@ class Endings:
         await self._store.commit(Unit(changes, (event,)))
 
     async def locks(self) -> list[Lock]:
-        """Give what is locked now, by scope."""
+        """Return what is locked now, by scope."""
         shut = sorted(one.scope for one in await self._store.fences(self._tenant) if one.locked)
         kept = {one["scope"]: one for one in await self._store.values(self._tenant, LOCKS) if one}
         return [msgspec.convert(kept.get(one, {"scope": one}), Lock) for one in shut]
@@ -330,7 +330,7 @@ class Endings:
             self._closing.setdefault(task.id, closed)
 
     def _fencing(self, one: EndUnderWay) -> tuple[tuple[Change, ...], tuple[Event, ...]]:
-        """Give what raises the fence, keeps the end, and shuts the scope where it is to be locked."""
+        """Return what raises the fence, keeps the end, and shuts the scope where it is to be locked."""
         target, ending = one.scope, one.ending
         raised: dict[str, object] = {"scope": target, "reason": ending.reason, "cause": ending.cause.value}
         event, kept = self._event(EventKind.FENCE_RAISED, raised, ending.by), self._unclosed.begun(one)

@@ -61,8 +61,8 @@ class Expiry:
         self._tenant = tenant
 
     async def due(self) -> list[Due]:
-        """Give the tasks that have to end. Of several replicas each looks after what it owns, and one of them
-        after what nobody does.
+        """Return the tasks that have to end. Of several replicas each looks after what it owns, and one of
+        them after what nobody does.
         """
         now, boot_s = self._clock.now(), self._clock.boot_s()
         found = {one.task: one for one in await self._bound(boot_s)}

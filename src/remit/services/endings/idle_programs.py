@@ -35,7 +35,7 @@ class IdlePrograms:
                     self._ended[held.record.task] += 1
 
     def ended(self, task: str) -> int:
-        """Give how many were ended so of a task, which ends (`Derived.kept_by`)."""
+        """Return how many were ended so of a task, which ends (`Derived.kept_by`)."""
         return self._ended.pop(task, 0)
 
     def _busy(self, task: str) -> bool:

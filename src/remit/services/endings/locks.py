@@ -37,18 +37,20 @@ class Locks:
         self._tenant = tenant
 
     async def all(self) -> list[Lock]:
-        """Give what is locked now, by scope; delegations that were revoked never open again, and are none of
-        these.
+        """Return what is locked now, by scope; delegations that were revoked never open again, and are none
+        of these.
         """
         return [one for one in await self._revocations.locks() if one.cause is not Cause.DELEGATION]
 
     async def by_hand(self) -> list[Lock]:
-        """Give what somebody has locked, without what remit shut because its owner or person left."""
+        """Return what somebody has locked, without what remit shut because its owner or person left."""
         left = (Cause.PERSON_LEFT, Cause.OWNER_LEFT)
         return [one for one in await self.all() if one.cause not in left]
 
     async def over(self, scopes: set[str]) -> list[Lock]:
-        """Give the locks that shut something which lies in certain scopes; that on everything always does."""
+        """Return the locks that shut something which lies in certain scopes; that on everything always
+        does.
+        """
         return [one for one in await self.all() if one.scope == EVERYTHING or one.scope in scopes]
 
     async def unlock(self, kind: ScopeKind, name: str, *, person: Person) -> None:

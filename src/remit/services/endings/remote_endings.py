@@ -70,7 +70,7 @@ class RemoteEndings:
         self._listing: set[asyncio.Task[None]] = set()
         self._applied = ""
         self._reload_s = 0.0
-        #: Reads the bundle anew.
+        #: Reads the bundle again.
         self.reload: Callable[[], Bundle] | None = None
         #: Holds open tasks against a bundle that came into force.
         self.adopted: Callable[[], Awaitable[object]] | None = None

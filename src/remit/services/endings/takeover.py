@@ -83,7 +83,7 @@ class Takeover:
         return self._ownership.holds(CHORES)
 
     def checks(self) -> tuple[Change, ...]:
-        """Give what a commit must check that only whoever tends may make; raises `Elsewhere`."""
+        """Return what a commit must check that only whoever tends may make; raises `Elsewhere`."""
         return self._ownership.checks(CHORES)
 
     async def tend(self) -> None:
@@ -121,7 +121,9 @@ class Takeover:
         return {self._replicas.id, *self._replicas.others}
 
     async def living(self) -> set[str]:
-        """Give the replicas that are not gone, as of now; this process alone where there can be no others."""
+        """Return the replicas that are not gone, as of now; this process alone where there can be no
+        others.
+        """
         if self._fleet is not None:
             await self._fleet.look()
         return self._living()
@@ -184,8 +186,9 @@ class Takeover:
     # For ends.
 
     async def gathered(self, raised: Raised, started_s: float, settle_s: float) -> Gathered:
-        """Give what the other replicas made of an end (`Replicas.gathered`); of those that have not said that
-        they will not send it any more, each permit that may still reach an upstream is indeterminate, too.
+        """Return what the other replicas made of an end (`Replicas.gathered`); of those that have not said
+        that they will not send it any more, each permit that may still reach an upstream is indeterminate,
+        too.
         """
         if self._fleet is None:
             return Gathered()
@@ -199,13 +202,13 @@ class Takeover:
         return msgspec.structs.replace(made, indeterminate=(*made.indeterminate, *unheard))
 
     async def left_under(self, target: str) -> list[Indeterminate]:
-        """Give what an earlier run of the one process has permitted in a scope, and told no outcome of; of
+        """Return what an earlier run of the one process has permitted in a scope, and told no outcome of; of
         replicas it is among what is `gathered`.
         """
         return [] if self._fleet is not None else _unheard(await self._under(target), (), ())
 
     async def _under(self, target: str) -> list[OrphanedCall]:
-        """Give the permits of others in a scope that may still reach an upstream: those without an outcome,
+        """Return the permits of others in a scope that may still reach an upstream: those without an outcome,
         each with its replica, and those that are adrift, of which nobody's word counts.
         """
         me, writers = self._replicas.id, list[str]()
@@ -239,7 +242,7 @@ class Takeover:
 def _unheard(
     found: Iterable[OrphanedCall], heard: Collection[str], known: Iterable[Indeterminate]
 ) -> list[Indeterminate]:
-    """Give those of some permits whose replicas are not among the `heard`; `known` are listed already."""
+    """Return those of some permits whose replicas are not among the `heard`; `known` are listed already."""
     listed = {one.decision for one in known}
     out: list[Indeterminate] = []
     for one in found:

@@ -28,7 +28,7 @@ class Chains:
         self._evidence = evidence
 
     async def of(self, name: str) -> Chain:
-        """Give what led to a call: by the id of its decision, by the index of the decision's event, or of a
+        """Return what led to a call: by the id of its decision, by the index of the decision's event, or of a
         task's last call that was refused. Raises `NotFound`.
         """
         task, decision = await self._call(name)
@@ -42,7 +42,7 @@ class Chains:
             return chain
 
     async def _call(self, name: str) -> tuple[str, str]:
-        """Give task and decision of what is meant; without a decision the last refused call is."""
+        """Return task and decision of what is meant; without a decision the last refused call is."""
         if name.isascii() and name.isdigit() and len(name) < 16:
             return _decided(readable(await self._evidence.entry(int(name))))
         if name.startswith("tsk_"):

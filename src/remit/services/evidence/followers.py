@@ -26,8 +26,8 @@ class Followers:
         self._tenant = tenant
 
     async def position(self, name: str) -> int:
-        """Give the index of the first event that a follower was not told of; a new one begins with what comes
-        next.
+        """Return the index of the first event that a follower was not told of; a new one begins with what
+        comes next.
         """
         # Read each time: another replica may have told it of more.
         kept = await self._store.value(self._tenant, CURSORS + name)
@@ -46,7 +46,7 @@ class Followers:
         await self._store.commit(Unit((PutValue(self._tenant, CURSORS + name, None),)))
 
     async def ahead(self, start: int, kinds: tuple[str, ...]) -> AsyncIterator[Entry]:
-        """Give the events of certain kinds from an index on, with their values, until there are no more."""
+        """Yield the events of certain kinds from an index on, with their values, until there are no more."""
         while True:
             page = await self._store.entries(self._tenant, start=start, limit=PAGE, kinds=kinds, opened=True)
             for entry in page:

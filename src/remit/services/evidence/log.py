@@ -142,7 +142,7 @@ class Evidence:
         return first
 
     async def prove(self, index: int) -> LogProof:
-        """Give a receipt that event `index` is in the log; verifies offline (C2SP tlog-proof).
+        """Return a receipt that event `index` is in the log; verifies offline (C2SP tlog-proof).
 
         Its `extra` is the leaf, which the path authenticates: facts and commitments, nothing that is sealed.
         """
@@ -154,8 +154,8 @@ class Evidence:
         return LogProof(index, tuple(path), head.note.encode(), entry.leaf)
 
     async def growth(self, old: int) -> tuple[Head, list[bytes]]:
-        """Give the signed head, and the proof that the log begins with what it was at `old` events (RFC 6962
-        section 2.1.2).
+        """Return the signed head, and the proof that the log begins with what it was at `old` events (RFC
+        6962 section 2.1.2).
         """
         head = await self.checkpoint()
         if not 0 < old <= head.size:
@@ -165,14 +165,14 @@ class Evidence:
         return head, await self._store.consistency(self._tenant, old, head.size)
 
     async def entry(self, index: int) -> Entry:
-        """Give one event with its values, where they can still be read."""
+        """Return one event with its values, where they can still be read."""
         found = await self._store.entries(self._tenant, start=index, limit=1, opened=True)
         if not found or found[0].index != index:
             raise NotFound(f"there is no event {index}", way_out="see `remit audit log`")
         return found[0]
 
     async def export(self, *, task: str = "", values: bool = True) -> AsyncIterator[bytes]:
-        """Give the lines of an export: of everything, or of one task; `values` includes the openings."""
+        """Yield the lines of an export: of everything, or of one task; `values` includes the openings."""
         head = await self.checkpoint()
         yield header_line(self.origin, self.verifier, head.size, task)
         start = 0
@@ -196,7 +196,7 @@ class Evidence:
         kinds: tuple[str, ...] = (),
         task: str = "",
     ) -> list[Entry]:
-        """Give events for reading: the first from `start` on, or the last ones below `before`."""
+        """Return events for reading: the first from `start` on, or the last ones below `before`."""
         most = min(limit, 1000)
         return await self._store.entries(
             self._tenant, start=start, before=before, limit=most, kinds=kinds, task=task, opened=True
@@ -223,7 +223,7 @@ class Evidence:
             )
 
     async def size(self) -> int:
-        """Give the number of events."""
+        """Return the number of events."""
         return await self._store.size(self._tenant)
 
 
@@ -253,7 +253,7 @@ def is_as_recorded(entry: Entry) -> bool:
 
 
 def readable(entry: Entry) -> dict[str, object]:
-    """Give an event as people and programs read it: its record, with the opened values in place.
+    """Return an event as people and programs read it: its record, with the opened values in place.
 
     Raises `VerificationFailed` where the row is not what was recorded.
     """

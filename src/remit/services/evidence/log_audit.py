@@ -76,7 +76,7 @@ class LogAudit:
                 await self._changed(-1, "the events are not those that were signed")
 
     def shown(self, entry: Entry) -> dict[str, object]:
-        """Give an event for reading. Of one that was changed nothing is given but its index and why, as
+        """Return an event for reading. Of one that was changed nothing is given but its index and why, as
         `damaged`; it is found as the reading finds it.
         """
         try:

@@ -42,7 +42,7 @@ class Receipts:
         self._tenant = tenant
 
     async def closure(self, name: str) -> Closure:
-        """Give a closure as it is now; raises `NotFound`."""
+        """Return a closure as it is now; raises `NotFound`."""
         for one in await self._store.closures(self._tenant, limit=MANY):
             if one.id == name:
                 return one
@@ -63,7 +63,7 @@ class Receipts:
             raise Busy("other receipts are being looked for", way_out="ask again in a second")
 
     async def lines(self, closure: Closure) -> AsyncIterator[bytes]:
-        """Give the lines of a receipt; `core.evidence.export` says what they are, and verifies them."""
+        """Yield the lines of a receipt; `core.evidence.export` says what they are, and verifies them."""
         self._looking += 1
         try:
             made, found = await self._entries(closure)
@@ -81,7 +81,7 @@ class Receipts:
         yield checkpoint_line(head.note)
 
     async def _entries(self, closure: Closure) -> tuple[Entry, list[Entry]]:
-        """Give the event of the closure, and all that tell of it in the order of the log."""
+        """Return the event of the closure, and all that tell of it in the order of the log."""
         made = await self._made(closure)
         leases = {one.lease for one in closure.closings if one.lease}
         about = await self._about(leases, max(0, made.index - BEFORE)) if leases else []

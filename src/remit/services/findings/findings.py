@@ -101,14 +101,14 @@ class Findings:
                 await self.resolve(one.id, by=by, resolution=resolution)
 
     async def get(self, name: str) -> Finding:
-        """Give a finding; raises `NotFound`."""
+        """Return a finding; raises `NotFound`."""
         found = await self._store.finding(self._tenant, name)
         if found is None:
             raise NotFound(f"there is no finding `{name[:80]}`", way_out="see `remit finding list`")
         return found
 
     async def about(self, about: str = "", state: FindingState | None = None) -> list[Finding]:
-        """Give findings, the one seen last first."""
+        """Return findings, the one seen last first."""
         return await self._store.findings(self._tenant, about=about, state=state)
 
     def _due(self, name: str) -> bool:

@@ -174,5 +174,5 @@ class SharedIdentities:
 
 
 def _key(attested: Attested) -> str:
-    """Give the key that a workload is known by; empty for one that is known by a token or by the kernel."""
+    """Return the key that a workload is known by; empty for one that is known by a token or by the kernel."""
     return attested.workload.removeprefix("jkt:") if attested.workload.startswith("jkt:") else ""

@@ -13,7 +13,7 @@ from remit.services.flow.resource_labels import HeldUpstream
 
 
 def writers_of(found: list[Holding], whole: list[Holding]) -> tuple[Written, ...]:
-    """Give the calls that wrote what was read, untrusted ones first; none that wrote only beside it."""
+    """Return the calls that wrote what was read, untrusted ones first; none that wrote only beside it."""
     all_of = dict.fromkeys(one for held in found if held in whole or held.label for one in held.writers)
     return tuple(sorted(all_of, key=lambda one: one.trust is not Trust.UNTRUSTED))[:MAX_WRITERS]
 

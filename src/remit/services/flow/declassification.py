@@ -41,7 +41,7 @@ MAX_AT_ONCE = 20_000
 
 
 def task_digest(task: Task) -> str:
-    """Give the digest of what a task carries now: what somebody looked at before they declassify it."""
+    """Return the digest of what a task carries now: what somebody looked at before they declassify it."""
     return digest({"task": task.id, "label": task.label.facts})
 
 
@@ -133,12 +133,14 @@ class Declassifications:
         return msgspec.structs.replace(task, label=live.label)
 
     async def listed(self, upstream: str = "", prefix: str = "", limit: int = 1000) -> list[Holding]:
-        """Give what is known of the data in resources, by upstream and name."""
+        """Return what is known of the data in resources, by upstream and name."""
         await self._store.commit(Unit(tenant=self._tenant))
         return await self._store.holdings_under(self._tenant, upstream=upstream, prefix=prefix, limit=limit)
 
     async def get(self, upstream: str, resource: str) -> Holding:
-        """Give what is known of the data in one resource, however its name is written; raises `NotFound`."""
+        """Return what is known of the data in one resource, however its name is written; raises
+        `NotFound`.
+        """
         await self._store.commit(Unit(tenant=self._tenant))
         names = dict.fromkeys((resource, normal(resource) or resource))
         found = await self._store.holdings(self._tenant, upstream, list(names))
@@ -304,7 +306,7 @@ def _check_seen(now: str, seen: str) -> None:
 
 
 def _counted_anew(holding: Holding, rows: dict[str, Holding], classes: Classes) -> Holding:
-    """Give what a resource lies in, with all that lies there counted anew."""
+    """Return what a resource lies in, with all that lies there counted again."""
     inside = f"{holding.resource}/" if holding.resource != ROOT else ""
     found = [
         one

@@ -24,7 +24,7 @@ class MemoryLimit:
         self._live = live
         self._entropy = entropy
         self._most = size_bytes
-        # No less than there are: tasks that have ended are only left out when they are counted anew.
+        # No less than there are: tasks that have ended are only left out when they are counted again.
         self._about = 0
 
     def grew(self, live: LiveTask) -> None:

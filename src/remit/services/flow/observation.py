@@ -75,11 +75,11 @@ class Observation:
         self.before = b""
 
     def own(self, body: bytes, *, wants_input: bool = False, deferred: bool = False) -> Delivery:
-        """Give a result that remit wrote itself, of nothing but what was taken in here before."""
+        """Return a result that remit wrote itself, of nothing but what was taken in here before."""
         return Delivery(ChunkKind.RESULT, body, wants_input=wants_input, deferred=deferred, label=self.label)
 
     def delivered(self, chunk: Chunk) -> Delivery:
-        """Give a chunk that was taken in. INVARIANT: the fence is looked at after all that was awaited."""
+        """Return a chunk that was taken in. INVARIANT: the fence is looked at after all that was awaited."""
         self.look()
         if chunk.method in _CUT:
             self.before = (self.before + chunk.body)[-OVERLAP_BYTES:]

@@ -82,11 +82,11 @@ class ResourceLabels:
         self.loaded = False
 
     def of(self, upstream: str) -> HeldUpstream | None:
-        """Give the shelf of an upstream; None where nothing with a label was written to it."""
+        """Return the shelf of an upstream; None where nothing with a label was written to it."""
         return self._shelves.get(upstream)
 
     def add(self, upstream: str) -> HeldUpstream:
-        """Give an upstream its shelf."""
+        """Return an upstream its shelf."""
         return self._shelves.setdefault(upstream, HeldUpstream(next(self._versions)))
 
     def touch(self, shelf: HeldUpstream) -> None:
@@ -94,7 +94,7 @@ class ResourceLabels:
         shelf.version = next(self._versions)
 
     def at(self, upstream: str, resource: str) -> Held | None:
-        """Give what is held of a resource; None where it would have to be read first."""
+        """Return what is held of a resource; None where it would have to be read first."""
         shelf = self._shelves.get(upstream)
         if shelf is None:
             return None
@@ -105,7 +105,7 @@ class ResourceLabels:
         return self._held.get((upstream, resource)) or (_NOTHING if shelf.complete else None)
 
     def place(self, upstream: str, resource: str) -> Held:
-        """Give a resource to be written to; one that `at` has not given has nothing on it."""
+        """Return a resource to be written to; one that `at` has not given has nothing on it."""
         held = self.at(upstream, resource)
         if held is not None and held is not _NOTHING:
             return held

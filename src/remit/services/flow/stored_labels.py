@@ -82,7 +82,7 @@ class StoredLabels:
         self._wrote: OrderedDict[str, Written] = OrderedDict()
 
     async def forget(self) -> None:
-        """Forget every label at rest: for upstreams whose data begins anew, while no call is in hand."""
+        """Forget every label at rest: for upstreams whose data begins again, while no call is in hand."""
         while rows := await self._store.holdings_under(self._tenant):
             drops = tuple(DropHolding(self._tenant, one.upstream, one.resource) for one in rows)
             await self._store.commit(Unit(drops, tenant=self._tenant))
@@ -107,7 +107,9 @@ class StoredLabels:
         self._turns[upstream] = max(upto, self._turns.get(upstream, 0))
 
     def unchanged(self, request: AccessRequest) -> tuple[Change, ...]:
-        """Give what the commit of a call that hands over what lies at rest must check: nobody wrote there."""
+        """Return what the commit of a call that hands over what lies at rest must check: nobody wrote
+        there.
+        """
         if self._fleet is None or request.rest.handed is None:
             return ()
         upstream = request.tool.upstream
@@ -116,7 +118,9 @@ class StoredLabels:
     # Step 3.
 
     async def seen(self, request: AccessRequest) -> AccessRequest:
-        """Give a request with what is at rest where it reads and in what it hands over, and its crossings."""
+        """Return a request with what is at rest where it reads and in what it hands over, and its
+        crossings.
+        """
         if self._wrote and request.flow.arguments and (through := self._through(request)):
             request = msgspec.structs.replace(request, rest=Rest(through=through))
         tool = request.tool
@@ -147,18 +151,18 @@ class StoredLabels:
         return self._crossing(request)
 
     def stained(self, tool: Tool, label: Label, classes: Classes) -> Tool:
-        """Give a tool as it is where data with this label lies in its upstream
+        """Return a tool as it is where data with this label lies in its upstream
         (`core.flow.stored_labels.stained`).
         """
         shelf = self.shelves.of(tool.upstream)
         return stained(tool, label, classes, marked=shelf is not None and shelf.marks is not None)
 
     def marks(self, upstream: str) -> AbstractSet[int]:
-        """Give the marks of what untrusted hands have written to an upstream, as far as they are known."""
+        """Return the marks of what untrusted hands have written to an upstream, as far as they are known."""
         return (shelf.marks if (shelf := self.shelves.of(upstream)) is not None else None) or frozenset()
 
     def _through(self, request: AccessRequest) -> dict[str, Written]:
-        """Give who wrote what earlier calls read, by their decisions, where values of this call stood."""
+        """Return who wrote what earlier calls read, by their decisions, where values of this call stood."""
         origins = (met for one in request.flow.arguments.values() for met in one.origins)
         return {met.decision: self._wrote[met.decision] for met in origins if met.decision in self._wrote}
 
@@ -188,7 +192,7 @@ class StoredLabels:
         return self._now(shelf, tool, names, classes)
 
     def _now(self, shelf: HeldUpstream, tool: Tool, names: tuple[str, ...], classes: Classes) -> Rest:
-        """Give what is at rest where a call reads, from memory alone."""
+        """Return what is at rest where a call reads, from memory alone."""
         if not names and tool.effect is not Effect.NONE:
             # It reads nothing that it does not name; what it answers is as its description says.
             return Rest(version=shelf.version)
@@ -203,7 +207,7 @@ class StoredLabels:
     def _reached(
         self, shelf: HeldUpstream, upstream: str, names: tuple[str, ...]
     ) -> tuple[list[Holding], list[Holding]]:
-        """Give the holdings that reading these resources meets, and those of them that are read whole."""
+        """Return the holdings that reading these resources meets, and those of them that are read whole."""
         found: dict[str, Holding] = {}
         whole: list[Holding] = []
         for name in names or (ROOT,):
@@ -228,7 +232,7 @@ class StoredLabels:
     async def _handed(
         self, tool: Tool, arguments: dict[str, Json], classes: Classes
     ) -> tuple[Label, tuple[Written, ...]]:
-        """Give the label of what a call hands over by id: what is at rest there, and what reads of the
+        """Return the label of what a call hands over by id: what is at rest there, and what reads of the
         upstream are declared to carry, whichever of them would read it.
         """
         beside = self._tools.of(tool.upstream)
@@ -348,7 +352,7 @@ class StoredLabels:
     # Steps 8 and 9.
 
     def since(self, request: AccessRequest, decision: str) -> Label | None:
-        """Give what a result carries by what was written where it was read since the call was described."""
+        """Return what a result carries by what was written where it was read since the call was described."""
         shelf = self.shelves.of(request.tool.upstream)
         if shelf is None or shelf.version == request.rest.version:
             return None

@@ -28,7 +28,7 @@ _PIECES: Final = frozenset(ReplyPiece)
 
 
 def in_numbers(chunk: Chunk) -> Chunk:
-    """Give a notification of progress without its token, which the door knows, and with its numbers as they
+    """Return a notification of progress without its token, which the door knows, and with its numbers as they
     were read: one of a hundred digits says more than how far a call has come.
     """
     if not _tells_pace(chunk):
@@ -57,7 +57,7 @@ def _is_pace(name: str, value: Json) -> bool:
 def brought(
     chunk: Chunk, tool: Tool, left: list[str] | None = None, before: bytes = b""
 ) -> Steps[tuple[Json, ...]]:
-    """Give what a chunk brings, each part as the tool itself has it; what is not JSON as text.
+    """Return what a chunk brings, each part as the tool itself has it; what is not JSON as text.
 
     MCP writes a result as text (`content[].text`), as structure (`structuredContent`), or as both; a resource
     as `contents[].text`. The tool's own result comes first, what stands beside it after it. What is released
@@ -81,7 +81,9 @@ def brought(
 
 
 def _of_reply(chunk: Chunk, tool: Tool, left: list[str], before: bytes) -> Steps[tuple[Json, ...]]:
-    """Give what a piece of the answer of an HTTP API brings: nothing of it has another shape than its own."""
+    """Return what a piece of the answer of an HTTP API brings: nothing of it has another shape than its
+    own.
+    """
     piece = ReplyPiece(chunk.method)
     if piece is ReplyPiece.HEAD:
         head = msgspec.json.decode(chunk.body, type=ReplyHead)
@@ -133,7 +135,7 @@ def _unwrapped(result: dict[str, Json], tool: Tool, left_out: list[str]) -> Step
 
 
 def _written(texts: list[Json], tool: Tool) -> list[Json]:
-    """Give what text blocks hold. INVARIANT: each of several that could not be read here is a result of its
+    """Return what text blocks hold. INVARIANT: each of several that could not be read here is a result of its
     own where the tool has fields, or where it may write a structure: whoever can write half a surrogate pair
     into a block must not choose the label of its fields.
     """
@@ -147,7 +149,7 @@ def _written(texts: list[Json], tool: Tool) -> list[Json]:
 
 
 def _texts(blocks: list[Json], left_out: list[str]) -> Steps[tuple[list[Json], list[Json]]]:
-    """Give what the text blocks hold, read where it is JSON, and all that is left of the blocks."""
+    """Return what the text blocks hold, read where it is JSON, and all that is left of the blocks."""
     texts: list[Json] = []
     left: list[Json] = []
     for block in blocks:

@@ -25,7 +25,7 @@ class Attestors:
         return any(one.judges(shown) for one in self._attestors)
 
     async def attest(self, shown: Shown) -> Attested:
-        """Give what was proven; raises `Unauthenticated`, with `not-attestable` where none of them judges
+        """Return what was proven; raises `Unauthenticated`, with `not-attestable` where none of them judges
         it.
         """
         for one in self._attestors:

@@ -45,7 +45,7 @@ REFUSALS_PER_S = 20
 
 
 def secret_digest(secret: str) -> str:
-    """Give the form in which a secret is kept: its SHA-256 in hex. Our secrets have 160 random bits or
+    """Return the form in which a secret is kept: its SHA-256 in hex. Our secrets have 160 random bits or
     more.
     """
     return hashlib.sha256(secret.encode()).hexdigest()
@@ -86,7 +86,7 @@ class Authenticator:
     def claims(
         self, token: str, now: datetime, *, resource: str = "", proven: Confirmation = NOTHING_PROVEN
     ) -> AccessClaims:
-        """Give the claims of an access token of ours; raises `Unauthenticated` with the reason code.
+        """Return the claims of an access token of ours; raises `Unauthenticated` with the reason code.
 
         `resource` is the one that is being asked: the token must be for it. Empty: for any of this house.
         `proven` is the key that its sender proved to hold: a token that is bound to a key is refused without.
@@ -107,7 +107,7 @@ class Authenticator:
             )
 
     def unproven(self, token: str, now: datetime, *, resource: str = "") -> AccessClaims:
-        """Give the claims of a token whose sender has proven nothing yet: for who checks that next."""
+        """Return the claims of a token whose sender has proven nothing yet: for who checks that next."""
         key = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         if self._generation != self._keys.generation:
             # A key is accepted no longer: what was verified by it is forgotten.
@@ -134,7 +134,7 @@ class Authenticator:
         return found
 
     def about(self, token: str, now: datetime) -> str:
-        """Give the task that a token of ours is of; empty for one of no task, or that is not ours.
+        """Return the task that a token of ours is of; empty for one of no task, or that is not ours.
 
         Whether it is good at this moment is for the replica to say that serves the task.
         """
@@ -211,7 +211,7 @@ class Authenticator:
         return code
 
     async def person_by_code(self, code: str) -> tuple[Person, Credential]:
-        """Give whose one-time code this is, and the code, to be used up; raises `Unauthenticated`."""
+        """Return whose one-time code this is, and the code, to be used up; raises `Unauthenticated`."""
         now = self._clock.now()
         found = await self._store.credential(self._tenant, secret_digest(code.strip().lower()))
         person = await self._store.person(self._tenant, found.person) if found else None
@@ -295,7 +295,9 @@ class Authenticator:
         return secret, person, session.expires
 
     async def person(self, secret: str, jkt: str = "") -> Person:
-        """Give the person of a session secret; raises `Unauthenticated`. `jkt` is the key that was proven."""
+        """Return the person of a session secret; raises `Unauthenticated`. `jkt` is the key that was
+        proven.
+        """
         found = await self._store.signed_in(self._tenant, secret_digest(secret))
         if found is None or found[0].kind != "session" or self._clock.now() >= found[0].expires:
             raise Unauthenticated(

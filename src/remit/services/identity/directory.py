@@ -214,7 +214,7 @@ class Directory:
         return changed
 
     async def set_owner(self, name: str, owner: str, *, by: str) -> Agent:
-        """Give an agent somebody else who answers for it."""
+        """Return an agent somebody else who answers for it."""
         await self.agent(name)
         await self._check_owner(owner)
 
@@ -322,14 +322,14 @@ class Directory:
         return moved
 
     async def agent(self, name: str) -> Agent:
-        """Give an agent; raises `NotFound`."""
+        """Return an agent; raises `NotFound`."""
         found = await self._store.agent(self._tenant, name)
         if found is None:
             raise NotFound(f"there is no agent `{name[:80]}`", way_out="see `remit agent list`")
         return found
 
     async def agents(self) -> list[Agent]:
-        """Give all agents."""
+        """Return all agents."""
         return await self._store.agents(self._tenant)
 
     async def add_person(self, new: NewPerson, *, by: str) -> Person:
@@ -358,16 +358,16 @@ class Directory:
         return person
 
     async def person(self, name: str) -> Person:
-        """Give a person; raises `NotFound`."""
+        """Return a person; raises `NotFound`."""
         found = await self._store.person(self._tenant, name)
         if found is None:
             raise NotFound(f"there is no person `{name[:80]}`", way_out="add one with `remit person add`")
         return found
 
     async def people(self) -> list[Person]:
-        """Give all people."""
+        """Return all people."""
         return await self._store.people(self._tenant)
 
     def with_groups(self, person: Person) -> Person:
-        """Give a person with the groups that the configuration gives them, for show."""
+        """Return a person with the groups that the configuration gives them, for show."""
         return self._members.of_person(person)

@@ -32,7 +32,7 @@ from remit.ports.runtime import Clock
 from remit.ports.store.changes import CheckValue
 from remit.ports.store.store import PutValue, Store, Unit
 
-#: Keys of subjects wrapped anew in one transaction.
+#: Keys of subjects wrapped again in one transaction.
 STEP = 100
 
 
@@ -49,7 +49,7 @@ class Keyring:
     chores: Mapping[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
 
     def kinds(self) -> dict[KeyKind, RotatingKeys]:
-        """Give all of them, by kind."""
+        """Return all of them, by kind."""
         found: tuple[RotatingKeys | None, ...] = (
             self.tokens,
             self.checkpoints,
@@ -82,7 +82,7 @@ class KeyRotations:
         self._tenant = tenant
         self._periods = {kind: period for kind, period in (periods or {}).items() if period}
         self._lock = asyncio.Lock()
-        #: How long a sealing key stays after another one has taken its place: other processes seal anew what
+        #: How long a sealing key stays after another one has taken its place: other processes seal again what
         #: they hold meanwhile.
         self.rest: Callable[[], timedelta] = timedelta
         #: The keys that were told of last.
@@ -97,11 +97,11 @@ class KeyRotations:
         self._changed.append(tell)
 
     def on_rewrap(self, too: Callable[[], Awaitable[None]]) -> None:
-        """Have `too()` awaited before a sealing key is destroyed: it seals anew what it has under that."""
+        """Have `too()` awaited before a sealing key is destroyed: it seals again what it has under that."""
         self._rewrap_too.append(too)
 
     def held(self) -> tuple[HeldKey, ...]:
-        """Give every key, by kind; never a private one."""
+        """Return every key, by kind; never a private one."""
         return tuple(one for keys in self._keys.values() for one in keys.held())
 
     async def look(self) -> None:
@@ -136,7 +136,7 @@ class KeyRotations:
 
     async def keep(self) -> None:
         """Do what is due: record what was not, replace keys by age, destroy those whose time is over, wrap
-        anew.
+        again.
         """
         async with self._lock:
             await self._refresh()
@@ -213,7 +213,7 @@ class KeyRotations:
         reached = await self._store.rewrap(limit=STEP)
         while reached is not None:
             # INVARIANT: the current key is the same through the whole walk. The lock is held in this process;
-            # where another one has replaced it, the next look walks anew: nothing may be wrapped under the
+            # where another one has replaced it, the next look walks again: nothing may be wrapped under the
             # one of before when the other destroys it.
             if await self._sealing.refresh():
                 self._tell(KeyKind.SEALING)
@@ -279,5 +279,5 @@ def _current(keys: RotatingKeys) -> HeldKey:
 
 
 def _newest(keys: RotatingKeys) -> HeldKey:
-    """Give the next key, or where none is made ahead the current one: every rotation makes another."""
+    """Return the next key, or where none is made ahead the current one: every rotation makes another."""
     return keys.held()[0]

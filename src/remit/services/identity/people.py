@@ -37,7 +37,7 @@ from remit.services.separation.sign_in_methods import AT_START, code_makers, han
 SENSITIVE = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
 #: How long the first administrator's word waits for the second's.
 WAIT = timedelta(minutes=15)
-#: How often a change is tried anew where an approval that expires with it was used meanwhile.
+#: How often a change is tried again where an approval that expires with it was used meanwhile.
 TRIES = 5
 
 
@@ -79,7 +79,7 @@ class PersonAdministration:
         return await self._directory.add_person(new, by=by)
 
     async def change_roles(self, name: str, roles: frozenset[Role], *, by: str) -> Person:
-        """Give a person other roles; they count from the next request on."""
+        """Return a person other roles; they count from the next request on."""
         words = sorted(role.value for role in roles)
         async with self._one:
             person = await self._other(name, by)
@@ -125,7 +125,7 @@ class PersonAdministration:
         return changed
 
     async def activate(self, name: str, *, by: str) -> Person:
-        """Bring a person back; what was ended stays ended, and they sign in anew."""
+        """Bring a person back; what was ended stays ended, and they sign in again."""
         async with self._one:
             person = await self._other(name, by)
             if SENSITIVE & person.roles:
@@ -176,7 +176,7 @@ class PersonAdministration:
         await self._findings.see(FindingKind.SIGN_IN_CODE, f"person:{person.name}", person.name, facts)
 
     async def code_made(self, name: str) -> Finding | None:
-        """Give the finding of the last code that somebody else made for a person, for the person to see."""
+        """Return the finding of the last code that somebody else made for a person, for the person to see."""
         return await self._store.finding(
             self._tenant, finding_id(FindingKind.SIGN_IN_CODE, f"person:{name}", name)
         )

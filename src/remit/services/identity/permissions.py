@@ -59,14 +59,16 @@ def own_task(task: Task, person: Person) -> bool:
 
 
 def see_task(task: Task, person: Person) -> Task:
-    """Give a task to a person who may see it; to others there is none (`NotFound`)."""
+    """Return a task to a person who may see it; to others there is none (`NotFound`)."""
     if not own_task(task, person) and not may(person, Duty.OVERSEE):
         raise NotFound(f"there is no task `{task.id}`", way_out="see `remit task list`")
     return task
 
 
 def end_task(task: Task, person: Person) -> Task:
-    """Give a task to a person who may end it; raises `Forbidden`, or `NotFound` where it may not be seen."""
+    """Return a task to a person who may end it; raises `Forbidden`, or `NotFound` where it may not be
+    seen.
+    """
     see_task(task, person)
     if not own_task(task, person):
         require(person, Duty.END)
@@ -74,8 +76,8 @@ def end_task(task: Task, person: Person) -> Task:
 
 
 def see_closure(closure: Closure, task: Task | None, person: Person) -> Closure:
-    """Give a closure to a person who may see it: with a role, or because what was ended is their own `task`;
-    to others there is none (`NotFound`).
+    """Return a closure to a person who may see it: with a role, or because what was ended is their own
+    `task`; to others there is none (`NotFound`).
     """
     if not (task is not None and own_task(task, person)) and not may(person, Duty.OVERSEE):
         raise NotFound(f"there is no closure `{closure.id}`", way_out="see `remit audit log`")

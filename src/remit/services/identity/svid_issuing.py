@@ -137,7 +137,7 @@ class SvidIssuing:
         return msgspec.json.encode(self._bundle.document(REFRESH_HINT_S))
 
     def anchors(self) -> TrustAnchors:
-        """Give the bundle as whoever checks takes it: always of the keys that there are now.
+        """Return the bundle as whoever checks takes it: always of the keys that there are now.
 
         INVARIANT: a key that was dropped checks nothing any more, whether or not the new bundle could be
         recorded and published yet.
@@ -172,7 +172,9 @@ class SvidIssuing:
         self.wake()
 
     async def _sequence(self, digest: str) -> int | None:
-        """Give the sequence of a bundle, a new one unless it is the last; `None` where that is it no more."""
+        """Return the sequence of a bundle, a new one unless it is the last; `None` where that is it no
+        more.
+        """
         known = await self._store.value(self._tenant, _SEQUENCE)
         sequence, last = (int(known["sequence"]), known["digest"]) if known else (0, "")
         if last == digest:
@@ -191,7 +193,7 @@ class SvidIssuing:
         changed.set()
 
     def now(self) -> datetime:
-        """Give the time of day, for those who renew documents."""
+        """Return the time of day, for those who renew documents."""
         return self._clock.now()
 
     def follows(self, kind: KeyKind) -> bool:
@@ -212,7 +214,7 @@ class SvidIssuing:
     # Who is it, and what has it.
 
     async def entitled(self, shown: ShownPeer) -> tuple[Entitled, ...]:
-        """Give the SPIFFE IDs of a process; raises `Forbidden`, recorded, if it has none.
+        """Return the SPIFFE IDs of a process; raises `Forbidden`, recorded, if it has none.
 
         An agent that is suspended or retired gets no document, whichever way it would have had it.
         """
@@ -235,7 +237,7 @@ class SvidIssuing:
         return given
 
     async def agents(self, spiffe_id: str) -> list[Agent]:
-        """Give the agent, if any, that gets a SPIFFE ID of this trust domain for its user and program."""
+        """Return the agent, if any, that gets a SPIFFE ID of this trust domain for its user and program."""
         prefix = f"spiffe://{self.trust_domain}/agent/"
         name = spiffe_id.removeprefix(prefix) if spiffe_id.startswith(prefix) else ""
         agent = await self._store.agent(self._tenant, name) if name else None

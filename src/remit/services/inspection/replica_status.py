@@ -92,7 +92,7 @@ class ReplicaStatus:
         return msgspec.structs.replace(roll, gone=tuple(sorted(await self._fleet.buried())))
 
     async def holder(self, task: Task) -> Replica | None:
-        """Give the replica where a task lives; `None` where nobody needs to own it, or nobody does."""
+        """Return the replica where a task lives; `None` where nobody needs to own it, or nobody does."""
         if self._fleet is None or task.state.ended:
             return None
         name = await self._fleet.owner(root_of(task))

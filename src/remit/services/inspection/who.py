@@ -199,7 +199,7 @@ class Who:
         }
 
     async def _dead(self, claims: AccessClaims, agent: Agent | None) -> RemitError | None:
-        """Give why a token opens nothing although its signature holds."""
+        """Return why a token opens nothing although its signature holds."""
         if agent is None or not agent.usable or claims.issued < agent.tokens_from:
             return Unauthenticated("the agent may not act, or its tokens were withdrawn", code="agent-state")
         if not claims.task:
@@ -241,7 +241,7 @@ class Who:
         }
 
     def _isolation(self, agent: Agent) -> str:
-        """Give `none` where the agent may be a process of our own user, which could do whatever we can."""
+        """Return `none` where the agent may be a process of our own user, which could do whatever we can."""
         uids = {one.uid for one in agent.bindings if isinstance(one, LocalBinding)}
         return "none" if self._own_uid in uids else ""
 

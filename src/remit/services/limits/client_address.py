@@ -28,7 +28,7 @@ class Proxies:
         self._networks = [ipaddress.ip_network(one) for one in networks]
 
     def place(self, client: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """Give the place that a request comes from: the nearest address that is no proxy's.
+        """Return the place that a request comes from: the nearest address that is no proxy's.
 
         In `X-Forwarded-For` among the headers each server names the one before it.
         """
@@ -51,7 +51,7 @@ class Proxies:
 
 
 def seen_from(scope: Mapping[str, Any]) -> str:
-    """Give the place that a request comes from; that of its connection where nobody has said."""
+    """Return the place that a request comes from; that of its connection where nobody has said."""
     told = scope.get(PLACE)
     if told is not None:
         return str(told)
@@ -60,7 +60,7 @@ def seen_from(scope: Mapping[str, Any]) -> str:
 
 
 def place_of(host: str) -> str:
-    """Give what the addresses of one caller have in common: of IPv6 the network, with 2**64 of them."""
+    """Return what the addresses of one caller have in common: of IPv6 the network, with 2**64 of them."""
     address = _address(host) if ":" in host else None
     if not isinstance(address, ipaddress.IPv6Address):
         return host if address is None else str(address)
@@ -68,7 +68,7 @@ def place_of(host: str) -> str:
 
 
 def _address(text: str) -> Address | None:
-    """Give an address; an IPv4 address that is written as one of IPv6 is that IPv4 address."""
+    """Return an address; an IPv4 address that is written as one of IPv6 is that IPv4 address."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -3,7 +3,7 @@
 
 A timer of its own is made and thrown away for each body that is read and each answer that is waited for, and
 hardly one of them ever goes off. Here whoever comes later is due later, so that the first in line is always
-the next: the loop's one timer is set for them, and set anew only once it has gone off.
+the next: the loop's one timer is set for them, and set again only once it has gone off.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Deadlines:
         return Within(self, seconds, task or self.running())
 
     def running(self) -> Running:
-        """Give the task that runs."""
+        """Return the task that runs."""
         # By the loop that is known: to ask for the running one takes a call to the operating system.
         task = asyncio.current_task(self._loop)
         assert task is not None

@@ -25,7 +25,7 @@ class RecentTimes:
         self._times.setdefault(kind, deque(maxlen=MOST)).append(ms)
 
     def quantiles(self) -> dict[tuple[str, float], float]:
-        """Give, for each kind, the median and the 99th percentile of those that are remembered."""
+        """Return, for each kind, the median and the 99th percentile of those that are remembered."""
         found = {}
         for kind, times in self._times.items():
             ordered = sorted(times)
@@ -34,7 +34,7 @@ class RecentTimes:
         return found
 
     def by_kind(self) -> dict[str, tuple[float, ...]]:
-        """Give, for each kind, median and 99th percentile, to the microsecond."""
+        """Return, for each kind, median and 99th percentile, to the microsecond."""
         found: dict[str, tuple[float, ...]] = {}
         for (kind, _), ms in sorted(self.quantiles().items()):
             found[kind] = (*found.get(kind, ()), round(ms, 3))

@@ -21,7 +21,7 @@ class Flood:
         self._further = 0
 
     def further(self, now: datetime) -> int | None:
-        """Give how many were not written since the last that was; `None` if this one is not written
+        """Return how many were not written since the last that was; `None` if this one is not written
         either.
         """
         second = int(now.timestamp())
@@ -47,7 +47,7 @@ class FloodControl:
         self._each: OrderedDict[str, Flood] = OrderedDict()
 
     def further(self, source: str, now: datetime) -> int | None:
-        """Give what `Flood.further` gives, for one source."""
+        """Return what `Flood.further` gives, for one source."""
         found = self._each.pop(source, None)
         if found is None:
             quiet = len(self._each) >= self.MOST

@@ -65,7 +65,7 @@ class Bodies:
         self.strangers = FairShare(most // STRANGERS)
 
     def begin(self, place: str) -> BodyInHand:
-        """Give the body, still empty, of a request from a place."""
+        """Return the body, still empty, of a request from a place."""
         return BodyInHand(self, place)
 
 

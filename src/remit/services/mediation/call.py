@@ -66,7 +66,7 @@ class RequestedCall(msgspec.Struct, frozen=True, kw_only=True):
 def wire_call(
     asked: RequestedCall, request: AccessRequest, credential: UpstreamCredential | None, now: datetime
 ) -> Call:
-    """Give the JSON-RPC request that goes upstream, built from the decided value and nothing else."""
+    """Return the JSON-RPC request that goes upstream, built from the decided value and nothing else."""
     reserved = METHODS.get(asked.name)
     arguments, given = request.arguments, request.arguments.get(INPUT)
     if given is not None:
@@ -103,7 +103,7 @@ def wire_call(
 
 
 def look_call(asked: RequestedCall, request: AccessRequest, upstream_id: str, lease: str) -> Call:
-    """Give the JSON-RPC request that looks after a deferred call: `asked.method`, of the extension."""
+    """Return the JSON-RPC request that looks after a deferred call: `asked.method`, of the extension."""
     able = asked.capabilities if request.may_take(INPUT) else {}
     return Call(
         method=asked.method,
@@ -116,6 +116,6 @@ def look_call(asked: RequestedCall, request: AccessRequest, upstream_id: str, le
 
 
 def input_of(request: AccessRequest) -> dict[str, Json]:
-    """Give the members of a request's params that carry input: what its argument `mcp:input` holds."""
+    """Return the members of a request's params that carry input: what its argument `mcp:input` holds."""
     given = request.arguments.get(INPUT, {})
     return {_INPUT_MEMBERS[member]: value for member, value in given.items()}

@@ -103,7 +103,7 @@ class DeferredCall:
         return self.request.tool.upstream
 
     def known(self, now_s: float) -> bytes:
-        """Give what was told last, where nothing else can be known yet; else nothing."""
+        """Return what was told last, where nothing else can be known yet; else nothing."""
         return self.told if self.ending or now_s < self.looked_s + self.poll_s else b""
 
     def stale(self) -> None:
@@ -187,7 +187,7 @@ class Deferrals:
         return held
 
     def find(self, handle: str, task: str, upstreams: Iterable[str]) -> DeferredCall | None:
-        """Give a deferred call of a task at one of the upstreams; None where there is none."""
+        """Return a deferred call of a task at one of the upstreams; None where there is none."""
         held = self._calls.get(handle)
         if held is None or held.live.task.id != task or held.upstream not in upstreams:
             return None
@@ -214,7 +214,7 @@ class Deferrals:
         return body
 
     def created(self, held: DeferredCall, standing: Standing) -> bytes:
-        """Give the answer to the call itself: its handle."""
+        """Return the answer to the call itself: its handle."""
         self.take(held, msgspec.structs.replace(standing, status=_open(standing), brings=b""))
         # An end that comes with the handle is told of, with what it brings, when the call is looked at.
         if standing.status is not Status.WORKING:
@@ -270,7 +270,7 @@ class Deferrals:
             self.give_up(held, "fence")
 
     async def sweep(self) -> int:
-        """Give up what has had its time; gives how many. For a background loop."""
+        """Return up what has had its time; gives how many. For a background loop."""
         now_s = self._clock.boot_s()
         over = [one for one in self._calls.values() if now_s >= one.until_s]
         for held in over:
@@ -351,7 +351,7 @@ def standing_of(chunk: Chunk, upstream: str, *, expected: bool = True) -> Standi
 
 
 def brought_by(standing: Standing) -> tuple[Chunk, ...]:
-    """Give what a standing brings, in the form in which step 8 takes it in."""
+    """Return what a standing brings, in the form in which step 8 takes it in."""
     out: list[Chunk] = []
     told = (
         ("statusMessage", standing.message),

@@ -334,7 +334,7 @@ class CallDriver(Driver):
     # What the steps share.
 
     def _observation(self) -> Observation:
-        """Give what keeps, over all that the call brings, what step 8 must know of it."""
+        """Return what keeps, over all that the call brings, what step 8 must know of it."""
         if self._taking is None:
             live, call, request = self._live, self._call, self._request
             assert live is not None
@@ -348,7 +348,7 @@ class CallDriver(Driver):
         return await self._m.observer.observe(self._observation(), chunk)
 
     def _wire(self, request: AccessRequest) -> Call:
-        """Give what goes upstream."""
+        """Return what goes upstream."""
         return wire_call(self._asked, request, self._credential, self._m.clock.now())
 
     async def _defer(self, chunk: Chunk) -> Delivery:
@@ -366,7 +366,7 @@ class CallDriver(Driver):
         return taking.own(deferrals.created(self._held, standing), deferred=True)
 
     def _carried(self, tool: Tool, classes: Classes) -> Label:
-        """Give what the task takes on before the call is sent; what more a result carries, step 8 sees."""
+        """Return what the task takes on before the call is sent; what more a result carries, step 8 sees."""
         return tool.label
 
     def _look(self, call: LiveCall) -> None:

@@ -70,7 +70,7 @@ class ListedEntry(msgspec.Struct, frozen=True, eq=False):
     addresses: tuple[str, ...] | None = None
 
     def named(self, name: str) -> bytes:
-        """Give the JSON of it under another name."""
+        """Return the JSON of it under another name."""
         rest = self.body[1:] if self.body != b"{}" else b"}"
         return b'{"name":' + orjson.dumps(name) + (b"," if rest != b"}" else b"") + rest
 
@@ -110,8 +110,9 @@ class Lists:
         kind: str,
         shown: Callable[[str], str] | None,
     ) -> Delivery | None:
-        """Give the entries of one list that a task may hear of, as JSON with commas between them; None where
-        there are none. `shown` gives the name under which it knows what has one; None where that is its own.
+        """Return the entries of one list that a task may hear of, as JSON with commas between them; None
+        where there are none. `shown` gives the name under which it knows what has one; None where that is its
+        own.
 
         Raises `BudgetExhausted` where the task's budget of result bytes lets nothing more in, and what ends a
         task meanwhile.
@@ -150,7 +151,7 @@ class Lists:
     async def _describe(
         self, claims: AccessClaims, live: LiveTask, upstream: str, kind: str, new: Sequence[ListedEntry]
     ) -> AccessRequest:
-        """Give a list as a call that reads its upstream as a whole."""
+        """Return a list as a call that reads its upstream as a whole."""
         operation, _ = _READ_BY.get(kind, ("", ""))
         now, classes = self._m.clock.now(), self._m.policies.applied.bundle.classes
         steps = self._m.authorizer.describing(claims.principal, live, upstream, operation or TOOLS, {}, now)
@@ -171,13 +172,13 @@ class Lists:
     # Step 4.
 
     def holds(self, live: LiveTask, upstream: str, name: str) -> bool:
-        """Say whether a task may know of a tool or operation: it holds a grant, or nothing is refused
+        """Return whether a task may know of a tool or operation: it holds a grant, or nothing is refused
         there.
         """
         return self._m.authorizer.observes(upstream) or f"{upstream}/{name}" in live.grants
 
     def permits(self, live: LiveTask, upstream: str, operation: str, key: str, value: str) -> bool:
-        """Say whether some grant of an operation lets `key` be `value`, whatever else is asked."""
+        """Return whether some grant of an operation lets `key` be `value`, whatever else is asked."""
         if self._m.authorizer.observes(upstream):
             return True
         for grant in live.grants.get(f"{upstream}/{operation}", ()):
@@ -186,11 +187,11 @@ class Lists:
         return False
 
     def sees(self, live: LiveTask, tool: Tool) -> bool:
-        """Say whether a task may know of a tool."""
+        """Return whether a task may know of a tool."""
         return live.sees(tool, observed=self._m.authorizer.observes(tool.upstream))
 
     def told(self, tool: Tool) -> dict[str, Json]:
-        """Give what a task is told of a tool: what was accepted of it; where nothing is refused, what its
+        """Return what a task is told of a tool: what was accepted of it; where nothing is refused, what its
         upstream says now, as clients without remit would hear it.
         """
         if self._m.authorizer.observes(tool.upstream):
@@ -199,12 +200,12 @@ class Lists:
         return tool.surface
 
     def schema(self, tool: Tool) -> Json:
-        """Give the schema of what a tool takes, to hold a request against."""
+        """Return the schema of what a tool takes, to hold a request against."""
         return self.told(tool).get("inputSchema")
 
     def _visible(self, live: LiveTask, upstream: str, kind: str, offering: Offering) -> HeardList:
-        """Give the entries that a task may hear of: those that it was asked about before are not judged anew,
-        while it holds the same.
+        """Return the entries that a task may hear of: those that it was asked about before are not judged
+        again, while it holds the same.
         """
         known = live.heard.get((upstream, kind))
         plan = live.task.plan if kind == TOOLS else None
@@ -357,7 +358,7 @@ def _within(request: AccessRequest, rank: Callable[[str], int]) -> bool:
 
 
 def _addresses(value: Json) -> Iterator[str]:
-    """Give the addresses in all texts of a value, keys included."""
+    """Yield the addresses in all texts of a value, keys included."""
     for text in _texts(value):
         for found in within(text):
             yield found.normal

@@ -89,7 +89,7 @@ class AccessTokens:
         self._ttl_s = ttl_s
 
     def audience(self, wanted: Sequence[str]) -> tuple[str, ...]:
-        """Give the resources that a request names; raises `Malformed` (RFC 8707 `invalid_target`)."""
+        """Return the resources that a request names; raises `Malformed` (RFC 8707 `invalid_target`)."""
         for one in wanted:
             if one not in self.resources:
                 raise Malformed(
@@ -155,7 +155,7 @@ class AccessTokens:
         return given
 
     def reach(self, task: Task) -> tuple[str, ...]:
-        """Give the resources at which a task's token can be used."""
+        """Return the resources at which a task's token can be used."""
         upstreams = dict.fromkeys(grant.tool.partition("/")[0] for grant in task.grants)
         resources = self.resources
         places = (place for name in upstreams for place in (resources.of(name), resources.api_of(name)))

@@ -102,7 +102,7 @@ class Clients:
         self._leeway_s = leeway_s
 
     async def by_signature(self, assertion: str, client_id: str = "") -> TokenClient:
-        """Give the client of an assertion signed with its own key (RFC 7523, `private_key_jwt`); each
+        """Return the client of an assertion signed with its own key (RFC 7523, `private_key_jwt`); each
         assertion works once.
         """
         name, kid = self._claimed(assertion)
@@ -127,7 +127,7 @@ class Clients:
         return TokenClient(agent=agent, client_id=name, attested=attested)
 
     async def _by_document(self, assertion: str, address: str) -> TokenClient:
-        """Give the client whose metadata document holds the key (draft CIMD, `private_key_jwt`)."""
+        """Return the client whose metadata document holds the key (draft CIMD, `private_key_jwt`)."""
         metadata = await self._document(address)
         keys = _keys_of(metadata)
         proven, _ = self._verified(assertion, keys, address, "")
@@ -142,7 +142,8 @@ class Clients:
         return TokenClient(agent=agent, client_id=address, attested=attested)
 
     async def by_workload_token(self, token: str, kind: str, client_id: str = "") -> TokenClient:
-        """Give the client of a token that its platform gave it: a JWT-SVID, or the token of a trusted issuer.
+        """Return the client of a token that its platform gave it: a JWT-SVID, or the token of a trusted
+        issuer.
 
         It may come again until it runs out: platforms hand out one token for many uses.
         """
@@ -153,13 +154,13 @@ class Clients:
         return TokenClient(agent=agent, client_id=client_id or agent.name, attested=attested)
 
     async def by_peer(self, shown: ShownPeer, client_id: str = "") -> TokenClient:
-        """Give the client that is a process of this machine, as the kernel tells it."""
+        """Return the client that is a process of this machine, as the kernel tells it."""
         attested = await self._attestors.attest(shown)
         agent = await self._admit(await self._bound(attested, client_id))
         return TokenClient(agent=agent, client_id=client_id or agent.name, attested=attested)
 
     async def by_certificate(self, chain: Sequence[bytes], client_id: str) -> TokenClient:
-        """Give the client of a TLS connection (RFC 8705): an X.509-SVID, or a certificate over a registered
+        """Return the client of a TLS connection (RFC 8705): an X.509-SVID, or a certificate over a registered
         key.
         """
         shown = ShownCertificate(tuple(chain))
@@ -185,7 +186,7 @@ class Clients:
         return TokenClient(agent=agent, client_id=client_id, attested=attested)
 
     async def public(self, client_id: str) -> TokenClient:
-        """Give the client of a metadata document that proves nothing (`none`); raises `Unauthenticated` for
+        """Return the client of a metadata document that proves nothing (`none`); raises `Unauthenticated` for
         one that could.
         """
         if not is_client_address(client_id):
@@ -198,7 +199,7 @@ class Clients:
     # What these share.
 
     def _claimed(self, assertion: str) -> tuple[str, str]:
-        """Give of whom an assertion claims to be, and by which key: nothing is believed yet."""
+        """Return of whom an assertion claims to be, and by which key: nothing is believed yet."""
         if len(assertion) > MAX_ASSERTION:
             raise _refused("the client assertion is too large")
         try:
@@ -278,7 +279,7 @@ class Clients:
 
 
 def _keys_of(metadata: ClientMetadata) -> tuple[dict[str, str], ...]:
-    """Give the keys of a metadata document that can sign assertions here; others are passed over."""
+    """Return the keys of a metadata document that can sign assertions here; others are passed over."""
     written = (metadata.jwks or {}).get("keys")
     if metadata.auth_method != "private_key_jwt" or not isinstance(written, list):
         raise _refused(

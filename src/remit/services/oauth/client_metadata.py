@@ -55,7 +55,7 @@ class ClientDocuments:
         return self._fetch is not None
 
     async def get(self, client_id: str, *, registered: bool = False) -> ClientMetadata:
-        """Give the metadata of a client; `registered` says whether an agent here is bound to it.
+        """Return the metadata of a client; `registered` says whether an agent here is bound to it.
 
         Raises `Malformed` (code `invalid_client`) for an address or a document that the draft forbids or
         that cannot be fetched, `Busy` where too many are being fetched.

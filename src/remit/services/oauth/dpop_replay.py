@@ -58,16 +58,16 @@ class DpopReplay:
         self._nonce = self._made(0)
 
     def nonce(self) -> str:
-        """Give the nonce of this moment; a client uses it until it is told another."""
+        """Return the nonce of this moment; a client uses it until it is told another."""
         self._turn()
         return self._nonce
 
     def fresher(self, used: str) -> str:
-        """Give the nonce to tell a client that has used another one; empty where it used the newest."""
+        """Return the nonce to tell a client that has used another one; empty where it used the newest."""
         return "" if used == self.nonce() else self._nonce
 
     def check(self, proof: str, *, method: str, url: str, token: str = "") -> tuple[Confirmation, str]:
-        """Give the key that a proof shows, and the nonce in it; raises `ProofRefused`.
+        """Return the key that a proof shows, and the nonce in it; raises `ProofRefused`.
 
         `method` and `url` are those of the request, the URL as its owner names it; `token` is the access
         token beside the proof, empty at the token endpoint. A proof that holds is used up.
@@ -94,7 +94,7 @@ class DpopReplay:
         return Confirmation(jkt=held.thumbprint), held.nonce
 
     def challenge(self, *, first: bool = False) -> ProofRefused:
-        """Give the refusal that asks for a proof with the nonce of this moment (section 8)."""
+        """Return the refusal that asks for a proof with the nonce of this moment (section 8)."""
         return ProofRefused(
             "the DPoP proof needs a nonce of this server",
             code=FIRST_PROOF if first else "proof-nonce",
@@ -104,7 +104,7 @@ class DpopReplay:
         )
 
     def _seen_under(self, nonce: str) -> set[bytes] | None:
-        """Give where the proofs of a nonce are remembered, None where it holds no longer or never did."""
+        """Return where the proofs of a nonce are remembered, None where it holds no longer or never did."""
         if nonce == self._nonce:
             return self._seen
         if self._epoch and hmac.compare_digest(nonce.encode(), self._made(self._epoch - 1).encode()):

@@ -49,7 +49,7 @@ class Introspection:
         self._introspectors = introspectors
 
     async def introspect(self, client: TokenClient, text: str) -> dict[str, Json]:
-        """Give the answer of RFC 7662 section 2.2."""
+        """Return the answer of RFC 7662 section 2.2."""
         try:
             claims = self._authenticator.unproven(text, self._clock.now())
         except Unauthenticated:

@@ -54,8 +54,8 @@ class IdentityAssertions:
     async def task(
         self, client: TokenClient, assertion: str, *, task_type: str, mission: str, wanted: tuple[str, ...]
     ) -> tuple[LiveTask, tuple[str, ...]]:
-        """Give the task that an assertion stands for, and the resources that its token is for: those that are
-        `wanted`, else those that the assertion is limited to; none without a limit.
+        """Return the task that an assertion stands for, and the resources that its token is for: those that
+        are `wanted`, else those that the assertion is limited to; none without a limit.
 
         Raises `Malformed` (code `invalid_grant` or `invalid_target`), `Forbidden`, `NotFound` or `Fenced`.
         """
@@ -82,7 +82,7 @@ class IdentityAssertions:
     async def of_person(
         self, client: TokenClient, id_token: str, *, task_type: str, mission: str
     ) -> LiveTask:
-        """Give the task for the person of an ID token (RFC 8693 subject token); raises as `task` does."""
+        """Return the task for the person of an ID token (RFC 8693 subject token); raises as `task` does."""
         try:
             shown = await self._issuers.verify(id_token, use=IssuerUse.PEOPLE)
         except Unauthenticated as error:
@@ -148,7 +148,7 @@ class IdentityAssertions:
             raise _bad("the assertion was used before") from None
 
     def _type(self, client: TokenClient, shown: IssuedToken) -> str:
-        """Give the one type that the agent may run at this issuer's word."""
+        """Return the one type that the agent may run at this issuer's word."""
         runs = {client.agent.name, *(f"group:{group}" for group in client.agent.groups)}
         found = [
             one.name
@@ -164,7 +164,7 @@ class IdentityAssertions:
 
 
 def _resources(shown: IssuedToken) -> tuple[str, ...]:
-    """Give the resources that an assertion names; none where it names none."""
+    """Return the resources that an assertion names; none where it names none."""
     written = shown.claims.get("resource", ())
     found = [written] if isinstance(written, str) else written
     if not isinstance(found, list | tuple) or not all(isinstance(one, str) for one in found):

@@ -24,7 +24,7 @@ class OneTimeCodes:
         self._tenant = tenant
 
     def make(self, holds: Held, lasts: timedelta, *, value: str = "") -> tuple[str, PutTicket]:
-        """Give a new ticket's value, 256 random bits unless given, and the change that keeps it."""
+        """Return a new ticket's value, 256 random bits unless given, and the change that keeps it."""
         value = value or base64.urlsafe_b64encode(self._entropy.bytes(32)).rstrip(b"=").decode()
         now = self._clock.now()
         ticket = Ticket(
@@ -33,9 +33,9 @@ class OneTimeCodes:
         return value, PutTicket(ticket)
 
     async def look(self, value: str) -> Ticket | None:
-        """Give a ticket, used or not."""
+        """Return a ticket, used or not."""
         return await self._store.ticket(self._tenant, secret_digest(value)) if value else None
 
     def use(self, value: str, outcome: str = "") -> UseTicket:
-        """Give the change that uses a ticket up."""
+        """Return the change that uses a ticket up."""
         return UseTicket(self._tenant, secret_digest(value), self._clock.now(), outcome)

@@ -64,7 +64,7 @@ class PresentedTokens:
         self._proofs = proofs
 
     def identify(self, showing: Showing, now: datetime, *, resource: str = "") -> Identified:
-        """Give who a request is from; raises `Unauthenticated` or `ProofRefused` with the reason code."""
+        """Return who a request is from; raises `Unauthenticated` or `ProofRefused` with the reason code."""
         scheme, token = _scheme(showing.authorization)
         # 1
         claims = self._authenticator.unproven(token, now, resource=resource)
@@ -86,7 +86,7 @@ class PresentedTokens:
         return Identified(token, claims, proven, nonce)
 
     def proven(self, showing: Showing, secret: str) -> tuple[str, str]:
-        """Give the key of the DPoP proof beside a token or a session, and the nonce for next time."""
+        """Return the key of the DPoP proof beside a token or a session, and the nonce for next time."""
         return (showing.judged, "") if showing.judged else self._proof(showing, secret)
 
     def _proof(self, showing: Showing, token: str) -> tuple[str, str]:
@@ -96,7 +96,7 @@ class PresentedTokens:
 
 
 def shown_key(chain: Sequence[bytes]) -> Confirmation:
-    """Give the key of a TLS client's certificate, as RFC 8705 section 3.1 names it; none without one."""
+    """Return the key of a TLS client's certificate, as RFC 8705 section 3.1 names it; none without one."""
     if not chain:
         return NOTHING_PROVEN
     digest = hashlib.sha256(chain[0]).digest()

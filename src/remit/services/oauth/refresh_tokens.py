@@ -245,8 +245,8 @@ class RefreshTokens:
 
 
 def challenge_of(verifier: str) -> str:
-    """Give the challenge of a verifier (RFC 7636 section 4.6, S256); raises `Malformed` for one that section
-    4.1 forbids.
+    """Return the challenge of a verifier (RFC 7636 section 4.6, S256); raises `Malformed` for one that
+    section 4.1 forbids.
     """
     if not 43 <= len(verifier) <= 128 or not verifier.isascii():
         raise _bad_grant("`code_verifier` has 43 to 128 characters")

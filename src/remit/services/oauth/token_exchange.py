@@ -67,7 +67,7 @@ class TokenExchange:
         self._tenant = tenant
 
     async def exchange(self, client: TokenClient, wanted: Exchanged, asking: Asking) -> TokenGiven:
-        """Give the new token; raises `Malformed` with the OAuth code, or `Forbidden` where the parent could
+        """Return the new token; raises `Malformed` with the OAuth code, or `Forbidden` where the parent could
         not do what is asked for.
         """
         # Step 1.
@@ -114,7 +114,9 @@ class TokenExchange:
         return claims
 
     async def _actor(self, token: str) -> tuple[TokenClient, Confirmation]:
-        """Give the agent of an actor token as the client that it will be, and the key that it is bound to."""
+        """Return the agent of an actor token as the client that it will be, and the key that it is
+        bound to.
+        """
         try:
             claims = self._authenticator.unproven(token, self._clock.now())
         except Unauthenticated as error:

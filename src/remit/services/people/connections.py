@@ -169,7 +169,7 @@ class Connections:
         await self._end(found)
 
     async def of(self, person: str) -> list[KeptConnection]:
-        """Give a person's connections."""
+        """Return a person's connections."""
         return [one for one in await self._all() if one.person == person and not one.ending]
 
     # What brokers do.
@@ -280,7 +280,7 @@ class Connections:
         await self._end(left)
 
     def _left(self, one: KeptConnection) -> KeptConnection:
-        """Give it as it is kept beside the one that has its place, until it is dead at its server."""
+        """Return it as it is kept beside the one that has its place, until it is dead at its server."""
         return msgspec.structs.replace(one, ending=True, over=make_id("con", self._entropy.bytes(ID_BYTES)))
 
     def _put_over(self, left: KeptConnection) -> PutValue:
@@ -384,7 +384,7 @@ def _place(upstream: str, person: str) -> str:
 
 
 def _bound(one: KeptConnection) -> bytes:
-    """Give what a token is sealed for: it opens nowhere else, whatever a row says of it."""
+    """Return what a token is sealed for: it opens nowhere else, whatever a row says of it."""
     return f"{_place(one.upstream, one.person)}\n{one.place}".encode()
 
 

@@ -119,7 +119,7 @@ class Consents:
         self.rules = rules
 
     async def applicant(self, client_id: str, pushed_by: str = "") -> Applicant:
-        """Give who asks; raises `Malformed` (code `invalid_client`) where that is nobody.
+        """Return who asks; raises `Malformed` (code `invalid_client`) where that is nobody.
 
         An application with an address is known by its document; any other must have pushed its request and
         proved itself by that (RFC 9126 section 2.4: then its redirect addresses need no registration).
@@ -145,7 +145,7 @@ class Consents:
         )
 
     def check_redirect(self, applicant: Applicant, redirect_uri: str) -> str:
-        """Give an address that answers to the application may go to; raises `Malformed`."""
+        """Return an address that answers to the application may go to; raises `Malformed`."""
         check_redirect(redirect_uri)
         if applicant.metadata and not redirect_registered(redirect_uri, applicant.metadata.redirect_uris):
             raise Malformed(
@@ -158,7 +158,7 @@ class Consents:
     def offers(
         self, applicant: Applicant, person: Person, request: AuthorizationRequest
     ) -> tuple[Offer, ...]:
-        """Give the task types that the person may state and the application may run.
+        """Return the task types that the person may state and the application may run.
 
         Of what a type grants, only the tools and the upstreams that are asked for are offered, and a type
         that grants none of them is not.

@@ -123,11 +123,11 @@ class Delegations:
         return record
 
     async def of(self, person: str = "", agent: str = "") -> list[Delegation]:
-        """Give records, newest first, those that no longer live among them."""
+        """Return records, newest first, those that no longer live among them."""
         return await self._store.delegations(self._tenant, person=person, agent=agent)
 
     async def get(self, name: str) -> Delegation:
-        """Give a record; raises `NotFound`."""
+        """Return a record; raises `NotFound`."""
         found = await self._store.delegation(self._tenant, name)
         if found is None:
             raise NotFound(f"there is no delegation `{name[:80]}`", way_out="see `remit delegation list`")

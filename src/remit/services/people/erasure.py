@@ -81,5 +81,5 @@ class Erasure:
 
 
 def _subjects(task: Task) -> frozenset[str]:
-    """Give under whose keys the words of a task are sealed."""
+    """Return under whose keys the words of a task are sealed."""
     return frozenset({task.subject, task.speaker or task.subject})

@@ -81,7 +81,7 @@ def offer_of(
 
 
 def offer_named(offers: Iterable[Offer], name: str) -> Offer:
-    """Give the offer of a task type; raises `NotFound`."""
+    """Return the offer of a task type; raises `NotFound`."""
     for one in offers:
         if one.type.name == name:
             return one

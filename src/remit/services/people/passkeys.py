@@ -70,7 +70,7 @@ class Passkeys:
         return self._wanted and secure and not is_ip_address(self._host)
 
     async def begin_registration(self, person: Person, browser: str) -> Json:
-        """Give the options of `navigator.credentials.create` for a new passkey of a person."""
+        """Return the options of `navigator.credentials.create` for a new passkey of a person."""
         self._need()
         mine = await self._store.passkeys(self._tenant, person.name)
         if len(mine) >= MOST_PER_PERSON:
@@ -113,7 +113,7 @@ class Passkeys:
         return passkey
 
     async def begin_sign_in(self, browser: str) -> Json:
-        """Give the options of `navigator.credentials.get`; whose passkey it is comes with the answer."""
+        """Return the options of `navigator.credentials.get`; whose passkey it is comes with the answer."""
         self._need()
         return self._webauthn().to_sign_in(await self._challenge(browser, ""))
 
@@ -145,7 +145,7 @@ class Passkeys:
         )
 
     async def of(self, person: str) -> list[Passkey]:
-        """Give a person's passkeys."""
+        """Return a person's passkeys."""
         return await self._store.passkeys(self._tenant, person)
 
     async def remove(self, person: str, passkey_id: str) -> None:
@@ -167,7 +167,7 @@ class Passkeys:
         return challenge
 
     async def _answered(self, credential: Json, browser: str) -> tuple[Ceremony, str]:
-        """Give the ceremony that an answer belongs to, with its challenge, which is not used up yet."""
+        """Return the ceremony that an answer belongs to, with its challenge, which is not used up yet."""
         try:
             challenge = self._webauthn().challenge_of(credential)
         except ValueError as error:

@@ -75,12 +75,12 @@ class Seat:
 
 
 def csrf_of(secret: str) -> str:
-    """Give what the forms of a browser carry, made of the secret in its cookie, which it does not tell."""
+    """Return what the forms of a browser carry, made of the secret in its cookie, which it does not tell."""
     return hmac.new(secret.encode(), b"remit form", hashlib.sha256).hexdigest()
 
 
 def handle_of(session: Credential) -> str:
-    """Give the name by which a session is listed and ended; nothing can be opened with it."""
+    """Return the name by which a session is listed and ended; nothing can be opened with it."""
     return session.digest[:16]
 
 
@@ -119,7 +119,7 @@ class BrowserSessions:
         self.tickets = OneTimeCodes(store, clock, entropy, tenant)
 
     async def seat(self, secret: str) -> Seat | None:
-        """Give who sits at the browser with this cookie; `None` where nobody does any more."""
+        """Return who sits at the browser with this cookie; `None` where nobody does any more."""
         if not secret.startswith("rmb_"):
             return None
         found = await self._store.credential(self._tenant, secret_digest(secret))
@@ -172,7 +172,7 @@ class BrowserSessions:
     async def for_terminal(
         self, code: str, *, verifier: str, redirect_uri: str, jkt: str = ""
     ) -> tuple[str, Credential]:
-        """Give a command line its session for the code that a person let it have (RFC 7636 section 4.6),
+        """Return a command line its session for the code that a person let it have (RFC 7636 section 4.6),
         bound to the key of the thumbprint `jkt`.
         """
         ticket = await self.tickets.look(code)
@@ -199,7 +199,7 @@ class BrowserSessions:
         )
 
     async def sessions(self, person: str) -> list[Credential]:
-        """Give a person's sessions that still hold, of browsers and of programs, newest first."""
+        """Return a person's sessions that still hold, of browsers and of programs, newest first."""
         found = await self._store.credentials(self._tenant, person=person)
         now = self._clock.now()
         return [one for one in found if one.kind in ("browser", "session") and now < one.expires]
@@ -231,7 +231,7 @@ class BrowserSessions:
     async def leave_for(
         self, name: str, *, browser: str, then: str, redirect_uri: str, fresh: bool = False
     ) -> str:
-        """Give where to send a browser to sign in at a provider. `browser` is a secret in its cookie."""
+        """Return where to send a browser to sign in at a provider. `browser` is a secret in its cookie."""
         entrance = self._entrance(name)
         nonce, verifier = (self._entropy.bytes(32).hex() for _ in range(2))
         state, keep = self.tickets.make(
@@ -377,7 +377,7 @@ class BrowserSessions:
         return now_is, link
 
     async def _followed(self, was: Person, now_is: Person) -> tuple[Person, tuple[Change, ...]]:
-        """Give who somebody is after the provider's groups: one of the last administrators stays one."""
+        """Return who somebody is after the provider's groups: one of the last administrators stays one."""
         try:
             kept = await keep_administrators(
                 self._store, was, roles=now_is.roles, second_person=self._second_person

@@ -46,7 +46,7 @@ class WebAuthn:
         self._origin = origin
 
     def to_register(self, challenge: bytes, name: str, handle: bytes, known: Sequence[str]) -> Json:
-        """Give the options of `navigator.credentials.create`; `known` are the person's credentials."""
+        """Return the options of `navigator.credentials.create`; `known` are the person's credentials."""
         options = webauthn.generate_registration_options(
             rp_id=self._host,
             rp_name="remit",
@@ -81,7 +81,7 @@ class WebAuthn:
         )
 
     def to_sign_in(self, challenge: bytes) -> Json:
-        """Give the options of `navigator.credentials.get`."""
+        """Return the options of `navigator.credentials.get`."""
         options = webauthn.generate_authentication_options(
             rp_id=self._host,
             challenge=challenge,
@@ -110,7 +110,7 @@ class WebAuthn:
         return proven.new_sign_count
 
     def challenge_of(self, credential: Json) -> str:
-        """Give the challenge that an answer names, unproven; raises `ValueError` where it names none."""
+        """Return the challenge that an answer names, unproven; raises `ValueError` where it names none."""
         try:
             data = base64url_to_bytes(_bounded(credential)["response"]["clientDataJSON"])
             return bytes_to_base64url(parse_client_data_json(data).challenge)
@@ -119,7 +119,9 @@ class WebAuthn:
 
 
 def _bounded(credential: Json) -> Json:
-    """Give an answer back, or raise `ValueError` where a member of it is beyond what authenticators send."""
+    """Return an answer back, or raise `ValueError` where a member of it is beyond what authenticators
+    send.
+    """
     members = [*credential.values(), *credential["response"].values()]
     if any(isinstance(one, str) and len(one) > MAX_MEMBER for one in members):
         raise ValueError(f"a member of more than {MAX_MEMBER} characters")

@@ -78,11 +78,11 @@ class Policies:
         self._registered = tools
 
     def _tools(self, bundle: Bundle) -> list[Tool]:
-        """Give what policies may speak of: the registered tools, and what remit itself decides as one."""
+        """Return what policies may speak of: the registered tools, and what remit itself decides as one."""
         return [*self._registered(bundle), PLAN_TOOL]
 
     async def check(self, bundle: Bundle, *, by: str = "") -> list[Problem]:
-        """Give what is wrong with a bundle's policies, against the tools that are registered now; raises
+        """Return what is wrong with a bundle's policies, against the tools that are registered now; raises
         `Busy` where too many ask, or one person (`by`) too often at once.
         """
         if self._checks_of.total() >= MAX_CHECKS:
@@ -100,7 +100,7 @@ class Policies:
                 del self._checks_of[by]
 
     async def schema(self) -> str:
-        """Give the policy schema that goes with the tools registered now."""
+        """Return the policy schema that goes with the tools registered now."""
         bundle = self.applied.bundle
         tools, types = self._tools(bundle), list(bundle.task_types.values())
         return await asyncio.to_thread(self._engine.schema, tools, types)
@@ -139,7 +139,7 @@ class Policies:
             return self._applied
 
     async def in_force(self) -> str:
-        """Give the digest of what was applied last, by whomever; empty before the first one."""
+        """Return the digest of what was applied last, by whomever; empty before the first one."""
         found = await self._store.values(self._tenant, APPLIED_KEY)
         return str(found[0]["bundle"]) if found else ""
 
@@ -179,7 +179,7 @@ class Policies:
             self._applied = Applied(bundle, loaded)
 
     async def refresh(self) -> None:
-        """Load the policies in force anew, after the registered tools or agents have changed."""
+        """Load the policies in force again, after the registered tools or agents have changed."""
         # Under the lock: a bundle that is applied meanwhile must not be undone by this.
         async with self._loading:
             if self._applied is None:

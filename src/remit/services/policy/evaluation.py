@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policy evaluations that are asked for in one turn of the event loop, made one right after another.
 
-Each request is evaluated by itself and anew: nothing is shared and nothing is remembered. What is gained is
+Each request is evaluated by itself and again: nothing is shared and nothing is remembered. What is gained is
 the processor's: the engine's code and data stay in its caches from one request to the next, where each
 evaluation between two stretches of other work finds them gone and takes twice as long.
 """

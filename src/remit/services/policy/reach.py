@@ -112,7 +112,7 @@ class PolicyJudge:
         self._stand_ins: dict[Hashable, Tool] = {}
 
     def __call__(self, call: StaticCall) -> Guard:
-        """Give how open the call is, and by which rules."""
+        """Return how open the call is, and by which rules."""
         if call.tool.upstream in self._observed:
             return Guard(Openness.OPEN, (OBSERVED,))
         # Tools that policies cannot tell apart share what the engine prepares for one.
@@ -122,12 +122,12 @@ class PolicyJudge:
         return _most_open(self._weigh(self._policy.evaluate(request)) for request in self._requests(call))
 
     def party(self, task_type: TaskType, agent: str, handed: bool) -> Hashable:
-        """Give what policies can tell a caller by."""
+        """Return what policies can tell a caller by."""
         name = task_type.name if self._types_matter else ""
         return (name, agent if self._agents_matter else "", handed)
 
     def kind(self, tool: Tool) -> Hashable:
-        """Give what policies can tell a tool by."""
+        """Return what policies can tell a tool by."""
         spoken = self._spoken.get(tool.id)
         if spoken is None:
             spoken = self._spoken[tool.id] = self._tools_by_name or _speaks(self._text, tool)
@@ -188,7 +188,7 @@ class PolicyJudge:
         )
 
     def _flows(self, call: StaticCall) -> Iterable[FlowFacts]:
-        """Give what an attacker could make of the call's arguments."""
+        """Return what an attacker could make of the call's arguments."""
         roles = _roles(call.tool)
         tainted = call.label.trust is Trust.UNTRUSTED
         whence = ("untrusted", "unknown") if tainted else ("unknown",)

@@ -119,7 +119,7 @@ class Forwarding:
         return family is not None and self._ownership.holds(family.root)
 
     def family(self, task_id: str) -> Family:
-        """Give what is remembered of a task whose owner was asked for just now."""
+        """Return what is remembered of a task whose owner was asked for just now."""
         return self._families[task_id]
 
     async def owner(self, task_id: str) -> Replica | None:
@@ -196,7 +196,7 @@ class Forwarding:
         return passing.written(passage, self._sealing.sealing_key(current), method, target, headers, body)
 
     def others(self) -> list[Replica]:
-        """Give the other replicas."""
+        """Return the other replicas."""
         return list(self._replicas.others.values())
 
     async def asked(

@@ -331,7 +331,7 @@ class Replicas:
         return Gathered(told, tuple(listed), tuple(closings))
 
     def _heard(self, raised: Raised, waited: Collection[str]) -> dict[str, FenceAck]:
-        """Give the word of each replica; one about a later fence of the scope counts too."""
+        """Return the word of each replica; one about a later fence of the scope counts too."""
         found: dict[str, FenceAck] = {}
         for (scope, epoch, replica), ack in list(self._acks.items()):
             if scope == raised.scope and epoch >= raised.epoch and replica in waited:
@@ -341,7 +341,7 @@ class Replicas:
         return found
 
     def own_word(self, raised: Raised) -> FenceAck:
-        """Give what this replica has told of a fence that another one raised, or of a later one."""
+        """Return what this replica has told of a fence that another one raised, or of a later one."""
         return self._heard(raised, {self.id}).get(self.id) or FenceAck(
             scope=raised.scope, epoch=raised.epoch, replica=self.id
         )
@@ -370,7 +370,7 @@ class Replicas:
     # What is told of it.
 
     def standing(self) -> list[ReplicaStanding]:
-        """Give every replica that is not gone, this one first; none where there can be no others."""
+        """Return every replica that is not gone, this one first; none where there can be no others."""
         if not self._in or self._me is None:
             return []
         now_s = self._clock.boot_s()

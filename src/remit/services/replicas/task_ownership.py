@@ -20,7 +20,7 @@ from remit.services.replicas.membership import Replicas
 
 
 def root_of(task: Task) -> str:
-    """Give the task that a family goes back to: it is what is owned."""
+    """Return the task that a family goes back to: it is what is owned."""
     return task.lineage[-1].task if task.lineage else task.id
 
 
@@ -90,7 +90,7 @@ class Ownership:
         return True
 
     def checks(self, root: str) -> tuple[Change, ...]:
-        """Give what a commit of a call must check; raises `Elsewhere` where it is lost already."""
+        """Return what a commit of a call must check; raises `Elsewhere` where it is lost already."""
         if not self.several:
             return ()
         held = self._held.get(root)
@@ -99,7 +99,7 @@ class Ownership:
         return (HoldTask(self._tenant, root, *held),)
 
     def ended(self, task: Task) -> tuple[Change, ...]:
-        """Give what the end of a task changes: nobody owns it any more."""
+        """Return what the end of a task changes: nobody owns it any more."""
         if not self.several or task.lineage:
             return ()
         return (LeaveTask(self._tenant, task.id, ended=True),)

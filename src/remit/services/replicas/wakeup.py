@@ -185,7 +185,7 @@ class WakeUp:
         self.tell(Nudge.CHANGE)
 
     def _judged(self, message: bytes) -> Wake:
-        """Give a wake that a replica of this house has made for this one; raises `Malformed`."""
+        """Return a wake that a replica of this house has made for this one; raises `Malformed`."""
         assert self._waker is not None
         wake = waking.read(message)
         sealing = self._sealing.sealing_key(wake.key) if wake.key else b""

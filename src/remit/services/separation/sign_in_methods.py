@@ -40,7 +40,7 @@ class SignInMethod(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def code_makers(store: Store, tenant: str, people: Iterable[str], now: datetime) -> frozenset[str]:
-    """Give who made codes for people of which something lives: a code, a session, or a way in."""
+    """Return who made codes for people of which something lives: a code, a session, or a way in."""
     found: set[str] = set()
     for person in people:
         living = [one for one in await store.credentials(tenant, person=person) if now < one.expires]
@@ -53,7 +53,7 @@ async def code_makers(store: Store, tenant: str, people: Iterable[str], now: dat
 
 
 async def hands_of(store: Store, tenant: str, person: str, now: datetime) -> frozenset[str]:
-    """Give who may be acting as a person: the person, and who made codes for them of which something lives.
+    """Return who may be acting as a person: the person, and who made codes for them of which something lives.
 
     Whoever has remit's machine makes codes at its start (`AT_START`), and is nobody's second person anyway.
     """
@@ -83,7 +83,7 @@ class SignInMethods:
         self._tenant = tenant
 
     async def of(self, person: str) -> list[SignInMethod]:
-        """Give a person's ways in."""
+        """Return a person's ways in."""
         passkeys = await self._store.passkeys(self._tenant, person)
         links = await self._store.links(self._tenant, person)
         return [*map(_of_passkey, passkeys), *map(_of_link, links)]

@@ -67,7 +67,7 @@ class Transmitter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def issuer_name(transmitter: str) -> str:
-    """Give how a transmitter is called among the trusted issuers, whose other names have no `/`."""
+    """Return how a transmitter is called among the trusted issuers, whose other names have no `/`."""
     return f"signals/{transmitter}"
 
 
@@ -100,7 +100,7 @@ class HeardSignals:
         self.counts = Counter({"taken": 0, "known": 0, "refused": 0})
 
     def authenticate(self, name: str, shown: str) -> Transmitter:
-        """Give a transmitter that pushes, by what it shows; raises `Unauthenticated` whoever it is not."""
+        """Return a transmitter that pushes, by what it shows; raises `Unauthenticated` whoever it is not."""
         known = self.transmitters.get(name)
         wanted = known.token if known else ""
         # Compared in any case, so that an answer tells nobody which transmitters there are.
@@ -182,7 +182,9 @@ class HeardSignals:
         await self._do(kept)
 
     async def _heard(self, name: str, told: SecurityEvent) -> tuple[PutValue, ...]:
-        """Give what is kept of a transmitter's having been heard: `services.signals.silence` looks at it."""
+        """Return what is kept of a transmitter's having been heard: `services.signals.silence` looks at
+        it.
+        """
         verified = [
             payload for uri, payload in told.events.items() if kind_of(uri) is SignalKind.VERIFICATION
         ]

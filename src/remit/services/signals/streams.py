@@ -82,7 +82,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     told: tuple[str, ...] = ()
 
     def delivers(self, receiver: Receiver) -> tuple[SignalKind, ...]:
-        """Give the events that it carries: those that were asked for and may be told."""
+        """Return the events that it carries: those that were asked for and may be told."""
         return tuple(
             kind
             for kind in NOTICES
@@ -98,7 +98,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def marks_of(subject: SubjectId) -> set[str]:
-    """Give by what a subject is known when it was taken out of a stream: any of its parts."""
+    """Return by what a subject is known when it was taken out of a stream: any of its parts."""
     return {digest(one.wire()) for of in subject.parts.values() for one in of}
 
 
@@ -126,7 +126,7 @@ class Streams:
         self.changing = asyncio.Lock()
 
     def receiver_of(self, agent: str) -> Receiver:
-        """Give the receiver that an agent is; raises `Forbidden`."""
+        """Return the receiver that an agent is; raises `Forbidden`."""
         found = next((one for one in self.receivers.values() if agent and one.agent == agent), None)
         if found is None:
             raise Forbidden(
@@ -145,17 +145,17 @@ class Streams:
                 )
 
     async def of(self, receiver: Receiver) -> Stream | None:
-        """Give the stream of a receiver."""
+        """Return the stream of a receiver."""
         return next((one for one in await self.all() if one.receiver == receiver.name), None)
 
     async def all(self) -> list[Stream]:
-        """Give all streams whose receiver is configured."""
+        """Return all streams whose receiver is configured."""
         kept = await self._store.values(self._tenant, STREAMS)
         found = [msgspec.convert(one, Stream) for one in kept]
         return [one for one in found if one.receiver in self.receivers]
 
     async def get(self, receiver: Receiver, name: str) -> Stream:
-        """Give a stream of a receiver; those of others are not there (`NotFound`)."""
+        """Return a stream of a receiver; those of others are not there (`NotFound`)."""
         found = await self.of(receiver)
         if found is None or (name and found.id != name):
             raise NotFound("there is no such stream", way_out="create one, or list yours")
@@ -282,5 +282,5 @@ class Streams:
 
 
 def cursor_of(stream: Stream) -> str:
-    """Give the name under which a stream's position is kept."""
+    """Return the name under which a stream's position is kept."""
     return f"stream/{stream.id}"

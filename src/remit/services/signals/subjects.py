@@ -76,7 +76,7 @@ class SignalSubjects:
         self._tenant = tenant
 
     async def find(self, told: SecurityEvent, rules: SubjectRules) -> Concerned:
-        """Give whom an event is about; nobody where no part of its subject is known here."""
+        """Return whom an event is about; nobody where no part of its subject is known here."""
         return await _Search(self._store, self._members, self._tenant, rules).find(told)
 
 

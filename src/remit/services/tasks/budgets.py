@@ -29,7 +29,7 @@ class Drawn(msgspec.Struct, frozen=True):
     amounts: Mapping[str, int | float]
 
     def takes(self, arguments: dict[str, Json]) -> list[TakeBudget]:
-        """Give what a call with these arguments takes."""
+        """Return what a call with these arguments takes."""
         out = []
         if self.calls is not None:
             out.append(TakeBudget({f"{self.account}#": Budgets(calls=self.calls)}, calls=1))
@@ -40,7 +40,7 @@ class Drawn(msgspec.Struct, frozen=True):
         return out
 
     def bounds(self) -> list[tuple[str, Budgets]]:
-        """Give the account of each ceiling, with what it holds."""
+        """Return the account of each ceiling, with what it holds."""
         out = [] if self.calls is None else [(f"{self.account}#", Budgets(calls=self.calls))]
         out += [
             (f"{self.account}#{name}", Budgets(calls=_millionths(total, ROUND_FLOOR)))
@@ -50,7 +50,7 @@ class Drawn(msgspec.Struct, frozen=True):
 
 
 def drawn_from(task: Task, ancestors: Iterable[Task]) -> dict[Grant, tuple[Drawn, ...]]:
-    """Give, for each grant of a task, the ceilings of its ancestors' grants that it was narrowed from.
+    """Return, for each grant of a task, the ceilings of its ancestors' grants that it was narrowed from.
 
     One of an ancestor that is not known any more is closed: nothing can be taken from it.
     """
@@ -72,7 +72,7 @@ def grant_account(task: Task, grant: Grant, argument: str = "") -> str:
 
 
 def own_accounts(task: Task) -> frozenset[str]:
-    """Give the accounts that belong to a task alone."""
+    """Return the accounts that belong to a task alone."""
     out = {task.id}
     for grant in task.grants:
         if grant.calls is not None:
@@ -82,8 +82,8 @@ def own_accounts(task: Task) -> frozenset[str]:
 
 
 def ceilings(task: Task) -> Ceilings:
-    """Give what each grant of a task may take: from which accounts, and how much these hold. Nothing where a
-    grant has no ceiling: then its grants are never all used up.
+    """Return what each grant of a task may take: from which accounts, and how much these hold. Nothing where
+    a grant has no ceiling: then its grants are never all used up.
     """
     found = []
     for grant in task.grants:
@@ -112,12 +112,12 @@ def used_up(task: Task, used: Mapping[str, Usage], held: Ceilings | None = None)
 
 
 def _millionths(value: float, rounding: str) -> int:
-    """Give a number in whole millionths: a sum of these never drifts as a sum of floats does."""
+    """Return a number in whole millionths: a sum of these never drifts as a sum of floats does."""
     return int((Decimal(repr(value)) * 1_000_000).to_integral_value(rounding))
 
 
 def added(usage: Usage, take: TakeBudget, sign: int) -> Usage:
-    """Give a use with what is taken (`sign` 1), or without it (-1)."""
+    """Return a use with what is taken (`sign` 1), or without it (-1)."""
     return Usage(
         usage.calls + sign * take.calls,
         usage.effectful_calls + sign * take.effectful_calls,

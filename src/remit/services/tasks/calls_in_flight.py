@@ -68,7 +68,7 @@ def cut(tasks: Iterable[Busied], scopes: tuple[str, ...], epochs: Mapping[str, i
 
 
 def fenced_by(scope: str, *, sent: bool) -> Fenced | OutOfForce:
-    """Give the refusal of a call under a scope that was ended; without a scope, for want of a lease."""
+    """Return the refusal of a call under a scope that was ended; without a scope, for want of a lease."""
     if not scope:
         return OutOfForce(sent=sent)
     return Fenced(f"`{scope}` has been ended", way_out="open a new task", sent=sent)

@@ -48,7 +48,7 @@ class HeardList(msgspec.Struct, frozen=True, eq=False):
 
 class LiveTask:
     """A bound task. Owned by one event loop; label, budgets and what it has met have no other home while it
-    lives. Label and budgets are in the store as well, `index` is not: a task that is bound anew after it has
+    lives. Label and budgets are in the store as well, `index` is not: a task that is bound again after it has
     made calls knows nothing but its intent, and takes nothing for trusted any more.
     """
 
@@ -126,7 +126,7 @@ class LiveTask:
         self.tokens[claims.token_id] = claims.expires, claims.grant_id
 
     def call_scopes(self, tool: str) -> tuple[str, ...]:
-        """Give the scopes of a call to `tool`."""
+        """Return the scopes of a call to `tool`."""
         found = self._scopes_by_tool.get(tool)
         if found is None:
             found = self._scopes_by_tool[tool] = self.task.call_scopes(tool)
@@ -151,7 +151,7 @@ class LiveTask:
             raise Busy(f"what task `{self.task.id}` carries is being changed", way_out="call again")
 
     def renew(self, now_boot_s: float) -> None:
-        """Start the lease anew."""
+        """Start the lease again."""
         if self.task.lease_s:
             self.lease_until_s = now_boot_s + self.task.lease_s
 
@@ -162,7 +162,7 @@ class LiveTask:
         )
 
     def touch(self, now_boot_s: float) -> None:
-        """Start the idle time anew: the task is in use."""
+        """Start the idle time again: the task is in use."""
         if self.task.idle_s:
             self.idle_until_s = now_boot_s + self.task.idle_s
 
@@ -175,7 +175,7 @@ class LiveTask:
         return True
 
     def rose_beside(self, decided: Label, own: Label, classes: Classes) -> bool:
-        """Say whether another call has raised the label since one was decided under `decided`."""
+        """Return whether another call has raised the label since one was decided under `decided`."""
         return self.label is not decided and self.label != decided.join(own, classes)
 
     def narrow(self, task: Task) -> None:
@@ -228,14 +228,14 @@ class LiveTask:
             )
 
     def above(self) -> list[LiveTask]:
-        """Give the bound tasks that this one was handed down from."""
+        """Return the bound tasks that this one was handed down from."""
         names = self.task.ancestors
         return [one for name in names if (one := self._bound(name)) is not None] if names else []
 
     def takes(
         self, grant: Grant | None, arguments: dict[str, Json], *, effectful: bool
     ) -> tuple[TakeBudget, ...]:
-        """Give what a call spends: from the task and its ancestors, and from the ceilings of its grant."""
+        """Return what a call spends: from the task and its ancestors, and from the ceilings of its grant."""
         out = [TakeBudget(self.bounds, calls=1, effectful_calls=int(effectful))]
         if grant is not None and (grant.calls is not None or grant.amounts):
             own = Drawn(account_of(self.task, grant), grant.calls, grant.amounts)
@@ -284,7 +284,7 @@ class LiveTask:
         return take
 
     def _owner(self, account: str) -> LiveTask | None:
-        """Give the bound task that an account belongs to; that of an ancestor may not be bound."""
+        """Return the bound task that an account belongs to; that of an ancestor may not be bound."""
         return self if account in self.own else self._bound(account.partition("#")[0])
 
     def _book(self, take: TakeBudget, *, held: int = 0, used: int = 0) -> None:

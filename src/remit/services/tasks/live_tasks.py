@@ -157,7 +157,7 @@ class LiveTasks:
                 )
 
     def fenced(self, live: LiveTask, scopes: Iterable[str]) -> str:
-        """Give the first of `scopes` that has been ended since the task was opened; from memory, without
+        """Return the first of `scopes` that has been ended since the task was opened; from memory, without
         waiting.
         """
         return risen(live.task.epochs, self._epochs, scopes)
@@ -167,7 +167,7 @@ class LiveTasks:
         return self._replicas is None or self._replicas.holds()
 
     def checks(self, live: LiveTask, scopes: tuple[str, ...]) -> tuple[Change, ...]:
-        """Give what the commit of a call must check: its fence, and that its task is still ours."""
+        """Return what the commit of a call must check: its fence, and that its task is still ours."""
         owned = self._ownership.checks(live.root) if self._ownership is not None else ()
         return (CheckFence(live.task.epochs, scopes), *owned)
 
@@ -180,7 +180,7 @@ class LiveTasks:
         return await self._bound(task, keep=True)
 
     async def view(self, task_id: str) -> LiveTask:
-        """Give a task for looking at it alone: as it lives here, else as the store has it."""
+        """Return a task for looking at it alone: as it lives here, else as the store has it."""
         if self._ownership is None or not self._ownership.several:
             return await self.load(task_id)
         live = self.get(task_id)
@@ -252,7 +252,7 @@ class LiveTasks:
             live.raised_by = "token"
 
     def get(self, task_id: str) -> LiveTask | None:
-        """Give a bound task, if it is bound; one that is owned no longer is not."""
+        """Return a bound task, if it is bound; one that is owned no longer is not."""
         live = self._tasks.get(task_id)
         if (
             live is None
@@ -265,7 +265,7 @@ class LiveTasks:
         return None
 
     def all(self) -> list[LiveTask]:
-        """Give every bound task."""
+        """Return every bound task."""
         return list(self._tasks.values())
 
     def replace(self, task: Task) -> None:
@@ -317,5 +317,5 @@ class LiveTasks:
 
 
 def _chain(claims: AccessClaims) -> tuple[str, ...]:
-    """Give the actors that a token tells of, the current one first."""
+    """Return the actors that a token tells of, the current one first."""
     return tuple(actor.name for actor in claims.chain) or (claims.client_id,)

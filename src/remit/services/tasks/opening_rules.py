@@ -82,7 +82,7 @@ def may_run(task_type: TaskType, agent: Agent) -> None:
 
 
 def may_state(task_type: TaskType, person: Person) -> str:
-    """Give the person as who states the intent; raises `Forbidden` unless the type lets them."""
+    """Return the person as who states the intent; raises `Forbidden` unless the type lets them."""
     wanted = {person.name, *(f"group:{group}" for group in person.groups)}
     if not person.active or not wanted & set(task_type.stated_by):
         raise Forbidden(
@@ -93,7 +93,7 @@ def may_state(task_type: TaskType, person: Person) -> str:
 
 
 def _named(names: Sequence[str]) -> str:
-    """Give who may, and where it stands who is in a group."""
+    """Return who may, and where it stands who is in a group."""
     known = " (`groups` in remit.yaml says who that is)" if any(map(_is_group, names)) else ""
     return ", ".join(names) + known
 
@@ -103,7 +103,7 @@ def _is_group(name: str) -> bool:
 
 
 def states_itself(task_type: TaskType, agent: Agent) -> str:
-    """Give the agent as who states the intent; raises `Forbidden` unless it is a permitted issuer of work
+    """Return the agent as who states the intent; raises `Forbidden` unless it is a permitted issuer of work
     that needs no person.
     """
     if f"agent:{agent.name}" not in task_type.stated_by:
@@ -120,7 +120,7 @@ def states_itself(task_type: TaskType, agent: Agent) -> str:
 
 
 def issuer_states(task_type: TaskType, issuer: str) -> str:
-    """Give an issuer as who states the intent, which is then the type's purpose and nothing else; raises
+    """Return an issuer as who states the intent, which is then the type's purpose and nothing else; raises
     `Forbidden` unless the type permits it.
     """
     if f"issuer:{issuer}" not in task_type.stated_by:
@@ -133,8 +133,8 @@ def issuer_states(task_type: TaskType, issuer: str) -> str:
 
 
 def agreed(record: Delegation, given: Mapping[str, Json]) -> dict[str, Json]:
-    """Give the parameters of a task under a delegation record; raises `Forbidden` for what the person has not
-    left open.
+    """Return the parameters of a task under a delegation record; raises `Forbidden` for what the person has
+    not left open.
     """
     for name, value in given.items():
         if name in record.params:
@@ -152,7 +152,7 @@ def agreed(record: Delegation, given: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def filled(task_type: TaskType, given: dict[str, Json]) -> dict[str, Json]:
-    """Give all parameters, checked by type and constraint; raises `Malformed`."""
+    """Return all parameters, checked by type and constraint; raises `Malformed`."""
     params = check_parameters(task_type, given)
     for name, value in params.items():
         written = task_type.parameters[name].constraint
@@ -167,7 +167,7 @@ def filled(task_type: TaskType, given: dict[str, Json]) -> dict[str, Json]:
 
 
 def granted(task_type: TaskType, params: dict[str, Json]) -> tuple[Grant, ...]:
-    """Give the grants of a type for these parameters; raises `Malformed` where one could mean more than its
+    """Return the grants of a type for these parameters; raises `Malformed` where one could mean more than its
     place allows.
     """
     try:
@@ -178,14 +178,14 @@ def granted(task_type: TaskType, params: dict[str, Json]) -> tuple[Grant, ...]:
 
 
 def planned(wished: tuple[PlanWish, ...] | None, grants: tuple[Grant, ...]) -> Plan | None:
-    """Give the plan of a task with these grants; what it cannot hold raises `Forbidden` or `Malformed`."""
+    """Return the plan of a task with these grants; what it cannot hold raises `Forbidden` or `Malformed`."""
     return None if wished is None else read_plan(wished, {grant.tool for grant in grants})
 
 
 def reaching(
     within: Collection[str] | None, tools: Collection[str] | None, grants: tuple[Grant, ...]
 ) -> tuple[Grant, ...]:
-    """Give the grants at certain upstreams and of certain tools; raises `Forbidden` where none is left.
+    """Return the grants at certain upstreams and of certain tools; raises `Forbidden` where none is left.
 
     Other than a plan, such a limit is never extended. Operations that are no tools stay in a list of tools.
     """
@@ -205,7 +205,7 @@ def reaching(
 
 
 def wanted_of_type(task_type: TaskType, handing: Handing) -> tuple[Grant, ...]:
-    """Give the grants of a child's own type, narrowed by what else was asked for."""
+    """Return the grants of a child's own type, narrowed by what else was asked for."""
     grants = granted(task_type, filled(task_type, handing.params))
     if handing.grants is None:
         return grants

@@ -38,7 +38,7 @@ class OpeningAuthority:
         now: datetime,
         issuer: str = "",
     ) -> Word:
-        """Give by whose word a task is opened.
+        """Return by whose word a task is opened.
 
         INVARIANT: whom it is for has said so: they are signed in, or a record of theirs lives. Who states the
         intent is a person whom remit authenticated, or an issuer that the type permits; where the task is for
@@ -63,7 +63,7 @@ class OpeningAuthority:
         return Word(stated_by=states_itself(task_type, caller))
 
     async def _still_states(self, task_type: TaskType, record: Delegation) -> str:
-        """Give the person of a record, who must be one that could let this be done today: what they may not
+        """Return the person of a record, who must be one that could let this be done today: what they may not
         have done any more, their record does not do for them.
         """
         found = await self._store.person(self._tenant, record.person)
@@ -72,7 +72,7 @@ class OpeningAuthority:
         return may_state(task_type, self._members.of_person(found))
 
     async def _record(self, task_type: TaskType, opening: Opening, person: str, now: datetime) -> Delegation:
-        """Give the newest living record by which a person lets the agent do this kind of work for them, and
+        """Return the newest living record by which a person lets the agent do this kind of work for them, and
         that leaves the given parameters open.
         """
         found = [

@@ -80,7 +80,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.ends or self.lost or self.narrowed) or smaller
 
     def on(self, task: Task) -> Task:
-        """Give the task as it goes on."""
+        """Return the task as it goes on."""
         return msgspec.structs.replace(
             task,
             grants=tuple(self.held.grants),
@@ -151,7 +151,7 @@ def _fault(task: Task, task_type: TaskType | None, agent: Agent | None, groups: 
 
 
 def _held(task: Task, task_type: TaskType) -> HeldStill:
-    """Give the grants that the type would give today, or narrower ones than it would give."""
+    """Return the grants that the type would give today, or narrower ones than it would give."""
     held = HeldStill(task)
     try:
         today = granted(task_type, filled(task_type, task.intent.params))
@@ -169,7 +169,7 @@ def _held(task: Task, task_type: TaskType) -> HeldStill:
 
 
 def _below(task: Task, grant: Grant, ancestors: Iterable[Judged]) -> Grant | None:
-    """Give what is left of a grant that was handed down; `None` where that cannot be told."""
+    """Return what is left of a grant that was handed down; `None` where that cannot be told."""
     accounts = task.drawn_from.get(grant.digest, ())
     left = grant
     for one in ancestors:

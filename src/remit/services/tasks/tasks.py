@@ -121,7 +121,7 @@ class Tasks:
         return task
 
     def _carrying(self, task: Task, unit: Unit, label: Label) -> tuple[Task, Unit]:
-        """Give a task that is to be opened with a label joined into its own."""
+        """Return a task that is to be opened with a label joined into its own."""
         classes = self._policies.applied.bundle.classes
         carrying = msgspec.structs.replace(task, label=task.label.join(label.known_to(classes), classes))
         changes = tuple(PutTask(carrying) if type(one) is PutTask else one for one in unit.changes)
@@ -278,7 +278,7 @@ class Tasks:
     def _unit(
         self, task: Task, checks: tuple[Change, ...], params: dict[str, Json], *, brief: str = ""
     ) -> Unit:
-        """Give what opens a task; the store refuses it where a scope is locked."""
+        """Return what opens a task; the store refuses it where a scope is locked."""
         upstreams = {grant.tool.partition("/")[0] for grant in task.grants}
         locks = (*task.scopes, *(scope(ScopeKind.UPSTREAM, name) for name in sorted(upstreams)))
         facts: dict[str, Json] = {
@@ -320,7 +320,7 @@ class Tasks:
             return await self._turn(await self._live.load(task_id), text, person)
 
     def changing(self, task_id: str) -> asyncio.Lock:
-        """Give the lock of a task: whoever reads it in order to put it back changed holds it meanwhile."""
+        """Return the lock of a task: whoever reads it in order to put it back changed holds it meanwhile."""
         found = self._changing.get(task_id)
         if found is None:
             found = self._changing[task_id] = asyncio.Lock()
@@ -353,7 +353,7 @@ class Tasks:
         return task
 
     async def _coded_by(self, people: Collection[str], known: Collection[str]) -> tuple[str, ...]:
-        """Give who may have been one of these people, by a code that they had made for them."""
+        """Return who may have been one of these people, by a code that they had made for them."""
         makers = await code_makers(self._store, self._tenant, people, self._clock.now())
         return tuple(sorted({*known} | makers))
 
@@ -370,7 +370,7 @@ class Tasks:
         return min(live.task.deadline, now + timedelta(seconds=live.task.lease_s))
 
     async def get(self, task_id: str) -> Task:
-        """Give a task as it stands now; raises `NotFound`."""
+        """Return a task as it stands now; raises `NotFound`."""
         task = await self._store.task(self._tenant, task_id)
         if task is None:
             raise NotFound(f"there is no task `{task_id[:80]}`", way_out="see `remit task list`")

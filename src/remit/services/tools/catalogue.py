@@ -94,19 +94,19 @@ class ToolCatalogue:
         self._stale = True
 
     def get(self, tool_id: str) -> Tool | None:
-        """Give a registered tool; `None` where neither the bundle nor an upstream knows it."""
+        """Return a registered tool; `None` where neither the bundle nor an upstream knows it."""
         return self._tools.get(tool_id)
 
     def of(self, upstream: str) -> list[Tool]:
-        """Give the tools of one upstream, in the order in which it offers them."""
+        """Return the tools of one upstream, in the order in which it offers them."""
         return [tool for tool in self._tools.values() if tool.upstream == upstream]
 
     def all(self) -> list[Tool]:
-        """Give all registered tools."""
+        """Return all registered tools."""
         return list(self._tools.values())
 
     def seen(self, upstream: str) -> list[Tool]:
-        """Give the tools that an upstream offers, or offered when it was last seen, with their surfaces."""
+        """Return the tools that an upstream offers, or offered when it was last seen, with their surfaces."""
         seen = {
             tool.id: tool for tool in self.of(upstream) if tool.surface and tool.state is not ToolState.GONE
         }
@@ -124,27 +124,27 @@ class ToolCatalogue:
         return sorted({one.partition("/")[0] for one in (*self._tools, *self._pins)})
 
     def catalogue(self, upstream: str) -> Catalogue | None:
-        """Give what an upstream offered when it was last asked."""
+        """Return what an upstream offered when it was last asked."""
         return self._catalogues.get(upstream)
 
     def protocol(self, upstream: str) -> str:
-        """Give the protocol that an upstream spoke when it was last asked; empty while nothing is known."""
+        """Return the protocol that an upstream spoke when it was last asked; empty while nothing is known."""
         catalogue = self._catalogues.get(upstream)
         return catalogue.protocol if catalogue is not None else ""
 
     def offers(self, upstream: str, *path: str) -> bool:
-        """Say whether an upstream has a capability."""
+        """Return whether an upstream has a capability."""
         catalogue = self._catalogues.get(upstream)
         return catalogue is not None and catalogue.offers(*path)
 
     def extends(self, upstream: str, extension: str) -> bool:
-        """Say whether an upstream knows an extension of the protocol."""
+        """Return whether an upstream knows an extension of the protocol."""
         catalogue = self._catalogues.get(upstream)
         known = catalogue.capabilities.get("extensions") if catalogue is not None else None
         return isinstance(known, dict) and isinstance(known.get(extension), dict)
 
     def has_resource(self, upstream: str, uri: str) -> bool:
-        """Say whether an upstream lists a resource, or a template that may stand for it."""
+        """Return whether an upstream lists a resource, or a template that may stand for it."""
         catalogue = self._catalogues.get(upstream)
         if catalogue is None:
             return False
@@ -154,11 +154,11 @@ class ToolCatalogue:
         )
 
     def version(self, upstream: str) -> tuple[object, object]:
-        """Give objects that are others as soon as a tool of an upstream, or what is offered of one, is."""
+        """Return objects that are others as soon as a tool of an upstream, or what is offered of one, is."""
         return self._tools, self._offered.get(upstream)
 
     def offered(self, upstream: str, name: str) -> dict[str, object] | None:
-        """Give a tool's entry as its upstream gave it last, `_meta` included, accepted or not."""
+        """Return a tool's entry as its upstream gave it last, `_meta` included, accepted or not."""
         return self._offered.get(upstream, {}).get(name)
 
     async def learned(self, upstream: str, catalogue: Catalogue) -> frozenset[str]:
@@ -234,7 +234,7 @@ class ToolCatalogue:
             return self._tools[tool_id]
 
     def diff(self, tool_id: str) -> tuple[Pin, list[str]]:
-        """Give the pin and the lines of difference between what was accepted and what is offered now."""
+        """Return the pin and the lines of difference between what was accepted and what is offered now."""
         pin = self._pins.get(tool_id)
         if pin is None:
             raise NotFound(f"there is no tool `{tool_id}`", way_out="see `remit tool list`")
@@ -246,7 +246,7 @@ class ToolCatalogue:
         return pin, _difference(old, new)
 
     async def described(self) -> None:
-        """Join anew after another bundle was applied."""
+        """Join again after another bundle was applied."""
         async with self._lock:
             await self._rejoin()
 
@@ -258,7 +258,7 @@ class ToolCatalogue:
         self._stale = False
 
     def _join(self, bundle: Bundle) -> Iterable[Tool]:
-        """Give every tool of a bundle and of the catalogues, described or not."""
+        """Return every tool of a bundle and of the catalogues, described or not."""
         joined = _of_apis(bundle)
         for upstream, catalogue in self._catalogues.items():
             for wire in catalogue.tools:
@@ -299,12 +299,12 @@ class ToolCatalogue:
 
 
 def _named(catalogue: Catalogue) -> tuple[object, ...]:
-    """Give which tools and operations there are."""
+    """Return which tools and operations there are."""
     return [str(wire.get("name")) for wire in catalogue.tools], catalogue.capabilities
 
 
 def _changed(before: Catalogue | None, now: Catalogue) -> frozenset[str]:
-    """Give which lists differ; all of them where nothing was known."""
+    """Return which lists differ; all of them where nothing was known."""
     if before is None:
         return LISTS
     resources = (before.resources, before.resource_templates) != (now.resources, now.resource_templates)
@@ -313,14 +313,14 @@ def _changed(before: Catalogue | None, now: Catalogue) -> frozenset[str]:
 
 
 def _alike(before: Catalogue | None, now: Catalogue) -> Catalogue:
-    """Give a catalogue in which each list that is what it was is the same object: nobody reads it anew."""
+    """Return a catalogue in which each list that is what it was is the same object: nobody reads it again."""
     names = ("resources", "resource_templates", "prompts")
     same = {name: was for name in names if (was := getattr(before, name, None)) == getattr(now, name)}
     return msgspec.structs.replace(now, **same)
 
 
 def _fits(template: str, uri: str) -> bool:
-    """Say whether a URI has a template's literal parts in their order; only to find whose it may be."""
+    """Return whether a URI has a template's literal parts in their order; only to find whose it may be."""
     first, *rest = _EXPRESSION.split(template)
     if not rest or not uri.startswith(first):
         return False
@@ -334,7 +334,7 @@ def _fits(template: str, uri: str) -> bool:
 
 
 def as_pinned(tool: Tool, pin: Pin) -> Tool:
-    """Give a described tool with the surface that was accepted of it."""
+    """Return a described tool with the surface that was accepted of it."""
     state = ToolState.PINNED if pin.accepted_digest == pin.offered_digest else ToolState.CHANGED
     return msgspec.structs.replace(
         tool, surface=pin.accepted_surface, surface_digest=pin.accepted_digest, state=state
@@ -342,7 +342,7 @@ def as_pinned(tool: Tool, pin: Pin) -> Tool:
 
 
 def _of_apis(bundle: Bundle) -> dict[str, Tool]:
-    """Give the operations of HTTP APIs by what their documents say: nobody need be asked for that."""
+    """Return the operations of HTTP APIs by what their documents say: nobody need be asked for that."""
     found: dict[str, Tool] = {}
     for upstream, api in bundle.apis.items():
         for name, route in api.routes.items():
@@ -353,7 +353,7 @@ def _of_apis(bundle: Bundle) -> dict[str, Tool]:
 
 
 def as_last_seen(bundle: Bundle, pins: Iterable[Pin]) -> list[Tool]:
-    """Give the tools of a bundle joined with what is known of their upstreams from before."""
+    """Return the tools of a bundle joined with what is known of their upstreams from before."""
     tools = {**bundle.tools, **_of_apis(bundle)}
     for pin in pins:
         upstream, _, name = pin.tool.partition("/")
@@ -362,7 +362,7 @@ def as_last_seen(bundle: Bundle, pins: Iterable[Pin]) -> list[Tool]:
 
 
 def _difference(old: list[str], new: list[str]) -> list[str]:
-    """Give the lines of difference; where they are many, all between the first and the last one."""
+    """Return the lines of difference; where they are many, all between the first and the last one."""
     if max(len(old), len(new)) <= MAX_COMPARED:
         return list(difflib.unified_diff(old, new, "accepted", "offered", lineterm="", n=2))
     before = _beginning(old, new)
@@ -374,5 +374,5 @@ def _difference(old: list[str], new: list[str]) -> list[str]:
 
 
 def _beginning(old: Iterable[str], new: Iterable[str]) -> int:
-    """Give how many lines at the beginning are the same."""
+    """Return how many lines at the beginning are the same."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))

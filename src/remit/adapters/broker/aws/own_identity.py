@@ -32,7 +32,7 @@ class WebIdentity:
         self._until: datetime | None = None
 
     async def keys(self) -> AwsKeys:
-        """Give keys that live for some minutes at least; raises `KeyUnavailable`."""
+        """Return keys that live for some minutes at least; raises `KeyUnavailable`."""
         async with self._entering:
             now = self._clock.now()
             if self._keys is not None and self._until is not None and now < self._until - MARGIN:

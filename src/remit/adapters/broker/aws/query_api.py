@@ -55,11 +55,11 @@ class Said:
             self._texts = {}
 
     def one(self, name: str) -> str:
-        """Give the text of the first element of a name; empty where there is none."""
+        """Return the text of the first element of a name; empty where there is none."""
         return self._texts.get(name, [""])[0]
 
     def all(self, name: str) -> list[str]:
-        """Give the texts of all elements of a name."""
+        """Return the texts of all elements of a name."""
         return self._texts.get(name, [])
 
     def _begin(self, name: str, attributes: Json) -> None:
@@ -81,7 +81,7 @@ def _no_doctype(*_: Json) -> None:
 
 
 def code_of(answer: WebAnswer) -> str:
-    """Give the code of an error, whichever of its forms a service writes."""
+    """Return the code of an error, whichever of its forms a service writes."""
     if found := _JSON_CODE.search(answer.body):
         return found[1].decode()
     return Said(answer.body).one("Code")

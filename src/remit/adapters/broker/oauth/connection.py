@@ -46,7 +46,7 @@ class OAuthConnector:
         self.place = token
 
     def address(self, *, redirect_uri: str, state: str, challenge: str) -> str:
-        """Give where to send the browser."""
+        """Return where to send the browser."""
         asked = {
             "response_type": "code",
             "client_id": self._client.client_id,

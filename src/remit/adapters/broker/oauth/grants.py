@@ -42,7 +42,7 @@ class OAuthGrant(Protocol):
     """What goes into the request of a token, beside scope and resource."""
 
     async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
-        """Give it for a task; raises `KeyUnavailable`. `target` is what is asked for: scope, resource."""
+        """Return it for a task; raises `KeyUnavailable`. `target` is what is asked for: scope, resource."""
         ...
 
 
@@ -98,7 +98,7 @@ class AsItself:
     """RFC 6749 section 4.4: the token is remit's own."""
 
     async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
-        """Give the grant alone."""
+        """Return the grant alone."""
         return {"grant_type": "client_credentials", **target}
 
 
@@ -114,7 +114,7 @@ class ByExchange:
         self._audience = audience
 
     async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
-        """Give subject and actor."""
+        """Return subject and actor."""
         return {
             "grant_type": TOKEN_EXCHANGE,
             "subject_token": await self._voucher.for_person(wanted.task, self._audience),
@@ -135,7 +135,7 @@ class ByAssertion:
         self._audience = audience
 
     async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
-        """Give the assertion."""
+        """Return the assertion."""
         assertion = await self._voucher.for_person(wanted.task, self._audience)
         return {"grant_type": JWT_BEARER, "assertion": assertion, **target}
 

@@ -56,7 +56,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 def secret_in(text: str) -> str:
-    """Give the secret in what is kept; of a text of another form that itself."""
+    """Return the secret in what is kept; of a text of another form that itself."""
     try:
         return msgspec.json.decode(text, type=_Kept).secret
     except msgspec.MsgspecError:
@@ -153,7 +153,7 @@ class OAuthClientSecret:
             return ""
 
     async def _asked(self, method: str, opens: str, body: Json) -> tuple[dict[str, Json], str]:
-        """Give the record, and the token that opens it from now on."""
+        """Return the record, and the token that opens it from now on."""
         headers = {"Authorization": f"Bearer {opens}", "Content-Type": "application/json"}
         answer = await self._web.ask(method, self._url, headers=headers, json=body)
         told = answer.object

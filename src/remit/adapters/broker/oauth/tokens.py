@@ -87,7 +87,7 @@ class OAuthBroker:
         self._injection = Injection.of_bearer(headers, env)
 
     def scopes_for(self, wanted: LeaseWanted) -> tuple[str, ...]:
-        """Give the scopes for a task: what its granted tools need, and no more."""
+        """Return the scopes for a task: what its granted tools need, and no more."""
         asked = list(self._scopes)
         for tool in wanted.tools:
             asked += self._tool_scopes.get(tool, ())

@@ -38,7 +38,7 @@ class KvSecrets:
         answer = await self._bao.ask("GET", f"{mount.path}data/{below}" if mount.versioned else path)
         told = answer.object.get("data")
         if answer.status in (403, 404):
-            # The engine may have been mounted anew.
+            # The engine may have been mounted again.
             self._mounts.pop(path, None)
             why = "remit may not read it" if answer.status == 403 else "there is none"
             raise _no(path, why, GONE)

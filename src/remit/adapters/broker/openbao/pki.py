@@ -200,7 +200,7 @@ class OpenBaoPkiBroker:
 
 
 def _fitting(kind: str, template: Json) -> Fits:
-    """Give what says whether a value may stand in a name of a kind: as one part of that one name.
+    """Return what says whether a value may stand in a name of a kind: as one part of that one name.
 
     Names are separated by commas, and `*` stands for all. A value that is a whole name may have parts.
     """
@@ -227,7 +227,7 @@ def _names_in(certificate: x509.Certificate) -> set[str]:
 
 
 def _requested(asked: Mapping[str, Json], key: ec.EllipticCurvePrivateKey) -> str:
-    """Give the signed request. It has the names, too: by the role it is these that count, or the others."""
+    """Return the signed request. It has the names, too: by the role it is these that count, or the others."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, str(asked["common_name"]))])
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     names: list[x509.GeneralName] = []
@@ -247,7 +247,7 @@ def _read(pem: Json, path: str) -> x509.Certificate:
 
 
 def _presented(certificate: x509.Certificate, told: dict[str, Json], path: str) -> str:
-    """Give the certificate with those between it and the root, which the other side has."""
+    """Return the certificate with those between it and the root, which the other side has."""
     between = (_read(one, path) for one in told.get("ca_chain") or ())
     return "".join((_pem(certificate), *(_pem(one) for one in between if one.issuer != one.subject)))
 

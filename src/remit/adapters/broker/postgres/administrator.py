@@ -36,7 +36,7 @@ def address_of(admin: Callable[[], str]) -> dict[str, Json]:
 
 
 def place_in(address: dict[str, Json]) -> dict[str, str]:
-    """Give host, port and database of an address."""
+    """Return host, port and database of an address."""
     return {
         "host": str(address.get("host", "localhost")),
         "port": str(address.get("port", 5432)),

@@ -118,7 +118,7 @@ class PasswordBroker:
         return UpstreamCredential(lease=self._id, headers=carried.headers, secrets=(password,))
 
     def now(self, lease: str) -> UpstreamCredential:
-        """Give the password that counts now, so that it can be shown to be dead later."""
+        """Return the password that counts now, so that it can be shown to be dead later."""
         password = self._password()
         sink = f"{self._values['user']}@{named(self._address)}"
         return UpstreamCredential(lease=lease, sink=sink, secrets=(password,), handle={"password": password})

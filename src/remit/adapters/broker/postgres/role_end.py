@@ -106,7 +106,7 @@ async def end_role(address: dict[str, Json], role: str) -> None:
 
 
 async def _number(db: Connection, role: str, name: sql.Identifier) -> int | None:
-    """Give a role's number; `None` where it is not there, and nobody is about to make it.
+    """Return a role's number; `None` where it is not there, and nobody is about to make it.
 
     A remit that was killed can have left a transaction that makes the role, and is being committed. Who makes
     a role of the same name waits for that, so one is made, and rolled back.
@@ -121,8 +121,8 @@ async def _number(db: Connection, role: str, name: sql.Identifier) -> int | None
 
 
 async def remains(address: dict[str, Json], role: str, oid: int) -> tuple[bool, bool]:
-    """Say whether a session of the role is there, and whether anything else of it is; `oid` is 0 where it is
-    not known. Raises `KeyUnavailable`.
+    """Return whether a session of the role is there, and whether anything else of it is; `oid` is 0 where it
+    is not known. Raises `KeyUnavailable`.
     """
     async with _opened(address) as db:
         found = await _rows(db, "select oid from pg_roles where rolname = %(name)s", name=role)

@@ -202,7 +202,7 @@ def _check_quotes(template: str) -> None:
 
 
 def role_of(lease: str) -> str:
-    """Give the name of a lease's role; raises `KeyUnavailable` for what is no lease."""
+    """Return the name of a lease's role; raises `KeyUnavailable` for what is no lease."""
     if not _LEASE.fullmatch(lease):
         raise KeyUnavailable(f"`{lease[:40]}` is no lease", code="source-refused", way_out="see `remit who`")
     return f"remit_{lease}"

@@ -11,7 +11,7 @@ __all__ = ["CedarPolicies", "cedar_apart"]
 
 
 def cedar_apart(classes: Classes) -> CedarPolicies:
-    """Give the engine that reads texts in a process of its own, for texts from outside.
+    """Return the engine that reads texts in a process of its own, for texts from outside.
 
     What somebody asks to have checked does not keep waiting what is put in force.
     """

@@ -55,7 +55,7 @@ class Apart:
         self._end: weakref.finalize[..., Apart] | None = None
 
     def __call__(self, sources: Sequence[PolicySource], world: World) -> Examined:
-        """Give rules and problems; that the child failed at the sources is a problem as well."""
+        """Return rules and problems; that the child failed at the sources is a problem as well."""
         asked = msgspec.msgpack.encode(Examination(tuple(sources), _small(world), self._rules))
         with self._lock:
             answer, why = self._answer(asked)
@@ -66,7 +66,7 @@ class Apart:
         return msgspec.msgpack.decode(answer, type=Examined)
 
     def _answer(self, asked: bytes) -> tuple[bytes | None, str]:
-        """Give the child's answer, or None and what became of the child."""
+        """Return the child's answer, or None and what became of the child."""
         child = self._child
         if child is not None and child.poll() is None:
             # One that had nothing to do may end just now: that is not the doing of what it is asked.
@@ -147,7 +147,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _small(world: World) -> World:
-    """Give what is needed of tools to check policies; constraints and words of theirs stay here."""
+    """Return what is needed of tools to check policies; constraints and words of theirs stay here."""
     tools = [
         Tool(
             upstream=tool.upstream,

@@ -53,7 +53,7 @@ def examined(sources: Sequence[PolicySource], world: World) -> Examined:
 
 
 def problems_of(rules: Sequence[CedarRule], world: World) -> list[Problem]:
-    """Give what is wrong with `rules` in `world`, errors of names first, then those of types."""
+    """Return what is wrong with `rules` in `world`, errors of names first, then those of types."""
     out = list(_doubled(world.tools))
     if out:
         return out
@@ -127,7 +127,7 @@ class Shapes:
         self._contexts = [(form, shape) for tool, shape in self._shapes for form in forms(tool)]
 
     def met_by(self, rule: CedarRule) -> list[tuple[Tool, Shape]]:
-        """Give the tools in a rule's scope, with their contexts."""
+        """Return the tools in a rule's scope, with their contexts."""
         return [
             (tool, shape)
             for tool, shape in self._contexts
@@ -135,7 +135,7 @@ class Shapes:
         ]
 
     def apart(self, rules: Sequence[CedarRule]) -> list[Tool]:
-        """Give one tool of each kind that these rules can tell from each other.
+        """Return one tool of each kind that these rules can tell from each other.
 
         Cedar types every rule once for each action; two actions that no rule names, that are in the same
         groups and whose contexts are alike in all that is read, have one outcome.
@@ -209,7 +209,7 @@ def _unknown(rule: CedarRule, path: Path, shapes: Sequence[Shape]) -> Problem:
 
 
 def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
-    """Give what Cedar's own strict validation finds."""
+    """Yield what Cedar's own strict validation finds."""
     if not rules:
         return
     # Cedar numbers the policies of one text in order: `policy0` is the first rule.
@@ -243,7 +243,7 @@ def _has(name: str) -> str:
 
 
 def validate_alone(rules: Sequence[CedarRule], schema: str) -> tuple[str, ...]:
-    """Give the ids of the rules that do not fit the schema of one tool, which was not there when they were
+    """Return the ids of the rules that do not fit the schema of one tool, which was not there when they were
     checked.
     """
     return tuple(sorted({problem.rule or "*" for problem in _types(rules, schema)}))

@@ -65,7 +65,7 @@ class CedarPolicies:
         self._check = check or examine
 
     def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
-        """Give the Cedar schema of the registered tools."""
+        """Return the Cedar schema of the registered tools."""
         return schema_text(_known(tools), parameters(task_types), self._classes)
 
     def check(
@@ -75,7 +75,7 @@ class CedarPolicies:
         task_types: Sequence[TaskType],
         agents: Sequence[Agent] = (),
     ) -> list[Problem]:
-        """Give what is wrong. With `agents`, a name of an agent or group that nobody has is a warning."""
+        """Return what is wrong. With `agents`, a name of an agent or group that nobody has is a warning."""
         return self._check(sources, self._world(tools, task_types, agents)).problems
 
     def _world(self, tools: Sequence[Tool], task_types: Sequence[TaskType], agents: Sequence[Agent]) -> World:
@@ -155,7 +155,7 @@ class CedarLoaded:
         self.digest = "sha256:" + hashlib.sha256(json.dumps([named, schema]).encode()).hexdigest()
 
     def rules(self) -> Sequence[RuleInForce]:
-        """Give every rule."""
+        """Return every rule."""
         return [
             RuleInForce(
                 rule.ref.id,
@@ -263,13 +263,13 @@ class CedarLoaded:
         return Part(rules, shape, cedarpy.Schema.from_str(schema), *compiled, permits, flat)
 
     def _read_by(self, tool: Tool, rules: Sequence[CedarRule]) -> Shape:
-        """Give the context that rules read."""
+        """Return the context that rules read."""
         paths: set[Path] = {path for rule in rules for path in rule.reads.paths}
         return prune(context_shape(tool, self._params), paths)
 
 
 def _schema(tool: Tool, shape: Shape, rules: Sequence[CedarRule]) -> str:
-    """Give the schema that has just what rules read of the context, which is of this type."""
+    """Return the schema that has just what rules read of the context, which is of this type."""
     named = {name for rule in rules for kind, name in rule.uids if kind == "Action"}
     return schema_of_one(tool, shape, named)
 
@@ -313,7 +313,7 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
 
 
 def _flow_read(rules: Sequence[CedarRule]) -> tuple[tuple[str, str], ...]:
-    """Give what rules read of a call's flow, each fact with the rule."""
+    """Return what rules read of a call's flow, each fact with the rule."""
     out: list[tuple[str, str]] = []
     for rule in rules:
         for path in sorted(rule.reads.paths, key=str):
@@ -328,7 +328,7 @@ def _flow_read(rules: Sequence[CedarRule]) -> tuple[tuple[str, str], ...]:
 
 
 def _known(tools: Sequence[Tool]) -> Sequence[Tool]:
-    """Give the tools with remit's own: rules may speak of the plan wherever they are looked at."""
+    """Return the tools with remit's own: rules may speak of the plan wherever they are looked at."""
     return tools if any(tool.id == PLAN_TOOL.id for tool in tools) else (*tools, PLAN_TOOL)
 
 

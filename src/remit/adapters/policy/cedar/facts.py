@@ -69,7 +69,7 @@ _PARAMETERS = {"string": STRING, "integer": WHOLE, "number": DECIMAL, "boolean":
 
 
 def parameters(task_types: Iterable[TaskType]) -> Shape:
-    """Give the record of intent parameters: those of all task types, each optional.
+    """Return the record of intent parameters: those of all task types, each optional.
 
     A name to which two task types give different types has no type for policies and stands in `hidden`.
     """
@@ -87,13 +87,15 @@ def parameters(task_types: Iterable[TaskType]) -> Shape:
 
 
 def provenances(tool: Tool, args: Shape) -> Shape:
-    """Give the record of what is known of each argument, and of each part that the tool's file describes."""
+    """Return the record of what is known of each argument, and of each part that the tool's file
+    describes.
+    """
     names = {*args.fields, *args.hidden, *tool.arguments}
     return Shape(Kind.RECORD, fields={name: STRING for name in sorted(names) if not name.startswith("__")})
 
 
 def context_shape(tool: Tool, params: Shape) -> Shape:
-    """Give the type of `context` for calls of `tool`."""
+    """Return the type of `context` for calls of `tool`."""
     task = record(
         id=STRING,
         type=STRING,
@@ -132,7 +134,7 @@ def context_shape(tool: Tool, params: Shape) -> Shape:
 
 
 def provenance_of(request: AccessRequest) -> dict[str, str]:
-    """Give the provenance of each argument by its name."""
+    """Return the provenance of each argument by its name."""
     return {name: one.provenance.value for name, one in request.flow.arguments.items()}
 
 
@@ -167,7 +169,7 @@ class Facts:
         }
 
     def context(self, shape: Shape, request: AccessRequest, *, flat: bool = False) -> bytes:
-        """Give `context` as Cedar JSON, of the (pruned) type `shape`; raises `Misfit`. With `flat` the
+        """Return `context` as Cedar JSON, of the (pruned) type `shape`; raises `Misfit`. With `flat` the
         arguments stand in it by their flat names.
         """
         out: dict[str, Json] = {}
@@ -184,7 +186,7 @@ class Facts:
             raise Misfit("context", "holds text that is not Unicode") from None
 
     def agent(self, agent: Agent) -> dict[str, Json]:
-        """Give an agent's attributes."""
+        """Return an agent's attributes."""
         return {
             "name": agent.name,
             "owner": agent.owner,
@@ -196,7 +198,7 @@ class Facts:
         }
 
     def tool(self, tool: Tool) -> dict[str, Json]:
-        """Give a tool's attributes; raises `Misfit` if its data class is not one of the organisation's."""
+        """Return a tool's attributes; raises `Misfit` if its data class is not one of the organisation's."""
         return {
             "name": tool.name,
             "upstream": tool.upstream,
@@ -229,7 +231,7 @@ class Facts:
         }
 
     def _clearance(self, request: AccessRequest) -> dict[str, Json]:
-        """Give the highest class that the call's audience may learn."""
+        """Return the highest class that the call's audience may learn."""
         classes = self._classes
         ceiling = classes.clearance.get(request.tool.audience.name, classes.bottom)
         return {"class": ceiling, "class_level": self._rank(Label(data_class=ceiling))}

@@ -26,12 +26,12 @@ class _Whole(Exception):
 
 
 def flat_name(name: str) -> str:
-    """Give the name that an argument has among the attributes of the context."""
+    """Return the name that an argument has among the attributes of the context."""
     return f"{ARGUMENTS}.{name}"
 
 
 def flattened(policy: Json) -> Json | None:
-    """Give a policy (Cedar's JSON form) that reads arguments by their flat names; None where it cannot."""
+    """Return a policy (Cedar's JSON form) that reads arguments by their flat names; None where it cannot."""
     try:
         conditions = [{**one, "body": _expression(one["body"])} for one in policy.get("conditions", [])]
     except _Whole:
@@ -40,7 +40,7 @@ def flattened(policy: Json) -> Json | None:
 
 
 def flat_shape(shape: Shape) -> Shape:
-    """Give the context's type without `args`, and with each argument by its flat name."""
+    """Return the context's type without `args`, and with each argument by its flat name."""
     below = shape.fields[ARGUMENTS]
     fields = {name: one for name, one in shape.fields.items() if name != ARGUMENTS}
     return msgspec.structs.replace(

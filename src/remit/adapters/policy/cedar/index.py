@@ -30,7 +30,7 @@ class Recent(Generic[K, V]):
         self._kept: dict[K, V] = {}
 
     def get(self, key: K) -> V | None:
-        """Give the entry and count it as used now."""
+        """Return the entry and count it as used now."""
         found = self._kept.pop(key, None)
         if found is not None:
             self._kept[key] = found
@@ -48,19 +48,19 @@ class Recent(Generic[K, V]):
 
 
 def action_closure(tool: Tool) -> tuple[Uid, frozenset[Uid]]:
-    """Give a tool's action and all its ancestors, itself included."""
+    """Return a tool's action and all its ancestors, itself included."""
     own = ("Action", tool.id)
     return own, frozenset({own, *(("Action", group) for group in groups_of(tool))})
 
 
 def resource_closure(tool: Tool) -> tuple[Uid, frozenset[Uid]]:
-    """Give a tool as a resource and all its ancestors, itself included."""
+    """Return a tool as a resource and all its ancestors, itself included."""
     own = ("Tool", tool.id)
     return own, frozenset({own, ("Upstream", tool.upstream)})
 
 
 def principal_closure(agent: Agent) -> tuple[Uid, frozenset[Uid]]:
-    """Give an agent and all its ancestors, itself included."""
+    """Return an agent and all its ancestors, itself included."""
     own = ("Agent", agent.name)
     return own, frozenset({own, *(("Group", group) for group in agent.groups)})
 
@@ -74,7 +74,7 @@ class RuleIndex:
         self._by_tool: Recent[tuple[str, str, str], tuple[int, ...]] = Recent(tools_kept)
 
     def for_tool(self, tool: Tool) -> tuple[int, ...]:
-        """Give the numbers of the rules whose action and resource can match `tool`."""
+        """Return the numbers of the rules whose action and resource can match `tool`."""
         key = (tool.upstream, tool.name, tool.effect.value)
         found = self._by_tool.get(key)
         if found is None:
@@ -90,7 +90,7 @@ class RuleIndex:
         return found
 
     def candidates(self, tool: Tool, agent: Agent) -> tuple[int, ...]:
-        """Give the numbers of the rules that can match a call of `tool` by `agent`."""
+        """Return the numbers of the rules that can match a call of `tool` by `agent`."""
         principal = principal_closure(agent)
         rules = self._rules
         return tuple(number for number in self.for_tool(tool) if rules[number].principal.matches(*principal))

@@ -52,7 +52,7 @@ def pieces(text: str) -> Iterator[Piece]:
 
 
 def depth_of(text: str) -> int:
-    """Give how deep brackets are nested, those in literals and comments left out."""
+    """Return how deep brackets are nested, those in literals and comments left out."""
     depth = most = 0
     for mark in _BRACKET.finditer(text):
         if mark.lastgroup == "opens":
@@ -90,7 +90,7 @@ def attribute(name: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Give the way out for a misspelt name: the nearest one, or the shortest list of what there is."""
+    """Return the way out for a misspelt name: the nearest one, or the shortest list of what there is."""
     names = sorted(set(known))
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:

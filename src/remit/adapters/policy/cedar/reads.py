@@ -82,7 +82,7 @@ class Reads(msgspec.Struct):
 
 
 def _chain(node: Json) -> Path | None:
-    """Give the names between `context` and here; `None` if this is no chain that begins at `context`."""
+    """Return the names between `context` and here; `None` if this is no chain that begins at `context`."""
     names: list[str] = []
     while isinstance(node, dict) and len(node) == 1:
         if node.get("Var") == "context":
@@ -95,7 +95,7 @@ def _chain(node: Json) -> Path | None:
 
 
 def of_policy(policy: Json) -> Reads:
-    """Give what the conditions of one policy (Cedar's JSON form) read."""
+    """Return what the conditions of one policy (Cedar's JSON form) read."""
     reads = Reads()
     for condition in policy.get("conditions", []):
         reads.expression(condition.get("body"))

@@ -47,7 +47,7 @@ class Scope(msgspec.Struct, frozen=True):
     type: str = ""
 
     def matches(self, uid: Uid, ancestors: frozenset[Uid]) -> bool:
-        """Say whether the scope can match an entity; `ancestors` include the entity itself."""
+        """Return whether the scope can match an entity; `ancestors` include the entity itself."""
         if self.type and self.type != uid[0]:
             return False
         if self.uids is not None:
@@ -74,7 +74,7 @@ class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
     uids: frozenset[Uid]
 
     def problem(self, text: str, *, at: str = "", severity: str = "error", way_out: str = "") -> Problem:
-        """Give a problem of this rule, on the line where `at` first stands in it."""
+        """Return a problem of this rule, on the line where `at` first stands in it."""
         found = self.text.find(at) if at else -1
         line = self.line + (self.text.count("\n", 0, found) if found >= 0 else 0)
         return Problem(
@@ -91,7 +91,7 @@ def policy_set(policies: Mapping[str, Json]) -> Any:
 
 
 def parse(sources: Sequence[PolicySource]) -> tuple[list[CedarRule], list[Problem]]:
-    """Give the rules of all files, and what is wrong with the text, the annotations and the ids."""
+    """Return the rules of all files, and what is wrong with the text, the annotations and the ids."""
     rules: list[CedarRule] = []
     problems: list[Problem] = []
     homes: dict[str, CedarRule] = {}

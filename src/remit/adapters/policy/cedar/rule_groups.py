@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of one place, evaluated together: those that read what each call brings anew, and those that do not.
+"""Rules of one place, evaluated together: those that read what each call brings again, and those that do not.
 
 Cedar gives of a set which forbids hold, or else which permits hold. Both are facts of single rules, so a set
 may be evaluated in parts and the parts' findings joined: the answer is the one that the whole set gives.
@@ -27,7 +27,7 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.json_value import Json
 
 _ERRED = re.compile(r"error while evaluating policy `([^`]*)`: (.*)", re.DOTALL)
-#: What a call does not bring anew: attributes of the context that the task, its label and the tool decide,
+#: What a call does not bring again: attributes of the context that the task, its label and the tool decide,
 #: and the few words about its flow that are the same for most calls of a tool.
 STEADY = frozenset(
     {
@@ -54,7 +54,7 @@ KEPT = 64
 
 
 def steady(rule: CedarRule) -> bool:
-    """Whether a rule reads nothing that each call brings anew; what is not understood counts as such."""
+    """Whether a rule reads nothing that each call brings again; what is not understood counts as such."""
     return all(path and path[0] in STEADY for path in rule.reads.paths)
 
 
@@ -66,7 +66,7 @@ class Found(msgspec.Struct, frozen=True):
     errors: tuple[str, ...] = ()
 
     def join(self, other: Found) -> Found:
-        """Give what both sets say together."""
+        """Return what both sets say together."""
         return Found(
             self.forbids | other.forbids, self.permits | other.permits, (*self.errors, *other.errors)
         )
@@ -130,11 +130,11 @@ class Stand(msgspec.Struct, frozen=True):
     part: Part
     head: dict[str, Json]
     entities: Any
-    #: `None` where each call is evaluated anew.
+    #: `None` where each call is evaluated again.
     kept: Kept | None
 
     def ask(self, facts: Facts, request: AccessRequest) -> tuple[Found, dict[str, Json]]:
-        """Give what the rules say of a request, and the request as Cedar was asked it; raises `Misfit`."""
+        """Return what the rules say of a request, and the request as Cedar was asked it; raises `Misfit`."""
         kept = self.kept
         if kept is not None and kept.last is not None and kept.last.like(request, self.part.shape.fields):
             return kept.last.found, kept.last.asked

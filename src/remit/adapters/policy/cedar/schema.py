@@ -31,7 +31,7 @@ entity Tool in [Upstream] {TOOL};
 
 
 def groups_of(tool: Tool) -> tuple[str, ...]:
-    """Give the action groups that a tool's action is in."""
+    """Return the action groups that a tool's action is in."""
     return (CALL, f"effect:{tool.effect.value}")
 
 
@@ -43,7 +43,7 @@ def _head(named: Iterable[str] = ()) -> list[str]:
 
 
 def forms(tool: Tool) -> list[Tool]:
-    """Give a tool as each of its calls may find it: by itself, and in each of its variants."""
+    """Return a tool as each of its calls may find it: by itself, and in each of its variants."""
     return [
         tool,
         *(
@@ -61,7 +61,7 @@ def _parents(*tools: Tool) -> str:
 
 
 def schema_of_one(tool: Tool, context: Shape, named: Iterable[str] = ()) -> str:
-    """Give the schema for calls of one tool with exactly the context that its policies read.
+    """Return the schema for calls of one tool with exactly the context that its policies read.
 
     `named` are other actions that the policies mention; they are declared, and nothing can be asked with
     them.
@@ -76,8 +76,8 @@ def schema_of_one(tool: Tool, context: Shape, named: Iterable[str] = ()) -> str:
 
 
 def schema_text(tools: Sequence[Tool], params: Shape, classes: Classes) -> str:
-    """Give the whole schema, for people, for `check`, and to be kept with the bundle. `params` are the intent
-    parameters of all task types.
+    """Return the whole schema, for people, for `check`, and to be kept with the bundle. `params` are the
+    intent parameters of all task types.
 
     A tool whose arguments are not known yet (no `inputSchema` has been seen) has an action that nothing
     applies to.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The types that policies see: taken from JSON Schema, written as Cedar types, and fitted with values.
 
-INVARIANT: a value reaches Cedar only through `fit`, which builds it anew by its declared type. A dict of
+INVARIANT: a value reaches Cedar only through `fit`, which builds it again by its declared type. A dict of
 untrusted origin is never passed on, so Cedar's JSON escapes (`__entity`, `__extn`) cannot be smuggled in
 with arguments.
 """
@@ -60,7 +60,7 @@ class Shape(msgspec.Struct, frozen=True):
     absent: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
-        """Give the type as a Cedar schema writes it."""
+        """Return the type as a Cedar schema writes it."""
         if self.kind is Kind.SET:
             return f"Set<{self.of}>"
         if self.kind is not Kind.RECORD:
@@ -72,7 +72,7 @@ class Shape(msgspec.Struct, frozen=True):
         return f"{{ {inner} }}" if inner else "{}"
 
     def has(self, path: Path) -> bool:
-        """Say whether a policy may read `path` here."""
+        """Return whether a policy may read `path` here."""
         if not path or path[0] is None:
             return True
         below = self.fields.get(path[0])
@@ -88,7 +88,7 @@ STRINGS = Shape(Kind.SET, of=STRING)
 
 
 def record(**fields: Shape) -> Shape:
-    """Give a record of which every field is always there."""
+    """Return a record of which every field is always there."""
     return Shape(Kind.RECORD, fields=fields, required=frozenset(fields))
 
 
@@ -110,7 +110,7 @@ class Misfit(Exception):
 
 
 def arguments(schema: dict[str, Json]) -> Shape:
-    """Give the record of a tool's arguments from its `inputSchema`; what Cedar cannot express stands in
+    """Return the record of a tool's arguments from its `inputSchema`; what Cedar cannot express stands in
     `hidden`.
     """
     return _SchemaReader(schema).record(schema, 0)
@@ -152,7 +152,7 @@ class _SchemaReader:
         )
 
     def shape(self, schema: Json, depth: int) -> tuple[Shape, bool]:
-        """Give the type of one JSON Schema and whether it also takes null."""
+        """Return the type of one JSON Schema and whether it also takes null."""
         self._steps_left -= 1
         if depth > MAX_DEPTH or self._steps_left < 0:
             raise Inexpressible("too deep or too large to read")
@@ -214,7 +214,7 @@ def _valued(schema: dict[str, Json]) -> Shape:
 
 
 def prune(shape: Shape, reads: Collection[Path]) -> Shape:
-    """Give the part of a record that `reads` reach; a record that is read as a whole stays closed."""
+    """Return the part of a record that `reads` reach; a record that is read as a whole stays closed."""
     if shape.kind is not Kind.RECORD or () in reads:
         return shape
     below: dict[str, set[Path]] = {}
@@ -242,7 +242,7 @@ _STRING, _RECORD, _BOOL, _LONG, _SET, _DECIMAL = (
 
 
 def fit(shape: Shape, value: Json, path: str, limit: int) -> Json:
-    """Give `value` as Cedar JSON of the type `shape`, or raise `Misfit`. Strings hold at most `limit`
+    """Return `value` as Cedar JSON of the type `shape`, or raise `Misfit`. Strings hold at most `limit`
     characters.
     """
     kind = shape.kind

@@ -35,7 +35,7 @@ class Examination(msgspec.Struct, frozen=True):
 
 
 def framed(message: bytes) -> bytes:
-    """Give a message as it is sent."""
+    """Return a message as it is sent."""
     return len(message).to_bytes(_LENGTH) + message
 
 

@@ -2,8 +2,9 @@
 """The rows of a batch as one statement, always the same: a column is one array.
 
 A statement with a mark for each value is another one for each number of rows, and for each place where a
-value is null; so the driver took it apart and the server planned it anew for nearly every batch. Arrays go in
-the server's binary form (https://www.postgresql.org/docs/current/protocol-overview.html#PROTOCOL-FORMAT-CODES).
+value is null; so the driver took it apart and the server planned it again for nearly every batch. Arrays go
+in the server's binary form
+(https://www.postgresql.org/docs/current/protocol-overview.html#PROTOCOL-FORMAT-CODES).
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def teach(connection: psycopg.Connection[Any]) -> None:
 
 
 def unnested(table: Table, marks: Sequence[str]) -> str:
-    """Give the rows that columns are, in SQL; a mark stands for each column."""
+    """Return the rows that columns are, in SQL; a mark stands for each column."""
     typed = (f"{mark}::{_PACKED[kind][0]}" for mark, kind in zip(marks, table.kinds, strict=True))
     return f"unnest({', '.join(typed)})"
 
@@ -112,7 +113,7 @@ _PUT: Final = {table.name: _statement(table) for table in (EVENTS, COUNTERS)}
 
 
 def packed(table: Table, flat: list[Any]) -> list[bytes]:
-    """Give rows, one value after the other, as columns."""
+    """Return rows, one value after the other, as columns."""
     width = len(table.kinds)
     return [_PACKED[kind][1](flat[at::width]) for at, kind in enumerate(table.kinds)]
 

@@ -61,7 +61,7 @@ class AtRest:
         self._closed = False
 
     async def since(self, tenant: str, upstream: str, turn: int) -> Found:
-        """Give what was written to an upstream after a turn, and the turn up to which that is all."""
+        """Return what was written to an upstream after a turn, and the turn up to which that is all."""
         self._check_open()
         loop = asyncio.get_running_loop()
         if self._session is None or self._session.lost:

@@ -41,7 +41,7 @@ def by_turn(
     """Ask for one that was to count this turn up, with this first event (index and leaf hash).
 
     Only one without events is asked for by its number as well: a copy of the database that lacks commits
-    gives numbers anew. Where the turn is still there, the transaction may lie in front of a server that has
+    gives numbers again. Where the turn is still there, the transaction may lie in front of a server that has
     not read it. So the turn is taken here, by the `asker`. INVARIANT: what is said not to be committed will
     never be.
     """

@@ -30,7 +30,7 @@ class Listening:
         self._deaf_until_s: float | None = None
 
     def begin(self) -> str:
-        """Give the statement that listens, over a new connection."""
+        """Return the statement that listens, over a new connection."""
         self._count, self._deaf_until_s = 0, None
         return f"listen {CHANNEL}"
 
@@ -39,7 +39,7 @@ class Listening:
         self._count += 1
 
     def due(self) -> str:
-        """Give the statement that is due, if there is one: to listen no more, or again."""
+        """Return the statement that is due, if there is one: to listen no more, or again."""
         now_s = self._clock.boot_s()
         if self._deaf_until_s is not None:
             return self.begin() if now_s >= self._deaf_until_s else ""

@@ -94,26 +94,26 @@ class PostgresReading:
             del self._since[connection]
 
     def lost(self, connection: PostgresSession) -> bool:
-        """Say whether the connection is gone."""
+        """Return whether the connection is gone."""
         return connection.lost
 
     def unavailable(self, fault: Exception) -> StoreUnavailable:
-        """Give the fault that callers see."""
+        """Return the fault that callers see."""
         return unavailable(fault, "the store cannot be read", place=self._place)
 
 
 def tree(sql: Sql, tenant: str) -> Frontier:
-    """Give a tenant's tree as committed, whoever wrote it."""
+    """Return a tenant's tree as committed, whoever wrote it."""
     return frontier(sql, tenant, stored_size(sql, tenant))
 
 
 def size(sql: Sql, tenant: str) -> int:
-    """Give the number of events, whoever wrote them."""
+    """Return the number of events, whoever wrote them."""
     return stored_size(sql, tenant)
 
 
 def holdings_since(sql: Sql, tenant: str, upstream: str, turn: int) -> tuple[list[Holding], int]:
-    """Give the labels at rest that were written to an upstream after a turn, and the turn as of now."""
+    """Return the labels at rest that were written to an upstream after a turn, and the turn as of now."""
     now = sql.execute(fleet_sql.TURN, (tenant,)).fetchone()
     rows = sql.execute(fleet_sql.HOLDINGS, (tenant, upstream, turn)).fetchall()
     return [msgspec.json.decode(body, type=Holding) for (body,) in rows], now[0] if now else 0
@@ -163,7 +163,7 @@ def check_at(url: str, tenant: str, head: Head | None) -> None:
 
 
 def pins_at(url: str, tenant: str) -> list[Pin]:
-    """Give the pins of a store without writing to it, also while others have it open.
+    """Return the pins of a store without writing to it, also while others have it open.
 
     A database that is not there, or holds no store, has none.
     """

@@ -170,21 +170,21 @@ class PostgresFleet:
         return self._began
 
     async def holdings_since(self, upstream: str, turn: int) -> tuple[list[Holding], int]:
-        """Give the labels at rest that were written to an upstream after a turn."""
+        """Return the labels at rest that were written to an upstream after a turn."""
         return await self._at_rest.since(self._tenant, upstream, turn)
 
     async def owned(self) -> dict[str, int]:
-        """Give how many tasks each replica owns."""
+        """Return how many tasks each replica owns."""
         query = "select replica, count(*) from owners where tenant = ? and replica <> '' group by replica"
         return dict(await self._do(lambda session: session.execute(query, (self._tenant,)).fetchall()))
 
     async def owner(self, task: str) -> str:
-        """Give who owns a task; empty where nobody does."""
+        """Return who owns a task; empty where nobody does."""
         row = await self._do(lambda session: session.execute(sql.OWNER, (self._tenant, task)).fetchone())
         return row[0] if row else ""
 
     async def buried(self) -> frozenset[str]:
-        """Give the replicas that were buried and not forgotten."""
+        """Return the replicas that were buried and not forgotten."""
         query = "select id from replicas where tenant = ? and gone = 1"
         rows = await self._do(lambda session: session.execute(query, (self._tenant,)).fetchall())
         return frozenset(name for (name,) in rows)
@@ -255,7 +255,7 @@ class PostgresFleet:
     def _turn(self) -> None:
         session = self._session
         ready = [self._ear] if session is None else [self._ear, session.connection.fileno()]
-        # A lost connection is made anew with the next job: nobody renews without one.
+        # A lost connection is made again with the next job: nobody renews without one.
         heard, _, _ = select.select(ready, [], [], 1.0)
         if self._ear in heard:
             os.read(self._ear, 4096)

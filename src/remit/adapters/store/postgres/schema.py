@@ -114,7 +114,7 @@ _WORDS = (
 
 
 def _spoken(steps: str) -> str:
-    """Give a migration of the common tables in PostgreSQL's words."""
+    """Return a migration of the common tables in PostgreSQL's words."""
     steps = re.sub(r"--[^\n]*", "", steps)
     for ours, theirs in _WORDS:
         steps = re.sub(ours, theirs, steps)

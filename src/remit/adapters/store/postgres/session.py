@@ -69,7 +69,7 @@ _REFUSALS = {
 
 @lru_cache(maxsize=1024)
 def _placed(query: str) -> bytes:
-    """Give a statement with the driver's own marks for values."""
+    """Return a statement with the driver's own marks for values."""
     return query.replace("?", "%s").encode()
 
 
@@ -94,23 +94,23 @@ class PostgresRows:
         return self._cursor.statusmessage or ""
 
     def fetchone(self) -> Any:
-        """Give the next row, or `None`."""
+        """Return the next row, or `None`."""
         with _translated():
             return self._cursor.fetchone()
 
     def fetchall(self) -> list[Any]:
-        """Give all rows that are left."""
+        """Return all rows that are left."""
         with _translated():
             return self._cursor.fetchall()
 
     def __iter__(self) -> Iterator[Any]:
-        """Give the rows that are left, one by one."""
+        """Return the rows that are left, one by one."""
         return iter(self.fetchall())
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Give faults of one statement the names that callers know."""
+    """Provide faults of one statement the names that callers know."""
     try:
         yield
     except psycopg.DataError as fault:
@@ -245,7 +245,9 @@ def connect(
 
 
 def behind(place: str) -> StoreUnavailable:
-    """Give the fault of a database that lacks what was committed to it: it was set back to an older state."""
+    """Return the fault of a database that lacks what was committed to it: it was set back to an older
+    state.
+    """
     return StoreUnavailable(
         f"`{place}` is behind what was committed to it: transactions are missing",
         way_out="let the server that has them answer, then start remit again",
@@ -265,7 +267,7 @@ def ends(result: PGresult) -> bool:
 def unavailable(
     fault: Exception, message: str = "the store cannot commit", *, place: str = ""
 ) -> StoreUnavailable:
-    """Give the fault that callers see for one of the database, with the way out where it is known."""
+    """Return the fault that callers see for one of the database, with the way out where it is known."""
     if isinstance(fault, StoreUnavailable):
         return fault
     state = str(getattr(fault, "sqlstate", "") or "")

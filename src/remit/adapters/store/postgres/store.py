@@ -157,16 +157,16 @@ class PostgresStore(RelationalStore):
         return await self._pool.run(names, _UNOWNED, tenant, tenant, tenant)
 
     async def size(self, tenant: str) -> int:
-        """Give the number of events in the log, whoever wrote them."""
+        """Return the number of events in the log, whoever wrote them."""
         return await self._pool.run(size, tenant)
 
     async def root(self, tenant: str) -> tuple[int, bytes]:
-        """Give size and Merkle root as committed now."""
+        """Return size and Merkle root as committed now."""
         now = await self._pool.run(tree, tenant)
         return now.size, now.root()
 
     def fleet(self, tenant: str, clock: Clock) -> PostgresFleet:
-        """Give the replicas of a tenant, of which this process may become one."""
+        """Return the replicas of a tenant, of which this process may become one."""
 
         async def slowly(tenant: str, upstream: str, turn: int) -> tuple[list[Holding], int]:
             return await self._pool.run(holdings_since, tenant, upstream, turn)
@@ -194,7 +194,7 @@ class PostgresStore(RelationalStore):
 
 
 def _rewrite(session: PostgresSession) -> None:
-    """Write the tables of sealed words anew: an update leaves the row of before in a table's file."""
+    """Write the tables of sealed words again: an update leaves the row of before in a table's file."""
     session.run("set statement_timeout = 0")
     for table in TABLES.values():
         session.run(f"vacuum full {table}")

@@ -18,7 +18,7 @@ def tenant_of(unit: Unit) -> str:
 
 
 def touched_by(unit: Unit) -> list[str]:
-    """Give the tasks whose counters a unit looks at."""
+    """Return the tasks whose counters a unit looks at."""
     tasks = [event.task for event in unit.events if event.task]
     for change in unit.changes:
         if type(change) is TakeBudget:
@@ -27,7 +27,7 @@ def touched_by(unit: Unit) -> list[str]:
 
 
 def first_of(rows: list[Any]) -> tuple[int, bytes] | None:
-    """Give index and leaf hash of the first of a batch's events, if it has any."""
+    """Return index and leaf hash of the first of a batch's events, if it has any."""
     return (rows[1], bytes(rows[7])) if rows else None
 
 
@@ -37,7 +37,7 @@ def forgets(change: object) -> bool:
 
 
 def tasks_of(units: list[Unit], tenant: str) -> list[str]:
-    """Give the tasks of a tenant whose rows a batch looks at."""
+    """Return the tasks of a tenant whose rows a batch looks at."""
     mine = [unit for unit in units if tenant_of(unit) == tenant]
     named = dict.fromkeys(task for unit in mine for task in touched_by(unit))
     return [task for task in named if "\0" not in task]  # such a unit is refused when it is judged

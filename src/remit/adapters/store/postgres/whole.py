@@ -52,7 +52,7 @@ _TABLES: Final = {table.name: table for table in (EVENTS, COUNTERS, NODES)}
 
 @cache
 def _query(names: tuple[str, ...]) -> str:
-    """Give the statement that puts rows into these tables."""
+    """Return the statement that puts rows into these tables."""
     parts, mark = [f"taken as ({_TAKE})"], 1 + len(Claim._fields)
     for name in names:
         table = _TABLES[name]
@@ -65,7 +65,7 @@ def _query(names: tuple[str, ...]) -> str:
 
 
 def whole(claim: Claim, events: list[Any], counters: list[Any], nodes: list[Any]) -> Sequence[Statement]:
-    """Give the transaction that writes these rows, which come flat, if the turn is to be had."""
+    """Return the transaction that writes these rows, which come flat, if the turn is to be had."""
     tenant, turn, writer, member, taker = claim
     names, values = [], [tenant.encode(), turn.to_bytes(8), writer.encode(), member.encode(), taker.encode()]
     for table, flat in ((EVENTS, events), (COUNTERS, counters), (NODES, nodes)):

@@ -110,7 +110,7 @@ class PostgresWriter(GroupWriter):
         return self._incarnation
 
     def turns(self) -> dict[str, int]:
-        """Give, by tenant, how far the store had come by now at the least; from any thread."""
+        """Return, by tenant, how far the store had come by now at the least; from any thread."""
         return dict(self._turns)
 
     def begin_anew(self, incarnation: str, tenant: str) -> None:
@@ -148,7 +148,7 @@ class PostgresWriter(GroupWriter):
         self._worker.do(loop, self._transact, done)
 
     def _ordinary(self) -> str:
-        """Give the tenant of a batch that memory alone can judge; empty where there is no such one."""
+        """Return the tenant of a batch that memory alone can judge; empty where there is no such one."""
         if self._wary or self._line.lost:
             return ""
         memory, ledger, owners = self._memory, self._ledger, self._owners
@@ -182,7 +182,7 @@ class PostgresWriter(GroupWriter):
         return False
 
     def _statements_of(self, tenant: str) -> Sequence[Statement]:
-        """Give what writes the batch that was judged; nothing where its fate could not be asked for."""
+        """Return what writes the batch that was judged; nothing where its fate could not be asked for."""
         rows, counters = self._ledger.rows, self._ledger.counters()
         if counters and not rows:
             return ()
@@ -275,7 +275,7 @@ class PostgresWriter(GroupWriter):
         session.tidy()
 
     def _fate(self, tenants: list[str]) -> Callable[[PostgresSession], bool]:
-        """Give what asks for the transaction whose COMMIT was under way."""
+        """Return what asks for the transaction whose COMMIT was under way."""
         rows = self._ledger.rows
         tenant = rows[0] if rows else tenants[0]
         return by_turn(tenant, self._turns[tenant], first_of(rows), self._incarnation, self._transaction)

@@ -15,7 +15,7 @@ from remit.core.errors import StoreUnavailable
 
 
 class WritingLine:
-    """The writer's connection, made anew when it was lost (`relational.sql.Sql`)."""
+    """The writer's connection, made again when it was lost (`relational.sql.Sql`)."""
 
     def __init__(self, dial: Callable[[], PostgresSession]) -> None:
         """`dial` opens a connection that may write; the first is opened at once."""

@@ -72,12 +72,12 @@ _APPLY = registry.APPLY | people.APPLY | issued.APPLY | holdings.APPLY
 
 
 def _searched(task: Task) -> tuple[str, int, int]:
-    """Give what tasks are searched by: person, deadline in seconds since 1970, whether disuse ends it."""
+    """Return what tasks are searched by: person, deadline in seconds since 1970, whether disuse ends it."""
     return task.on_behalf_of, micros(task.deadline) // 1_000_000, int(bool(task.lease_s or task.idle_s))
 
 
 class RewrapKeys(msgspec.Struct):
-    """Wrap keys of subjects after `after` anew, `limit` at most; `reached` is the last, `None` at the end.
+    """Wrap keys of subjects after `after` again, `limit` at most; `reached` is the last, `None` at the end.
 
     Only the store itself makes this change (`Store.rewrap`).
     """

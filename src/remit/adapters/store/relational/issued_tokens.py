@@ -75,7 +75,7 @@ def _sweep(sql: Sql, table: str, key: str, tenant: str, now: int) -> None:
 
 
 def refresh_token(sql: Sql, tenant: str, digest: str) -> RefreshToken | None:
-    """Give a refresh token, used or not."""
+    """Return a refresh token, used or not."""
     row = sql.execute(
         "select family, made, expires, used from refresh_tokens where tenant = ? and digest = ?",
         (tenant, digest),

@@ -159,16 +159,16 @@ class Ledger:
         self._subjects.let_go(tenant)
 
     def tenants(self) -> list[str]:
-        """Give the tenants that have a log."""
+        """Return the tenants that have a log."""
         return list(self._logs)
 
     def tree(self, tenant: str) -> Frontier:
-        """Give a tenant's tree as committed."""
+        """Return a tenant's tree as committed."""
         log = self._logs.get(tenant)
         return log.tree if log else Frontier()
 
     def unfinished(self, tenant: str) -> list[int]:
-        """Give the indexes of permitted decisions without outcome, the batch in hand included."""
+        """Return the indexes of permitted decisions without outcome, the batch in hand included."""
         log = self._logs.get(tenant)
         return list(log.unfinished.values()) if log else []
 
@@ -275,7 +275,7 @@ class Ledger:
         return self._rows
 
     def counters(self) -> list[Any]:
-        """Give the batch's rows of `COUNTERS`, flat."""
+        """Return the batch's rows of `COUNTERS`, flat."""
         flat: list[Any] = []
         counters = self._memory.counters
         for key in self._memory.changed:
@@ -334,12 +334,12 @@ _chain_decoder = msgspec.json.Decoder(_Chained)
 
 
 def writer_of(leaf: bytes) -> str:
-    """Give who wrote an event."""
+    """Return who wrote an event."""
     return _chain_decoder.decode(leaf).writer
 
 
 def from_leaf(leaf: bytes) -> Event:
-    """Give the facts of an event back from its leaf; `VerificationFailed` if it is none."""
+    """Return the facts of an event back from its leaf; `VerificationFailed` if it is none."""
     try:
         found = _decoder.decode(leaf)
     except msgspec.MsgspecError as fault:

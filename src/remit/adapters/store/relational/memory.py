@@ -76,7 +76,7 @@ class Memory:
         self.epochs = {tenant: dict(scopes) for tenant, scopes in self.live.items()}
 
     def mark(self) -> tuple[int, int, int]:
-        """Give the present point, for `back_to`."""
+        """Return the present point, for `back_to`."""
         return len(self._undo), len(self._raised), len(self._withdrawing)
 
     def back_to(self, mark: tuple[int, int, int]) -> None:
@@ -167,7 +167,7 @@ class Memory:
         return key in self.counters
 
     def counter(self, key: Key) -> Counter:
-        """Give a task's row, from memory or from the table."""
+        """Return a task's row, from memory or from the table."""
         found = self.counters.get(key)
         if found is None:
             row = self.connection.execute(f"{_COUNTERS} and c.task = ?", key).fetchone()

@@ -8,7 +8,7 @@ from remit.core.evidence.merkle import Frontier, TileReader, root_nodes
 
 
 def reader(connection: Sql, tenant: str, size: int) -> TileReader:
-    """Give a reader of the first `size` leaves' tree; use it on one thread, for one proof."""
+    """Return a reader of the first `size` leaves' tree; use it on one thread, for one proof."""
 
     def read_range(level: int, start: int, count: int) -> list[bytes]:
         if level:
@@ -31,13 +31,13 @@ def frontier(connection: Sql, tenant: str, size: int) -> Frontier:
 
 
 def stored_size(connection: Sql, tenant: str) -> int:
-    """Give the number of events of a tenant."""
+    """Return the number of events of a tenant."""
     last = connection.execute("select max(idx) from events where tenant = ?", (tenant,)).fetchone()[0]
     return 0 if last is None else int(last) + 1
 
 
 def tenants(connection: Sql) -> list[str]:
-    """Give the tenants that have a log; one index probe each, however long the logs are."""
+    """Return the tenants that have a log; one index probe each, however long the logs are."""
     rows = connection.execute(
         "with recursive t (name) as (select min(tenant) from events union all"
         " select (select min(tenant) from events where tenant > name) from t where name is not null)"

@@ -48,11 +48,11 @@ class Access(Protocol[C]):
         ...
 
     def lost(self, connection: C) -> bool:
-        """Say whether the connection is gone, so that a new one may do better."""
+        """Return whether the connection is gone, so that a new one may do better."""
         ...
 
     def unavailable(self, fault: Exception) -> StoreUnavailable:
-        """Give the fault that callers see."""
+        """Return the fault that callers see."""
         ...
 
 
@@ -79,7 +79,7 @@ class ReadPool(Generic[C]):
         except self._access.faults as fault:
             if connection is None or not self._access.lost(connection):
                 raise self._access.unavailable(fault) from fault
-        # It was lost while nobody looked: the server was started anew, say. Reading twice does no harm.
+        # It was lost while nobody looked: the server was started again, say. Reading twice does no harm.
         try:
             return self._once(self._fresh(), read, args, named)
         except self._access.faults as fault:

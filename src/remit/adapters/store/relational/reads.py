@@ -47,18 +47,18 @@ _EVENT = (
 
 
 def body(connection: Sql, kind: type[T], query: str, *values: object) -> T | None:
-    """Give the one row's JSON body as a value."""
+    """Return the one row's JSON body as a value."""
     row = connection.execute(query, values).fetchone()
     return msgspec.json.decode(row[0], type=kind) if row else None
 
 
 def bodies(connection: Sql, kind: type[T], query: str, *values: object) -> list[T]:
-    """Give the rows' JSON bodies as values."""
+    """Return the rows' JSON bodies as values."""
     return [msgspec.json.decode(text, type=kind) for (text,) in connection.execute(query, values)]
 
 
 def signed_in(connection: Sql, tenant: str, digest: str) -> tuple[Credential, Person] | None:
-    """Give a credential and whose it is."""
+    """Return a credential and whose it is."""
     row = connection.execute(
         "select c.body, p.body from credentials c join people p on p.tenant = c.tenant and p.name = c.person"
         " where c.tenant = ? and c.digest = ?",
@@ -77,7 +77,7 @@ def newest(
     /,
     **wanted: str,
 ) -> list[T]:
-    """Give the newest rows of a table whose columns are as wanted; an empty value wants nothing."""
+    """Return the newest rows of a table whose columns are as wanted; an empty value wants nothing."""
     query, values = _newest("body", table, order, tenant, limit, wanted)
     return bodies(connection, kind, query, *values)
 
@@ -92,12 +92,12 @@ def _newest(
 
 
 def pins(connection: Sql, tenant: str) -> list[Pin]:
-    """Give the pins of all tools."""
+    """Return the pins of all tools."""
     return bodies(connection, Pin, "select body from pins where tenant = ? order by tool", tenant)
 
 
 def fences(connection: Sql, tenant: str) -> list[Fence]:
-    """Give every scope that was ever ended or locked."""
+    """Return every scope that was ever ended or locked."""
     rows = connection.execute(
         "select scope, epoch, locked from fences where tenant = ? order by scope", (tenant,)
     )
@@ -118,7 +118,7 @@ def _tasks(rows: Rows, opened: Opened) -> list[Task]:
 
 
 def task(connection: Sql, opener: Opener, tenant: str, id: str) -> Task | None:
-    """Give a task with its accumulated label."""
+    """Return a task with its accumulated label."""
     found = _tasks(connection.execute(f"{_TASK} and id = ?", (tenant, id)), Opened(connection, opener))
     return found[0] if found else None
 
@@ -126,25 +126,25 @@ def task(connection: Sql, opener: Opener, tenant: str, id: str) -> Task | None:
 def tasks(
     connection: Sql, opener: Opener, tenant: str, agent: str, on_behalf_of: str, state: str, limit: int
 ) -> list[Task]:
-    """Give tasks, newest first."""
+    """Return tasks, newest first."""
     wanted = {"agent": agent, "person": on_behalf_of, "state": state}
     query, values = _newest("body, label, sealed", "tasks", "opened", tenant, limit, wanted)
     return _tasks(connection.execute(query, values), Opened(connection, opener))
 
 
 def expiring(connection: Sql, opener: Opener, tenant: str, now_s: int) -> list[Task]:
-    """Give the active tasks that are past their deadline by `now_s`."""
+    """Return the active tasks that are past their deadline by `now_s`."""
     query = f"{_TASK} and state = 'active' and deadline <= ? order by opened, id"
     return _tasks(connection.execute(query, (tenant, now_s)), Opened(connection, opener))
 
 
 def names(connection: Sql, query: str, *values: object) -> list[str]:
-    """Give the one column of some rows."""
+    """Return the one column of some rows."""
     return [name for (name,) in connection.execute(query, values)]
 
 
 def with_descendants(connection: Sql, opener: Opener, tenant: str, id: str, most: int = ALL) -> list[Task]:
-    """Give a task, and after it the tasks that have it among their ancestors, `most` of these."""
+    """Return a task, and after it the tasks that have it among their ancestors, `most` of these."""
     # `cross join`: from the few to their tasks, and never through all tasks.
     below = (
         "select t.body, t.label, t.sealed from lineage l cross join tasks t"
@@ -160,7 +160,7 @@ def with_descendants(connection: Sql, opener: Opener, tenant: str, id: str, most
 
 
 def usage(connection: Sql, tenant: str, id: str) -> Usage:
-    """Give what a task and its descendants have used."""
+    """Return what a task and its descendants have used."""
     row = connection.execute(
         "select calls, effectful_calls, result_bytes from counters where tenant = ? and task = ?",
         (tenant, id),
@@ -169,7 +169,7 @@ def usage(connection: Sql, tenant: str, id: str) -> Usage:
 
 
 def said(connection: Sql, opener: Opener, kind: type[R], tenant: str, id: str) -> R | None:
-    """Give an approval or a delegation."""
+    """Return an approval or a delegation."""
     query = f"select body, sealed from {TABLES[kind]} where tenant = ? and id = ?"  # noqa: S608
     found = _said(kind, connection.execute(query, (tenant, id)), Opened(connection, opener))
     return found[0] if found else None
@@ -178,7 +178,7 @@ def said(connection: Sql, opener: Opener, kind: type[R], tenant: str, id: str) -
 def all_said(
     connection: Sql, opener: Opener, kind: type[R], order: str, tenant: str, limit: int, /, **wanted: str
 ) -> list[R]:
-    """Give the newest approvals or delegations whose columns are as wanted."""
+    """Return the newest approvals or delegations whose columns are as wanted."""
     query, values = _newest("body, sealed", TABLES[kind], order, tenant, limit, wanted)
     return _said(kind, connection.execute(query, values), Opened(connection, opener))
 
@@ -190,7 +190,7 @@ def _said(kind: type[R], rows: Rows, opened: Opened) -> list[R]:
 def open_approvals(
     connection: Sql, opener: Opener, tenant: str, tasks: Sequence[str], most: int = ALL
 ) -> list[Approval]:
-    """Give the approvals of some tasks that are pending, or given and not used, `most` of each."""
+    """Return the approvals of some tasks that are pending, or given and not used, `most` of each."""
     query = (
         "select body, sealed from approvals where tenant = ? and task = ?"
         " and state in ('pending', 'approved') order by requested desc limit ?"
@@ -205,7 +205,7 @@ def open_approvals(
 
 
 def closures(connection: Sql, tenant: str, scope: str, limit: int) -> list[Closure]:
-    """Give closures, newest first."""
+    """Return closures, newest first."""
     return newest(connection, Closure, "closures", "at", tenant, limit, scope=scope)
 
 
@@ -219,7 +219,7 @@ def entries(
     task: str,
     opener: Opener | None,
 ) -> list[Entry]:
-    """Give the first events from `start` on, or the last ones below `before`, in order; with an `opener`,
+    """Return the first events from `start` on, or the last ones below `before`, in order; with an `opener`,
     with what it can decrypt.
     """
     if task:
@@ -240,7 +240,7 @@ def entries(
 
 
 def last_events(connection: Sql, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
-    """Give where the chains of tasks end; those that have no event are left out."""
+    """Return where the chains of tasks end; those that have no event are left out."""
     query = f"{_LAST} and task in ({', '.join('?' * len(tasks))})"
     return dict(connection.execute(query, (tenant, *tasks)).fetchall())
 
@@ -300,20 +300,20 @@ def _entry(row: tuple[Any, ...], tenant: str, opener: Opener | None) -> Entry:
 
 
 def inclusion(connection: Sql, tenant: str, index: int, size: int) -> list[bytes]:
-    """Give an inclusion proof."""
+    """Return an inclusion proof."""
     return inclusion_proof(index, size, reader(connection, tenant, size))
 
 
 def consistency(connection: Sql, tenant: str, old: int, new: int) -> list[bytes]:
-    """Give a consistency proof."""
+    """Return a consistency proof."""
     return consistency_proof(old, new, reader(connection, tenant, new))
 
 
 def events(
     connection: Sql, tenant: str, indexes: Sequence[int], of: Callable[[str], bool] | None = None
 ) -> list[Event]:
-    """Give the facts of the events at these indexes; one that is not committed yet is left out, and with `of`
-    those of other writers.
+    """Return the facts of the events at these indexes; one that is not committed yet is left out, and with
+    `of` those of other writers.
     """
     found = []
     for index in indexes:

@@ -56,7 +56,7 @@ def put_agent(sql: Sql, change: PutAgent) -> None:
 
 
 def bound_to(sql: Sql, tenant: str, workload: str) -> list[Agent]:
-    """Give the agents with a binding to a workload, by name."""
+    """Return the agents with a binding to a workload, by name."""
     rows = sql.execute(
         "select a.body from bindings b join agents a on a.tenant = b.tenant and a.name = b.agent"
         " where b.tenant = ? and b.workload = ? order by a.name",

@@ -70,7 +70,7 @@ _kept = msgspec.msgpack.Decoder(Kept).decode
 
 
 def parted(row: Row) -> tuple[Row, Parts]:
-    """Give a row without what people said, and that."""
+    """Return a row without what people said, and that."""
     if isinstance(row, Task):
         intent = row.intent
         asks = _TaskAsks(intent.params, row.grants, row.plan)
@@ -99,7 +99,7 @@ _TYPES: Final[Mapping[tuple[type[Row], str], type[Part]]] = {
 
 
 def _joined(row: R, part: Part) -> R:
-    """Give a row with what a part says; of a task most of it belongs to the intent."""
+    """Return a row with what a part says; of a task most of it belongs to the intent."""
     said = msgspec.structs.asdict(part)
     if isinstance(row, Task):
         own = {name: said.pop(name) for name in ("grants", "plan") if name in said}
@@ -116,13 +116,13 @@ class SealedWords:
         self._subjects = subjects
 
     def kept(self, row: Row) -> tuple[str, bytearray]:
-        """Give the body of a new row, and what is sealed of it."""
+        """Return the body of a new row, and what is sealed of it."""
         bare, parts = parted(row)
         return text(bare), self.sealed(row, parts)
 
     def changed(self, row: Row) -> tuple[str, bytearray]:
-        """Give them of a row that is there and whose words may have changed; a part that was forgotten stays
-        as it is.
+        """Return them of a row that is there and whose words may have changed; a part that was forgotten
+        stays as it is.
         """
         bare, parts = parted(row)
         query = f"select sealed from {TABLES[type(row)]} where tenant = ? and id = ?"  # noqa: S608
@@ -136,7 +136,9 @@ class SealedWords:
         return text(bare), self.sealed(row, parts, lost)
 
     def sealed(self, row: Row, parts: Parts, lost: Mapping[str, tuple[int, bytes]] = _NOTHING) -> bytearray:
-        """Give the parts of a row as they are kept, each under its subject's key; `lost` ones as they are."""
+        """Return the parts of a row as they are kept, each under its subject's key; `lost` ones as they
+        are.
+        """
         sealed = dict(lost)
         for name, (subject, part) in parts.items():
             if name not in lost:
@@ -155,7 +157,7 @@ class Opened:
         self._keys: dict[tuple[str, int], bytes | None] = {}
 
     def whole(self, row: R, sealed: bytes | None) -> R:
-        """Give a row with what people said, as far as the keys of that are there."""
+        """Return a row with what people said, as far as the keys of that are there."""
         for name, (key_id, blob) in (_kept(sealed) if sealed is not None else {}).items():
             key = self._key(row.tenant, key_id)
             if key is not None:

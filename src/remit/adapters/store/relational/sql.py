@@ -20,15 +20,15 @@ class Rows(Protocol):
         ...
 
     def fetchone(self) -> Any:
-        """Give the next row, or `None`."""
+        """Return the next row, or `None`."""
         ...
 
     def fetchall(self) -> list[Any]:
-        """Give all rows that are left."""
+        """Return all rows that are left."""
         ...
 
     def __iter__(self) -> Iterator[Any]:
-        """Give the rows that are left, one by one."""
+        """Return the rows that are left, one by one."""
         ...
 
 
@@ -41,11 +41,11 @@ class Sql(Protocol):
 
 
 def upsert(table: str, columns: int, key: str, *changed: str) -> str:
-    """Give the statement that inserts a row of `columns` values, or sets `changed` where `key` is there."""
+    """Return the statement that inserts a row of `columns` values, or sets `changed` where `key` is there."""
     row = ", ".join("?" * columns)
     return f"insert into {table} values ({row}){replacing(key, *changed)}"  # noqa: S608 - names of ours
 
 
 def replacing(key: str, *changed: str) -> str:
-    """Give the end of an insert that replaces `changed` where `key` is there."""
+    """Return the end of an insert that replaces `changed` where `key` is there."""
     return f" on conflict ({key}) do update set {', '.join(f'{name} = excluded.{name}' for name in changed)}"

@@ -85,80 +85,80 @@ class RelationalStore:
         return self._writer.submit(unit, hurry=False)
 
     def epochs(self, tenant: str) -> dict[str, int]:
-        """Give the live mapping of scope to committed epoch."""
+        """Return the live mapping of scope to committed epoch."""
         return self._memory.live.setdefault(tenant, {})
 
     def withdrawn(self, tenant: str) -> Container[str]:
-        """Give the live set of what was taken back."""
+        """Return the live set of what was taken back."""
         return self._memory.withdrawn.setdefault(tenant, set())
 
     async def family(self, tenant: str, id: str) -> TokenFamily | None:
-        """Give a family of tokens."""
+        """Return a family of tokens."""
         query = "select body from token_families where tenant = ? and id = ?"
         return await self._pool.run(reads.body, TokenFamily, query, tenant, id)
 
     async def refresh_token(self, tenant: str, digest: str) -> RefreshToken | None:
-        """Give a refresh token by the digest of its text, used or not."""
+        """Return a refresh token by the digest of its text, used or not."""
         return await self._pool.run(issued.refresh_token, tenant, digest)
 
     async def fences(self, tenant: str) -> list[Fence]:
-        """Give every scope that was ever ended or locked."""
+        """Return every scope that was ever ended or locked."""
         return await self._pool.run(reads.fences, tenant)
 
     async def agent(self, tenant: str, name: str) -> Agent | None:
-        """Give an agent."""
+        """Return an agent."""
         query = "select body from agents where tenant = ? and name = ?"
         return await self._pool.run(reads.body, Agent, query, tenant, name)
 
     async def agents(self, tenant: str) -> list[Agent]:
-        """Give all agents by name."""
+        """Return all agents by name."""
         query = "select body from agents where tenant = ? order by name"
         return await self._pool.run(reads.bodies, Agent, query, tenant)
 
     async def agents_bound(self, tenant: str, workload: str) -> list[Agent]:
-        """Give the agents with a binding to a workload, by name."""
+        """Return the agents with a binding to a workload, by name."""
         return await self._pool.run(registry.bound_to, tenant, workload)
 
     async def last_proof(self, tenant: str, agent: str) -> LastProof | None:
-        """Give how an agent last proved itself."""
+        """Return how an agent last proved itself."""
         query = "select body from last_proofs where tenant = ? and agent = ?"
         return await self._pool.run(reads.body, LastProof, query, tenant, agent)
 
     async def person(self, tenant: str, name: str) -> Person | None:
-        """Give a person."""
+        """Return a person."""
         query = "select body from people where tenant = ? and name = ?"
         return await self._pool.run(reads.body, Person, query, tenant, name)
 
     async def people(self, tenant: str) -> list[Person]:
-        """Give all people by name."""
+        """Return all people by name."""
         query = "select body from people where tenant = ? order by name"
         return await self._pool.run(reads.bodies, Person, query, tenant)
 
     async def delegation(self, tenant: str, id: str) -> Delegation | None:
-        """Give a delegation record."""
+        """Return a delegation record."""
         return await self._pool.run(reads.said, self._opener, Delegation, tenant, id)
 
     async def delegations(
         self, tenant: str, *, person: str = "", agent: str = "", limit: int = 1000
     ) -> list[Delegation]:
-        """Give delegation records, newest first."""
+        """Return delegation records, newest first."""
         wanted = {"person": person, "agent": agent}
         return await self._pool.run(reads.all_said, self._opener, Delegation, "made", tenant, limit, **wanted)
 
     async def finding(self, tenant: str, id: str) -> Finding | None:
-        """Give a finding."""
+        """Return a finding."""
         query = "select body from findings where tenant = ? and id = ?"
         return await self._pool.run(reads.body, Finding, query, tenant, id)
 
     async def findings(
         self, tenant: str, *, about: str = "", state: FindingState | None = None, limit: int = 1000
     ) -> list[Finding]:
-        """Give findings, the one seen last first."""
+        """Return findings, the one seen last first."""
         wanted = {"about": about, "state": state.value if state else ""}
         return await self._pool.run(reads.newest, Finding, "findings", "seen", tenant, limit, **wanted)
 
     async def task(self, tenant: str, id: str) -> Task | None:
-        """Give a task with its accumulated label."""
+        """Return a task with its accumulated label."""
         return await self._pool.run(reads.task, self._opener, tenant, id)
 
     async def tasks(
@@ -170,12 +170,12 @@ class RelationalStore:
         state: TaskState | None = None,
         limit: int = 100,
     ) -> list[Task]:
-        """Give tasks, newest first."""
+        """Return tasks, newest first."""
         wanted = (agent, on_behalf_of, state or "", limit)
         return await self._pool.run(reads.tasks, self._opener, tenant, *wanted)
 
     async def expiring(self, tenant: str, now: datetime) -> list[Task]:
-        """Give the active tasks past their deadline."""
+        """Return the active tasks past their deadline."""
         return await self._pool.run(reads.expiring, self._opener, tenant, int(now.timestamp()))
 
     async def watched(self, tenant: str, owner: str = "") -> list[str]:
@@ -184,15 +184,15 @@ class RelationalStore:
         return await self._pool.run(reads.names, query, tenant)
 
     async def with_descendants(self, tenant: str, task: str) -> list[Task]:
-        """Give a task, and after it every task that has it among its ancestors."""
+        """Return a task, and after it every task that has it among its ancestors."""
         return await self._pool.run(reads.with_descendants, self._opener, tenant, task)
 
     async def usage(self, tenant: str, task: str) -> Usage:
-        """Give what a task and its descendants have used."""
+        """Return what a task and its descendants have used."""
         return await self._pool.run(reads.usage, tenant, task)
 
     async def approval(self, tenant: str, id: str) -> Approval | None:
-        """Give an approval."""
+        """Return an approval."""
         return await self._pool.run(reads.said, self._opener, Approval, tenant, id)
 
     async def approvals(
@@ -204,94 +204,94 @@ class RelationalStore:
         state: ApprovalState | None = None,
         limit: int = 100,
     ) -> list[Approval]:
-        """Give approvals, newest first."""
+        """Return approvals, newest first."""
         wanted = {"task": task, "call": call, "state": state.value if state else ""}
         return await self._pool.run(
             reads.all_said, self._opener, Approval, "requested", tenant, limit, **wanted
         )
 
     async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
-        """Give the approvals of some tasks that nobody has answered, or whose answer nobody has used."""
+        """Return the approvals of some tasks that nobody has answered, or whose answer nobody has used."""
         return await self._pool.run(reads.open_approvals, self._opener, tenant, tuple(tasks))
 
     async def closures(self, tenant: str, *, scope: str = "", limit: int = 100) -> list[Closure]:
-        """Give closures, newest first."""
+        """Return closures, newest first."""
         return await self._pool.run(reads.closures, tenant, scope, limit)
 
     async def pins(self, tenant: str) -> list[Pin]:
-        """Give the pins of all tools."""
+        """Return the pins of all tools."""
         return await self._pool.run(reads.pins, tenant)
 
     async def credential(self, tenant: str, digest: str) -> Credential | None:
-        """Give a credential by the digest of its secret, expired or not."""
+        """Return a credential by the digest of its secret, expired or not."""
         query = "select body from credentials where tenant = ? and digest = ?"
         return await self._pool.run(reads.body, Credential, query, tenant, digest)
 
     async def signed_in(self, tenant: str, digest: str) -> tuple[Credential, Person] | None:
-        """Give a credential by the digest of its secret, expired or not, and whose it is."""
+        """Return a credential by the digest of its secret, expired or not, and whose it is."""
         return await self._pool.run(reads.signed_in, tenant, digest)
 
     async def credentials(self, tenant: str, *, person: str, kind: str = "") -> list[Credential]:
-        """Give the credentials of a person, newest first."""
+        """Return the credentials of a person, newest first."""
         query = "select body from credentials where tenant = ? and person = ?"
         found = await self._pool.run(reads.bodies, Credential, query, tenant, person)
         return sorted((c for c in found if kind in ("", c.kind)), key=lambda c: c.created, reverse=True)
 
     async def ticket(self, tenant: str, digest: str) -> Ticket | None:
-        """Give a ticket by the digest of its value."""
+        """Return a ticket by the digest of its value."""
         query = "select body from tickets where tenant = ? and digest = ?"
         return await self._pool.run(reads.body, Ticket, query, tenant, digest)
 
     async def passkey(self, tenant: str, id: str) -> Passkey | None:
-        """Give a passkey by its id."""
+        """Return a passkey by its id."""
         query = "select body from passkeys where tenant = ? and id = ?"
         return await self._pool.run(reads.body, Passkey, query, tenant, id)
 
     async def passkeys(self, tenant: str, person: str) -> list[Passkey]:
-        """Give the passkeys of a person."""
+        """Return the passkeys of a person."""
         query = "select body from passkeys where tenant = ? and person = ?"
         return await self._pool.run(reads.bodies, Passkey, query, tenant, person)
 
     async def link(self, tenant: str, issuer: str, subject: str) -> Link | None:
-        """Give whom a subject of an issuer is here."""
+        """Return whom a subject of an issuer is here."""
         query = "select body from links where tenant = ? and issuer = ? and subject = ?"
         return await self._pool.run(reads.body, Link, query, tenant, issuer, subject)
 
     async def links(self, tenant: str, person: str) -> list[Link]:
-        """Give the accounts that a person has at issuers."""
+        """Return the accounts that a person has at issuers."""
         query = "select body from links where tenant = ? and person = ? order by issuer"
         return await self._pool.run(reads.bodies, Link, query, tenant, person)
 
     async def holdings(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[Holding]:
-        """Give what is known of certain resources."""
+        """Return what is known of certain resources."""
         return await self._pool.run(holdings.some, tenant, upstream, tuple(resources))
 
     async def holdings_under(
         self, tenant: str, *, upstream: str = "", prefix: str = "", limit: int = 1000
     ) -> list[Holding]:
-        """Give what is known of resources whose names begin with `prefix`."""
+        """Return what is known of resources whose names begin with `prefix`."""
         return await self._pool.run(holdings.under, tenant, upstream, prefix, limit)
 
     async def holding_counts(self, tenant: str) -> dict[str, int]:
-        """Give of how many resources of each upstream something is known."""
+        """Return of how many resources of each upstream something is known."""
         return await self._pool.run(holdings.counts, tenant)
 
     async def value(self, tenant: str, key: str) -> Json:
-        """Give a small JSON value, or `None`."""
+        """Return a small JSON value, or `None`."""
         query = "select body from kept_values where tenant = ? and key = ?"
         return await self._pool.run(reads.body, Any, query, tenant, key)
 
     async def values(self, tenant: str, prefix: str) -> list[Json]:
-        """Give the values whose keys begin with `prefix`, by key."""
+        """Return the values whose keys begin with `prefix`, by key."""
         query = "select body from kept_values where tenant = ? and key >= ? and key < ? order by key"
         return await self._pool.run(reads.bodies, Any, query, tenant, prefix, f"{prefix}\U0010ffff")
 
     async def size(self, tenant: str) -> int:
-        """Give the number of events in the log."""
+        """Return the number of events in the log."""
         return self._ledger.tree(tenant).size
 
     async def root(self, tenant: str) -> tuple[int, bytes]:
-        """Give size and Merkle root as committed now."""
+        """Return size and Merkle root as committed now."""
         tree = self._ledger.tree(tenant)
         return tree.size, tree.root()
 
@@ -306,29 +306,29 @@ class RelationalStore:
         task: str = "",
         opened: bool = False,
     ) -> list[Entry]:
-        """Give the first events from index `start` on, or the last ones below `before`, in order either way;
-        `opened` decrypts what can be decrypted.
+        """Return the first events from index `start` on, or the last ones below `before`, in order either
+        way; `opened` decrypts what can be decrypted.
         """
         opener = self._opener if opened else None
         wanted = (tuple(kinds), task, opener)
         return await self._pool.run(reads.entries, tenant, start, before, limit, *wanted)
 
     async def last_events(self, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
-        """Give the index of the last event of each of these tasks."""
+        """Return the index of the last event of each of these tasks."""
         return await self._pool.run(reads.last_events, tenant, tuple(tasks)) if tasks else {}
 
     async def inclusion(self, tenant: str, index: int, size: int) -> list[bytes]:
-        """Give the inclusion proof of a leaf in the tree of `size`."""
+        """Return the inclusion proof of a leaf in the tree of `size`."""
         return await self._pool.run(reads.inclusion, tenant, index, size)
 
     async def consistency(self, tenant: str, old: int, new: int) -> list[bytes]:
-        """Give the consistency proof between two sizes."""
+        """Return the consistency proof between two sizes."""
         return await self._pool.run(reads.consistency, tenant, old, new)
 
     async def unfinished(
         self, tenant: str, of: Callable[[str], bool] | None = None, *, known: bool = False
     ) -> list[Event]:
-        """Give the permitting decisions that have no `tool.called` after them."""
+        """Return the permitting decisions that have no `tool.called` after them."""
         if not known:
             # Everything submitted before is committed first, so that no outcome on its way is overlooked.
             await self.commit(Unit(tenant=tenant))

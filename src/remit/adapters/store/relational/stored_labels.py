@@ -60,7 +60,7 @@ def join_labels(sql: Sql, change: JoinLabels) -> None:
 
 
 def some(connection: Sql, tenant: str, upstream: str, resources: Sequence[str]) -> list[Holding]:
-    """Give the holdings of certain resources, where there are any."""
+    """Return the holdings of certain resources, where there are any."""
     out = []
     for resource in resources:
         row = connection.execute(_ONE, (tenant, upstream, resource)).fetchone()
@@ -70,7 +70,7 @@ def some(connection: Sql, tenant: str, upstream: str, resources: Sequence[str]) 
 
 
 def under(connection: Sql, tenant: str, upstream: str, prefix: str, limit: int) -> list[Holding]:
-    """Give the holdings whose resource begins with `prefix`, by upstream and name."""
+    """Return the holdings whose resource begins with `prefix`, by upstream and name."""
     where, values = ("and upstream = ? ", [upstream]) if upstream else ("", [])
     rows = connection.execute(
         # The upper bound lets the primary key find them where the upstream is named.
@@ -82,7 +82,7 @@ def under(connection: Sql, tenant: str, upstream: str, prefix: str, limit: int) 
 
 
 def counts(connection: Sql, tenant: str) -> dict[str, int]:
-    """Give how many holdings each upstream has."""
+    """Return how many holdings each upstream has."""
     query = "select upstream, count(*) from holdings where tenant = ? group by upstream"
     return dict(connection.execute(query, (tenant,)).fetchall())
 

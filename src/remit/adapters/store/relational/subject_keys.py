@@ -45,7 +45,7 @@ class Subjects:
         self._created: dict[Key, tuple[int, bytes, str]] = {}  # not in the table yet
 
     def conceal(self, event: Event) -> tuple[dict[str, str], Openings, bytes]:
-        """Give the commitments for an event's leaf, what opens them, and a nonce to encrypt that with."""
+        """Return the commitments for an event's leaf, what opens them, and a nonce to encrypt that with."""
         count = len(event.sealed)
         fresh = self._entropy.bytes(NONCE_SIZE + SALT_SIZE * count)  # one call to the system for all of it
         salts = [fresh[at : at + SALT_SIZE] for at in range(NONCE_SIZE, len(fresh), SALT_SIZE)]
@@ -53,12 +53,14 @@ class Subjects:
         return commitments, openings, fresh[:NONCE_SIZE]
 
     def seal(self, event: Event, openings: Openings, nonce: bytes, leaf_hash: bytes) -> tuple[int, bytes]:
-        """Give the id of the subject's key, and an event's values encrypted under it for this leaf alone."""
+        """Return the id of the subject's key, and an event's values encrypted under it for this leaf
+        alone.
+        """
         key_id, key = self._key((event.tenant, event.subject))
         return key_id, seal(key, nonce, openings, leaf_hash)
 
     def key_of(self, tenant: str, subject: str) -> tuple[int, AESGCM, bytes]:
-        """Give a subject's key with its id, and a nonce to seal with."""
+        """Return a subject's key with its id, and a nonce to seal with."""
         return *self._key((tenant, subject)), self._entropy.bytes(NONCE_SIZE)
 
     def knows(self, tenant: str, subject: str) -> bool:
@@ -106,7 +108,7 @@ class Subjects:
         return held
 
     def created(self) -> list[tuple[str, int, str, bytes, str]]:
-        """Give the rows of keys that the batch in hand brings along."""
+        """Return the rows of keys that the batch in hand brings along."""
         return [
             (tenant, key_id, subject, wrapped, by)
             for (tenant, subject), (key_id, wrapped, by) in self._created.items()
@@ -167,7 +169,7 @@ class Opener:
     def __call__(
         self, tenant: str, subject: str, wrapped: bytes, by: str, leaf: bytes, sealed: bytes
     ) -> Openings:
-        """Give the openings of one event; `VerificationFailed` if they are not what its leaf commits to.
+        """Return the openings of one event; `VerificationFailed` if they are not what its leaf commits to.
 
         `by` is the sealing key that wrapped the subject's.
         """
@@ -178,10 +180,10 @@ class Opener:
         return openings
 
     def key(self, tenant: str, subject: str, wrapped: bytes, by: str) -> bytes:
-        """Give a subject's key."""
+        """Return a subject's key."""
         return unwrap_key(self._sealing.sealing_key(by), wrapped, wrapped_for(tenant, subject))
 
 
 def wrapped_for(tenant: str, subject: str) -> str:
-    """Give the name that a wrapped key is bound to: it cannot change its subject, nor its tenant."""
+    """Return the name that a wrapped key is bound to: it cannot change its subject, nor its tenant."""
     return f"{tenant}\x00{subject}"

@@ -12,15 +12,15 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def micros(moment: datetime) -> int:
-    """Give microseconds since 1970, exactly: how times that are sorted by stand in the tables."""
+    """Return microseconds since 1970, exactly: how times that are sorted by stand in the tables."""
     return (moment - _EPOCH_START) // _MICROSECOND
 
 
 def moment(micros: int) -> datetime:
-    """Give the moment back."""
+    """Return the moment back."""
     return _EPOCH_START + micros * _MICROSECOND
 
 
 def text(value: object) -> str:
-    """Give a value as the JSON text that the tables hold."""
+    """Return a value as the JSON text that the tables hold."""
     return msgspec.json.encode(value).decode()

@@ -105,7 +105,7 @@ class GroupWriter(ABC):
 
     @abstractmethod
     def _unavailable(self, fault: Exception) -> StoreUnavailable:
-        """Give the fault that callers see."""
+        """Return the fault that callers see."""
 
     def _ended(self, fault: Exception | None) -> None:  # noqa: B027 - most have nothing to see to
         """See to what is due after a batch."""

@@ -53,7 +53,7 @@ class SqliteReading:
         return False
 
     def unavailable(self, fault: Exception) -> StoreUnavailable:
-        """Give the fault that callers see."""
+        """Return the fault that callers see."""
         return unavailable(fault, "the store cannot be read")
 
 
@@ -103,7 +103,8 @@ def check_at(path: Path, tenant: str, head: Head | None) -> None:
 
 
 def pins_at(path: Path, tenant: str) -> list[Pin]:
-    """Give the pins of a store's file without opening it for writing, also while another process has it open.
+    """Return the pins of a store's file without opening it for writing, also while another process has it
+    open.
 
     A file that is not there, or cannot be read, has none.
     """

@@ -84,7 +84,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def unavailable(fault: Exception, message: str = "the store cannot commit") -> StoreUnavailable:
-    """Give the fault that callers see for one of the database, with the way out where it is known."""
+    """Return the fault that callers see for one of the database, with the way out where it is known."""
     if isinstance(fault, StoreUnavailable):
         return fault
     name = getattr(fault, "sqlite_errorname", "")

@@ -125,16 +125,16 @@ class SqliteStore(RelationalStore):
     # What an end asks for, and who asks for it, is looked up without leaving the event loop's thread.
 
     async def signed_in(self, tenant: str, digest: str) -> tuple[Credential, Person] | None:
-        """Give a credential by the digest of its secret, expired or not, and whose it is."""
+        """Return a credential by the digest of its secret, expired or not, and whose it is."""
         return self._here.run(reads.signed_in, tenant, digest)
 
     async def with_descendants(self, tenant: str, task: str) -> list[Task]:
-        """Give a task, and after it every task that has it among its ancestors."""
+        """Return a task, and after it every task that has it among its ancestors."""
         found = self._here.run(reads.with_descendants, self._opener, tenant, task, FEW)
         return found if len(found) <= FEW else await super().with_descendants(tenant, task)
 
     async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
-        """Give the approvals of some tasks that nobody has answered, or whose answer nobody has used."""
+        """Return the approvals of some tasks that nobody has answered, or whose answer nobody has used."""
         if len(tasks) > FEW:
             return await super().open_approvals(tenant, tasks)
         found = self._here.run(reads.open_approvals, self._opener, tenant, tuple(tasks), FEW)

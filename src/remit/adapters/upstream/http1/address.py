@@ -24,7 +24,7 @@ class Origin:
 
     @classmethod
     def parse(cls, url: str) -> "Origin":
-        """Give the origin of a base URL; raises `ConfigInvalid`."""
+        """Return the origin of a base URL; raises `ConfigInvalid`."""
         return split_base_url(url)[0]
 
     @property

@@ -82,7 +82,7 @@ class Connection:
         return whole
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the body's pieces as they arrive; the upstream is held back while nobody takes them.
+        """Yield the body's pieces as they arrive; the upstream is held back while nobody takes them.
 
         Pieces are what has arrived meanwhile. Raises as `head` does; a fault drops the pieces not taken yet.
         """

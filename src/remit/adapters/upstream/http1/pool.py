@@ -200,7 +200,7 @@ class Pool:
 
 
 def _verifying(origin: Origin, context: ssl.SSLContext | None) -> ssl.SSLContext | None:
-    """Give the TLS context to use, which is never one that trusts anybody."""
+    """Return the TLS context to use, which is never one that trusts anybody."""
     if origin.scheme == "http":
         if context is not None:
             raise ConfigInvalid(

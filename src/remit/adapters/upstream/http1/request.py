@@ -58,7 +58,7 @@ class RequestHead:
     def encode(
         self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]], body_bytes: int
     ) -> bytes:
-        """Give the head's bytes; raises `Malformed` for anything that could change where the head ends.
+        """Return the head's bytes; raises `Malformed` for anything that could change where the head ends.
 
         `target` is in origin form, `headers` hold neither framing nor connection headers (`content-length` is
         written here from `body_bytes`).
@@ -75,7 +75,7 @@ class RequestHead:
         return begun + _end(method, body_bytes)
 
     def _begun(self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-        """Give the head up to where the length of the body stands."""
+        """Return the head up to where the length of the body stands."""
         if method not in _METHODS:
             raise Malformed(
                 f"the method `{ascii(method)[2:-1]}` is not sent to upstreams",

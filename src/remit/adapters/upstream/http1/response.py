@@ -29,11 +29,11 @@ class ResponseHead(msgspec.Struct, frozen=True):
     headers: list[tuple[bytes, bytes]]
 
     def values(self, name: bytes) -> list[bytes]:
-        """Give every value of a header (name in lower case)."""
+        """Return every value of a header (name in lower case)."""
         return [value for key, value in self.headers if key == name]
 
     def get(self, name: bytes) -> bytes | None:
-        """Give a header's only value, or None if it is absent or given more than once."""
+        """Return a header's only value, or None if it is absent or given more than once."""
         values = self.values(name)
         return values[0] if len(values) == 1 else None
 

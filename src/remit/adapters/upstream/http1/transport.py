@@ -52,15 +52,17 @@ class Wire(ResponseReader, asyncio.Protocol):
 
     @property
     def lost(self) -> bool:
-        """Say whether the connection is gone, or was never made."""
+        """Return whether the connection is gone, or was never made."""
         return self._transport is None
 
     def usable(self) -> bool:
-        """Say whether a request may be written: connected, and nothing has arrived that nobody asked for."""
+        """Return whether a request may be written: connected, and nothing has arrived that nobody asked
+        for.
+        """
         return self.phase is _IDLE and self._transport is not None and not self._transport.is_closing()
 
     def quiet(self) -> bool:
-        """Say whether the operating system holds nothing for this connection either: bytes, end or error.
+        """Return whether the operating system holds nothing for this connection either: bytes, end or error.
 
         An end that the event loop has not seen yet would turn the next request into one of unknown outcome,
         and a response that waits there would be taken for the next request's.
@@ -91,7 +93,7 @@ class Wire(ResponseReader, asyncio.Protocol):
             self._waiter = None
 
     def take(self) -> bytes:
-        """Give the next piece of the body that has arrived, and let more arrive."""
+        """Return the next piece of the body that has arrived, and let more arrive."""
         piece = self.chunks.popleft()
         self.unread_bytes -= len(piece)
         if self._paused and self.unread_bytes <= RESUME_BELOW_BYTES:

@@ -84,7 +84,7 @@ class HttpApi:
         """Nothing to connect to: a first call does."""
 
     async def catalogue(self) -> Catalogue:
-        """Give the operations of the document as tools."""
+        """Return the operations of the document as tools."""
         return offered(self.api, self.name)
 
     async def prepare(self, call: Call, headers: dict[str, str]) -> Exchange:

@@ -155,7 +155,7 @@ class PlainReplyExchange(ReplyExchange):
         self._pieces: AsyncIterator[Chunk] | None = None
 
     async def receive(self) -> Chunk:
-        """Give the head, then the body."""
+        """Return the head, then the body."""
         self._check()
         try:
             if self._pieces is None:
@@ -196,7 +196,7 @@ class PlainReplyExchange(ReplyExchange):
         yield self._chunk(piece, bytes(waiting), last=True)
 
     def _ready(self, piece: ReplyPiece, waiting: bytearray, seen: int) -> int:
-        """Give how much of what has come can be given on; `seen` of it waited before."""
+        """Return how much of what has come can be given on; `seen` of it waited before."""
         if piece is ReplyPiece.TEXT:
             if len(waiting) < WINDOW_BYTES:
                 return 0
@@ -208,7 +208,7 @@ class McpReplyExchange(ReplyExchange):
     """`ports.upstream.Exchange` that gives an answer as a tool's result in the shape of MCP."""
 
     async def receive(self) -> Chunk:
-        """Give the one result."""
+        """Return the one result."""
         self._check()
         try:
             reply = await self._head()

@@ -36,7 +36,7 @@ class HttpSession:
         self.log_level = ""
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """Give the headers of a message in this session, without a credential."""
+        """Return the headers of a message in this session, without a credential."""
         headers = [*era.http_headers(self.version, "", {})]
         if self.id is not None:
             headers.append((era.SESSION_HEADER, self.id))
@@ -117,7 +117,7 @@ class HttpExchange:
         self._body = b""
 
     async def receive(self) -> Chunk:
-        """Give the next message of this call."""
+        """Return the next message of this call."""
         if self._released:
             raise self._cut()
         sender = self._sender
@@ -172,7 +172,7 @@ class HttpExchange:
             raise SessionLost(self._sender.name)
 
     def _chunk(self, message: Message) -> Chunk | None:
-        """Give a message as a chunk; None for what is answered here."""
+        """Return a message as a chunk; None for what is answered here."""
         if not message.method:
             assert self._answer.head is not None
             if message.id != self._request_id and not (message.error and self._answer.head.status != 200):

@@ -91,7 +91,7 @@ class HttpPosts:
             raise
 
     def answer(self, connection: Connection) -> HttpAnswer:
-        """Give a reader for the response on a connection."""
+        """Return a reader for the response on a connection."""
         return HttpAnswer(connection, self.name, self.bound, self.max_result_bytes)
 
     async def ask(
@@ -287,7 +287,7 @@ class HttpPosts:
 
 
 def stream_limits(limits: Limits, max_streams: int) -> Limits:
-    """Give the limits of streams that are followed for as long as they last."""
+    """Return the limits of streams that are followed for as long as they last."""
     return Limits(
         max_body_bytes=_STREAM_BYTES,
         connect_timeout_s=limits.connect_timeout_s,

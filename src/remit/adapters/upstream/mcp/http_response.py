@@ -99,7 +99,7 @@ class HttpAnswer:
         self.head: ResponseHead | None = None
 
     async def next(self) -> Message | None:
-        """Give the next message, or None at the end of a stream; for `application/json` there is one.
+        """Return the next message, or None at the end of a stream; for `application/json` there is one.
 
         Raises `HttpRefused`, `UpstreamFault`, and what the connection raises.
         """
@@ -173,7 +173,7 @@ class HttpAnswer:
         return b"".join(pieces)
 
     async def _refusal(self, head: ResponseHead, kind: bytes, length: int | None) -> Message:
-        """Give the JSON-RPC error that came with a status, or raise what the status says."""
+        """Return the JSON-RPC error that came with a status, or raise what the status says."""
         if head.status < 300:
             raise broken(self._name, f"answered a request with HTTP status {head.status} and no JSON-RPC")
         if kind == _JSON and head.status not in (_UNAUTHORIZED, _FORBIDDEN, *_REDIRECTS):
@@ -190,7 +190,7 @@ class HttpAnswer:
 
 
 def path_led_to(head: ResponseHead) -> str:
-    """Give the path that a redirect leads to: most often a slash more or less. Not its host, which somebody
+    """Return the path that a redirect leads to: most often a slash more or less. Not its host, which somebody
     could take for remit's advice, nor a query, which may hold a secret.
     """
     found = _LEADS_TO.match(head.get(b"location") or b"") if head.status in _REDIRECTS else None
@@ -203,7 +203,7 @@ def session_lost(answer: HttpAnswer) -> bool:
 
 
 def credential(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    """Give a leased credential as headers; raises `ConfigInvalid` for one that speaks for the adapter."""
+    """Return a leased credential as headers; raises `ConfigInvalid` for one that speaks for the adapter."""
     out = []
     for key, value in headers.items():
         name = key.lower().encode("utf-8")

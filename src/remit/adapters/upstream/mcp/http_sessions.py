@@ -34,7 +34,7 @@ class HttpSessions(HttpPosts):
         self.stopped = False
 
     async def connected(self) -> era.Handshake:
-        """Give what the upstream speaks; ask it if it is not known, once for all who wait."""
+        """Return what the upstream speaks; ask it if it is not known, once for all who wait."""
         if self.known is not None:
             return self.known
         if self.stopped:
@@ -77,7 +77,7 @@ class HttpSessions(HttpPosts):
         return known, session
 
     async def session_of(self, task: str, lease: Headers) -> HttpSession:
-        """Give the task's session; open it, once for all who wait."""
+        """Return the task's session; open it, once for all who wait."""
         if self.own is not None and self.own.id is None:
             return self.own  # the server keeps none, for nobody
         if len(self.sessions) >= MAX_SESSIONS:

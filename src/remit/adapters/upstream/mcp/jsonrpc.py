@@ -79,7 +79,7 @@ def read_message(data: bytes, name: str) -> Message:
 
 
 def response_chunk(message: Message, name: str, *, modern: bool) -> Chunk:
-    """Give the last chunk of a call from its response; raises `UpstreamFault` for a result of wrong shape.
+    """Return the last chunk of a call from its response; raises `UpstreamFault` for a result of wrong shape.
 
     2026-07-28: a `resultType` of `input_required` asks for input, `task` defers the outcome; one not known
     here becomes an error.
@@ -106,7 +106,7 @@ def response_chunk(message: Message, name: str, *, modern: bool) -> Chunk:
 
 
 def notification_chunk(message: Message) -> Chunk:
-    """Give the chunk of a notification or of a server's request."""
+    """Return the chunk of a notification or of a server's request."""
     kind = ChunkKind.NOTIFICATION if message.id is None else ChunkKind.REQUEST
     # By its name a piece of an HTTP answer is told: no server may give that to a message of its own.
     method = "" if message.method in _PIECES else message.method
@@ -123,7 +123,7 @@ def standalone(raw: msgspec.Raw) -> bytes:
 
 
 def read_error(message: Message) -> RpcError:
-    """Give the error of a response, code 0 where it has no usable one."""
+    """Return the error of a response, code 0 where it has no usable one."""
     try:
         return _decode_error(message.error)
     except (msgspec.DecodeError, RecursionError):

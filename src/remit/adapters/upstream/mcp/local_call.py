@@ -24,7 +24,7 @@ class LocalExchange:
         self._act()
 
     async def receive(self) -> Chunk:
-        """Give the empty result."""
+        """Return the empty result."""
         if not self._sent:
             raise OutOfOrder("nothing was sent that could be answered", way_out="send the call first")
         return Chunk(ChunkKind.RESULT, b"{}")

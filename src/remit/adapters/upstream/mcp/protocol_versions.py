@@ -112,7 +112,7 @@ def envelope(version: str) -> dict[str, Json]:
 
 
 def stamped(params: dict[str, Json], version: str) -> dict[str, Json]:
-    """Give params for a question of our own."""
+    """Return params for a question of our own."""
     fixed = envelope(version)
     return {**params, "_meta": fixed} if fixed else params
 
@@ -127,7 +127,7 @@ class Stamp:
         self._written = orjson.Fragment(orjson.dumps(self._fixed))
 
     def params(self, call: Call, progress_token: int) -> dict[str, Json]:
-        """Give the params as they travel.
+        """Return the params as they travel.
 
         INVARIANT: the entries that the protocol reserves are ours; none of the agent's own gets through.
         """
@@ -155,7 +155,7 @@ class Stamp:
 def http_headers(
     version: str, method: str, params: dict[str, Json], param_headers: ParamHeaders = ()
 ) -> Sequence[tuple[bytes, bytes]]:
-    """Give the headers of one POST (2026-07-28, streamable HTTP: they repeat the body, servers compare)."""
+    """Return the headers of one POST (2026-07-28, streamable HTTP: they repeat the body, servers compare)."""
     modern = version in MODERN_VERSIONS
     named_by = _NAMED_BY.get(method) if modern else None
     named = params.get(named_by) if named_by is not None else None
@@ -262,13 +262,13 @@ _SCHEMA_MAPS = frozenset(("patternProperties", "dependentSchemas", "$defs", "def
 
 
 def subscription_of(params: dict[str, Json]) -> Json:
-    """Give the id of the listening request that a notification belongs to (2026-07-28)."""
+    """Return the id of the listening request that a notification belongs to (2026-07-28)."""
     meta = params.get("_meta")
     return meta.get(_META_SUBSCRIPTION) if isinstance(meta, dict) else None
 
 
 def without_meta(params: dict[str, Json]) -> dict[str, Json]:
-    """Give a notification's params without what concerns the connection to us alone."""
+    """Return a notification's params without what concerns the connection to us alone."""
     return {key: value for key, value in params.items() if key != "_meta"}
 
 

@@ -67,7 +67,7 @@ class StdioExchange:
         self._message = b""
 
     async def receive(self) -> Chunk:
-        """Give the next message of this call."""
+        """Return the next message of this call."""
         if not self._sent:
             raise OutOfOrder("nothing was sent that could be answered", way_out="send the call first")
         while True:

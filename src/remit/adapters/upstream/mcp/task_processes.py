@@ -107,7 +107,7 @@ class TaskProcesses:
             raise
 
     def enclosed(self, lease: str) -> str:
-        """Give the first process of a program's PID namespace, which ends with its guard."""
+        """Return the first process of a program's PID namespace, which ends with its guard."""
         return self._running[lease].enclosed if lease in self._running else ""
 
     async def end(self, lease: str) -> None:

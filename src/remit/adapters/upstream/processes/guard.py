@@ -113,7 +113,7 @@ def let_go() -> None:
 
 
 def shell_status(status: int | None) -> int:
-    """Give an exit status as shells do: 128 + n for signal n."""
+    """Return an exit status as shells do: 128 + n for signal n."""
     return 128 + signal.SIGKILL if status is None else status if status >= 0 else 128 - status
 
 
@@ -137,7 +137,7 @@ def kill_group(group: int, number: int) -> None:
 
 
 def parents() -> dict[int, int]:
-    """Give the parent of each process of the machine; nothing where `/proc` does not say."""
+    """Return the parent of each process of the machine; nothing where `/proc` does not say."""
     found = {}
     with contextlib.suppress(OSError):
         for name in os.listdir("/proc"):
@@ -149,7 +149,7 @@ def parents() -> dict[int, int]:
 
 
 def descendants() -> list[int]:
-    """Give the processes below the guard, parents first; orphans are its children."""
+    """Return the processes below the guard, parents first; orphans are its children."""
     below: dict[int, list[int]] = {}
     for pid, parent in parents().items():
         below.setdefault(parent, []).append(pid)
@@ -184,7 +184,7 @@ def send(pids: Iterable[int], number: int) -> None:
 
 
 def own_home(user: int) -> str:
-    """Give the program a home where the configuration names none."""
+    """Return the program a home where the configuration names none."""
     import tempfile
 
     if "HOME" in os.environ:

@@ -73,7 +73,7 @@ def can_mark() -> bool:
 
 
 def marked(lease: str) -> list[int]:
-    """Give the processes that carry a lease's mark; those that have ended do not."""
+    """Return the processes that carry a lease's mark; those that have ended do not."""
     wanted = _mark(lease)
     return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit() and _carries(one, wanted)]
 

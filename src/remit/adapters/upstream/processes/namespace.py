@@ -22,7 +22,7 @@ import struct
 import sys
 from typing import Final
 
-#: A system call that has one number on every architecture, and what it makes anew (`clone(2)`).
+#: A system call that has one number on every architecture, and what it makes again (`clone(2)`).
 _CLONE3: Final = 435
 _NEW_MOUNTS, _NEW_USERS, _NEW_PIDS = 0x20000, 0x10000000, 0x20000000
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4

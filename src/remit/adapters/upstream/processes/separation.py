@@ -98,7 +98,7 @@ class _Capabilities(ctypes.Structure):
 
 
 def version() -> int:
-    """Give the version of Landlock that the kernel speaks; 0 for none."""
+    """Return the version of Landlock that the kernel speaks; 0 for none."""
     if sys.platform != "linux":
         return 0
     return max(0, int(_libc().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)))
@@ -223,7 +223,7 @@ def _clear(place: str, user: int) -> bool:
 
 
 def _owner(one: os.DirEntry[str]) -> int:
-    """Give whose it is, or -1 where it is gone meanwhile: everybody makes and removes files there."""
+    """Return whose it is, or -1 where it is gone meanwhile: everybody makes and removes files there."""
     try:
         return one.stat(follow_symlinks=False).st_uid
     except FileNotFoundError:
@@ -257,7 +257,9 @@ def _leave_limits() -> bool:
 
 
 def _limits_of_no_other() -> bytes:
-    """Give a filter that lets a process read limits, and set its own alone (`pid` 0, as `setrlimit` does)."""
+    """Return a filter that lets a process read limits, and set its own alone (`pid` 0, as `setrlimit`
+    does).
+    """
     # `struct seccomp_data`: number, architecture, address (8), arguments (8 each).
     low, high = (0, 4) if sys.byteorder == "little" else (4, 0)
     whose, new, check, steps = 16, 32, 4 * len(_PRLIMIT) + 2, list[tuple[int, int, int, int]]()
@@ -288,7 +290,7 @@ def _limits_of_no_other() -> bytes:
 
 
 def _give_up_looking() -> bool:
-    """Give up the rights by which root looks into processes or raises limits; most have none."""
+    """Return up the rights by which root looks into processes or raises limits; most have none."""
     for one in _LOOKING:
         _prctl(_PR_CAPBSET_DROP, one)  # whoever may not change this set gains nothing from it either
     header, held = _CapabilityOf(_CAPABILITY_VERSION, 0), (_Capabilities * 2)()

@@ -45,7 +45,7 @@ OnOverlong = Callable[[bytes, bytes], None]
 
 
 def as_it_is(line: bytes) -> bytes:
-    """Give a line of a process that has no secret."""
+    """Return a line of a process that has no secret."""
     return line
 
 
@@ -373,7 +373,7 @@ def _open(
 
 
 def own_environment(env: Mapping[str, str], *, own_home: bool = False) -> dict[str, str]:
-    """Give a process's environment: what its configuration says, and the little it cannot do without.
+    """Return a process's environment: what its configuration says, and the little it cannot do without.
 
     With `own_home` its guard gives it a home, and that of remit is not its.
     """

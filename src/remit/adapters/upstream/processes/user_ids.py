@@ -17,7 +17,7 @@ class Users:
         self._taken: set[int] = set()
 
     def take(self) -> int:
-        """Give the one that was free for longest; raises `Busy` where none is."""
+        """Return the one that was free for longest; raises `Busy` where none is."""
         if len(self._taken) >= self._count:
             raise Busy(
                 f"all {self._count} user ids for programs are in use",

@@ -57,7 +57,7 @@ async def show(visit: PageVisit) -> Response:
 
 
 async def _connectable(visit: PageVisit, person: str) -> list[dict[str, object]]:
-    """Give the upstreams that a person can connect, or has connected."""
+    """Return the upstreams that a person can connect, or has connected."""
     connections = visit.house.people.connections
     if connections is None:
         return []
@@ -93,7 +93,7 @@ async def arrive(visit: PageVisit) -> Response:
 
 
 def _back(visit: PageVisit, upstream: str) -> str:
-    """Give where the server of an upstream sends people back to. Of each another one, so that the answer of
+    """Return where the server of an upstream sends people back to. Of each another one, so that the answer of
     one server is not taken for another's (RFC 9700 section 4.4.2).
     """
     return f"{visit.house.people.origin}{CONNECTED_PATH}/{upstream}"

@@ -58,7 +58,9 @@ async def decide(visit: PageVisit) -> Response:
 
 
 async def _asked(visit: PageVisit) -> AskedConsent | Response:
-    """Give the request; what is wrong with who asks becomes a page, all else an answer to the application."""
+    """Return the request; what is wrong with who asks becomes a page, all else an answer to the
+    application.
+    """
     query = visit.request.url.query
     if len(query) > MAX_THEN_CHARS // 2:
         raise Malformed("the request is too long", way_out="push it instead (RFC 9126)")
@@ -125,7 +127,7 @@ def _must_sign_in(visit: PageVisit, request: AuthorizationRequest) -> bool:
 
 
 def _sign_in_first(visit: PageVisit) -> str:
-    """Give the way over the sign-in and back to this page, which has then met what `prompt` asked for."""
+    """Return the way over the sign-in and back to this page, which has then met what `prompt` asked for."""
     query = visit.request.url.query
     back = query if "prompt=none" in query.split("&") else _without(query, "prompt")
     return f"{SIGN_IN_PATH}?then={quote(f'{AUTHORIZE_PATH}?{back}', safe='')}"

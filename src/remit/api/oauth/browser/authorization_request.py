@@ -32,7 +32,7 @@ _SCOPE: Final = re.compile(r"[!#-\[\]-~]+")
 
 
 async def who_asks(form: Form, house: Services, pushed_by: str = "") -> tuple[Applicant, str]:
-    """Give who asks, and where the answer goes; raises `Malformed`, which is told to nobody else."""
+    """Return who asks, and where the answer goes; raises `Malformed`, which is told to nobody else."""
     applicant = await house.people.consents.applicant(form.need("client_id"), pushed_by)
     redirect_uri = house.people.consents.check_redirect(applicant, form.need("redirect_uri"))
     return applicant, redirect_uri
@@ -41,7 +41,7 @@ async def who_asks(form: Form, house: Services, pushed_by: str = "") -> tuple[Ap
 def what_is_asked(
     form: Form, house: Services, applicant: Applicant, redirect_uri: str, pushed_by: str = ""
 ) -> AuthorizationRequest:
-    """Give the checked request; raises `OAuthRefused` with the code for the application."""
+    """Return the checked request; raises `OAuthRefused` with the code for the application."""
     if "request" in form:
         raise OAuthRefused("request_not_supported", "push the request instead (RFC 9126)")
     if form.need("response_type") != "code":
@@ -138,7 +138,7 @@ class _MissionIntent(msgspec.Struct, frozen=True):
 
 
 def _mission(form: Form, house: Services) -> tuple[Mission, tuple[str, ...]]:
-    """Give what the application proposes, and the resources that it proposes to use."""
+    """Return what the application proposes, and the resources that it proposes to use."""
     written = _json(form, MISSION_INTENT, "invalid_request")
     if written is None:
         return Mission(), ()

@@ -47,7 +47,7 @@ def answer_error(
 
 
 def answer_address(visit: PageVisit, request: AuthorizationRequest, answer: dict[str, str]) -> str:
-    """Give the address of an answer to the application."""
+    """Return the address of an answer to the application."""
     # RFC 9207 section 2: `iss` goes with every answer, so that no other server's is taken for it.
     sent = answer | ({"state": request.state} if request.state else {})
     sent |= {"iss": visit.house.authenticator.issuer}

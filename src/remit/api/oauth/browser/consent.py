@@ -104,7 +104,7 @@ async def answered(visit: PageVisit, asked: AskedConsent, form: Form) -> Respons
 
 
 def field_of(name: str, spec: Parameter, given: Form | None) -> dict[str, Json]:
-    """Give what a form's field is made of."""
+    """Return what a form's field is made of."""
     constraint = spec.constraint or {}
     must = ""
     try:

@@ -21,7 +21,7 @@ MAX_ANSWER_BYTES = 65_536
 
 
 async def challenge(visit: PageVisit) -> Response:
-    """Give the options for signing in, or (`for: "register"`) for a new passkey of who is signed in."""
+    """Return the options for signing in, or (`for: "register"`) for a new passkey of who is signed in."""
     asked = await _read(visit)
     passkeys = visit.house.people.passkeys
     if asked.get("for") == "register":

@@ -62,7 +62,9 @@ async def push(request: Request, house: Services, strangers: Strangers) -> Respo
 
 
 async def _pushed_by(request: Request, form: Form, house: Services) -> str:
-    """Give the agent that proved itself with the request; empty for a public application with an address."""
+    """Return the agent that proved itself with the request; empty for a public application with an
+    address.
+    """
     client_id = form.need("client_id")
     if "client_assertion" not in form and is_client_address(client_id):
         return ""

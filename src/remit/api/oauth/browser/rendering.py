@@ -37,12 +37,12 @@ _TEMPLATES: Final = jinja2.Environment(
 
 
 def _sentence(text: str) -> str:
-    """Give a text with a capital at its beginning, as people write."""
+    """Return a text with a capital at its beginning, as people write."""
     return text[:1].upper() + text[1:]
 
 
 def _lasts(seconds: int) -> str:
-    """Give a duration as people say it: in whole minutes, hours or days."""
+    """Return a duration as people say it: in whole minutes, hours or days."""
     for size, word in ((86_400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size and seconds % size == 0:
             return f"{seconds // size} {word}{'' if seconds == size else 's'}"
@@ -102,7 +102,7 @@ class PageVisit:
 
     @classmethod
     async def enter(cls, request: Request, house: Services) -> PageVisit:
-        """Give the visit of a request."""
+        """Return the visit of a request."""
         visit = cls(request, house)
         visit.seat = await house.people.browsers.seat(visit.session_secret)
         visit.visitor = request.cookies.get(visit._visit_cookie, "")
@@ -161,7 +161,7 @@ class PageVisit:
         script: bool = False,
         **more: Any,
     ) -> Response:
-        """Give a page."""
+        """Return a page."""
         text = _TEMPLATES.get_template(template).render(
             csrf=self.csrf,
             person=self.seat.person.name if self.seat else "",
@@ -199,7 +199,7 @@ def words_for(agent: str) -> str:
 
 
 def own_page(address: str, fallback: str = "/oauth/account") -> str:
-    """Give a page of ours to go on to; whatever is not one becomes the fallback.
+    """Return a page of ours to go on to; whatever is not one becomes the fallback.
 
     Nothing that a browser could read as another host: no scheme, no `//`, no `\\`, no control character.
     """
@@ -214,7 +214,7 @@ def own_page(address: str, fallback: str = "/oauth/account") -> str:
 
 
 def paged(serve: Callable[[PageVisit], Awaitable[Response]], house: Services) -> Serve:
-    """Give what serves a page: faults become a page too, and nothing of a defect is told."""
+    """Return what serves a page: faults become a page too, and nothing of a defect is told."""
 
     async def page(request: Request) -> Response:
         moved = elsewhere(request, house)
@@ -230,7 +230,7 @@ def paged(serve: Callable[[PageVisit], Awaitable[Response]], house: Services) ->
 
 
 def fault(visit: PageVisit, error: RemitError) -> Response:
-    """Give the page that tells of a fault, in words that are safe to show."""
+    """Return the page that tells of a fault, in words that are safe to show."""
     status = 400 if isinstance(error, OAuthRefused) else status_of(error)
     told = status != 500
     if not told:
@@ -245,7 +245,7 @@ def fault(visit: PageVisit, error: RemitError) -> Response:
 
 
 def elsewhere(request: Request, house: Services) -> str:
-    """Give where a page really is, where this machine was named in another way; else an empty text.
+    """Return where a page really is, where this machine was named in another way; else an empty text.
 
     Cookies and passkeys belong to one name of the host.
     """

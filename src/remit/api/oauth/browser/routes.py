@@ -54,7 +54,7 @@ NAVIGABLE: Final = frozenset(
 def routes(
     house: Services, tries: SignInAttempts, *, remote_sign_in: bool
 ) -> tuple[tuple[str, dict[str, Serve]], ...]:
-    """Give every path that is for people, with what answers each method there."""
+    """Return every path that is for people, with what answers each method there."""
 
     async def by_code(visit: PageVisit) -> Response:
         return await sign_in.by_code(visit, tries, remote=remote_sign_in)

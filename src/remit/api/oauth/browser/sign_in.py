@@ -26,7 +26,7 @@ async def show(visit: PageVisit) -> Response:
 
 
 def draw(visit: PageVisit, then: str, *, fresh: bool = False, told: str = "", status: int = 200) -> Response:
-    """Give the page."""
+    """Return the page."""
     people = visit.house.people
     return visit.draw(
         "sign_in.html",

@@ -85,5 +85,5 @@ def _asked(visit: PageVisit) -> tuple[str, str, str]:
 
 
 def check_word(challenge: str) -> str:
-    """Give the word that page and terminal both show, to tell this request from another one."""
+    """Return the word that page and terminal both show, to tell this request from another one."""
     return hashlib.sha256(challenge.encode()).hexdigest()[:6].upper()

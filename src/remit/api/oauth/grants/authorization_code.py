@@ -11,7 +11,7 @@ GRANT_TYPE = "authorization_code"
 
 
 async def give(asked: TokenRequest) -> TokenGiven:
-    """Give the tokens of a code; it works once."""
+    """Return the tokens of a code; it works once."""
     form = asked.form
     code, redirect_uri, verifier = form.need("code"), form.need("redirect_uri"), form.need("code_verifier")
     asked.scope(TASK_SCOPE)

@@ -10,5 +10,5 @@ GRANT_TYPE = "client_credentials"
 
 
 async def give(asked: TokenRequest) -> TokenGiven:
-    """Give the token. Section 4.4.3: there is no refresh token, the client can ask again."""
+    """Return the token. Section 4.4.3: there is no refresh token, the client can ask again."""
     return await asked.for_client(await asked.client(), "client-credentials")

@@ -23,7 +23,7 @@ GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 async def give(asked: TokenRequest) -> TokenGiven:
-    """Give a token to the agent whose workload the assertion proves.
+    """Return a token to the agent whose workload the assertion proves.
 
     RFC 7521 section 4.1: the client need not prove itself besides; where it does, it is the same agent.
     """
@@ -47,7 +47,7 @@ async def give(asked: TokenRequest) -> TokenGiven:
 
 
 def _type_of(assertion: str) -> str:
-    """Give the `typ` of an assertion, nothing of which is believed yet."""
+    """Return the `typ` of an assertion, nothing of which is believed yet."""
     try:
         found = read_compact(assertion, max_bytes=MAX_ASSERTION, permitted=("x5t",)).header.get("typ")
     except Malformed:
@@ -56,7 +56,7 @@ def _type_of(assertion: str) -> str:
 
 
 async def _identity(asked: TokenRequest, assertion: str) -> TokenGiven:
-    """Give a token for the task of the person whom an identity assertion names."""
+    """Return a token for the task of the person whom an identity assertion names."""
     asked.scope(TASK_SCOPE)
     if asked.details() is not None:
         raise OAuthRefused(BAD_DETAILS, "the task type says what an identity assertion stands for")

@@ -11,7 +11,7 @@ GRANT_TYPE = "refresh_token"
 
 
 async def give(asked: TokenRequest) -> TokenGiven:
-    """Give the next tokens; a refresh token works once."""
+    """Return the next tokens; a refresh token works once."""
     text = asked.form.need("refresh_token")
     asked.scope(TASK_SCOPE)
     client = await asked.client(public=True)

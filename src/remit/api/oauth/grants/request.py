@@ -37,11 +37,11 @@ class TokenRequest:
     confirmation: Confirmation
 
     async def client(self, *, public: bool = False) -> TokenClient:
-        """Give the client, authenticated."""
+        """Return the client, authenticated."""
         return await authenticate(self.request, self.form, self.house, public=public)
 
     def asking(self, how: str) -> Asking:
-        """Give what the token is asked for. RFC 8693 section 2.1: `audience` names a target too."""
+        """Return what the token is asked for. RFC 8693 section 2.1: `audience` names a target too."""
         wanted = (*self.form.all("resource"), *self.form.all("audience"))
         return Asking(
             how=how,
@@ -58,7 +58,7 @@ class TokenRequest:
             raise OAuthRefused("invalid_scope", f"the scope is `{fits}`{way}")
 
     def details(self) -> Json:
-        """Give `authorization_details` (RFC 9396), `None` without."""
+        """Return `authorization_details` (RFC 9396), `None` without."""
         if "authorization_details" not in self.form:
             return None
         try:
@@ -69,7 +69,7 @@ class TokenRequest:
             raise OAuthRefused(BAD_DETAILS, f"they cannot be read: {error.message}") from None
 
     def whole(self) -> Callable[[Task], None]:
-        """Give what refuses a task that is more than `authorization_details` ask for."""
+        """Return what refuses a task that is more than `authorization_details` ask for."""
         details = self.details()
         if details is None:
             return lambda _: None
@@ -77,7 +77,7 @@ class TokenRequest:
         return lambda task: _check_whole(task, asked)
 
     async def for_client(self, client: TokenClient, how: str) -> TokenGiven:
-        """Give a token for the task that the client names, or one for itself."""
+        """Return a token for the task that the client names, or one for itself."""
         house = self.house
         if MISSION_PARAMETER not in self.form:
             self.scope(AGENT_SCOPE)

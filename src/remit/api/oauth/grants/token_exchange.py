@@ -21,7 +21,7 @@ ID_TOKEN: Final = "urn:ietf:params:oauth:token-type:id_token"
 
 
 async def give(asked: TokenRequest) -> TokenGiven:
-    """Give the new token (section 2.1)."""
+    """Return the new token (section 2.1)."""
     form = asked.form
     subject = form.need("subject_token")
     kind = form.need("subject_token_type")
@@ -49,7 +49,7 @@ async def give(asked: TokenRequest) -> TokenGiven:
 
 
 async def _for_person(asked: TokenRequest, client: TokenClient, id_token: str) -> TokenGiven:
-    """Give a token to act for the person of an ID token, where the task type permits its issuer's word."""
+    """Return a token to act for the person of an ID token, where the task type permits its issuer's word."""
     if "actor_token" in asked.form:
         raise OAuthRefused("invalid_request", "who acts for a person shows the ID token itself")
     if asked.details() is not None:

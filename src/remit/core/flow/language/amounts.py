@@ -146,7 +146,7 @@ class Amount(msgspec.Struct, frozen=True):
 
 
 def amount_of(text: str) -> Amount | None:
-    """Give the amount that a whole text is; None where it is none."""
+    """Return the amount that a whole text is; None where it is none."""
     bare = small(text).strip(BLANKS)
     if not 0 < len(bare) <= 60:
         return None
@@ -164,7 +164,7 @@ def amount_of(text: str) -> Amount | None:
 
 
 def in_hundredths(one: Amount) -> Amount:
-    """Give an amount that counts the hundredth parts of a currency, in that currency."""
+    """Return an amount that counts the hundredth parts of a currency, in that currency."""
     return msgspec.structs.replace(one, readings=frozenset(each / 100 for each in one.readings))
 
 
@@ -174,7 +174,7 @@ def is_number(name: Iterable[str]) -> bool:
 
 
 def unit_of(text: str) -> str:
-    """Give the unit that a whole text names; empty where it names none that is known."""
+    """Return the unit that a whole text names; empty where it names none that is known."""
     return _UNITS.get(small(text).strip(BLANKS), "")
 
 
@@ -189,7 +189,7 @@ def is_minor(name: Iterable[str]) -> bool:
 
 
 def amounts_in(text: str) -> Iterator[Amount]:
-    """Give the amounts that a person's words name, with all that each can be read as."""
+    """Yield the amounts that a person's words name, with all that each can be read as."""
     said = _NO_AMOUNT.sub(" ; ", small(" ".join(text.split())))
     for found in _NUMBER.finditer(said):
         start = found.start("before") if found["before"] in _UNITS else found.start("sign")
@@ -232,7 +232,7 @@ def _is_plain(before: str, said: str, end: int) -> bool:
 
 
 def _worked_out(said: str, found: list[Amount]) -> Amount | None:
-    """Give the most that words have worked out of the amounts that they name; None where they name none."""
+    """Return the most that words have worked out of the amounts that they name; None where they name none."""
     sums = [one for one in found if one.counts and one.unit != "%"]
     if not sums or len({one.unit for one in sums if one.unit}) > 1:
         return None
@@ -283,7 +283,7 @@ def _spelt(said: str) -> Iterator[Amount]:
 
 
 def _readings(number: str) -> frozenset[Decimal]:
-    """Give all that digits with marks between them can be read as."""
+    """Return all that digits with marks between them can be read as."""
     if not _WHOLE_NUMBER.fullmatch(number):
         return frozenset()
     marks = [one for one in number if not one.isdigit() and one != "e"]
@@ -357,7 +357,7 @@ class Amounts:
 
     @property
     def units(self) -> frozenset[str]:
-        """Give the units that were named."""
+        """Return the units that were named."""
         said = [one for one in self._found if one.unit]
         return frozenset(one.unit for one in [one for one in said if one.here] or said)
 

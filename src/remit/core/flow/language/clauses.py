@@ -44,7 +44,7 @@ _SENTENCE = re.compile(r"(?<=[.!?;])\s+(?![-*\u2022] )|\n+(?!\s*[-*\u2022] )")
 
 
 def sentences(text: str) -> list[str]:
-    """Give the sentences of a text."""
+    """Return the sentences of a text."""
     return [one for one in _SENTENCE.split(text) if one.strip()]
 
 
@@ -62,12 +62,12 @@ class SaidClause(NamedTuple):
 
     @property
     def said(self) -> str:
-        """Give it as it is said."""
+        """Return it as it is said."""
         return " ".join(self.parts)
 
     @property
     def text(self) -> str:
-        """Give the words with one blank around each of them."""
+        """Return the words with one blank around each of them."""
         return f" {' '.join(self.words)} "
 
     @property
@@ -103,7 +103,7 @@ class Clauses:
         self._known.clear()
 
     def of(self, starts: frozenset[str] = frozenset()) -> list[SaidClause]:
-        """Give all clauses, where stems in `starts` are verbs, too."""
+        """Return all clauses, where stems in `starts` are verbs, too."""
         found = self._divided.get(starts)
         if found is None:
             if len(self._divided) >= MAX_KNOWN:
@@ -152,7 +152,7 @@ class Clauses:
         return all(one.mood is Mood.TELLS and not by.verb.by(stems_in(one.words), one.text) for one in found)
 
     def _stating(self, value: str, starts: frozenset[str]) -> list[SaidClause]:
-        """Give all clauses, with a mark where they state a value: what stands in it (`select count(*) from
+        """Return all clauses, with a mark where they state a value: what stands in it (`select count(*) from
         orders`) asks for nothing, and divides no clause.
         """
         wanted = plain(value)
@@ -186,7 +186,7 @@ class Clauses:
 
 
 def divided(text: str) -> list[SaidClause]:
-    """Give the clauses of a text."""
+    """Return the clauses of a text."""
     clauses = Clauses()
     clauses.hear(text)
     return clauses.of()
@@ -206,7 +206,7 @@ def _shape(word: str) -> str:
 
 
 def without(said: str, value: str) -> str:
-    """Give a sentence with a mark in each place where a value stands whole, in any of its forms."""
+    """Return a sentence with a mark in each place where a value stands whole, in any of its forms."""
     for form in worded_forms(value):
         out, done, at = "", 0, said.find(form) if form else -1
         while at >= 0:
@@ -278,7 +278,7 @@ def _clauses(tokens: list[str], starts: frozenset[str]) -> Iterator[SaidClause]:
 
 
 def _joined(pieces: Sequence[ClausePiece]) -> SaidClause:
-    """Give the clause that pieces make. Nouns ask where its first verb does more than read, and where it is
+    """Return the clause that pieces make. Nouns ask where its first verb does more than read, and where it is
     no sentence at all.
     """
     moved = [one for one in pieces if one.mood is not Mood.OPEN]

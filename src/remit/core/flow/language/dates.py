@@ -60,7 +60,7 @@ class Day(msgspec.Struct, frozen=True):
 
 
 def days_in(text: str) -> frozenset[Day]:
-    """Give the days that a text in small letters names. Takes time in proportion to the text."""
+    """Return the days that a text in small letters names. Takes time in proportion to the text."""
     found = set()
     for pattern in _WRITTEN:
         for one in pattern.finditer(text):
@@ -71,7 +71,7 @@ def days_in(text: str) -> frozenset[Day]:
 
 
 def day_of(text: str) -> Day | None:
-    """Give the day that a whole text is, as tools write it or as people do."""
+    """Return the day that a whole text is, as tools write it or as people do."""
     bare = text.strip()
     if len(bare) > 40 or not bare.isascii():
         return None

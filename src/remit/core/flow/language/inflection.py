@@ -8,7 +8,7 @@ import functools
 
 @functools.lru_cache(8192)
 def stem(word: str) -> str:
-    """Give a word without the commonest English endings; words with digits stay as they are."""
+    """Return a word without the commonest English endings; words with digits stay as they are."""
     if len(word) < 4 or not word.isalpha():
         return word
     word = word.removesuffix("'s")

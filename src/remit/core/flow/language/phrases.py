@@ -149,11 +149,11 @@ class ClausePiece:
 
     @property
     def nouns(self) -> frozenset[str]:
-        """Give the stems of words that could be verbs and are nouns."""
+        """Return the stems of words that could be verbs and are nouns."""
         return frozenset(self._stems[at] for at in self._nouns if not self.words[at].endswith("ing"))
 
     def stems(self, *, nouns: bool) -> frozenset[str]:
-        """Give the stems by which it can ask, with or without its nouns."""
+        """Return the stems by which it can ask, with or without its nouns."""
         gone = () if nouns else self._nouns
         counted = (one for at, one in enumerate(self.words) if one and at not in gone)
         return stems_in(counted) | frozenset(self._idioms())
@@ -251,7 +251,7 @@ class ClausePiece:
         return bool(after) and (after[0] == STATED or any(map(str.isdigit, after[0])))
 
     def _idioms(self) -> Iterator[str]:
-        """Give what several words ask for together: `let Ann know`, `Bob should get it, too`."""
+        """Yield what several words ask for together: `let Ann know`, `Bob should get it, too`."""
         words = self.words
         for at, word in enumerate(words):
             before, after = (

@@ -17,7 +17,7 @@ _FIRST = re.compile(r"\s*(?:please )?(?:for|to|with) (?:all|every|each|both)\b")
 
 
 def of_many(sentence: str) -> Iterator[str]:
-    """Give those clauses of a sentence, in small letters, in which something is done with many."""
+    """Yield those clauses of a sentence, in small letters, in which something is done with many."""
     whole = bool(_FIRST.match(sentence))
     for clause in _CLAUSE.split(sentence):
         if whole or _MANY.search(clause) or _THEM.search(clause):

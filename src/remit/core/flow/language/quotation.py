@@ -44,12 +44,12 @@ _OPENING = re.compile("```|[\"\u201c\u201e\u00ab]|(?<!\\w)['\u2018]|^[ \\t]*>", 
 
 
 def unquoted(text: str) -> str:
-    """Give a text without what it quotes at length."""
+    """Return a text without what it quotes at length."""
     return divided(text)[0]
 
 
 def divided(text: str) -> tuple[str, list[str]]:
-    """Give a text without what it quotes at length, and what it quotes between marks."""
+    """Return a text without what it quotes at length, and what it quotes between marks."""
     closings = {mark: Ahead(kind.closing, text) for mark, kind in _KINDS.items()}
     lines = Ahead(re.compile("\n"), text)
     out: list[str] = []

@@ -90,7 +90,7 @@ class Superlative(msgspec.Struct, frozen=True):
         return not self.after or not self.after.isdisjoint(map(stem, words))
 
     def pick(self, measured: Sequence[tuple[float, int]]) -> frozenset[int]:
-        """Give the records that have the greatest or least of some values; none of a single one."""
+        """Return the records that have the greatest or least of some values; none of a single one."""
         if len({record for _, record in measured}) < 2:
             return frozenset()
         values = [value for value, _ in measured]
@@ -99,7 +99,7 @@ class Superlative(msgspec.Struct, frozen=True):
 
 
 def superlatives_in(words: Sequence[str], empty: AbstractSet[str]) -> Iterator[Superlative]:
-    """Give the superlatives of one sentence; `empty` are words that name nothing."""
+    """Yield the superlatives of one sentence; `empty` are words that name nothing."""
     for at, word in enumerate(words):
         after = words[at + 1 : at + 1 + _AFTER]
         if word in ("last", "first") and (
@@ -121,7 +121,7 @@ def _of_several(after: Sequence[str]) -> bool:
 
 
 def moment_of(text: str) -> float | None:
-    """Give a date, or a time of a day, as a number that grows with it."""
+    """Return a date, or a time of a day, as a number that grows with it."""
     bare = text.strip()
     if clock := _CLOCK.fullmatch(bare):
         return (int(clock[1]) * 60 + int(clock[2])) / (24 * 60)

@@ -81,7 +81,7 @@ class AskedBy(msgspec.Struct, frozen=True):
 
     @property
     def starts(self) -> frozenset[str]:
-        """Give the stems that ask as verbs do."""
+        """Return the stems that ask as verbs do."""
         return frozenset(stem(one.split()[0]) for one in (*self.words, *self.name[:1]) if one)
 
     def by(self, stems: frozenset[str], text: str) -> bool:
@@ -99,7 +99,7 @@ class AskedBy(msgspec.Struct, frozen=True):
 
 
 def asking(tool: Tool) -> AskedBy:
-    """Give by what people ask for what a tool does."""
+    """Return by what people ask for what a tool does."""
     name = name_words(tool.name)
     by = tool.asked_by
     if not by and tool.sends and not verbs_and_nouns(name)[0]:

@@ -209,7 +209,7 @@ class Wording:
         )
 
     def _places(self, value: str) -> Iterator[tuple[int, int]]:
-        """Give where a value stands in the words, between white space and marks."""
+        """Yield where a value stands in the words, between white space and marks."""
         wanted = small(value.strip(BLANKS))
         if not wanted or len(wanted) > MAX_VALUE or not _is_even(wanted):
             return

@@ -20,12 +20,12 @@ _NUMBER = re.compile(r"[$\u20ac\u00a3\u00a5]?[+-]?\d[\d,]*(?:\.\d+)?(?:%|[a-z]{3
 
 
 def some(text: str) -> frozenset[str]:
-    """Give a set of words."""
+    """Return a set of words."""
     return frozenset(text.split())
 
 
 def stems(text: str) -> frozenset[str]:
-    """Give a set of stems."""
+    """Return a set of stems."""
     return frozenset(map(stem, text.split()))
 
 
@@ -44,14 +44,14 @@ _STEMS_OF_EMPTY = frozenset(map(stem, EMPTY))
 
 
 def words_of(text: str) -> list[str]:
-    """Give a text's words in their plain form, without the marks of a sentence around them, and those before
-    the name of a channel, of a person, or of a number.
+    """Return a text's words in their plain form, without the marks of a sentence around them, and those
+    before the name of a channel, of a person, or of a number.
     """
     return bare_words(folded(text).split())
 
 
 def bare_words(written: Iterable[str]) -> list[str]:
-    """Give words in small letters as `words_of` gives them."""
+    """Return words in small letters as `words_of` gives them."""
     words = list(written)
     # Most short texts have no mark in them at all, which one look at all of them says.
     if "".join(words).isalnum():
@@ -60,7 +60,7 @@ def bare_words(written: Iterable[str]) -> list[str]:
 
 
 def bare_word(word: str) -> str:
-    """Give a word in small letters without the marks around it; empty where nothing is left."""
+    """Return a word in small letters without the marks around it; empty where nothing is left."""
     if (last := word[-1]).isalnum() and last != "s" and word[0].isalnum():
         return word
     if (head := word[:-1]).isalnum() and last in MARKS:
@@ -70,22 +70,22 @@ def bare_word(word: str) -> str:
 
 
 def different_words(text: str) -> set[str]:
-    """Give a text's words, each once and in no order: faster for long ones."""
+    """Return a text's words, each once and in no order: faster for long ones."""
     return set(bare_words(set(folded(text).split())))
 
 
 def stems_of(text: str) -> frozenset[str]:
-    """Give the stems of what a text names; also of the parts of joined words (`to-do`, `client_list`)."""
+    """Return the stems of what a text names; also of the parts of joined words (`to-do`, `client_list`)."""
     return stems_in(words_of(text)[:MAX_WORDS])
 
 
 def stems_in(words: Iterable[str]) -> frozenset[str]:
-    """Give the stems of what words name, as `stems_of` does of a text."""
+    """Return the stems of what words name, as `stems_of` does of a text."""
     return frozenset(stems_from(words))
 
 
 def stems_from(words: Iterable[str]) -> Iterator[str]:
-    """Give the stems of what words name one by one, as they come"""
+    """Yield the stems of what words name one by one, as they come"""
     for word in words:
         for part in (word,) if word.isalnum() else PARTS.findall(word):
             if part not in EMPTY and len(part) > 1:
@@ -94,7 +94,7 @@ def stems_from(words: Iterable[str]) -> Iterator[str]:
 
 
 def stems_among(words: Collection[str], stems: frozenset[str]) -> frozenset[str]:
-    """Give those of some stems that words have: what they have in common with `stems_in` of the words.
+    """Return those of some stems that words have: what they have in common with `stems_in` of the words.
 
     It is asked of every short text of every result, so it goes through the words in C.
     """
@@ -111,7 +111,7 @@ def stems_among(words: Collection[str], stems: frozenset[str]) -> frozenset[str]
 
 
 def number_of(text: str) -> str:
-    """Give a number in its one form (`1,200.00` is `1200`); empty where a text is none."""
+    """Return a number in its one form (`1,200.00` is `1200`); empty where a text is none."""
     if text[:1].isalpha():
         return ""
     bare = text.strip().lower()
@@ -126,12 +126,12 @@ def number_of(text: str) -> str:
 
 @functools.lru_cache(4096)
 def name_stems(name: str) -> frozenset[str]:
-    """Give the stems of the words of a name."""
+    """Return the stems of the words of a name."""
     return frozenset(stem(one) for one in name_words(name))
 
 
 @functools.lru_cache(4096)
 def name_words(name: str) -> tuple[str, ...]:
-    """Give the words of a name: `send_email`, `sendEmail`, `mail/send-now`."""
+    """Return the words of a name: `send_email`, `sendEmail`, `mail/send-now`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return tuple(part.lower() for part in PARTS.findall(spaced.replace("_", " ")))

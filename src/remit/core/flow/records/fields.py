@@ -53,7 +53,7 @@ class ResultFields:
         self.cut = False
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        """Give (path, text) of each field; numbers are given as text, booleans and nulls are not given."""
+        """Yield (path, text) of each field; numbers are given as text, booleans and nulls are not given."""
         yield from self._walk(self._result, "", 0, text=True)
 
     def _walk(self, value: Json, path: str, depth: int, *, text: bool) -> Iterator[tuple[str, str]]:
@@ -88,7 +88,7 @@ class ResultFields:
 
 
 def structured(text: str, left: list[str] | None = None) -> Json:
-    """Give the structure that a text writes as JSON or YAML: a mapping or a list, else None.
+    """Return the structure that a text writes as JSON or YAML: a mapping or a list, else None.
 
     What stands in the text and not in its structure is added to `left` (`unread`, and comments of YAML); so
     is the whole text, where it begins like one and cannot be read, or is too long for it.
@@ -103,7 +103,7 @@ def may_write(text: str) -> bool:
 
 
 def structuring(text: str, left: list[str] | None = None) -> Steps[Json]:
-    """Give what `structured` gives, in steps."""
+    """Return what `structured` gives, in steps."""
     found = yield from _structured(text, left)
     if found is _UNREAD:
         # INVARIANT: what is not read stands in no field, and may be read as any: whoever can make a result
@@ -145,7 +145,7 @@ def _structured(text: str, left: list[str] | None) -> Steps[Json]:
 
 
 def _comments(text: str) -> Steps[list[str]]:
-    """Give the comments of a YAML text, and what stands behind the sign that begins a block of text."""
+    """Return the comments of a YAML text, and what stands behind the sign that begins a block of text."""
     found: list[str] = []
     at = 0
     for count, token in enumerate(yaml.scan(text, Loader=_LOADER)):
@@ -187,8 +187,8 @@ class _Box:
 
 
 def _of_yaml(text: str, left: list[str]) -> Steps[Json]:
-    """Give what a YAML text says: every scalar is a text, and tags say nothing. Raises for what is none, and
-    for an alias, which makes one value stand in many places, and a walk over it endless.
+    """Return what a YAML text says: every scalar is a text, and tags say nothing. Raises for what is none,
+    and for an alias, which makes one value stand in many places, and a walk over it endless.
     """
     root = _Box([])
     stack = [root]

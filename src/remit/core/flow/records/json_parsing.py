@@ -106,7 +106,7 @@ def countless(written: bytes) -> bool:
 
 
 def texts_in(value: Json) -> Iterator[str]:
-    """Give the names, texts and numbers that a value holds."""
+    """Yield the names, texts and numbers that a value holds."""
     if isinstance(value, dict):
         for name, below in value.items():
             yield name
@@ -196,7 +196,7 @@ class _Parse:
             raise ValueError("a mark where none can stand")
 
     def end(self) -> Json:
-        """Give the one value of the text."""
+        """Return the one value of the text."""
         if self._around or self.next != _COMMA:
             raise ValueError("broken off")
         return self.box[0]
@@ -243,7 +243,7 @@ def _reading(text: str, dropped: list[tuple[str, Json]]) -> Steps[Json]:
 
 
 def _string(text: str, at: int) -> Steps[tuple[str, int]]:
-    """Give the string whose first character stands at a place, and where it has ended."""
+    """Return the string whose first character stands at a place, and where it has ended."""
     parts: list[str] = []
     while part := _PART.match(text, at):
         parts.append(orjson.loads(f'"{part[0]}"'))

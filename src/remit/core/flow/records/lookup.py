@@ -113,7 +113,7 @@ class Lookup:
         return bool(self._echoes or marked)
 
     def trusting(self, leaf: ResultLeaf, marked: AbstractSet[int]) -> Steps[Trust]:
-        """Say whether a leaf of the result can be believed: not where a tool that repeats what it is given
+        """Return whether a leaf of the result can be believed: not where a tool that repeats what it is given
         repeats what is doubtful, nor where it holds what untrusted hands had written there
         (`core.flow.marks`).
         """

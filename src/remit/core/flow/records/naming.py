@@ -80,7 +80,7 @@ class Naming:
         return NamingOfResult(self._utterance, self.handed.words, call, tool, lookup, self._records)
 
     def reach(self, record: int) -> Reach:
-        """Give how the intent leads to a record."""
+        """Return how the intent leads to a record."""
         return self._reach.get(record, _UNLED)
 
     def choice(self, record: int, path: str) -> int:
@@ -95,7 +95,9 @@ class Naming:
         return all(path in self._others.get(one, ()) for one in self._references.get(record, ()))
 
     def names(self, record: int) -> frozenset[str]:
-        """Give the words by which a record was found; none where nothing but a choice among all found it."""
+        """Return the words by which a record was found; none where nothing but a choice among all found
+        it.
+        """
         found = [self._names.get(one, _NO_NAMES) for one in self._references.get(record, ())]
         return _NO_NAMES.union(*found) if all(found) else _NO_NAMES
 
@@ -117,7 +119,7 @@ class Naming:
         return record not in self._chosen
 
     def best(self, call: int) -> Reach:
-        """Give how the intent leads to what it leads to best in a call's result."""
+        """Return how the intent leads to what it leads to best in a call's result."""
         return self._calls.get(call, _UNLED)
 
     def picked(self, call: int) -> bool:
@@ -175,8 +177,8 @@ class Naming:
             self._candidates[number, kind] = len(all_found)
 
     def _of_others(self, values: Mapping[str, AbstractSet[str]]) -> frozenset[str]:
-        """Give the fields of which the name says whose address it is, beside one that does not say so, where
-        the intent does not say it either.
+        """Return the fields of which the name says whose address it is, beside one that does not say so,
+        where the intent does not say it either.
         """
         more: dict[KindOfValue, dict[str, int]] = {}
         for path, texts in values.items():

@@ -105,7 +105,7 @@ class Paths:
         return PATH_BYTES * sum(names.tally[0] for _, names in self._known.values())
 
     def of(self, tool: Tool) -> _Names:
-        """Give the root of a tool's paths; of one that is described otherwise by now a new one."""
+        """Return the root of a tool's paths; of one that is described otherwise by now a new one."""
         name = f"{tool.upstream}/{tool.name}"
         found = self._known.get(name)
         if found is not None and found[0] is tool:
@@ -123,7 +123,7 @@ _Level = tuple[Iterator[tuple[str | None, Json]], _Names, dict[str, Json], int, 
 
 
 def bodies(result: Json) -> Iterator[tuple[Json, str | None]]:
-    """Give the parts of a tool's result out of the shape in which MCP carries them; with a text that may
+    """Yield the parts of a tool's result out of the shape in which MCP carries them; with a text that may
     write a structure the name under which it stood, with all else None.
 
     What a tool gives twice, as structure and as text, is given twice: nobody promises that both are equal.
@@ -146,7 +146,7 @@ def bodies(result: Json) -> Iterator[tuple[Json, str | None]]:
 
 
 def _of_block(block: Json) -> Iterator[tuple[Json, str | None]]:
-    """Give the text or the bytes of a block of content, or of the resource in it, and what stands beside."""
+    """Yield the text or the bytes of a block of content, or of the resource in it, and what stands beside."""
     if not isinstance(block, dict):
         yield block, None
         return
@@ -187,11 +187,11 @@ class Reading:
         self.seen: set[Label] = set() if seen is None else seen
 
     def __iter__(self) -> Iterator[ResultLeaf]:
-        """Give each leaf; numbers are given as text, booleans and nulls are not given."""
+        """Return each leaf; numbers are given as text, booleans and nulls are not given."""
         return (leaf for leaf in self.steps() if leaf is not None)
 
     def steps(self) -> Iterator[ResultLeaf | None]:
-        """Give each leaf, and None where no leaf has been found for long."""
+        """Yield each leaf, and None where no leaf has been found for long."""
         try:
             for body, name in bodies(self._result):
                 value = body
@@ -216,7 +216,7 @@ class Reading:
                 self._names.forget()
 
     def _beside(self, left: list[str]) -> Iterator[ResultLeaf]:
-        """Give what stands in a text and in no field of it: it may be read as any."""
+        """Yield what stands in a text and in no field of it: it may be read as any."""
         others = [field.label for field in self._fields]
         self.seen.update(others)
         labels = (self._label, *others)
@@ -285,7 +285,7 @@ class Reading:
         return len(self.above) - 1
 
     def _label_of(self, at: _Names, beside: dict[str, Json]) -> Label:
-        """Give the label of a field; where it is the same wherever the field occurs, `at` keeps it."""
+        """Return the label of a field; where it is the same wherever the field occurs, `at` keeps it."""
         fields: Sequence[FieldLabel] = ()
         if by_path := self._by_path:
             fields = by_path.get(at.path) or by_path.get(at.path.removeprefix("[].")) or ()
@@ -298,7 +298,7 @@ class Reading:
 
 
 def with_fields(label: Label, seen: Iterable[Label], classes: Classes) -> Label:
-    """Give a label joined with those of fields."""
+    """Return a label joined with those of fields."""
     for one in seen:
         label = label.join(one, classes)
     return label

@@ -100,7 +100,7 @@ class NamingOfResult:
             self.candidates()
 
     def candidates(self) -> dict[tuple[int, KindOfValue], set[str]]:
-        """Give the destinations of each record, by kind."""
+        """Return the destinations of each record, by kind."""
         for record, found in self._unsorted:
             for one in found:
                 # Where an account number ends no mark says: the longer readings of one are no others.
@@ -181,7 +181,7 @@ class NamingOfResult:
                 self._measured.setdefault(one, {}).setdefault(leaf.path, []).append((value, leaf.record))
 
     def references(self, count: int) -> list[Referral]:
-        """Give all by which the intent refers to records of this result."""
+        """Return all by which the intent refers to records of this result."""
         if not (self._phrases or self._measured or self._words[0] or self._words[1] or self._looked_up):
             # Nothing in it speaks to the intent: most results are so.
             collected = self._reads and self.whole_collection()
@@ -222,8 +222,8 @@ class NamingOfResult:
         return out
 
     def _alike(self, records: frozenset[int], score: int) -> frozenset[int]:
-        """Give the records with which some share more words of the intent that others wrote: what sets these
-        apart was written by the same hands.
+        """Return the records with which some share more words of the intent that others wrote: what sets
+        these apart was written by the same hands.
         """
         out: set[int] = set()
         for phrase, those in itertools.islice(self._phrases.items(), MAX_PHRASES):
@@ -264,7 +264,7 @@ class NamingOfResult:
 
 
 def _scored(words: dict[str, set[int]]) -> frozenset[int]:
-    """Give the record that has most of what no other record has; none where two have as much."""
+    """Return the record that has most of what no other record has; none where two have as much."""
     scores: dict[int, int] = {}
     for word, records in words.items():
         if len(records) == 1:

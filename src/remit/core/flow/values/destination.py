@@ -92,14 +92,14 @@ _OF_TEXTS = (
 
 
 def at_a_glance(text: str) -> KindOfValue | None:
-    """Give the kind of a text that is short and plain: an address, or words in which no destination stands.
+    """Return the kind of a text that is short and plain: an address, or words in which no destination stands.
     Its normal form is its `plain` one. None where it has to be read.
     """
     return _KINDS.get(glance(text)) if len(text) <= SHORT else None
 
 
 def whole(text: str) -> Destination:
-    """Give the one destination that a text is; of kind `text` where it is none of the known ones."""
+    """Return the one destination that a text is; of kind `text` where it is none of the known ones."""
     kind = at_a_glance(text)
     return Destination(kind, plain(text)) if kind else _whole(text)
 
@@ -113,19 +113,21 @@ def _whole(text: str) -> Destination:
 
 
 def both(text: str) -> tuple[Destination, tuple[Destination, ...]]:
-    """Give what a text is as a whole, and every destination that stands in it; one that is both only once."""
+    """Return what a text is as a whole, and every destination that stands in it; one that is both only
+    once.
+    """
     kind = at_a_glance(text)
     return (Destination(kind, plain(text)), ()) if kind else looked_into(text)
 
 
 def looked_into(text: str) -> tuple[Destination, tuple[Destination, ...]]:
-    """Give what `both` gives, of a text that does not say what it is `at_a_glance`."""
+    """Return what `both` gives, of a text that does not say what it is `at_a_glance`."""
     found, inside = _whole(text), _inside(text)
     return found, tuple([one for one in inside if one != found]) if inside else ()
 
 
 def within(text: str) -> Iterator[Destination]:
-    """Give every destination that stands in a text, some more than once."""
+    """Return every destination that stands in a text, some more than once."""
     if kind := at_a_glance(text):
         return iter((Destination(kind, plain(text)),) if kind is _EMAIL else ())
     return iter(_inside(text)) if len(text) <= PIECE else _piece_by_piece(text)
@@ -175,7 +177,7 @@ def _standing(text: str, found: list[Destination], read: list[str] | None) -> St
 
 
 def _cut(text: str) -> str:
-    """Give a folded text with blanks for what cuts it, and plain dots in names."""
+    """Return a folded text with blanks for what cuts it, and plain dots in names."""
     text = _STOP_IN_NAME.sub(".", text) if "\u3002" in text else text
     for char in _CUT_BEYOND_ASCII:
         text = text.replace(char, " ")

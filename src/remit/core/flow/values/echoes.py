@@ -101,7 +101,7 @@ class Echoes:
         self.steps = 0
 
     def replaced(self, text: bytes, by: bytes, *, last: bool) -> Steps[tuple[bytes, bytes]]:
-        """Give a text with each secret replaced, and what of its end may be the beginning of one (nothing
+        """Return a text with each secret replaced, and what of its end may be the beginning of one (nothing
         where the text is the `last`). Without a secret the text is the very same object.
         """
         if self._begins is None:
@@ -132,8 +132,8 @@ class Echoes:
         return bytes(out + text[done:held]), text[held:]
 
     def _next(self, text: bytes, at: int) -> Steps[int]:
-        """Give the first place from `at` on where a secret may begin, and the end of the text where there is
-        none.
+        """Return the first place from `at` on where a secret may begin, and the end of the text where there
+        is none.
         """
         assert self._begins is not None
         while at < len(text):
@@ -146,7 +146,7 @@ class Echoes:
         return len(text)
 
     def _longest(self, reader: _Reader, at: int) -> Steps[tuple[int, bool]]:
-        """Give where the longest secret here ends (0 for none), and whether one may go beyond the end."""
+        """Return where the longest secret here ends (0 for none), and whether one may go beyond the end."""
         best, beyond = 0, False
         for number in self._by_first[reader.text[at]]:
             end, more = yield from reader.match(self._forms[number], self._marks[number], at)
@@ -163,7 +163,7 @@ class _Reader(Spellings):
         self._pause = STEP_READS
 
     def match(self, form: _Form, marks: frozenset[int], at: int) -> Steps[tuple[int, bool]]:
-        """Give where a form ends that begins here (0 for none), and whether one may go beyond the end."""
+        """Return where a form ends that begins here (0 for none), and whether one may go beyond the end."""
         text, letters, table = self.text, form.letters, form.table
         size, most = len(text), len(letters)
         best, beyond = 0, False
@@ -191,7 +191,7 @@ class _Reader(Spellings):
         return best, beyond
 
     def _after(self, form: _Form, number: int, place: int, gap: int) -> list[tuple[int, int, int]]:
-        """Give how it goes on where an escape, an end of a line, or what fills gaps may be."""
+        """Return how it goes on where an escape, an end of a line, or what fills gaps may be."""
         self.steps += 1
         self.short = False
         out: list[tuple[int, int, int]] = []
@@ -218,7 +218,7 @@ class _Reader(Spellings):
         return out
 
     def _line_ends(self, at: int) -> set[int]:
-        """Give where a line that ends here goes on: after its end, and what a stream of events puts before
+        """Return where a line that ends here goes on: after its end, and what a stream of events puts before
         the next one.
         """
         found: set[int] = set()
@@ -238,7 +238,7 @@ class _Reader(Spellings):
 
 
 def _forms_of(secret: str) -> list[_Form]:
-    """Give a form for each way to write a secret that is no escape of its letters: its bytes, these as
+    """Return a form for each way to write a secret that is no escape of its letters: its bytes, these as
     numbers, and what encoders of bytes make of it, or of a text in which it stands.
     """
     plain = secret.encode("utf-8", "surrogatepass")
@@ -263,7 +263,7 @@ def _forms_of(secret: str) -> list[_Form]:
 
 
 def _in_base64(plain: bytes) -> Iterator[bytes]:
-    """Give what is the same in base64 of a text that holds these bytes, wherever they begin in it."""
+    """Yield what is the same in base64 of a text that holds these bytes, wherever they begin in it."""
     for skipped in range(3):
         # Whole groups of three bytes are written alike.
         whole = plain[skipped : skipped + (len(plain) - skipped) // 3 * 3]
@@ -272,7 +272,7 @@ def _in_base64(plain: bytes) -> Iterator[bytes]:
 
 
 def _begins(forms: list[_Form]) -> re2._Regexp:
-    """Give the expression that finds each place where one of the forms may begin, and some others."""
+    """Return the expression that finds each place where one of the forms may begin, and some others."""
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.dot_nl = True
@@ -280,7 +280,7 @@ def _begins(forms: list[_Form]) -> re2._Regexp:
 
 
 def _beginning(form: _Form) -> bytes:
-    """Give an expression for the first two letters in any spelling, and for more of them that are plain."""
+    """Return an expression for the first two letters in any spelling, and for more of them that are plain."""
     # Where a letter is longer than a byte, what is cut off is found when it is read.
     letters = form.letters.decode(form.coding, "replace")[:_FIRST]
     marks = _any(bytes((one,)) for one in sorted(form.marks - frozenset(form.fill)))
@@ -293,19 +293,19 @@ def _beginning(form: _Form) -> bytes:
 
 
 def _same(char: str, form: _Form) -> tuple[bytes, ...]:
-    """Give the plain ways to write a letter."""
+    """Return the plain ways to write a letter."""
     return _letters(char.encode(form.coding, "replace"), form.table)
 
 
 @lru_cache(maxsize=1024)
 def _letters(raw: bytes, table: bytes) -> tuple[bytes, ...]:
-    """Give what reads as a letter, once it has gone through a table, and the plus for a blank."""
+    """Return what reads as a letter, once it has gone through a table, and the plus for a blank."""
     found = tuple(bytes((one,)) for one in range(256) if raw == table[one : one + 1]) or (raw,)
     return (*found, *{b" ": (b"+",), b"\n": (b"\r",)}.get(raw, ()))
 
 
 def _spelt(char: str, form: _Form) -> bytes:
-    """Give an expression for one letter: itself, or an escape that ends with what tells it."""
+    """Return an expression for one letter: itself, or an escape that ends with what tells it."""
     same = _same(char, form)
     if not form.escaped:
         return _any(same)
@@ -320,7 +320,7 @@ def _any(texts: Iterable[bytes]) -> bytes:
 
 
 def _told(raw: bytes, coding: str) -> Iterator[bytes]:
-    """Give what an escape for a letter ends with."""
+    """Yield what an escape for a letter ends with."""
     code = ord(raw.decode(coding, "replace")[0])
     first = 0xD800 + ((code - 0x10000) >> 10) if code > 0xFFFF else code
     for number in (b"%x" % first, b"%x" % code, b"%02x" % raw[0]):

@@ -87,7 +87,7 @@ def _without_references(text: str) -> str:
 
 
 def _unescaping(text: str) -> Steps[str]:
-    """Give what `unescaped` gives."""
+    """Return what `unescaped` gives."""
     if "%" in text:
         raw = bytearray()
         for part in slices(text, "%"):
@@ -104,7 +104,7 @@ def _unescaping(text: str) -> Steps[str]:
 
 
 def enclosing(text: str) -> Steps[str]:
-    """Give everything that is encoded within a text, decoded once and apart; empty where nothing is."""
+    """Return everything that is encoded within a text, decoded once and apart; empty where nothing is."""
     found: list[str] = []
     gone = 0
     if "%" in text or "&" in text:
@@ -138,7 +138,7 @@ def quoted(text: str) -> str:
 
 
 def from_base64(text: str) -> str:
-    """Give the text that base64 holds, in either alphabet, with or without its padding; empty for none."""
+    """Return the text that base64 holds, in either alphabet, with or without its padding; empty for none."""
     bare = text.rstrip("=")
     if len(bare) % 4 == 1 or bare[:1] in _NO_TEXT:
         return ""
@@ -151,7 +151,7 @@ def from_base64(text: str) -> str:
 
 
 def _part_of_base64(text: str) -> str:
-    """Give the text that a part of base64 holds, wherever it was cut; empty for none."""
+    """Return the text that a part of base64 holds, wherever it was cut; empty for none."""
     small = text.rstrip("=").translate(_URL_SAFE)
     for start in range(4):
         data = binascii.a2b_base64(small[start : len(small) - (len(small) - start) % 4])
@@ -166,7 +166,7 @@ def _part_of_base64(text: str) -> str:
 
 
 def _held(run: str) -> Iterator[str]:
-    """Give each text that a run holds, in base64 or hexadecimal, and in UTF-8 or UTF-16."""
+    """Yield each text that a run holds, in base64 or hexadecimal, and in UTF-8 or UTF-16."""
     found = from_base64(run)
     if not found and len(run) > MAX_PATH:
         found = _part_of_base64(run)

@@ -55,7 +55,7 @@ class Spellings:
         self._cut: set[tuple[int, int]] = set()
 
     def units(self, at: int, depth: int) -> list[Read]:
-        """Give what may be read here, with at most `depth` escapes within each other."""
+        """Return what may be read here, with at most `depth` escapes within each other."""
         if at >= self._size:
             self.short = True
             return []
@@ -82,7 +82,7 @@ class Spellings:
         return known
 
     def _escapes(self, lead: bytes, at: int, depth: int) -> list[Read]:
-        """Give what an escape says whose lead was read up to here."""
+        """Return what an escape says whose lead was read up to here."""
         if lead not in _BYTES_OF_LEADS:
             return []
         self.steps += 1
@@ -186,5 +186,5 @@ class Spellings:
 
 
 def _utf8(code: int) -> bytes:
-    """Give a character as it is sent; what is none reads as nothing that a secret holds."""
+    """Return a character as it is sent; what is none reads as nothing that a secret holds."""
     return chr(code).encode("utf-8", "replace") if code < 0x110000 else b"\xff\xff"

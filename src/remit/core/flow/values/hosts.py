@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"0x[0-9a-f]{0,8}|[0-9]{1,12}")
 
 
 def host_of(text: str) -> str:
-    """Give a host in its ASCII form (RFC 5891), or nothing for what is none."""
+    """Return a host in its ASCII form (RFC 5891), or nothing for what is none."""
     if _PLAIN_HOST.fullmatch(text):
         return text
     if text[-1:].isdigit():
@@ -41,8 +41,8 @@ def host_of(text: str) -> str:
 
 
 def numbered_host(host: str) -> str:
-    """Give the address that the host of a URL writes in numbers (WHATWG URL, section 3.5), in its usual form;
-    empty where it writes none.
+    """Return the address that the host of a URL writes in numbers (WHATWG URL, section 3.5), in its usual
+    form; empty where it writes none.
     """
     if host.startswith("[") and host.endswith("]"):
         try:

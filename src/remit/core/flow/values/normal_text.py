@@ -25,7 +25,7 @@ _ROWS = re.compile(rf"(?s).{{1,{_ROW}}}(?=\s|$)|.{{1,{_ROW}}}")
 
 
 def plain(text: str) -> str:
-    """Give what is left of a text when case, width, spacing and what nobody sees are overlooked."""
+    """Return what is left of a text when case, width, spacing and what nobody sees are overlooked."""
     if len(text) > _LINE and text.isascii():
         # Most texts have no two blanks in a row: then no words need to be taken apart and put together.
         small = text.encode().translate(_SMALL)
@@ -34,7 +34,7 @@ def plain(text: str) -> str:
 
 
 def folded(text: str) -> str:
-    """Give a text with its spacing as it is, and everything else overlooked."""
+    """Return a text with its spacing as it is, and everything else overlooked."""
     if text.isascii():
         return text.lower()
     if len(text) > SLICE:
@@ -58,7 +58,7 @@ def folding(text: str) -> Steps[str]:
 
 
 def _seen(text: str) -> str:
-    """Give what can be seen of a text."""
+    """Return what can be seen of a text."""
     # What is searched is what is left of it without ASCII: most texts have little beyond that.
     beyond = text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
     return _IGNORED.sub("", text) if _IGNORED.search(beyond) else text
@@ -69,7 +69,7 @@ def _small(text: str) -> str:
 
 
 def _composed(text: str) -> str:
-    """Give a text in NFKC. A row of marks on one letter is sorted in quadratic time, so it is cut somewhere
+    """Return a text in NFKC. A row of marks on one letter is sorted in quadratic time, so it is cut somewhere
     (Unicode Standard Annex 15, section 13, has 30 as the longest that writing needs).
     """
     if len(text) <= _ROW:
@@ -78,7 +78,9 @@ def _composed(text: str) -> str:
 
 
 def size(text: str, most: int) -> int:
-    """Give about how many characters a text has once it is folded; of one that has more than `most`, more."""
+    """Return about how many characters a text has once it is folded; of one that has more than `most`,
+    more.
+    """
     if text.isascii():
         return len(text)
     count = 0
@@ -90,7 +92,7 @@ def size(text: str, most: int) -> int:
 
 
 def classes(**members: str) -> bytes:
-    """Give a table for `bytes.translate` that puts a letter (or what follows `_`) in place of each of its
+    """Return a table for `bytes.translate` that puts a letter (or what follows `_`) in place of each of its
     members, and a blank in place of the rest.
     """
     table = bytearray(b" " * 256)

@@ -39,7 +39,7 @@ _OF_PHONES = classes(x="0123456789 ()./-+")
 
 
 def account_of(text: str) -> str:
-    """Give the account number (ISO 13616) that a text is; empty where it is none."""
+    """Return the account number (ISO 13616) that a text is; empty where it is none."""
     if not _IBAN.fullmatch(text):
         return ""
     short = text.replace(" ", "").replace("-", "")
@@ -47,7 +47,7 @@ def account_of(text: str) -> str:
 
 
 def accounts_at(text: str) -> Iterator[str]:
-    """Give what may be an account number at the start of a text: where its groups end, no mark says."""
+    """Yield what may be an account number at the start of a text: where its groups end, no mark says."""
     account = _IBAN.match(text)
     if account is None:
         return
@@ -60,7 +60,7 @@ def accounts_at(text: str) -> Iterator[str]:
 
 
 def phone_of(text: str) -> str:
-    """Give the telephone number that a text is; empty where it is none."""
+    """Return the telephone number that a text is; empty where it is none."""
     return "" if not _PHONE.fullmatch(text) or _is_no_phone(text) else _marked(text)
 
 
@@ -70,12 +70,12 @@ def _is_no_phone(text: str) -> bool:
 
 
 def _marked(text: str) -> str:
-    """Give the digits of a number. A bare row of them is a number of something else just as well."""
+    """Return the digits of a number. A bare row of them is a number of something else just as well."""
     return _of_digits(text, text.encode().translate(None, _PHONE_MARKS).decode())
 
 
 def _of_digits(text: str, digits: str) -> str:
-    """Give what `_marked` gives of a text that has these digits, and the plus sign."""
+    """Return what `_marked` gives of a text that has these digits, and the plus sign."""
     if digits[:2] == "00":
         digits = "+" + digits[2:]
     elif len(digits) == len(text) and digits[0] != "+":
@@ -84,7 +84,7 @@ def _of_digits(text: str, digits: str) -> str:
 
 
 def phones_in(folded: str, raw: bytes, cut: bytes) -> Steps[list[str]]:
-    """Give what may be telephone numbers, in the runs of digits and of what stands between digits. `raw` is
+    """Return what may be telephone numbers, in the runs of digits and of what stands between digits. `raw` is
     the text with a byte for each character, and in `cut` each digit is a `0`.
     """
     found: list[str] = []

@@ -71,7 +71,7 @@ _SMALL_ASCII = {at: at + 32 for at in range(ord("A"), ord("Z") + 1)}
 
 
 def small(text: str) -> str:
-    """Give a text without what case makes different, and composed as most programs keep it (NFC).
+    """Return a text without what case makes different, and composed as most programs keep it (NFC).
 
     A letter whose small form is another letter's, or several letters, stays as it is.
     """
@@ -83,7 +83,7 @@ def _small_letters(text: str) -> str:
 
 
 def composed(text: str) -> str:
-    """Give a text with its marks on its letters (NFC), where that makes no letter another one."""
+    """Return a text with its marks on its letters (NFC), where that makes no letter another one."""
     whole = unicodedata.normalize("NFC", text)
     # A Kelvin sign would become a K, which no program takes it for that compares what it is given.
     return whole if all(unicodedata.normalize("NFC", one) == one for one in set(text)) else text
@@ -95,7 +95,9 @@ def _small(letter: str) -> str:
 
 
 def exact(text: str) -> ExactValue:
-    """Give what a text is when it is used as it stands; of kind `text` where it is none of the known ones."""
+    """Return what a text is when it is used as it stands; of kind `text` where it is none of the known
+    ones.
+    """
     bare = text.strip(BLANKS)
     if len(bare) > MAX_EXACT:
         return ExactValue(_TEXT, bare)
@@ -130,7 +132,9 @@ def _unmarked(bare: str) -> ExactValue | None:
 
 
 def _without_scheme(url: Url) -> ExactValue:
-    """Give a web address of which nobody says by which scheme: a host alone, or what stands after it, too."""
+    """Return a web address of which nobody says by which scheme: a host alone, or what stands after it,
+    too.
+    """
     where = url.normal.partition(":")[2]
     alone = not url.port and where == f"//{url.host}"
     return ExactValue(_HOST, url.host) if alone else ExactValue(_URL, where)
@@ -146,19 +150,19 @@ def _email(text: str) -> ExactValue | None:
 
 
 def named_address(text: str) -> tuple[str, str]:
-    """Give the name and the address of `Name <address>`; both empty for anything else."""
+    """Return the name and the address of `Name <address>`; both empty for anything else."""
     found = _NAMED.fullmatch(text.strip(BLANKS)) if "<" in text else None
     return (found[0][: found.start(1) - 1].strip(BLANKS + '"'), found[1]) if found else ("", "")
 
 
 def worded_forms(value: str) -> tuple[str, ...]:
-    """Give the forms in which words hold a value: `#general` is `general`, too, as people write it."""
+    """Return the forms in which words hold a value: `#general` is `general`, too, as people write it."""
     marked = value[:1] in ("#", "@") and len(value) > 2 and " " not in value
     return (value, value[1:]) if marked else (value,)
 
 
 def place_of(text: str) -> str:
-    """Give the host of a web address that clients read alike, with its port; empty for anything else."""
+    """Return the host of a web address that clients read alike, with its port; empty for anything else."""
     url = regular_url(text.strip(BLANKS))
     if url is None:
         return ""
@@ -166,8 +170,8 @@ def place_of(text: str) -> str:
 
 
 def stated_forms(text: str) -> Iterator[ExactValue]:
-    """Give what somebody states who writes a text: what it is, and, as nobody has to name the scheme of a web
-    address, that address with the schemes of the web.
+    """Yield what somebody states who writes a text: what it is, and, as nobody has to name the scheme of a
+    web address, that address with the schemes of the web.
     """
     yield from _forms(exact(text))
 
@@ -203,7 +207,7 @@ def _grouped(text: str) -> ExactValue | None:
 
 
 def pieces(text: str) -> Iterator[str]:
-    """Give those words of a text that can be a destination, without the marks of a sentence around them; the
+    """Yield those words of a text that can be a destination, without the marks of a sentence around them; the
     groups of one account or telephone number as one.
     """
     words, at = text.split(), 0
@@ -226,7 +230,7 @@ def pieces(text: str) -> Iterator[str]:
 
 
 def _number_at(words: list[str], at: int) -> tuple[list[str], int]:
-    """Give the readings of a number that several words from `at` on write, and where it ends. A part of its
+    """Return the readings of a number that several words from `at` on write, and where it ends. A part of its
     groups is no number that was stated.
     """
     account = _ACCOUNT_HEAD.match(words[at].lstrip(_BESIDE_WORDS)) is not None
@@ -259,7 +263,7 @@ def _checks(account: str) -> bool:
 
 
 def written(text: str) -> Iterator[tuple[str, ExactValue]]:
-    """Give every destination that stands in a text as it is, with the piece that writes it: nothing is
+    """Yield every destination that stands in a text as it is, with the piece that writes it: nothing is
     decoded, and none is taken out of another. Some come more than once.
     """
     for piece in pieces(text):
@@ -272,6 +276,6 @@ def written(text: str) -> Iterator[tuple[str, ExactValue]]:
 
 
 def standing(text: str) -> Iterator[ExactValue]:
-    """Give every destination that stands in a text as it is."""
+    """Yield every destination that stands in a text as it is."""
     for _, found in written(text):
         yield found

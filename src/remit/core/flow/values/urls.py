@@ -48,18 +48,18 @@ class Url(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def place(self) -> str:
-        """Give the scheme and the authority: where a client connects to."""
+        """Return the scheme and the authority: where a client connects to."""
         return f"{self.scheme}://{self.host}:{self.port}" if self.port else f"{self.scheme}://{self.host}"
 
     @property
     def normal(self) -> str:
-        """Give the URL in its one form; a slash at the end of a path says nothing."""
+        """Return the URL in its one form; a slash at the end of a path says nothing."""
         plain = "?" not in self.rest and "#" not in self.rest
         return self.place + (self.rest.rstrip("/") if plain else self.rest)
 
 
 def regular_host(text: str) -> str:
-    """Give a host in small letters and in its ASCII form; empty where clients do not read it alike."""
+    """Return a host in small letters and in its ASCII form; empty where clients do not read it alike."""
     host = text.lower() if text.isascii() else _of_letters(text)
     if not 0 < len(host) <= 253 or not _PLAIN_HOST.fullmatch(host):
         return ""
@@ -84,7 +84,7 @@ def _of_letters(text: str) -> str:
 
 
 def regular_url(text: str) -> Url | None:
-    """Give an address of the web that names its scheme, where clients read it alike; None otherwise."""
+    """Return an address of the web that names its scheme, where clients read it alike; None otherwise."""
     found = _PLACE.match(text)
     if found is None or len(text) > MAX_URL:
         return None
@@ -99,7 +99,7 @@ def regular_url(text: str) -> Url | None:
 
 
 def _divided(place: str) -> tuple[str, str]:
-    """Give the host and the port of an authority without user; both empty where it is not regular."""
+    """Return the host and the port of an authority without user; both empty where it is not regular."""
     if place.startswith("["):
         six, closed, port = place[1:].partition("]")
         if not closed or (port and not port.startswith(":")) or port == ":":

@@ -53,7 +53,7 @@ class CredentialUse(msgspec.Struct, frozen=True):
 
 
 def joined(credentials: CredentialSources) -> dict[str, tuple[SharedStore, ...]]:
-    """Give for each upstream what it shares with others, since one credential opens them all."""
+    """Return for each upstream what it shares with others, since one credential opens them all."""
     opened: dict[str, list[str]] = {}
     for upstream, held in credentials.items():
         for one in held:
@@ -69,7 +69,7 @@ def joined(credentials: CredentialSources) -> dict[str, tuple[SharedStore, ...]]
 def uses(
     credentials: CredentialSources, terrain: Terrain, untrusted: Iterable[bool]
 ) -> tuple[CredentialUse, ...]:
-    """Give each credential with whose calls carry it; `untrusted` says it of each runner in the terrain."""
+    """Return each credential with whose calls carry it; `untrusted` says it of each runner in the terrain."""
     opened: dict[CredentialSource, set[str]] = {}
     for upstream, held in credentials.items():
         for one in held:

@@ -165,7 +165,7 @@ def _clause(written: bytes) -> Clause:
 
 
 def start_of(task_type: TaskType) -> tuple[DataSource, ...]:
-    """Give what a task holds from its start, where its type says so by a label of its own."""
+    """Return what a task holds from its start, where its type says so by a label of its own."""
     if task_type.label == Label():
         return ()
     return (DataSource(task_type.name, "at its start", task_type.label),)
@@ -186,7 +186,7 @@ def _sources(tool: Tool, classes: Classes) -> Iterable[DataSource]:
 
 
 def _variants(tool: Tool, grants: list[GrantTemplate]) -> Iterable[Tool]:
-    """Give the tool as calls under the grants may find it."""
+    """Yield the tool as calls under the grants may find it."""
     seen: list[tuple[object, object]] = []
     for grant in grants:
         certain = False
@@ -318,7 +318,7 @@ class _Stores:
         )
 
     def written(self, tool: Tool, grants: list[GrantTemplate]) -> tuple[SharedStore, ...]:
-        """Give what a tool writes under some grants."""
+        """Return what a tool writes under some grants."""
         store = _store(tool)
         known = self._values[store]
         out: set[SharedStore] = set()
@@ -331,7 +331,7 @@ class _Stores:
         return tuple(sorted(out))
 
     def read(self, tool: Tool, grants: list[GrantTemplate]) -> tuple[SharedStore, ...]:
-        """Give what a tool reads under some grants; one that names nothing reads its whole upstream."""
+        """Return what a tool reads under some grants; one that names nothing reads its whole upstream."""
         store = _store(tool)
         stores = {store} if tool.resource else self._of_upstream[tool.upstream]
         whole = SharedStore(tool.upstream)
@@ -352,7 +352,7 @@ def _store(tool: Tool) -> SharedStore:
 
 
 def _says(tool: Tool, grant: GrantTemplate) -> Clause | None:
-    """Give what a grant says of the one argument that names a resource; None where it says nothing firm."""
+    """Return what a grant says of the one argument that names a resource; None where it says nothing firm."""
     if tool.resource.count("{") != 1 or not tool.resource.endswith("}"):
         return None
     spec = grant.arguments.get(tool.resource.partition("{")[2][:-1])

@@ -73,15 +73,15 @@ class Judge(Protocol):
     """Who says what policies hold of a call that nobody has made. Pure: equal calls get equal answers."""
 
     def __call__(self, call: StaticCall) -> Guard:
-        """Give how open the call is, and by which rules."""
+        """Return how open the call is, and by which rules."""
         ...
 
     def kind(self, tool: Tool) -> Hashable:
-        """Give all by which it tells one tool from another."""
+        """Return all by which it tells one tool from another."""
         ...
 
     def party(self, task_type: TaskType, agent: str, handed: bool) -> Hashable:
-        """Give all by which it tells one caller from another."""
+        """Return all by which it tells one caller from another."""
         ...
 
 

@@ -25,7 +25,7 @@ class LabelNumbers:
         self.private: list[bool] = []
 
     def of(self, label: Label) -> int:
-        """Give a label's number."""
+        """Return a label's number."""
         number = self._numbers.get(label)
         if number is None:
             number = self._numbers[label] = len(self.labels)
@@ -35,7 +35,7 @@ class LabelNumbers:
         return number
 
     def join(self, one: int, other: int) -> int:
-        """Give the number of the least label that covers both."""
+        """Return the number of the least label that covers both."""
         if one == other:
             return one
         found = self._joins.get((one, other))
@@ -67,7 +67,7 @@ class Hearing:
             self.base.append(self.numbers.of(runner.task_type.label))
 
     def kind(self, tool: Tool) -> int:
-        """Give a number that tools share which the judge cannot tell apart."""
+        """Return a number that tools share which the judge cannot tell apart."""
         # Tools live as long as the terrain, so their addresses are names.
         kind = self._kind_of.get(id(tool))
         if kind is None:
@@ -76,7 +76,7 @@ class Hearing:
         return kind
 
     def call(self, place: int, tool: Tool, label: int, *, pinned: bool) -> Guard:
-        """Give how open a call is to whom it is most open, after reading what has that label."""
+        """Return how open a call is to whom it is most open, after reading what has that label."""
         label = self.numbers.join(self.base[place], label)
         kind = self.kind(tool)
         best: Guard | None = None
@@ -95,15 +95,17 @@ class Hearing:
         )
 
     def read(self, place: int, gate: ToolGate) -> Guard:
-        """Give how open it is to read with a granted tool at all."""
+        """Return how open it is to read with a granted tool at all."""
         return self._best(place, gate, self.base[place], writing=False)
 
     def write(self, place: int, gate: ToolGate, label: int) -> Guard:
-        """Give how open it is to change something with a granted tool, after reading what has that label."""
+        """Return how open it is to change something with a granted tool, after reading what has that
+        label.
+        """
         return self._best(place, gate, label, writing=True)
 
     def outlet(self, place: int, outlet: Outlet, label: int) -> Guard:
-        """Give how open a call is that does what an outlet does."""
+        """Return how open a call is that does what an outlet does."""
         return self.call(place, outlet.tool, label, pinned=bool(outlet.pinned))
 
     def _best(self, place: int, gate: ToolGate, label: int, *, writing: bool) -> Guard:

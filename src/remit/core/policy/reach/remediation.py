@@ -78,7 +78,7 @@ class Repair(msgspec.Struct, frozen=True, order=True):
         return self.said((self.tool,))
 
     def said(self, tools: Iterable[str]) -> str:
-        """Give the change in words, for several tools at once."""
+        """Return the change in words, for several tools at once."""
         named = ", ".join(f"`{tool}`" for tool in tools)
         details = ", ".join(f"`{one}`" for one in self.detail)
         where = f"task type `{self.task_type}`"
@@ -127,7 +127,7 @@ class Remedy(msgspec.Struct, frozen=True):
 
 
 def together(repairs: Iterable[Repair]) -> list[tuple[str, list[Repair]]]:
-    """Give changes in words, those as one that differ in their tool alone."""
+    """Return changes in words, those as one that differ in their tool alone."""
     alike: dict[tuple[RepairKind, str, tuple[str, ...]], list[Repair]] = {}
     for one in repairs:
         alike.setdefault((one.kind, one.task_type, one.detail), []).append(one)
@@ -135,7 +135,7 @@ def together(repairs: Iterable[Repair]) -> list[tuple[str, list[Repair]]]:
 
 
 def remedies(survey: ReachSurvey, toxic: ToxicTask) -> tuple[Remedy, ...]:
-    """Give the smallest changes that break the most open paths of a combination, the cheapest first.
+    """Return the smallest changes that break the most open paths of a combination, the cheapest first.
 
     Where paths are open, afterwards none is; where a human is asked at best, afterwards all are refused or
     gone. Refused ones need nothing. Empty where no change is known.
@@ -183,7 +183,7 @@ class _Cut:
         self._exact: bool | None = None
 
     def remedy(self) -> Remedy | None:
-        """Give the minimum cut as changes; None where something that no change touches goes all the way."""
+        """Return the minimum cut as changes; None where something that no change touches goes all the way."""
         way_out = self._ways_out()
         # Each tool that the task type reads by itself lets in as much as dropping its grant would cost. If
         # that is no less than what the outlets let out, no cut is smaller than closing these.
@@ -273,7 +273,7 @@ class _Cut:
         return len(seen) <= MAX_PLACES
 
     def _ways_out(self) -> list[Repair]:
-        """Give, for each tool by which something leaves, the cheapest change that keeps it from that."""
+        """Return, for each tool by which something leaves, the cheapest change that keeps it from that."""
         name = self.toxic.runner.task_type.name
         chosen: dict[str, Repair] = {}
         for path in self.toxic.paths:
@@ -352,7 +352,7 @@ class _Cut:
 
 
 def mended(bundle: Bundle, repair: Repair, places: dict[str, object] | None = None) -> Bundle:
-    """Give a bundle with one change made. `places` are the constraints of a `pin`, by argument.
+    """Return a bundle with one change made. `places` are the constraints of a `pin`, by argument.
 
     Without any, a pinned destination is `one_of` a single place of its own, so that it can be tried out.
     """

@@ -94,7 +94,7 @@ class ReachSurvey:
         self._writing: dict[tuple[int, int], Openness] = {}
 
     def writing(self, place: int, gate: ToolGate) -> Openness:
-        """Give how open the most open way is to change something with a granted tool after what is read."""
+        """Return how open the most open way is to change something with a granted tool after what is read."""
         # Gates live as long as the terrain, so their addresses are names.
         known = self._writing.get((place, id(gate)))
         if known is None:
@@ -190,7 +190,7 @@ class ReachSurvey:
         return tuple(out)
 
     def _read(self, place: int) -> list[Inflow]:
-        """Give what a task type reads itself, without receipts that bring in nothing that is new."""
+        """Return what a task type reads itself, without receipts that bring in nothing that is new."""
         numbers = self.asked.numbers
         direct = self.spread.direct[place]
         read = {numbers.of(one.label) for one in direct if not one.source.receipt}
@@ -202,7 +202,9 @@ class ReachSurvey:
         ]
 
     def _alike(self, place: int) -> list[tuple[Inflow, tuple[str, ...]]]:
-        """Give what arrives, one for each that matters: sources of one label, read by one rule, are alike."""
+        """Return what arrives, one for each that matters: sources of one label, read by one rule, are
+        alike.
+        """
         groups: dict[tuple[Label, Openness, tuple[str, ...]], list[Inflow]] = {}
         for one in self._read(place):
             groups.setdefault((one.label, one.openness, one.rules), []).append(one)
@@ -217,8 +219,8 @@ class ReachSurvey:
         return [outlet for gate in self.terrain.gates[runner.task_type.name] for outlet in gate.outlets]
 
     def _pairs(self, place: int) -> list[tuple[Inflow, Inflow, int]]:
-        """Give untrusted content with private data and the label of both, by labels: the less guarded first,
-        then the more private.
+        """Return untrusted content with private data and the label of both, by labels: the less guarded
+        first, then the more private.
         """
         numbers, rank = self.asked.numbers, self.terrain.classes.rank
         by_label = [(one, numbers.of(one.label)) for one in self.spread.inflows[place]]
@@ -253,7 +255,7 @@ class ReachSurvey:
     def _guard(
         self, place: int, outlet: Outlet, label: int, inflows: tuple[Inflow, ...], *, pinned: bool
     ) -> Guard:
-        """Give how open a whole path is. With `pinned`, a kept destination is no way to the outside."""
+        """Return how open a whole path is. With `pinned`, a kept destination is no way to the outside."""
         last = self.asked.outlet(place, outlet, label)
         if pinned and outlet.pinned:
             more = last.rules if last.openness is Openness.REFUSED else ()

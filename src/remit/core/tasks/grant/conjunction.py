@@ -136,7 +136,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
         return tuple(found) or (Refusal(code="not-understood", reason="the arguments do not fit the grant"),)
 
     def attenuate(self, wanted: Grant) -> Grant:
-        """Give the conjunction of this grant and the wanted one; another tool raises `Malformed`."""
+        """Return the conjunction of this grant and the wanted one; another tool raises `Malformed`."""
         if wanted.tool != self.tool:
             raise Malformed(
                 f"a grant of `{self.tool}` cannot be narrowed to `{wanted.tool}`",
@@ -150,7 +150,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
         return Grant(self.tool, wanted.arguments, wanted.other_arguments, wanted.ceilings, layers)
 
     def met(self, other: Grant) -> Grant | None:
-        """Give the conjunction with another grant of the same tool; `None` unless it is decided for each
+        """Return the conjunction with another grant of the same tool; `None` unless it is decided for each
         argument which of the two is the narrower, and no argument that one needs is closed by the other.
         """
         try:
@@ -165,7 +165,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
         return both
 
     def simplified(self) -> Grant:
-        """Give a grant with the same verdicts and ceilings, without conditions that others imply."""
+        """Return a grant with the same verdicts and ceilings, without conditions that others imply."""
         first, *rest = simplified(self.layers)
         return Grant(self.tool, first.arguments, first.other_arguments, first.ceilings, tuple(rest))
 
@@ -200,7 +200,7 @@ class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def narrow(held: Iterable[Grant], wanted: Iterable[Grant]) -> tuple[tuple[Grant, ...], tuple[Refusal, ...]]:
-    """Give what a child gets of what it wants, and a refusal for each tool that the parent does not hold.
+    """Return what a child gets of what it wants, and a refusal for each tool that the parent does not hold.
 
     Where the parent holds several grants of a tool, the child gets one for each.
     """

@@ -181,7 +181,7 @@ def _amount_fault(value: Json, total: float) -> str:
 
 
 def _overlooking(name: str) -> str:
-    """Give what a careless upstream might make of an argument's name."""
+    """Return what a careless upstream might make of an argument's name."""
     return folded("".join(ch for ch in name if ch.isprintable())).translate(_OVERLOOKED)
 
 

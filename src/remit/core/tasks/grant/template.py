@@ -54,7 +54,7 @@ class GrantTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
 
     def instantiate(self, params: Mapping[str, Json], *, paths: Collection[str] = ()) -> Grant:
-        """Give the grant for these parameters; `paths` names those that may hold several path components.
+        """Return the grant for these parameters; `paths` names those that may hold several path components.
 
         A missing parameter, and one that could mean more than its place allows, raises `ConfigInvalid`.
         """
@@ -72,7 +72,7 @@ def _ceilings(written: Json) -> Ceilings:
 
 
 def _closed(written: dict[str, Json]) -> dict[str, Json]:
-    """Give what stands in ceilings besides placeholders."""
+    """Return what stands in ceilings besides placeholders."""
     out = {
         key: bound for key, bound in written.items() if type(bound) is dict or not names_in({"exact": bound})
     }

@@ -55,7 +55,7 @@ def _is_name(name: str) -> bool:
 
 
 def _name(entry: str, *, subdomains: bool = True) -> str:
-    """Give a configured host or domain in lower case; what is none raises `ConfigInvalid`."""
+    """Return a configured host or domain in lower case; what is none raises `ConfigInvalid`."""
     name = entry.lower()
     if not name.isascii():
         raise ConfigInvalid(f"`{entry}` is not ASCII", way_out="write its A-label (`xn--...`)")
@@ -101,7 +101,7 @@ class EmailDomain(Constraint):
         return address_fault(value) if type(value) is str else f"is of type {type_name(value)}, not string"
 
     def argument(self) -> Json:
-        """Give the domains."""
+        """Return the domains."""
         return list(self.domains)
 
     def describe(self) -> str:
@@ -197,7 +197,7 @@ class UrlHost(Constraint):
         return "" if parts[0] in self.schemes else f"has a scheme other than {' or '.join(self.schemes)}"
 
     def argument(self) -> Json:
-        """Give the hosts, with the schemes where they are not the usual ones."""
+        """Return the hosts, with the schemes where they are not the usual ones."""
         if self.schemes == ("http", "https"):
             return list(self.hosts)
         return {"hosts": list(self.hosts), "schemes": list(self.schemes)}

@@ -65,11 +65,11 @@ class Constraint:
         raise NotImplementedError
 
     def argument(self) -> Json:
-        """Give what stands behind the kind in the written form."""
+        """Return what stands behind the kind in the written form."""
         raise NotImplementedError
 
     def describe(self) -> str:
-        """Give the words that follow "must", such as "be under `contracts/`"."""
+        """Return the words that follow "must", such as "be under `contracts/`"."""
         raise NotImplementedError
 
     def why(self, value: Json) -> str:
@@ -77,11 +77,11 @@ class Constraint:
         return ""
 
     def spec(self) -> dict[str, Json]:
-        """Give the written form: a mapping of one key, as in a task file."""
+        """Return the written form: a mapping of one key, as in a task file."""
         return {self.kind: self.argument()}
 
     def canonical(self) -> bytes:
-        """Give the RFC 8785 bytes of the written form; what equality, hashing and digests rest on."""
+        """Return the RFC 8785 bytes of the written form; what equality, hashing and digests rest on."""
         return encode(self.spec())
 
     def __eq__(self, other: object) -> bool:
@@ -95,7 +95,7 @@ class Constraint:
 
 
 def type_name(value: Json) -> str:
-    """Give JSON's own name for a value's type."""
+    """Return JSON's own name for a value's type."""
     if value is None:
         return "null"
     if type(value) is bool:
@@ -131,7 +131,7 @@ def same(a: Json, b: Json) -> bool:
 
 
 def plain(value: Json, depth: int = 0) -> Json:
-    """Give a copy of a JSON value with one form per number; what is no I-JSON raises `ConfigInvalid`."""
+    """Return a copy of a JSON value with one form per number; what is no I-JSON raises `ConfigInvalid`."""
     if depth > MAX_DEPTH:
         raise ConfigInvalid("is nested too deeply", way_out=f"nest at most {MAX_DEPTH} levels")
     if value is None or type(value) is bool:
@@ -156,7 +156,7 @@ def plain(value: Json, depth: int = 0) -> Json:
 
 
 def text(value: Json) -> str:
-    """Give a well-formed string; anything else raises `ConfigInvalid`."""
+    """Return a well-formed string; anything else raises `ConfigInvalid`."""
     if not isinstance(value, str):
         raise ConfigInvalid(f"must be a string, not {type_name(value)}", way_out="quote it")
     try:
@@ -167,14 +167,14 @@ def text(value: Json) -> str:
 
 
 def texts(value: Json) -> tuple[str, ...]:
-    """Give a non-empty list of strings, sorted, each once; anything else raises `ConfigInvalid`."""
+    """Return a non-empty list of strings, sorted, each once; anything else raises `ConfigInvalid`."""
     if not isinstance(value, list | tuple) or not value:
         raise ConfigInvalid("must be a list of at least one string", way_out="write it as `[a, b]`")
     return tuple(sorted({text(item) for item in value}))
 
 
 def keys_of(value: Json, allowed: tuple[str, ...]) -> dict[str, Json]:
-    """Give a mapping that has only the `allowed` keys; anything else raises `ConfigInvalid`."""
+    """Return a mapping that has only the `allowed` keys; anything else raises `ConfigInvalid`."""
     if not isinstance(value, dict):
         raise ConfigInvalid("must be a mapping", way_out=f"its keys: {', '.join(allowed) or 'none'}")
     for key in value:
@@ -184,13 +184,13 @@ def keys_of(value: Json, allowed: tuple[str, ...]) -> dict[str, Json]:
 
 
 def shown(value: Json) -> str:
-    """Give a constraint's own value as short text for people."""
+    """Return a constraint's own value as short text for people."""
     raw = value if isinstance(value, str) else encode(value).decode()
     raw = "".join(ch if ch.isprintable() else "\N{REPLACEMENT CHARACTER}" for ch in raw[: _SHOWN + 1])
     return raw if len(raw) <= _SHOWN else raw[: _SHOWN - 3] + "..."
 
 
 def listed(values: Sequence[Json]) -> str:
-    """Give several values as short text: the first few, and how many there are."""
+    """Return several values as short text: the first few, and how many there are."""
     first = ", ".join(f"`{shown(value)}`" for value in values[:6])
     return first if len(values) <= 6 else f"{first} and {len(values) - 6} more"

@@ -27,14 +27,14 @@ class AllOf(Constraint):
         return conjunction(part.judge(value) for part in self.parts)
 
     def why(self, value: Json) -> str:
-        """Give the reason of the first part that does not permit."""
+        """Return the reason of the first part that does not permit."""
         for part in self.parts:
             if part.judge(value) is not YES:
                 return part.why(value) or "must " + part.describe()
         return ""
 
     def argument(self) -> Json:
-        """Give the parts."""
+        """Return the parts."""
         return [part.spec() for part in self.parts]
 
     def describe(self) -> str:
@@ -65,11 +65,11 @@ class AnyOf(Constraint):
         return verdict
 
     def why(self, value: Json) -> str:
-        """Give the reason of the only part; of several, `describe` says it all."""
+        """Return the reason of the only part; of several, `describe` says it all."""
         return self.parts[0].why(value) if len(self.parts) == 1 else ""
 
     def argument(self) -> Json:
-        """Give the parts."""
+        """Return the parts."""
         return [part.spec() for part in self.parts]
 
     def describe(self) -> str:
@@ -101,7 +101,7 @@ class Not(Constraint):
         return ""
 
     def argument(self) -> Json:
-        """Give the constraint inside."""
+        """Return the constraint inside."""
         return self.part.spec()
 
     def describe(self) -> str:
@@ -121,7 +121,7 @@ class Anything(Constraint):
         return YES
 
     def argument(self) -> Json:
-        """Give an empty mapping."""
+        """Return an empty mapping."""
         return {}
 
     def describe(self) -> str:
@@ -142,11 +142,11 @@ class OptionalArgument(Constraint):
         return self.part.judge(value)
 
     def why(self, value: Json) -> str:
-        """Give the reason of the constraint inside."""
+        """Return the reason of the constraint inside."""
         return self.part.why(value)
 
     def argument(self) -> Json:
-        """Give the constraint inside."""
+        """Return the constraint inside."""
         return self.part.spec()
 
     def describe(self) -> str:
@@ -170,11 +170,11 @@ class NotUnderstood(Constraint):
         return "is under a constraint that this version does not understand"
 
     def argument(self) -> Json:
-        """Give what came."""
+        """Return what came."""
         return self.raw
 
     def spec(self) -> Json:
-        """Give what came."""
+        """Return what came."""
         return self.raw
 
     def describe(self) -> str:

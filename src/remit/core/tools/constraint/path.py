@@ -139,7 +139,7 @@ class PathUnder(Constraint):
         return _why_path(value, self.directory[0] == "/")
 
     def argument(self) -> Json:
-        """Give the directory, without `/` at its end."""
+        """Return the directory, without `/` at its end."""
         return self.directory
 
     def describe(self) -> str:
@@ -196,7 +196,7 @@ class Glob(Constraint):
         return _why_path(value, self.glob[0] == "/")
 
     def argument(self) -> Json:
-        """Give the pattern."""
+        """Return the pattern."""
         return self.glob
 
     def describe(self) -> str:
@@ -205,12 +205,12 @@ class Glob(Constraint):
 
 
 def escape_glob(value: str) -> str:
-    """Give a glob that matches only this text."""
+    """Return a glob that matches only this text."""
     return "".join("\\" + ch if ch in "*?[]" else ch for ch in value)
 
 
 def _translate(name: str) -> tuple[str, str, bool]:
-    """Give one name of a glob as a sample of what it matches, as RE2, and whether it has a wildcard."""
+    """Return one name of a glob as a sample of what it matches, as RE2, and whether it has a wildcard."""
     if name == "**":
         return "x", _ANY_NAMES, True
     sample: list[str] = []
@@ -245,7 +245,7 @@ def _translate(name: str) -> tuple[str, str, bool]:
 
 
 def _expression(absolute: bool, pieces: list[tuple[str, str, bool]]) -> str:
-    """Give the RE2 that matches what the glob matches."""
+    """Return the RE2 that matches what the glob matches."""
     out = ["/"] if absolute else []
     for i, (_, expression, _) in enumerate(pieces):
         last = i == len(pieces) - 1
@@ -257,7 +257,7 @@ def _expression(absolute: bool, pieces: list[tuple[str, str, bool]]) -> str:
 
 
 def _leading(pieces: list[tuple[str, str, bool]]) -> str:
-    """Give the RE2 that matches what the glob matches and every directory above it."""
+    """Return the RE2 that matches what the glob matches and every directory above it."""
     (_, expression, _), *rest = pieces
     if expression == _ANY_NAMES or not rest:
         return expression

@@ -39,7 +39,7 @@ class Parameters:
     paths: Collection[str] = ()
 
     def value(self, name: str) -> Json:
-        """Give a parameter's typed value; an unknown name raises `ConfigInvalid`."""
+        """Return a parameter's typed value; an unknown name raises `ConfigInvalid`."""
         if name not in self.values:
             known = ", ".join(f"`{{{known}}}`" for known in sorted(self.values)) or "none"
             raise ConfigInvalid(
@@ -48,7 +48,7 @@ class Parameters:
         return self.values[name]
 
     def component(self, name: str) -> str:
-        """Give a parameter as one component of a text; one that could be more raises `ConfigInvalid`."""
+        """Return a parameter as one component of a text; one that could be more raises `ConfigInvalid`."""
         value = self.value(name)
         if type(value) is int:
             return str(value)
@@ -73,14 +73,14 @@ class Parameters:
         return value
 
     def path_component(self, name: str) -> str:
-        """Give a parameter as part of a path."""
+        """Return a parameter as part of a path."""
         value = self.component(name)
         if fault := path_fault(value):
             raise ConfigInvalid(f"parameter `{name}` {fault}", way_out=_way_out(name, self.paths))
         return value
 
     def host_label(self, name: str) -> str:
-        """Give a parameter as one label of a host's name."""
+        """Return a parameter as one label of a host's name."""
         value = self.component(name)
         if _LABEL.fullmatch(value) is None:
             raise ConfigInvalid(
@@ -89,7 +89,7 @@ class Parameters:
         return value
 
     def host(self, name: str) -> str:
-        """Give a parameter as a whole host name: it can stand for no names below it."""
+        """Return a parameter as a whole host name: it can stand for no names below it."""
         value = self.component(name)
         if len(value) > MAX_ADDRESS or any(_LABEL.fullmatch(label) is None for label in value.split(".")):
             raise ConfigInvalid(
@@ -115,14 +115,14 @@ class _Recorder(dict[str, Json]):
 
 
 def names_in(spec: Json) -> frozenset[str]:
-    """Give the parameters that a written constraint refers to; a stray brace raises `ConfigInvalid`."""
+    """Return the parameters that a written constraint refers to; a stray brace raises `ConfigInvalid`."""
     seen = _Recorder()
     fill(spec, Parameters(seen))
     return frozenset(seen)
 
 
 def sample(spec: Json) -> Json:
-    """Give a written form as some parameters would fill it, so that its mistakes show early."""
+    """Return a written form as some parameters would fill it, so that its mistakes show early."""
 
     def leaf(kind: str, argument: Json) -> Json:
         if kind in ("range", "length") and isinstance(argument, dict) and names_in({kind: argument}):
@@ -136,7 +136,7 @@ def sample(spec: Json) -> Json:
 
 
 def fill(spec: Json, parameters: Parameters) -> Json:
-    """Give the written form with its placeholders filled in; raises `ConfigInvalid`.
+    """Return the written form with its placeholders filled in; raises `ConfigInvalid`.
 
     What is no constraint is given back as it is, for `load` to refuse.
     """

@@ -76,7 +76,7 @@ class Range(Constraint):
         return "" if is_number(value) else f"is of type {type_name(value)}, not a finite number"
 
     def argument(self) -> Json:
-        """Give the bounds."""
+        """Return the bounds."""
         return dict(self.bounds)
 
     def describe(self) -> str:
@@ -137,7 +137,7 @@ class Length(Constraint):
         return "" if type(value) in (str, list) else f"is of type {type_name(value)}, which has no length"
 
     def argument(self) -> Json:
-        """Give the bounds."""
+        """Return the bounds."""
         return dict(self.bounds)
 
     def describe(self) -> str:
@@ -152,7 +152,7 @@ class Length(Constraint):
 
 
 def different(items: list[Json]) -> Iterator[tuple[int, Json]]:
-    """Give the elements of an array with their places; of texts that are equal, the first."""
+    """Yield the elements of an array with their places; of texts that are equal, the first."""
     texts: set[str] = set()
     for at, item in enumerate(items):
         if type(item) is str:
@@ -197,7 +197,7 @@ class Each(Constraint):
         return ""
 
     def argument(self) -> Json:
-        """Give the constraint on the elements."""
+        """Return the constraint on the elements."""
         return self.element.spec()
 
     def describe(self) -> str:
@@ -247,7 +247,7 @@ class Fields(Constraint):
         return ""
 
     def argument(self) -> Json:
-        """Give the constraints by field."""
+        """Return the constraints by field."""
         return {name: constraint.spec() for name, constraint in self.fields.items()}
 
     def describe(self) -> str:

@@ -123,7 +123,7 @@ def _fields_within(child: Fields, parent: Fields) -> bool:
 
 
 def _samples(constraint: Constraint) -> Iterator[Json]:  # noqa: PLR0912  one case for each kind
-    """Give a few values that a constraint may permit; the caller makes sure of each."""
+    """Yield a few values that a constraint may permit; the caller makes sure of each."""
     match _present(constraint):
         case Exact() as exact:
             yield exact.value

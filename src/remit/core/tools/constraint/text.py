@@ -62,7 +62,7 @@ def hidden(value: str) -> str:
 
 
 def folded(value: str) -> str:
-    """Give what is left of a string when case, width and blanks around it are overlooked."""
+    """Return what is left of a string when case, width and blanks around it are overlooked."""
     if value.isascii():
         return value.lower().strip()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold()).strip()
@@ -110,7 +110,7 @@ class Exact(Constraint):
         return _why_text(value) if type(value) is str else ""
 
     def argument(self) -> Json:
-        """Give the one value."""
+        """Return the one value."""
         return self.value
 
     def describe(self) -> str:
@@ -153,7 +153,7 @@ class OneOf(Constraint):
         return _why_text(value) if type(value) is str else ""
 
     def argument(self) -> Json:
-        """Give the list."""
+        """Return the list."""
         return list(self.values)
 
     def describe(self) -> str:
@@ -192,7 +192,7 @@ class Prefix(Constraint):
         return _why_text(value)
 
     def argument(self) -> Json:
-        """Give the text."""
+        """Return the text."""
         return self.text
 
     def describe(self) -> str:
@@ -275,7 +275,7 @@ class Pattern(Constraint):
         return _why_text(value)
 
     def argument(self) -> Json:
-        """Give the expression."""
+        """Return the expression."""
         return self.pattern
 
     def describe(self) -> str:

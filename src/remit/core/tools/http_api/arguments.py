@@ -106,7 +106,7 @@ class Arguments:
         )
 
     def _kind(self, name: str, schema: Json, depth: int) -> tuple[ValueKind, bool]:
-        """Give the type of a parameter, and whether it is a list; without a type it is a text."""
+        """Return the type of a parameter, and whether it is a list; without a type it is a text."""
         if schema is None or depth > 4:
             return ValueKind.STRING, False
         node = self._references.resolved(schema)
@@ -185,7 +185,7 @@ class Arguments:
         self.properties.append(self._add(one, about))
 
     def _add(self, parameter: RouteParameter, schema: Json) -> RouteParameter:
-        """Give a parameter the name that its argument has, and keep what is said of it."""
+        """Return a parameter the name that its argument has, and keep what is said of it."""
         name = parameter.argument
         if name in self.places or name == INPUT:
             name = f"{parameter.where.value}_{parameter.name}"

@@ -41,7 +41,7 @@ _NEVER_GIVEN = re.compile(
 
 
 def read_api(document: Json, *, credentials: frozenset[str] = frozenset()) -> Api:
-    """Give the routes of a document as it was parsed; raises `ConfigInvalid` with the key that is wrong.
+    """Return the routes of a document as it was parsed; raises `ConfigInvalid` with the key that is wrong.
 
     `credentials` are the headers (in lower case) in which remit sends the credential: they are no arguments,
     whatever the document says.
@@ -83,7 +83,7 @@ class _Document:
         self.left_out: list[str] = []
 
     def routes(self, template: str, item: Json) -> Iterator[Route]:
-        """Give the routes of one path."""
+        """Yield the routes of one path."""
         try:
             item = self._references.resolved(item)
             segments, names = _segments(template)
@@ -134,7 +134,7 @@ class _Document:
         )
 
     def _responses(self, responses: Json) -> tuple[tuple[str, ...], frozenset[str], dict[str, Json]]:
-        """Give the media types and declared headers of the answers, and the schema of what comes back."""
+        """Return the media types and declared headers of the answers, and the schema of what comes back."""
         media: dict[str, None] = {}
         gives: set[str] = set()
         results: dict[str, Json] = {}
@@ -160,7 +160,7 @@ class _Document:
 
 
 def _segments(template: str) -> tuple[tuple[str | None, ...], tuple[str, ...]]:
-    """Give the segments of a path template, and the names of its parameters in their order."""
+    """Return the segments of a path template, and the names of its parameters in their order."""
     if not template.startswith("/"):
         raise Unusable("a path begins with `/`")
     pieces = template[1:].split("/")
@@ -186,7 +186,7 @@ def _segments(template: str) -> tuple[tuple[str | None, ...], tuple[str, ...]]:
 
 
 def _name(method: str, segments: tuple[str | None, ...], names: tuple[str, ...], given: Json) -> str:
-    """Give the tool's name: the `operationId`, else method and path as in `get_customers_id`."""
+    """Return the tool's name: the `operationId`, else method and path as in `get_customers_id`."""
     if isinstance(given, str) and given.strip():
         name = _NOT_NAME.sub("_", given.strip())[:128]
     else:
@@ -207,7 +207,7 @@ def _wire(
     body: BodyForm | None,
     results: dict[str, Json],
 ) -> dict[str, Json]:
-    """Give the operation as a tool's entry. How its arguments travel is part of what is pinned."""
+    """Return the operation as a tool's entry. How its arguments travel is part of what is pinned."""
     summary, says = operation.get("summary"), operation.get("description")
     said = says if isinstance(says, str) and says else summary if isinstance(summary, str) else ""
     binding: dict[str, Json] = {"method": method.upper(), "path": template, "in": arguments.places}

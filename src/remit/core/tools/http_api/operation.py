@@ -137,7 +137,7 @@ class PathTree:
             )
 
     def find(self, method: str, segments: list[str]) -> Route | None:
-        """Give the route of a method and decoded segments, None where there is none."""
+        """Return the route of a method and decoded segments, None where there is none."""
         return self._find(self._root, method, segments, 0)
 
     def _find(self, node: _Node, method: str, segments: list[str], at: int) -> Route | None:

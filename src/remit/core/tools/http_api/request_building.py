@@ -32,7 +32,7 @@ class WrittenRequest(msgspec.Struct, frozen=True):
 
 
 def write_request(api: Api, route: Route, arguments: dict[str, Json]) -> WrittenRequest:
-    """Give the request for a route with these arguments; raises `Malformed` where there is none."""
+    """Return the request for a route with these arguments; raises `Malformed` where there is none."""
     left = dict(arguments)
     path = _path(api, route, left)
     query = _pairs(route.query, left)

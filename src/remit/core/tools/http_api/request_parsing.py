@@ -34,7 +34,7 @@ class ApiRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def found_route(api: Api, method: str, path: bytes) -> tuple[Route, list[str]] | None:
-    """Give the route of a path and the segments of it, None where there is none.
+    """Return the route of a path and the segments of it, None where there is none.
 
     A path that has more than one reading belongs to no route.
     """
@@ -49,7 +49,7 @@ def found_route(api: Api, method: str, path: bytes) -> tuple[Route, list[str]] |
 def read_arguments(
     route: Route, segments: list[str], asking: ApiRequest, *, max_bytes: int, max_depth: int
 ) -> dict[str, Json]:
-    """Give the arguments of a request; raises `Malformed` that names what is wrong with it."""
+    """Return the arguments of a request; raises `Malformed` that names what is wrong with it."""
     out: dict[str, Json] = {}
     values = [one for one, literal in zip(segments, route.segments, strict=True) if literal is None]
     for parameter, text in zip(route.path, values, strict=True):

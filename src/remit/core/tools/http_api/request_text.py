@@ -36,7 +36,7 @@ _WORDS: Final = {"true": True, "false": False}
 
 
 def segments_of(raw: bytes) -> list[str]:
-    """Give the decoded segments of a path as it was sent, from its first slash on; raises `Malformed`."""
+    """Return the decoded segments of a path as it was sent, from its first slash on; raises `Malformed`."""
     if len(raw) > MAX_PATH or raw[:1] != b"/" or not _TEXT.fullmatch(raw):
         raise bad_path("is not an absolute path of plain characters")
     pieces = raw[1:].split(b"/")
@@ -54,7 +54,7 @@ def segments_of(raw: bytes) -> list[str]:
 
 
 def checked_segment(value: str) -> str:
-    """Give a decoded segment back if every server takes it for one segment, else raise `Malformed`."""
+    """Return a decoded segment back if every server takes it for one segment, else raise `Malformed`."""
     if not value:
         raise bad_path("has an empty value")
     plain = unicodedata.normalize("NFKC", value)
@@ -75,7 +75,7 @@ def bad_path(what: str) -> Malformed:
 
 
 def pairs_of(raw: bytes, what: str) -> Iterator[tuple[str, str]]:
-    """Give the decoded pairs of a query or form; raises `Malformed` for what is no pair."""
+    """Yield the decoded pairs of a query or form; raises `Malformed` for what is no pair."""
     if not raw:
         return
     if not _QUERY.fullmatch(raw):
@@ -107,7 +107,7 @@ def decoded(piece: bytes, what: str) -> str:
 
 
 def value_of(parameter: RouteParameter, text: str) -> Json:
-    """Give the value that a text stands for; raises `Malformed`."""
+    """Return the value that a text stands for; raises `Malformed`."""
     if parameter.kind is ValueKind.STRING or parameter.kind is ValueKind.ANY:
         return text
     if parameter.kind is ValueKind.BOOLEAN and text in _WORDS:
@@ -128,7 +128,7 @@ def value_of(parameter: RouteParameter, text: str) -> Json:
 
 
 def text_of(parameter: RouteParameter, value: Json) -> str:
-    """Give the text of a value in a path, query, form or header; raises `Malformed`."""
+    """Return the text of a value in a path, query, form or header; raises `Malformed`."""
     kind = parameter.kind
     text = None
     if isinstance(value, str):

@@ -120,14 +120,14 @@ def read_head(
 
 
 def _only(texts: list[str]) -> str | None:
-    """Give the one value of a header; None for several (readers would differ) or a strange one."""
+    """Return the one value of a header; None for several (readers would differ) or a strange one."""
     if len(texts) == 1 and len(texts[0]) <= MAX_VALUE and _VALUE.fullmatch(texts[0]):
         return texts[0]
     return None
 
 
 def located(location: str, base: str, asked: str) -> str:
-    """Give the address below the API that a `Location` names, empty where it lies elsewhere or nowhere."""
+    """Return the address below the API that a `Location` names, empty where it lies elsewhere or nowhere."""
     if len(location) > MAX_VALUE or not re.fullmatch(r"[\x21-\x7e]+", location) or "\\" in location:
         return ""
     try:
@@ -147,7 +147,7 @@ def located(location: str, base: str, asked: str) -> str:
 
 
 def piece_of(media: str) -> ReplyPiece:
-    """Give what a body of this media type is read as. Of a character set that is not read it is bytes."""
+    """Return what a body of this media type is read as. Of a character set that is not read it is bytes."""
     kind, lower = media.partition(";")[0].strip().lower(), media.lower()
     charset = _CHARSET.search(lower)
     if charset is not None and charset[1] not in _READABLE:
@@ -164,7 +164,7 @@ def piece_of(media: str) -> ReplyPiece:
 
 
 def complete(piece: ReplyPiece, waiting: bytes | bytearray, seen: int = 0) -> int:
-    """Give how many of the bytes that wait make whole events or lines; the others wait for more.
+    """Return how many of the bytes that wait make whole events or lines; the others wait for more.
 
     The first `seen` were looked at before and made none: they are not looked at again, or what comes in many
     small pieces would cost the square of its size.
@@ -180,7 +180,7 @@ def complete(piece: ReplyPiece, waiting: bytes | bytearray, seen: int = 0) -> in
 
 
 def read_piece(piece: ReplyPiece, body: bytes, before: bytes = b"") -> tuple[list[str], list[str]]:
-    """Give the texts of a piece of a body, and what of it stands in no field and may be read as any.
+    """Return the texts of a piece of a body, and what of it stands in no field and may be read as any.
 
     Each text is JSON, or text. Bytes that are no text are read for the texts in them, and stand in no field:
     what else they hold nobody can tell.

@@ -60,7 +60,7 @@ class References:
             )
 
     def _copied(self, value: Json) -> Json:
-        """Give a value that is taken over as it is, and count all that is in it."""
+        """Return a value that is taken over as it is, and count all that is in it."""
         below = [value]
         while below:
             one = below.pop()
@@ -72,7 +72,7 @@ class References:
         return value
 
     def resolved(self, node: Json) -> dict[str, Json]:
-        """Give the object that a node is, or refers to; raises `Malformed`."""
+        """Return the object that a node is, or refers to; raises `Malformed`."""
         for _ in range(MAX_HOPS):
             if not isinstance(node, dict):
                 raise Malformed("a reference leads to no object")
@@ -101,7 +101,7 @@ class References:
         self._left = MAX_NODES
 
     def schema(self, node: Json) -> dict[str, Json]:
-        """Give a schema without references. What is nested without end becomes the schema of anything."""
+        """Return a schema without references. What is nested without end becomes the schema of anything."""
         found = self._schema(node, 0)
         return found if isinstance(found, dict) else {}
 
@@ -145,8 +145,8 @@ class References:
         return out
 
     def properties(self, node: Json) -> tuple[dict[str, Json], frozenset[str]] | None:
-        """Give the properties that an object's schema speaks of, and which of them it requires; None where it
-        is no object's, or says nothing of what is in it.
+        """Return the properties that an object's schema speaks of, and which of them it requires; None where
+        it is no object's, or says nothing of what is in it.
         """
         found: dict[str, Json] = {}
         required: set[str] = set()

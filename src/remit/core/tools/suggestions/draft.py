@@ -146,8 +146,8 @@ def _of_operation(part: SchemaPart) -> ArgumentGuess:
 
 
 def _by_name(name: tuple[str, ...]) -> Guess | None:
-    """Give the effect that a name suggests: that of its worst verb. Nouns that are verbs, too, count as verbs
-    where no verb reads (`post_status`, but not `list_posts`).
+    """Return the effect that a name suggests: that of its worst verb. Nouns that are verbs, too, count as
+    verbs where no verb reads (`post_status`, but not `list_posts`).
     """
     reads = words.known(name, words.READS)
     worst = next(
@@ -168,7 +168,7 @@ def _worse(one: str, other: str) -> bool:
 
 
 def _arguments(found: list[SchemaPart], tool: tuple[str, ...], effect: Effect) -> tuple[ArgumentGuess, ...]:
-    """Give the arguments, and those parts of them that are more than content."""
+    """Return the arguments, and those parts of them that are more than content."""
     out: list[ArgumentGuess] = []
     for part in found:
         one = argument(part, tool, effect)
@@ -230,7 +230,7 @@ def _categories(results: list[SchemaPart], name: tuple[str, ...]) -> Guess | Non
 
 
 def _resource(arguments: tuple[ArgumentGuess, ...], tool: tuple[str, ...]) -> str:
-    """Give the template of the resource, where one argument alone says which it is."""
+    """Return the template of the resource, where one argument alone says which it is."""
     chosen = [one for one in arguments if one.role.value == "selector" and one.single and _top(one)]
     if len(chosen) != 1:
         return ""

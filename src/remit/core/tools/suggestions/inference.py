@@ -102,7 +102,7 @@ def field(part: SchemaPart) -> FieldGuess | None:
 
 
 def fields(found: Sequence[SchemaPart]) -> list[FieldGuess]:
-    """Give what is known of fields by their names: of several of one name the worse, or none."""
+    """Return what is known of fields by their names: of several of one name the worse, or none."""
     by_name: dict[str, FieldGuess | None] = {}
     for part in found:
         if not part.leaf:
@@ -207,7 +207,7 @@ def _mail(part: SchemaPart, word: str, tool: tuple[str, ...]) -> bool:
 
 
 def name_of(part: SchemaPart) -> tuple[str, ...]:
-    """Give the words of a part's name, at least an empty one."""
+    """Return the words of a part's name, at least an empty one."""
     return words.tokens(part.name) or ("",)
 
 

@@ -42,7 +42,7 @@ class SchemaPart(NamedTuple):
 
 
 def parts(schema: Json) -> list[SchemaPart]:
-    """Give what an object's schema speaks of, each part after what it is a part of; at most `MAX_PARTS`.
+    """Return what an object's schema speaks of, each part after what it is a part of; at most `MAX_PARTS`.
 
     References are followed within the schema. A name that no path can hold is left out, with what is below.
     """
@@ -75,7 +75,7 @@ class _Walk:
         self._left = MAX_STEPS
 
     def below(self, schema: Json, path: str, depth: int) -> Iterator[SchemaPart]:
-        """Give what stands below a value with this schema."""
+        """Yield what stands below a value with this schema."""
         if depth > MAX_DEPTH:
             return
         for one in self._alternatives(schema, 0):
@@ -94,7 +94,7 @@ class _Walk:
                 yield from self.below(one.get("items"), f"{path}[]", depth + 1)
 
     def _alternatives(self, schema: Json, depth: int) -> Iterator[dict[str, Json]]:
-        """Give a schema, and then those that it refers to."""
+        """Yield a schema, and then those that it refers to."""
         self._left -= 1
         if not isinstance(schema, dict) or depth > MAX_DEPTH or self._left < 0:
             return

@@ -17,7 +17,7 @@ _TAKEN: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y
 
 
 def tools_text(upstream: str, drafts: Sequence[ToolDraft]) -> str:
-    """Give the text of a file that describes these tools of an upstream; needs at least one."""
+    """Return the text of a file that describes these tools of an upstream; needs at least one."""
     return "\n".join((*_head(upstream, drafts), *_tools(drafts))) + "\n"
 
 
@@ -74,7 +74,7 @@ def _templates(draft: ToolDraft) -> Iterator[str]:
 
 
 def _variant(draft: ToolDraft) -> Iterator[str]:
-    """Give, as a comment, how to say that mail within the house is less."""
+    """Yield, as a comment, how to say that mail within the house is less."""
     leads = [one for one in draft.arguments if one.outward]
     if draft.effect.value == "none" or not leads or not all(one.mail for one in leads):
         return
@@ -102,7 +102,7 @@ def _line(key: str, guess: Guess, value: str = "") -> str:
 
 
 def quoted(text: str, *, force: bool = False) -> str:
-    """Give a text as YAML that reads as this text and nothing else."""
+    """Return a text as YAML that reads as this text and nothing else."""
     if not force and _BARE.fullmatch(text) and text not in _TAKEN:
         return text
     out = []
@@ -117,11 +117,11 @@ def quoted(text: str, *, force: bool = False) -> str:
 
 
 def clean(text: str) -> str:
-    """Give a text on one line, without what is not seen or makes text read other than it looks."""
+    """Return a text on one line, without what is not seen or makes text read other than it looks."""
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
 
 
 def spoken(text: str) -> str:
-    """Give the beginning of what an upstream says, as a comment may hold it."""
+    """Return the beginning of what an upstream says, as a comment may hold it."""
     short = clean(text[: 4 * MAX_SAID])
     return short if len(short) <= MAX_SAID else short[: MAX_SAID - 3] + "..."

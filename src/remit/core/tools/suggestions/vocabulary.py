@@ -135,17 +135,17 @@ NOUNS: Final = {
 
 
 def tokens(name: str) -> tuple[str, ...]:
-    """Give the words of a name, however they are joined (`sendMail`, `send_mail`, `SEND-MAIL`)."""
+    """Return the words of a name, however they are joined (`sendMail`, `send_mail`, `SEND-MAIL`)."""
     return tuple(word.lower() for word in _TOKEN.findall(name[:200]))
 
 
 def single(word: str) -> str:
-    """Give the singular of a word, as far as that is easy."""
+    """Return the singular of a word, as far as that is easy."""
     return (
         word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
     )
 
 
 def known(words: tuple[str, ...], meaning: frozenset[str]) -> str:
-    """Give the first word that means this, or an empty text."""
+    """Return the first word that means this, or an empty text."""
     return next((word for word in words if word in meaning or single(word) in meaning), "")
