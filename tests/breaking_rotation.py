@@ -44,7 +44,7 @@ class Breaking:
         if self.breaks == "after the change":
             raise Crash
         if self.breaks == "the answer is lost":
-            raise KeyUnavailable("no answer", code="source-lost", way_out="look at the network")
+            raise KeyUnavailable("no answer", code="source-lost", remediation="look at the network")
         return given
 
     async def known(self, current: str, keep: Keep) -> str:

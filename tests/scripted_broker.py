@@ -40,7 +40,7 @@ class ScriptedBroker:
         self.obtained.append(wanted)
         await self.open.wait()
         if self.down:
-            raise KeyUnavailable("the source is down", code="source-down", way_out="start it")
+            raise KeyUnavailable("the source is down", code="source-down", remediation="start it")
         if self.on_obtain is not None:
             self.on_obtain()
         password = f"s3cret-{wanted.lease}"
@@ -57,7 +57,7 @@ class ScriptedBroker:
     async def revoke(self, credential: UpstreamCredential) -> None:
         """Take it back; one that is gone is taken back."""
         if self.down:
-            raise KeyUnavailable("the source is down", code="source-down", way_out="start it")
+            raise KeyUnavailable("the source is down", code="source-down", remediation="start it")
         self.revoked.append(credential.lease)
         if not self.stale:
             self.alive.pop(credential.lease, None)

@@ -26,7 +26,8 @@ FAULTS = {"UpstreamFault", "UpstreamUnreachable", "broken", "HttpRefused", "_bro
 #: What their texts may be made of: names, bounds and numbers that are remit's, and states of HTTP.
 OWN_WORDS = {
     "name", "self.name", "self._name", "self._side.name", "self._sender.name", "self._session.name",
-    "self._origin", "self._command[0]", "status", "head.status", "method", "what", "how", "way_out", "unit",
+    "self._origin", "self._command[0]", "status", "head.status", "method", "what", "how", "remediation",
+    "unit",
     "limit", "most", "seconds", "timeout_s", "self._ask_timeout_s", "self._limits.max_connections",
     "self._max_event_bytes", "self._most", "self._limit", "MAX_PAGES", "MAX_BYTES", "MAX_SESSIONS", "task",
     "', '.join((*LEGACY_VERSIONS, *MODERN_VERSIONS))", "error.verify_message", "route.name",

@@ -162,7 +162,7 @@ async def test_what_holds_is_proven_and_matches_its_binding(subject: Subject) ->
 
 
 async def test_what_does_not_hold_is_refused_with_a_code(subject: Subject) -> None:
-    """At step 1, with the way out, and without what was shown in the message."""
+    """At step 1, with the remediation, and without what was shown in the message."""
     for make, code in subject.bad.values():
         shown = make()
         with pytest.raises(Unauthenticated) as refused:

@@ -248,7 +248,7 @@ async def test_while_its_source_is_down_nothing_is_claimed(place: BrokerPlace) -
         *faults, probed = await asyncio.gather(*failing, broker.probe(given), return_exceptions=True)
         for fault in faults:
             assert isinstance(fault, KeyUnavailable), fault
-            assert fault.way_out
+            assert fault.remediation
             assert not any(secret in f"{fault} {fault.debug}" for secret in given.secrets)
         assert isinstance(probed, Probe)
         assert probed is not Probe.REFUSED

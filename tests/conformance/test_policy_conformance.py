@@ -130,12 +130,12 @@ def test_an_agent_that_changes_groups_is_noticed(dialect: Dialect) -> None:
 
 
 def test_a_misspelt_argument_fails_the_check(dialect: Dialect) -> None:
-    """A rule that names an argument which no tool has is found, with file, line, rule and the way out."""
+    """A rule that names an argument which no tool has is found, with file, line, rule and the remediation."""
     problems = dialect.engine().check(source("\n\n" + dialect.misspelt), TOOLS, [SUMMARISE])
     (found,) = [problem for problem in problems if problem.severity == "error"]
     assert (found.file, found.line, found.rule) == ("policies/test.cedar", 4, "typo")
     assert "`pth`" in found.text
-    assert "`path`" in found.way_out
+    assert "`path`" in found.remediation
 
 
 @pytest.mark.parametrize("which", ["misspelt", "broken"])

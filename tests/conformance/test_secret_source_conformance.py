@@ -64,12 +64,12 @@ async def test_a_source_that_counts_versions_tells_which_and_since_when(place: S
 
 
 async def test_what_is_not_there_is_a_clear_no(place: SecretPlace) -> None:
-    """Another name, and one that was removed: with a way out, and no secret in it."""
+    """Another name, and one that was removed: with a remediation, and no secret in it."""
     lead, _, last = place.name.rpartition("/")
     with pytest.raises(KeyUnavailable) as told:
         await place.source.read(f"{lead}/of-nobody#{last}" if "#" in last else f"{lead}/of-nobody")
     assert told.value.code == GONE
-    assert told.value.way_out
+    assert told.value.remediation
     place.remove()
     with pytest.raises(KeyUnavailable) as told:
         await place.source.read(place.name)
@@ -89,5 +89,5 @@ async def test_a_source_that_does_not_answer_has_said_no_to_nothing(place: Secre
     finally:
         place.mend()
     assert told.value.code != GONE
-    assert told.value.way_out
+    assert told.value.remediation
     assert (await place.source.read(place.name)).value == SECRET

@@ -22,7 +22,7 @@ extend()
 
 TELLING = ("describe", "why", "_why", "__repr__", "__str__")
 """How functions begin that give words for people, and decide nothing."""
-TOLD = frozenset(("way_out", "debug"))
+TOLD = frozenset(("remediation", "debug"))
 """What every fault takes for people alone."""
 WORDS = TOLD | {"file", "line", "key"}
 """What a fault says beside its code, where it is raised."""

@@ -87,7 +87,7 @@ def test_a_path_that_is_not_plainly_inside_is_refused(spec: dict[str, object], v
     grant = Grant("files/read", {"path": spec})
     refusals = grant.permits({"path": value})
     assert refusals
-    assert all(refusal.reason and refusal.way_out for refusal in refusals)
+    assert all(refusal.reason and refusal.remediation for refusal in refusals)
 
 
 NOT_PLAIN = {k: v for k, v in PATHS.items() if k not in {"sibling with the same beginning", "absolute",

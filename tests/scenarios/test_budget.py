@@ -33,7 +33,7 @@ async def refused(world: CallWorld, token: str, name: str, code: str, **argument
 
 
 async def test_a_spent_budget_refuses_and_says_so(world: CallWorld) -> None:
-    """The second call of a task of one call is refused, with the reason and the way out."""
+    """The second call of a task of one call is refused, with the reason and the remediation."""
     task, token = await world.open("one-call")
     assert await world.outcome(token, "read") is Outcome.PERMIT
     await refused(world, token, "read", "budget-exhausted")

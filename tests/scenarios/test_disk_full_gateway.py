@@ -53,12 +53,12 @@ async def send_once_there_is_room(gateway: GatewayProcess, line: Line, token: st
 
 
 async def check_refuses(gateway: GatewayProcess, line: Line, token: str) -> None:
-    """What changes something is refused with a way out, at every door; what reads goes on."""
+    """What changes something is refused with a remediation, at every door; what reads goes on."""
     before = gateway.outbox()
     for count in range(20):
         told = await gateway.send(line, token, f"while full {count}", FILLING)
         assert (told.status, told.code) == (503, "store-unavailable")
-        assert "space" in told.error["data"]["way_out"], told.error
+        assert "space" in told.error["data"]["remediation"], told.error
     assert gateway.outbox() == before
     opening = {"agent": "mail-bot", "task_type": "send-mail", "goal": FILLING[:8000]}
     status, _ = await gateway.raw("POST", "/api/v1/tasks", opening, by="lena")

@@ -130,6 +130,6 @@ async def test_a_deferred_call_names_its_approval(world: GatewayWorld) -> None:
     assert error["data"]["code"] == "approval-required"
     assert error["data"]["approval"].startswith("apr_")
     assert error["data"]["expires"]
-    assert f"remit approve {error['data']['approval']}" in error["data"]["way_out"]
+    assert f"remit approve {error['data']['approval']}" in error["data"]["remediation"]
     assert error["data"]["rule"] == "ask-for-money"
     assert world.calls() == []

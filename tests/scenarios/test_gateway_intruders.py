@@ -163,16 +163,16 @@ async def test_an_identity_without_a_task_gets_nothing(world: GatewayWorld) -> N
     ):
         assert told.status == 403
         assert told.json["error"]["data"]["code"] == "no-task"
-        assert told.json["error"]["data"]["way_out"]
+        assert told.json["error"]["data"]["remediation"]
 
 
 async def test_a_task_that_ended_gets_nothing(world: GatewayWorld) -> None:
-    """A good token of an ended task is 403 with the way out, in both eras, and its session is gone."""
+    """A good token of an ended task is 403 with the remediation, in both eras, and its session is gone."""
     session = await world.session()
     await world.house.revocations.end_task(world.task, reason="done", by="lena")
     told = await world.call("echo", {"text": "ok"})
     assert told.status == 403
-    assert told.json["error"]["data"]["way_out"] == "open a new task"
+    assert told.json["error"]["data"]["remediation"] == "open a new task"
     assert (await world.modern("tools/list")).status == 403
     assert (await world.legacy("tools/list", session=session)).status == 404
     assert world.calls() == []

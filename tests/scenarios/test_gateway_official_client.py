@@ -82,13 +82,13 @@ async def test_all_upstreams_stand_at_one_address(world: GatewayWorld, era: Era)
 
 
 async def test_a_refusal_is_an_error_with_its_reason(world: GatewayWorld, era: Era) -> None:
-    """What the grant does not permit is refused with rule and way out, before anything is forwarded."""
+    """What the grant does not permit is refused with rule and remediation, before anything is forwarded."""
     async with client(world, era) as mcp:
         with pytest.raises(MCPError) as caught:
             await mcp.call_tool("echo", {"text": "not so"})
     assert caught.value.error.code == -31001
     assert caught.value.error.data["reasons"][0]["argument"] == "text"
-    assert caught.value.error.data["way_out"]
+    assert caught.value.error.data["remediation"]
     assert world.calls() == []
 
 

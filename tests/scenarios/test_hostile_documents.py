@@ -70,4 +70,4 @@ def test_what_is_repeated_without_end_is_refused_by_its_amount(schema: Json) -> 
     with pytest.raises(ConfigInvalid) as refused:
         api_of(encode(made), "api.json", section)
     assert "leads to more than" in refused.value.message
-    assert refused.value.way_out
+    assert refused.value.remediation

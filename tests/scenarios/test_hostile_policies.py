@@ -47,7 +47,7 @@ async def test_brackets_in_brackets_are_an_answer(world: HouseWorld) -> None:
     (problem,) = told.json["problems"]
     assert (told.json["sound"], problem["file"], problem["line"]) == (False, "deep.cedar", 3)
     assert "brackets are nested" in problem["text"]
-    assert problem["way_out"]
+    assert problem["remediation"]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_what_ends_cedar_is_a_problem_of_the_text(condition: str) -> None:
     apart = engine()
     (problem,) = apart.check(source(when(condition)), TOOLS, [SUMMARISE])
     assert problem.severity == "error"
-    assert problem.way_out
+    assert problem.remediation
     assert apart.check(source(PLAIN), TOOLS, [SUMMARISE]) == []
 
 
@@ -121,5 +121,5 @@ async def test_many_who_check_at_once_are_told_to_wait(world: HouseWorld) -> Non
     answers = await asyncio.gather(*(check() for _ in range(MAX_CHECKS + 3)))
     refused = [one for one in answers if isinstance(one, Busy)]
     assert len(refused) == 3
-    assert refused[0].way_out
+    assert refused[0].remediation
     assert await check() == []

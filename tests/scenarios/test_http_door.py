@@ -53,11 +53,11 @@ async def test_the_credential_is_remits_and_the_token_never_goes_upstream(world:
 
 
 async def test_a_wrong_argument_gets_the_full_reason(world: RestWorld) -> None:
-    """A problem with code, step, rule and the way out; nothing reaches the API."""
+    """A problem with code, step, rule and the remediation; nothing reaches the API."""
     told = await world.get("/customers/c-2")
     problem(told, 403, "argument-refused")
     assert told.json["step"] == 4
-    assert told.json["way_out"]
+    assert told.json["remediation"]
     assert told.json["decision"].startswith("dec_")
     assert world.api.seen == []
 
@@ -82,21 +82,21 @@ async def test_what_was_not_granted_does_not_exist(world: RestWorld) -> None:
 
 async def test_what_does_not_exist_says_where_to_look(world: RestWorld) -> None:
     """The address below which operations are, and where the task's own can be read; of others not a word."""
-    way_out = (await world.get("/customers/export")).json["way_out"]
-    assert f"`{world.base}/http/shop`" in way_out
-    assert f"`remit can {world.task}`" in way_out
-    assert f"`tools/list` at `{world.base}/mcp/shop`" in way_out
-    assert "export" not in way_out.lower()
+    remediation = (await world.get("/customers/export")).json["remediation"]
+    assert f"`{world.base}/http/shop`" in remediation
+    assert f"`remit can {world.task}`" in remediation
+    assert f"`tools/list` at `{world.base}/mcp/shop`" in remediation
+    assert "export" not in remediation.lower()
     bearer = [("authorization", f"Bearer {world.token}")]
     for path in ("/http", "/http/", "/http/No..Name/x"):
         assert (await exchange(world.door, "GET", path, [], b"", "127.0.0.1")).status == 401
         told = await exchange(world.door, "GET", path, bearer, b"", "127.0.0.1")
         problem(told, 404, "no-upstream")
-        assert f"`{world.base}/http/NAME/...`" in told.json["way_out"]
+        assert f"`{world.base}/http/NAME/...`" in told.json["remediation"]
     # A name that could be one is not tried out so: the token is not for it.
     told = await exchange(world.door, "GET", "/http/no-such-api/x", bearer, b"", "127.0.0.1")
     problem(told, 401, "token-audience")
-    assert "`invalid_target` where nothing is called so" in told.json["way_out"]
+    assert "`invalid_target` where nothing is called so" in told.json["remediation"]
 
 
 async def test_without_a_token_there_is_nothing(world: RestWorld) -> None:

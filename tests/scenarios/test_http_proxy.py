@@ -174,7 +174,7 @@ async def test_a_tunnel_is_refused_with_the_way_out(world: RestWorld) -> None:
     """What would go through it nobody could decide about."""
     told = await ask(world, "api.example:443", method="CONNECT")
     assert (told.status, told.json["code"]) == (405, "connect")
-    assert f"{world.base}/http/UPSTREAM" in told.json["way_out"]
+    assert f"{world.base}/http/UPSTREAM" in told.json["remediation"]
 
 
 async def test_without_the_setting_there_is_no_proxy(world: RestWorld) -> None:

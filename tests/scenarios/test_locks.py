@@ -51,7 +51,7 @@ async def test_what_is_locked_opens_nothing_until_it_is_unlocked(
     with pytest.raises(Fenced) as refused:
         await world.open()
     assert refused.value.code == "locked"
-    assert "remit unlock" in refused.value.way_out
+    assert "remit unlock" in refused.value.remediation
     (lock,) = await world.house.locks.all()
     assert (lock.by, lock.reason, lock.cause) == ("root", "odd mails", Cause.ASKED)
     await world.house.locks.unlock(kind, name, person=await somebody(world, "rita"))

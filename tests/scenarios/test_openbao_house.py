@@ -74,7 +74,9 @@ def test_everything_works_with_keys_that_are_elsewhere(house: Remit, own_bao: Ba
 
 
 def test_an_outage_stops_what_is_signed_and_nothing_else(house: Remit, own_bao: BaoServer) -> None:
-    """Reading, deciding and recording go on; signing is refused with the way out; remit stops in order."""
+    """Reading, deciding and recording go on; signing is refused with the remediation; remit stops in
+    order.
+    """
     own_bao.pause(True)
     refused = house("key", "rotate", "token")
     assert refused.code == 3

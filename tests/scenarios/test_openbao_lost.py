@@ -109,7 +109,7 @@ async def test_a_sealed_openbao_is_an_outage(
     own_bao.ask("PUT", "sys/seal", {})
     with pytest.raises(KeyUnavailable) as refused:
         await keys.sign(CLAIMS, token_type="at+jwt")
-    assert refused.value.way_out
+    assert refused.value.remediation
 
 
 async def test_a_policy_that_forbids_is_named(own_bao: BaoServer, clock: WorldClock, tmp_path: Path) -> None:

@@ -104,11 +104,11 @@ def test_an_approved_extension_still_meets_every_other_rule(story: Rehearsal) ->
 
 
 def test_an_extension_before_reading_is_the_agents_own_word(story: Rehearsal) -> None:
-    """It is recorded; what it was not extended by is refused, with the way out."""
+    """It is recorded; what it was not extended by is refused, with the remediation."""
     task = planned(story, "contracts/read")
     refused = task.call("tickets/comment", NOTE)
     assert (refused.outcome, refused.reasons[0].rule) == (Outcome.DENY, "plan/first")
-    assert "extend the plan" in refused.reasons[0].way_out
+    assert "extend the plan" in refused.reasons[0].remediation
     assert task.extend("tickets/comment").holds
     (grown,) = story.events("plan.extended")
     assert (grown["facts"]["trust"], grown["facts"]["read"]) == ("trusted", [])

@@ -210,4 +210,4 @@ def test_the_guardrails_ask_only_where_it_matters(asked: AccessRequest, expected
     policy = CedarPolicies().load(guardrails(), TOOLS, [SUMMARISE], [CLERK])
     given = policy.evaluate(asked)
     assert weigh(given, frozenset())[0] is expected
-    assert all(reason.text and (reason.way_out or reason.code == "permitted") for reason in given.reasons)
+    assert all(reason.text and (reason.remediation or reason.code == "permitted") for reason in given.reasons)

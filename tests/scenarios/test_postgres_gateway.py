@@ -46,7 +46,7 @@ class Senders:
                     continue
                 assert told.status == 503, told
                 assert told.code in ("store-unavailable", "replica-fenced"), told
-                assert re.search("PostgreSQL|store", told.error["data"]["way_out"])
+                assert re.search("PostgreSQL|store", told.error["data"]["remediation"])
                 withheld = told.error["data"].get("outcome") == "unknown"
                 (self.withheld if withheld else self.refused).add(subject)
 
@@ -112,5 +112,5 @@ async def test_the_doctor_says_which_store_there_is(tmp_path: Path, postgres_ser
     (tmp_path / "database").write_text(postgres_server.url(password="a-wrong-one"))
     (look,) = _store(config)
     assert look.state == "fail"
-    assert "password" in look.way_out
-    assert "a-wrong-one" not in look.says + look.way_out
+    assert "password" in look.remediation
+    assert "a-wrong-one" not in look.says + look.remediation

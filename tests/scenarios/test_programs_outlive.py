@@ -162,4 +162,4 @@ def test_doctor_says_which_way_the_machine_gives(can: bool, state: str, word: st
     """And what can be done where it gives the lesser one."""
     with mock.patch("remit.compose.programs.encloses", return_value=can):
         look = _ends_of_programs()
-    assert (look.state, word in look.says, bool(look.way_out)) == (state, True, not can)
+    assert (look.state, word in look.says, bool(look.remediation)) == (state, True, not can)

@@ -156,7 +156,7 @@ async def test_two_processes_do_not_share_a_store(tmp_path: Path) -> None:
     async with call_world(tmp_path) as world:
         with pytest.raises(RemitError) as refused:
             CallWorld(tmp_path, seed="second")
-        assert refused.value.way_out
+        assert refused.value.remediation
         await world.house.tasks.open(
             Opening(agent="clerk", task_type="work"), person=await world.person("lena")
         )

@@ -96,7 +96,7 @@ def test_above_the_limit_a_second_person_looks(house: RestHouse) -> None:
     (first,) = house.pay(MIRA, 90_000, payment(MIRA, 90_000))
     assert (first["status"], first["said"]["code"]) == (403, "approval-required")
     assert first["said"]["rule"] == "payments/limit"
-    assert "remit approve" in first["said"]["way_out"]
+    assert "remit approve" in first["said"]["remediation"]
     assert len(house.paid()) == before
 
 

@@ -156,14 +156,14 @@ async def lost(place: Place) -> RotatedSecrets:
     place.server.loses = set()
     rotated, _ = await place.opened()  # a start again helps as little
     assert not await rotated.rotate("crm")
-    why, way_out = rotated.stuck["crm"]
+    why, remediation = rotated.stuck["crm"]
     assert "refuses every secret that remit knows, and calls with it" in why
     assert "the server refuses each registration token" in why
-    assert "make another registration token" in way_out
-    assert "register remit anew" in way_out
+    assert "make another registration token" in remediation
+    assert "register remit anew" in remediation
     kept = str(await place.world.house.store.values(TENANT, "secret:"))
     for secret in (SECRET, OPENS, *place.server.secrets, place.server.opens):
-        assert secret not in f"{kept} {why} {way_out}"
+        assert secret not in f"{kept} {why} {remediation}"
     return rotated
 
 

@@ -106,7 +106,9 @@ def test_a_program_that_cannot_be_started_leaves_no_task_open(gateway: LiveGatew
 
 
 def test_a_refused_task_starts_nothing(gateway: LiveGateway) -> None:
-    """Where the gateway refuses the task, the program is not run; the reason and the way out are shown."""
+    """Where the gateway refuses the task, the program is not run; the reason and the remediation are
+    shown.
+    """
     mark = gateway.folder / "ran"
     command = ("--", "touch", str(mark))
     by_agent = gateway.remit(

@@ -41,12 +41,12 @@ async def place(tmp_path: Path, server: SecretServiceServer) -> AsyncIterator[At
 async def test_a_locked_keyring_gives_nothing_until_it_is_unlocked(
     server: SecretServiceServer, place: AtSecretService
 ) -> None:
-    """Nobody sits there who could be asked: that is no clear no, and the way out says what to do."""
+    """Nobody sits there who could be asked: that is no clear no, and the remediation says what to do."""
     server.lock()
     with pytest.raises(KeyUnavailable, match="cannot be read") as told:
         await place.source.read(place.name)
     assert (told.value.code, told.value.debug) == ("source-refused", "KeyringLocked")
-    assert "unlock it" in told.value.way_out
+    assert "unlock it" in told.value.remediation
     server.stop_keyring()
     server.start_keyring()
     assert (await place.source.read(place.name)).value == SECRET

@@ -115,7 +115,7 @@ def test_a_deleted_secret_is_carried_no_more(gateway: LeasingGateway, kept: AtKv
     sent = len(gateway.shown())
     with pytest.raises(RemitError) as told:
         gateway.call(token)
-    assert FIRST not in f"{told.value} {told.value.way_out} {told.value.debug}"
+    assert FIRST not in f"{told.value} {told.value.remediation} {told.value.debug}"
     assert "openbao" in f"{told.value}".lower()
     assert len(gateway.shown()) == sent
     kept.write(SECOND)
@@ -133,7 +133,7 @@ def test_doctor_says_which_secrets_can_be_read(gateway: LeasingGateway, kept: At
     looks = [one for one in json.loads(said.stdout)["findings"] if one["subject"] == "secrets"]
     assert [one["state"] for one in looks] == ["fail"]
     assert "upstreams.crm.headers.Authorization" in looks[0]["says"]
-    assert looks[0]["way_out"]
+    assert looks[0]["remediation"]
     assert FIRST not in said.stdout + said.stderr
 
 

@@ -263,7 +263,7 @@ async def test_a_rotation_that_is_stuck_is_a_finding(place: Place) -> None:
     await looking(place, rotated, secret).look()
     facts = await open_now(place)
     assert facts[FindingKind.SECRET_STUCK]["why"] == "no answer"
-    assert facts[FindingKind.SECRET_STUCK]["way_out"] == "look at the network"
+    assert facts[FindingKind.SECRET_STUCK]["remediation"] == "look at the network"
     assert facts[FindingKind.STANDING_SECRET]["rotated_every_s"] == 86400
     one.breaks = ""
     await rotated.rotate("crm")

@@ -156,7 +156,7 @@ async def test_unbound_token_does_not_change_things(world: GatewayWorld) -> None
     error = (await send(world, "log", **bearer)).json["error"]
     (reason,) = error["data"]["reasons"]
     assert reason["code"] == "sender-constraint"
-    assert "remit run" in reason["way_out"]
+    assert "remit run" in reason["remediation"]
     decision = (await world.facts(EventKind.DECISION_MADE))[-1]
     assert (decision["sender"], decision["outcome"]) == ("bearer", "deny")
     assert len(world.calls()) == 1

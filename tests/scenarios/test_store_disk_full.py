@@ -76,7 +76,7 @@ async def commit_until_full(store: SqliteStore, acknowledged: list[int], at_once
         for k, result in zip(batch, results, strict=True):
             if isinstance(result, BaseException):
                 assert isinstance(result, StoreUnavailable)
-                assert "free space" in result.way_out
+                assert "free space" in result.remediation
             else:
                 acknowledged.append(k)
         if any(isinstance(result, BaseException) for result in results):

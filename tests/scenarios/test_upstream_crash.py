@@ -150,7 +150,7 @@ async def test_a_crash_ends_every_call_in_hand_and_the_process_comes_back(era: s
 
 
 async def test_while_it_is_down_a_call_says_when_it_is_tried_again() -> None:
-    """Nothing was sent, and the way out names the next attempt."""
+    """Nothing was sent, and the remediation names the next attempt."""
     witness = Witness()
     async with process(witness, restart_base_s=3000, restart_max_s=3000) as upstream:
         await upstream.start(witness.on_change, nothing)
@@ -161,7 +161,7 @@ async def test_while_it_is_down_a_call_says_when_it_is_tried_again() -> None:
         with pytest.raises(UpstreamUnreachable) as fault:
             await upstream.prepare(tool("echo"), {})
         assert not fault.value.sent
-        assert "started again in" in fault.value.way_out
+        assert "started again in" in fault.value.remediation
 
 
 async def test_a_server_that_ends_at_the_modern_question_is_not_asked_it_again() -> None:

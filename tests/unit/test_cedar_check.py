@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever writes a policy is told what is wrong with it, where, and the way out."""
+"""Whoever writes a policy is told what is wrong with it, where, and the remediation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ READ = 'action == Action::"contracts/read", resource'
 
 
 @pytest.mark.parametrize(
-    ("text", "severity", "says", "way_out"),
+    ("text", "severity", "says", "remediation"),
     [
         ("permit (principal, action);", "error", "not a Cedar policy", "docs"),
         ("permit (principal == ?principal, action, resource);", "error", "template", "one policy per"),
@@ -108,12 +108,12 @@ READ = 'action == Action::"contracts/read", resource'
         ),
     ],
 )
-def test_each_mistake_is_named(text: str, severity: str, says: str, way_out: str) -> None:
-    """A mistake gives one problem with its severity, place and way out."""
+def test_each_mistake_is_named(text: str, severity: str, says: str, remediation: str) -> None:
+    """A mistake gives one problem with its severity, place and remediation."""
     (problem,) = check("\n" + text)
     assert problem.severity == severity
     assert says in problem.text
-    assert way_out in problem.way_out
+    assert remediation in problem.remediation
     assert (problem.file, problem.line) == ("policies/test.cedar", 2)
 
 

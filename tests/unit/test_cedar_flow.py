@@ -89,7 +89,7 @@ def test_a_fact_that_is_misspelt_is_found_before_it_is_needed() -> None:
         if wrong.startswith("("):
             text = ALL + f'@id("it") forbid (principal, action, resource) when {{ {wrong} }};'
         (problem, *_) = engine.check(source(text), TOOLS, [SUMMARISE])
-        assert (problem.severity, near in problem.way_out) == ("error", True), problem
+        assert (problem.severity, near in problem.remediation) == ("error", True), problem
 
 
 def test_the_schema_lists_the_facts() -> None:
@@ -106,7 +106,7 @@ def test_every_guardrail_is_steady() -> None:
     rules, problems = parse(guardrails())
     assert not problems
     assert [rule.ref.id for rule in rules if not steady(rule)] == []
-    assert all(rule.way_out and rule.reason for rule in rules if not rule.permits)
+    assert all(rule.remediation and rule.reason for rule in rules if not rule.permits)
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -274,4 +274,4 @@ def test_a_read_outside_the_plan_is_refused_after_untrusted_data() -> None:
     policy = CedarPolicies().load(guardrails(), TOOLS, [SUMMARISE], [CLERK])
     answer = policy.evaluate(request(READ, flow=facts(tainted=True, asked=True, plan="unplanned")))
     assert weigh(answer, frozenset())[0] is Outcome.DENY
-    assert "extended" in answer.reasons[0].way_out
+    assert "extended" in answer.reasons[0].remediation

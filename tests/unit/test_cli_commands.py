@@ -56,7 +56,7 @@ def test_up_says_where_it_is_what_it_governs_and_how_to_sign_in(house: Remit) ->
 
 
 def test_a_second_remit_on_the_same_port_is_a_configuration_error(house: Remit) -> None:
-    """A port that is taken exits 2 before anything is opened, and says the way out."""
+    """A port that is taken exits 2 before anything is opened, and says the remediation."""
     said = house("up", "--port", house.url.rpartition(":")[2])
     assert said.code == 2
     assert "is in use" in said.err
@@ -69,7 +69,7 @@ def test_git_leaves_keys_and_secrets_alone(house: Remit) -> None:
 
 
 def test_a_host_that_is_not_here_is_told_as_such() -> None:
-    """Where no address of this machine is named, the way out is another one, not another port."""
+    """Where no address of this machine is named, the remediation is another one, not another port."""
     config = Config(upstreams={}, listen=ListenSection(host="203.0.113.9"))
     with pytest.raises(ConfigInvalid, match="no address of this machine"), listening(config, 0):
         pass

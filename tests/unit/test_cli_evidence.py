@@ -183,7 +183,9 @@ def test_doctor_finds_what_is_wrong(house: Remit) -> None:
     try:
         said = house("doctor", "--json")
         assert said.code == 1
-        assert any("chmod 600" in one["way_out"] for one in said.json["findings"] if one["state"] == "fail")
+        assert any(
+            "chmod 600" in one["remediation"] for one in said.json["findings"] if one["state"] == "fail"
+        )
     finally:
         key.chmod(0o600)
 

@@ -52,7 +52,7 @@ def test_files_can_be_looked_at_without_the_address_of_the_database(folder: Path
     (one,) = examine(place)
     assert one["severity"] == "warning"
     assert one["text"].startswith("what upstreams offered last cannot be read: ")
-    assert one["way_out"]
+    assert one["remediation"]
 
 
 def test_a_rule_for_every_tool_may_read_an_argument_that_a_tool_file_declares(folder: Path) -> None:

@@ -129,7 +129,7 @@ def test_a_workload_of_this_machine_is_known(house: Remit) -> None:
 
 
 def test_what_the_section_cannot_mean_is_refused(house: Remit) -> None:
-    """With the line, the key and the way out."""
+    """With the line, the key and the remediation."""
     config = house.folder / "other.yaml"
     text = (house.folder / "remit.yaml").read_text()
     for wrong, told in (

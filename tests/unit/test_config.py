@@ -130,7 +130,7 @@ def test_what_is_no_quantity_is_refused(written: object) -> None:
 def test_each_mistake_is_one_line_with_its_place_and_the_way_out(
     tmp_path: Path, text: str, said: str
 ) -> None:
-    """The message names file, line, key and the way out, on one line."""
+    """The message names file, line, key and the remediation, on one line."""
     (first, *others) = refusals(tmp_path, text)
     assert said in first
     assert first.startswith("remit.yaml:")
@@ -146,7 +146,7 @@ def test_the_exception_says_how_many_problems_there_are(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    """Without a configuration the way out is `remit init`."""
+    """Without a configuration the remediation is `remit init`."""
     with pytest.raises(ConfigInvalid, match=r"remit\.yaml: there is no such file; .*remit init"):
         load_config(tmp_path)
     assert len(problems(tmp_path)) == 1
@@ -257,7 +257,7 @@ def test_a_secret_that_is_not_there_is_named_not_shown(tmp_path: Path) -> None:
 def test_a_secret_that_is_not_there_says_where_it_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever starts remit is told file, line and key, the way out, and exit code 2; a caller is not."""
+    """Whoever starts remit is told file, line and key, the remediation, and exit code 2; a caller is not."""
     (tmp_path / "remit.yaml").write_text(
         "upstreams:\n  wiki:\n    url: https://wiki.example/mcp\n    headers:\n"
         "      Authorization: Bearer file:none\n      X-Desk: env:NO_SUCH_NAME\n"
@@ -270,7 +270,7 @@ def test_a_secret_that_is_not_there_says_where_it_is_written(
         assert told(caught.value, exit_code(caught.value, 3)) == 2
         (said,) = capsys.readouterr().err.splitlines()
         assert said.startswith(f"error: remit.yaml:{line}: `upstreams.wiki.headers.{name}`: ")
-        assert caught.value.way_out in said
+        assert caught.value.remediation in said
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="mode bits mean nothing on this platform")

@@ -272,7 +272,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_work_is_said(tmp_path: Path, lease: Json, upstream: Json, told: str) -> None:
-    """With the key, and the way out; and no secret is repeated."""
+    """With the key, and the remediation; and no secret is repeated."""
     _, problems = examine_config(written(tmp_path, lease, **upstream))
     said = "\n".join(str(one) for one in problems)
     assert told in said

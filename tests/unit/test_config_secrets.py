@@ -26,7 +26,7 @@ def written(folder: Path, header: str = f"Bearer {SECRET}", **config: Json) -> P
 
 def said(folder: Path) -> str:
     """Return all that is wrong with a configuration."""
-    return "\n".join(f"{one} {one.way_out}" for one in examine_config(folder)[1])
+    return "\n".join(f"{one} {one.remediation}" for one in examine_config(folder)[1])
 
 
 @pytest.mark.parametrize(

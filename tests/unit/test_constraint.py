@@ -130,7 +130,7 @@ def test_a_fault_in_a_written_constraint_is_named_with_its_key_and_the_way_out(
         load(spec, "p")
     assert caught.value.key.startswith(key)
     assert word in str(caught.value)
-    assert caught.value.way_out
+    assert caught.value.remediation
 
 
 def test_a_constraint_of_a_newer_version_is_kept_and_refuses() -> None:

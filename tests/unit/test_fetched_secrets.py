@@ -27,8 +27,8 @@ class Scripted:
         return self.says
 
 
-SILENT = KeyUnavailable("it does not answer", code="source-lost", way_out="look")
-GONE_NOW = KeyUnavailable("there is none", code=GONE, way_out="write one")
+SILENT = KeyUnavailable("it does not answer", code="source-lost", remediation="look")
+GONE_NOW = KeyUnavailable("there is none", code=GONE, remediation="write one")
 
 
 async def made(clock: WorldClock, source: Scripted) -> tuple[FetchedSecrets, ReadAhead, ReadAhead]:
@@ -62,7 +62,7 @@ async def test_a_silent_source_is_waited_for_and_not_for_ever() -> None:
     await fetched.refresh()
     with pytest.raises(KeyUnavailable, match="does not answer") as told:
         one.read()
-    assert told.value.way_out == "look"
+    assert told.value.remediation == "look"
     assert fetched.since("openbao:kv/x#y") is None
     source.says = ReadSecret(value="one")
     await fetched.refresh()

@@ -136,7 +136,7 @@ def test_who_is_to_blame_for_a_missing_capability_is_told(able: Any, needed: Any
     out, told = own_error(body, able=able)
     assert out == code
     if able and code == -32603:
-        assert "mcp:input" in json.loads(told)["data"]["way_out"]
+        assert "mcp:input" in json.loads(told)["data"]["remediation"]
 
 
 def test_data_cannot_begin_another_event() -> None:

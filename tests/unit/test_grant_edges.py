@@ -20,9 +20,9 @@ ANY: dict[str, Any] = {"anything": {}}
 
 
 def told(grant: Grant, arguments: dict[str, Any]) -> list[tuple[str, str, int]]:
-    """Return code, argument and layer of each refusal; each has a reason and a way out."""
+    """Return code, argument and layer of each refusal; each has a reason and a remediation."""
     found = grant.permits(arguments)
-    assert all(len(one.reason) > 8 and len(one.way_out) > 8 for one in found)
+    assert all(len(one.reason) > 8 and len(one.remediation) > 8 for one in found)
     assert all("None" not in one.text for one in found)
     return [(one.code, one.argument, one.layer) for one in found]
 
@@ -49,8 +49,8 @@ def test_each_refusal_says_what_it_is_about() -> None:
     assert missing.reason.endswith("is missing")
     assert wrong.reason.endswith("is not permitted")
     undeclared = own.permits({"a": 1, "n": 5, "c": 1})[0]
-    assert "`a`, `b`, `n`" in undeclared.way_out
-    assert Grant("x/y").permits({"c": 1})[0].way_out.endswith("none")
+    assert "`a`, `b`, `n`" in undeclared.remediation
+    assert Grant("x/y").permits({"c": 1})[0].remediation.endswith("none")
     child = Grant("x/y", {"a": {"exact": 1}}, other_arguments=True).attenuate(
         Grant("x/y", {"a": {"exact": 2}}, other_arguments=True)
     )
@@ -229,8 +229,8 @@ def test_a_child_gets_each_grant_that_it_may_have_once() -> None:
     assert grants == (Grant("x/y", {"p": UNDER_B}),)
     assert [(one.code, one.argument) for one in refusals] == [("tool-not-granted", "")]
     assert "`a/b`" in refusals[0].reason
-    assert refusals[0].way_out == "ask for one of: `u/v`, `x/y`"
-    assert narrow([], [Grant("a/b")])[1][0].way_out == "ask for one of: none"
+    assert refusals[0].remediation == "ask for one of: `u/v`, `x/y`"
+    assert narrow([], [Grant("a/b")])[1][0].remediation == "ask for one of: none"
 
 
 CALLS_1, CALLS_2 = Ceilings(calls=1), Ceilings(calls=2)

@@ -39,5 +39,5 @@ def test_what_the_source_does_not_give_is_said(template: str) -> None:
     ):
         with pytest.raises(KeyUnavailable, match=f"for the {place} `X`") as told:
             injection.filled({"token": "t0ken"}, "the source")
-        assert "`token`" in told.value.way_out
+        assert "`token`" in told.value.remediation
         assert "t0ken" not in f"{told.value}"

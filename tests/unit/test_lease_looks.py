@@ -90,7 +90,7 @@ def test_what_a_tasks_role_could_leave_behind_is_told(
     assert {one.state for one in notes} == {"note"}
     (told,) = [one for one in notes if "schema" in one.says]
     assert told.says == "a task's role may create in schema `public`"
-    assert "revoke create on schema" in told.way_out
+    assert "revoke create on schema" in told.remediation
     assert place.roles() == set()
 
 

@@ -181,7 +181,7 @@ async def test_a_stream_that_is_closed_to_be_taken_up_again_is_not() -> None:
         server.post = closing  # type: ignore[method-assign]
         with pytest.raises(UpstreamFault, match="without an answer") as fault:
             await run(upstream, tool("echo"))
-        assert "`Last-Event-ID`" in fault.value.way_out
+        assert "`Last-Event-ID`" in fault.value.remediation
         assert fault.value.sent
 
 
@@ -200,7 +200,7 @@ def test_the_log_says_which_path_a_redirect_leads_to(location: bytes, path: str)
     """Most often it is a slash more or less; hosts, queries and free text are not repeated."""
     head = ResponseHead(307, [(b"location", location)])
     assert path_led_to(head) == path
-    assert "log" in HttpRefused("files", 307).way_out
+    assert "log" in HttpRefused("files", 307).remediation
 
 
 @pytest.mark.parametrize(

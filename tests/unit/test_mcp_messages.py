@@ -313,6 +313,6 @@ async def test_a_server_of_no_shared_version_is_refused() -> None:
 
     with pytest.raises(UpstreamFault, match="no protocol version") as fault:
         await era.negotiate(ask, "s")
-    assert "2026-07-28" in fault.value.way_out
+    assert "2026-07-28" in fault.value.remediation
     assert "2031-01-01" in fault.value.debug
     assert "2031-01-01" not in str(fault.value)

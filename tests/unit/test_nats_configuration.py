@@ -130,8 +130,8 @@ def test_what_a_reference_holds_is_looked_at_like_the_rest(
     (look,) = nats_looks(made)
     assert look.state == "fail"
     assert said in look.says
-    assert look.way_out
-    assert "s3cret" not in str(refused.value) + look.says + look.way_out
+    assert look.remediation
+    assert "s3cret" not in str(refused.value) + look.says + look.remediation
 
 
 async def test_a_file_of_tls_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ async def test_a_locked_keyring_is_asked_once_and_waited_for_no_longer_than_pati
     for _ in range(5):
         with pytest.raises(KeyUnavailable, match="does not answer") as told:
             await source.read("crm/remit")
-        assert "unlock" in told.value.way_out
+        assert "unlock" in told.value.remediation
     async with asyncio.timeout(60):
         while not waiting.asked:  # noqa: ASYNC110 - its thread may not have come to it yet
             await asyncio.sleep(0.01)

@@ -89,7 +89,7 @@ def test_a_departure_is_told_of_the_entry_that_comes_closest() -> None:
         PlanEntry("mail/send", LENA | {"subject": {"exact": "C-42"}}), PlanEntry("mail/send", LENA)
     )
     (only,) = departures(plan, "mail/send", {"to": "press@example.org"})
-    assert (only.argument, only.way_out) == ("to", "`to` must be `lena@example.com`")
+    assert (only.argument, only.remediation) == ("to", "`to` must be `lena@example.com`")
     assert departures(plan, "files/read", {}) == ()
 
 
@@ -105,7 +105,7 @@ def test_a_plan_grows_and_keeps_each_entry_once() -> None:
 
 
 def test_a_childs_plan_lies_within_its_parents() -> None:
-    """Entries are joined by and; what the parent did not plan is refused, with the way out."""
+    """Entries are joined by and; what the parent did not plan is refused, with the remediation."""
     parent = plan_of(PlanEntry("mail/send", LENA))
     (entry,) = within(plan_of("mail/send"), parent)
     assert entry.permits({"to": "lena@example.com"}) == ()

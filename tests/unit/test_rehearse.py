@@ -147,7 +147,7 @@ def test_a_call_has_one_result_and_only_if_it_was_permitted(
 def test_what_json_cannot_hold_is_no_result_and_the_call_still_waits(
     task: RehearsedTask, given: object
 ) -> None:
-    """The fault names the way out."""
+    """The fault names the remediation."""
     call = task.call("desk/look")
     with pytest.raises(Malformed, match="give a string"):
         task.result(call, given)

@@ -58,7 +58,7 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("which", "mode"), [("file", 0o640), ("file", 0o604), ("folder", 0o710)])
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path, which: str, mode: int) -> None:
-    """A key in a file or folder that is open to others is not used, and the way out is named."""
+    """A key in a file or folder that is open to others is not used, and the remediation is named."""
     place = tmp_path / "agents" / "note-bot.key.json"
     AgentKey.generate().save(place)
     (place if which == "file" else place.parent).chmod(mode)

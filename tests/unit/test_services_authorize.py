@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps 3 and 4: each ground for a refusal, in the order in which they count, with its rule and way out."""
+"""Steps 3 and 4: each ground for a refusal, in the order in which they count, with its rule and
+remediation.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -69,7 +71,7 @@ async def test_what_was_not_granted_is_refused_first(world: CallWorld) -> None:
     """Before anything is said of arguments or states."""
     (first, *_) = await reasons(world, await request(world, "read", "hello"))
     assert first.code == "not-granted"
-    assert first.way_out
+    assert first.remediation
 
 
 async def test_a_changed_tool_is_suspended(world: CallWorld) -> None:
@@ -78,7 +80,7 @@ async def test_a_changed_tool_is_suspended(world: CallWorld) -> None:
     await world.learn()
     (first, *_) = await reasons(world, await request(world, "write"))
     assert (first.code, first.rule) == ("tool-suspended", "pinned tool description")
-    assert "remit tool diff desk/write" in first.way_out
+    assert "remit tool diff desk/write" in first.remediation
 
 
 async def test_effects_need_more_than_a_claimed_name(world: CallWorld) -> None:

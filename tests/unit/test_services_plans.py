@@ -72,7 +72,7 @@ async def test_what_is_not_planned_waits_for_an_extension(world: CallWorld) -> N
     assert {grant.tool for grant in task.grants} == {"desk/read", "desk/write", "desk/pay"}
     refusal = (await world.call(token, "write")).decision
     assert (refusal.outcome, refusal.reasons[0].rule) == (Outcome.DENY, "plan/first")
-    assert "extend the plan" in refusal.reasons[0].way_out
+    assert "extend the plan" in refusal.reasons[0].remediation
     assert (await extend(world, task.id, "desk/write")).holds
     assert await world.outcome(token, "write") is Outcome.PERMIT
     assert await world.outcome(token, "read") is Outcome.PERMIT
@@ -169,7 +169,7 @@ async def test_a_planned_argument_binds_for_the_whole_task(world: CallWorld) -> 
     refusal = (await world.call(token, "write", text="bye")).decision
     assert refusal.outcome is Outcome.DENY
     assert [(one.rule, one.argument) for one in refusal.reasons] == [("plan/first", ""), ("plan", "text")]
-    assert refusal.reasons[1].way_out == "the plan says: `text` must be `hello`"
+    assert refusal.reasons[1].remediation == "the plan says: `text` must be `hello`"
     assert (await extend(world, task.id, "desk/write")).holds
     assert await world.outcome(token, "write", text="bye") is Outcome.PERMIT
 

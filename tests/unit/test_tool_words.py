@@ -241,7 +241,7 @@ def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
 def test_each_mistake_in_the_words_of_a_tool_is_one_line(
     tmp_path: Path, old: str, new: str, said: str
 ) -> None:
-    """Each names file, line, key and the way out."""
+    """Each names file, line, key and the remediation."""
     assert old in SEND
     found = [str(problem) for problem in problems(folder(tmp_path, SEND.replace(old, new, 1)))]
     assert any(said in line for line in found), found

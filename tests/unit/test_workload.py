@@ -200,7 +200,7 @@ def test_patterns_hold_in_git_refs_alone(name: str, rule: str, value: str, fits:
 
 
 def test_bindings_are_checked_when_they_are_made() -> None:
-    """What could match nobody, or more than it says, is refused with the way out."""
+    """What could match nobody, or more than it says, is refused with the remediation."""
     good: list[Binding] = [
         KeyBinding(public_jwk()),
         SpiffeBinding("spiffe://example.org/a"),

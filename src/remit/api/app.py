@@ -129,7 +129,7 @@ def _serving(endpoint: Endpoint, desk: Desk) -> Serve:
             given = await _read(request, endpoint, errand)
         except Malformed as error:
             if endpoint.lenient and error.code in ("content-type", "content-encoding"):
-                raise Malformed(error.message, way_out=error.way_out) from None
+                raise Malformed(error.message, remediation=error.remediation) from None
             raise
         if endpoint.takes is not None:
             given = await still(given, endpoint)
@@ -203,7 +203,7 @@ async def _unknown(request: Request, error: Exception) -> Response:
     if status == 405:
         response = problem(
             Malformed(
-                f"`{request.method}` is not possible here", code="method", way_out=f"see {OPENAPI_PATH}"
+                f"`{request.method}` is not possible here", code="method", remediation=f"see {OPENAPI_PATH}"
             )
         )
         headers = getattr(error, "headers", None) or {}
@@ -212,4 +212,4 @@ async def _unknown(request: Request, error: Exception) -> Response:
     if request.url.path == "/" and "text/html" in request.headers.get("accept", ""):
         # Somebody with a browser: what is theirs is one page.
         return RedirectResponse(ACCOUNT_PATH, status_code=303)
-    return problem(NotFound("there is nothing here", code="no-route", way_out=f"see {OPENAPI_PATH}"))
+    return problem(NotFound("there is nothing here", code="no-route", remediation=f"see {OPENAPI_PATH}"))

@@ -64,8 +64,8 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A fault as RFC 9457 writes it. `code` is stable, `way_out` says what would make it work, `step` is the
-    step of a call (1 to 9) where there is one.
+    """A fault as RFC 9457 writes it. `code` is stable, `remediation` says what would make it work, `step` is
+    the step of a call (1 to 9) where there is one.
     """
 
     type: str = msgspec.field(default_factory=lambda: "about:blank")
@@ -74,7 +74,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     detail: str
     code: str
     step: int | None = None
-    way_out: str = ""
+    remediation: str = ""
 
 
 def status_of(error: RemitError) -> int:
@@ -94,7 +94,7 @@ def problem(error: RemitError) -> Response:
         detail=error.message if told else "remit could not do this",
         code=error.code,
         step=error.step,
-        way_out=error.way_out if told else "look into the log of remit",
+        remediation=error.remediation if told else "look into the log of remit",
     )
     headers = dict(HEADERS)
     if isinstance(error, ProofRefused):
@@ -121,7 +121,7 @@ async def read(request: Request, media: str, max_bytes: int) -> bytes:
     """Read a body of one media type; raises `Malformed` for another one, or for too much."""
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Malformed(
-            "the body is compressed", code="content-encoding", way_out="send it without Content-Encoding"
+            "the body is compressed", code="content-encoding", remediation="send it without Content-Encoding"
         )
     found = bytearray()
     try:
@@ -135,7 +135,7 @@ async def read(request: Request, media: str, max_bytes: int) -> bytes:
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given != media and (found or given):
         raise Malformed(
-            f"the body is not `{media}`", code="content-type", way_out=f"send Content-Type: {media}"
+            f"the body is not `{media}`", code="content-type", remediation=f"send Content-Type: {media}"
         )
     return bytes(found)
 
@@ -152,7 +152,7 @@ async def body(request: Request, kind: type[T], *, max_bytes: int, max_depth: in
 async def no_body(request: Request) -> None:
     """Make sure that nothing is sent where nothing is taken; an empty object counts as nothing."""
     if (await read(request, JSON, 1024)).strip() not in (b"", b"{}"):
-        raise Malformed("nothing is taken here but an empty body", way_out="send no body")
+        raise Malformed("nothing is taken here but an empty body", remediation="send no body")
 
 
 def query(request: Request, kind: type[T]) -> T:
@@ -160,7 +160,7 @@ def query(request: Request, kind: type[T]) -> T:
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name in given:
-            raise Malformed(f"`{name[:80]}` is given twice", way_out="give it once")
+            raise Malformed(f"`{name[:80]}` is given twice", remediation="give it once")
         given[name] = value
     return shaped(given, kind, strict=False)
 
@@ -168,7 +168,7 @@ def query(request: Request, kind: type[T]) -> T:
 def no_query(request: Request) -> None:
     """Make sure that no parameter is given where none is known: it would be silently without effect."""
     for name in request.query_params:
-        raise Malformed(f"there is no parameter `{name[:80]}`", way_out="leave it out")
+        raise Malformed(f"there is no parameter `{name[:80]}`", remediation="leave it out")
 
 
 def shaped(value: Json, kind: type[T], *, strict: bool) -> T:
@@ -178,5 +178,5 @@ def shaped(value: Json, kind: type[T], *, strict: bool) -> T:
     except msgspec.ValidationError as error:
         told = str(error)
         raise Malformed(
-            told[:1].lower() + told[1:400], code="shape", way_out="see /api/v1/openapi.json"
+            told[:1].lower() + told[1:400], code="shape", remediation="see /api/v1/openapi.json"
         ) from None

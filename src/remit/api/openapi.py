@@ -205,7 +205,7 @@ def reference_page() -> str:
         "",
         "Generated from the route table that serves; the whole contract is in [openapi.json](openapi.json),",
         f"and at `{OPENAPI_PATH}` of a running remit. Send and expect JSON. Errors are",
-        "`application/problem+json` (RFC 9457), with a stable `code` and a `way_out` where it leaks nothing.",
+        "`application/problem+json` (RFC 9457), with a stable `code` and, where safe, a `remediation`.",
         "",
         "People send their session, agents their access token: `Authorization: Bearer ...`.",
     ]

@@ -72,7 +72,7 @@ def _yours() -> Shell:
         f"there is no completion for your shell, `{name[:40]}`"
         if name
         else "$SHELL does not name your shell",
-        way_out="name one: `remit completion bash`, `zsh` or `fish`",
+        remediation="name one: `remit completion bash`, `zsh` or `fish`",
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults at the command line: one line, the way out, and the exit code of the contract."""
+"""Faults at the command line: one line, the remediation, and the exit code of the contract."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 class UsageFault(Exception):
     """The command line does not say what to do, or not in a way that is understood."""
 
-    def __init__(self, message: str, *, way_out: str = "") -> None:
+    def __init__(self, message: str, *, remediation: str = "") -> None:
         """Keep the two parts apart."""
         super().__init__(message)
         self.message = message
-        self.way_out = way_out
+        self.remediation = remediation
 
 
 def exit_code(fault: BaseException, defect: int) -> int:
@@ -64,7 +64,7 @@ def _agent_code(fault: BaseException, defect: int) -> int:
 
 
 def told(fault: BaseException, code: int) -> int:
-    """Write a fault to standard error as one line, with the way out, and give the code."""
+    """Write a fault to standard error as one line, with the remediation, and give the code."""
     from remit.cli.safe_text import plain
 
     message = getattr(fault, "message", "")
@@ -73,14 +73,16 @@ def told(fault: BaseException, code: int) -> int:
         message = message[:1].lower() + message[1:]
     if not message:
         message = f"a defect of remit: {type(fault).__name__}"
-        way_out = "set REMIT_DEBUG=1 to see where, and report it"
+        remediation = "set REMIT_DEBUG=1 to see where, and report it"
     else:
-        way_out = getattr(fault, "way_out", "") or ("name another" if isinstance(fault, OSError) else "")
+        remediation = getattr(fault, "remediation", "") or (
+            "name another" if isinstance(fault, OSError) else ""
+        )
     if place := getattr(fault, "place", ""):
         message = f"{place}: {message}"
     red, dim, end = ("\033[31m", "\033[2m", "\033[0m") if _colour() else ("", "", "")
     line = f"{red}error:{end} {plain(message)}"
-    sys.stderr.write(line + (f"; {dim}{plain(way_out)}{end}" if way_out else "") + "\n")
+    sys.stderr.write(line + (f"; {dim}{plain(remediation)}{end}" if remediation else "") + "\n")
     debug = getattr(fault, "debug", "")
     if debug and os.environ.get("REMIT_DEBUG") == "1":
         sys.stderr.write(f"debug: {plain(debug)}\n")
@@ -88,12 +90,12 @@ def told(fault: BaseException, code: int) -> int:
 
 
 def unknown(
-    word: str, known: Sequence[str], way_out: str = "`remit --help` lists all commands", below: str = ""
+    word: str, known: Sequence[str], remediation: str = "`remit --help` lists all commands", below: str = ""
 ) -> UsageFault:
     """Return the fault of a command that there is not."""
     close = difflib.get_close_matches(word, known, n=1)
-    hint = f"did you mean `remit {below}{close[0]}`?" if close else way_out
-    return UsageFault(f"there is no command `{below}{word[:80]}`", way_out=hint)
+    hint = f"did you mean `remit {below}{close[0]}`?" if close else remediation
+    return UsageFault(f"there is no command `{below}{word[:80]}`", remediation=hint)
 
 
 def usage(fault: CycloptsError, command: str) -> UsageFault:
@@ -101,25 +103,25 @@ def usage(fault: CycloptsError, command: str) -> UsageFault:
     from cyclopts import MissingArgumentError, UnknownCommandError, UnknownOptionError, UnusedCliTokensError
 
     words = " ".join((command, *(fault.command_chain or ())))
-    way_out = f"see `remit {words} --help`"
+    remediation = f"see `remit {words} --help`"
     if isinstance(fault, UnknownCommandError) and fault.unused_tokens:
         verbs = [verb for verb in fault.app or () if not verb.startswith("-")]
-        return unknown(fault.unused_tokens[0], verbs, way_out, below=f"{command} ")
+        return unknown(fault.unused_tokens[0], verbs, remediation, below=f"{command} ")
     if isinstance(fault, MissingArgumentError) and fault.argument is not None:
         if fault.keyword:
-            return UsageFault(f"`{fault.keyword}` needs a value", way_out=way_out)
-        return UsageFault(f"`{fault.argument.name}` is missing", way_out=way_out)
+            return UsageFault(f"`{fault.keyword}` needs a value", remediation=remediation)
+        return UsageFault(f"`{fault.argument.name}` is missing", remediation=remediation)
     if isinstance(fault, UnknownOptionError):
-        return _unknown_option(fault, way_out)
+        return _unknown_option(fault, remediation)
     if isinstance(fault, UnusedCliTokensError) and fault.unused_tokens:
-        return UsageFault(f"nothing takes `{fault.unused_tokens[0][:80]}` here", way_out=way_out)
+        return UsageFault(f"nothing takes `{fault.unused_tokens[0][:80]}` here", remediation=remediation)
     text = " ".join(str(fault).split()).rstrip(".").replace('"', "`")
     text = re.sub(r"unable to convert (`.*?`) into (int|float)", r"\1 is no number", text)
     parts = [part[:1].lower() + part[1:] for part in text.split(". ")]
-    return UsageFault("; ".join(parts), way_out=way_out)
+    return UsageFault("; ".join(parts), remediation=remediation)
 
 
-def _unknown_option(fault: UnknownOptionError, way_out: str) -> UsageFault:
+def _unknown_option(fault: UnknownOptionError, remediation: str) -> UsageFault:
     from remit.cli.command_list import EVERYWHERE
 
     word = (fault.token.keyword or fault.token.value).partition("=")[0]
@@ -129,7 +131,7 @@ def _unknown_option(fault: UnknownOptionError, way_out: str) -> UsageFault:
     bare = {name.lstrip("-"): name for name in known}
     close = difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.7)
     meant = f"did you mean `{bare[close[0]]}`?" if close else ""
-    return UsageFault(f"there is no option `{word[:80]}`", way_out=meant or way_out)
+    return UsageFault(f"there is no option `{word[:80]}`", remediation=meant or remediation)
 
 
 def _colour() -> bool:

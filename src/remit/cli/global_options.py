@@ -39,7 +39,7 @@ class Invocation(NamedTuple):
             raise ConfigInvalid(
                 "is not there",
                 file=str(path) if self.config else path.name,
-                way_out="run `remit init`, or name one by `--config`",
+                remediation="run `remit init`, or name one by `--config`",
             )
         return load_config(path)
 
@@ -51,7 +51,7 @@ class Invocation(NamedTuple):
 
             raise ConfigInvalid(
                 f"`{given[:80]}` is no address of remit",
-                way_out="set REMIT_URL to one that begins with `https://`",
+                remediation="set REMIT_URL to one that begins with `https://`",
             )
         return (given or self.load_config().listen.url).rstrip("/")
 
@@ -71,7 +71,7 @@ class Invocation(NamedTuple):
         except (OSError, ssl.SSLError):
             raise ConfigInvalid(
                 f"`{given[:200]}` holds no certificate authorities",
-                way_out="name a PEM file in REMIT_CA_FILE",
+                remediation="name a PEM file in REMIT_CA_FILE",
             ) from None
 
 

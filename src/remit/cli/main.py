@@ -78,7 +78,7 @@ def split(argv: Sequence[str]) -> tuple[Invocation, list[str]]:
             given[word] = "yes"
         elif name in _VALUES:
             if not equals and (not words or words[0].startswith("--")):
-                raise UsageFault(f"`{name}` needs a value", way_out=f"write `{name} VALUE`")
+                raise UsageFault(f"`{name}` needs a value", remediation=f"write `{name} VALUE`")
             given[name] = value if equals else words.pop(0)
         else:
             rest.append(word)

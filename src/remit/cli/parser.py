@@ -73,11 +73,11 @@ def pairs(given: tuple[str, ...], option: str) -> dict[str, Json]:
     for pair in given:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise UsageFault(f"`{pair[:80]}` is no pair", way_out=f"write `{option} name=value`")
+            raise UsageFault(f"`{pair[:80]}` is no pair", remediation=f"write `{option} name=value`")
         strict = name.endswith(":")
         name = name.removesuffix(":")
         if name in found:
-            raise UsageFault(f"`{name}` is given twice", way_out="give it once")
+            raise UsageFault(f"`{name}` is given twice", remediation="give it once")
         found[name] = _value(value, strict, pair)
     return found
 
@@ -88,7 +88,7 @@ def _value(value: str, strict: bool, pair: str) -> Json:
             return msgspec.json.decode(value)
         except msgspec.DecodeError:
             raise UsageFault(
-                f"the value of `{pair[:80]}` is not JSON", way_out="quote it for the shell"
+                f"the value of `{pair[:80]}` is not JSON", remediation="quote it for the shell"
             ) from None
     if value.startswith("@"):
         return Path(value[1:]).read_text(encoding="utf-8")

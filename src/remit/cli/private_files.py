@@ -17,12 +17,14 @@ def read_private(place: Path) -> bytes:
         status = os.fstat(descriptor)
         if os.name == "posix" and status.st_uid != os.geteuid():
             raise KeyUnavailable(
-                f"`{place}` belongs to another user", code="open-to-others", way_out="use a file of your own"
+                f"`{place}` belongs to another user",
+                code="open-to-others",
+                remediation="use a file of your own",
             )
         if os.name == "posix" and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise KeyUnavailable(
                 f"`{place}` is open to other users",
                 code="open-to-others",
-                way_out=f"run `chmod 600 {place}`; what others may have read is no secret any more",
+                remediation=f"run `chmod 600 {place}`; what others may have read is no secret any more",
             )
         return opened.read()

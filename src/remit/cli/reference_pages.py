@@ -138,7 +138,7 @@ def findings_page() -> str:
     lines = [_FINDINGS_HEAD]
     for kind in FindingKind:
         meaning = FINDING_MEANINGS[kind]
-        lines += [f"## {kind.value}", "", f"{meaning.says} What to do: {meaning.way_out}.", ""]
+        lines += [f"## {kind.value}", "", f"{meaning.says} What to do: {meaning.remediation}.", ""]
         rows = [f"| `{name}` | {says} |" for name, says in meaning.facts.items()]
         lines += ["| fact | meaning |", "| --- | --- |", *rows, ""]
     return "\n".join(lines).rstrip() + "\n"

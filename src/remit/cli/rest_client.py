@@ -61,7 +61,7 @@ class Client:
             )
         except (httpx.InvalidURL, ValueError):
             raise errors.ConfigInvalid(
-                f"`{base_url[:80]}` is not an address", way_out="write `http://host:port`"
+                f"`{base_url[:80]}` is not an address", remediation="write `http://host:port`"
             ) from None
         closing = CLOSING.get(None)
         if closing is not None:
@@ -124,18 +124,19 @@ class Client:
         status = response.status_code
         if not isinstance(value, dict) or not isinstance(value.get("detail"), str):
             return Unreachable(
-                f"what answers at {self.base_url} is not remit (HTTP {status})", way_out="check the address"
+                f"what answers at {self.base_url} is not remit (HTTP {status})",
+                remediation="check the address",
             )
         kind = _BY_STATUS.get(status, errors.RemitError)
-        way_out = str(value.get("way_out") or "")
-        return kind(value["detail"], code=str(value.get("code") or "fault"), way_out=way_out)
+        remediation = str(value.get("remediation") or "")
+        return kind(value["detail"], code=str(value.get("code") or "fault"), remediation=remediation)
 
     def _unreachable(self, fault: Exception) -> Unreachable:
         late = isinstance(fault, httpx.TimeoutException)
         what = "does not answer" if late else "is not reachable"
         return Unreachable(
             f"remit {what} at {self.base_url}",
-            way_out="start it with `remit up`, or give its address in REMIT_URL",
+            remediation="start it with `remit up`, or give its address in REMIT_URL",
             debug=f"{type(fault).__name__}: {fault}",
         )
 

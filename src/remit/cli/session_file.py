@@ -69,7 +69,7 @@ def session_for(base_url: str) -> StoredSession:
     raise Unauthenticated(
         f"{who} not signed in at {base_url}",
         code="no-session",
-        way_out="run `remit login`" + (f", or act as another: {others}" if others else ""),
+        remediation="run `remit login`" + (f", or act as another: {others}" if others else ""),
     )
 
 
@@ -135,7 +135,7 @@ def _read() -> dict[str, SignedIn]:
     try:
         return msgspec.json.decode(content, type=dict[str, SignedIn])
     except (msgspec.DecodeError, msgspec.ValidationError):
-        raise KeyUnavailable(f"`{place}` is damaged", way_out="remove it and sign in again") from None
+        raise KeyUnavailable(f"`{place}` is damaged", remediation="remove it and sign in again") from None
 
 
 @contextlib.contextmanager

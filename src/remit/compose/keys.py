@@ -83,7 +83,7 @@ def issuing_of(
         raise ConfigInvalid(
             "this system does not tell which process is at the other end of a Unix socket",
             key="workload_api",
-            way_out="use Linux, or SPIRE and `trust.spiffe`",
+            remediation="use Linux, or SPIRE and `trust.spiffe`",
         )
     return SvidIssuing(
         trust_domain=own.trust_domain,

@@ -23,7 +23,7 @@ def users_of(config: Config) -> Users | None:
         raise ConfigInvalid(
             "programs cannot be given user ids of their own by a user that is not root",
             key="programs.users",
-            way_out="run remit as root, or leave it out",
+            remediation="run remit as root, or leave it out",
         )
     first, last = config.programs.users
     if taken := _taken(first, last):
@@ -31,7 +31,7 @@ def users_of(config: Config) -> Users | None:
         raise ConfigInvalid(
             f"user ids from {first} to {last} are somebody's already: {taken}",
             key="programs.users",
-            way_out="choose a range that neither `/etc/passwd` nor `/etc/subuid` names",
+            remediation="choose a range that neither `/etc/passwd` nor `/etc/subuid` names",
         )
     return Users(first, last)
 

@@ -53,7 +53,7 @@ def _keyring() -> SecretSource:
     except ModuleNotFoundError:
         raise ConfigInvalid(
             "secrets of a keyring need the library `keyring`, which is not installed",
-            way_out="install the extra (`pip install '.[keyring]'`), or name the secret in another way",
+            remediation="install the extra (`pip install '.[keyring]'`), or name the secret in another way",
         ) from None
     return OsKeyring()
 

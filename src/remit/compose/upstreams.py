@@ -146,7 +146,7 @@ def _task_processes(
             f"upstream `{name}` cannot have a process for each task on this system: on Linux alone can be "
             "shown that all of it is gone",
             key=f"upstreams.{name}.per_task",
-            way_out="run remit on Linux, or let one process serve all tasks",
+            remediation="run remit on Linux, or let one process serve all tasks",
         )
 
     def make(env: Mapping[str, str], secrets: tuple[str, ...]) -> McpStdio:

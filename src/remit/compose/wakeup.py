@@ -42,7 +42,7 @@ def waker_of(config: Config) -> Waker | None:
             raise ConfigInvalid(
                 f"a file of `replica.nats` cannot be used for TLS: {fault.strerror or fault}",
                 key="replica.nats",
-                way_out="look at `tls_ca`, `tls_certificate` and `tls_key`",
+                remediation="look at `tls_ca`, `tls_certificate` and `tls_key`",
             ) from None
         return context
 

@@ -71,12 +71,12 @@ def examine_config(where: Path | str = CONFIG_NAME) -> tuple[Config | None, list
 
 
 def first_of(problems: list[ConfigInvalid]) -> ConfigInvalid:
-    """Return the first problem as the exception to raise; its way out says how many others there are."""
+    """Return the first problem as the exception to raise; its remediation says how many others there are."""
     first = problems[0]
     others = len(problems) - 1
     if others:
         more = f"{others} more problem{'s' if others > 1 else ''}: `remit policy check` lists all"
-        first.way_out = f"{first.way_out} ({more})" if first.way_out else more
+        first.remediation = f"{first.remediation} ({more})" if first.remediation else more
     return first
 
 
@@ -92,14 +92,14 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
         # An approval of a call there could be used for a longer plan.
         key = f"upstreams.{own}" if own in config.upstreams else "enforcement_points"
         way = "choose another name"
-        problems.add(f"`{own}` is the name of remit itself", line=node.line_of(key), key=key, way_out=way)
+        problems.add(f"`{own}` is the name of remit itself", line=node.line_of(key), key=key, remediation=way)
     _check_classes(config, node, problems)
     if config.limits.max_bodies_bytes < 4 * config.limits.max_request_bytes:
         problems.add(
             "is less than four times `limits.max_request_bytes`: one large request could not be read",
             line=node.line_of("limits"),
             key="limits.max_bodies_bytes",
-            way_out="raise it, or lower the other",
+            remediation="raise it, or lower the other",
         )
     check_programs(config.programs, node, problems)
     check_listen(config.listen, node, problems)
@@ -126,7 +126,9 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
     for key in ("keys.path", "log_head.path"):
         # Keys and head are what a stolen or rolled back store is checked against: they stay apart from it.
         if real[key] == real.get("store.path") or (key == "log_head.path" and real[key] == real["keys.path"]):
-            problems.add("is used twice", line=node.line_of(key), key=key, way_out="give each its own place")
+            problems.add(
+                "is used twice", line=node.line_of(key), key=key, remediation="give each its own place"
+            )
 
 
 def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: Problems) -> None:
@@ -134,7 +136,7 @@ def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: P
     if bool(upstream.command) == bool(upstream.url):
         what = "has both `command` and `url`" if upstream.url else "has neither `command` nor `url`"
         problems.add(
-            what, line=line, key=key, way_out="give `command` for a local program or `url` for a server"
+            what, line=line, key=key, remediation="give `command` for a local program or `url` for a server"
         )
         return
     check_foreign(upstream, key, node, problems)
@@ -146,7 +148,7 @@ def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: P
                 "has a query",
                 line=node.line_of(f"{key}.url"),
                 key=f"{key}.url",
-                way_out="end it after the path",
+                remediation="end it after the path",
             )
     if upstream.lease is not None:
         check_lease(upstream.lease, f"{key}.lease", node, problems)
@@ -156,7 +158,7 @@ def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: P
                 "looks like a secret written out",
                 line=node.line_of(f"{key}.command[{place}]"),
                 key=f"{key}.command",
-                way_out="pass it under `env:`, as `NAME: env:NAME` or `NAME: file:path`",
+                remediation="pass it under `env:`, as `NAME: env:NAME` or `NAME: file:path`",
             )
     leased = upstream.lease.headers if upstream.lease else {}
     names = [f"headers.{name}" for name in upstream.headers] + [f"lease.headers.{name}" for name in leased]
@@ -164,7 +166,10 @@ def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: P
         at, name = f"{key}.{place_of}", place_of.rpartition("headers.")[2]
         if not _HEADER.fullmatch(name) or name.lower() in _OWN_HEADERS:
             problems.add(
-                "cannot be set", line=node.line_of(at), key=at, way_out="remove it; remit writes the framing"
+                "cannot be set",
+                line=node.line_of(at),
+                key=at,
+                remediation="remove it; remit writes the framing",
             )
     check_variables(upstream, key, node, problems)
 
@@ -175,7 +180,7 @@ def _check_url(url: str, key: str, node: Node, problems: Problems) -> None:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        problems.add("is not a URL", line=line, key=key, way_out="write `https://host/path`")
+        problems.add("is not a URL", line=line, key=key, remediation="write `https://host/path`")
         return
     if (
         parts.scheme not in ("http", "https")
@@ -183,17 +188,19 @@ def _check_url(url: str, key: str, node: Node, problems: Problems) -> None:
         or port == 0
         or any(c.isspace() for c in url)
     ):
-        problems.add("is not an http or https URL", line=line, key=key, way_out="write `https://host/path`")
+        problems.add(
+            "is not an http or https URL", line=line, key=key, remediation="write `https://host/path`"
+        )
     elif "@" in parts.netloc:
         problems.add(
             "holds a name or password",
             line=line,
             key=key,
-            way_out="give it as a header: `Authorization: env:NAME`",
+            remediation="give it as a header: `Authorization: env:NAME`",
         )
     elif parts.fragment or (parts.query and key.startswith("listen")):
         problems.add(
-            "has a part that cannot be used", line=line, key=key, way_out="remove what follows `#` or `?`"
+            "has a part that cannot be used", line=line, key=key, remediation="remove what follows `#` or `?`"
         )
 
 
@@ -204,7 +211,7 @@ def _check_classes(config: Config, node: Node, problems: Problems) -> None:
             "names a class twice",
             line=node.line_of("classes.order"),
             key="classes.order",
-            way_out="keep one of them",
+            remediation="keep one of them",
         )
     for audience, data_class in (config.classes.clearance or {}).items():
         key = f"classes.clearance.{audience}"
@@ -213,7 +220,7 @@ def _check_classes(config: Config, node: Node, problems: Problems) -> None:
                 f"`{data_class}` is not a data class",
                 line=node.line_of(key),
                 key=key,
-                way_out=suggestion(data_class, order),
+                remediation=suggestion(data_class, order),
             )
         if fault := audience_fault(audience):
-            problems.add(fault, line=node.line_of(key), key=key, way_out=AUDIENCE_RULE)
+            problems.add(fault, line=node.line_of(key), key=key, remediation=AUDIENCE_RULE)

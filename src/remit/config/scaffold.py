@@ -31,7 +31,9 @@ def scaffold(target: Path, *, python: str = sys.executable, sample: bool = True)
     for path in wanted:
         if path.exists() or path.is_symlink():
             raise ConfigInvalid(
-                "is there already", file=str(path), way_out="choose an empty folder, or move the file away"
+                "is there already",
+                file=str(path),
+                remediation="choose an empty folder, or move the file away",
             )
     for path, text in wanted.items():
         path.parent.mkdir(parents=True, exist_ok=True)

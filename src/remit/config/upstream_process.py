@@ -34,7 +34,7 @@ def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Pro
             "has no meaning with `password`, which stands",
             line=node.line_of(f"{key}.lease.per"),
             key=f"{key}.lease.per",
-            way_out="remove it",
+            remediation="remove it",
         )
     for name, value in foreign.items():
         if value:
@@ -42,28 +42,29 @@ def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Pro
                 f"has no meaning beside `{'command' if upstream.command else 'url'}`",
                 line=node.line_of(f"{key}.{name}"),
                 key=f"{key}.{name}",
-                way_out="remove it",
+                remediation="remove it",
             )
     if lease is not None and lease.aws is not None and lease.aws.sign_service and not upstream.openapi:
         problems.add(
             "has no meaning without `openapi`",
             line=node.line_of(f"{key}.lease.aws.sign_service"),
             key=f"{key}.lease.aws.sign_service",
-            way_out="give `headers` or `env`; calls of MCP are not signed",
+            remediation="give `headers` or `env`; calls of MCP are not signed",
         )
     if lease is not None and lease.shows and not (upstream.openapi and upstream.url.startswith("https:")):
         problems.add(
             "does not say how calls carry the certificate",
             line=node.line_of(f"{key}.lease"),
             key=f"{key}.lease",
-            way_out="give `headers` or `env`; on the connection it is shown to an https `url` with `openapi`",
+            remediation="give `headers` or `env`; on the connection it is shown to an https `url` with "
+            "`openapi`",
         )
     if upstream.command and lease is not None and lease.sources and not lease.env:
         problems.add(
             "does not say how the program gets the credential",
             line=node.line_of(f"{key}.lease"),
             key=f"{key}.lease",
-            way_out="give `env`, such as `API_TOKEN: '{token}'`",
+            remediation="give `env`, such as `API_TOKEN: '{token}'`",
         )
 
 
@@ -75,7 +76,7 @@ def check_programs(programs: ProgramsSection, node: Node, problems: Problems) ->
             f"is no range of user ids from {_FIRST_USER} on",
             line=node.line_of("programs.users"),
             key="programs.users",
-            way_out="give the first and the last one, such as `[2000000000, 2000000999]`",
+            remediation="give the first and the last one, such as `[2000000000, 2000000999]`",
         )
 
 
@@ -87,5 +88,8 @@ def check_variables(upstream: UpstreamSection, key: str, node: Node, problems: P
         if not variable or "=" in variable or "\0" in variable or variable == _OWN:
             at = f"{key}.{name}"
             problems.add(
-                "cannot name a variable", line=node.line_of(at), key=at, way_out="use letters, digits and `_`"
+                "cannot name a variable",
+                line=node.line_of(at),
+                key=at,
+                remediation="use letters, digits and `_`",
             )

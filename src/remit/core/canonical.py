@@ -93,7 +93,7 @@ def parse_strict(data: bytes, *, max_bytes: int, max_depth: int = 64, max_values
         raise Malformed(
             f"JSON of more than {max_values} values",
             code="too-large",
-            way_out="send them in several requests",
+            remediation="send them in several requests",
         )
     try:
         value = orjson.loads(data)
@@ -159,7 +159,7 @@ def _out_of_range() -> Malformed:
     return Malformed(
         "a JSON number is beyond +-(2**53 - 1), where parsers disagree",
         code="number-out-of-range",
-        way_out="send it as a string",
+        remediation="send it as a string",
     )
 
 

@@ -3,8 +3,8 @@
 
 A policy outcome is a value (`core.decisions.decision`), never an exception. What is raised here is a fault:
 bad input, a part that is not reachable, a promise that cannot be kept. Each fault carries a stable `code` for
-programs, a message for people that never holds a secret, the way out, and, apart from both, a `debug` text
-that stays inside the process.
+programs, a message for people that never holds a secret, the remediation, and, apart from both, a `debug`
+text that stays inside the process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class RemitError(Exception):
     """A fault with a stable code.
 
     `message` is safe to show to whoever asked; `debug` is not, and is written to no response and no evidence.
-    `way_out` says what would make it work. `step` is the number of the step of a call (1 to 9) where it
+    `remediation` says what would make it work. `step` is the number of the step of a call (1 to 9) where it
     arose.
     """
 
@@ -28,7 +28,7 @@ class RemitError(Exception):
         message: str,
         *,
         code: str | None = None,
-        way_out: str = "",
+        remediation: str = "",
         debug: str = "",
         step: int | None = None,
     ) -> None:
@@ -37,13 +37,13 @@ class RemitError(Exception):
         self.message = message
         if code is not None:
             self.code = code
-        self.way_out = way_out
+        self.remediation = remediation
         self.debug = debug
         self.step = step
 
     def __str__(self) -> str:
-        """Return the message and the way out, never the debug text."""
-        return f"{self.message}; {self.way_out}" if self.way_out else self.message
+        """Return the message and the remediation, never the debug text."""
+        return f"{self.message}; {self.remediation}" if self.remediation else self.message
 
 
 class Malformed(RemitError):
@@ -66,13 +66,13 @@ class ConfigInvalid(RemitError):
         file: str = "",
         line: int | None = None,
         key: str = "",
-        way_out: str = "",
+        remediation: str = "",
         code: str | None = None,
     ) -> None:
-        """Build the one line that a person needs: where, what, and the way out."""
+        """Build the one line that a person needs: where, what, and the remediation."""
         place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
         at = f"`{key}`: " if key else ""
-        super().__init__(f"{place}{at}{message}", way_out=way_out, code=code)
+        super().__init__(f"{place}{at}{message}", remediation=remediation, code=code)
         self.file = file
         self.line = line
         self.key = key
@@ -100,11 +100,11 @@ class ProofRefused(Unauthenticated):
         code: str,
         error: str = "invalid_dpop_proof",
         nonce: str = "",
-        way_out: str = "",
+        remediation: str = "",
         debug: str = "",
     ) -> None:
         """Remember the wire's own error, and the nonce to use."""
-        super().__init__(message, code=code, way_out=way_out, debug=debug, step=1)
+        super().__init__(message, code=code, remediation=remediation, debug=debug, step=1)
         self.error = error
         self.nonce = nonce
 
@@ -147,11 +147,11 @@ class Fenced(Conflict):
         *,
         sent: bool = False,
         code: str | None = None,
-        way_out: str = "",
+        remediation: str = "",
         step: int | None = None,
     ) -> None:
         """Remember whether the call may have taken effect."""
-        super().__init__(message, code=code, way_out=way_out, step=step)
+        super().__init__(message, code=code, remediation=remediation, step=step)
         self.sent = sent
 
 
@@ -163,7 +163,8 @@ class Elsewhere(Conflict):
     def __init__(self, task: str, owner: str = "") -> None:
         """Remember who owns it."""
         super().__init__(
-            f"task `{task}` is served by another replica", way_out="call again; it is passed on to that one"
+            f"task `{task}` is served by another replica",
+            remediation="call again; it is passed on to that one",
         )
         self.task = task
         self.owner = owner
@@ -196,7 +197,8 @@ class HeadMissing(VerificationFailed):
         """Say how many events there are."""
         super().__init__(
             f"the log of tenant `{tenant}` has {size} events, and its signed head is gone",
-            way_out="restore the head's file (`log_head.path`) from a copy, or from a witness of the log; "
+            remediation="restore the head's file (`log_head.path`) from a copy, or from a witness of the "
+            "log; "
             "a replica that is new here takes that of another one",
         )
 
@@ -231,7 +233,7 @@ class OutOfForce(StoreUnavailable):
         """Remember whether the call may have taken effect."""
         super().__init__(
             "this replica cannot renew its lease in the store, so it refuses everything",
-            way_out=f"{_AGAIN[sent]}; this replica acts again once the store takes its renewal",
+            remediation=f"{_AGAIN[sent]}; this replica acts again once the store takes its renewal",
         )
         self.sent = sent
 
@@ -249,7 +251,7 @@ class OwnerAway(StoreUnavailable):
         super().__init__(
             "the replica that serves this task does not answer"
             + ("; the call may have taken effect" if sent else ""),
-            way_out=f"{_AGAIN[sent]}; another replica takes the task over within moments",
+            remediation=f"{_AGAIN[sent]}; another replica takes the task over within moments",
             debug=debug,
         )
         self.sent = sent
@@ -290,10 +292,16 @@ class UpstreamUnreachable(RemitError):
     code = "upstream-unreachable"
 
     def __init__(
-        self, message: str, *, sent: bool = False, way_out: str = "", debug: str = "", code: str | None = None
+        self,
+        message: str,
+        *,
+        sent: bool = False,
+        remediation: str = "",
+        debug: str = "",
+        code: str | None = None,
     ) -> None:
         """Remember whether the request may have taken effect."""
-        super().__init__(message, way_out=way_out, debug=debug, code=code, step=7)
+        super().__init__(message, remediation=remediation, debug=debug, code=code, step=7)
         self.sent = sent
 
 

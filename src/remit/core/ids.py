@@ -42,7 +42,7 @@ def check_subject(value: str, what: str) -> str:
         raise Malformed(
             f"`{value}` cannot name {what}: the evidence means remit's own work by it",
             code="name-reserved",
-            way_out="choose another name",
+            remediation="choose another name",
         )
     return check_name(value, what)
 
@@ -52,6 +52,6 @@ def check_name(value: str, what: str) -> str:
     if not NAME.match(value):
         raise Malformed(
             f"`{value[:80]}` cannot name {what}",
-            way_out="use 1 to 63 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit",
+            remediation="use 1 to 63 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit",
         )
     return value

@@ -69,7 +69,7 @@ class Classes(msgspec.Struct, frozen=True):
             return self.order.index(name)
         except ValueError:
             raise ConfigInvalid(
-                f"`{name}` is not a data class", way_out=f"use one of {', '.join(self.order)}"
+                f"`{name}` is not a data class", remediation=f"use one of {', '.join(self.order)}"
             ) from None
 
     @property

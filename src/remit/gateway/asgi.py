@@ -103,7 +103,7 @@ def too_large(max_bytes: int) -> Malformed:
     return Malformed(
         f"the body is over the limit of {max_bytes} bytes",
         code="too-large",
-        way_out="send less at once; `limits.max_request_bytes` in remit.yaml is the limit of calls",
+        remediation="send less at once; `limits.max_request_bytes` in remit.yaml is the limit of calls",
     )
 
 

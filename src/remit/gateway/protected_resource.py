@@ -54,7 +54,7 @@ class ProtectedResource:
             raise Unauthenticated(
                 "the request shows more than one token",
                 code="bad-authorization",
-                way_out="send `Authorization` once",
+                remediation="send `Authorization` once",
                 step=1,
             )
         showing = Showing(

@@ -75,7 +75,7 @@ class Unfit(KeyUnavailable):
 
     def __init__(self, why: KeyUnavailable, credential: UpstreamCredential) -> None:
         """Take what is said of it, and what `revoke` needs."""
-        super().__init__(why.message, code=why.code, way_out=why.way_out, debug=why.debug)
+        super().__init__(why.message, code=why.code, remediation=why.remediation, debug=why.debug)
         self.credential = credential
 
 

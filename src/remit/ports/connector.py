@@ -19,7 +19,7 @@ class UnfitConnection(KeyUnavailable):
 
     def __init__(self, why: KeyUnavailable, refresh: str) -> None:
         """Take what is said of it, and the token."""
-        super().__init__(why.message, code=why.code, way_out=why.way_out, debug=why.debug)
+        super().__init__(why.message, code=why.code, remediation=why.remediation, debug=why.debug)
         self.refresh = refresh
 
 

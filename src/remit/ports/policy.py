@@ -29,7 +29,7 @@ class Problem(msgspec.Struct, frozen=True):
     file: str = ""
     line: int | None = None
     rule: str = ""
-    way_out: str = ""
+    remediation: str = ""
 
 
 class RuleInForce(NamedTuple):

@@ -35,7 +35,7 @@ class RehearsedCall:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why it was refused or asked about: code, text, rule, way out, argument, step."""
+        """Why it was refused or asked about: code, text, rule, remediation, argument, step."""
         return self.decision.reasons
 
     @property
@@ -70,11 +70,11 @@ async def finish(run: CallRun, given: Json, *, error: bool) -> Json:
     """
     assert run.driven is not None
     if run.answer.done() and not run.driven.done():
-        raise Conflict("the call was cut", way_out="make it again in an open task")
+        raise Conflict("the call was cut", remediation="make it again in an open task")
     if not run.answer.done():
         run.answer.set_result(result_chunk(run, given, error=error))
     elif run.answer.exception() is None:
-        raise Conflict("the call has its result already", way_out="make another call")
+        raise Conflict("the call has its result already", remediation="make another call")
     await run.driven
     return run.released
 
@@ -91,7 +91,7 @@ def _decision(run: CallRun) -> Decision:
     reason = Reason(
         code=fault.code,
         text=fault.message,
-        way_out=fault.way_out,
+        remediation=fault.remediation,
         rule="" if fault.step is None else f"step {fault.step}",
         step=fault.step or 0,
     )

@@ -172,5 +172,5 @@ def _encoded(given: Json) -> bytes:
         return msgspec.json.encode(given)
     except (TypeError, ValueError, UnicodeEncodeError, RecursionError) as fault:
         raise Malformed(
-            f"a result is text or what JSON can hold: {fault}", way_out="give a string, or plain values"
+            f"a result is text or what JSON can hold: {fault}", remediation="give a string, or plain values"
         ) from None

@@ -108,7 +108,7 @@ async def run_child(
     except (OSError, ValueError) as fault:
         why = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
         raise AgentFault(
-            f"`{argv[0]}` cannot be started: {why}", way_out="check the command after `--`"
+            f"`{argv[0]}` cannot be started: {why}", remediation="check the command after `--`"
         ) from None
     signals.hand_to(child.pid)
     burying = asyncio.create_task(_bury(child.pid))

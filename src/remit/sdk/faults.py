@@ -5,19 +5,19 @@ from __future__ import annotations
 
 
 class AgentFault(Exception):
-    """A fault on the agent's side of the wire; `way_out` says what would make it work. Never holds a
+    """A fault on the agent's side of the wire; `remediation` says what would make it work. Never holds a
     secret.
     """
 
-    def __init__(self, message: str, *, way_out: str = "") -> None:
+    def __init__(self, message: str, *, remediation: str = "") -> None:
         """Keep the two parts apart; `str(fault)` joins them."""
         super().__init__(message)
         self.message = message
-        self.way_out = way_out
+        self.remediation = remediation
 
     def __str__(self) -> str:
-        """Return the message and the way out."""
-        return f"{self.message}; {self.way_out}" if self.way_out else self.message
+        """Return the message and the remediation."""
+        return f"{self.message}; {self.remediation}" if self.remediation else self.message
 
 
 class KeyUnusable(AgentFault):
@@ -38,8 +38,8 @@ class GatewayRefused(AgentFault):
     `status` is the HTTP status, `code` the stable code of the problem (RFC 9457) or of the OAuth error.
     """
 
-    def __init__(self, message: str, *, status: int, code: str = "", way_out: str = "") -> None:
+    def __init__(self, message: str, *, status: int, code: str = "", remediation: str = "") -> None:
         """Keep status and code for programs."""
-        super().__init__(message, way_out=way_out)
+        super().__init__(message, remediation=remediation)
         self.status = status
         self.code = code

@@ -145,14 +145,16 @@ class Gateway:
             value = None
             if 200 <= status < 300:
                 raise GatewayUnreachable(
-                    f"what answers at {self.base_url} is not a remit gateway", way_out="check the address"
+                    f"what answers at {self.base_url} is not a remit gateway", remediation="check the address"
                 ) from None
         if 200 <= status < 300:
             return value
         told: dict[str, Json] = value if isinstance(value, dict) else {}
         message = str(told.get("detail") or told.get("error_description") or f"the gateway answered {status}")
         code = str(told.get("code") or told.get("error") or "")
-        raise GatewayRefused(message[:600], status=status, code=code, way_out=str(told.get("way_out") or ""))
+        raise GatewayRefused(
+            message[:600], status=status, code=code, remediation=str(told.get("remediation") or "")
+        )
 
     def unreachable(self, fault: BaseException) -> GatewayUnreachable:
         """Return a transport's fault as ours."""
@@ -163,7 +165,8 @@ class Gateway:
         )
         what = what or ("it did not answer in time" if isinstance(fault, TimeoutError) else "no connection")
         return GatewayUnreachable(
-            f"the gateway at {self.base_url} is not reachable ({what})", way_out="start it with `remit up`"
+            f"the gateway at {self.base_url} is not reachable ({what})",
+            remediation="start it with `remit up`",
         )
 
 
@@ -181,7 +184,7 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_any():
         out += chunk
         if len(out) > MAX_ANSWER_BYTES:
-            raise GatewayUnreachable("the gateway's answer is too large", way_out="check the address")
+            raise GatewayUnreachable("the gateway's answer is too large", remediation="check the address")
     return bytes(out)
 
 
@@ -194,13 +197,13 @@ def checked_base(base_url: str) -> str:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise AgentFault(f"`{base_url[:200]}` is no gateway's address", way_out="write `https://host`")
+        raise AgentFault(f"`{base_url[:200]}` is no gateway's address", remediation="write `https://host`")
     if "@" in parts.netloc:
-        raise AgentFault("the gateway's address holds a name or password", way_out="remove it")
+        raise AgentFault("the gateway's address holds a name or password", remediation="remove it")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise AgentFault(
             f"`{base}` would send tokens in the clear",
-            way_out="use `https:` for a gateway on another machine",
+            remediation="use `https:` for a gateway on another machine",
         )
     return base
 

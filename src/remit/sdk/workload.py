@@ -28,8 +28,10 @@ class TokenFile:
             why = fault.strerror if isinstance(fault, OSError) else "it is no text"
             raise KeyUnusable(
                 f"the token in `{self.path}` cannot be read: {why}",
-                way_out="name the file that the platform writes",
+                remediation="name the file that the platform writes",
             ) from None
         if not text or len(text) > MAX_TOKEN_BYTES or text.count(".") != 2:
-            raise KeyUnusable(f"`{self.path}` holds no token", way_out="have the platform write a JWT there")
+            raise KeyUnusable(
+                f"`{self.path}` holds no token", remediation="have the platform write a JWT there"
+            )
         return text

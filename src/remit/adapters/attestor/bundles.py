@@ -137,7 +137,7 @@ def _forward_only(read: Source) -> Source:
                 raise SourceUnavailable(
                     f"the bundle of `{anchors.trust_domain}` is older than the one before",
                     code="bundle-rollback",
-                    way_out="look at where it comes from; restart remit if its owner began anew",
+                    remediation="look at where it comes from; restart remit if its owner began anew",
                 )
             highest = anchors.sequence
         return anchors, fresh_s
@@ -159,7 +159,7 @@ def _file(path: Path) -> bytes:
 def _from_workload_api(trust_domain: str, socket: str) -> TrustAnchors:
     if not socket:
         raise SourceUnavailable(
-            f"`{ENDPOINT_SOCKET}` is not set", way_out="set it, or write the socket's address"
+            f"`{ENDPOINT_SOCKET}` is not set", remediation="set it, or write the socket's address"
         )
     # Not at the start: it brings gRPC's own C core along, for the few who take bundles this way.
     from spiffe import TrustDomain, WorkloadApiClient
@@ -173,13 +173,13 @@ def _from_workload_api(trust_domain: str, socket: str) -> TrustAnchors:
     except (PySpiffeError, OSError) as fault:
         raise SourceUnavailable(
             f"the Workload API at `{socket[:200]}` gives no bundle of `{trust_domain}`",
-            way_out="look whether the agent runs, and whether remit is registered with it",
+            remediation="look whether the agent runs, and whether remit is registered with it",
             debug=repr(fault),
         ) from None
     if authorities is None and keys is None:
         raise SourceUnavailable(
             f"the Workload API at `{socket[:200]}` knows no trust domain `{trust_domain}`",
-            way_out="federate with it, or take its bundle from elsewhere",
+            remediation="federate with it, or take its bundle from elsewhere",
         )
     return TrustAnchors(
         trust_domain=trust_domain,

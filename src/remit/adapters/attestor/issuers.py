@@ -166,7 +166,7 @@ class OidcIssuers:
             raise Unauthenticated(
                 f"the keys of issuer `{issuer.name}` cannot be had now",
                 code="issuer-unavailable",
-                way_out="try again in a moment",
+                remediation="try again in a moment",
                 debug=f"{fault.code}: {fault}; {fault.debug}",
                 step=1,
             ) from None
@@ -268,5 +268,5 @@ def _check_type(compact: Compact, wanted: str, use: IssuerUse) -> None:
         raise _refused("is of another type", "token-type", f"show one of type `{wanted or 'JWT'}`")
 
 
-def _refused(what: str, code: str, way_out: str = "", debug: str = "") -> Unauthenticated:
-    return Unauthenticated(f"the token {what}", code=code, way_out=way_out, debug=debug, step=1)
+def _refused(what: str, code: str, remediation: str = "", debug: str = "") -> Unauthenticated:
+    return Unauthenticated(f"the token {what}", code=code, remediation=remediation, debug=debug, step=1)

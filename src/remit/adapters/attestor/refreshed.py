@@ -93,7 +93,7 @@ class Refreshed(Generic[T]):
             raise SourceUnavailable(
                 f"{self.name} cannot be had now",
                 code=failure.code if failure else "source-unavailable",
-                way_out="try again in a moment",
+                remediation="try again in a moment",
                 debug=f"{failure}; {failure.debug}" if failure else "",
             )
         return self._value

@@ -111,7 +111,7 @@ class SpiffeAttestor:
                 raise Unauthenticated(
                     "the SVID has further audiences",
                     code="token-audience",
-                    way_out=f"ask for one with the audience `{self._audience}` alone",
+                    remediation=f"ask for one with the audience `{self._audience}` alone",
                     step=1,
                 )
             return Attested(
@@ -142,7 +142,7 @@ class SpiffeAttestor:
             raise Unauthenticated(
                 f"trust domain `{claimed.trust_domain[:100]}` is foreign here",
                 code="svid-foreign",
-                way_out="add it under `trust.spiffe`, with the bundle that vouches for it",
+                remediation="add it under `trust.spiffe`, with the bundle that vouches for it",
                 step=1,
             )
         try:
@@ -160,7 +160,7 @@ class SpiffeAttestor:
             raise Unauthenticated(
                 f"the bundle of trust domain `{claimed.trust_domain}` cannot be had now",
                 code="bundle-unavailable",
-                way_out="try again in a moment",
+                remediation="try again in a moment",
                 debug=f"{fault.code}: {fault}; {fault.debug}",
                 step=1,
             ) from None

@@ -114,7 +114,7 @@ class GitHubBroker:
             raise KeyUnavailable(
                 f"the token of lease `{credential.lease}` cannot be read any more",
                 code="lease-unreadable",
-                way_out="restore the sealing keys, or wait for its end",
+                remediation="restore the sealing keys, or wait for its end",
             )
         await self._take_back(token)
 
@@ -144,7 +144,7 @@ class GitHubBroker:
                 raise NothingDone(
                     f"`{text[:80]}` names no repository of `{self._app.owner}`",
                     code="lease-parameter",
-                    way_out="constrain the parameter in the task type to names of its repositories",
+                    remediation="constrain the parameter in the task type to names of its repositories",
                 )
             names.append(found[2])
         return list(dict.fromkeys(names))
@@ -158,7 +158,7 @@ class GitHubBroker:
             raise NothingDone(
                 "no tool that the task was granted has permissions for its token",
                 code="lease-parameter",
-                way_out="give `permissions`, or `tool_permissions` for the tool",
+                remediation="give `permissions`, or `tool_permissions` for the tool",
             )
         return found
 
@@ -191,7 +191,7 @@ class GitHubBroker:
             raise NothingDone(
                 "the private key of the GitHub App cannot be used",
                 code="source-refused",
-                way_out="store the PEM file that GitHub gives for the app",
+                remediation="store the PEM file that GitHub gives for the app",
             ) from None
 
     async def _take_back(self, token: str) -> None:
@@ -212,7 +212,8 @@ class GitHubBroker:
         return kind(
             f"GitHub refuses {what}: {why}",
             code="source-refused",
-            way_out="look at the app's permissions, at the installation's repositories, and at the app's key",
+            remediation="look at the app's permissions, at the installation's repositories, and at the "
+            "app's key",
         )
 
 

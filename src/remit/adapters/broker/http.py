@@ -115,21 +115,21 @@ class BrokerWeb:
             raise NothingDone(
                 f"{self._name} does not answer",
                 code=SILENT,
-                way_out="look whether it runs and can be reached from here",
+                remediation="look whether it runs and can be reached from here",
                 debug=type(fault).__name__,
             ) from None
         except (TimeoutError, aiohttp.ClientError, OSError) as fault:
             raise KeyUnavailable(
                 f"{self._name} does not answer",
                 code=SILENT,
-                way_out="look whether it runs and can be reached from here",
+                remediation="look whether it runs and can be reached from here",
                 debug=type(fault).__name__,
             ) from None
         if len(body) > MAX_ANSWER_BYTES:
             raise KeyUnavailable(
                 f"the answer of {self._name} is too large",
                 code="source-refused",
-                way_out="look whether its address is the right one",
+                remediation="look whether its address is the right one",
             )
         return WebAnswer(status, body, challenge)
 

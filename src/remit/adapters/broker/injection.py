@@ -69,7 +69,7 @@ def _text(template: str, values: Mapping[str, str], source: str, place: str) -> 
             raise KeyUnavailable(
                 f"{source} gives no `{wanted[:40]}` for the {place}",
                 code="source-refused",
-                way_out=f"use one of {', '.join(f'`{one}`' for one in sorted(values))}",
+                remediation=f"use one of {', '.join(f'`{one}`' for one in sorted(values))}",
             )
         text += values[wanted] + rest
     return text
@@ -79,5 +79,5 @@ def _unfit(source: str, place: str) -> KeyUnavailable:
     return KeyUnavailable(
         f"what {source} gives cannot stand in the {place}",
         code="source-refused",
-        way_out="look what the source gives",
+        remediation="look what the source gives",
     )

@@ -79,7 +79,7 @@ class KubernetesBroker:
             raise NothingDone(
                 f"`{account[:80]}` names no service account",
                 code="lease-parameter",
-                way_out="constrain the parameter in the task type to lower-case letters, digits and `-`",
+                remediation="constrain the parameter in the task type to lower-case letters, digits and `-`",
             )
         bound = await self._bind(wanted)
         left_s = (wanted.task.deadline - self._clock.now()).total_seconds()
@@ -93,7 +93,7 @@ class KubernetesBroker:
             answer = await self._ask("POST", f"{self._objects}/serviceaccounts/{account}/token", asked)
         except NothingDone as fault:
             # The object is there: there is something to take back.
-            raise KeyUnavailable(fault.message, code=fault.code, way_out=fault.way_out) from None
+            raise KeyUnavailable(fault.message, code=fault.code, remediation=fault.remediation) from None
         status = answer.object.get("status")
         token = status.get("token") if isinstance(status, dict) else None
         if answer.status != 201 or not isinstance(token, str) or not _TOKEN.fullmatch(token):
@@ -192,7 +192,7 @@ class KubernetesBroker:
         return kind(
             f"Kubernetes refuses {what}: {why}",
             code="source-refused",
-            way_out="look at the role of remit's service account, and at the API server's audit log",
+            remediation="look at the role of remit's service account, and at the API server's audit log",
         )
 
 
@@ -201,7 +201,9 @@ def object_of(lease: str) -> str:
     lease.
     """
     if not _LEASE.fullmatch(lease):
-        raise KeyUnavailable(f"`{lease[:40]}` is no lease", code="source-refused", way_out="see `remit who`")
+        raise KeyUnavailable(
+            f"`{lease[:40]}` is no lease", code="source-refused", remediation="see `remit who`"
+        )
     return f"remit-{lease.replace('_', '-')}"
 
 

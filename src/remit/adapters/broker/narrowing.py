@@ -56,7 +56,7 @@ def _text(name: str, values: Mapping[str, Json], fits: Fits) -> str:
         raise NothingDone(
             f"the task has no parameter `{name[:40]}`, which its credential needs",
             code="lease-parameter",
-            way_out="give the task type that parameter, or leave it out of the lease's templates",
+            remediation="give the task type that parameter, or leave it out of the lease's templates",
         )
     return _fitting(name, values[name], fits)
 
@@ -67,7 +67,8 @@ def _fitting(name: str, value: Json, fits: Fits) -> str:
         raise NothingDone(
             f"the task's `{name[:40]}` cannot stand in what narrows its credential",
             code="lease-parameter",
-            way_out="constrain the parameter in the task type to plain texts: a value that is empty or could "
+            remediation="constrain the parameter in the task type to plain texts: a value that is empty "
+            "or could "
             "widen the credential is not filled in",
         )
     return text

@@ -46,7 +46,8 @@ class OsKeyring:
                 raise KeyUnavailable(
                     "the system's keyring cannot be read",
                     code="source-refused",
-                    way_out="unlock it for the user that remit runs as; `python -m keyring diagnose` shows "
+                    remediation="unlock it for the user that remit runs as; `python -m keyring diagnose` "
+                    "shows "
                     "which one is used",
                     debug=str(fault),
                 ) from None
@@ -54,7 +55,7 @@ class OsKeyring:
             raise KeyUnavailable(
                 f"the system's keyring has no secret of `{user}` for `{service}`",
                 code=GONE,
-                way_out=f"store it with `keyring set {service} {user}`, as the user that remit runs as",
+                remediation=f"store it with `keyring set {service} {user}`, as the user that remit runs as",
             )
         return ReadSecret(value=found)
 
@@ -92,5 +93,5 @@ def _silent() -> KeyUnavailable:
     return KeyUnavailable(
         "the system's keyring does not answer",
         code="source-lost",
-        way_out="unlock it for the user that remit runs as",
+        remediation="unlock it for the user that remit runs as",
     )

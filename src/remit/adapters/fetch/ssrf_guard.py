@@ -78,7 +78,7 @@ class GuardedFetch:
             self._tls = ssl.create_default_context(cafile=ca_file)
         except (OSError, ssl.SSLError):
             raise ConfigInvalid(
-                f"the certificate authorities in `{ca_file}` cannot be read", way_out="give a PEM file"
+                f"the certificate authorities in `{ca_file}` cannot be read", remediation="give a PEM file"
             ) from None
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
         self._free = asyncio.Semaphore(AT_ONCE)
@@ -261,8 +261,8 @@ def _why(fault: Exception) -> str:
     return repr(fault) if isinstance(fault, OSError) else type(fault).__name__
 
 
-def _failed(url: str, what: str, code: str, way_out: str = "", debug: str = "") -> SourceUnavailable:
-    return SourceUnavailable(f"`{url[:200]}` {what}", code=code, way_out=way_out, debug=debug)
+def _failed(url: str, what: str, code: str, remediation: str = "", debug: str = "") -> SourceUnavailable:
+    return SourceUnavailable(f"`{url[:200]}` {what}", code=code, remediation=remediation, debug=debug)
 
 
 def _forbidden(url: str, what: str) -> SourceUnavailable:

@@ -81,4 +81,4 @@ def _object(data: bytes) -> dict[str, Json]:
 
 
 def _refused(message: str, code: str, debug: str = "") -> Unauthenticated:
-    return Unauthenticated(message, code=code, way_out="ask remit for a new token", debug=debug)
+    return Unauthenticated(message, code=code, remediation="ask remit for a new token", debug=debug)

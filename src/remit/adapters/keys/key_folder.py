@@ -123,7 +123,7 @@ class Shelf(Generic[K]):
         if seen and self.entries[0].id != seen:
             raise ChangedMeanwhile(
                 f"another process has replaced the {self._rules.kind} key meanwhile",
-                way_out="look at `remit key list`, and replace it again if that is still wanted",
+                remediation="look at `remit key list`, and replace it again if that is still wanted",
             )
 
     async def rotate(self, *, at_once: bool, seen: str = "") -> HeldKey:
@@ -164,7 +164,7 @@ class Shelf(Generic[K]):
         async with self._alone():
             found = [one for one in self.entries if one.id == id and one.standing is KeyStanding.PREVIOUS]
             if not found:
-                raise Conflict(f"`{id[:80]}` is no previous key", way_out="see `remit key list`")
+                raise Conflict(f"`{id[:80]}` is no previous key", remediation="see `remit key list`")
             self._settle(tuple(one for one in self.entries if one not in found))
             for one in found:
                 remove_secret(self._place(one.version))
@@ -218,7 +218,7 @@ class Shelf(Generic[K]):
             if self._craft.name(key) != one.id:
                 raise KeyUnavailable(
                     f"`{self._place(one.version)}` holds another key than `{self._rules.kind}.json` names",
-                    way_out="restore both files from the same copy",
+                    remediation="restore both files from the same copy",
                 )
             keys[one.id] = key
         self.keys, self._lost = keys, frozenset(one.id for one in lost)
@@ -250,7 +250,7 @@ class Shelf(Generic[K]):
             remove_secret(self._place(version))
             raise KeyUnavailable(
                 f"the new {self._rules.kind} key is not a new one",
-                way_out="look at what makes the keys (OpenBao, or where randomness comes from)",
+                remediation="look at what makes the keys (OpenBao, or where randomness comes from)",
             )
         return KeyVersion(version=version, id=name, standing=standing, made=now)
 
@@ -283,6 +283,6 @@ class Shelf(Generic[K]):
         except (ValueError, TypeError) as fault:
             raise KeyUnavailable(
                 f"`{place}` does not hold {self._craft.what}",
-                way_out="restore the file from a copy",
+                remediation="restore the file from a copy",
                 debug=str(fault),
             ) from fault

@@ -141,5 +141,5 @@ def _written(kind: KeyKind, entries: Entries) -> bytes:
 
 def _unusable(place: Path, debug: str) -> KeyUnavailable:
     return KeyUnavailable(
-        f"`{place}` is no book of such keys", way_out="restore the file from a copy", debug=debug
+        f"`{place}` is no book of such keys", remediation="restore the file from a copy", debug=debug
     )

@@ -125,7 +125,7 @@ class Bao:
         return KeyUnavailable(
             f"OpenBao at `{self._address}` does not answer",
             code="key-store-lost",
-            way_out="look whether it runs, is unsealed, and can be reached from here",
+            remediation="look whether it runs, is unsealed, and can be reached from here",
             debug=debug,
         )
 
@@ -133,6 +133,6 @@ class Bao:
         return KeyUnavailable(
             f"OpenBao refuses `{path}`: {why}",
             code="key-store-refused",
-            way_out="look at the policy of remit's token and at OpenBao's audit log",
+            remediation="look at the policy of remit's token and at OpenBao's audit log",
             debug=debug,
         )

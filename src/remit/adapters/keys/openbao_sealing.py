@@ -67,7 +67,7 @@ class BaoSealingKeys(ShelvedSealing):
         if reference not in self._opened:
             raise KeyUnavailable(
                 "another process has made a sealing key that is not decrypted here yet",
-                way_out="try again in a second",
+                remediation="try again in a second",
             )
         return self._opened[reference]
 
@@ -99,6 +99,6 @@ def _wrapped(folder: Path) -> list[Reference]:
             found.append(decode(read_secret(file)))
         except ValueError as fault:
             raise KeyUnavailable(
-                f"`{file}` holds no sealing key", way_out="restore the file from a copy", debug=str(fault)
+                f"`{file}` holds no sealing key", remediation="restore the file from a copy", debug=str(fault)
             ) from fault
     return found

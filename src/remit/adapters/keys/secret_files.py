@@ -114,19 +114,19 @@ def _check(descriptor: int, place: Path, mode: str) -> None:
     found = os.fstat(descriptor)
     if found.st_uid != os.geteuid():
         raise KeyUnavailable(
-            f"`{place}` belongs to another user", way_out="make it belong to the user that runs remit"
+            f"`{place}` belongs to another user", remediation="make it belong to the user that runs remit"
         )
     if stat.S_IMODE(found.st_mode) & ~int(mode, 8):
         raise KeyUnavailable(
             f"`{place}` can be used by other users (mode {stat.S_IMODE(found.st_mode):o})",
-            way_out=f"run `chmod {mode} {place}`, and replace the key if somebody may have read it",
+            remediation=f"run `chmod {mode} {place}`, and replace the key if somebody may have read it",
         )
 
 
 def _unavailable(place: Path, fault: OSError) -> KeyUnavailable:
     return KeyUnavailable(
         f"`{place}` cannot be used: {fault.strerror or 'input/output error'}",
-        way_out="make it readable for the user that runs remit, or restore it from a copy",
+        remediation="make it readable for the user that runs remit, or restore it from a copy",
         debug=str(fault),
     )
 
@@ -150,7 +150,7 @@ async def alone(lock: Path, patience_s: float | None = None) -> AsyncIterator[No
                 raise KeyUnavailable(
                     f"another process holds `{lock}`",
                     code="keys-held",
-                    way_out="find it (`fuser` names it), and let it go on or end it: it was stopped",
+                    remediation="find it (`fuser` names it), and let it go on or end it: it was stopped",
                 )
             await asyncio.sleep(AGAIN_S)
         yield

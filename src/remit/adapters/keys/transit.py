@@ -86,7 +86,9 @@ class Remote:
     def take(self) -> Reference:
         """Take the next fresh version."""
         if not self._stock:
-            raise KeyUnavailable(f"no new version of `{self.name}` is at hand", way_out="start remit again")
+            raise KeyUnavailable(
+                f"no new version of `{self.name}` is at hand", remediation="start remit again"
+            )
         return self._stock.pop(0)
 
     def keep(self, reference: Reference) -> None:
@@ -116,7 +118,7 @@ class Remote:
         except (KeyError, TypeError, ValueError) as fault:
             raise KeyUnavailable(
                 f"`{self.name}` in OpenBao is no {self._type} key that stays there",
-                way_out="move it away, and remit makes one",
+                remediation="move it away, and remit makes one",
                 debug=str(fault),
             ) from fault
         if version <= self._newest:
@@ -187,7 +189,7 @@ def odd(name: str, debug: str = "") -> KeyUnavailable:
     return KeyUnavailable(
         f"what OpenBao answered for `{name}` does not hold under the key that is known here",
         code="key-store-odd",
-        way_out="find out who changed the key in OpenBao",
+        remediation="find out who changed the key in OpenBao",
         debug=debug,
     )
 

@@ -62,12 +62,12 @@ class FileHeadKeeper:
             # Not "no head": whoever can damage the file could otherwise make start-up forget what was signed.
             raise StoreUnavailable(
                 f"the head file `{place}` is damaged",
-                way_out="restore it from a copy, or from a witness of the log",
+                remediation="restore it from a copy, or from a witness of the log",
                 debug=str(fault),
             ) from fault
         if record.origin != origin or len(root) != hashlib.sha256().digest_size or record.size < 0:
             raise StoreUnavailable(
-                f"the head file `{place}` is of another log", way_out="restore it from a copy"
+                f"the head file `{place}` is of another log", remediation="restore it from a copy"
             )
         return Head(record.size, root, record.note)
 
@@ -91,7 +91,7 @@ class FileHeadKeeper:
             if present != expected or (present is not None and new.size < present.size):
                 raise Conflict(
                     f"the head of log `{origin}` is at {present.size if present else 0} events by now",
-                    way_out="read it again; if another process signs this log, stop one of them",
+                    remediation="read it again; if another process signs this log, stop one of them",
                 )
             self._replace(place, _Record(origin, new.size, base64.b64encode(new.root).decode(), new.note))
         except OSError as fault:
@@ -119,7 +119,7 @@ class FileHeadKeeper:
                     raise StoreUnavailable(
                         f"another process holds `{file}`",
                         code="head-held",
-                        way_out="find it (`fuser` names it), and let it go on or end it: it was stopped",
+                        remediation="find it (`fuser` names it), and let it go on or end it: it was stopped",
                     )
                 await asyncio.sleep(AGAIN_S)
         except BaseException:
@@ -156,6 +156,6 @@ def _taken(lock: int) -> bool:
 def _unavailable(place: Path, fault: OSError) -> StoreUnavailable:
     return StoreUnavailable(
         f"the head file `{place}` cannot be used: {fault.strerror or 'input/output error'}",
-        way_out="make its folder readable and writable for this user, and free space on its disk",
+        remediation="make its folder readable and writable for this user, and free space on its disk",
         debug=str(fault),
     )

@@ -74,6 +74,6 @@ def key_of(secret: str) -> bytes:
     if not SIZES[0] <= len(key) <= SIZES[1]:
         raise ConfigInvalid(
             "a webhook's secret is base64 of 24 to 64 bytes",
-            way_out=f"make one: `{PREFIX}` and the output of `openssl rand -base64 32`",
+            remediation=f"make one: `{PREFIX}` and the output of `openssl rand -base64 32`",
         )
     return key

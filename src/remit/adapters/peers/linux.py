@@ -178,7 +178,7 @@ def _unknown(debug: str) -> Unauthenticated:
     return Unauthenticated(
         "it cannot be told which process this is",
         code="peer-unknown",
-        way_out="connect from a running process of this machine, over the Unix socket",
+        remediation="connect from a running process of this machine, over the Unix socket",
         debug=debug,
         step=1,
     )

@@ -241,7 +241,7 @@ class OidcProvider:
         return SourceUnavailable(
             f"the identity provider cannot be used now: {why}",
             code="provider-unavailable",
-            way_out="try again, or sign in another way",
+            remediation="try again, or sign in another way",
             debug=debug,
         )
 
@@ -263,4 +263,4 @@ def _check(url: str) -> None:
 
 
 def _refused(message: str, code: str, debug: str = "") -> Unauthenticated:
-    return Unauthenticated(message, code=code, way_out="begin again", debug=debug, step=1)
+    return Unauthenticated(message, code=code, remediation="begin again", debug=debug, step=1)

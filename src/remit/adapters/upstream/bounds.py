@@ -31,7 +31,7 @@ class BufferBound:
         if self.held_bytes >= self.max_buffered_bytes:
             raise Busy(
                 f"answers of {self.held_bytes} bytes wait for their readers",
-                way_out="try again, or raise `max_buffered_bytes`",
+                remediation="try again, or raise `max_buffered_bytes`",
             )
 
     def takes(self, more: int, task: str, held: int) -> bool:
@@ -70,7 +70,7 @@ class Hold:
             raise UpstreamFault(
                 "answers of all upstreams together exceed the memory they may take",
                 sent=True,
-                way_out="try again when other calls have ended, or raise `max_buffered_bytes`",
+                remediation="try again when other calls have ended, or raise `max_buffered_bytes`",
                 code="upstream-too-large",
             )
         if more:

@@ -65,7 +65,7 @@ class ShownPools:
 
 
 def _over(task: str) -> UpstreamUnreachable:
-    return UpstreamUnreachable(f"task `{task}` has ended", sent=False, way_out="open another one")
+    return UpstreamUnreachable(f"task `{task}` has ended", sent=False, remediation="open another one")
 
 
 def showing(tls: MakeTls, certificate: ClientCertificate) -> ssl.SSLContext:

@@ -31,7 +31,7 @@ class Creds:
         """Read the text of a file; raises `KeyUnavailable`, which repeats nothing of it."""
         found = dict(_BLOCK.findall(text))
         if found.keys() != {"NATS USER JWT", "USER NKEY SEED"}:
-            raise KeyUnavailable("these are no NATS credentials", way_out=WAY_OUT)
+            raise KeyUnavailable("these are no NATS credentials", remediation=WAY_OUT)
         self.jwt: str = found["NATS USER JWT"]
         self._key = _key(found["USER NKEY SEED"])
 
@@ -51,5 +51,5 @@ def _key(seed: str) -> Ed25519PrivateKey:
         or raw[0] & 0xF8 != _SEED
         or ((raw[0] & 0x07) << 5 | (raw[1] & 0xF8) >> 3) != _USER
     ):
-        raise KeyUnavailable("the seed in these NATS credentials is none of a user", way_out=WAY_OUT)
+        raise KeyUnavailable("the seed in these NATS credentials is none of a user", remediation=WAY_OUT)
     return Ed25519PrivateKey.from_private_bytes(raw[2:34])

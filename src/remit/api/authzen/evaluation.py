@@ -45,7 +45,7 @@ def point_of(errand: Errand) -> tuple[EnforcementPoint, Principal]:
         raise Forbidden(
             "this agent is no enforcement point",
             code="enforcement-point",
-            way_out="name it under `enforcement_points` in remit.yaml",
+            remediation="name it under `enforcement_points` in remit.yaml",
         )
     return point, claims.principal
 

@@ -79,7 +79,7 @@ def subject_of(form: SubjectForm, context: Properties) -> AskedSubject:
         raise NotFound(
             f"a `{form.type}` stands for no task",
             code="subject-type",
-            way_out=f"use one of {', '.join(KINDS)}",
+            remediation=f"use one of {', '.join(KINDS)}",
             step=1,
         )
     return AskedSubject(
@@ -122,7 +122,7 @@ def _own(name: str) -> str:
 def _with(arguments: dict[str, Json], more: Properties, what: str) -> dict[str, Json]:
     """Join names that must not meet: which of two values is meant could be read in two ways."""
     if twice := arguments.keys() & more.keys():
-        raise Malformed(f"{what} give `{min(twice)[:80]}` a second time", way_out="give it once")
+        raise Malformed(f"{what} give `{min(twice)[:80]}` a second time", remediation="give it once")
     return {**arguments, **more}
 
 
@@ -142,7 +142,7 @@ def _only(resource: ResourceForm, kind: str, point: EnforcementPoint) -> str:
     raise NotFound(
         f"`{resource.id[:80]}` is nothing that `{point.name}` guards",
         code="no-resource",
-        way_out=f"name a `{kind}` with its upstream, as `upstream/name`",
+        remediation=f"name a `{kind}` with its upstream, as `upstream/name`",
         step=3,
     )
 
@@ -184,7 +184,7 @@ def place_of(page: PageForm, searched: msgspec.Struct) -> str:
     except (ValueError, binascii.Error):
         mark = after = ""
     if mark != _mark(searched) or not after:
-        raise Malformed("this page token belongs to another search", way_out="begin without a token")
+        raise Malformed("this page token belongs to another search", remediation="begin without a token")
     return after
 
 

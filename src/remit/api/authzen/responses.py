@@ -91,10 +91,10 @@ def _reasons(decision: Decision) -> dict[str, Json]:
 
 def _whole(reason: Reason) -> str:
     rule = f" ({reason.rule})" if reason.rule else ""
-    return f"{reason.text}{rule}{'; ' + reason.way_out if reason.way_out else ''}"
+    return f"{reason.text}{rule}{'; ' + reason.remediation if reason.remediation else ''}"
 
 
 def _shown(reason: Reason) -> str:
     if reason.code == "not-granted":
         return NOT_PERMITTED
-    return f"{reason.text}{'; ' + reason.way_out if reason.way_out else ''}"
+    return f"{reason.text}{'; ' + reason.remediation if reason.remediation else ''}"

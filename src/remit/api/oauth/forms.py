@@ -34,9 +34,9 @@ class OAuthRefused(RemitError):
     `scheme` is the authentication scheme that the client tried, where it tried one.
     """
 
-    def __init__(self, code: str, told: str, *, scheme: str = "", way_out: str = "") -> None:
+    def __init__(self, code: str, told: str, *, scheme: str = "", remediation: str = "") -> None:
         """Take the registered code, and a text for developers."""
-        super().__init__(told, code=code, way_out=way_out)
+        super().__init__(told, code=code, remediation=remediation)
         self.scheme = scheme
 
 

@@ -80,7 +80,9 @@ def _proof(request: Request, house: Services) -> tuple[Confirmation, str]:
         return Confirmation(), ""
     if len(shown) > 1:
         # RFC 9449 section 4.3: there is not more than one.
-        raise ProofRefused("there is more than one DPoP proof", code="proof-malformed", way_out="send one")
+        raise ProofRefused(
+            "there is more than one DPoP proof", code="proof-malformed", remediation="send one"
+        )
     url = house.authenticator.issuer + TOKEN_PATH
     confirmation, used = house.proofs.check(shown[0], method="POST", url=url)
     return confirmation, house.proofs.fresher(used)

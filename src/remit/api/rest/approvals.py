@@ -57,7 +57,7 @@ async def listed(errand: Errand) -> Items[ApprovalView]:
 async def _one(errand: Errand) -> Approval:
     approval = await errand.house.approvals.get(errand.place["approval"])
     if not await _sees(errand, errand.someone, approval):
-        raise NotFound(f"there is no approval `{approval.id}`", way_out="see `remit approvals`")
+        raise NotFound(f"there is no approval `{approval.id}`", remediation="see `remit approvals`")
     return approval
 
 

@@ -51,7 +51,7 @@ def refuse_cross_site(request: Request, origins: frozenset[str]) -> None:
         "sec-fetch-site"
     ) == "cross-site":
         raise Forbidden(
-            "requests from other sites are refused", code="cross-site", way_out="use remit's own pages"
+            "requests from other sites are refused", code="cross-site", remediation="use remit's own pages"
         )
 
 
@@ -68,7 +68,7 @@ def session_shown(request: Request) -> tuple[str, str]:
         raise Unauthenticated(
             "the credential is neither a bearer token nor one with a proof",
             code="authorization",
-            way_out="send `Authorization: Bearer ...`, or `DPoP ...` with a proof",
+            remediation="send `Authorization: Bearer ...`, or `DPoP ...` with a proof",
             step=1,
         )
     return scheme, secret if secret.startswith(SESSION_PREFIX) else ""
@@ -105,7 +105,7 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
             if endpoint.certificates and (chain := request.scope.get("remit.peer_certificate")):
                 return await _certified(errand, tuple(chain))
             raise Unauthenticated(
-                "no credential was shown", code="no-credential", way_out="run `remit login`", step=1
+                "no credential was shown", code="no-credential", remediation="run `remit login`", step=1
             )
         scheme, secret = session_shown(request)
         if secret:
@@ -164,7 +164,7 @@ async def _certified(errand: Errand, chain: tuple[bytes, ...]) -> Errand:
     raise Unauthenticated(
         "the certificate is of no enforcement point",
         code="certificate",
-        way_out="bind its key or its SPIFFE ID to the agent that `enforcement_points` names",
+        remediation="bind its key or its SPIFFE ID to the agent that `enforcement_points` names",
         step=1,
     )
 
@@ -172,7 +172,7 @@ async def _certified(errand: Errand, chain: tuple[bytes, ...]) -> Errand:
 async def _person(errand: Errand, endpoint: Endpoint, secret: str) -> Errand:
     person = await errand.house.authenticator.person(secret, errand.arrived.seen.jkt)
     if endpoint.people is None:
-        raise Forbidden("this is for agents", code="caller", way_out="use the agent's token")
+        raise Forbidden("this is for agents", code="caller", remediation="use the agent's token")
     require(person, endpoint.people)
     return errand.by_person(person, secret)
 
@@ -194,7 +194,7 @@ async def _agent(errand: Errand, endpoint: Endpoint, claims: AccessClaims) -> Er
     house: Services = errand.house
     now = house.clock.now()
     if not (endpoint.agents or endpoint.tasks):
-        raise Forbidden("this is for people", code="caller", way_out="sign in with `remit login`")
+        raise Forbidden("this is for people", code="caller", remediation="sign in with `remit login`")
     api = house.authenticator.resources.api
     if api not in claims.audience:
         # RFC 9068 section 4: what was asked for another resource opens nothing here.
@@ -202,27 +202,31 @@ async def _agent(errand: Errand, endpoint: Endpoint, claims: AccessClaims) -> Er
     if claims.task:
         if not endpoint.tasks:
             raise Forbidden(
-                "a token of a task cannot do this", code="caller", way_out="use the agent's own token"
+                "a token of a task cannot do this", code="caller", remediation="use the agent's own token"
             )
         try:
             live = await house.live.bind(claims, now)
         except Fenced as ended:
             # The token of an ended task opens no door any more, this one included.
-            raise Unauthenticated(ended.message, code=ended.code, way_out=ended.way_out, step=2) from None
+            raise Unauthenticated(
+                ended.message, code=ended.code, remediation=ended.remediation, step=2
+            ) from None
         agent = live.agent
     else:
         if not endpoint.agents or claims.scope != AGENT_SCOPE:
-            raise Forbidden("this needs the token of a task", code="caller", way_out="use the task's token")
+            raise Forbidden(
+                "this needs the token of a task", code="caller", remediation="use the task's token"
+            )
         found = await house.store.agent(house.tenant, claims.client_id)
         if found is None:
             raise Unauthenticated("the agent is not registered any more", code="no-agent", step=1)
         agent = found
     if claims.issued < agent.tokens_from:
         raise Unauthenticated(
-            "the token was withdrawn", code="token-withdrawn", way_out="ask for a new one", step=1
+            "the token was withdrawn", code="token-withdrawn", remediation="ask for a new one", step=1
         )
     if not agent.usable:
         raise Unauthenticated(
-            f"the agent is {agent.state.value}", code="agent-state", way_out="ask its owner", step=1
+            f"the agent is {agent.state.value}", code="agent-state", remediation="ask its owner", step=1
         )
     return errand.by_agent(agent, claims)

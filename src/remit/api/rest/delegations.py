@@ -64,7 +64,7 @@ async def revoke(errand: Errand) -> ClosureView:
     wanted: Revoking = errand.body
     record = await errand.house.delegations.get(errand.place["id"])
     if record.person != errand.someone.name and not may(errand.someone, Duty.END):
-        raise NotFound(f"there is no delegation `{record.id}`", way_out="see `remit delegation list`")
+        raise NotFound(f"there is no delegation `{record.id}`", remediation="see `remit delegation list`")
     closure = await errand.house.delegations.revoke(record.id, by=errand.by, reason=wanted.reason)
     return closure_view(closure)
 

@@ -109,12 +109,12 @@ async def meant(house: Services, wanted: EndScope) -> ScopeKind:
     if not found:
         what = wanted.kind.value if wanted.kind else "task, agent, owner, person, tool or upstream"
         raise NotFound(
-            f"there is no {what} `{wanted.name[:80]}`", way_out="give its exact name, or `kind:name`"
+            f"there is no {what} `{wanted.name[:80]}`", remediation="give its exact name, or `kind:name`"
         )
     if len(found) > 1:
         kinds = " and ".join(kind.value for kind in found)
         raise Malformed(
-            f"`{wanted.name[:80]}` names {kinds}", code="ambiguous", way_out="say which by `kind`"
+            f"`{wanted.name[:80]}` names {kinds}", code="ambiguous", remediation="say which by `kind`"
         )
     return found[0]
 
@@ -136,7 +136,8 @@ async def end(errand: Errand) -> ClosureView:
 async def _end_scope(errand: Errand, kind: ScopeKind, wanted: EndScope, *, lock: bool = False) -> Closure:
     if wanted.compromised and kind is not ScopeKind.UPSTREAM:
         raise Malformed(
-            "`compromised` is said of an upstream", way_out="name the upstream whose credentials are known"
+            "`compromised` is said of an upstream",
+            remediation="name the upstream whose credentials are known",
         )
     house = errand.house
     closure = await house.revocations.end_scope(
@@ -159,7 +160,7 @@ async def lock(errand: Errand) -> ClosureView:
     wanted: EndScope = errand.body
     kind = await meant(errand.house, wanted)
     if kind is ScopeKind.TASK:
-        raise Malformed("a task cannot be locked", way_out="end it: an ended task never opens again")
+        raise Malformed("a task cannot be locked", remediation="end it: an ended task never opens again")
     return closure_view(await _end_scope(errand, kind, wanted, lock=True))
 
 

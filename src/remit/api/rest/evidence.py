@@ -87,7 +87,7 @@ async def events(errand: Errand) -> EventPage:
     for kind in kinds:
         if kind not in set(EventKind):
             raise Malformed(
-                f"there is no kind of event `{kind[:80]}`", way_out="see docs/reference/events.md"
+                f"there is no kind of event `{kind[:80]}`", remediation="see docs/reference/events.md"
             )
     size = await errand.house.evidence.size()
     start = max(0, size + wanted.start) if wanted.start < 0 else wanted.start
@@ -111,7 +111,7 @@ async def proof(errand: Errand) -> Response:
     """Prove that an event is in the log."""
     index = errand.place["index"]
     if not (index.isascii() and index.isdigit() and len(index) < 16):
-        raise Malformed("the index of an event is a number", way_out="see `remit audit log`")
+        raise Malformed("the index of an event is a number", remediation="see `remit audit log`")
     made = await errand.house.evidence.prove(int(index))
     return Response(made.encode(), media_type="text/plain; charset=utf-8", headers=HEADERS)
 

@@ -22,7 +22,7 @@ class FindingView(View, frozen=True, kw_only=True):
     kind: FindingKind
     about: str
     says: str
-    way_out: str
+    remediation: str
     facts: dict[str, Json]
     first_seen: Moment
     last_seen: Moment
@@ -48,9 +48,9 @@ class Resolving(Body, frozen=True, kw_only=True):
 
 def _view(finding: Finding) -> FindingView:
     meaning = FINDING_MEANINGS[finding.kind]
-    given = set(FindingView.__struct_fields__) - {"says", "way_out"}
+    given = set(FindingView.__struct_fields__) - {"says", "remediation"}
     return FindingView(
-        **{name: getattr(finding, name) for name in given}, says=meaning.says, way_out=meaning.way_out
+        **{name: getattr(finding, name) for name in given}, says=meaning.says, remediation=meaning.remediation
     )
 
 
@@ -71,7 +71,7 @@ async def listed(errand: Errand) -> Items[FindingView]:
 async def _finding(errand: Errand) -> Finding:
     found = await errand.house.findings.get(errand.place["id"])
     if not await _visible(errand, found):
-        raise NotFound(f"there is no finding `{found.id}`", way_out="see `remit finding list`")
+        raise NotFound(f"there is no finding `{found.id}`", remediation="see `remit finding list`")
     return found
 
 

@@ -41,7 +41,7 @@ async def who(errand: Errand) -> dict[str, Json]:
     """Say who somebody is."""
     asked: AskWho = errand.query
     if is_token(asked.x):
-        raise Malformed("a token does not belong into an address", way_out="send it by POST")
+        raise Malformed("a token does not belong into an address", remediation="send it by POST")
     return await _who(errand, asked.x)
 
 
@@ -73,7 +73,7 @@ async def can(errand: Errand) -> dict[str, Json]:
     """Say what somebody may do right now."""
     asked: AskCan = errand.body
     if asked.arguments is not None and not asked.tool:
-        raise Malformed("`arguments` are those of a `tool`", way_out="name the tool")
+        raise Malformed("`arguments` are those of a `tool`", remediation="name the tool")
     await _may_ask(errand, asked.x)
     return await errand.house.reports.can(asked.x, asked.tool, asked.arguments)
 

@@ -69,7 +69,7 @@ async def rotate(errand: Errand) -> KeyView:
     except ValueError:
         raise NotFound(
             f"there is no kind of key `{errand.place['kind'][:80]}`",
-            way_out=f"use one of {', '.join(KeyKind)}",
+            remediation=f"use one of {', '.join(KeyKind)}",
         ) from None
     turned = await errand.house.rotations.rotate(
         kind, by=errand.by, reason=wanted.reason, at_once=wanted.at_once

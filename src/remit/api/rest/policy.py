@@ -106,7 +106,7 @@ async def check(errand: Errand) -> CheckedPolicies:
                 text=error.message,
                 file=error.file,
                 line=error.line,
-                way_out=error.way_out,
+                remediation=error.remediation,
             )
         ]
     return CheckedPolicies(sound=all(one.severity != "error" for one in problems), problems=tuple(problems))
@@ -126,7 +126,7 @@ async def apply(errand: Errand) -> AppliedView:
     wanted: ApplyPolicies = errand.body
     bundle = await _reload(errand)
     if wanted.bundle not in ("", bundle.digest):
-        raise Conflict("the files have changed since you looked", way_out="look again, and apply then")
+        raise Conflict("the files have changed since you looked", remediation="look again, and apply then")
     await errand.house.policies.apply(bundle, by=errand.by)
     await errand.house.tools.described()
     changed = await errand.house.rebundling.look()

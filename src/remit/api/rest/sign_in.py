@@ -108,7 +108,7 @@ async def sign_in(errand: Errand) -> NewSession:
         raise Forbidden(
             "signing in with a code works on this machine alone",
             code="not-loopback",
-            way_out="run `remit login` where remit runs",
+            remediation="run `remit login` where remit runs",
         )
     _check(errand)
     try:

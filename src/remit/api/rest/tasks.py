@@ -124,7 +124,7 @@ async def planned(errand: Errand) -> PlanAnswer:
         raise Forbidden(
             "only whoever a task is for, and its agent, ask for a longer plan",
             code="role",
-            way_out="ask as the person who stated its intent",
+            remediation="ask as the person who stated its intent",
         )
     wish: Planning = errand.body
     done = await errand.house.plans.extend(task.id, wish.add, by=errand.by, claims=errand.claims)

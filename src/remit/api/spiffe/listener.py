@@ -86,7 +86,7 @@ class WorkloadDoor:
         connection.peer = peer
         users = Counter(one.peer.uid for one in self.connections if one.peer is not None)
         if len(self.connections) >= MAX_CONNECTIONS or users[peer.uid] >= MAX_CONNECTIONS_OF_USER:
-            raise Unauthenticated("too many connections", code="busy", way_out="close some of them")
+            raise Unauthenticated("too many connections", code="busy", remediation="close some of them")
         self.connections.add(connection)
         config = Configuration(http2_connection_window_size=_WINDOW * 4, http2_stream_window_size=_WINDOW)
         servant = Servant(self._issuing, peer, self._pace)

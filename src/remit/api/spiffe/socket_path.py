@@ -34,7 +34,7 @@ def bind(place: Path, mode: int, key: str = "workload_api.socket") -> socket.soc
         raise ConfigInvalid(
             f"cannot listen at `{place}`: {fault.strerror or fault}",
             key=key,
-            way_out="name a place of at most 100 characters in a folder that remit may write",
+            remediation="name a place of at most 100 characters in a folder that remit may write",
         ) from None
     return sock
 
@@ -48,7 +48,7 @@ def _check_folder(folder: Path, key: str) -> None:
         raise ConfigInvalid(
             f"others could put a socket of their own into `{folder}`",
             key=key,
-            way_out=f"name a folder of this user's own, or run `chmod o-w {folder}`",
+            remediation=f"name a folder of this user's own, or run `chmod o-w {folder}`",
         )
 
 
@@ -59,7 +59,7 @@ def _clear(place: Path, key: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise ConfigInvalid(f"`{place}` is there and is no socket", key=key, way_out="name another place")
+        raise ConfigInvalid(f"`{place}` is there and is no socket", key=key, remediation="name another place")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:
@@ -70,5 +70,5 @@ def _clear(place: Path, key: str) -> None:
     raise ConfigInvalid(
         f"somebody listens at `{place}` already",
         key=key,
-        way_out="stop it, or name another",
+        remediation="stop it, or name another",
     )

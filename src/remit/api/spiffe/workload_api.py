@@ -139,11 +139,13 @@ class Servant:
         if not self._pace.keeps(str(self._peer.uid), asyncio.get_running_loop().time()):
             raise Busy(
                 "this user asks too often",
-                way_out="keep streams open, and a token for as long as it lives",
+                remediation="keep streams open, and a token for as long as it lives",
             )
         found = await stream.recv_message()
         if found is None:
-            raise Malformed("the request has no message", way_out="send one, empty where nothing is asked")
+            raise Malformed(
+                "the request has no message", remediation="send one, empty where nothing is asked"
+            )
         return found
 
     async def _given(self) -> tuple[Entitled, ...]:

@@ -114,8 +114,8 @@ def _decision(one: Json) -> None:
     for reason in sorted(one["reasons"], key=lambda told: told["code"] == "approval-needed"):
         rule = f"  [{reason['rule']}]" if reason.get("rule") else ""
         show.say(f"    {reason['text']}", show.text(rule, "dim"))
-        if reason.get("way_out"):
-            show.say(f"      {reason['way_out']}", style="dim")
+        if reason.get("remediation"):
+            show.say(f"      {reason['remediation']}", style="dim")
 
 
 def _by(one: Json) -> list[str]:

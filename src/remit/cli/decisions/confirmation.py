@@ -22,13 +22,13 @@ def looked(question: str, digest: str, given: str, *, option: str) -> bool:
             raise Conflict(
                 "the digest given is not that of what stands here now",
                 code="digest-mismatch",
-                way_out="look at it again",
+                remediation="look at it again",
             )
         return True
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageFault(
             "nobody is here to ask: this is no terminal",
-            way_out=f"answer on a terminal, or give `{option} {digest}` after looking at it",
+            remediation=f"answer on a terminal, or give `{option} {digest}` after looking at it",
         )
     show.err().print(Text.assemble("\n", (question, "bold"), " [y/N] "), end="")
     return sys.stdin.readline().strip().lower() in ("y", "yes")

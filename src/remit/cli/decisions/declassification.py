@@ -16,7 +16,7 @@ def said(to_class: str, trusted: bool, without: tuple[str, ...]) -> str:
     words += [f"`{one}` does not count" for one in without]
     if not words:
         raise UsageFault(
-            "nothing is said of the data", way_out="give `--to-class`, `--trusted` or `--without`"
+            "nothing is said of the data", remediation="give `--to-class`, `--trusted` or `--without`"
         )
     return ", ".join(words)
 

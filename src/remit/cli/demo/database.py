@@ -86,7 +86,7 @@ class Database:
         """
         found = programs()
         if found is None:
-            raise ConfigInvalid("there is no PostgreSQL here", way_out="run `pip install 'remit[demo]'`")
+            raise ConfigInvalid("there is no PostgreSQL here", remediation="run `pip install 'remit[demo]'`")
         # A folder of its own: below one that only its owner may enter `nobody` could not run.
         self.folder = Path(tempfile.mkdtemp(prefix="remit-postgres-"))
         self.data = self.folder / "data"

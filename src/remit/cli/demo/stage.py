@@ -44,7 +44,7 @@ def examples() -> Path:
         if (place / "story" / "bundle").is_dir():
             return place
     raise ConfigInvalid(
-        "the story's files are not here", way_out="run `make demo` in a clone of the repository"
+        "the story's files are not here", remediation="run `make demo` in a clone of the repository"
     )
 
 
@@ -55,7 +55,9 @@ def git_server() -> list[str]:
     beside = Path(sys.executable).with_name("mcp-server-git")
     found = str(beside) if beside.exists() else shutil.which("mcp-server-git")
     if not found:
-        raise ConfigInvalid("`mcp-server-git` is not installed", way_out="run `pip install 'remit[demo]'`")
+        raise ConfigInvalid(
+            "`mcp-server-git` is not installed", remediation="run `pip install 'remit[demo]'`"
+        )
     return [found]
 
 
@@ -272,7 +274,7 @@ def _wait(process: subprocess.Popen[bytes], ready: Path, log: Path) -> None:
         if process.poll() is not None:
             raise ConfigInvalid(f"remit did not start: {log.read_text()[-2000:]}")
         time.sleep(0.05)
-    raise ConfigInvalid("remit was not ready within two minutes", way_out=f"look at {log}")
+    raise ConfigInvalid("remit was not ready within two minutes", remediation=f"look at {log}")
 
 
 def _code(log: Path) -> str:
@@ -280,4 +282,4 @@ def _code(log: Path) -> str:
     for word in log.read_text().split():
         if word.count("-") == 3 and len(word) == 19 and word.replace("-", "").isalnum():
             return word
-    raise ConfigInvalid("remit printed no sign-in code", way_out=f"look at {log}")
+    raise ConfigInvalid("remit printed no sign-in code", remediation=f"look at {log}")

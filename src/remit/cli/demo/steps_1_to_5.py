@@ -74,7 +74,7 @@ async def step_1(stage: Stage, tell: Teller) -> None:
     tell.claim(
         answer.status_code == 403,
         "contract-bot, proven by its key, but without a task: 403",
-        f"{data.get('code', '')}: {data.get('way_out', '')}",
+        f"{data.get('code', '')}: {data.get('remediation', '')}",
     )
 
 

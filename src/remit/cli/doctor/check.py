@@ -19,7 +19,7 @@ class Look(NamedTuple):
     subject: str
     state: str
     says: str
-    way_out: str = ""
+    remediation: str = ""
 
 
 @contextlib.contextmanager

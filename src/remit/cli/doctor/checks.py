@@ -108,13 +108,13 @@ def _configuration(path: Path) -> Iterator[Look]:
     try:
         found = examine(path)
     except NotFound as fault:
-        yield Look("configuration", "fail", fault.message, fault.way_out)
+        yield Look("configuration", "fail", fault.message, fault.remediation)
         return
     for one in found:
         place = one["file"] + (f":{one['line']}" if one["line"] else "")
         state = "fail" if one["severity"] == "error" else "note"
         says = f"{place}: {one['text']}" if place else one["text"]
-        yield Look("configuration", state, says, one["way_out"])
+        yield Look("configuration", state, says, one["remediation"])
     if not found:
         yield Look("configuration", "ok", f"{path}, with its tools, task types and policies")
 
@@ -142,9 +142,9 @@ def _openbao(config: Config) -> Iterator[Look]:
     try:
         told = httpx.get(f"{section.address}/v1/sys/health", verify=verify, timeout=ANSWER_S, trust_env=False)
     except (httpx.HTTPError, OSError) as fault:
-        way_out = "start it; until then remit neither starts nor signs anything"
+        remediation = "start it; until then remit neither starts nor signs anything"
         yield Look(
-            "openbao", "fail", f"`{section.address}` does not answer ({type(fault).__name__})", way_out
+            "openbao", "fail", f"`{section.address}` does not answer ({type(fault).__name__})", remediation
         )
         return
     # OpenBao's sys/health: 200 where it serves, 429 and 473 on standby, 501 and 503 where it is not ready.
@@ -164,12 +164,12 @@ def _trust(config: Config) -> Iterator[Look]:
         with unwarned():
             found = asyncio.run(look_at_trust(config))
     except ConfigInvalid as fault:
-        yield Look("trust", "fail", fault.message, fault.way_out)
+        yield Look("trust", "fail", fault.message, fault.remediation)
         return
     for name, why in found.items():
         if why:
-            way_out = "what it signs is refused until it can be read"
-            yield Look("trust", "fail", f"{name} cannot be read: {why[:300]}", way_out)
+            remediation = "what it signs is refused until it can be read"
+            yield Look("trust", "fail", f"{name} cannot be read: {why[:300]}", remediation)
         else:
             yield Look("trust", "ok", f"{name} can be read")
 
@@ -184,8 +184,8 @@ def _open_to_others(place: Path) -> Iterator[Look]:
             "keys", "fail", f"`{place}` belongs to another user", "make it belong to whoever runs remit"
         )
     elif status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        way_out = f"run `chmod {wanted} {place}`, and replace the key if somebody may have read it"
-        yield Look("keys", "fail", f"`{place}` is open to other users", way_out)
+        remediation = f"run `chmod {wanted} {place}`, and replace the key if somebody may have read it"
+        yield Look("keys", "fail", f"`{place}` is open to other users", remediation)
 
 
 def _store(config: Config) -> Iterator[Look]:
@@ -195,7 +195,7 @@ def _store(config: Config) -> Iterator[Look]:
         try:
             says, readable = database_at(config)
         except (StoreUnavailable, KeyUnavailable, ConfigInvalid) as fault:
-            yield Look("store", "fail", fault.message, fault.way_out)
+            yield Look("store", "fail", fault.message, fault.remediation)
             return
         yield Look("store", "ok", says)
         if readable:
@@ -233,9 +233,9 @@ def _log(config: Config) -> Iterator[Look]:
     try:
         check_log(config, log_origin)
     except VerificationFailed as fault:
-        yield Look("evidence", "fail", f"{fault.message}: `remit up` refuses it", fault.way_out)
+        yield Look("evidence", "fail", f"{fault.message}: `remit up` refuses it", fault.remediation)
     except ConfigInvalid as fault:
-        yield Look("store", "fail", fault.message, fault.way_out or "restore it from a copy")
+        yield Look("store", "fail", fault.message, fault.remediation or "restore it from a copy")
     except (StoreUnavailable, KeyUnavailable):
         pass  # `_store` says so
 
@@ -319,8 +319,8 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
     else:
         yield Look("remit", "ok", f"ready at {base_url}: store {store}, bundle {bundle}")
     if told.get("everything_locked"):
-        way_out = "see `remit lock`; `remit unlock everything` lets tasks be opened again"
-        yield Look("locks", "fail", "EVERYTHING IS LOCKED: no task opens and no call passes", way_out)
+        remediation = "see `remit lock`; `remit unlock everything` lets tasks be opened again"
+        yield Look("locks", "fail", "EVERYTHING IS LOCKED: no task opens and no call passes", remediation)
     elif told.get("locks"):
         yield Look("locks", "note", f"{told['locks']} locked by hand", "see `remit lock`")
     if told.get("log") == "changed":
@@ -376,9 +376,9 @@ def _isolation(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
         return
     word, why = isolation(base_url)
     if word == "none":
-        way_out = "run remit as a user of its own, or on another machine, where agents run as this user"
+        remediation = "run remit as a user of its own, or on another machine, where agents run as this user"
         yield Look(
-            "isolation", "note", f"isolation: none; {why}, and so could an agent of this user", way_out
+            "isolation", "note", f"isolation: none; {why}, and so could an agent of this user", remediation
         )
     elif word:
         yield Look("isolation", "ok", f"isolation: {word}; {why}")
@@ -394,7 +394,7 @@ def _me(base_url: str) -> Iterator[Look]:
     except Unreachable:
         return
     except RemitError as fault:
-        yield Look("session", "note", fault.message, fault.way_out)
+        yield Look("session", "note", fault.message, fault.remediation)
     else:
         roles = ", ".join(me.get("roles", [])) or "no role"
         yield Look("session", "ok", f"signed in as {me['name']} ({roles})")

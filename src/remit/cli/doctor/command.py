@@ -36,8 +36,8 @@ def doctor() -> int:
     for one in findings:
         mark, style = _MARKS[one.state]
         said = show.text(one.says)
-        if one.way_out:
-            said.append_text(Text.assemble("\n", show.text(one.way_out, "dim")))
+        if one.remediation:
+            said.append_text(Text.assemble("\n", show.text(one.remediation, "dim")))
         made.add_row(Text(mark, style), show.text(one.subject), said)
     show.picture(made)
     show.say("")

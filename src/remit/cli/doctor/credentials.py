@@ -28,13 +28,13 @@ def secret_looks(config: Config) -> Iterator[Look]:
         with unwarned():
             fetch_now(config)
     except ConfigInvalid as fault:
-        yield Look("secrets", "fail", fault.message, fault.way_out)
+        yield Look("secrets", "fail", fault.message, fault.remediation)
         return
     for place, ref in named:
         try:
             ref.resolve_lines()
         except KeyUnavailable as fault:
-            yield Look("secrets", "fail", f"{fault.message} (`{place}`)", fault.way_out)
+            yield Look("secrets", "fail", f"{fault.message} (`{place}`)", fault.remediation)
         else:
             yield Look("secrets", "ok", f"`{ref.where}` can be read (`{place}`)")
 
@@ -47,8 +47,8 @@ def lease_looks(config: Config) -> Iterator[Look]:
         for name, source in section.lease.sources.items():
             subject = f"lease for {upstream}"
             faults = [*_secrets(source), *_addresses(source)]
-            for says, way_out in faults:
-                yield Look(subject, "fail", says, way_out)
+            for says, remediation in faults:
+                yield Look(subject, "fail", says, remediation)
             if not faults:
                 yield Look(subject, "ok", f"{name}: its source can be reached, and its secrets can be read")
             if not faults and section.lease.postgres is not None:
@@ -63,10 +63,10 @@ def _roles(subject: str, lease: LeaseSection) -> Iterator[Look]:
     try:
         found = asyncio.run(beyond_rows(lease, lease.postgres))
     except (ConfigInvalid, KeyUnavailable) as fault:
-        yield Look(subject, "fail", fault.message, fault.way_out)
+        yield Look(subject, "fail", fault.message, fault.remediation)
         return
-    for says, way_out in found:
-        yield Look(subject, "note", f"a task's role {says}", way_out)
+    for says, remediation in found:
+        yield Look(subject, "note", f"a task's role {says}", remediation)
 
 
 def _secrets(section: msgspec.Struct) -> Iterator[tuple[str, str]]:
@@ -75,7 +75,7 @@ def _secrets(section: msgspec.Struct) -> Iterator[tuple[str, str]]:
             try:
                 value.resolve_lines()
             except KeyUnavailable as fault:
-                yield fault.message, fault.way_out
+                yield fault.message, fault.remediation
 
 
 def _addresses(section: msgspec.Struct) -> Iterator[tuple[str, str]]:

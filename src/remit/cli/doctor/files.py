@@ -29,7 +29,7 @@ def examine(path: Path) -> list[Json]:
     all of it lets happen.
     """
     if not path.is_file():
-        raise NotFound(f"{path}: is not there", way_out="run `remit init`, or name one by `--config`")
+        raise NotFound(f"{path}: is not there", remediation="run `remit init`, or name one by `--config`")
     config, faults = examine_config(path)
     found = [_problem(fault) for fault in faults]
     if config is not None:
@@ -75,7 +75,7 @@ def _last_seen(config: Config, bundle: Bundle) -> tuple[list[Tool], list[Problem
     except (ConfigInvalid, KeyUnavailable, StoreUnavailable) as fault:
         place = getattr(fault, "place", "")
         text = f"what upstreams offered last cannot be read: {place}{': ' if place else ''}{fault.message}"
-        return as_last_seen(bundle, ()), [Problem("warning", text, way_out=fault.way_out)]
+        return as_last_seen(bundle, ()), [Problem("warning", text, remediation=fault.remediation)]
 
 
 def _toxic(found: ReachSurvey) -> Iterator[Problem]:
@@ -88,7 +88,7 @@ def _toxic(found: ReachSurvey) -> Iterator[Problem]:
                 text=f"task type `{one.runner.name}` brings private data, untrusted content and a way out "
                 "together, and nothing stands in between",
                 file="tasks",
-                way_out=f"`remit paths --task {name}` shows how, and the smallest change that breaks it",
+                remediation=f"`remit paths --task {name}` shows how, and the smallest change that breaks it",
             )
 
 
@@ -106,5 +106,5 @@ def _problem(fault: ConfigInvalid) -> Problem:
         text=fault.message.removeprefix(place),
         file=fault.file,
         line=fault.line,
-        way_out=fault.way_out,
+        remediation=fault.remediation,
     )

@@ -56,15 +56,15 @@ def nats_looks(config: Config) -> Iterator[Look]:
         try:
             secret.resolve_lines()
         except KeyUnavailable as fault:
-            yield Look("nats", "fail", fault.message, fault.way_out)
+            yield Look("nats", "fail", fault.message, fault.remediation)
     try:
         servers = nats_servers(section)
     except (ConfigInvalid, KeyUnavailable) as fault:
-        yield Look("nats", "fail", fault.message, fault.way_out)
+        yield Look("nats", "fail", fault.message, fault.remediation)
         return
     for address in servers:
         if why := no_connection(address):
-            way_out = "is it running? without it ends take until the next renewals"
-            yield Look("nats", "fail", f"`{address}` is not reachable: {why}", way_out)
+            remediation = "is it running? without it ends take until the next renewals"
+            yield Look("nats", "fail", f"`{address}` is not reachable: {why}", remediation)
         else:
             yield Look("nats", "ok", f"`{address}` takes connections")

@@ -42,7 +42,7 @@ def _unread(subject: str, section: UpstreamSection, told: Json) -> Iterator[Look
             ref.resolve()
         except KeyUnavailable as fault:
             state = "fail" if ref.scheme == "file" else "note"
-            yield Look(subject, state, f"{fault.place}: {fault.message}", fault.way_out)
+            yield Look(subject, state, f"{fault.place}: {fault.message}", fault.remediation)
 
 
 def _look(subject: str, config: Config, section: UpstreamSection, told: Json) -> Look:
@@ -51,7 +51,7 @@ def _look(subject: str, config: Config, section: UpstreamSection, told: Json) ->
         says = f"remit does not reach it, since {_since(told)}"
         says += f": {told['why']}" if told["why"] else ""
         if not told["api"]:
-            return Look(subject, "fail", says, _way_out(section, here))
+            return Look(subject, "fail", says, _remediation(section, here))
         # Only calls try an API: it may be back.
         if here:
             return Look(subject, "fail", f"{says}; nor is it reachable from here: {here}", "is it running?")
@@ -77,7 +77,7 @@ def _from_here(config: Config, section: UpstreamSection) -> str:
     return "" if found else f"there is no program `{program}`"
 
 
-def _way_out(section: UpstreamSection, here: str) -> str:
+def _remediation(section: UpstreamSection, here: str) -> str:
     if section.command:
         return here or "why it ends is in remit's log: its last words; it is started again by itself"
     return "is it running?" if here else "it takes connections from here: does it speak MCP at this address?"

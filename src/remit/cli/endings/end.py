@@ -162,6 +162,6 @@ def _locked(x: str, scopes: Sequence[str]) -> str:
         return meant[0]
     if meant:
         raise UsageFault(
-            f"several are locked by the name `{x[:80]}`", way_out=f"name one: {', '.join(meant)}"
+            f"several are locked by the name `{x[:80]}`", remediation=f"name one: {', '.join(meant)}"
         )
-    raise UsageFault(f"nothing called `{x[:80]}` is locked", way_out="see `remit lock`")
+    raise UsageFault(f"nothing called `{x[:80]}` is locked", remediation="see `remit lock`")

@@ -82,11 +82,11 @@ def _event(client: Client, index: int) -> Json:
 
     page = client.get("events", start=index, limit=1)
     if index < 0 or not page["items"] or page["items"][0]["index"] != index:
-        raise NotFound(f"there is no event {index}", way_out=f"the log has {page['size']} events")
+        raise NotFound(f"there is no event {index}", remediation=f"the log has {page['size']} events")
     event = page["items"][0]
     if "damaged" in event:
         raise VerificationFailed(
-            event["damaged"], way_out="`remit audit verify` names each that does not hold"
+            event["damaged"], remediation="`remit audit verify` names each that does not hold"
         )
     return event
 
@@ -203,7 +203,8 @@ def _index(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < 16:
         return int(text)
     raise UsageFault(
-        f"`{text[:80]}` is neither an event nor a closure", way_out="give the index of an event, or `cls_...`"
+        f"`{text[:80]}` is neither an event nor a closure",
+        remediation="give the index of an event, or `cls_...`",
     )
 
 
@@ -298,12 +299,12 @@ def verify(
 
     if anew and (not key or file is not None or growth):
         raise UsageFault(
-            "`--anew` takes a key for the running remit", way_out="give `--key KEY`, and no file"
+            "`--anew` takes a key for the running remit", remediation="give `--key KEY`, and no file"
         )
     if growth:
         if file is not None or task or no_values:
             raise UsageFault(
-                "`--growth` asks the running remit for its head alone", way_out="leave out what to fetch"
+                "`--growth` asks the running remit for its head alone", remediation="leave out what to fetch"
             )
         from remit.cli.evidence.consistency import verify_growth
 

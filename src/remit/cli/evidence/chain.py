@@ -43,7 +43,7 @@ def chain_in(file: Path, call: str) -> Chain:
     except NotFound:
         raise NotFound(
             f"{file} holds no refused call of `{call[:80]}`",
-            way_out="give a task, a decision's id or the index of its event; export without `--task`",
+            remediation="give a task, a decision's id or the index of its event; export without `--task`",
         ) from None
     except (ValueError, TypeError, LookupError, AttributeError):
         raise _no_evidence() from None
@@ -63,7 +63,7 @@ def _record(line: bytes) -> Mapping[str, Json] | None:
 
 
 def _no_evidence() -> Malformed:
-    return Malformed("the file is no exported evidence", way_out="see it with `remit audit verify`")
+    return Malformed("the file is no exported evidence", remediation="see it with `remit audit verify`")
 
 
 def lines(chain: Chain) -> Iterator[Text | Padding | Table]:

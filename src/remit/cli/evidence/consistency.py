@@ -52,7 +52,7 @@ def _known(base_url: str, given: str) -> _Known:
     if key is None or seen is None:
         raise NotVerifiable(
             "nothing of this log has held here before, so there is nothing to hold it against",
-            way_out="run `remit audit verify` once, which reads all of it",
+            remediation="run `remit audit verify` once, which reads all of it",
         )
     return _Known(key, seen)
 

@@ -46,10 +46,10 @@ def fetch(client: Client, place: Path, *, task: str = "", values: bool = True, u
                 last = (last + chunk)[-4096:]
                 advance(count)
         if b'\n{"checkpoint"' not in last:
-            raise Unreachable("the evidence ended before its signature", way_out="try again")
+            raise Unreachable("the evidence ended before its signature", remediation="try again")
         if task and lines == _AROUND:
             # A file that holds nothing verifies, too: a misspelt name must not look like a proof.
-            raise NotFound(f"no event tells of a task `{task[:80]}`", way_out="see `remit task list`")
+            raise NotFound(f"no event tells of a task `{task[:80]}`", remediation="see `remit task list`")
         fresh.replace(place)
     finally:
         with contextlib.suppress(FileNotFoundError):

@@ -85,7 +85,7 @@ def _one(finding: Json) -> None:
         ("first seen", show.moment(finding["first_seen"])),
         ("last seen", show.moment(finding["last_seen"])),
         ("times", str(finding["count"])),
-        ("what to do", finding["way_out"] if finding["state"] == "open" else ""),
+        ("what to do", finding["remediation"] if finding["state"] == "open" else ""),
         ("resolved", show.moment(finding["resolved"])),
         ("by", finding["resolved_by"]),
         ("how", finding["resolution"]),

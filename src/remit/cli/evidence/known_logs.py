@@ -47,7 +47,7 @@ def trusted_key(base_url: str, told: str) -> VerifierKey:
         raise VerificationFailed(
             f"the log at {base_url} is signed by another key than before: `{told}`, not `{known}`",
             code="other-key",
-            way_out=f"run `remit audit verify`: it follows a change that the log tells of; {ANEW}",
+            remediation=f"run `remit audit verify`: it follows a change that the log tells of; {ANEW}",
         )
     _write(seen)
     return key
@@ -124,7 +124,7 @@ def read() -> SeenLogs:
         return SeenLogs()
     except (msgspec.DecodeError, msgspec.ValidationError):
         raise KeyUnavailable(
-            f"`{place}` is damaged", way_out="restore it, or remove it and check keys by hand"
+            f"`{place}` is damaged", remediation="restore it, or remove it and check keys by hand"
         ) from None
 
 

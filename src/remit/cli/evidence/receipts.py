@@ -61,7 +61,7 @@ def read_event_receipt(content: bytes, given: VerifierKey | None, at_least: int)
         key = given or _signer(Note.parse(proof.checkpoint))
         if not proof.extra:
             raise NotVerifiable(
-                "the receipt does not hold its event", way_out="have it made anew by `remit audit prove`"
+                "the receipt does not hold its event", remediation="have it made anew by `remit audit prove`"
             )
         told |= {"index": proof.index, "key": str(key)}
         head = proof.verify(proof.extra, key).checkpoint
@@ -86,7 +86,7 @@ def _signer(note: Note) -> VerifierKey:
             return key
     raise NotVerifiable(
         "there is no key to verify with: the receipt is signed by none that was seen from here",
-        way_out="give the log's public key by `--key`; `remit up` prints it where it runs",
+        remediation="give the log's public key by `--key`; `remit up` prints it where it runs",
     )
 
 
@@ -131,5 +131,5 @@ def _receipt(client: Client, closure: str) -> bytes:
             time.sleep(0.1)
     raise NotFound(
         f"closure `{closure}` is not in the signed log yet",
-        way_out=f"run `remit audit prove {closure}` in a while; `remit doctor` says how the log is",
+        remediation=f"run `remit audit prove {closure}` in a while; `remit doctor` says how the log is",
     )

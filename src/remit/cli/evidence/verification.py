@@ -145,13 +145,14 @@ def trusted_for(named: _Named | None, given: str) -> VerifierKey:
             return VerifierKey.parse(text)
         except Malformed as fault:
             raise Malformed(
-                f"`--key`: {fault.message}", way_out="give the whole key as `remit up` prints it, or its file"
+                f"`--key`: {fault.message}",
+                remediation="give the whole key as `remit up` prints it, or its file",
             ) from None
     if named is not None and named.verifier and is_known(named.verifier):
         return VerifierKey.parse(named.verifier)
     raise NotVerifiable(
         "there is no key to verify with: the one that the file names was never seen from here",
-        way_out="give the log's public key by `--key`; `remit up` prints it where it runs",
+        remediation="give the log's public key by `--key`; `remit up` prints it where it runs",
     )
 
 

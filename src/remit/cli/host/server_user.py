@@ -67,6 +67,6 @@ def _refused(base_url: str, user: int) -> Unauthenticated:
     return Unauthenticated(
         f"the user `{name}` of this machine listens at {base_url}, and is not known to run remit",
         code="server-unknown",
-        way_out=f"if remit runs as that user, say so once: `remit login --served-by {name}`;"
+        remediation=f"if remit runs as that user, say so once: `remit login --served-by {name}`;"
         " otherwise somebody has taken its port: nothing was sent",
     )

@@ -195,7 +195,7 @@ def bind(name: str, /, *, key: Path | None = None, proof: BindingOptions | None 
     if key is None and not bindings:
         raise UsageFault(
             "nothing to bind is given",
-            way_out="give `--key`, `--spiffe-id`, `--issuer`, `--local` or `--client`",
+            remediation="give `--key`, `--spiffe-id`, `--issuer`, `--local` or `--client`",
         )
     with _own_key(key or key_place(name), wanted=key is not None) as (held, _):
         done = [client.post("agents", name, "bind", binding=binding) for binding in (*held, *bindings)]
@@ -269,7 +269,7 @@ def manifest(
     if not digest and not (model or prompt or tools or code):
         raise UsageFault(
             "nothing that the agent is made of is given",
-            way_out="give `--model`, `--prompt`, `--tools`, `--code` or `--digest`",
+            remediation="give `--model`, `--prompt`, `--tools`, `--code` or `--digest`",
         )
     made = digest or manifest_digest(model=model, prompt=prompt, tools=tools, code=code)
     if not only_show:

@@ -48,7 +48,7 @@ def login(
         The user of this machine that remit runs as, where that is another one than you; said once.
     """
     if bool(code_file) + code_stdin + browser > 1:
-        raise UsageFault("these are several ways to sign in", way_out="give one of them")
+        raise UsageFault("these are several ways to sign in", remediation="give one of them")
     user = _user_id(served_by) if served_by else None
     client = anonymous(served_by=user)
     jkt = terminal_key(make=True).thumbprint
@@ -75,7 +75,7 @@ def _user_id(name: str) -> int:
         return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
     except KeyError:
         raise UsageFault(
-            f"there is no user `{name[:80]}` on this machine", way_out="name the user that runs remit"
+            f"there is no user `{name[:80]}` on this machine", remediation="name the user that runs remit"
         ) from None
 
 
@@ -95,7 +95,7 @@ def _ask() -> str:
     if not sys.stdin.isatty():
         raise UsageFault(
             "no code is given, and this is no terminal to ask on",
-            way_out="give `--code-stdin`, `--code-file FILE` or `--browser`",
+            remediation="give `--code-stdin`, `--code-file FILE` or `--browser`",
         )
     import getpass
 
@@ -106,10 +106,12 @@ def _read(place: Path) -> str:
     try:
         return read_private(place).decode("ascii").strip()
     except OSError as fault:
-        raise UsageFault(f"`{place}` cannot be read: {fault.strerror}", way_out="name another file") from None
+        raise UsageFault(
+            f"`{place}` cannot be read: {fault.strerror}", remediation="name another file"
+        ) from None
     except UnicodeDecodeError:
         raise UsageFault(
-            f"`{place}` holds no code", way_out="write the code there, and nothing else"
+            f"`{place}` holds no code", remediation="write the code there, and nothing else"
         ) from None
 
 

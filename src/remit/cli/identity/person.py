@@ -16,7 +16,7 @@ app = noun("person", "People: who they are, their roles and groups, and how they
 def _roles(given: tuple[str, ...]) -> tuple[str, ...]:
     for one in given:
         if one not in set(Role):
-            raise UsageFault(f"`{one[:80]}` is no role", way_out=f"give some of: {', '.join(Role)}")
+            raise UsageFault(f"`{one[:80]}` is no role", remediation=f"give some of: {', '.join(Role)}")
     return given
 
 

@@ -24,7 +24,7 @@ def show_replicas(client: Client, only: str = "") -> None:
         told["replicas"] = [one for one in told["replicas"] if one["id"] == only]
         if not told["replicas"]:
             raise NotFound(
-                f"there is no replica `{only}` now", way_out="`remit who` lists those that are there"
+                f"there is no replica `{only}` now", remediation="`remit who` lists those that are there"
             )
     if show.is_json():
         show.answer(told)

@@ -98,10 +98,10 @@ class ReachChoice(msgspec.Struct, frozen=True):
         )
 
 
-def _unknown(word: str, known: Iterable[str], what: str, way_out: str) -> UsageFault:
+def _unknown(word: str, known: Iterable[str], what: str, remediation: str) -> UsageFault:
     close = get_close_matches(word, sorted(known), n=1)
-    hint = f"did you mean `{close[0]}`?" if close else way_out
-    return UsageFault(f"`{word[:80]}` is no {what} of this bundle", way_out=hint)
+    hint = f"did you mean `{close[0]}`?" if close else remediation
+    return UsageFault(f"`{word[:80]}` is no {what} of this bundle", remediation=hint)
 
 
 def _words(label: Label) -> set[str]:

@@ -54,10 +54,14 @@ def _problems(found: list[Json], sound: bool) -> None:
         place = one["file"] + (f":{one['line']}" if one["line"] else "")
         colour = "red" if one["severity"] == "error" else "yellow"
         rule = f"`{one['rule']}`: " if one["rule"] else ""
-        way_out = show.text(f"; {one['way_out']}" if one["way_out"] else "", "dim")
+        remediation = show.text(f"; {one['remediation']}" if one["remediation"] else "", "dim")
         # One line for each, as at the start of remit: what searches or counts lines can go by it.
         show.copyable(
-            show.text(one["severity"], colour), f": {place}: " if place else ": ", rule, one["text"], way_out
+            show.text(one["severity"], colour),
+            f": {place}: " if place else ": ",
+            rule,
+            one["text"],
+            remediation,
         )
     if sound:
         more = f", with {len(found)} warning{'s' if len(found) > 1 else ''}" if found else ""
@@ -82,7 +86,7 @@ def apply(*, seen: str = "", wait: float = FOLLOW_S) -> int:
         So many seconds other replicas are given to find the same bundle in their files.
     """
     if not 0 <= wait <= MOST_WAIT_S:
-        raise UsageFault(f"`--wait` is not from 0 to {MOST_WAIT_S}", way_out="say how many seconds")
+        raise UsageFault(f"`--wait` is not from 0 to {MOST_WAIT_S}", remediation="say how many seconds")
     client = connect()
     found = client.post("policies", "preview")
     if found["tasks"] or found["replaced"]:

@@ -57,7 +57,7 @@ def show_followers(found: list[Json], since: str | None) -> None:
 
 
 def held_back(found: list[Json]) -> VerificationFailed | None:
-    """Return what is wrong where not every replica decides by it, with the way out; nothing where all do.
+    """Return what is wrong where not every replica decides by it, with the remediation; nothing where all do.
 
     What was put in force stays in force: it is what the command saw of it afterwards that did not hold.
     """
@@ -67,7 +67,8 @@ def held_back(found: list[Json]) -> VerificationFailed | None:
     return VerificationFailed(
         f"in force, but {len(others)} of {len(found)} replicas decide by another bundle",
         code="replicas-differ",
-        way_out="lay the same files there, which follow within seconds, and run `remit policy apply` again, "
+        remediation="lay the same files there, which follow within seconds, and run `remit policy apply` "
+        "again, "
         "which looks again; `remit who` says who has which",
     )
 

@@ -68,7 +68,7 @@ def shown(tool: str, /) -> None:
     items = connect().get("tools")["items"]
     found = next((one for one in items if one["tool"] == tool), None)
     if found is None:
-        raise NotFound(f"there is no tool `{tool}`", way_out="see `remit tool list`")
+        raise NotFound(f"there is no tool `{tool}`", remediation="see `remit tool list`")
     if show.is_json():
         show.answer(found)
         return
@@ -167,7 +167,7 @@ def suggest(
         raise ConfigInvalid(
             "is there already",
             file=str(out),
-            way_out="name another file, since an upstream may have several, or add `--force`",
+            remediation="name another file, since an upstream may have several, or add `--force`",
         )
     found = connect().get("tools", upstream, "draft", audience=audience, data_class=data_class, every=all_)
     if out is not None and found["text"]:

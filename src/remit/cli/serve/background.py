@@ -36,7 +36,7 @@ def ensure_running(config: Path, base_url: str) -> None:
         return
     if urlsplit(base_url).hostname not in LOOPBACK:
         raise ConfigInvalid(
-            f"`--start` is for a gateway on this machine, not {base_url}", way_out="start remit there"
+            f"`--start` is for a gateway on this machine, not {base_url}", remediation="start remit there"
         )
     folder = config.parent / ".remit"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -100,7 +100,7 @@ def _start(config: Path, base_url: str, log: Path) -> None:
             break
         time.sleep(0.1)
     raise Unreachable(
-        f"remit did not start (its last words are in `{log}`)", way_out="run `remit up` to see why"
+        f"remit did not start (its last words are in `{log}`)", remediation="run `remit up` to see why"
     )
 
 

@@ -137,17 +137,17 @@ def listening(config: Config, port: int | None) -> Iterator[socket.socket]:
 
 
 def _not_listened(host: str, port: int, fault: OSError | OverflowError) -> ConfigInvalid:
-    """Say why a port could not be taken, and the way out of just that."""
+    """Say why a port could not be taken, and the remediation of just that."""
     number = fault.errno if isinstance(fault, OSError) else None
     if number == errno.EADDRINUSE:
-        what, way_out = "is in use", "stop what listens there, or choose another with `--port`"
+        what, remediation = "is in use", "stop what listens there, or choose another with `--port`"
     elif number == errno.EACCES:
-        what, way_out = "is not for this user to listen on", "choose a port from 1024 on with `--port`"
+        what, remediation = "is not for this user to listen on", "choose a port from 1024 on with `--port`"
     elif number == errno.EADDRNOTAVAIL or isinstance(fault, socket.gaierror):
-        what, way_out = "is no address of this machine", "set `listen.host` to one that it has"
+        what, remediation = "is no address of this machine", "set `listen.host` to one that it has"
     else:
-        what, way_out = f"cannot be listened on: {fault}", "choose another with `--port`"
-    return ConfigInvalid(f"{host}:{port} {what}", way_out=way_out)
+        what, remediation = f"cannot be listened on: {fault}", "choose another with `--port`"
+    return ConfigInvalid(f"{host}:{port} {what}", remediation=remediation)
 
 
 class Server(uvicorn.Server):

@@ -52,7 +52,7 @@ class RenewedContext(ssl.SSLContext):
             raise ConfigInvalid(
                 f"`{certificate}` and `{key}` cannot be used for TLS",
                 key="listen.tls",
-                way_out="give a certificate chain and its private key as PEM files",
+                remediation="give a certificate chain and its private key as PEM files",
             ) from fault
         return made
 

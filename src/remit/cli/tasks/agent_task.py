@@ -54,7 +54,7 @@ def agent_session(wanted: Wanted) -> AgentSession:
     from remit.sdk.workload import TokenFile
 
     if wanted.token_file is not None and wanted.key is not None:
-        raise UsageFault("an agent proves itself in one way", way_out="give `--key` or `--token-file`")
+        raise UsageFault("an agent proves itself in one way", remediation="give `--key` or `--token-file`")
     proof: AgentKey | TokenFile
     if wanted.token_file is None:
         proof = AgentKey.load(wanted.key or key_place(wanted.agent))
@@ -76,7 +76,7 @@ def _look(base_url: str) -> Callable[[socket.socket], None]:
             if look is not None:
                 look(connected)
         except Unauthenticated as fault:
-            raise GatewayUnreachable(fault.message, way_out=fault.way_out) from None
+            raise GatewayUnreachable(fault.message, remediation=fault.remediation) from None
 
     return refuse
 
@@ -120,7 +120,7 @@ def planned(given: tuple[str, ...]) -> list[Json] | None:
         try:
             words = shlex.split(one)
         except ValueError:
-            raise UsageFault(f"`{one[:80]}` has an open quote", way_out="close it") from None
+            raise UsageFault(f"`{one[:80]}` has an open quote", remediation="close it") from None
         if len(words) > 1 and "=" in words[1]:
             exact = pairs(tuple(words[1:]), "--plan 'upstream/tool")
             entries.append({"tool": words[0], "arguments": {name: {"exact": exact[name]} for name in exact}})

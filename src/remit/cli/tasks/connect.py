@@ -103,7 +103,9 @@ def connect(
 
 def _only_agent(key: Path | None) -> str:
     if key is not None:
-        raise UsageFault("a key or token is given without `--agent`", way_out="name the agent whose it is")
+        raise UsageFault(
+            "a key or token is given without `--agent`", remediation="name the agent whose it is"
+        )
     # Where there is no configuration either, that is what has to be said.
     current().base_url()
     folder = current().config_file.parent / ".remit" / "agents"
@@ -114,8 +116,8 @@ def _only_agent(key: Path | None) -> str:
             if not names
             else f"several agents have their keys here: {', '.join(names)}"
         )
-        way_out = "name one by `--agent`" if names else "register one with `remit agent register`"
-        raise UsageFault(what, way_out=way_out)
+        remediation = "name one by `--agent`" if names else "register one with `remit agent register`"
+        raise UsageFault(what, remediation=remediation)
     return names[0]
 
 

@@ -68,7 +68,7 @@ def seconds(given: str) -> int:
     """Read a span of time such as `90s`, `8h`, `30d`."""
     number, unit = given[:-1], given[-1:]
     if not number.isascii() or not number.isdigit() or unit not in _UNITS:
-        raise UsageFault(f"`{given[:40]}` is no span of time", way_out="write `8h` or `30d`")
+        raise UsageFault(f"`{given[:40]}` is no span of time", remediation="write `8h` or `30d`")
     return int(number) * _UNITS[unit]
 
 

@@ -92,17 +92,17 @@ def run(
     import asyncio
 
     if not command:
-        raise UsageFault("no program is given", way_out="write `remit run --agent A --task T -- CMD...`")
+        raise UsageFault("no program is given", remediation="write `remit run --agent A --task T -- CMD...`")
     if shutil.which(command[0]) is None:
         # Before a task is opened for it.
         raise UsageFault(
             f"`{command[0]}` cannot be started: there is no such program",
-            way_out="check the command after `--`",
+            remediation="check the command after `--`",
         )
     if lease is None:
         lease = _usual_lease_s()
     if not 1 <= lease <= 3600:
-        raise UsageFault("`--lease` is out of bounds", way_out="give 1 to 3600 seconds")
+        raise UsageFault("`--lease` is out of bounds", remediation="give 1 to 3600 seconds")
     wanted = Wanted(
         agent=agent,
         task=task,
@@ -131,7 +131,7 @@ def _confinement(apart: Apart) -> Callable[[], None]:
         if apart == "required":
             raise UsageFault(
                 "this machine does not keep programs of one user apart: it has no Landlock",
-                way_out="use Linux 5.13 or newer, another user for the agent, or `--apart off`",
+                remediation="use Linux 5.13 or newer, another user for the agent, or `--apart off`",
             )
         remark("this machine does not keep the program from looking into other processes of this user")
         return lambda: None

@@ -194,8 +194,8 @@ def plan(task: str, /, *, add: Several = ()) -> int:
     show.say(show.state(told["outcome"]), "  the plan grew" if granted else "  the plan is as it was")
     for reason in () if granted else told["reasons"]:
         show.say(f"    {reason['text']}")
-        if reason.get("way_out"):
-            show.say(f"      {reason['way_out']}", style="dim")
+        if reason.get("remediation"):
+            show.say(f"      {reason['remediation']}", style="dim")
     if told["approval"]:
         show.say(f"    an approver is asked: remit approve {told['approval']}", style="dim")
     _entries(told["task"]["plan"])

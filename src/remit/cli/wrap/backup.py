@@ -65,7 +65,7 @@ def back_up(file: Path, content: bytes, now: datetime) -> Path:
         if not path.exists():
             write_private(path, content, new=True)
             return path
-    raise ConfigInvalid("has too many backups of this second", file=str(file), way_out="remove old ones")
+    raise ConfigInvalid("has too many backups of this second", file=str(file), remediation="remove old ones")
 
 
 def note(manifest: Manifest) -> Path:
@@ -85,7 +85,7 @@ def manifests(file: Path) -> list[tuple[Path, Manifest]]:
                 found.append((path, msgspec.json.decode(path.read_bytes(), type=Manifest)))
             except (msgspec.DecodeError, msgspec.ValidationError):
                 raise ConfigInvalid(
-                    "is damaged", file=str(path), way_out="restore the backup by hand"
+                    "is damaged", file=str(path), remediation="restore the backup by hand"
                 ) from None
     return found
 
@@ -94,7 +94,7 @@ def undo(file: Path, *, dry_run: bool) -> Undone:
     """Put a file back: whole where nothing else has changed in it, else the entries that were rewritten."""
     found = manifests(file)
     if not found:
-        raise NotFound(f"`{file}` was not wrapped from here", way_out="look for a backup beside it")
+        raise NotFound(f"`{file}` was not wrapped from here", remediation="look for a backup beside it")
     content = file.read_bytes()
     used: list[tuple[Path, Manifest]] = []
     for path, manifest in found:
@@ -102,7 +102,7 @@ def undo(file: Path, *, dry_run: bool) -> Undone:
             break
         before = Path(manifest.backup).read_bytes()
         if digest(before) != manifest.sha256_before:
-            raise ConfigInvalid("was changed", file=manifest.backup, way_out="restore the file by hand")
+            raise ConfigInvalid("was changed", file=manifest.backup, remediation="restore the file by hand")
         content = before
         used.append((path, manifest))
     rest = found[len(used) :]

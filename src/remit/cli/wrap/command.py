@@ -93,7 +93,7 @@ def wrap(
 
     file = Path(file).expanduser().absolute()
     if not file.is_file():
-        raise NotFound(f"there is no file `{file}`", way_out="name the client's configuration")
+        raise NotFound(f"there is no file `{file}`", remediation="name the client's configuration")
     if undo:
         _undo(file, dry_run=dry_run)
         return
@@ -118,12 +118,12 @@ def _plan(file: Path, config: Path, skip: tuple[str, ...]) -> Plan:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        raise ConfigInvalid("is not UTF-8", file=str(file), way_out="save it as UTF-8") from None
+        raise ConfigInvalid("is not UTF-8", file=str(file), remediation="save it as UTF-8") from None
     place, found = servers_of(parse(text, file.name), file.name)
     unknown = sorted(set(skip) - set(found.members))
     if unknown:
         raise ConfigInvalid(
-            f"has no server `{unknown[0][:80]}`", file=file.name, way_out="see its names there"
+            f"has no server `{unknown[0][:80]}`", file=file.name, remediation="see its names there"
         )
     known = load_config(config) if config.is_file() else None
     plan = Plan(file, content, text, place, found.members, [], [], list(skip), [])
@@ -244,7 +244,7 @@ def _register_where_it_runs(agent: str, purpose: str, public_jwk: Mapping[str, s
         binding = {"type": "key", "jwk": dict(public_jwk)}
         client.post("agents", name=agent, owner=me["name"], purpose=purpose, bindings=[binding])
     except Unauthenticated as fault:
-        fault.way_out = "stop `remit up` and wrap again, or sign in first with `remit login`"
+        fault.remediation = "stop `remit up` and wrap again, or sign in first with `remit login`"
         raise
 
 

@@ -121,4 +121,6 @@ class _Reading:
 
     def refuse(self, at: int, why: str) -> ConfigInvalid:
         line = self._text.count("\n", 0, at) + 1
-        return ConfigInvalid(why, file=self._file, line=line, way_out="correct it there; nothing was changed")
+        return ConfigInvalid(
+            why, file=self._file, line=line, remediation="correct it there; nothing was changed"
+        )

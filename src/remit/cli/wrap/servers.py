@@ -59,12 +59,13 @@ def servers_of(root: Span, file: str) -> tuple[tuple[str, ...], Span]:
         if isinstance(found.value, dict) and all(isinstance(one, dict) for one in found.value.values()):
             return place, found
         raise ConfigInvalid(
-            "is not a mapping of servers", file=file, key=".".join(place), way_out="nothing was changed"
+            "is not a mapping of servers", file=file, key=".".join(place), remediation="nothing was changed"
         )
     raise ConfigInvalid(
         "holds no MCP servers",
         file=file,
-        way_out="give a file with `mcpServers` (most clients) or `servers` (VS Code); nothing was changed",
+        remediation="give a file with `mcpServers` (most clients) or `servers` (VS Code); nothing was "
+        "changed",
     )
 
 
@@ -205,5 +206,5 @@ def _is_harmless(key: str, value: str) -> bool:
 def _refuse(name: str, why: str, first: str = "") -> ConfigInvalid:
     return ConfigInvalid(
         f"server `{name[:80]}` {why}",
-        way_out=f"{first}leave it as it is by `--skip {name[:80]}`; nothing was changed",
+        remediation=f"{first}leave it as it is by `--skip {name[:80]}`; nothing was changed",
     )

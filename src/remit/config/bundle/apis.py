@@ -23,7 +23,9 @@ def api_of(content: bytes, file: str, section: UpstreamSection) -> Api:
         try:
             document: Json = parse_strict(content, max_bytes=MAX_DOCUMENT_BYTES, max_depth=MAX_DEPTH)
         except Malformed as fault:
-            raise ConfigInvalid(fault.message, file=file, way_out=fault.way_out or "write JSON") from None
+            raise ConfigInvalid(
+                fault.message, file=file, remediation=fault.remediation or "write JSON"
+            ) from None
     else:
         node = read_yaml(read_text(content, file), file)
         document = node.plain()
@@ -32,6 +34,8 @@ def api_of(content: bytes, file: str, section: UpstreamSection) -> Api:
     except ConfigInvalid as fault:
         line = node.line_of(fault.key) if node is not None else None
         what = fault.message.partition(": ")[2] if fault.key else fault.message
-        raise ConfigInvalid(what, file=file, line=line, key=fault.key, way_out=fault.way_out) from None
+        raise ConfigInvalid(
+            what, file=file, line=line, key=fault.key, remediation=fault.remediation
+        ) from None
     except Malformed as fault:
-        raise ConfigInvalid(fault.message, file=file, way_out="repair the document") from None
+        raise ConfigInvalid(fault.message, file=file, remediation="repair the document") from None

@@ -98,7 +98,7 @@ class _Reading:
         self._own = self._content(path)
         if self._own is not None and self.files[path.name] != self.config.file_sha256:
             self.found.append(
-                ConfigInvalid("has changed while it was read", file=path.name, way_out="try again")
+                ConfigInvalid("has changed while it was read", file=path.name, remediation="try again")
             )
 
     def api(self, upstream: str, section: UpstreamSection) -> None:
@@ -153,7 +153,7 @@ class _Reading:
                 f"`{form.upstream}` is no upstream of `remit.yaml`",
                 line=node.line_of("upstream"),
                 key="upstream",
-                way_out=suggestion(form.upstream, self.config.governed),
+                remediation=suggestion(form.upstream, self.config.governed),
             )
         for tool_name, tool_form in form.tools.items():
             at = f"tools.{tool_name}"
@@ -165,7 +165,7 @@ class _Reading:
                     if ":" in tool_name
                     else "use letters, digits, `_`, `-`, `.` and `/`"
                 )
-                problems.add("is no tool's name", line=line, key=at, way_out=way)
+                problems.add("is no tool's name", line=line, key=at, remediation=way)
                 continue
             tool_id = f"{form.upstream}/{tool_name}"
             if not self._claim(f"tool `{tool_id}`", f"{name}:{line}", problems, line, at):
@@ -194,7 +194,7 @@ class _Reading:
         if first == here:
             return True
         problems.add(
-            f"{what} is defined twice, first in {first}", line=line, key=key, way_out="keep one of them"
+            f"{what} is defined twice, first in {first}", line=line, key=key, remediation="keep one of them"
         )
         return False
 
@@ -224,10 +224,12 @@ class _Reading:
             self.found.append(fault)
             return None
 
-    def _note(self, message: str, key: str, way_out: str) -> None:
+    def _note(self, message: str, key: str, remediation: str) -> None:
         """Note what is wrong with a key of `remit.yaml`."""
         line = self._line_of(key)
-        self.found.append(ConfigInvalid(message, file=CONFIG_NAME, line=line, key=key, way_out=way_out))
+        self.found.append(
+            ConfigInvalid(message, file=CONFIG_NAME, line=line, key=key, remediation=remediation)
+        )
 
     def _line_of(self, key: str) -> int | None:
         """Return the line of a key of `remit.yaml`, or of the last part of it that is written there."""

@@ -47,7 +47,7 @@ def task_type(form: TaskFile, node: Node, problems: Problems, known: Known) -> T
         for place, who in enumerate(getattr(form, key)):
             if not pattern.fullmatch(who):
                 at = f"{key}[{place}]"
-                problems.add(f"`{who[:80]}` names nobody", line=node.line_of(at), key=at, way_out=rule)
+                problems.add(f"`{who[:80]}` names nobody", line=node.line_of(at), key=at, remediation=rule)
     return TaskType(
         name=form.task,
         purpose=form.purpose,
@@ -78,7 +78,7 @@ def _delegates(form: TaskFile, node: Node, problems: Problems) -> HandDown:
         if not _AGENT.fullmatch(who):
             at = f"delegates.to[{place}]"
             way = "write an agent's name or `group:name`; there are no wildcards"
-            problems.add(f"`{who[:80]}` names nobody", line=node.line_of(at), key=at, way_out=way)
+            problems.add(f"`{who[:80]}` names nobody", line=node.line_of(at), key=at, remediation=way)
     return HandDown(form.delegates.to, form.delegates.max_depth)
 
 
@@ -91,7 +91,7 @@ def _parameters(form: TaskFile, node: Node, problems: Problems) -> dict[str, Par
             out[name] = _parameter(name, written)
         except (ConfigInvalid, Malformed) as fault:
             at = f"{key}.{fault.key}" if isinstance(fault, ConfigInvalid) and fault.key else key
-            problems.add(_bare(fault), line=_deepest(node, at, line), key=at, way_out=fault.way_out)
+            problems.add(_bare(fault), line=_deepest(node, at, line), key=at, remediation=fault.remediation)
     return out
 
 
@@ -103,7 +103,9 @@ def _grants(form: TaskFile, node: Node, problems: Problems, known: Known) -> tup
             template = GrantTemplate.load(written, key)
         except ConfigInvalid as fault:
             at = fault.key or key
-            problems.add(_bare(fault), line=_deepest(node, at, node.line), key=at, way_out=fault.way_out)
+            problems.add(
+                _bare(fault), line=_deepest(node, at, node.line), key=at, remediation=fault.remediation
+            )
             continue
         for word in sorted(template.placeholders.difference(form.parameters)):
             at, line = _holder(node.value["grants"].value[place], f"{{{word}}}", key)
@@ -112,7 +114,7 @@ def _grants(form: TaskFile, node: Node, problems: Problems, known: Known) -> tup
                 if form.parameters
                 else f"declare `{word}` under `parameters`"
             )
-            problems.add(f"`{{{word}}}` is none of the parameters", line=line, key=at, way_out=way)
+            problems.add(f"`{{{word}}}` is none of the parameters", line=line, key=at, remediation=way)
         _check_grant(template, f"{key}.tool", node, problems, known)
         out.append(template)
     return tuple(out)
@@ -123,7 +125,7 @@ def _check_grant(template: GrantTemplate, key: str, node: Node, problems: Proble
     line = node.line_of(key)
     if upstream not in known.upstreams:
         way = suggestion(upstream, known.upstreams)
-        problems.add(f"`{upstream}` is no upstream of `remit.yaml`", line=line, key=key, way_out=way)
+        problems.add(f"`{upstream}` is no upstream of `remit.yaml`", line=line, key=key, remediation=way)
     elif template.tool not in known.tools:
         # A tool need not be described; but one that is described under almost this name was meant.
         described = [tool.name for tool in known.tools.values() if tool.upstream == upstream]
@@ -132,11 +134,11 @@ def _check_grant(template: GrantTemplate, key: str, node: Node, problems: Proble
                 f"`{template.tool}` is described in no file of tools",
                 line=line,
                 key=key,
-                way_out=f"did you mean `{upstream}/{near}`? otherwise describe it",
+                remediation=f"did you mean `{upstream}/{near}`? otherwise describe it",
             )
         elif not is_tool_name(name):
             problems.add(
-                "is no tool's name", line=line, key=key, way_out=suggestion(name, RESERVED_OPERATIONS)
+                "is no tool's name", line=line, key=key, remediation=suggestion(name, RESERVED_OPERATIONS)
             )
     result_class = template.ceilings.get("result_class")
     if (
@@ -146,7 +148,7 @@ def _check_grant(template: GrantTemplate, key: str, node: Node, problems: Proble
     ):
         at = key.replace(".tool", ".ceilings.result_class")
         way = suggestion(result_class, known.words.classes.order)
-        problems.add(f"`{result_class}` is not a data class", line=node.line_of(at), key=at, way_out=way)
+        problems.add(f"`{result_class}` is not a data class", line=node.line_of(at), key=at, remediation=way)
 
 
 def _parameter(name: str, form: ParameterForm) -> Parameter:
@@ -164,7 +166,7 @@ def _parameter(name: str, form: ParameterForm) -> Parameter:
         check_parameters(alone, {name: form.default})
         if rule is not None and rule.judge(form.default) is not constraint.Verdict.YES:
             raise ConfigInvalid(
-                "does not satisfy the constraint", key="default", way_out=f"it must {rule.describe()}"
+                "does not satisfy the constraint", key="default", remediation=f"it must {rule.describe()}"
             )
     return out
 

@@ -45,7 +45,9 @@ class Vocabulary:
     groups: Collection[str] = ()
 
     def unknown_group(self, audience: str) -> str:
-        """Return the way out where an audience is a group that nobody has declared; empty where it is not."""
+        """Return the remediation where an audience is a group that nobody has declared; empty where it
+        is not.
+        """
         name = audience.removeprefix("group:")
         if name == audience or name in self.groups or audience in self.classes.clearance:
             return ""
@@ -96,11 +98,11 @@ def label_of(
     data_class = form.data_class or unless.data_class
     if data_class not in order:
         way = suggestion(data_class, order)
-        problems.add(f"`{data_class}` is not a data class", line=line, key=f"{key}.class", way_out=way)
+        problems.add(f"`{data_class}` is not a data class", line=line, key=f"{key}.class", remediation=way)
         data_class = unless.data_class
     if form.zone and form.zone not in words.zones:
         way = f"declare it under `zones` in `remit.yaml`{_or_near(form.zone, words.zones)}"
-        problems.add(f"`{form.zone}` is not a trust zone", line=line, key=f"{key}.zone", way_out=way)
+        problems.add(f"`{form.zone}` is not a trust zone", line=line, key=f"{key}.zone", remediation=way)
     return Label(
         data_class=data_class,
         categories=frozenset(form.categories) or unless.categories,
@@ -129,9 +131,9 @@ class _ToolReading:
         """Note what does not go together in the tool's own words."""
         form = self._form
         if fault := audience_fault(form.audience):
-            self._say(fault, "audience", way_out=AUDIENCE_RULE)
+            self._say(fault, "audience", remediation=AUDIENCE_RULE)
         elif way := self._words.unknown_group(form.audience):
-            self._say(f"`{form.audience}` is no group", "audience", way_out=way)
+            self._say(f"`{form.audience}` is no group", "audience", remediation=way)
         for place, template in (
             ("record", form.record),
             ("target", form.target),
@@ -141,7 +143,7 @@ class _ToolReading:
                 self._check_place(word, place)
         if form.own_conversation and (form.effect != "none" or form.audience != "self"):
             way = "write `effect: none` and `audience: self`, or remove it"
-            self._say("does not go with an effect or another audience", "own_conversation", way_out=way)
+            self._say("does not go with an effect or another audience", "own_conversation", remediation=way)
 
     def label(self, form: LabelForm | None, unless: Label, *at: str) -> Label:
         """Return a label below this tool."""
@@ -159,7 +161,7 @@ class _ToolReading:
         out: dict[str, Argument] = {}
         for key, form in self._form.arguments.items():
             if key == INPUT:
-                self._say("is no argument of a tool", "arguments", key, way_out="remove it")
+                self._say("is no argument of a tool", "arguments", key, remediation="remove it")
             self._check_argument(key, form)
             out[key] = Argument(
                 role=form.role,
@@ -181,7 +183,7 @@ class _ToolReading:
             try:
                 steps(path)
             except Malformed as fault:
-                self._say(fault.message, "fields", path, way_out=fault.way_out)
+                self._say(fault.message, "fields", path, remediation=fault.remediation)
                 continue
             labels = [self._field(path, form, place, own) for place, form in enumerate(forms)]
             self._check_fallback(path, labels, own)
@@ -199,11 +201,11 @@ class _ToolReading:
                     way = f"add it under `arguments`{_or_near(name, self._known)}"
                     if len(path_of(name)) > 1:
                         way = "name the whole argument, and write `each` or `fields` for its parts"
-                    self._say(f"`{name}` is none of its arguments", *at, "arguments", name, way_out=way)
+                    self._say(f"`{name}` is none of its arguments", *at, "arguments", name, remediation=way)
             self._check_variant(form, place)
             if any(rules == earlier.arguments for earlier in out):
                 way = "remove one of them"
-                self._say("asks for the same as one above it, so it never counts", *at, way_out=way)
+                self._say("asks for the same as one above it, so it never counts", *at, remediation=way)
             audience = Audience(form.audience) if form.audience else None
             out.append(Variant(rules, form.effect, audience))
         return tuple(out)
@@ -213,7 +215,7 @@ class _ToolReading:
         for place, word in enumerate(self._form.asked_by):
             if not _WORDS.fullmatch(word):
                 way = "write words as people say them, such as `pay` or `check in`"
-                self._say(f"`{word[:40]}` is no word of people", "asked_by", str(place), way_out=way)
+                self._say(f"`{word[:40]}` is no word of people", "asked_by", str(place), remediation=way)
         return tuple(dict.fromkeys(word.lower() for word in self._form.asked_by))
 
     def _head(self, key: str) -> str:
@@ -228,30 +230,34 @@ class _ToolReading:
                 return  # the upstream chooses it, and the result says what it is
             if near := nearest(word, self._known):
                 way = f"did you mean `{{{near}}}`? otherwise {way}"
-            self._say(f"`{{{word}}}` is none of its arguments", place, way_out=way)
+            self._say(f"`{{{word}}}` is none of its arguments", place, remediation=way)
         elif any(form.secret and self._head(key) == word for key, form in self._form.arguments.items()):
             way = "name another argument"
-            self._say(f"`{{{word}}}` is a secret, which would be written out", place, way_out=way)
+            self._say(f"`{{{word}}}` is a secret, which would be written out", place, remediation=way)
 
     def _check_argument(self, key: str, form: ArgumentForm) -> None:
         if ("." in key or "[" in key) and key not in self._properties:
             try:
                 first = steps(key)[0]
             except Malformed as fault:
-                self._say(fault.message, "arguments", key, way_out=fault.way_out)
+                self._say(fault.message, "arguments", key, remediation=fault.remediation)
             else:
                 if first == "[]":
                     way = "begin with the argument's name: `attachments[].file_id`"
-                    self._say("names no argument", "arguments", key, way_out=way)
+                    self._say("names no argument", "arguments", key, remediation=way)
         if form.personal and form.role not in (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION):
             way = "write `role: selector`, or remove `personal`"
-            self._say(f"does not go with the role `{form.role}`", "arguments", key, "personal", way_out=way)
+            self._say(
+                f"does not go with the role `{form.role}`", "arguments", key, "personal", remediation=way
+            )
         if form.hands_over and form.role not in (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION):
             way = "write `role: selector`, or remove `hands_over`"
-            self._say(f"does not go with the role `{form.role}`", "arguments", key, "hands_over", way_out=way)
+            self._say(
+                f"does not go with the role `{form.role}`", "arguments", key, "hands_over", remediation=way
+            )
         if form.secret and form.role is not ArgumentRole.CONTENT:
             way = "write `role: content`, or remove `secret`"
-            self._say(f"does not go with the role `{form.role}`", "arguments", key, "secret", way_out=way)
+            self._say(f"does not go with the role `{form.role}`", "arguments", key, "secret", remediation=way)
 
     def _field(self, path: str, form: FieldForm, place: int, own: Label) -> FieldLabel:
         many = len(self._form.fields[path]) > 1
@@ -260,12 +266,12 @@ class _ToolReading:
         for name in form.when:
             if len(path_of(name)) > 1 or not name:
                 way = "name a field beside it, in the same object"
-                self._say(f"`{name}` is a path", *at, "when", name, way_out=way)
+                self._say(f"`{name}` is a path", *at, "when", name, remediation=way)
         rules = self._rules(form.when, *at, "when")
         for name, rule in rules.items():
             if rule.may_be_absent:
                 way = "say what it must be; where it is missing, nothing holds"
-                self._say("looks at a field that may be missing", *at, "when", name, way_out=way)
+                self._say("looks at a field that may be missing", *at, "when", name, remediation=way)
         return FieldLabel(path, label, rules)
 
     def _check_fallback(self, path: str, labels: list[FieldLabel], own: Label) -> None:
@@ -273,32 +279,32 @@ class _ToolReading:
         first = next((place for place, one in enumerate(labels) if not one.when), None)
         if first is not None and first < len(labels) - 1:
             way = "put the one without `when` last"
-            self._say("has more after the one that always holds", "fields", path, way_out=way)
+            self._say("has more after the one that always holds", "fields", path, remediation=way)
             return
         # INVARIANT: what holds where nothing fits is the worst of all that may hold. Zones have no worst.
         last = own if first is None else labels[first].label
         otherwise = msgspec.structs.replace(last, zones=own.zones.union(*(one.label.zones for one in labels)))
         if any(not otherwise.covers(one.label, self._words.classes) for one in labels if one.when):
             way = "add a last one without `when` that is as bad as the worst of them"
-            self._say("is taken for better where no `when` holds", "fields", path, way_out=way)
+            self._say("is taken for better where no `when` holds", "fields", path, remediation=way)
 
     def _check_variant(self, form: VariantForm, place: int) -> None:
         own, at = self._form, ("when", str(place))
         if form.effect in (None, own.effect) and form.audience in ("", own.audience):
             way = "give another `effect` or `audience`, or remove it"
-            self._say("changes nothing", *at, way_out=way)
+            self._say("changes nothing", *at, remediation=way)
         if form.effect is not None and _EFFECTS.index(form.effect) > _EFFECTS.index(own.effect):
             way = f"write `effect: {form.effect}` for the tool, and say with `when` where it is less"
-            self._say("is worse than the tool's own", *at, "effect", way_out=way)
+            self._say("is worse than the tool's own", *at, "effect", remediation=way)
         if not form.audience:
             return
         if fault := audience_fault(form.audience):
-            self._say(fault, *at, "audience", way_out=AUDIENCE_RULE)
+            self._say(fault, *at, "audience", remediation=AUDIENCE_RULE)
         elif way := self._words.unknown_group(form.audience):
-            self._say(f"`{form.audience}` is no group", *at, "audience", way_out=way)
+            self._say(f"`{form.audience}` is no group", *at, "audience", remediation=way)
         elif not audience_fault(own.audience) and self._wider(form.audience, own.audience):
             way = f"write `audience: {form.audience}` for the tool, and say with `when` where it is narrower"
-            self._say("is wider than the tool's own", *at, "audience", way_out=way)
+            self._say("is wider than the tool's own", *at, "audience", remediation=way)
 
     def _wider(self, one: str, other: str) -> bool:
         classes = self._words.classes
@@ -319,7 +325,7 @@ class _ToolReading:
             except ConfigInvalid as fault:
                 message = fault.message.removeprefix(f"`{fault.key}`: ")
                 line = self._line(*at, name)
-                self._problems.add(message, line=line, key=fault.key or key, way_out=fault.way_out)
+                self._problems.add(message, line=line, key=fault.key or key, remediation=fault.remediation)
         return out
 
     def _line(self, *at: str) -> int:
@@ -329,8 +335,8 @@ class _ToolReading:
         steps_below = "".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in at)
         return f"tools.{self._name}{steps_below}"
 
-    def _say(self, message: str, *at: str, way_out: str) -> None:
-        self._problems.add(message, line=self._line(*at), key=self._key(*at), way_out=way_out)
+    def _say(self, message: str, *at: str, remediation: str) -> None:
+        self._problems.add(message, line=self._line(*at), key=self._key(*at), remediation=remediation)
 
 
 def _or_near(word: str, known: Collection[str]) -> str:

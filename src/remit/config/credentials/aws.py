@@ -105,7 +105,7 @@ def check_aws(
             "does not say who remit is there",
             line=node.line_of(key),
             key=key,
-            way_out="give `access_key_id` and `secret_access_key`, or `web_identity`",
+            remediation="give `access_key_id` and `secret_access_key`, or `web_identity`",
         )
     for name in ("access_key_id", "secret_access_key", "session_token"):
         if (secret := getattr(aws, name)) is not None:
@@ -119,7 +119,7 @@ def check_aws(
             "does not narrow what a session may",
             line=node.line_of(key),
             key=key,
-            way_out="give `statements`: without them a session may all that the role may",
+            remediation="give `statements`: without them a session may all that the role may",
         )
     for place, several in (
         ("statements", aws.statements),
@@ -132,14 +132,14 @@ def check_aws(
             "has no meaning beside `headers` and `env`",
             line=node.line_of(f"{key}.sign_service"),
             key=f"{key}.sign_service",
-            way_out="sign calls, or have them carry the session",
+            remediation="sign calls, or have them carry the session",
         )
     check_names(templates, GIVES, key, node, problems)
 
 
 def _check_statement(statement: Statement, key: str, node: Node, problems: Problems) -> None:
-    def note(what: str, way_out: str) -> None:
-        problems.add(what, line=node.line_of(key), key=key, way_out=way_out)
+    def note(what: str, remediation: str) -> None:
+        problems.add(what, line=node.line_of(key), key=key, remediation=remediation)
 
     if strange := set(statement) - _KEYS:
         note(f"has no meaning with `{min(strange)[:40]}`", f"use {', '.join(sorted(_KEYS))}")

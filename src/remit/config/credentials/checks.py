@@ -31,7 +31,7 @@ def check_names(
                     f"gives no `{name[:40]}` for `{place}`",
                     line=node.line_of(key),
                     key=key,
-                    way_out=f"use {', '.join(f'`{{{one}}}`' for one in sorted(known))}",
+                    remediation=f"use {', '.join(f'`{{{one}}}`' for one in sorted(known))}",
                 )
 
 
@@ -42,7 +42,7 @@ def check_secret(secret: SecretRef, key: str, node: Node, problems: Problems) ->
             "is written out",
             line=node.line_of(key),
             key=key,
-            way_out=NAME_IT,
+            remediation=NAME_IT,
         )
 
 
@@ -56,12 +56,12 @@ def check_source(url: str, key: str, node: Node, problems: Problems) -> None:
             "is not an http or https URL",
             line=node.line_of(key),
             key=key,
-            way_out="write `https://host/path`",
+            remediation="write `https://host/path`",
         )
     elif parts.scheme == "http" and parts.hostname not in _LOCAL:
         problems.add(
             "would send a secret in the clear",
             line=node.line_of(key),
             key=key,
-            way_out="use https, or a server on this machine",
+            remediation="use https, or a server on this machine",
         )

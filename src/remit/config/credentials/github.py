@@ -57,6 +57,6 @@ def check_github(
             "does not narrow what a token may",
             line=node.line_of(key),
             key=key,
-            way_out="give `permissions` or `tool_permissions`: to GitHub none means all",
+            remediation="give `permissions` or `tool_permissions`: to GitHub none means all",
         )
     check_names(templates, GIVES, key, node, problems)

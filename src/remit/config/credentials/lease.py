@@ -115,7 +115,7 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
             "has no source" if not lease.sources else "has more than one source",
             line=node.line_of(key),
             key=key,
-            way_out=f"give one of {', '.join(f'`{one}`' for one in SOURCES)}",
+            remediation=f"give one of {', '.join(f'`{one}`' for one in SOURCES)}",
         )
     if lease.oauth is not None:
         check_oauth(lease.oauth, lease.headers | lease.env, f"{key}.oauth", node, problems)
@@ -136,7 +136,7 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
             "cannot be for one call",
             line=node.line_of(f"{key}.per"),
             key=f"{key}.per",
-            way_out="leave `per` out: each ended session needs a place in the role's policies, and each "
+            remediation="leave `per` out: each ended session needs a place in the role's policies, and each "
             "certificate a connection of its own",
         )
     if not lease.carries_itself and lease.sources and not lease.headers and not lease.env:
@@ -144,5 +144,5 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
             "does not say how calls carry the credential",
             line=node.line_of(key),
             key=key,
-            way_out='give `headers`, such as `X-Database: "postgresql://{user}:{password}@{host}/{database}"`',
+            remediation='give `headers`, such as `X-Database: "postgresql://{user}:{password}@{host}/{database}"`',
         )

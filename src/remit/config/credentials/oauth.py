@@ -148,21 +148,22 @@ def check_oauth(
             "cannot show that a token is dead",
             line=node.line_of(key),
             key=key,
-            way_out="give `probe_url`, where the sink refuses it, or `introspect_url`",
+            remediation="give `probe_url`, where the sink refuses it, or `introspect_url`",
         )
     if oauth.grant == "refresh-token" and not (oauth.authorize_url and oauth.revoke_url):
         problems.add(
             "needs `authorize_url` and `revoke_url` for `refresh-token`",
             line=node.line_of(key),
             key=key,
-            way_out="give both: people are sent to the one, and what they gave is taken back at the other",
+            remediation="give both: people are sent to the one, and what they gave is taken back at the "
+            "other",
         )
     if oauth.iss_required and (oauth.grant != "refresh-token" or not oauth.issuer):
         problems.add(
             "needs `issuer`" if oauth.grant == "refresh-token" else "has no meaning with this `grant`",
             line=node.line_of(f"{key}.iss_required"),
             key=f"{key}.iss_required",
-            way_out="give `issuer`, as its metadata has it"
+            remediation="give `issuer`, as its metadata has it"
             if oauth.grant == "refresh-token"
             else "remove it, or write `grant: refresh-token`",
         )
@@ -171,7 +172,7 @@ def check_oauth(
             "has no meaning with this `grant`" if oauth.idp else "needs an identity provider for `id-jag`",
             line=node.line_of(f"{key}.idp" if oauth.idp else key),
             key=f"{key}.idp" if oauth.idp else key,
-            way_out="remove it, or write `grant: id-jag`" if oauth.idp else "give `idp`",
+            remediation="remove it, or write `grant: id-jag`" if oauth.idp else "give `idp`",
         )
     if oauth.rotate is not None:
         check_source(oauth.rotate.registration_url, f"{key}.rotate.registration_url", node, problems)
@@ -181,7 +182,7 @@ def check_oauth(
                 "needs `client_secret` and `revoke_url`",
                 line=node.line_of(f"{key}.rotate"),
                 key=f"{key}.rotate",
-                way_out="give both: the one is changed, at the other it is tried",
+                remediation="give both: the one is changed, at the other it is tried",
             )
     if oauth.idp is not None:
         _check_client(oauth.idp, f"{key}.idp", node, problems)
@@ -198,5 +199,5 @@ def _check_client(client: OAuthClientSection, key: str, node: Node, problems: Pr
             "is known by nothing" if client.client_key is None else "is known by both a secret and a key",
             line=node.line_of(key),
             key=key,
-            way_out="give `client_key` or `client_secret`",
+            remediation="give `client_key` or `client_secret`",
         )

@@ -131,8 +131,8 @@ class OpenBaoLeaseSection(BaoSourceSection, frozen=True, kw_only=True):
 def check_openbao(bao: OpenBaoLeaseSection, key: str, node: Node, problems: Problems) -> None:
     """Note what no single value can say of itself."""
 
-    def note(what: str, way_out: str, at: str = key) -> None:
-        problems.add(what, line=node.line_of(at), key=at, way_out=way_out)
+    def note(what: str, remediation: str, at: str = key) -> None:
+        problems.add(what, line=node.line_of(at), key=at, remediation=remediation)
 
     check_known(bao, key, node, problems)
     if sum((bool(bao.path), *(one is not None for one in (bao.pki, bao.tokens, bao.static)))) != 1:
@@ -165,7 +165,7 @@ def check_known(bao: BaoSourceSection, key: str, node: Node, problems: Problems)
             "does not say how remit is known there",
             line=node.line_of(key),
             key=key,
-            way_out="give one of `token` and `auth`",
+            remediation="give one of `token` and `auth`",
         )
     if bao.token is not None:
         check_secret(bao.token, f"{key}.token", node, problems)
@@ -184,7 +184,8 @@ def _check_auth(auth: BaoAuthSection, key: str, node: Node, problems: Problems) 
             "is not a whole login",
             line=node.line_of(key),
             key=key,
-            way_out="give `role_id` and `secret_id` for AppRole, or `role` and `jwt` for JWT and Kubernetes",
+            remediation="give `role_id` and `secret_id` for AppRole, or `role` and `jwt` for JWT and "
+            "Kubernetes",
         )
     for name in ("secret_id", "jwt"):
         if (secret := getattr(auth, name)) is not None:

@@ -58,7 +58,7 @@ def check_password(password: PasswordLeaseSection, key: str, node: Node, problem
             "holds a name or password",
             line=node.line_of(f"{key}.database"),
             key=f"{key}.database",
-            way_out="write `postgresql://host:port/database`, and the role as `user`",
+            remediation="write `postgresql://host:port/database`, and the role as `user`",
         )
     if password.publish is not None:
         check_secret(password.publish.token, f"{key}.publish.token", node, problems)

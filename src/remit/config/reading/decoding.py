@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From YAML to values of a declared type, with every problem collected.
 
-Each problem names file, line, key and the way out.
+Each problem names file, line, key and the remediation.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Problems:
     folder: Path
     found: list[ConfigInvalid] = field(default_factory=list)
 
-    def add(self, message: str, *, line: int | None, key: str = "", way_out: str = "") -> None:
+    def add(self, message: str, *, line: int | None, key: str = "", remediation: str = "") -> None:
         """Note one problem."""
-        self.found.append(ConfigInvalid(message, file=self.file, line=line, key=key, way_out=way_out))
+        self.found.append(ConfigInvalid(message, file=self.file, line=line, key=key, remediation=remediation))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -55,7 +55,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return the way out for an unknown word: the nearest known one, or all of them."""
+    """Return the remediation for an unknown word: the nearest known one, or all of them."""
     known = list(known)
     if near := nearest(word, known):
         return f"did you mean `{near}`?"
@@ -224,10 +224,10 @@ class _Reader:
             place = f"{self._problems.file}:{line}: `{key}`"
             return read_secret(value, name=key.rpartition(".")[2], folder=self._problems.folder, place=place)
         except ConfigInvalid as fault:
-            return self._refuse(fault.message, line, key, fault.way_out)
+            return self._refuse(fault.message, line, key, fault.remediation)
 
-    def _refuse(self, message: str, line: int, key: str, way_out: str) -> Any:
-        self._problems.add(message, line=line, key=key, way_out=way_out)
+    def _refuse(self, message: str, line: int, key: str, remediation: str) -> Any:
+        self._problems.add(message, line=line, key=key, remediation=remediation)
         return MISSING
 
 

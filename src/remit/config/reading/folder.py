@@ -52,21 +52,23 @@ class Folder:
             )
         except FileNotFoundError:
             raise ConfigInvalid(
-                "there is no such file", file=name, way_out="create it, or run `remit init`"
+                "there is no such file", file=name, remediation="create it, or run `remit init`"
             ) from None
         except OSError as fault:
             raise ConfigInvalid(
-                f"cannot be read: {fault.strerror}", file=name, way_out="make it a file that remit may read"
+                f"cannot be read: {fault.strerror}",
+                file=name,
+                remediation="make it a file that remit may read",
             ) from None
         with os.fdopen(descriptor, "rb") as opened:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ConfigInvalid("is not a plain file", file=name, way_out="put a plain file there")
+                raise ConfigInvalid("is not a plain file", file=name, remediation="put a plain file there")
             content = opened.read(most_bytes + 1)
         if len(content) > most_bytes:
             raise ConfigInvalid(
                 f"is larger than {most_bytes // 1024} KiB",
                 file=name,
-                way_out="split it into several files",
+                remediation="split it into several files",
             )
         self._files += 1
         self._bytes += len(content)
@@ -74,7 +76,7 @@ class Folder:
             raise ConfigInvalid(
                 f"the bundle has more than {MAX_FILES} files or {MAX_TOTAL_BYTES // 2**20} MiB",
                 file=name,
-                way_out="keep other files out of its folders",
+                remediation="keep other files out of its folders",
                 code="bundle-too-large",
             )
         return content
@@ -90,7 +92,7 @@ class Folder:
             self._note(
                 f"`{folder}` is not below the folder of `remit.yaml`",
                 key=key,
-                way_out="move it there: a bundle is one folder",
+                remediation="move it there: a bundle is one folder",
             )
             return []
         if not top.is_dir():
@@ -98,7 +100,7 @@ class Folder:
                 self._note(
                     f"there is no folder `{folder}`",
                     key=key,
-                    way_out=f"create `{folder}/`, or run `remit init`",
+                    remediation=f"create `{folder}/`, or run `remit init`",
                 )
             return []
         found: list[Path] = []
@@ -110,7 +112,7 @@ class Folder:
                 self._note(
                     "would not be read",
                     file=self.name(path),
-                    way_out=f"name it `*{endings[0]}`, or move it away",
+                    remediation=f"name it `*{endings[0]}`, or move it away",
                 )
         return sorted(found, key=self.name)
 
@@ -119,14 +121,16 @@ class Folder:
             self._note(
                 "is nested too deeply",
                 file=self.name(folder),
-                way_out=f"nest at most {MAX_FOLDERS_DEEP} folders",
+                remediation=f"nest at most {MAX_FOLDERS_DEEP} folders",
             )
             return
         try:
             self._inside(folder, self.name(folder))
             if (real := folder.resolve()) in self._walked:
                 self._note(
-                    "is read already under another name", file=self.name(folder), way_out="remove the link"
+                    "is read already under another name",
+                    file=self.name(folder),
+                    remediation="remove the link",
                 )
                 return
             self._walked.add(real)
@@ -137,7 +141,7 @@ class Folder:
             return
         except OSError as fault:
             self._note(
-                f"cannot be read: {fault.strerror}", file=self.name(folder), way_out="let remit read it"
+                f"cannot be read: {fault.strerror}", file=self.name(folder), remediation="let remit read it"
             )
             return
         for entry in here[: MAX_FILES + 1]:
@@ -151,7 +155,7 @@ class Folder:
             self._note(
                 f"has more than {MAX_FILES} entries",
                 file=self.name(folder),
-                way_out="keep other files out of it",
+                remediation="keep other files out of it",
             )
 
     def _inside(self, path: Path, name: str) -> None:
@@ -159,17 +163,17 @@ class Folder:
         try:
             real = path.resolve()
         except (OSError, RuntimeError):
-            raise ConfigInvalid("is a link to nowhere", file=name, way_out="remove it") from None
+            raise ConfigInvalid("is a link to nowhere", file=name, remediation="remove it") from None
         if not real.is_relative_to(self._real):
             raise ConfigInvalid(
                 "is a link that leads out of the bundle's folder",
                 file=name,
-                way_out="put the file itself there",
+                remediation="put the file itself there",
             )
 
-    def _note(self, message: str, *, file: str = "remit.yaml", key: str = "", way_out: str = "") -> None:
+    def _note(self, message: str, *, file: str = "remit.yaml", key: str = "", remediation: str = "") -> None:
         line = self._line_of(key) if key else None
-        self.problems.append(ConfigInvalid(message, file=file, line=line, key=key, way_out=way_out))
+        self.problems.append(ConfigInvalid(message, file=file, line=line, key=key, remediation=remediation))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

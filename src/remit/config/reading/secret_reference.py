@@ -63,13 +63,13 @@ class ReadAhead:
 
     def refuse(self, fault: KeyUnavailable) -> None:
         """Take that nothing counts, and why."""
-        self._value, self._why = None, (fault.message, fault.code, fault.way_out)
+        self._value, self._why = None, (fault.message, fault.code, fault.remediation)
 
     def read(self) -> str:
         """Return what counts now; raises `KeyUnavailable`."""
         if self._value is None:
-            message, code, way_out = self._why
-            raise KeyUnavailable(message, code=code, way_out=way_out)
+            message, code, remediation = self._why
+            raise KeyUnavailable(message, code=code, remediation=remediation)
         return self._value
 
 
@@ -110,7 +110,8 @@ class SecretRef:
             return value
         if not value or any(ch in value for ch in "\r\n\0"):
             fault = KeyUnavailable(
-                f"secret `{self.where}` is empty or has more than one line", way_out="store one line in it"
+                f"secret `{self.where}` is empty or has more than one line",
+                remediation="store one line in it",
             )
             fault.place = self.place
             raise fault
@@ -133,7 +134,7 @@ class SecretRef:
         if value is None:
             raise KeyUnavailable(
                 f"environment variable `{self.name}` is not set",
-                way_out=f"export {self.name} before starting remit",
+                remediation=f"export {self.name} before starting remit",
             )
         return value
 
@@ -143,21 +144,25 @@ class SecretRef:
             with path.open("rb") as opened:
                 status = os.fstat(opened.fileno())
                 if fault := _unsafe(status):
-                    raise KeyUnavailable(f"secret file `{path}` {fault}", way_out=f"run `chmod 600 {path}`")
+                    raise KeyUnavailable(
+                        f"secret file `{path}` {fault}", remediation=f"run `chmod 600 {path}`"
+                    )
                 content = opened.read(MAX_SECRET_BYTES + 1)
         except OSError as fault:
             raise KeyUnavailable(
                 f"secret file `{path}` cannot be read: {fault.strerror}",
-                way_out="create it, readable by remit alone",
+                remediation="create it, readable by remit alone",
             ) from None
         if len(content) > MAX_SECRET_BYTES:
             raise KeyUnavailable(
-                f"secret file `{path}` is too large", way_out=f"keep it below {MAX_SECRET_BYTES} bytes"
+                f"secret file `{path}` is too large", remediation=f"keep it below {MAX_SECRET_BYTES} bytes"
             )
         try:
             return content.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError:
-            raise KeyUnavailable(f"secret file `{path}` is not UTF-8", way_out="store text in it") from None
+            raise KeyUnavailable(
+                f"secret file `{path}` is not UTF-8", remediation="store text in it"
+            ) from None
 
 
 def _unsafe(status: os.stat_result) -> str:
@@ -180,21 +185,21 @@ def read_secret(written: str, *, name: str, folder: Path, place: str = "") -> Se
     if found := _REFERENCE.fullmatch(written):
         lead, scheme, rest = found["lead"] or "", found["scheme"], found["name"]
         if scheme == "env" and not _VARIABLE.fullmatch(rest):
-            raise ConfigInvalid("names no environment variable", way_out="write `env:NAME`")
+            raise ConfigInvalid("names no environment variable", remediation="write `env:NAME`")
         if scheme == "openbao" and not _IN_OPENBAO.fullmatch(rest):
             raise ConfigInvalid(
-                "names no field of a secret in OpenBao", way_out=f"write `{WRITTEN['openbao']}`"
+                "names no field of a secret in OpenBao", remediation=f"write `{WRITTEN['openbao']}`"
             )
         if scheme == "keyring" and not (rest.isprintable() and _IN_KEYRING.fullmatch(rest)):
-            raise ConfigInvalid("names no secret of a keyring", way_out=f"write `{WRITTEN['keyring']}`")
+            raise ConfigInvalid("names no secret of a keyring", remediation=f"write `{WRITTEN['keyring']}`")
         return SecretRef(scheme, str(folder / rest) if scheme == "file" else rest, lead, place=place)
     if _SECRET_NAME.search(name) or looks_secret(written):
         raise ConfigInvalid(
             "looks like a secret written out",
-            way_out=NAME_IT,
+            remediation=NAME_IT,
         )
     if any(ch in written for ch in "\r\n\0"):
-        raise ConfigInvalid("has more than one line", way_out="write one line")
+        raise ConfigInvalid("has more than one line", remediation="write one line")
     return SecretRef("plain", written)
 
 

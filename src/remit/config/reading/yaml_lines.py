@@ -94,10 +94,10 @@ def read_text(content: bytes, file: str) -> str:
         text = content.decode("utf-8")
     except UnicodeDecodeError as fault:
         line = content.count(b"\n", 0, fault.start) + 1
-        raise ConfigInvalid("is not UTF-8", file=file, line=line, way_out="save it as UTF-8") from None
+        raise ConfigInvalid("is not UTF-8", file=file, line=line, remediation="save it as UTF-8") from None
     if text.startswith("\ufeff"):
         raise ConfigInvalid(
-            "begins with a byte order mark", file=file, line=1, way_out="save it as UTF-8 without one"
+            "begins with a byte order mark", file=file, line=1, remediation="save it as UTF-8 without one"
         )
     if found := _MISLEADING.search(text):
         line = text.count("\n", 0, found.start()) + 1
@@ -105,7 +105,7 @@ def read_text(content: bytes, file: str) -> str:
             f"holds U+{ord(found[0]):04X}, which makes text read other than it looks",
             file=file,
             line=line,
-            way_out="remove that character",
+            remediation="remove that character",
         )
     return text
 
@@ -118,16 +118,18 @@ def read_yaml(text: str, file: str) -> Node:
         mark = fault.problem_mark or fault.context_mark
         line = mark.line + 1 if mark else None
         problem = (fault.problem or "cannot be read").replace("\n", " ")
-        way_out = "check indentation, quotes and colons there"
+        remediation = "check indentation, quotes and colons there"
         if _indented_by_tab(text, line):
-            problem, way_out = "a tab indents this line", "indent with spaces"
-        raise ConfigInvalid(f"is not YAML: {problem}", file=file, line=line, way_out=way_out) from None
+            problem, remediation = "a tab indents this line", "indent with spaces"
+        raise ConfigInvalid(
+            f"is not YAML: {problem}", file=file, line=line, remediation=remediation
+        ) from None
     except (yaml.YAMLError, ValueError) as fault:
         first = str(fault).splitlines()[0] if str(fault) else "cannot be read"
         # A character that no YAML may hold is named by its place alone.
         line = text.count("\n", 0, getattr(fault, "position", 0)) + 1
         raise ConfigInvalid(
-            f"is not YAML: {first}", file=file, line=line, way_out="save it as plain text"
+            f"is not YAML: {first}", file=file, line=line, remediation="save it as plain text"
         ) from None
 
 
@@ -201,7 +203,7 @@ class _Document:
                     file=self._file,
                     line=key_line,
                     key=key,
-                    way_out="keep one of them",
+                    remediation="keep one of them",
                 )
             values[key] = self._node(next(self._events), depth + 1)
             lines[key] = key_line
@@ -224,8 +226,8 @@ class _Document:
             return number
         return text
 
-    def _refuse(self, event: Any, message: str, way_out: str) -> ConfigInvalid:
-        return ConfigInvalid(message, file=self._file, line=_line(event), way_out=way_out)
+    def _refuse(self, event: Any, message: str, remediation: str) -> ConfigInvalid:
+        return ConfigInvalid(message, file=self._file, line=_line(event), remediation=remediation)
 
 
 def _line(event: Any) -> int:

@@ -57,7 +57,7 @@ def check_keys(keys: KeysSection, node: Node, problems: Problems) -> None:
             "needs to know where OpenBao is",
             line=node.line_of("keys.kind"),
             key="keys.kind",
-            way_out="give `keys.openbao` with `address` and `token`",
+            remediation="give `keys.openbao` with `address` and `token`",
         )
     if keys.openbao is None:
         return
@@ -66,7 +66,7 @@ def check_keys(keys: KeysSection, node: Node, problems: Problems) -> None:
             "has no effect with keys in files",
             line=node.line_of("keys.openbao"),
             key="keys.openbao",
-            way_out="write `kind: openbao`, or leave it out",
+            remediation="write `kind: openbao`, or leave it out",
         )
     parts = urlsplit(keys.openbao.address)
     if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
@@ -74,12 +74,12 @@ def check_keys(keys: KeysSection, node: Node, problems: Problems) -> None:
             "would send remit's token in the clear",
             line=node.line_of("keys.openbao.address"),
             key="keys.openbao.address",
-            way_out="use https, or OpenBao on this machine",
+            remediation="use https, or OpenBao on this machine",
         )
     if not keys.openbao.token.secret:
         problems.add(
             "is written out",
             line=node.line_of("keys.openbao.token"),
             key="keys.openbao.token",
-            way_out=NAME_IT,
+            remediation=NAME_IT,
         )

@@ -84,5 +84,5 @@ def check_listen(listen: ListenSection, node: Node, problems: Problems) -> None:
                 f"`{named[:80]}` is no address and no network",
                 line=node.line_of(f"listen.proxies[{place}]"),
                 key="listen.proxies",
-                way_out="write `10.0.0.5` or `10.0.0.0/8`",
+                remediation="write `10.0.0.5` or `10.0.0.0/8`",
             )

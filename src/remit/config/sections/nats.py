@@ -65,16 +65,16 @@ class NatsSection(Section, frozen=True, kw_only=True):
 def check_nats(section: NatsSection, postgres: bool, node: Node, problems: Problems) -> None:
     """Note what no single value can say of itself."""
 
-    def note(name: str, says: str, way_out: str) -> None:
+    def note(name: str, says: str, remediation: str) -> None:
         at = f"{_KEY}.{name}" if name else _KEY
-        problems.add(says, line=node.line_of(at), key=at, way_out=way_out)
+        problems.add(says, line=node.line_of(at), key=at, remediation=remediation)
 
     if not postgres:
         note("", "has no effect with a file", "write `store.kind: postgres`, or leave it out")
     if any(one.lead for one in section.servers):
         note("servers", "is no reference", "write `env:NAME` or `file:path`")
-    for fault, way_out in _faults([one.name for one in section.servers if not one.secret]):
-        note("servers", fault, way_out)
+    for fault, remediation in _faults([one.name for one in section.servers if not one.secret]):
+        note("servers", fault, remediation)
     if not _SUBJECT.fullmatch(section.subject):
         note("subject", "is no subject", "use words of letters, digits, `_` and `-`, with dots between")
     given = [[name for name in way if getattr(section, name)] for way in _WAYS]
@@ -102,10 +102,10 @@ def nats_servers(section: NatsSection) -> tuple[str, ...]:
         out += [part.strip() for part in one.resolve().split(",")] if one.secret else [one.name]
     if len(out) > MAX_SERVERS:
         raise ConfigInvalid(
-            f"`{_KEY}.servers` are {len(out)}", key=_KEY, way_out=f"name {MAX_SERVERS} at most"
+            f"`{_KEY}.servers` are {len(out)}", key=_KEY, remediation=f"name {MAX_SERVERS} at most"
         )
-    for fault, way_out in _faults(out):
-        raise ConfigInvalid(f"`{_KEY}.servers`: a value {fault}", key=_KEY, way_out=way_out)
+    for fault, remediation in _faults(out):
+        raise ConfigInvalid(f"`{_KEY}.servers`: a value {fault}", key=_KEY, remediation=remediation)
     return tuple(out)
 
 

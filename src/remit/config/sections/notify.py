@@ -46,15 +46,15 @@ def check_notify(
         key = f"notify.{name}"
         if fault := address_fault(one.url, plain_loopback):
             at = f"{key}.url"
-            problems.add(fault, line=node.line_of(at), key=at, way_out="write `https://host/path`")
+            problems.add(fault, line=node.line_of(at), key=at, remediation="write `https://host/path`")
         if not one.secret.secret or one.secret.lead:
             at = f"{key}.secret"
-            problems.add("is no reference", line=node.line_of(at), key=at, way_out="write `env:NAME`")
+            problems.add("is no reference", line=node.line_of(at), key=at, remediation="write `env:NAME`")
         if NEVER_TOLD & set(one.on):
             at = f"{key}.on"
             problems.add(
                 "names an event that is never told of",
                 line=node.line_of(at),
                 key=at,
-                way_out="leave `signal.untold` out",
+                remediation="leave `signal.untold` out",
             )

@@ -67,12 +67,12 @@ def check_secrets(
                 "is in OpenBao, and nothing says where that is",
                 line=node.line_of(place),
                 key=place,
-                way_out="give `secrets.openbao` with `address`, and `token` or `auth`",
+                remediation="give `secrets.openbao` with `address`, and `token` or `auth`",
             )
         elif any(ref is one for one in login):
             problems.add(
                 "is in the OpenBao that it opens",
                 line=node.line_of(place),
                 key=place,
-                way_out="name it as `env:NAME`, `file:path` or `keyring:SERVICE/NAME`",
+                remediation="name it as `env:NAME`, `file:path` or `keyring:SERVICE/NAME`",
             )

@@ -194,30 +194,30 @@ def check_signals(signals: SignalsSection, plain_loopback: bool, node: Node, pro
     believed: dict[str, str] = {}
     for name, one in signals.receive.items():
         key = f"signals.receive.{name}"
-        for at, message, way_out in _faults(one, plain_loopback):
+        for at, message, remediation in _faults(one, plain_loopback):
             where = f"{key}.{at}" if at else key
-            problems.add(message, line=node.line_of(where), key=where, way_out=way_out)
+            problems.add(message, line=node.line_of(where), key=where, remediation=remediation)
         other = believed.setdefault(one.issuer, name)
         if other != name:
             problems.add(
                 f"has the same issuer as `{other}`",
                 line=node.line_of(key),
                 key=key,
-                way_out="keep one of them",
+                remediation="keep one of them",
             )
 
     managing: dict[str, str] = {}
     for name, receiver in signals.send.items():
         key = f"signals.send.{name}"
-        for at, message, way_out in _receiver_faults(receiver, plain_loopback):
+        for at, message, remediation in _receiver_faults(receiver, plain_loopback):
             where = f"{key}.{at}" if at else key
-            problems.add(message, line=node.line_of(where), key=where, way_out=way_out)
+            problems.add(message, line=node.line_of(where), key=where, remediation=remediation)
         if receiver.agent and managing.setdefault(receiver.agent, name) != name:
             problems.add(
                 f"has the same agent as `{managing[receiver.agent]}`",
                 line=node.line_of(key),
                 key=key,
-                way_out="register an agent for each",
+                remediation="register an agent for each",
             )
 
 

@@ -46,12 +46,12 @@ def check_store(store: StoreSection, node: Node, problems: Problems) -> None:
             "needs to know where PostgreSQL is",
             line=node.line_of("store.kind"),
             key="store.kind",
-            way_out="give `store.url` as `env:NAME`, or in another of the ways to name a secret",
+            remediation="give `store.url` as `env:NAME`, or in another of the ways to name a secret",
         )
     if store.kind == "sqlite" and store.url is not None:
         problems.add(
             "has no effect with a file",
             line=node.line_of("store.url"),
             key="store.url",
-            way_out="write `kind: postgres`, or leave it out",
+            remediation="write `kind: postgres`, or leave it out",
         )

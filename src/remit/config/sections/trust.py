@@ -139,9 +139,9 @@ def check_trust(trust: TrustSection, node: Node, problems: Problems) -> None:
     believed: dict[tuple[str, str], str] = {}
     for name, issuer in trust.issuers.items():
         key = f"trust.issuers.{name}"
-        for at, message, way_out in _issuer_faults(issuer, trust.plain_loopback):
+        for at, message, remediation in _issuer_faults(issuer, trust.plain_loopback):
             where = f"{key}.{at}" if at else key
-            problems.add(message, line=node.line_of(where), key=where, way_out=way_out)
+            problems.add(message, line=node.line_of(where), key=where, remediation=remediation)
         for use in issuer.use:
             # Two key sets of one `iss`: whoever holds a key of one could speak as a subject of the other.
             other = believed.setdefault((issuer.name_of_issuer, use), name)
@@ -150,13 +150,13 @@ def check_trust(trust: TrustSection, node: Node, problems: Problems) -> None:
                     f"has the same issuer as `{other}`, for the same use",
                     line=node.line_of(key),
                     key=key,
-                    way_out="give each cluster an issuer of its own, or keep one of them",
+                    remediation="give each cluster an issuer of its own, or keep one of them",
                 )
     for name, domain in trust.spiffe.items():
         key = f"trust.spiffe.{name}"
-        for at, message, way_out in _domain_faults(name, domain):
+        for at, message, remediation in _domain_faults(name, domain):
             where = f"{key}.{at}" if at else key
-            problems.add(message, line=node.line_of(where), key=where, way_out=way_out)
+            problems.add(message, line=node.line_of(where), key=where, remediation=remediation)
 
 
 Fault = tuple[str, str, str]

@@ -66,14 +66,14 @@ def check_workload_api(section: WorkloadApiSection, node: Node, problems: Proble
     for place, one in enumerate(section.workloads):
         key = f"workload_api.workloads.{place}"
 
-        def add(at: str, message: str, way_out: str, key: str = key) -> None:
+        def add(at: str, message: str, remediation: str, key: str = key) -> None:
             where = f"{key}.{at}" if at else key
-            problems.add(message, line=node.line_of(where), key=where, way_out=way_out)
+            problems.add(message, line=node.line_of(where), key=where, remediation=remediation)
 
         try:
             found = SpiffeId.parse(one.spiffe_id)
         except Malformed as fault:
-            add("spiffe_id", fault.message, fault.way_out)
+            add("spiffe_id", fault.message, fault.remediation)
             continue
         if found.trust_domain != section.trust_domain or not found.path:
             add(

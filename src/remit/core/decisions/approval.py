@@ -65,14 +65,14 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
         """Return the approval with a person's answer; who may not answer, or comes too late, is refused."""
         if not may_approve(person):
             raise Forbidden(
-                f"`{person.name}` is not an approver", way_out="ask someone with the role approver"
+                f"`{person.name}` is not an approver", remediation="ask someone with the role approver"
             )
         if person.name in (self.requested_for, self.stated_by):
-            raise Forbidden("who asks does not approve", way_out="ask another approver")
+            raise Forbidden("who asks does not approve", remediation="ask another approver")
         if self.state is not ApprovalState.PENDING:
             raise Conflict(f"approval `{self.id}` is already {self.state.value}")
         if now >= self.expires:
-            raise Conflict(f"approval `{self.id}` has expired", way_out="let the agent ask again")
+            raise Conflict(f"approval `{self.id}` has expired", remediation="let the agent ask again")
         return msgspec.structs.replace(
             self,
             state=ApprovalState.APPROVED if approve else ApprovalState.DENIED,

@@ -33,14 +33,15 @@ class RuleRef(msgspec.Struct, frozen=True, order=True):
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """One reason of a decision.
 
-    `code` is stable; `rule` names the policy or grant that spoke; `text` is for people; `way_out` says what
-    would make the call permitted, where saying so leaks nothing. `step` is the step of the call (1 to 9).
+    `code` is stable; `rule` names the policy or grant that spoke; `text` is for people; `remediation` says
+    what would make the call permitted, where saying so leaks nothing. `step` is the step of the call (1 to
+    9).
     """
 
     code: str
     text: str
     rule: str = ""
-    way_out: str = ""
+    remediation: str = ""
     step: int = 4
     argument: str = ""
 
@@ -111,7 +112,7 @@ def weigh(answer: PolicyAnswer, waived: frozenset[RuleRef]) -> tuple[Outcome, tu
 
 def overtaken(decision: Decision, by: RemitError) -> Decision:
     """Return a decision that could not be recorded, since something came first, as the refusal that it is."""
-    reason = Reason(code=by.code, text=by.message, way_out=by.way_out, step=5)
+    reason = Reason(code=by.code, text=by.message, remediation=by.remediation, step=5)
     return msgspec.structs.replace(
         decision,
         outcome=_DENY,

@@ -139,7 +139,7 @@ def traced(task: str, decision: str = "") -> Generator[str, Sequence[Record], Ch
     stopped = decision or trace.last_refused(task)
     if (task, stopped) not in trace.decisions:
         what = f"no call with the decision `{decision[:80]}`" if decision else "no refused call"
-        raise NotFound(f"task `{task[:80]}` has {what}", way_out="see `remit audit log --task`")
+        raise NotFound(f"task `{task[:80]}` has {what}", remediation="see `remit audit log --task`")
     waiting = [(task, stopped)]
     while waiting:
         at = waiting.pop()

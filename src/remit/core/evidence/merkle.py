@@ -138,7 +138,7 @@ def inclusion_nodes(index: int, size: int) -> list[list[tuple[int, int]]]:
     """
     if not 0 <= index < size:
         raise VerificationFailed(
-            f"there is no leaf {index} in a tree of {size}", way_out=f"ask for an index below {size}"
+            f"there is no leaf {index} in a tree of {size}", remediation=f"ask for an index below {size}"
         )
     start, end = 0, size
     siblings: list[list[tuple[int, int]]] = []

@@ -40,7 +40,7 @@ class FindingMeaning(msgspec.Struct, frozen=True):
 
     says: str
     facts: dict[str, str]
-    way_out: str
+    remediation: str
 
 
 _PLACES = {
@@ -124,8 +124,9 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
     ),
     FindingKind.SECRET_STUCK: FindingMeaning(
         "A standing secret that remit rotates cannot be rotated, or the one before it still works.",
-        {**_SECRET, "why": "what stands in the way", "way_out": "what a person can do about it"},
-        "do what `way_out` says; it is tried again every minute, and this is settled when it came through",
+        {**_SECRET, "why": "what stands in the way", "remediation": "what a person can do about it"},
+        "do what `remediation` says; it is tried again every minute, and this is settled when it came "
+        "through",
     ),
     FindingKind.CREDENTIAL_LEAKED: FindingMeaning(
         "A credential of an upstream came back in a result, or was reported as compromised. One of a task "

@@ -35,7 +35,7 @@ def check_required(rules: AdmissionRules, claims: dict[str, Json]) -> None:
             raise Forbidden(
                 "this account of the provider may not sign in here",
                 code="sign-in-claims",
-                way_out="use the account of your organisation",
+                remediation="use the account of your organisation",
             )
 
 
@@ -57,7 +57,7 @@ def name_from(rules: AdmissionRules, claims: dict[str, Json]) -> str:
         raise Forbidden(
             f"the provider gives no name that can be used here in `{rules.person}`",
             code="sign-in-name",
-            way_out="ask an administrator how people are named",
+            remediation="ask an administrator how people are named",
         ) from None
 
 

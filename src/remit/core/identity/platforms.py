@@ -44,7 +44,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
             raise Unauthenticated(
                 f"this is not a token of {self.title}",
                 code="token-claims",
-                way_out=f"show a token that the platform issued to a workload, with {self._needs()}",
+                remediation=f"show a token that the platform issued to a workload, with {self._needs()}",
                 debug=f"missing: {missing}",
                 step=1,
             )

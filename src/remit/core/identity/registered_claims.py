@@ -73,5 +73,5 @@ def check_registered(
     return RegisteredClaims(subject=wire.sub, audience=audiences, expires=expires, token_id=wire.jti)
 
 
-def _refused(what: str, code: str, way_out: str = "", debug: str = "") -> Unauthenticated:
-    return Unauthenticated(f"the token {what}", code=code, way_out=way_out, debug=debug, step=1)
+def _refused(what: str, code: str, remediation: str = "", debug: str = "") -> Unauthenticated:
+    return Unauthenticated(f"the token {what}", code=code, remediation=remediation, debug=debug, step=1)

@@ -288,7 +288,7 @@ def _no_bundle(trust_domain: str, debug: str) -> Malformed:
     return Malformed(
         f"this is not a bundle of trust domain `{trust_domain}`",
         code="trust-bundle",
-        way_out="give a SPIFFE bundle (JWK Set) or PEM certificates",
+        remediation="give a SPIFFE bundle (JWK Set) or PEM certificates",
         debug=debug,
     )
 
@@ -297,7 +297,7 @@ def _refused(what: str, code: str, debug: str = "") -> Unauthenticated:
     return Unauthenticated(
         f"the SVID {what}",
         code=code,
-        way_out="get a new one from the Workload API",
+        remediation="get a new one from the Workload API",
         debug=debug,
         step=1,
     )

@@ -58,7 +58,7 @@ class Unsigned:
             raise VerificationFailed(
                 "the signature of a certificate does not hold under the authority's key",
                 code="certificate-signature",
-                way_out="look whether the authority's key and its certificate belong together",
+                remediation="look whether the authority's key and its certificate belong together",
             ) from fault
         return certificate.public_bytes(Encoding.DER)
 
@@ -207,7 +207,9 @@ def jwt_svid_claims(
 ) -> dict[str, Json]:
     """Return the claims of a JWT-SVID (JWT-SVID section 3); `Malformed` without an audience."""
     if not audiences or len(audiences) > MAX_AUDIENCES or not all(audiences):
-        raise Malformed(f"a JWT-SVID needs 1 to {MAX_AUDIENCES} audiences", way_out="name who shall take it")
+        raise Malformed(
+            f"a JWT-SVID needs 1 to {MAX_AUDIENCES} audiences", remediation="name who shall take it"
+        )
     return {
         "sub": spiffe_id,
         "aud": list(audiences),

@@ -135,7 +135,7 @@ def _no_spiffe_id(text: str) -> Malformed:
     return Malformed(
         f"`{text[:100]}` is not a SPIFFE ID",
         code="spiffe-id",
-        way_out="write `spiffe://trust-domain/path` with a lower-case trust domain and no empty segment",
+        remediation="write `spiffe://trust-domain/path` with a lower-case trust domain and no empty segment",
     )
 
 
@@ -336,7 +336,7 @@ def _stretch(reach: set[int], text: str, across: bool) -> set[int]:
 
 
 def checked_binding(binding: Binding) -> Binding:
-    """Return a binding in its canonical form; raises `Malformed` with the way out where it could match
+    """Return a binding in its canonical form; raises `Malformed` with the remediation where it could match
     nobody, or more than it says.
     """
     match binding:
@@ -346,19 +346,19 @@ def checked_binding(binding: Binding) -> Binding:
             # X509-SVID section 2: the ID of a workload has a path; a bare trust domain is an authority.
             if not SpiffeId.parse(spiffe_id).path:
                 raise Malformed(
-                    "a trust domain is no workload", way_out="give the whole SPIFFE ID, path and all"
+                    "a trust domain is no workload", remediation="give the whole SPIFFE ID, path and all"
                 )
         case IssuerBinding(issuer, subject, claims):
             _check_url(issuer, "issuer")
             if not subject:
-                raise Malformed("the subject is missing", way_out="give the token's exact `sub`")
+                raise Malformed("the subject is missing", remediation="give the token's exact `sub`")
             for name, wanted in claims.items():
                 _check_rule(name, [wanted] if isinstance(wanted, str) else wanted)
         case LocalBinding(uid, digest):
             if uid < 0 or not re.fullmatch(r"[0-9a-f]{64}", digest):
                 raise Malformed(
                     "a local workload needs a user id and the SHA-256 of its executable",
-                    way_out="give the digest as 64 hexadecimal digits",
+                    remediation="give the digest as 64 hexadecimal digits",
                 )
         case ClientBinding(metadata_url):
             _check_url(metadata_url, "metadata address")
@@ -373,15 +373,17 @@ def _check_url(url: str, what: str) -> None:
     except ValueError:
         fine = False
     if not fine or "#" in url or any(character.isspace() for character in url):
-        raise Malformed(f"the {what} `{url[:100]}` cannot be used", way_out="give its exact `https` address")
+        raise Malformed(
+            f"the {what} `{url[:100]}` cannot be used", remediation="give its exact `https` address"
+        )
 
 
 def _check_rule(name: str, wanted: list[str]) -> None:
     if not name or not wanted:
-        raise Malformed(f"the rule for claim `{name[:100]}` matches nothing", way_out="give its value")
+        raise Malformed(f"the rule for claim `{name[:100]}` matches nothing", remediation="give its value")
     for value in wanted:
         head = value.partition(GIT_REF_CLAIMS.get(name, ""))[0] if GIT_REF_CLAIMS.get(name) else ""
         if "*" in value and (name not in GIT_REF_CLAIMS or "*" in head):
             raise Malformed(
-                f"`*` has no meaning in claim `{name[:100]}`", way_out="write each value out, as a list"
+                f"`*` has no meaning in claim `{name[:100]}`", remediation="write each value out, as a list"
             )

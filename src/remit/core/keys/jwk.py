@@ -30,12 +30,12 @@ def checked_public_jwk(jwk: dict[str, str]) -> dict[str, str]:
     kind = jwk.get("kty", "")
     members = _MEMBERS.get(kind)
     if members is None or jwk.get("crv") != _CURVES[kind]:
-        raise Malformed("the key is of an unsupported kind", way_out="use a P-256 (ES256) or Ed25519 key")
+        raise Malformed("the key is of an unsupported kind", remediation="use a P-256 (ES256) or Ed25519 key")
     if "d" in jwk:
         raise Malformed(
             "the key has its private part in it",
             code="private-key",
-            way_out="make a new key and send its public part",
+            remediation="make a new key and send its public part",
         )
     public = {"kty": kind, **{name: jwk.get(name, "") for name in members}}
     try:

@@ -108,10 +108,10 @@ def read_keyset(
         value = parse_strict(document, max_bytes=MAX_KEYSET_BYTES, max_depth=8)
     listed = value.get("keys") if isinstance(value, Mapping) else None
     if not isinstance(listed, list):
-        raise Malformed("this is not a key set", code="keyset", way_out="serve a JWK Set (RFC 7517)")
+        raise Malformed("this is not a key set", code="keyset", remediation="serve a JWK Set (RFC 7517)")
     if len(listed) > MAX_KEYS:
         raise Malformed(
-            f"the key set has {len(listed)} keys", code="keyset", way_out=f"publish at most {MAX_KEYS}"
+            f"the key set has {len(listed)} keys", code="keyset", remediation=f"publish at most {MAX_KEYS}"
         )
     found: dict[str, tuple[VerificationKey, ...]] = {}
     for jwk in listed:

@@ -128,7 +128,9 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if self.on_behalf_of or len(chain) > 1:
             if len(chain) > MAX_CHAIN:
                 raise Malformed(
-                    f"a chain has at most {MAX_CHAIN} actors", code="chain", way_out="delegate less deeply"
+                    f"a chain has at most {MAX_CHAIN} actors",
+                    code="chain",
+                    remediation="delegate less deeply",
                 )
             claims["act"] = act_of(chain, self.issuer)
         if self.confirmation:
@@ -236,7 +238,7 @@ def validate(
     """
     if str(header.get("typ", "")).lower().removeprefix("application/") != TOKEN_TYPE:
         raise Unauthenticated(
-            "this is not an access token", code="token-type", way_out="present an RFC 9068 access token"
+            "this is not an access token", code="token-type", remediation="present an RFC 9068 access token"
         )
     try:
         wire = msgspec.convert(claims, _Wire)
@@ -253,10 +255,10 @@ def validate(
         raise wrong_audience()
     moment = now.astimezone(UTC).timestamp()
     if moment >= wire.exp + leeway_s:
-        raise Unauthenticated("the token has expired", code="token-expired", way_out="ask for a new one")
+        raise Unauthenticated("the token has expired", code="token-expired", remediation="ask for a new one")
     if max(wire.nbf, wire.iat) > moment + leeway_s:
         raise Unauthenticated(
-            "the token is not yet valid", code="token-not-yet-valid", way_out="check the clocks"
+            "the token is not yet valid", code="token-not-yet-valid", remediation="check the clocks"
         )
     return AccessClaims(
         issuer=wire.iss,
@@ -284,7 +286,8 @@ def wrong_audience(resource: str = "") -> Unauthenticated:
     return Unauthenticated(
         "the token is for another audience",
         code="token-audience",
-        way_out=f"ask for one with resource `{resource}`; the token endpoint answers `invalid_target` where "
+        remediation=f"ask for one with resource `{resource}`; the token endpoint answers "
+        "`invalid_target` where "
         "nothing is called so"
         if resource
         else "ask for one with this resource",

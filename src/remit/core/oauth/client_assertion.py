@@ -90,7 +90,7 @@ def _invalid(message: str, debug: str = "") -> Unauthenticated:
     return Unauthenticated(
         message,
         code="invalid_client",
-        way_out="sign a new assertion with the registered key",
+        remediation="sign a new assertion with the registered key",
         debug=debug,
         step=1,
     )

@@ -87,7 +87,7 @@ def _bad_address(why: str) -> Malformed:
     return Malformed(
         f"the client's address cannot be used: {why}",
         code="invalid_client",
-        way_out="use the exact `https` address of a client ID metadata document",
+        remediation="use the exact `https` address of a client ID metadata document",
     )
 
 
@@ -157,7 +157,7 @@ def _bad_document(why: str, *, debug: str = "") -> Malformed:
     return Malformed(
         f"the client's metadata document cannot be used: {why}",
         code="invalid_client",
-        way_out="see draft-ietf-oauth-client-id-metadata-document",
+        remediation="see draft-ietf-oauth-client-id-metadata-document",
         debug=debug,
     )
 
@@ -181,7 +181,7 @@ def check_redirect(uri: str) -> str:
         raise Malformed(
             "the redirect address cannot be used",
             code="redirect-uri",
-            way_out="use an `https` address, `http://127.0.0.1`, or a scheme such as `com.example.app`",
+            remediation="use an `https` address, `http://127.0.0.1`, or a scheme such as `com.example.app`",
         )
     return uri
 

@@ -159,5 +159,5 @@ def _imported(members: tuple[tuple[str, str], ...]) -> tuple[ECKey | OKPKey, str
     return key, str(key.thumbprint())
 
 
-def _refused(what: str, code: str, way_out: str = "sign a new proof", debug: str = "") -> ProofRefused:
-    return ProofRefused(f"the DPoP proof {what}", code=code, way_out=way_out, debug=debug)
+def _refused(what: str, code: str, remediation: str = "sign a new proof", debug: str = "") -> ProofRefused:
+    return ProofRefused(f"the DPoP proof {what}", code=code, remediation=remediation, debug=debug)

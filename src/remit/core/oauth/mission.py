@@ -146,5 +146,5 @@ def _bad(why: str) -> Malformed:
     return Malformed(
         f"the authorization details cannot be used: {why}",
         code=BAD_DETAILS,
-        way_out="ask for tools that the task holds, by resource and action",
+        remediation="ask for tools that the task holds, by resource and action",
     )

@@ -39,7 +39,7 @@ def vouched_person(task: Task, *, issuer: str, audience: str, now_s: int, token_
         raise KeyUnavailable(
             "this task is for no person, so that there is nobody to be at the upstream",
             code="no-person",
-            way_out="open it for somebody (`--for`), or let the upstream know agents by themselves",
+            remediation="open it for somebody (`--for`), or let the upstream know agents by themselves",
         )
     actors = tuple(Actor(name, PROFILE_AGENT) for name in task.actors)
     return _common(issuer, audience, now_s, token_id) | {

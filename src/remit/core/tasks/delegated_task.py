@@ -67,7 +67,7 @@ def child_of(parent: Task, agent: Agent, wanted: Share, moment: Moment) -> Task:
     deadline = min(limits)
     if deadline <= moment.now:
         raise Forbidden(
-            "the child's time would be over already", code="deadline", way_out="ask for a later one"
+            "the child's time would be over already", code="deadline", remediation="ask for a later one"
         )
     child = Task(
         tenant=parent.tenant,
@@ -102,18 +102,20 @@ def check_heir(parent: Task, agent: Agent) -> None:
         raise Forbidden(
             f"`{agent.name}` acts in this chain already, and a chain does not come back to an agent",
             code="delegation-cycle",
-            way_out="hand the task to another agent",
+            remediation="hand the task to another agent",
         )
     if len(parent.actors) >= MAX_CHAIN:
         raise Forbidden(
-            f"a chain has at most {MAX_CHAIN} agents", code="delegation-depth", way_out="delegate less deeply"
+            f"a chain has at most {MAX_CHAIN} agents",
+            code="delegation-depth",
+            remediation="delegate less deeply",
         )
     if not parent.delegates or not all(_allows(rule, agent) for rule in parent.delegates):
         deep = parent.delegates and all(rule.names(agent) for rule in parent.delegates)
         raise Forbidden(
             f"task `{parent.id}` may not be handed down to `{agent.name}`{' any deeper' if deep else ''}",
             code="delegation-depth" if deep else "delegate",
-            way_out=f"let `delegates` of task type `{parent.type}` allow it",
+            remediation=f"let `delegates` of task type `{parent.type}` allow it",
         )
 
 
@@ -136,11 +138,11 @@ def _grants(parent: Task, wanted: Share) -> tuple[tuple[Grant, ...], dict[str, t
         raise Forbidden(
             f"the parent does not hold {what}",
             code="tool-not-granted",
-            way_out=f"ask for what it holds: {names}",
+            remediation=f"ask for what it holds: {names}",
         )
     if len(drawn) > MAX_GRANTS:
         raise Forbidden(
-            f"a child holds at most {MAX_GRANTS} grants", code="too-many-grants", way_out="ask for fewer"
+            f"a child holds at most {MAX_GRANTS} grants", code="too-many-grants", remediation="ask for fewer"
         )
     return tuple(drawn), {grant.digest: accounts for grant, accounts in drawn.items()}
 

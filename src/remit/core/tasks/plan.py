@@ -81,7 +81,7 @@ def read_plan(wished: Iterable[PlanWish], held: Collection[str]) -> Plan:
             raise Forbidden(
                 f"the plan names `{entry.tool[:80]}`, which the task does not grant",
                 code="plan",
-                way_out=f"it grants: {names}",
+                remediation=f"it grants: {names}",
             )
         try:
             entries.append(
@@ -91,7 +91,7 @@ def read_plan(wished: Iterable[PlanWish], held: Collection[str]) -> Plan:
                 )
             )
         except ConfigInvalid as fault:
-            raise Malformed(fault.message, code="plan", way_out=fault.way_out) from None
+            raise Malformed(fault.message, code="plan", remediation=fault.remediation) from None
     return _bounded(entries)
 
 
@@ -141,7 +141,7 @@ def within(plan: Plan, bound: Plan | None) -> Plan:
         raise Malformed(
             "the plan and that of the task above say too much of the same tools",
             code="plan",
-            way_out="name tools without arguments",
+            remediation="name tools without arguments",
         )
     for one in plan:
         met = [held.attenuate(one).simplified() for held in bound if held.tool == one.tool]
@@ -149,7 +149,7 @@ def within(plan: Plan, bound: Plan | None) -> Plan:
             raise Forbidden(
                 f"`{one.tool}` is not in the plan of the task that this one was handed down from",
                 code="plan",
-                way_out="have that task's plan extended first",
+                remediation="have that task's plan extended first",
             )
         entries += met
     return _bounded(list(dict.fromkeys(entries)))
@@ -167,6 +167,6 @@ def narrowed(plan: Plan | None, tools: tuple[str, ...] | None) -> Plan | None:
 def _bounded(entries: list[Grant]) -> Plan:
     if len(entries) > MAX_PLAN:
         raise Malformed(
-            f"a plan has at most {MAX_PLAN} entries", code="plan", way_out="name tools without arguments"
+            f"a plan has at most {MAX_PLAN} entries", code="plan", remediation="name tools without arguments"
         )
     return tuple(entries)

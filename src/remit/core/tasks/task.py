@@ -300,7 +300,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         if state not in TRANSITIONS[self.state]:
             raise Conflict(
                 f"task `{self.id}` is {self.state.value} and cannot become {state.value}",
-                way_out="open a new task" if self.state.ended else "",
+                remediation="open a new task" if self.state.ended else "",
             )
         return msgspec.structs.replace(
             self, state=state, ended=now if state.ended else None, end_reason=reason if state.ended else ""
@@ -329,13 +329,13 @@ def check_parameters(task_type: TaskType, given: dict[str, Json]) -> dict[str, J
     if unknown:
         known = ", ".join(task_type.parameters) or "none"
         raise Malformed(
-            f"task type `{task_type.name}` has no parameter `{unknown[0]}`", way_out=f"it takes: {known}"
+            f"task type `{task_type.name}` has no parameter `{unknown[0]}`", remediation=f"it takes: {known}"
         )
     out: dict[str, Json] = {}
     for name, spec in task_type.parameters.items():
         if name not in given:
             if spec.required and spec.default is None:
-                raise Malformed(f"parameter `{name}` is missing", way_out=f"give it with `-p {name}=...`")
+                raise Malformed(f"parameter `{name}` is missing", remediation=f"give it with `-p {name}=...`")
             if spec.default is not None:
                 out[name] = spec.default
             continue
@@ -343,7 +343,7 @@ def check_parameters(task_type: TaskType, given: dict[str, Json]) -> dict[str, J
         kinds = _TYPES[spec.type]
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise Malformed(
-                f"parameter `{name}` must be of type {spec.type}", way_out="give a value of that type"
+                f"parameter `{name}` must be of type {spec.type}", remediation="give a value of that type"
             )
         out[name] = value
     return out

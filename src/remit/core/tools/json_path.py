@@ -20,27 +20,27 @@ _NOTHING: Final = object()
 
 
 def steps(path: str) -> tuple[str, ...]:
-    """Return the steps of a path: keys, and `[]`. What is no path raises `Malformed` with the way out."""
+    """Return the steps of a path: keys, and `[]`. What is no path raises `Malformed` with the remediation."""
     found: list[str] = []
     for place, piece in enumerate(path.split(".")):
         key, opened, places = piece.partition("[")
         if not key and not (place == 0 and opened):
-            raise Malformed("has an empty step", way_out="write it as `messages[].body`")
+            raise Malformed("has an empty step", remediation="write it as `messages[].body`")
         if key in ("*", "$"):
             raise Malformed(
-                f"`{key}` is no step", way_out="name keys, and write `[]` for the places of a list"
+                f"`{key}` is no step", remediation="name keys, and write `[]` for the places of a list"
             )
         if len(key) > _MAX_KEY or "]" in key:
-            raise Malformed("has a step that is no key", way_out="write it as `messages[].body`")
+            raise Malformed("has a step that is no key", remediation="write it as `messages[].body`")
         found += [key] if key else []
         brackets = opened + places
         if brackets != EACH * (len(brackets) // 2):
             raise Malformed(
-                "names single places of a list", way_out="write `[]`, which stands for every place"
+                "names single places of a list", remediation="write `[]`, which stands for every place"
             )
         found += [EACH] * (len(brackets) // 2)
     if len(found) > MAX_STEPS:
-        raise Malformed("is too deep", way_out=f"write at most {MAX_STEPS} steps")
+        raise Malformed("is too deep", remediation=f"write at most {MAX_STEPS} steps")
     return tuple(found)
 
 

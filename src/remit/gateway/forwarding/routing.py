@@ -175,7 +175,7 @@ class PassingFront:
                 return False
             owner = now
         raise StoreUnavailable(
-            f"whose task `{task}` is changes just now", code="task-moving", way_out="call again"
+            f"whose task `{task}` is changes just now", code="task-moving", remediation="call again"
         )
 
     async def _exchanged(
@@ -346,7 +346,7 @@ async def _refuse(scope: Scope, send: Send, error: RemitError, body: bytes) -> N
         headers = ((b"retry-after", b"1"),) if repeatable(error) else ()
     more = outcome_field(error)
     fault = WireFault(
-        error.message, rpc_code, status=status, code=error.code, way_out=error.way_out, data=more
+        error.message, rpc_code, status=status, code=error.code, remediation=error.remediation, data=more
     )
     if scope["path"].startswith(MCP):
         try:
@@ -355,7 +355,13 @@ async def _refuse(scope: Scope, send: Send, error: RemitError, body: bytes) -> N
             request_id = None
         await respond(send, status, error_frame(request_id) + error_body(fault) + b"}", headers)
         return
-    told = {"title": error.message, "status": status, "code": error.code, "way_out": error.way_out, **more}
+    told = {
+        "title": error.message,
+        "status": status,
+        "code": error.code,
+        "remediation": error.remediation,
+        **more,
+    }
     content = ((b"content-type", b"application/problem+json"), *headers)
     await send({"type": "http.response.start", "status": status, "headers": content})
     await send({"type": "http.response.body", "body": msgspec.json.encode(told)})

@@ -206,7 +206,7 @@ class HttpDoor:
                 "this is no proxy",
                 421,
                 code="not-here",
-                way_out=f"call `{self._base}{PREFIX}/UPSTREAM/...`, or set `listen.forward_proxy`",
+                remediation=f"call `{self._base}{PREFIX}/UPSTREAM/...`, or set `listen.forward_proxy`",
             )
         if scope["method"] == "CONNECT":
             raise self._proxy.tunnel()

@@ -67,16 +67,22 @@ class ApiHead:
     def media(self) -> str:
         """The media type of the body, without parameters; raises `Malformed` where it has more than one."""
         if self.twice & {"content-type", "content-length", "content-encoding", "host"}:
-            raise Malformed(f"`{min(self.twice)}` is given twice", code="given-twice", way_out="give it once")
+            raise Malformed(
+                f"`{min(self.twice)}` is given twice", code="given-twice", remediation="give it once"
+            )
         if self.get("content-encoding").strip().lower() not in ("", "identity"):
             raise Malformed(
-                "the body is compressed", code="content-encoding", way_out="send it without Content-Encoding"
+                "the body is compressed",
+                code="content-encoding",
+                remediation="send it without Content-Encoding",
             )
         kind, _, parameters = self.get("content-type").partition(";")
         for one in parameters.lower().split(";"):
             name, _, value = one.partition("=")
             if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "us-ascii"):
-                raise Malformed("the body is not in UTF-8", code="content-type", way_out="send it in UTF-8")
+                raise Malformed(
+                    "the body is not in UTF-8", code="content-type", remediation="send it in UTF-8"
+                )
         return kind.strip().lower()
 
     def meant(self, route: Route) -> dict[str, str]:
@@ -88,5 +94,7 @@ class ApiHead:
             if name in declared or not _IDLE.fullmatch(name)
         }
         if doubled := sorted(self.twice & out.keys()):
-            raise Malformed(f"`{doubled[0][:80]}` is given twice", code="given-twice", way_out="give it once")
+            raise Malformed(
+                f"`{doubled[0][:80]}` is given twice", code="given-twice", remediation="give it once"
+            )
         return out

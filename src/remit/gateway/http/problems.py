@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a fault or a refusal is over HTTP: a problem (RFC 9457) with code, step, rule and the way out."""
+"""What a fault or a refusal is over HTTP: a problem (RFC 9457) with code, step, rule and the remediation."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ class HttpProblem(RemitError):
         status: int,
         *,
         code: str,
-        way_out: str = "",
+        remediation: str = "",
         step: int | None = None,
         told: dict[str, Json] | None = None,
         headers: HeaderLines = (),
     ) -> None:
         """Keep what goes on the wire."""
-        super().__init__(message, code=code, way_out=way_out, step=step)
+        super().__init__(message, code=code, remediation=remediation, step=step)
         self.status = status
         self.told = told or {}
         self.headers = headers
@@ -73,8 +73,8 @@ class HttpProblem(RemitError):
         }
         if self.step is not None:
             out["step"] = self.step
-        if self.way_out:
-            out["way_out"] = self.way_out
+        if self.remediation:
+            out["remediation"] = self.remediation
         return orjson.dumps({**out, **self.told})
 
 
@@ -86,7 +86,8 @@ def unknown_route(where: str, tools: str, task: str) -> HttpProblem:
         "there is no such operation for this task",
         404,
         code="unknown-route",
-        way_out=f"an operation is a method and a path below `{where}`, as the API's document writes them, "
+        remediation=f"an operation is a method and a path below `{where}`, as the API's document writes "
+        "them, "
         f"that the task was granted; `remit can {task or 'TASK'}` says which these are, and so does "
         f"`tools/list` at `{tools}` to the task itself",
     )
@@ -98,7 +99,7 @@ def unknown_api(base: str, task: str) -> HttpProblem:
         "there is no such API",
         404,
         code="no-upstream",
-        way_out=f"an API is at `{base}/NAME/...`, NAME being what remit's configuration calls it; "
+        remediation=f"an API is at `{base}/NAME/...`, NAME being what remit's configuration calls it; "
         f"`remit can {task or 'TASK'}` says which tools the task may call, as `NAME/OPERATION`",
     )
 
@@ -120,7 +121,7 @@ def problem_of(error: RemitError) -> HttpProblem:
         error.message,
         status,
         code=error.code,
-        way_out=error.way_out or ("try again later" if again else ""),
+        remediation=error.remediation or ("try again later" if again else ""),
         step=error.step,
         told=told,
         headers=headers,
@@ -165,7 +166,7 @@ def refusal(refused: Refused, expires: str = "") -> HttpProblem:
             first.text if first else "this call needs the approval of a person",
             403,
             code="approval-required",
-            way_out=f"ask an approver to run `remit approve {decision.approval}`, then call again",
+            remediation=f"ask an approver to run `remit approve {decision.approval}`, then call again",
             step=step,
             told=told,
         )
@@ -173,7 +174,7 @@ def refusal(refused: Refused, expires: str = "") -> HttpProblem:
         first.text if first else "refused",
         403,
         code=first.code if first else "refused",
-        way_out=first.way_out if first else "",
+        remediation=first.remediation if first else "",
         step=step,
         told=told,
     )

@@ -59,7 +59,7 @@ class ForwardProxy:
                 "only plain `http://HOST/...` is asked of this proxy",
                 400,
                 code="bad-target",
-                way_out=f"call `{self._public_url}/http/UPSTREAM/...` instead, over TLS as far as remit",
+                remediation=f"call `{self._public_url}/http/UPSTREAM/...` instead, over TLS as far as remit",
             )
         host = found["host"].decode("ascii").lower().strip("[]")
         port = int(found["port"] or 80)
@@ -81,7 +81,7 @@ class ForwardProxy:
             "`CONNECT` is refused: nobody could decide about what goes through a tunnel",
             405,
             code="connect",
-            way_out=f"call `{self._public_url}/http/UPSTREAM/...`, or ask this proxy for plain "
+            remediation=f"call `{self._public_url}/http/UPSTREAM/...`, or ask this proxy for plain "
             "`http://HOST/...`: remit speaks TLS to the API",
             headers=((b"allow", b"GET, POST, PUT, PATCH, DELETE"), (b"connection", b"close")),
         )
@@ -93,7 +93,7 @@ def foreign_host() -> HttpProblem:
         "this proxy reaches the APIs of remit, and this address is none of theirs",
         403,
         code="foreign-host",
-        way_out="see `remit tool list` for the APIs that there are",
+        remediation="see `remit tool list` for the APIs that there are",
         step=3,
     )
 
@@ -116,7 +116,7 @@ def _unwrapped(value: bytes) -> bytes:
         raise Unauthenticated(
             "the proxy is shown no usable token",
             code="bad-authorization",
-            way_out="give the token of the task as the password: `HTTP_PROXY=http://task:TOKEN@HOST:PORT`",
+            remediation="give the token of the task as the password: `HTTP_PROXY=http://task:TOKEN@HOST:PORT`",
             step=1,
         )
     return b"Bearer " + token

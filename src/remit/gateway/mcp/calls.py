@@ -296,7 +296,7 @@ class Calls:
         try:
             found = self._listing.upstream_of(live, visit.place, operation, uri)
         except NotFound as error:
-            raise bad_params(error.message, error.way_out) from None
+            raise bad_params(error.message, error.remediation) from None
         if not found:
             raise unknown(visit, message)
         return found

@@ -102,7 +102,7 @@ class DeferredMethods:
             await self._house.mediator.look(asked, answer, held)
         except RemitError as error:
             if isinstance(error, NotFound) and error.step == Step.BIND:
-                error = _no_call(error.message, error.way_out)
+                error = _no_call(error.message, error.remediation)
             elif not answer.streaming and (isinstance(error, Unauthenticated) or error.step == Step.BIND):
                 raise
             await answer.fail(fault_of(error))
@@ -190,7 +190,7 @@ def require(visit: Visit, message: Incoming) -> None:
             "the client must declare the tasks extension",
             MISSING_CAPABILITY,
             code="missing-capability",
-            way_out="name it in the request's client capabilities",
+            remediation="name it in the request's client capabilities",
             data={"requiredCapabilities": CAPABILITY},
         )
 
@@ -208,5 +208,5 @@ def passing(asked: RequestedCall, held: DeferredCall) -> Callable[[bytes], bytes
     return pass_on
 
 
-def _no_call(message: str, way_out: str = "") -> WireFault:
-    return WireFault(message, INVALID_PARAMS, code="unknown-task", way_out=way_out)
+def _no_call(message: str, remediation: str = "") -> WireFault:
+    return WireFault(message, INVALID_PARAMS, code="unknown-task", remediation=remediation)

@@ -54,5 +54,5 @@ def _unanswered(what: str) -> WireFault:
         f"the client did not answer {what}",
         INTERNAL_ERROR,
         code="not-answered",
-        way_out="call again, and answer",
+        remediation="call again, and answer",
     )

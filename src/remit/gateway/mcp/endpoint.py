@@ -210,7 +210,7 @@ class McpDoor:
         if place is None:
             raise WireFault(
                 "there is no such upstream", METHOD_NOT_FOUND, status=404, code="no-upstream",
-                way_out="see `remit tool list`",
+                remediation="see `remit tool list`",
             )  # fmt: skip
         visit.place = place
         method = scope["method"]
@@ -313,7 +313,7 @@ class McpDoor:
                 INVALID_REQUEST,
                 status=415,
                 code="content-encoding",
-                way_out="send it without Content-Encoding",
+                remediation="send it without Content-Encoding",
             )
         if accepted(head.values.get(b"accept", b"")) != _BOTH:
             raise _not_acceptable("application/json, text/event-stream")
@@ -375,6 +375,6 @@ def _of_body(fault: Malformed) -> WireFault:
         INVALID_REQUEST,
         status=status,
         code=fault.code,
-        way_out=fault.way_out,
+        remediation=fault.remediation,
         headers=headers,
     )

@@ -179,7 +179,7 @@ def mismatch(message: str) -> WireFault:
         HEADER_MISMATCH,
         status=400,
         code="header-mismatch",
-        way_out="send headers that repeat the body",
+        remediation="send headers that repeat the body",
     )
 
 

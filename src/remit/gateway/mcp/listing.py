@@ -63,7 +63,7 @@ def check_joined(upstreams: Mapping[str, object]) -> None:
             if one != other and f"{other}{JOINT}".startswith(f"{one}{JOINT}"):
                 raise ConfigInvalid(
                     f"upstreams `{one}` and `{other}` can give two tools one name at `/mcp`",
-                    way_out=f"rename `{other}` so that it does not begin with `{one}{JOINT}`",
+                    remediation=f"rename `{other}` so that it does not begin with `{one}{JOINT}`",
                     code="joined-names",
                 )
 
@@ -156,7 +156,7 @@ class Listing:
                 raise NotFound(
                     f"`{uri[:200]}` could belong to several upstreams",
                     code="ambiguous-resource",
-                    way_out="ask at the address of one upstream, `/mcp/{upstream}`",
+                    remediation="ask at the address of one upstream, `/mcp/{upstream}`",
                 )
         return ""
 

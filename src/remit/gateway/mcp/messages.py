@@ -94,12 +94,12 @@ class WireFault(RemitError):
         *,
         status: int = 0,
         code: str | None = None,
-        way_out: str = "",
+        remediation: str = "",
         data: dict[str, Json] | None = None,
         headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
-        """Keep what goes on the wire; `data` joins `code` and `way_out` there."""
-        super().__init__(message, code=code, way_out=way_out)
+        """Keep what goes on the wire; `data` joins `code` and `remediation` there."""
+        super().__init__(message, code=code, remediation=remediation)
         self.rpc_code = rpc_code
         self.status = status
         self.data = data or {}
@@ -137,7 +137,7 @@ def read_incoming(body: bytes, *, max_bytes: int, max_depth: int) -> Incoming | 
     except Malformed as fault:
         status = 413 if fault.code == "too-large" else 400
         raise WireFault(
-            fault.message, PARSE_ERROR, status=status, code=fault.code, way_out=fault.way_out
+            fault.message, PARSE_ERROR, status=status, code=fault.code, remediation=fault.remediation
         ) from None
     if type(value) is list:
         raise _invalid("a batch is not accepted", "batch", "send one message in each request")
@@ -158,13 +158,13 @@ def read_incoming(body: bytes, *, max_bytes: int, max_depth: int) -> Incoming | 
     return Incoming(method, params, request_id)  # type: ignore[arg-type]  # looked at above
 
 
-def _invalid(message: str, code: str, way_out: str = "") -> WireFault:
-    return WireFault(message, INVALID_REQUEST, status=400, code=code, way_out=way_out)
+def _invalid(message: str, code: str, remediation: str = "") -> WireFault:
+    return WireFault(message, INVALID_REQUEST, status=400, code=code, remediation=remediation)
 
 
-def bad_params(message: str, way_out: str = "") -> WireFault:
+def bad_params(message: str, remediation: str = "") -> WireFault:
     """The fault of params that a method cannot work with."""
-    return WireFault(message, INVALID_PARAMS, code="invalid-params", way_out=way_out)
+    return WireFault(message, INVALID_PARAMS, code="invalid-params", remediation=remediation)
 
 
 def unusable() -> WireFault:
@@ -173,7 +173,7 @@ def unusable() -> WireFault:
         "the upstream did not complete the call",
         INTERNAL_ERROR,
         code="not-passed-on",
-        way_out="call a tool that asks nothing back",
+        remediation="call a tool that asks nothing back",
     )
 
 
@@ -232,8 +232,8 @@ def error_body(fault: WireFault) -> bytes:
     data: dict[str, Json] = {"code": fault.code}
     if fault.step is not None:
         data["step"] = fault.step
-    if fault.way_out:
-        data["way_out"] = fault.way_out
+    if fault.remediation:
+        data["remediation"] = fault.remediation
     data.update(fault.data)
     return orjson.dumps({"code": fault.rpc_code, "message": str(fault), "data": data})
 
@@ -263,7 +263,7 @@ def fault_of(error: RemitError) -> WireFault:
     if isinstance(error, UpstreamUnreachable):
         return _as(error, UPSTREAM_FAILED, 0, outcome_field(error))
     if isinstance(error, Busy):
-        return busy(error.message, error.way_out)
+        return busy(error.message, error.remediation)
     if isinstance(error, NotFound):
         return _as(error, METHOD_NOT_FOUND, 404)
     if isinstance(error, Malformed):
@@ -277,7 +277,7 @@ def fault_of(error: RemitError) -> WireFault:
 
 def _as(error: RemitError, rpc_code: int, status: int, data: dict[str, Json] | None = None) -> WireFault:
     fault = WireFault(
-        error.message, rpc_code, status=status, code=error.code, way_out=error.way_out, data=data
+        error.message, rpc_code, status=status, code=error.code, remediation=error.remediation, data=data
     )
     fault.step = error.step
     return fault
@@ -289,14 +289,14 @@ def outcome_field(error: RemitError) -> dict[str, Json]:
     return {"outcome": outcome} if outcome else {}
 
 
-def busy(message: str, way_out: str = "") -> WireFault:
+def busy(message: str, remediation: str = "") -> WireFault:
     """The fault of a bound that is reached."""
     return WireFault(
         message,
         BUSY,
         status=503,
         code="busy",
-        way_out=way_out or "try again later",
+        remediation=remediation or "try again later",
         headers=((b"retry-after", b"1"),),
     )
 
@@ -315,18 +315,20 @@ def refusal(refused: Refused, expires: str = "") -> WireFault:
     if first is not None and first.rule:
         data["rule"] = first.rule
     if decision.outcome is Outcome.DEFER:
-        way_out = f"ask an approver to run `remit approve {decision.approval}`, then call again"
+        remediation = f"ask an approver to run `remit approve {decision.approval}`, then call again"
         text = first.text if first else "this call needs the approval of a person"
         data["approval"] = decision.approval
         if expires:
             data["expires"] = expires
-        fault = WireFault(text, APPROVAL_REQUIRED, code="approval-required", way_out=way_out, data=data)
+        fault = WireFault(
+            text, APPROVAL_REQUIRED, code="approval-required", remediation=remediation, data=data
+        )
     else:
         fault = WireFault(
             first.text if first else "refused",
             REFUSED,
             code=first.code if first else "refused",
-            way_out=first.way_out if first else "",
+            remediation=first.remediation if first else "",
             data=data,
         )
     fault.step = first.step if first else 4

@@ -231,7 +231,7 @@ class Methods:
             if upstream:
                 fenced = house.live.fenced(live, live.call_scopes(f"{upstream}/{RESOURCE_SUBSCRIBE}"))
                 if fenced:
-                    raise Fenced(f"`{fenced}` has been ended", way_out="open a new task", step=8)
+                    raise Fenced(f"`{fenced}` has been ended", remediation="open a new task", step=8)
 
         return still
 

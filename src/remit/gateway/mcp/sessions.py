@@ -123,7 +123,7 @@ class Sessions:
                 INVALID_REQUEST,
                 status=400,
                 code="no-session",
-                way_out="begin with `initialize`",
+                remediation="begin with `initialize`",
             )
         name = session_id.decode("latin-1")
         session = self._all.get(name)
@@ -137,7 +137,7 @@ class Sessions:
                 INVALID_REQUEST,
                 status=404,
                 code="no-session",
-                way_out="begin anew with `initialize`",
+                remediation="begin anew with `initialize`",
             )
         session.used_s = now_s
         self._all.move_to_end(name)

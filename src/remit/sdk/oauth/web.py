@@ -114,7 +114,9 @@ def checked_url(url: str) -> str:
         parts = urlsplit("")
     safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
     if not safe or not parts.hostname or "@" in parts.netloc:
-        raise AgentFault(f"`{url[:200]}` is no address that tokens may be sent to", way_out="use `https:`")
+        raise AgentFault(
+            f"`{url[:200]}` is no address that tokens may be sent to", remediation="use `https:`"
+        )
     return url
 
 

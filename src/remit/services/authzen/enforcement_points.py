@@ -103,7 +103,7 @@ class AskedSubjects:
                 raise Unauthenticated(
                     "the token is bound to a key, and this enforcement point does not check who holds it",
                     code="subject-unproven",
-                    way_out="let it check the proof, and vouch for that (`vouches: key-bound`)",
+                    remediation="let it check the proof, and vouch for that (`vouches: key-bound`)",
                     step=1,
                 )
             return claims
@@ -111,7 +111,7 @@ class AskedSubjects:
             raise Unauthenticated(
                 f"enforcement point `{point.name}` must show the task's token",
                 code="subject-unproven",
-                way_out="send it as `access_token` in the subject's properties, or let it vouch",
+                remediation="send it as `access_token` in the subject's properties, or let it vouch",
                 step=1,
             )
         task = await self._task(point, subject, now)
@@ -144,7 +144,7 @@ class AskedSubjects:
             raise Forbidden(
                 f"`{subject.id[:80]}` has several tasks",
                 code="subject-ambiguous",
-                way_out="name the task, as `task` in the subject's properties",
+                remediation="name the task, as `task` in the subject's properties",
                 step=2,
             )
         if len(found) == 1:

@@ -189,7 +189,7 @@ async def describe(
         raise NotFound(
             f"`{point.name}` does not guard `{asked.upstream[:80]}`",
             code="no-resource",
-            way_out="name what it guards under `enforcement_points` in remit.yaml",
+            remediation="name what it guards under `enforcement_points` in remit.yaml",
             step=3,
         )
     steps = parts.authorizer.describing(principal, live, asked.upstream, asked.name, asked.arguments, now)
@@ -262,13 +262,15 @@ class Answers:
         Raises `NotFound` where this enforcement point has no such permit that waits for its result.
         """
         if outcome not in REPORTABLE:
-            raise Malformed(f"`{outcome.value}` is nothing that can be reported", way_out="see the reference")
+            raise Malformed(
+                f"`{outcome.value}` is nothing that can be reported", remediation="see the reference"
+            )
         awaited = self._awaited.get(decision)
         if awaited is None or awaited.request.enforcement_point != point.name:
             raise NotFound(
                 f"no result of `{decision[:80]}` is waited for",
                 code="no-permit",
-                way_out="report each permitted call once, soon after it ended",
+                remediation="report each permitted call once, soon after it ended",
             )
         # INVARIANT: taken out before anything is waited for, so that no result is counted twice.
         del self._awaited[decision]

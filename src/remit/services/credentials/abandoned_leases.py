@@ -80,7 +80,7 @@ class AbandonedLeases:
             if not found:
                 raise NotFound(
                     f"there is no open lease `{lease[:80]}`",
-                    way_out="see `remit lease list`, and the closure",
+                    remediation="see `remit lease list`, and the closure",
                 )
             task = await self._store.task(self._tenant, found[0].task)
             if task is not None and not task.state.ended:
@@ -114,5 +114,5 @@ def _in_use(lease: str) -> Conflict:
     return Conflict(
         f"lease `{lease[:80]}` is not being taken back",
         code="lease-in-use",
-        way_out="end its task; it is closed by hand only where nobody can say whether it is dead",
+        remediation="end its task; it is closed by hand only where nobody can say whether it is dead",
     )

@@ -320,7 +320,7 @@ def unavailable(upstream: str, why: str) -> KeyUnavailable:
     return KeyUnavailable(
         f"there is no credential for upstream `{upstream}` now: {why}",
         code="credential-unavailable",
-        way_out="call again; if it stays so, see `remit doctor` and the source of its credentials",
+        remediation="call again; if it stays so, see `remit doctor` and the source of its credentials",
         step=6,
     )
 

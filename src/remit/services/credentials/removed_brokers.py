@@ -34,6 +34,7 @@ class RemovedBroker:
         return KeyUnavailable(
             f"upstream `{self._upstream}` has no broker of kind `{self.kind}` any more",
             code="broker-gone",
-            way_out="configure it again until its credentials are dead, or end them at their source and close"
+            remediation="configure it again until its credentials are dead, or end them at their source "
+            "and close"
             " each by hand (`remit lease close`)",
         )

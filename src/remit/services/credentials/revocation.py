@@ -140,13 +140,13 @@ class CredentialRevocation:
             raise Conflict(
                 f"lease `{held.id}` is dead: it was tried once more, and refused",
                 code="lease-dead",
-                way_out="look at the closure: it says so",
+                remediation="look at the closure: it says so",
             )
         if held.accepted:
             raise Conflict(
                 f"lease `{held.id}` is alive: `{held.given.sink}` accepts it",
                 code="lease-alive",
-                way_out="end it at its source",
+                remediation="end it at its source",
             )
         facts = {"why": held.why, "reason": because}
         closed = held.event(EventKind.LEASE_CLOSED, self._clock.now(), self._tenant, facts)

@@ -67,7 +67,7 @@ class Stuck(NamedTuple):
     """What stands in the way of a rotation, and what a person can do about it."""
 
     why: str
-    way_out: str
+    remediation: str
 
 
 class RotatedSecrets:
@@ -107,7 +107,7 @@ class RotatedSecrets:
                 raise KeyUnavailable(
                     f"the secret of upstream `{name}` is not known",
                     code="secret-unknown",
-                    way_out="see `remit finding list`",
+                    remediation="see `remit finding list`",
                 )
             return kept.current
 
@@ -130,7 +130,7 @@ class RotatedSecrets:
                 first = one.first if kept is None else ""
             except KeyUnavailable as fault:
                 # Its calls are refused; the others go on.
-                self.stuck[name] = Stuck(fault.message, fault.way_out)
+                self.stuck[name] = Stuck(fault.message, fault.remediation)
                 continue
             if kept is None:
                 await self._keep(name, KeptSecret(current=first, since=self._clock.now()))
@@ -156,7 +156,7 @@ class RotatedSecrets:
             try:
                 await self._rotate(name, self._rotating[name])
             except KeyUnavailable as fault:
-                stuck = Stuck(fault.message, fault.way_out)
+                stuck = Stuck(fault.message, fault.remediation)
                 if self.stuck.get(name) != stuck:
                     log.warning("the secret of upstream `%s` is not rotated: %s; %s", name, *stuck)
                 self.stuck[name] = stuck
@@ -201,7 +201,7 @@ class RotatedSecrets:
             raise KeyUnavailable(
                 "the secret was changed, and the one before it still opens the upstream",
                 code="secret-old-works",
-                way_out="see what else lets it in (`trust` in pg_hba.conf, a cache)",
+                remediation="see what else lets it in (`trust` in pg_hba.conf, a cache)",
             )
 
     async def _begin(self, name: str, one: Rotating, kept: KeptSecret) -> KeptSecret:
@@ -236,7 +236,7 @@ class RotatedSecrets:
             raise KeyUnavailable(
                 f"the new secret was set, and the upstream says {found.value} to it",
                 code="secret-untried",
-                way_out="it is tried again",
+                remediation="it is tried again",
             )
         began_s, refused = self._clock.boot_s(), await self._refused(one, kept.current)
         after_us = round((self._clock.boot_s() - began_s) * 1_000_000)
@@ -278,7 +278,7 @@ class RotatedSecrets:
         raise KeyUnavailable(
             f"`{one.sink}` does not say which of two secrets counts",
             code="secret-unclear",
-            way_out="look whether it runs and can be reached from here",
+            remediation="look whether it runs and can be reached from here",
         )
 
     async def _told(self, name: str, one: Rotating) -> KeptSecret:
@@ -300,12 +300,12 @@ class RotatedSecrets:
             raise KeyUnavailable(
                 f"`{one.sink}` refuses every secret that remit knows, and calls with it: {silent.message}",
                 code="secret-lost",
-                way_out=silent.way_out,
+                remediation=silent.remediation,
             )
         raise KeyUnavailable(
             f"`{one.sink}` refuses every secret that remit knows: somebody else has changed it",
             code="secret-lost",
-            way_out="set it anew there, and name it by `first`",
+            remediation="set it anew there, and name it by `first`",
         )
 
     async def _first(self, one: Rotating) -> str | None:
@@ -347,7 +347,7 @@ class RotatedSecrets:
             raise KeyUnavailable(
                 f"the kept secret of upstream `{name}` cannot be read any more",
                 code="secret-unreadable",
-                way_out="restore the sealing keys, or set it anew and forget the kept one",
+                remediation="restore the sealing keys, or set it anew and forget the kept one",
                 debug=type(fault).__name__,
             ) from None
 

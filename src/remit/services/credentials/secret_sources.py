@@ -117,5 +117,7 @@ class FetchedSecrets:
 
 def _ended(where: str) -> KeyUnavailable:
     return KeyUnavailable(
-        f"secret `{where}` has an end there, which has passed", code=GONE, way_out="write a new version of it"
+        f"secret `{where}` has an end there, which has passed",
+        code=GONE,
+        remediation="write a new version of it",
     )

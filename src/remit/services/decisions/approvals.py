@@ -75,7 +75,7 @@ class Approvals:
         if len(live) >= MAX_PENDING:
             raise Busy(
                 f"task `{request.task.id}` has {MAX_PENDING} questions open",
-                way_out="wait for them to be answered",
+                remediation="wait for them to be answered",
             )
         approval = Approval(
             tenant=self._tenant,
@@ -113,7 +113,7 @@ class Approvals:
         """Return an approval, expired where its time has passed; raises `NotFound`."""
         found = await self._store.approval(self._tenant, approval_id)
         if found is None:
-            raise NotFound(f"there is no approval `{approval_id[:80]}`", way_out="see `remit approvals`")
+            raise NotFound(f"there is no approval `{approval_id[:80]}`", remediation="see `remit approvals`")
         return self._current(found)
 
     async def listed(self, state: ApprovalState | None = None, task: str = "") -> list[Approval]:
@@ -136,7 +136,7 @@ class Approvals:
             raise Forbidden(
                 "who may be the one that asks, by a sign-in code, does not approve",
                 code="code-maker",
-                way_out="ask another approver, or remove what came of the code (`remit person ways`)",
+                remediation="ask another approver, or remove what came of the code (`remit person ways`)",
             )
         event = Event(
             kind=EventKind.APPROVAL_DECIDED,

@@ -166,7 +166,9 @@ class Authorizer:
             except BudgetExhausted as error:
                 takes, outcome = (), _DENY
                 reasons.append(
-                    Reason(code=error.code, text=error.message, way_out=error.way_out, rule="task budget")
+                    Reason(
+                        code=error.code, text=error.message, remediation=error.remediation, rule="task budget"
+                    )
                 )
         decision = Decision(
             id=make_id("dec", self._entropy.bytes(ID_BYTES)),
@@ -190,7 +192,7 @@ class Authorizer:
                     code="not-granted",
                     text=f"task type `{request.task.type}` does not grant `{tool.id}`",
                     rule=f"task type {request.task.type}",
-                    way_out="open a task of a type that grants it",
+                    remediation="open a task of a type that grants it",
                 )
             ]
         if tool.state in (_CHANGED, _GONE):
@@ -202,7 +204,7 @@ class Authorizer:
                     code="tool-suspended",
                     text=f"`{tool.id}` {text}",
                     rule="pinned tool description",
-                    way_out=f"ask an administrator to run `remit tool diff {tool.id}`",
+                    remediation=f"ask an administrator to run `remit tool diff {tool.id}`",
                 )
             ]
         if request.principal.assurance < TIER_ASSURANCE[request.tier]:
@@ -212,7 +214,7 @@ class Authorizer:
                     code="assurance",
                     text=f"a call of tier {request.tier.word} needs an identity of assurance {need} or more",
                     rule="tier demands",
-                    way_out="authenticate the agent with a key",
+                    remediation="authenticate the agent with a key",
                 )
             ]
         if request.lacks_sender:
@@ -221,7 +223,7 @@ class Authorizer:
                     code="sender-constraint",
                     text=f"a call of tier {request.tier.word} needs a token that is bound to its sender",
                     rule="tier demands",
-                    way_out="ask for permits with a bound token (DPoP or mTLS)"
+                    remediation="ask for permits with a bound token (DPoP or mTLS)"
                     if request.enforcement_point
                     else "call through `remit run` or `remit connect`, or send DPoP proofs",
                 )
@@ -273,7 +275,7 @@ class Authorizer:
                     code="denied",
                     text="a person has denied this very call",
                     rule=f"approval {one.id}",
-                    way_out=f"it can be asked again after {one.expires.isoformat(timespec='seconds')}",
+                    remediation=f"it can be asked again after {one.expires.isoformat(timespec='seconds')}",
                 )
         return None
 
@@ -317,7 +319,7 @@ def _departures(request: AccessRequest) -> list[Reason]:
             code="plan",
             text=one.reason,
             rule="plan",
-            way_out=f"the plan says: {one.way_out}",
+            remediation=f"the plan says: {one.remediation}",
             argument=one.argument,
         )
         for one in departures(request.task.plan, request.tool.id, request.arguments)
@@ -368,7 +370,7 @@ def _argument_reasons(grant: Grant, request: AccessRequest) -> list[Reason]:
             code=refusal.code,
             text=refusal.reason,
             rule=f"grant of {grant.tool} in task type {request.task.type}",
-            way_out=refusal.way_out,
+            remediation=refusal.remediation,
             argument=refusal.argument,
         )
         for refusal in grant.permits(request.arguments)
@@ -383,7 +385,7 @@ def _policy_reasons(answer: PolicyAnswer, outcome: Outcome) -> list[Reason]:
                 code="policy-error",
                 text=f"a rule could not be evaluated: {text}",
                 rule="policy engine",
-                way_out="ask an administrator to run `remit policy check`",
+                remediation="ask an administrator to run `remit policy check`",
             )
         ]
     if outcome is _PERMIT:

@@ -148,7 +148,7 @@ class Plans:
         )
 
     def _denied(self, error: Forbidden) -> Decision:
-        reason = Reason(code=error.code, text=error.message, way_out=error.way_out, rule="plan")
+        reason = Reason(code=error.code, text=error.message, remediation=error.remediation, rule="plan")
         return Decision(
             id=make_id("dec", self._entropy.bytes(ID_BYTES)), outcome=Outcome.DENY, reasons=(reason,)
         )

@@ -147,7 +147,7 @@ class Endings:
         """
         looked = [await self._store.with_descendants(self._tenant, task_id)]
         if not looked[0]:
-            raise NotFound(f"there is no task `{task_id[:80]}`", way_out="see `remit task list`")
+            raise NotFound(f"there is no task `{task_id[:80]}`", remediation="see `remit task list`")
         task = looked[0][0]
         if agreed is not None:
             agreed(task)

@@ -61,12 +61,12 @@ class Locks:
         """
         target = EVERYTHING if kind is ScopeKind.EVERYTHING else scope(kind, name)
         if target not in {one.scope for one in await self.all()}:
-            raise NotFound(f"`{target[:80]}` is not locked", way_out="see `remit lock`")
+            raise NotFound(f"`{target[:80]}` is not locked", remediation="see `remit lock`")
         if await self._is_theirs(kind, name, person):
             raise Forbidden(
                 "nobody unlocks themselves, nor an agent that they answer for",
                 code="self",
-                way_out="ask another administrator",
+                remediation="ask another administrator",
             )
         await self._agreed("unlock", target, by=person.name)
         await self._revocations.unlock(kind, name, by=person.name)

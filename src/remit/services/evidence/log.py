@@ -79,7 +79,7 @@ class Evidence:
             raise VerificationFailed(
                 f"the kept head of log `{self.origin}` is signed by no key of this log",
                 code="head-forged",
-                way_out="restore the head's file and the keys from a copy, and find out who changed them",
+                remediation="restore the head's file and the keys from a copy, and find out who changed them",
             )
 
     async def checkpoint(self) -> Head:
@@ -125,7 +125,7 @@ class Evidence:
                 f"the log is not the one whose head of {head.size} events is kept: another remit signs it, "
                 "from a copy of the store, or the store was set back",
                 code="log-forked",
-                way_out="stop one of them; the store that the head belongs to is the true one",
+                remediation="stop one of them; the store that the head belongs to is the true one",
             ) from None
         self._grown_from = head
 
@@ -148,7 +148,7 @@ class Evidence:
         """
         head = await self.checkpoint()
         if not 0 <= index < head.size:
-            raise NotFound(f"there is no event {index}", way_out=f"the log has {head.size} events")
+            raise NotFound(f"there is no event {index}", remediation=f"the log has {head.size} events")
         (entry,) = await self._store.entries(self._tenant, start=index, limit=1, opened=False)
         path = await self._store.inclusion(self._tenant, index, head.size)
         return LogProof(index, tuple(path), head.note.encode(), entry.leaf)
@@ -160,7 +160,9 @@ class Evidence:
         head = await self.checkpoint()
         if not 0 < old <= head.size:
             raise NotFound(
-                f"the log has no {old} events", code="log-shorter", way_out=f"the log has {head.size} events"
+                f"the log has no {old} events",
+                code="log-shorter",
+                remediation=f"the log has {head.size} events",
             )
         return head, await self._store.consistency(self._tenant, old, head.size)
 
@@ -168,7 +170,7 @@ class Evidence:
         """Return one event with its values, where they can still be read."""
         found = await self._store.entries(self._tenant, start=index, limit=1, opened=True)
         if not found or found[0].index != index:
-            raise NotFound(f"there is no event {index}", way_out="see `remit audit log`")
+            raise NotFound(f"there is no event {index}", remediation="see `remit audit log`")
         return found[0]
 
     async def export(self, *, task: str = "", values: bool = True) -> AsyncIterator[bytes]:
@@ -219,7 +221,7 @@ class Evidence:
         if not await self._store.forget(self._tenant, subject, event):
             raise NotFound(
                 f"nothing is sealed under `{subject[:80]}`",
-                way_out="give the name of a person, or of an agent, as the evidence has it",
+                remediation="give the name of a person, or of an agent, as the evidence has it",
             )
 
     async def size(self) -> int:
@@ -261,7 +263,7 @@ def readable(entry: Entry) -> dict[str, object]:
         raise VerificationFailed(
             f"event {entry.index} is not the one that was recorded: it was changed in the store",
             code="event-changed",
-            way_out="`remit audit verify` names each event that does not hold",
+            remediation="`remit audit verify` names each event that does not hold",
         )
     record: dict[str, object] = msgspec.json.decode(entry.leaf)
     record["index"] = entry.index

@@ -48,7 +48,7 @@ class Receipts:
                 return one
         raise NotFound(
             f"closure `{name[:80]}` is not among the last {MANY}",
-            way_out="see `remit audit log --kind closure.made`",
+            remediation="see `remit audit log --kind closure.made`",
         )
 
     def check_pace(self, caller: str) -> None:
@@ -57,10 +57,10 @@ class Receipts:
             raise Busy(
                 f"more than {PER_MINUTE} receipts were asked for in a minute",
                 code="too-many-tries",
-                way_out="wait a minute; a receipt that was fetched once holds for ever",
+                remediation="wait a minute; a receipt that was fetched once holds for ever",
             )
         if self._looking >= AT_ONCE:
-            raise Busy("other receipts are being looked for", way_out="ask again in a second")
+            raise Busy("other receipts are being looked for", remediation="ask again in a second")
 
     async def lines(self, closure: Closure) -> AsyncIterator[bytes]:
         """Yield the lines of a receipt; `core.evidence.export` says what they are, and verifies them."""
@@ -113,7 +113,7 @@ def _unsigned(closure: Closure) -> NotFound:
     return NotFound(
         f"the event of closure `{closure.id}` is not in the signed log yet",
         code="not-signed-yet",
-        way_out="ask again in a second",
+        remediation="ask again in a second",
     )
 
 

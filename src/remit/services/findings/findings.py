@@ -104,7 +104,7 @@ class Findings:
         """Return a finding; raises `NotFound`."""
         found = await self._store.finding(self._tenant, name)
         if found is None:
-            raise NotFound(f"there is no finding `{name[:80]}`", way_out="see `remit finding list`")
+            raise NotFound(f"there is no finding `{name[:80]}`", remediation="see `remit finding list`")
         return found
 
     async def about(self, about: str = "", state: FindingState | None = None) -> list[Finding]:

@@ -82,7 +82,7 @@ class Declassifications:
         self._live.check(live, self._clock.now())
         await self._check(person, reason, (live.task,))
         if live.lowering:
-            raise Conflict(f"somebody else is declassifying `{task_id}`", way_out="look at it again")
+            raise Conflict(f"somebody else is declassifying `{task_id}`", remediation="look at it again")
         live.lowering = True
         try:
             # What somebody adds to its intent or its plan meanwhile is not put back as it was.
@@ -100,14 +100,14 @@ class Declassifications:
         lowered = self._lowered(lowering, before)
         # Step 3.
         if live.open_calls or live.in_hand:
-            raise Conflict(f"task `{live.task.id}` has calls in hand", way_out="wait for them to end")
+            raise Conflict(f"task `{live.task.id}` has calls in hand", remediation="wait for them to end")
         for child in children:
             held = self._live.get(child.id)
             label = held.label if held is not None else child.label
             if child.state is TaskState.ACTIVE and not lowered.covers(label, classes):
                 raise Conflict(
                     f"task `{child.id}`, which was handed down from it, carries more",
-                    way_out="declassify or end that one first",
+                    remediation="declassify or end that one first",
                 )
         now = self._clock.now()
         task = msgspec.structs.replace(live.task, label=lowered, lowered=now)
@@ -152,7 +152,7 @@ class Declassifications:
             found = [one] if one is not None else []
         if not found:
             what = f"`{resource[:80]}` of `{upstream[:80]}`" if resource else f"`{upstream[:80]}`"
-            raise NotFound(f"nothing with a label was written to {what}", way_out="see `remit data list`")
+            raise NotFound(f"nothing with a label was written to {what}", remediation="see `remit data list`")
         return found[0]
 
     async def resource(
@@ -175,7 +175,9 @@ class Declassifications:
         self._lowered(lowering, found.all(self._classes))
         shelf = self._holdings.shelves.of(upstream)
         if shelf is None or shelf.closed:
-            raise Conflict(f"the data in `{upstream}` is being changed already", way_out="look at it again")
+            raise Conflict(
+                f"the data in `{upstream}` is being changed already", remediation="look at it again"
+            )
         shelf.closed = True
         try:
             return await self._lower_resource(shelf, found, lowering, person, reason, seen)
@@ -195,7 +197,7 @@ class Declassifications:
         if len(rows) > MAX_AT_ONCE:
             raise Malformed(
                 f"`{upstream}` has more than {MAX_AT_ONCE} resources with labels",
-                way_out="describe what its tools write to with fewer of them",
+                remediation="describe what its tools write to with fewer of them",
             )
         self._check_written(upstream, rows)
         now = self._clock.now()
@@ -244,14 +246,14 @@ class Declassifications:
             for call in live.in_hand:
                 if call.tool.startswith(f"{upstream}/") and call.effect != Effect.NONE.value:
                     raise Conflict(
-                        f"a call that writes to `{upstream}` is in hand", way_out="wait for it to end"
+                        f"a call that writes to `{upstream}` is in hand", remediation="wait for it to end"
                     )
 
     def _check_written(self, upstream: str, rows: dict[str, Holding]) -> None:
         for name, row in rows.items():
             held = self._holdings.shelves.at(upstream, name)
             if held is not None and held.now is not None and held.now != row:
-                raise Conflict(f"not all of `{upstream}` is written down yet", way_out="try again")
+                raise Conflict(f"not all of `{upstream}` is written down yet", remediation="try again")
 
     @property
     def _classes(self) -> Classes:
@@ -261,9 +263,11 @@ class Declassifications:
         try:
             lowered = lowering.of(label or Label(self._classes.bottom), self._classes)
         except ConfigInvalid as fault:
-            raise Malformed(fault.message, code="class", way_out=fault.way_out) from None
+            raise Malformed(fault.message, code="class", remediation=fault.remediation) from None
         if label is None or lowered == label:
-            raise Malformed("that would lower nothing", way_out="name a lower class, or say what is trusted")
+            raise Malformed(
+                "that would lower nothing", remediation="name a lower class, or say what is trusted"
+            )
         return lowered
 
     async def _check_writers(self, person: Person, reason: str, found: Iterable[Holding]) -> None:
@@ -276,7 +280,7 @@ class Declassifications:
         """Steps 1 and 2."""
         if Role.APPROVER not in person.roles or not person.active:
             raise Forbidden(
-                f"`{person.name}` is not an approver", way_out="ask someone with the role approver"
+                f"`{person.name}` is not an approver", remediation="ask someone with the role approver"
             )
         now = self._clock.now()
         for task in tasks:
@@ -284,24 +288,24 @@ class Declassifications:
                 raise Forbidden(
                     f"task `{task.id}` works for `{person.name}`, who does not declassify what it carries",
                     code="own-data",
-                    way_out="ask another approver",
+                    remediation="ask another approver",
                 )
             if await is_behind(self._store, task, person.name, now, second_person=self._second_person):
                 raise Forbidden(
                     f"`{person.name}` may be for whom task `{task.id}` works, by a sign-in code",
                     code="code-maker",
-                    way_out="ask another approver",
+                    remediation="ask another approver",
                 )
         if not reason.strip() or len(reason) > MAX_REASON_CHARS:
             raise Malformed(
-                f"the reason has 1 to {MAX_REASON_CHARS} characters", way_out="say why, in a few words"
+                f"the reason has 1 to {MAX_REASON_CHARS} characters", remediation="say why, in a few words"
             )
 
 
 def _check_seen(now: str, seen: str) -> None:
     if now != seen:
         raise ChangedMeanwhile(
-            "this is not what stands here now", code="digest-mismatch", way_out="look at it again"
+            "this is not what stands here now", code="digest-mismatch", remediation="look at it again"
         )
 
 

@@ -218,7 +218,7 @@ def _check_ceilings(request: AccessRequest, tool: Tool, classes: Classes) -> Non
     raise Conflict(
         "what this reads was written to since it was decided, and carries more than a grant lets it give",
         code="result-class",
-        way_out="call again to see which",
+        remediation="call again to see which",
     )
 
 

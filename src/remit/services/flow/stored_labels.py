@@ -272,7 +272,7 @@ class StoredLabels:
         shelf = self.shelves.of(tool.upstream)
         if request.rest.handed is not None and shelf is not None and shelf.version != request.rest.version:
             why = f"something was written to `{tool.upstream}` since this was decided, which it may hand over"
-            raise Conflict(why, code="label-rose", way_out="call again")
+            raise Conflict(why, code="label-rose", remediation="call again")
         self._remember(decision, request.rest)
         if tool.effect is Effect.NONE or (not tool.described and tool.name in RESERVED_OPERATIONS):
             return ()
@@ -290,7 +290,7 @@ class StoredLabels:
         shelf = self.shelves.add(tool.upstream)
         if shelf.closed:
             raise Busy(
-                f"what is known of the data in `{tool.upstream}` is being changed", way_out="call again"
+                f"what is known of the data in `{tool.upstream}` is being changed", remediation="call again"
             )
         if label.trust is Trust.UNTRUSTED:
             mark(shelf, request)

@@ -34,7 +34,7 @@ class Attestors:
         raise Unauthenticated(
             "nobody here can judge what was shown",
             code="not-attestable",
-            way_out="trust its issuer or its trust domain under `trust:`",
+            remediation="trust its issuer or its trust domain under `trust:`",
             step=1,
         )
 
@@ -61,6 +61,6 @@ def _untrusted(use: IssuerUse) -> Unauthenticated:
     return Unauthenticated(
         f"no issuer is trusted for {use.value}",
         code="token-issuer",
-        way_out="add it under `trust.issuers`",
+        remediation="add it under `trust.issuers`",
         step=1,
     )

@@ -102,7 +102,7 @@ class Authenticator:
             raise Unauthenticated(
                 "the token is bound to a key, and its sender did not prove to hold it",
                 code="token-unproven",
-                way_out="send a DPoP proof with it, or show the certificate that it is bound to",
+                remediation="send a DPoP proof with it, or show the certificate that it is bound to",
                 step=1,
             )
 
@@ -122,14 +122,14 @@ class Authenticator:
         elif now.timestamp() >= found.expires + LEEWAY_S:
             del self._cache[key]
             raise Unauthenticated(
-                "the token has expired", code="token-expired", way_out="ask for a new one", step=1
+                "the token has expired", code="token-expired", remediation="ask for a new one", step=1
             )
         if resource and resource not in found.audience:
             raise wrong_audience(resource)
         withdrawn = self._store.withdrawn(self._tenant)
         if found.token_id in withdrawn or found.grant_id in withdrawn:
             raise Unauthenticated(
-                "the token has been revoked", code="token-revoked", way_out="ask for a new one", step=1
+                "the token has been revoked", code="token-revoked", remediation="ask for a new one", step=1
             )
         return found
 
@@ -225,7 +225,7 @@ class Authenticator:
             error = Unauthenticated(
                 "this code is not valid, was used, or has run out",
                 code="sign-in-code",
-                way_out="ask an administrator for a new one",
+                remediation="ask an administrator for a new one",
                 step=1,
             )
             await self.refused(error, "sign-in")
@@ -281,7 +281,7 @@ class Authenticator:
             await self._store.commit(Unit((known, *changes, PutCredential(session)), (signed_in,)))
         except Conflict as conflict:
             error = Unauthenticated(
-                conflict.message, code=f"sign-in-{method}", way_out=conflict.way_out, step=1
+                conflict.message, code=f"sign-in-{method}", remediation=conflict.remediation, step=1
             )
             await self.refused(error, "sign-in")
             raise error from None
@@ -301,7 +301,7 @@ class Authenticator:
         found = await self._store.signed_in(self._tenant, secret_digest(secret))
         if found is None or found[0].kind != "session" or self._clock.now() >= found[0].expires:
             raise Unauthenticated(
-                "you are not signed in", code="no-session", way_out="run `remit login`", step=1
+                "you are not signed in", code="no-session", remediation="run `remit login`", step=1
             )
         if found[0].jkt != jkt:
             raise Unauthenticated(
@@ -309,7 +309,7 @@ class Authenticator:
                 if found[0].jkt
                 else "the session is bound to no key",
                 code="session-unproven" if found[0].jkt else "session-unbound",
-                way_out="run `remit login`",
+                remediation="run `remit login`",
                 step=1,
             )
         person = found[1]

@@ -108,16 +108,16 @@ class Directory:
         check_name(new.environment, "an environment")
         if not new.owner.strip() or not new.purpose.strip():
             raise Malformed(
-                "an agent needs an accountable owner and a purpose", way_out="give `owner` and `purpose`"
+                "an agent needs an accountable owner and a purpose", remediation="give `owner` and `purpose`"
             )
         if not 1 <= len(new.bindings) <= MAX_BINDINGS:
             raise Malformed(
-                f"an agent has 1 to {MAX_BINDINGS} ways to prove itself", way_out="give `bindings`"
+                f"an agent has 1 to {MAX_BINDINGS} ways to prove itself", remediation="give `bindings`"
             )
         await self._check_owner(new.owner)
         # One name is one subject: in tokens, in questions of who it is, in the evidence.
         if await self._store.person(self._tenant, new.name) is not None:
-            raise Conflict(f"`{new.name}` is the name of a person", way_out="choose another name")
+            raise Conflict(f"`{new.name}` is the name of a person", remediation="choose another name")
         agent = Agent(
             tenant=self._tenant,
             name=new.name,
@@ -161,7 +161,8 @@ class Directory:
                 return None
             if len(agent.bindings) >= MAX_BINDINGS:
                 raise Malformed(
-                    f"an agent has at most {MAX_BINDINGS} ways to prove itself", way_out="unbind one first"
+                    f"an agent has at most {MAX_BINDINGS} ways to prove itself",
+                    remediation="unbind one first",
                 )
             changed = msgspec.structs.replace(agent, bindings=(*agent.bindings, added))
             return changed, {"change": "bound", "workload": workload_of(added)}
@@ -181,7 +182,7 @@ class Directory:
             if len(kept) == len(agent.bindings):
                 raise NotFound(
                     f"agent `{name}` is not bound to `{workload[:200]}`",
-                    way_out=f"see `remit agent show {name}`",
+                    remediation=f"see `remit agent show {name}`",
                 )
             changed = msgspec.structs.replace(agent, bindings=kept, tokens_from=from_now)
             return changed, {"change": "unbound", "workload": workload, "reason": reason}
@@ -201,7 +202,7 @@ class Directory:
         with.
         """
         if len(digest) > 200:
-            raise Malformed("a manifest's digest is short", way_out="give `sha256:` and 64 digits")
+            raise Malformed("a manifest's digest is short", remediation="give `sha256:` and 64 digits")
 
         def reviewed(agent: Agent) -> _Revised:
             facts = {"change": "manifest", "manifest": digest, "previous": agent.manifest_digest}
@@ -240,7 +241,7 @@ class Directory:
             raise Malformed(
                 f"`{owner[:80]}` cannot answer for an agent: {fault}",
                 code="owner",
-                way_out="give a person (`remit person list`), or a team as `group:name`",
+                remediation="give a person (`remit person list`), or a team as `group:name`",
             )
 
     def _use_owner(self, owner: str) -> tuple[Change, ...]:
@@ -292,7 +293,7 @@ class Directory:
             self._live.refresh_agent(agent)
             await self._policies.refresh()
             return agent
-        raise Conflict(f"agent `{name}` is being changed by others", way_out="repeat it in a moment")
+        raise Conflict(f"agent `{name}` is being changed by others", remediation="repeat it in a moment")
 
     async def move(self, name: str, state: AgentState, *, by: str, reason: str) -> Agent:
         """Change an agent's state; leaving service also ends all its tasks."""
@@ -303,7 +304,7 @@ class Directory:
                     f"agent `{name}` is {state.value} already"
                     if agent.state is state
                     else f"agent `{name}` is {agent.state.value} and cannot become {state.value}",
-                    way_out="register another agent"
+                    remediation="register another agent"
                     if agent.state is AgentState.RETIRED
                     else "see `remit agent show`",
                 )
@@ -325,7 +326,7 @@ class Directory:
         """Return an agent; raises `NotFound`."""
         found = await self._store.agent(self._tenant, name)
         if found is None:
-            raise NotFound(f"there is no agent `{name[:80]}`", way_out="see `remit agent list`")
+            raise NotFound(f"there is no agent `{name[:80]}`", remediation="see `remit agent list`")
         return found
 
     async def agents(self) -> list[Agent]:
@@ -338,7 +339,7 @@ class Directory:
         for group in new.groups:
             check_name(group, "a group")
         if await self._store.agent(self._tenant, new.name) is not None:
-            raise Conflict(f"`{new.name}` is the name of an agent", way_out="choose another name")
+            raise Conflict(f"`{new.name}` is the name of an agent", remediation="choose another name")
         person = Person(
             tenant=self._tenant,
             name=new.name,
@@ -361,7 +362,7 @@ class Directory:
         """Return a person; raises `NotFound`."""
         found = await self._store.person(self._tenant, name)
         if found is None:
-            raise NotFound(f"there is no person `{name[:80]}`", way_out="add one with `remit person add`")
+            raise NotFound(f"there is no person `{name[:80]}`", remediation="add one with `remit person add`")
         return found
 
     async def people(self) -> list[Person]:

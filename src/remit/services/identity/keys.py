@@ -127,7 +127,7 @@ class KeyRotations:
         if keys is None:
             raise NotFound(
                 f"there are no keys of kind `{kind}` here",
-                way_out="configure `workload_api`, or see `remit key list`",
+                remediation="configure `workload_api`, or see `remit key list`",
             )
         async with self._lock, keys.turn():
             await self._take_over(kind)

@@ -153,7 +153,7 @@ class PersonAdministration:
         """
         person = await self._directory.person(name)
         if not person.active:
-            raise Forbidden(f"`{name}` is not active", way_out=f"run `remit person activate {name}`")
+            raise Forbidden(f"`{name}` is not active", remediation=f"run `remit person activate {name}`")
         makers = [by]
         if by != name:
             makers += await self._agreed({"act": "code", "person": name}, name, by)
@@ -210,12 +210,13 @@ class PersonAdministration:
                 "who asked first may be the same person: one made a sign-in code for the other, or somebody"
                 " made one for both",
                 code="code-maker",
-                way_out="let another administrator ask, or remove what came of it (`remit person ways`)",
+                remediation="let another administrator ask, or remove what came of it (`remit person ways`)",
             )
         raise Forbidden(
             "a second administrator must agree to this",
             code="second-person",
-            way_out=f"let another administrator ask for the very same within {WAIT.seconds // 60} minutes",
+            remediation=f"let another administrator ask for the very same within {WAIT.seconds // 60} "
+            "minutes",
         )
 
     async def _stands(self, first: _Asked, now: datetime) -> bool:
@@ -228,7 +229,7 @@ class PersonAdministration:
     async def _other(self, name: str, by: str) -> Person:
         person = await self._directory.person(name)
         if name == by:
-            raise Forbidden("nobody changes themselves", code="self", way_out="ask another administrator")
+            raise Forbidden("nobody changes themselves", code="self", remediation="ask another administrator")
         return person
 
     async def _keep(self, person: Person, roles: frozenset[Role]) -> tuple[Change, ...]:

@@ -49,7 +49,9 @@ def require(person: Person, duty: Duty) -> None:
         *others, last = sorted(role.value for role in ROLES[duty])
         roles = f"{', '.join(others)} or {last}" if others else last
         raise Forbidden(
-            f"`{person.name}` has no role for this", code="role", way_out=f"ask someone with the role {roles}"
+            f"`{person.name}` has no role for this",
+            code="role",
+            remediation=f"ask someone with the role {roles}",
         )
 
 
@@ -61,7 +63,7 @@ def own_task(task: Task, person: Person) -> bool:
 def see_task(task: Task, person: Person) -> Task:
     """Return a task to a person who may see it; to others there is none (`NotFound`)."""
     if not own_task(task, person) and not may(person, Duty.OVERSEE):
-        raise NotFound(f"there is no task `{task.id}`", way_out="see `remit task list`")
+        raise NotFound(f"there is no task `{task.id}`", remediation="see `remit task list`")
     return task
 
 
@@ -80,7 +82,7 @@ def see_closure(closure: Closure, task: Task | None, person: Person) -> Closure:
     `task`; to others there is none (`NotFound`).
     """
     if not (task is not None and own_task(task, person)) and not may(person, Duty.OVERSEE):
-        raise NotFound(f"there is no closure `{closure.id}`", way_out="see `remit audit log`")
+        raise NotFound(f"there is no closure `{closure.id}`", remediation="see `remit audit log`")
     return closure
 
 
@@ -114,5 +116,5 @@ def ask_about(person: Person, name: str, task: Task | None, agent: Agent | None)
     )
     if not own and not may(person, Duty.OVERSEE):
         raise NotFound(
-            f"nobody here is called `{name[:80]}`", way_out="give an agent, a task, a person or a token"
+            f"nobody here is called `{name[:80]}`", remediation="give an agent, a task, a person or a token"
         )

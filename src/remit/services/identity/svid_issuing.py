@@ -232,7 +232,8 @@ class SvidIssuing:
             raise Forbidden(
                 "this process has no identity here",
                 code="svid-unknown",
-                way_out="add it under `workload_api.workloads`, or register its agent with user and program",
+                remediation="add it under `workload_api.workloads`, or register its agent with user and "
+                "program",
             )
         return given
 
@@ -300,7 +301,9 @@ class SvidIssuing:
         if not made:
             await self._refuse(shown, "svid-not-held")
             raise Forbidden(
-                "this process does not have that SPIFFE ID", code="svid-not-held", way_out="ask for its own"
+                "this process does not have that SPIFFE ID",
+                code="svid-not-held",
+                remediation="ask for its own",
             )
         return tuple(made)
 
@@ -308,7 +311,7 @@ class SvidIssuing:
         """Check a JWT-SVID of this trust domain for somebody else; raises `Unauthenticated`."""
         if not audience:
             raise Unauthenticated(
-                "a JWT-SVID is checked for an audience", code="token-audience", way_out="name your own"
+                "a JWT-SVID is checked for an audience", code="token-audience", remediation="name your own"
             )
         return check_jwt_svid(
             token, self.anchors(), audience=audience, now=self._clock.now(), leeway_s=LEEWAY_S

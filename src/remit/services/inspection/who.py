@@ -95,7 +95,8 @@ class Who:
             return await self._of_person(self._members.of_person(person))
         raise NotFound(
             f"nobody here is called `{name[:80]}`",
-            way_out="give an agent, a task, a workload (a SPIFFE ID, `issuer#subject`), a person or a token",
+            remediation="give an agent, a task, a workload (a SPIFFE ID, `issuer#subject`), a person or "
+            "a token",
         )
 
     async def _of_task(self, task: Task) -> dict[str, Json]:

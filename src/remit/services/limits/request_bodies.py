@@ -130,5 +130,5 @@ def _too_much(whose: str) -> Busy:
     return Busy(
         f"too much of what requests {whose} have sent is still in hand",
         code="bodies",
-        way_out="wait for answers, and send less at once",
+        remediation="wait for answers, and send less at once",
     )

@@ -137,11 +137,11 @@ class Deferrals:
         if own >= MAX_PER_TASK:
             raise Busy(
                 f"{own} calls of task `{live.task.id}` go on at their upstreams",
-                way_out="wait until one of them has ended, or cancel one",
+                remediation="wait until one of them has ended, or cancel one",
             )
         full = len(self._calls) >= MAX_IN_ALL or self._bytes >= MAX_BYTES
         if full and not any(one.settled for one in self._calls.values()):
-            raise Busy("too many calls go on at their upstreams", way_out="try again later")
+            raise Busy("too many calls go on at their upstreams", remediation="try again later")
 
     def hold(
         self,
@@ -176,7 +176,7 @@ class Deferrals:
         try:
             self.check_room(live)
             if self._bytes + held.size_bytes > MAX_BYTES:
-                raise Busy("too much is known of calls that go on", way_out="try again later")
+                raise Busy("too much is known of calls that go on", remediation="try again later")
         except Busy:
             self._cancel_later(held)
             raise
@@ -345,7 +345,7 @@ def standing_of(chunk: Chunk, upstream: str, *, expected: bool = True) -> Standi
         raise UpstreamFault(
             f"upstream `{upstream}` did not say how a call stands",
             sent=True,
-            way_out="look at the upstream for the outcome and repair it",
+            remediation="look at the upstream for the outcome and repair it",
             debug=fault.debug,
         ) from fault
 
@@ -390,5 +390,5 @@ def _lies(held: DeferredCall, what: str) -> UpstreamFault:
     return UpstreamFault(
         f"upstream `{held.upstream}` {what}",
         sent=True,
-        way_out="look at the upstream for the outcome and repair it",
+        remediation="look at the upstream for the outcome and repair it",
     )

@@ -243,7 +243,7 @@ class CallDriver(Driver):
         if tool.effect is not _NONE and self._live.rose_beside(need.request.label, tool.label, classes):
             # What another call read meanwhile may lie in the upstream, where this call could carry it on.
             raise Conflict(
-                "the task has read more since this was decided", code="label-rose", way_out="call again"
+                "the task has read more since this was decided", code="label-rose", remediation="call again"
             )
         self._deadline = self._m.clock.boot_s() + self._m.call_timeout_s
         call.on_cut = exchange.release

@@ -163,7 +163,10 @@ class ResumptionDriver(CallDriver):
 def gone() -> NotFound:
     """The fault of a handle behind which no call of the task goes on."""
     return NotFound(
-        "there is no such call", code="no-call", way_out="make the call again, if it is still wanted", step=2
+        "there is no such call",
+        code="no-call",
+        remediation="make the call again, if it is still wanted",
+        step=2,
     )
 
 

@@ -95,7 +95,7 @@ class AccessTokens:
                 raise Malformed(
                     f"`{one[:200]}` is no resource of this server",
                     code="invalid_target",
-                    way_out=f"ask for `{self.resources.joined}`, `{self.resources.of('NAME')}` of an "
+                    remediation=f"ask for `{self.resources.joined}`, `{self.resources.of('NAME')}` of an "
                     f"upstream, or `{self.resources.api_of('NAME')}` of an HTTP API, by its name in remit's "
                     "configuration",
                 )
@@ -117,7 +117,7 @@ class AccessTokens:
                 live = await self._live.view(task_id)
         if live is None or live.task.agent != agent:
             raise NotFound(
-                "there is no such task of this client", code="no-task", way_out="open one, and name it"
+                "there is no such task of this client", code="no-task", remediation="open one, and name it"
             )
         self._live.check(live, self._clock.now())
         return live

@@ -148,7 +148,7 @@ class Clients:
         It may come again until it runs out: platforms hand out one token for many uses.
         """
         if token != token.strip():
-            raise _refused("white space stands around the token", way_out="send it without a line break")
+            raise _refused("white space stands around the token", remediation="send it without a line break")
         attested = await self._attestors.attest(ShownAssertion(token, kind))
         agent = await self._admit(await self._bound(attested, client_id))
         return TokenClient(agent=agent, client_id=client_id or agent.name, attested=attested)
@@ -246,7 +246,7 @@ class Clients:
             whose = "no agent's" if not found else "several agents'"
             raise _refused(
                 f"what was proven, `{attested.workload[:200]}`, is {whose}",
-                way_out="bind it to its agent with `remit agent bind`",
+                remediation="bind it to its agent with `remit agent bind`",
             )
         if client_id not in ("", found[0].name, attested.workload):
             raise _refused("what was proven is another client's")
@@ -264,12 +264,12 @@ class Clients:
         try:
             return await self._documents.get(address, registered=True)
         except Malformed as error:
-            raise _refused(error.message, way_out=error.way_out) from None
+            raise _refused(error.message, remediation=error.remediation) from None
 
     async def _admit(self, agent: Agent, *changes: Change) -> Agent:
         """Step 4."""
         if not agent.usable:
-            raise _refused(f"the agent is {agent.state.value}", way_out="ask its owner")
+            raise _refused(f"the agent is {agent.state.value}", remediation="ask its owner")
         if changes:
             try:
                 await self._store.commit(Unit(changes))
@@ -284,7 +284,7 @@ def _keys_of(metadata: ClientMetadata) -> tuple[dict[str, str], ...]:
     if metadata.auth_method != "private_key_jwt" or not isinstance(written, list):
         raise _refused(
             "the client's metadata document gives no keys of its own",
-            way_out="let it hold `jwks` with a P-256 or Ed25519 key, and `private_key_jwt`",
+            remediation="let it hold `jwks` with a P-256 or Ed25519 key, and `private_key_jwt`",
         )
     out = []
     for key in written[:MAX_KEYS]:
@@ -297,10 +297,10 @@ def _keys_of(metadata: ClientMetadata) -> tuple[dict[str, str], ...]:
 
 def _check_now(leaf: Leaf, now: datetime) -> None:
     if not leaf.not_before <= now.astimezone(UTC) < leaf.not_after:
-        raise _refused("the certificate is not valid now", way_out="renew it")
+        raise _refused("the certificate is not valid now", remediation="renew it")
 
 
 def _refused(
-    message: str, way_out: str = "sign a new assertion with the registered key", debug: str = ""
+    message: str, remediation: str = "sign a new assertion with the registered key", debug: str = ""
 ) -> Unauthenticated:
-    return Unauthenticated(message, code="invalid_client", way_out=way_out, debug=debug, step=1)
+    return Unauthenticated(message, code="invalid_client", remediation=remediation, debug=debug, step=1)

@@ -71,7 +71,7 @@ class ClientDocuments:
         running = lane.fetching.get(client_id)
         if running is None:
             if len(lane.fetching) >= AT_ONCE + WAITING:
-                raise Busy("too many documents of clients are being fetched", way_out="try again soon")
+                raise Busy("too many documents of clients are being fetched", remediation="try again soon")
             running = asyncio.create_task(self._fetch_one(self._fetch, lane, client_id))
             lane.fetching[client_id] = running
             running.add_done_callback(lambda _: lane.fetching.pop(client_id, None))
@@ -86,7 +86,7 @@ class ClientDocuments:
                 raise Malformed(
                     "the client's metadata document cannot be fetched",
                     code="invalid_client",
-                    way_out="make it public under the exact address, without redirects",
+                    remediation="make it public under the exact address, without redirects",
                     debug=str(error),
                 ) from None
         # Section 5: any other status is an error, redirects included.
@@ -94,7 +94,7 @@ class ClientDocuments:
             raise Malformed(
                 f"the client's metadata document is answered with status {got.status}, not 200",
                 code="invalid_client",
-                way_out="make it public under the exact address, without redirects",
+                remediation="make it public under the exact address, without redirects",
             )
         metadata = read_client_metadata(client_id, got.headers.get("content-type", ""), got.body)
         for_s = min(MOST_S, max(LEAST_S, USUAL_S if got.max_age_s is None else got.max_age_s))

@@ -88,7 +88,7 @@ class DpopReplay:
         mark = hashlib.sha256(f"{held.thumbprint}\n{held.token_id}".encode()).digest()[:16]
         if mark in seen:
             raise ProofRefused(
-                "the DPoP proof was used before", code="proof-replayed", way_out="sign a new proof"
+                "the DPoP proof was used before", code="proof-replayed", remediation="sign a new proof"
             )
         seen.add(mark)
         return Confirmation(jkt=held.thumbprint), held.nonce
@@ -100,7 +100,7 @@ class DpopReplay:
             code=FIRST_PROOF if first else "proof-nonce",
             error="use_dpop_nonce",
             nonce=self.nonce(),
-            way_out="sign a new proof with the nonce of the `DPoP-Nonce` header",
+            remediation="sign a new proof with the nonce of the `DPoP-Nonce` header",
         )
 
     def _seen_under(self, nonce: str) -> set[bytes] | None:

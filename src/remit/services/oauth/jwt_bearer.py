@@ -63,7 +63,7 @@ class IdentityAssertions:
         try:
             shown = await self._issuers.verify(assertion, use=IssuerUse.ID_JAG, token_type=ID_JAG_HEADER_TYPE)
         except Unauthenticated as error:
-            raise _bad(error.message, way_out=error.way_out, debug=error.code) from None
+            raise _bad(error.message, remediation=error.remediation, debug=error.code) from None
         if shown.claims.get("client_id") not in (client.client_id, client.agent.name):
             raise _bad("the assertion was issued to another client")
         if not shown.token_id:
@@ -73,7 +73,7 @@ class IdentityAssertions:
             raise Malformed(
                 "the assertion is for other resources",
                 code="invalid_target",
-                way_out="ask for one that it names",
+                remediation="ask for one that it names",
             )
         name = f"id-jag\n{shown.token_id}"
         live = await self._opened(client, shown, name, task_type, mission, limits)
@@ -86,7 +86,7 @@ class IdentityAssertions:
         try:
             shown = await self._issuers.verify(id_token, use=IssuerUse.PEOPLE)
         except Unauthenticated as error:
-            raise _bad(error.message, way_out=error.way_out, debug=error.code) from None
+            raise _bad(error.message, remediation=error.remediation, debug=error.code) from None
         # What was signed, and not the signature: whoever has one of ECDSA can make its twin, which holds too.
         signed = id_token.rpartition(".")[0]
         return await self._opened(client, shown, f"id-token\n{signed}", task_type, mission)
@@ -136,7 +136,7 @@ class IdentityAssertions:
         if person is None or not person.active:
             raise _bad(
                 "the subject of the assertion is nobody here",
-                way_out="let that person sign in here once with the same provider",
+                remediation="let that person sign in here once with the same provider",
             )
         return self._members.of_person(person)
 
@@ -158,7 +158,7 @@ class IdentityAssertions:
         if len(found) != 1:
             raise _bad(
                 "no task type permits this issuer's word" if not found else "several task types permit this",
-                way_out="let `issuer:` stand in `stated_by` of a task type, or name one by `task_type`",
+                remediation="let `issuer:` stand in `stated_by` of a task type, or name one by `task_type`",
             )
         return found[0]
 
@@ -172,5 +172,5 @@ def _resources(shown: IssuedToken) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _bad(message: str, way_out: str = "get a new assertion", debug: str = "") -> Malformed:
-    return Malformed(message, code="invalid_grant", way_out=way_out, debug=debug)
+def _bad(message: str, remediation: str = "get a new assertion", debug: str = "") -> Malformed:
+    return Malformed(message, code="invalid_grant", remediation=remediation, debug=debug)

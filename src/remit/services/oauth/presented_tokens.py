@@ -78,7 +78,7 @@ class PresentedTokens:
                 raise Unauthenticated(
                     "the token is not bound to a key of its sender",
                     code="token-unbound",
-                    way_out="show it as `Bearer`, or ask for one with a DPoP proof",
+                    remediation="show it as `Bearer`, or ask for one with a DPoP proof",
                     step=1,
                 )
         # 3
@@ -108,7 +108,7 @@ def _scheme(authorization: str | None) -> tuple[str, str]:
         raise Unauthenticated(
             "the request shows no token",
             code="no-token",
-            way_out="send one `Authorization` header with an access token",
+            remediation="send one `Authorization` header with an access token",
             step=1,
         )
     scheme, _, token = authorization.partition(" ")
@@ -117,7 +117,8 @@ def _scheme(authorization: str | None) -> tuple[str, str]:
         raise Unauthenticated(
             "the request shows no usable token",
             code="bad-authorization",
-            way_out="send one `Authorization: Bearer` or `Authorization: DPoP` header with an access token",
+            remediation="send one `Authorization: Bearer` or `Authorization: DPoP` header with an access "
+            "token",
             step=1,
         )
     return scheme, token
@@ -129,6 +130,6 @@ def _only(proofs: Sequence[str]) -> str:
         raise ProofRefused(
             "the request has no DPoP proof" if not proofs else "the request has more than one DPoP proof",
             code="proof-missing" if not proofs else "proof-malformed",
-            way_out="send one proof in the header `DPoP`",
+            remediation="send one proof in the header `DPoP`",
         )
     return proofs[0]

@@ -257,18 +257,20 @@ def challenge_of(verifier: str) -> str:
 def _narrowed(wanted: tuple[str, ...], granted: tuple[str, ...]) -> tuple[str, ...]:
     if granted and not set(wanted) <= set(granted):
         raise Malformed(
-            "the grant is for other resources", code="invalid_target", way_out="ask for one that was granted"
+            "the grant is for other resources",
+            code="invalid_target",
+            remediation="ask for one that was granted",
         )
     return wanted
 
 
 def _bad_grant(message: str) -> Malformed:
-    return Malformed(message, code="invalid_grant", way_out="ask for a new grant")
+    return Malformed(message, code="invalid_grant", remediation="ask for a new grant")
 
 
 def _not_yours() -> Malformed:
     return Malformed(
         "the token was given to another client",
         code="unauthorized_client",
-        way_out="let that client revoke it",
+        remediation="let that client revoke it",
     )

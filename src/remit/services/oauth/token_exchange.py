@@ -106,7 +106,7 @@ class TokenExchange:
             raise Malformed(
                 f"the subject token cannot be used: {error.message}",
                 code="invalid_request",
-                way_out=error.way_out,
+                remediation=error.remediation,
                 debug=error.code,
             ) from None
         if not claims.task:
@@ -148,4 +148,4 @@ class TokenExchange:
 
 
 def _bad(message: str) -> Malformed:
-    return Malformed(message, code="invalid_request", way_out="see the documentation of token exchange")
+    return Malformed(message, code="invalid_request", remediation="see the documentation of token exchange")

@@ -160,7 +160,9 @@ class Connections:
             while True:
                 found = await self._read(upstream, person)
                 if found is None or found.ending:
-                    raise NotFound("there is no such connection any more", way_out="look at the list again")
+                    raise NotFound(
+                        "there is no such connection any more", remediation="look at the list again"
+                    )
                 ending = msgspec.structs.replace(found, ending=True)
                 # A use elsewhere that came in between has brought another token: that one is ended.
                 with contextlib.suppress(Conflict):
@@ -181,7 +183,7 @@ class Connections:
             raise KeyUnavailable(
                 "this task is for no person, so that nobody can have connected the upstream",
                 code="no-person",
-                way_out="open it for somebody (`--for`)",
+                remediation="open it for somebody (`--for`)",
             )
         using = asyncio.ensure_future(self._used(upstream, person, use))
         self._using.add(using)
@@ -197,7 +199,7 @@ class Connections:
                     f"`{person}` has not connected upstream `{upstream}`"
                     + (", or its server has ended that" if found and found.lost else ""),
                     code="not-connected",
-                    way_out="connect it at remit's page `/oauth/account`",
+                    remediation="connect it at remit's page `/oauth/account`",
                 )
             assert found is not None
             try:
@@ -224,7 +226,7 @@ class Connections:
                 raise KeyUnavailable(
                     f"the connection of `{found.person}` to `{found.upstream}` has been ended",
                     code="not-connected",
-                    way_out="connect it at remit's page `/oauth/account`",
+                    remediation="connect it at remit's page `/oauth/account`",
                 ) from None
 
     # What time does.
@@ -312,7 +314,8 @@ class Connections:
         found = self.connectors.get(upstream)
         if found is None:
             raise NotFound(
-                f"upstream `{upstream[:80]}` is not one that people connect", way_out="look at the list again"
+                f"upstream `{upstream[:80]}` is not one that people connect",
+                remediation="look at the list again",
             )
         return found
 
@@ -351,7 +354,7 @@ class Connections:
             events = (event,) if change else ()
             await self._store.commit(Unit((*turned, put, *more), events, tenant=self._tenant))
         except Conflict:
-            raise Conflict("the connection was changed meanwhile", way_out="try again") from None
+            raise Conflict("the connection was changed meanwhile", remediation="try again") from None
 
     def _turned(self, before: KeptConnection) -> UseAssertion:
         """INVARIANT: each version of a connection is replaced once."""
@@ -373,7 +376,7 @@ class Connections:
             raise KeyUnavailable(
                 f"the connection of `{one.person}` to `{one.upstream}` cannot be read any more",
                 code="connection-unreadable",
-                way_out="connect it again",
+                remediation="connect it again",
                 debug=type(fault).__name__,
             ) from None
 
@@ -390,5 +393,5 @@ def _bound(one: KeptConnection) -> bytes:
 
 def _not_begun() -> Unauthenticated:
     return Unauthenticated(
-        "this was not begun by you at this browser", code="connect-state", way_out="begin again", step=1
+        "this was not begun by you at this browser", code="connect-state", remediation="begin again", step=1
     )

@@ -134,7 +134,8 @@ class Consents:
                 raise Malformed(
                     "this application is not known",
                     code="invalid_client",
-                    way_out="use a client ID metadata document, or push the request as a registered agent",
+                    remediation="use a client ID metadata document, or push the request as a registered "
+                    "agent",
                 )
         if agent is not None and not agent.usable:
             raise Malformed(f"agent `{agent.name}` is {agent.state.value}", code="invalid_client")
@@ -151,7 +152,7 @@ class Consents:
             raise Malformed(
                 "the redirect address is not one that the application has published",
                 code="redirect-uri",
-                way_out="use one of those in its metadata document, character by character",
+                remediation="use one of those in its metadata document, character by character",
             )
         return redirect_uri
 
@@ -203,7 +204,7 @@ class Consents:
         """
         # Step 1.
         if offer.sensitive and not seat.fresh(self._clock.now(), self.rules.fresh_s):
-            raise Forbidden("sign in again to agree to this", code="not-fresh", way_out="sign in again")
+            raise Forbidden("sign in again to agree to this", code="not-fresh", remediation="sign in again")
         # Step 2.
         agent = applicant.agent or await self._register(applicant, seat.person)
         # Step 3.
@@ -263,7 +264,7 @@ class Consents:
     async def _register(self, applicant: Applicant, person: Person) -> Agent:
         if not set(person.groups) & set(self.rules.self_service):
             raise Forbidden(
-                "nobody has registered this application", way_out="ask an administrator to register it"
+                "nobody has registered this application", remediation="ask an administrator to register it"
             )
         new = NewAgent(
             name=_agent_name(applicant.client_id),

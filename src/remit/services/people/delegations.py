@@ -75,9 +75,11 @@ class Delegations:
         task_type = self._policies.applied.bundle.task_types.get(new.task_type)
         agent = await self._store.agent(self._tenant, new.agent)
         if task_type is None:
-            raise NotFound(f"there is no task type `{new.task_type[:80]}`", way_out="see `remit task types`")
+            raise NotFound(
+                f"there is no task type `{new.task_type[:80]}`", remediation="see `remit task types`"
+            )
         if agent is None:
-            raise NotFound(f"there is no agent `{new.agent[:80]}`", way_out="see `remit agent list`")
+            raise NotFound(f"there is no agent `{new.agent[:80]}`", remediation="see `remit agent list`")
         may_state(task_type, person)
         may_run(task_type, self._members.of_agent(agent))
         check_words(new.goal, "the intent")
@@ -88,7 +90,7 @@ class Delegations:
             raise Forbidden(
                 f"`{person.name}` has {len(living)} delegations that live",
                 code="too-many-delegations",
-                way_out="revoke some of them first",
+                remediation="revoke some of them first",
             )
         record = Delegation(
             tenant=self._tenant,
@@ -130,7 +132,7 @@ class Delegations:
         """Return a record; raises `NotFound`."""
         found = await self._store.delegation(self._tenant, name)
         if found is None:
-            raise NotFound(f"there is no delegation `{name[:80]}`", way_out="see `remit delegation list`")
+            raise NotFound(f"there is no delegation `{name[:80]}`", remediation="see `remit delegation list`")
         return found
 
     async def revoke(self, name: str, *, by: str, reason: str) -> Closure:
@@ -168,11 +170,11 @@ def _check_parameters(task_type: TaskType, new: NewDelegation) -> None:
     for name in (*new.params, *new.open):
         if name not in known:
             raise Malformed(
-                f"`{task_type.name}` has no parameter `{name[:80]}`", way_out=f"it takes: {names}"
+                f"`{task_type.name}` has no parameter `{name[:80]}`", remediation=f"it takes: {names}"
             )
     both = sorted(set(new.params) & set(new.open))
     if both:
-        raise Malformed(f"`{both[0]}` is fixed and left open", way_out="do one of the two")
+        raise Malformed(f"`{both[0]}` is fixed and left open", remediation="do one of the two")
     for name, spec in known.items():
         if name in new.params:
             value = new.params[name]
@@ -180,9 +182,9 @@ def _check_parameters(task_type: TaskType, new: NewDelegation) -> None:
             check_parameters(alone, {name: value})
             rule = load(spec.constraint) if spec.constraint is not None else None
             if rule is not None and rule.judge(value) is not Verdict.YES:
-                raise Malformed(f"parameter `{name}` {rule.describe()}", way_out="give a value that fits")
+                raise Malformed(f"parameter `{name}` {rule.describe()}", remediation="give a value that fits")
         elif name not in new.open and spec.required and spec.default is None:
             raise Malformed(
                 f"nobody says what `{name}` is",
-                way_out="fix it, or leave it `open` to the agent",
+                remediation="fix it, or leave it `open` to the agent",
             )

@@ -85,7 +85,7 @@ def offer_named(offers: Iterable[Offer], name: str) -> Offer:
     for one in offers:
         if one.type.name == name:
             return one
-    raise NotFound("this kind of work is not offered to you", way_out="choose another one")
+    raise NotFound("this kind of work is not offered to you", remediation="choose another one")
 
 
 def read_params(task_type: TaskType, written: Mapping[str, str]) -> dict[str, Json]:
@@ -106,7 +106,7 @@ def read_params(task_type: TaskType, written: Mapping[str, str]) -> dict[str, Js
             try:
                 out[name] = int(text) if spec.type == "integer" else float(text)
             except ValueError:
-                raise Malformed(f"`{name}` is not a number", way_out="write digits alone") from None
+                raise Malformed(f"`{name}` is not a number", remediation="write digits alone") from None
     return out
 
 

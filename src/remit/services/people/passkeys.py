@@ -74,7 +74,7 @@ class Passkeys:
         self._need()
         mine = await self._store.passkeys(self._tenant, person.name)
         if len(mine) >= MOST_PER_PERSON:
-            raise Forbidden(f"there are {MOST_PER_PERSON} passkeys already", way_out="remove one first")
+            raise Forbidden(f"there are {MOST_PER_PERSON} passkeys already", remediation="remove one first")
         challenge = await self._challenge(browser, person.name)
         handle = self._user_handle(person.name)
         return self._webauthn().to_register(challenge, person.name, handle, [one.id for one in mine])
@@ -189,10 +189,13 @@ class Passkeys:
         if not self.offered:
             raise Forbidden(
                 "there are no passkeys here",
-                way_out="give remit a host name (`listen.public_url`), and let `sign_in.passkeys` be true",
+                remediation="give remit a host name (`listen.public_url`), and let `sign_in.passkeys` be "
+                "true",
             )
 
     async def _refuse(self, message: str, debug: str = "") -> Unauthenticated:
-        error = Unauthenticated(message, code="sign-in-passkey", way_out="begin again", debug=debug, step=1)
+        error = Unauthenticated(
+            message, code="sign-in-passkey", remediation="begin again", debug=debug, step=1
+        )
         await self._authenticator.refused(error, "sign-in")
         return error

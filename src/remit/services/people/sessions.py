@@ -210,7 +210,7 @@ class BrowserSessions:
             if handle_of(one) == handle:
                 await self._drop(one)
                 return
-        raise NotFound("there is no such session any more", way_out="look at the list again")
+        raise NotFound("there is no such session any more", remediation="look at the list again")
 
     async def close(self, seat: Seat) -> None:
         """End the session that somebody sits in."""
@@ -299,7 +299,7 @@ class BrowserSessions:
                 raise Forbidden(
                     "the provider does not say that you have proven yourself anew",
                     code="sign-in-fresh",
-                    way_out="sign in with a passkey or a code, or let the provider give `auth_time`",
+                    remediation="sign in with a passkey or a code, or let the provider give `auth_time`",
                 )
         except (Unauthenticated, Forbidden) as error:
             # Whom the rules keep out is a refusal like any other: who wrote the rules must see it.
@@ -328,7 +328,7 @@ class BrowserSessions:
                 raise Forbidden(
                     f"nobody here is called `{name}`",
                     code="sign-in-unknown",
-                    way_out="ask an administrator to add you",
+                    remediation="ask an administrator to add you",
                 )
             person = await self._directory.add_person(NewPerson(name=name), by="provider")
         elif (
@@ -345,7 +345,7 @@ class BrowserSessions:
             raise Forbidden(
                 f"`{name}` is not connected with this account yet",
                 code="sign-in-connect",
-                way_out="sign in with a code or a passkey first, then once with the provider",
+                remediation="sign in with a code or a passkey first, then once with the provider",
             )
         if not person.active:
             raise Forbidden("this person may not sign in", code="sign-in-inactive")
@@ -391,10 +391,10 @@ class BrowserSessions:
     def _entrance(self, name: str) -> Entrance:
         found = self.entrances.get(name)
         if found is None:
-            raise NotFound(f"there is no provider `{name[:80]}`", way_out="begin again")
+            raise NotFound(f"there is no provider `{name[:80]}`", remediation="begin again")
         return found
 
     async def _refuse(self, message: str, code: str) -> Unauthenticated:
-        error = Unauthenticated(message, code=code, way_out="begin again", step=1)
+        error = Unauthenticated(message, code=code, remediation="begin again", step=1)
         await self._authenticator.refused(error, "sign-in")
         return error

@@ -70,7 +70,7 @@ class Policies:
     def applied(self) -> Applied:
         """The version in force; raises `ConfigInvalid` before the first one was applied."""
         if self._applied is None:
-            raise ConfigInvalid("no bundle is applied", way_out="run `remit policy apply`")
+            raise ConfigInvalid("no bundle is applied", remediation="run `remit policy apply`")
         return self._applied
 
     def use_tools(self, tools: Callable[[Bundle], Iterable[Tool]]) -> None:
@@ -86,9 +86,9 @@ class Policies:
         `Busy` where too many ask, or one person (`by`) too often at once.
         """
         if self._checks_of.total() >= MAX_CHECKS:
-            raise Busy(f"{MAX_CHECKS} checks of policies wait already", way_out="try again in a minute")
+            raise Busy(f"{MAX_CHECKS} checks of policies wait already", remediation="try again in a minute")
         if by and self._checks_of[by] >= MAX_CHECKS_EACH:
-            raise Busy(f"{MAX_CHECKS_EACH} checks of yours wait already", way_out="wait for them")
+            raise Busy(f"{MAX_CHECKS_EACH} checks of yours wait already", remediation="wait for them")
         self._checks_of[by] += 1
         try:
             async with self._checking:
@@ -162,7 +162,7 @@ class Policies:
                 f"the files here are a bundle that was replaced, `{bundle.digest}`; in force is "
                 f"`{await self.in_force()}`",
                 code="bundle-replaced",
-                way_out="lay the files of the bundle in force here. To go back to this one, lay it at a "
+                remediation="lay the files of the bundle in force here. To go back to this one, lay it at a "
                 "replica that runs and use `remit policy apply` there; where none runs, `remit up --go-back`",
             )
         await self.apply(bundle, by=by)

@@ -181,7 +181,7 @@ class Forwarding:
             raise StoreUnavailable(
                 f"replica `{owner.id}` has an address that no replica of this house gave it",
                 code="replica-forged",
-                way_out="find out who writes to the database",
+                remediation="find out who writes to the database",
             )
         self._number += 1
         self.counts["to others"] += 1

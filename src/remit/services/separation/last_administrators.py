@@ -34,6 +34,6 @@ async def keep_administrators(
         raise Conflict(
             f"`{person.name}` is one of the last administrators, and {needed} must stay",
             code=LAST,
-            way_out="make another one first",
+            remediation="make another one first",
         )
     return tuple(PutPerson(one, was=one) for one in others[:needed])

@@ -101,7 +101,7 @@ class SignInMethods:
             one = _of_link(link)
             drops[one.id] = one, DropLink(self._tenant, link.issuer, link.subject, person)
         if way not in drops:
-            raise NotFound(f"`{person}` has no such way in", way_out=f"see `remit person ways {person}`")
+            raise NotFound(f"`{person}` has no such way in", remediation=f"see `remit person ways {person}`")
         found, drop = drops[way]
         event = person_changed(self._tenant, person, f"{found.kind}-removed", by=by, at=self._clock.now())
         ended = EndCredentials(self._tenant, person)

@@ -109,7 +109,7 @@ class HeardSignals:
             raise Unauthenticated(
                 "the transmitter could not be authenticated",
                 code="authentication_failed",
-                way_out="push with the token that is configured for you",
+                remediation="push with the token that is configured for you",
             )
         return known
 
@@ -122,7 +122,9 @@ class HeardSignals:
         transmitter = self.transmitters[name]
         room = self._room[name]
         if room.locked():
-            raise Busy("too many signals are at work", code="too-many-tries", way_out="send it again later")
+            raise Busy(
+                "too many signals are at work", code="too-many-tries", remediation="send it again later"
+            )
         async with room:
             try:
                 told = await self._read(transmitter, token)
@@ -150,7 +152,7 @@ class HeardSignals:
             signed = await self._issuers.signed(token, use=IssuerUse.SIGNALS, token_type=SET_TYPE)
         except Unauthenticated as error:
             if error.code == "issuer-unavailable":
-                raise Busy(error.message, code="issuer-unavailable", way_out=error.way_out) from None
+                raise Busy(error.message, code="issuer-unavailable", remediation=error.remediation) from None
             raise Malformed(error.message, code=_CODES.get(error.code, "invalid_request")) from None
         if signed.name != issuer_name(transmitter.name):
             raise Malformed("it is of another transmitter", code="invalid_issuer")

@@ -132,7 +132,7 @@ class Streams:
             raise Forbidden(
                 f"`{agent[:80]}` receives no events",
                 code="receiver",
-                way_out="name it under `signals.send`",
+                remediation="name it under `signals.send`",
             )
         return found
 
@@ -158,7 +158,7 @@ class Streams:
         """Return a stream of a receiver; those of others are not there (`NotFound`)."""
         found = await self.of(receiver)
         if found is None or (name and found.id != name):
-            raise NotFound("there is no such stream", way_out="create one, or list yours")
+            raise NotFound("there is no such stream", remediation="create one, or list yours")
         return found
 
     async def create(
@@ -175,7 +175,7 @@ class Streams:
         )
         async with self.changing:
             if await self.of(receiver) is not None:
-                raise Conflict("there is a stream already", way_out="update it, or delete it first")
+                raise Conflict("there is a stream already", remediation="update it, or delete it first")
             await self._put(stream, "created")
         return stream
 
@@ -233,7 +233,7 @@ class Streams:
                 raise Busy(
                     "a verification was asked for a moment ago",
                     code="too-many-tries",
-                    way_out=f"wait {MIN_VERIFICATION_S} seconds, and take what waits",
+                    remediation=f"wait {MIN_VERIFICATION_S} seconds, and take what waits",
                 )
             return msgspec.structs.replace(now, verifications=(*now.verifications, one))
 
@@ -244,7 +244,7 @@ class Streams:
         async with self.changing:
             kept = await self._store.value(self._tenant, STREAMS + stream.id)
             if kept is None:
-                raise NotFound("there is no such stream any more", way_out="create one")
+                raise NotFound("there is no such stream any more", remediation="create one")
             changed = change(msgspec.convert(kept, Stream))
             await (self._put(changed, told) if told else self.keep(changed))
         return changed
@@ -258,12 +258,12 @@ class Streams:
 
     def _check(self, receiver: Receiver, method: str, endpoint: str) -> None:
         if method not in (PUSH, POLL):
-            raise Malformed("there is no such delivery method", way_out=f"use {PUSH} or {POLL}")
+            raise Malformed("there is no such delivery method", remediation=f"use {PUSH} or {POLL}")
         if method == PUSH and (not receiver.push or endpoint not in ("", receiver.push)):
             raise Malformed(
                 "events are pushed to the configured address alone",
                 code="endpoint",
-                way_out="have an administrator set `signals.send.*.push`, or poll",
+                remediation="have an administrator set `signals.send.*.push`, or poll",
             )
 
     async def _put(self, stream: Stream, change: str) -> None:

@@ -71,4 +71,4 @@ def fenced_by(scope: str, *, sent: bool) -> Fenced | OutOfForce:
     """Return the refusal of a call under a scope that was ended; without a scope, for want of a lease."""
     if not scope:
         return OutOfForce(sent=sent)
-    return Fenced(f"`{scope}` has been ended", way_out="open a new task", sent=sent)
+    return Fenced(f"`{scope}` has been ended", remediation="open a new task", sent=sent)

@@ -145,10 +145,11 @@ class LiveTask:
         """Raise `Busy` where the task has `most` calls in hand, or takes none while it is declassified."""
         if self.open_calls >= most:
             raise Busy(
-                f"task `{self.task.id}` has {self.open_calls} calls in hand", way_out="wait for one to end"
+                f"task `{self.task.id}` has {self.open_calls} calls in hand",
+                remediation="wait for one to end",
             )
         if self.lowering:
-            raise Busy(f"what task `{self.task.id}` carries is being changed", way_out="call again")
+            raise Busy(f"what task `{self.task.id}` carries is being changed", remediation="call again")
 
     def renew(self, now_boot_s: float) -> None:
         """Start the lease again."""
@@ -211,7 +212,7 @@ class LiveTask:
         """
         if request.task.grants is not self.task.grants and request.task.grants != self.task.grants:
             raise Conflict(
-                "the task holds less since this was decided", code="task-narrowed", way_out="call again"
+                "the task holds less since this was decided", code="task-narrowed", remediation="call again"
             )
         facts, statement, parts = (
             request.flow.facts,
@@ -224,7 +225,7 @@ class LiveTask:
             raise Conflict(
                 "what was stated has been used for something else since this was decided",
                 code="intent-used",
-                way_out="call again",
+                remediation="call again",
             )
 
     def above(self) -> list[LiveTask]:
@@ -305,7 +306,7 @@ def _exhausted(account: str, word: str) -> BudgetExhausted:
     _, of_grant, argument = (*account.split("#", 2), "", "")[:3]
     what = "the grant's ceiling on" if of_grant else "the task's budget of"
     spent = word or (f"`{argument}`" if argument else "calls")
-    return BudgetExhausted(f"{what} {spent} is used up", way_out="open a new task", step=4)
+    return BudgetExhausted(f"{what} {spent} is used up", remediation="open a new task", step=4)
 
 
 def _by_tool(task: Task) -> dict[str, tuple[Grant, ...]]:

@@ -78,7 +78,7 @@ class LiveTasks:
             raise Unauthenticated(
                 "the token is bound to no task",
                 code="no-task",
-                way_out="open a task and use its token",
+                remediation="open a task and use its token",
                 step=2,
             )
         live = self.get(claims.task)
@@ -119,19 +119,19 @@ class LiveTasks:
             raise Fenced(
                 f"task `{task.id}` is {task.state.value}",
                 code="task-ended",
-                way_out="open a new task",
+                remediation="open a new task",
                 step=2,
             )
         now_boot_s = self._clock.boot_s()
         if now >= task.deadline or now_boot_s >= live.ends_s:
             raise Fenced(
-                f"task `{task.id}` has run out", code="task-expired", way_out="open a new task", step=2
+                f"task `{task.id}` has run out", code="task-expired", remediation="open a new task", step=2
             )
         if live.lapsed(now_boot_s):
             raise Fenced(
                 f"the lease of task `{task.id}` has run out",
                 code="task-lease",
-                way_out="open a new task",
+                remediation="open a new task",
                 step=2,
             )
         if not live.agent.usable:
@@ -139,12 +139,12 @@ class LiveTasks:
             raise Fenced(
                 f"agent `{task.agent}` is {live.agent.state.value}",
                 code="agent-state",
-                way_out="ask its owner",
+                remediation="ask its owner",
                 step=2,
             )
         fenced = risen(task.epochs, self._epochs, live.scopes)
         if fenced:
-            raise Fenced(f"`{fenced}` has been ended", code="fenced", way_out="open a new task", step=2)
+            raise Fenced(f"`{fenced}` has been ended", code="fenced", remediation="open a new task", step=2)
         for one in task.lineage:
             # The end of a parent whose lease ran out is a commit of its own, before which a child may call.
             parent = self._tasks.get(one.task)
@@ -152,7 +152,7 @@ class LiveTasks:
                 raise Fenced(
                     f"the lease of task `{one.task}` has run out, and `{task.id}` was handed down from it",
                     code="task-lease",
-                    way_out="open a new task",
+                    remediation="open a new task",
                     step=2,
                 )
 

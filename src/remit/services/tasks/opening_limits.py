@@ -55,7 +55,7 @@ class OpeningLimits:
             raise Busy(
                 f"agent `{agent}` {does} too fast",
                 code="too-many-openings",
-                way_out=f"do so at most {self._bounds.per_minute} times in a minute",
+                remediation=f"do so at most {self._bounds.per_minute} times in a minute",
             )
         most = self._bounds.open_at_once
         open_now = await self._store.tasks(self._tenant, agent=holder, state=TaskState.ACTIVE, limit=most + 1)
@@ -63,5 +63,5 @@ class OpeningLimits:
             raise Busy(
                 f"agent `{holder}` has {most} such tasks open",
                 code="too-many-tasks",
-                way_out="complete some of them first",
+                remediation="complete some of them first",
             )

@@ -77,7 +77,7 @@ def may_run(task_type: TaskType, agent: Agent) -> None:
     if not wanted & set(task_type.run_by):
         raise Forbidden(
             f"agent `{agent.name}` may not run `{task_type.name}`",
-            way_out=f"it is run by: {_named(task_type.run_by)}",
+            remediation=f"it is run by: {_named(task_type.run_by)}",
         )
 
 
@@ -87,7 +87,7 @@ def may_state(task_type: TaskType, person: Person) -> str:
     if not person.active or not wanted & set(task_type.stated_by):
         raise Forbidden(
             f"`{person.name}` may not state the intent of `{task_type.name}`",
-            way_out=f"it is stated by: {_named(task_type.stated_by)}",
+            remediation=f"it is stated by: {_named(task_type.stated_by)}",
         )
     return person.name
 
@@ -109,12 +109,13 @@ def states_itself(task_type: TaskType, agent: Agent) -> str:
     if f"agent:{agent.name}" not in task_type.stated_by:
         raise Forbidden(
             f"the intent of `{task_type.name}` must be stated by a person",
-            way_out="let a signed-in person open the task",
+            remediation="let a signed-in person open the task",
         )
     if task_type.requires_person:
         raise Forbidden(
             f"`{task_type.name}` is done on behalf of a person",
-            way_out="let that person open the task, or ask them for a delegation (`remit delegation add`)",
+            remediation="let that person open the task, or ask them for a delegation (`remit delegation "
+            "add`)",
         )
     return f"agent:{agent.name}"
 
@@ -127,7 +128,7 @@ def issuer_states(task_type: TaskType, issuer: str) -> str:
         raise Forbidden(
             f"issuer `{issuer}` may not state the intent of `{task_type.name}`",
             code="issuer-word",
-            way_out=f"let `issuer:{issuer}` stand in `stated_by` of the task type",
+            remediation=f"let `issuer:{issuer}` stand in `stated_by` of the task type",
         )
     return f"issuer:{issuer}"
 
@@ -141,12 +142,12 @@ def agreed(record: Delegation, given: Mapping[str, Json]) -> dict[str, Json]:
             if value != record.params[name]:
                 raise Forbidden(
                     f"delegation `{record.id}` fixes the parameter `{name}`",
-                    way_out="leave it out, or ask the person for another record",
+                    remediation="leave it out, or ask the person for another record",
                 )
         elif name not in record.open:
             raise Forbidden(
                 f"delegation `{record.id}` does not let the agent choose the parameter `{name[:80]}`",
-                way_out="leave it out, or ask the person for another record",
+                remediation="leave it out, or ask the person for another record",
             )
     return {**given, **record.params}
 
@@ -161,7 +162,7 @@ def filled(task_type: TaskType, given: dict[str, Json]) -> dict[str, Json]:
         constraint = load(written)
         if constraint.judge(value) is not Verdict.YES:
             raise Malformed(
-                f"parameter `{name}` must {constraint.describe()}", way_out="give a value that fits"
+                f"parameter `{name}` must {constraint.describe()}", remediation="give a value that fits"
             )
     return params
 
@@ -174,7 +175,7 @@ def granted(task_type: TaskType, params: dict[str, Json]) -> tuple[Grant, ...]:
         return tuple(grant.instantiate(params) for grant in task_type.grants)
     except ConfigInvalid as error:
         # The type was sound when it was applied: it is the value that does not fit into the grant.
-        raise Malformed(error.message, code="parameter", way_out=error.way_out) from None
+        raise Malformed(error.message, code="parameter", remediation=error.remediation) from None
 
 
 def planned(wished: tuple[PlanWish, ...] | None, grants: tuple[Grant, ...]) -> Plan | None:
@@ -199,7 +200,7 @@ def reaching(
         raise Forbidden(
             "the task would reach nothing of what it is limited to",
             code="tool-not-granted",
-            way_out="ask for resources at which its type grants something",
+            remediation="ask for resources at which its type grants something",
         )
     return kept
 
@@ -215,7 +216,7 @@ def wanted_of_type(task_type: TaskType, handing: Handing) -> tuple[Grant, ...]:
         raise Forbidden(
             f"`{task_type.name}` does not grant what was asked for: {first.reason}",
             code="tool-not-granted",
-            way_out=first.way_out,
+            remediation=first.remediation,
         )
     return kept
 
@@ -223,4 +224,4 @@ def wanted_of_type(task_type: TaskType, handing: Handing) -> tuple[Grant, ...]:
 def check_words(text: str, what: str) -> None:
     """Raise `Malformed` for a text that is too long."""
     if len(text) > MAX_GOAL_CHARS:
-        raise Malformed(f"{what} has more than {MAX_GOAL_CHARS} characters", way_out="say it shorter")
+        raise Malformed(f"{what} has more than {MAX_GOAL_CHARS} characters", remediation="say it shorter")

@@ -55,7 +55,7 @@ class OpeningAuthority:
                 await self._still_states(task_type, record)
             return Word(stated_by=stated_by, behalf=behalf, record=record)
         if caller is None:
-            raise Forbidden("nobody has stated the intent", way_out="sign in, or show the agent's token")
+            raise Forbidden("nobody has stated the intent", remediation="sign in, or show the agent's token")
         if opening.on_behalf_of:
             record = await self._record(task_type, opening, opening.on_behalf_of, now)
             stated_by = await self._still_states(task_type, record)
@@ -87,7 +87,7 @@ class OpeningAuthority:
             raise Forbidden(
                 f"`{person[:80]}` has not let agent `{opening.agent[:80]}` do `{task_type.name}` for them",
                 code="no-delegation",
-                way_out="let that person open the task, or ask them for one (`remit delegation add`)",
+                remediation="let that person open the task, or ask them for one (`remit delegation add`)",
             )
         for one in found[:-1]:
             try:

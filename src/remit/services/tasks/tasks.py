@@ -332,10 +332,10 @@ class Tasks:
         if live.task.intent.stated_by != person.name:
             raise Forbidden(
                 "only who stated the intent may add to it",
-                way_out=f"it was stated by {live.task.intent.stated_by.removeprefix('agent:')}",
+                remediation=f"it was stated by {live.task.intent.stated_by.removeprefix('agent:')}",
             )
         if len(text) > MAX_GOAL_CHARS:
-            raise Malformed(f"a turn has at most {MAX_GOAL_CHARS} characters", way_out="say it shorter")
+            raise Malformed(f"a turn has at most {MAX_GOAL_CHARS} characters", remediation="say it shorter")
         intent = msgspec.structs.replace(live.task.intent, turns=(*live.task.intent.turns, Turn(text, now)))
         coded_by = await self._coded_by({person.name}, live.task.coded_by)
         task = msgspec.structs.replace(live.task, intent=intent, label=live.label, coded_by=coded_by)
@@ -373,7 +373,7 @@ class Tasks:
         """Return a task as it stands now; raises `NotFound`."""
         task = await self._store.task(self._tenant, task_id)
         if task is None:
-            raise NotFound(f"there is no task `{task_id[:80]}`", way_out="see `remit task list`")
+            raise NotFound(f"there is no task `{task_id[:80]}`", remediation="see `remit task list`")
         live = self._live.get(task_id)
         return msgspec.structs.replace(task, label=live.label) if live is not None else task
 
@@ -382,15 +382,15 @@ class Tasks:
         found = task_types.get(name)
         if found is None:
             known = ", ".join(sorted(task_types)) or "none"
-            raise NotFound(f"there is no task type `{name[:80]}`", way_out=f"there are: {known}")
+            raise NotFound(f"there is no task type `{name[:80]}`", remediation=f"there are: {known}")
         return found
 
     async def _agent(self, name: str) -> Agent:
         agent = await self._store.agent(self._tenant, name)
         if agent is None:
             raise NotFound(
-                f"there is no agent `{name[:80]}`", way_out="register it with `remit agent register`"
+                f"there is no agent `{name[:80]}`", remediation="register it with `remit agent register`"
             )
         if not agent.usable:
-            raise Forbidden(f"agent `{agent.name}` is {agent.state.value}", way_out="ask its owner")
+            raise Forbidden(f"agent `{agent.name}` is {agent.state.value}", remediation="ask its owner")
         return self._members.of_agent(agent)

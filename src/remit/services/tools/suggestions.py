@@ -35,7 +35,7 @@ def suggested(
     or a class that is none.
     """
     if facts.audience and (fault := audience_fault(facts.audience)):
-        raise ConfigInvalid(fault, way_out=AUDIENCE_RULE)
+        raise ConfigInvalid(fault, remediation=AUDIENCE_RULE)
     if facts.data_class:
         classes.rank(facts.data_class)
     known = tools.seen(upstream)
@@ -43,7 +43,7 @@ def suggested(
         seen = ", ".join(f"`{name}`" for name in tools.upstreams) or "none"
         raise NotFound(
             f"nothing is known of the tools of `{upstream}`",
-            way_out=f"name an upstream that was reached once: {seen}",
+            remediation=f"name an upstream that was reached once: {seen}",
         )
     wanted = [tool for tool in known if every or not tool.described]
     named = [tool for tool in wanted if is_tool_name(tool.name)]

@@ -49,7 +49,7 @@ class WebIdentity:
                 raise NothingDone(
                     "the answer of AWS to `AssumeRoleWithWebIdentity` holds no session",
                     code="source-refused",
-                    way_out="look whether `sts_url` is the right one",
+                    remediation="look whether `sts_url` is the right one",
                 )
             self._keys, self._until = keys, now + timedelta(seconds=3600)
             return keys

@@ -117,7 +117,8 @@ class AwsQuery:
             raise NothingDone(
                 f"AWS refuses `{action}`: {f'`{code}`' if code else f'status {answer.status}'}",
                 code=f"aws:{code}" if code and answer.status < 500 else "source-refused",
-                way_out="look at what remit's own identity may do there, at the role's trust policy, and at "
+                remediation="look at what remit's own identity may do there, at the role's trust policy, "
+                "and at "
                 "CloudTrail",
             )
         return Said(answer.body)

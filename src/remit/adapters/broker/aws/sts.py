@@ -128,7 +128,7 @@ class StsBroker:
             raise KeyUnavailable(
                 "the answer of AWS to `AssumeRole` holds no session",
                 code="source-refused",
-                way_out="look whether `sts_url` is the right one",
+                remediation="look whether `sts_url` is the right one",
             )
         values = {
             "access_key_id": keys.id,
@@ -192,7 +192,7 @@ class StsBroker:
             raise NothingDone(
                 "no tool that the task was granted has statements for its session",
                 code="lease-parameter",
-                way_out="give `statements`, or `tool_statements` for the tool",
+                remediation="give `statements`, or `tool_statements` for the tool",
             )
         filled = fill(template, texts_of(wanted), _plain)
         deadline = wanted.task.deadline.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -205,7 +205,7 @@ class StsBroker:
             raise NothingDone(
                 f"the session policy has {len(text)} characters, and AWS takes {MAX_POLICY}",
                 code="lease-parameter",
-                way_out="write fewer or shorter statements, or have the task name less",
+                remediation="write fewer or shorter statements, or have the task name less",
             )
         return text
 
@@ -217,7 +217,9 @@ def _plain(text: str) -> bool:
 
 def _leased(lease: str) -> str:
     if not _LEASE.fullmatch(lease):
-        raise KeyUnavailable(f"`{lease[:40]}` is no lease", code="source-refused", way_out="see `remit who`")
+        raise KeyUnavailable(
+            f"`{lease[:40]}` is no lease", code="source-refused", remediation="see `remit who`"
+        )
     return lease
 
 

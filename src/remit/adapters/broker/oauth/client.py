@@ -100,7 +100,7 @@ def refused(what: str, answer: WebAnswer, why: str = "") -> KeyUnavailable:
     return KeyUnavailable(
         f"the authorization server refuses {what}: {why or word or f'status {answer.status}'}",
         code="source-refused",
-        way_out="look at the client, its scopes and how it is known there",
+        remediation="look at the client, its scopes and how it is known there",
         debug=word,
     )
 
@@ -119,7 +119,7 @@ def see_narrow(answer: WebAnswer, allowed: Collection[str]) -> None:
         raise KeyUnavailable(
             f"the authorization server gives more than was asked for: {shown}",
             code="scope-wider",
-            way_out="have it give this client what it asks for; where it has a name of its own for "
+            remediation="have it give this client what it asks for; where it has a name of its own for "
             "one that was asked for, allow that by `may_give`",
         )
 
@@ -135,6 +135,6 @@ def _key_of(written: str) -> tuple[ECKey | OKPKey | RSAKey, str]:
         raise KeyUnavailable(
             "the client's key is no private key in JSON (JWK) of P-256, P-384, Ed25519 or RSA",
             code="client-key",
-            way_out="store the JWK on one line",
+            remediation="store the JWK on one line",
         )
     return key, algorithm

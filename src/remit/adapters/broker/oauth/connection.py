@@ -65,7 +65,7 @@ class OAuthConnector:
         self._see_issuer(issuer)
         if not code:
             raise KeyUnavailable(
-                "the server did not agree", code="connect-refused", way_out="begin again, and agree there"
+                "the server did not agree", code="connect-refused", remediation="begin again, and agree there"
             )
         form = {
             "grant_type": "authorization_code",
@@ -91,13 +91,13 @@ class OAuthConnector:
             raise KeyUnavailable(
                 "the answer names its server, and it is not known here what that is called",
                 code="connect-issuer",
-                way_out="give `issuer` in the upstream's `lease.oauth`, as the server's metadata has it",
+                remediation="give `issuer` in the upstream's `lease.oauth`, as the server's metadata has it",
             )
         if issuer != self._issuer and (issuer or self._iss_required):
             raise KeyUnavailable(
                 "the answer is from another server" if issuer else "the answer does not name its server",
                 code="connect-issuer",
-                way_out="begin again",
+                remediation="begin again",
             )
 
     async def revoke(self, refresh: str) -> None:

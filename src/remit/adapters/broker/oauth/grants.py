@@ -86,7 +86,7 @@ class ByRefresh:
                 raise KeyUnavailable(
                     "the authorization server has ended what the person had let remit have",
                     code="connection-lost",
-                    way_out="connect the upstream again at remit's page `/oauth/account`",
+                    remediation="connect the upstream again at remit's page `/oauth/account`",
                 )
             following = told.get("refresh_token") if answer.status == 200 else ""
             return answer, following if isinstance(following, str) and following != refresh else ""

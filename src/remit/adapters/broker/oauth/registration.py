@@ -103,7 +103,7 @@ class OAuthClientSecret:
             raise KeyUnavailable(
                 f"the server gives `{self.sink}` the same secret again",
                 code="secret-kept",
-                way_out="it does not rotate secrets so: take `rotate` out, or have remit known by a key",
+                remediation="it does not rotate secrets so: take `rotate` out, or have remit known by a key",
             )
         return given.text
 
@@ -162,7 +162,7 @@ class OAuthClientSecret:
                 f"the record of `{self.sink}` is closed: the server refuses each registration token that "
                 "remit knows",
                 code=CLOSED,
-                way_out="have the server make another registration token, and lay it where "
+                remediation="have the server make another registration token, and lay it where "
                 "`registration_token` reads it; or register remit anew, and name its id, secret, address and "
                 "token in the configuration. It is tried again every minute",
             )
@@ -170,7 +170,7 @@ class OAuthClientSecret:
             raise KeyUnavailable(
                 f"the record of `{self.sink}` cannot be had: status {answer.status}",
                 code="source-refused",
-                way_out="look whether `registration_url` is the client's own record",
+                remediation="look whether `registration_url` is the client's own record",
             )
         following = told.get("registration_access_token")
         return told, following if isinstance(following, str) and following else opens
@@ -181,7 +181,7 @@ class OAuthClientSecret:
             raise KeyUnavailable(
                 f"the record of `{self.sink}` holds no secret",
                 code="source-refused",
-                way_out="the server does not tell it: take `rotate` out, or have remit known by a key",
+                remediation="the server does not tell it: take `rotate` out, or have remit known by a key",
             )
         return secret
 
@@ -192,5 +192,5 @@ class OAuthClientSecret:
             raise KeyUnavailable(
                 f"what is kept of `{self.sink}` opens no record",
                 code="secret-unclear",
-                way_out="set it anew there, and name secret and token in the configuration",
+                remediation="set it anew there, and name secret and token in the configuration",
             ) from None

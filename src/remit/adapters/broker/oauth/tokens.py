@@ -101,7 +101,7 @@ class OAuthBroker:
             raise NothingDone(
                 "no tool that the task was granted has scopes for its token",
                 code="lease-parameter",
-                way_out="give `scopes`, or `tool_scopes` for the tool",
+                remediation="give `scopes`, or `tool_scopes` for the tool",
             )
         target = {"scope": " ".join(scopes), "audience": self._audience}
         target["resource"] = self._resource  # RFC 8707
@@ -172,7 +172,7 @@ class OAuthBroker:
             raise KeyUnavailable(
                 "the authorization server takes no token back",
                 code="not-revocable",
-                way_out="give its `revoke_url`, or have its tokens live for a short time",
+                remediation="give its `revoke_url`, or have its tokens live for a short time",
             )
         form = {"token": token, "token_type_hint": kind}
         answer = await self._client.ask(self._places.revoke, form)
@@ -186,7 +186,7 @@ class OAuthBroker:
             raise KeyUnavailable(
                 f"the token of lease `{credential.lease}` cannot be read any more",
                 code="lease-unreadable",
-                way_out="restore the sealing keys, or take it back at the authorization server",
+                remediation="restore the sealing keys, or take it back at the authorization server",
             )
         return token
 

@@ -127,7 +127,7 @@ def bao_said(path: str, status: int) -> KeyUnavailable:
     return KeyUnavailable(
         f"OpenBao does not do `{path}` now: status {status}",
         code=SILENT,
-        way_out="look whether it is sealed, a standby that is behind, or overloaded",
+        remediation="look whether it is sealed, a standby that is behind, or overloaded",
     )
 
 
@@ -136,7 +136,7 @@ def bao_refused(path: str, why: str) -> KeyUnavailable:
     return KeyUnavailable(
         f"OpenBao refuses `{path}`: {why}",
         code="source-refused",
-        way_out="look at the policy of remit's token, at the path, and at OpenBao's audit log",
+        remediation="look at the policy of remit's token, at the path, and at OpenBao's audit log",
     )
 
 
@@ -145,5 +145,5 @@ def unreadable(lease: str) -> KeyUnavailable:
     return KeyUnavailable(
         f"lease `{lease}` cannot be read any more",
         code="lease-unreadable",
-        way_out="restore the sealing keys, or revoke it at OpenBao",
+        remediation="restore the sealing keys, or revoke it at OpenBao",
     )

@@ -86,5 +86,5 @@ def _no(path: str, why: str, code: str = "source-refused") -> KeyUnavailable:
     return KeyUnavailable(
         f"OpenBao gives no secret at `{path}`: {why}",
         code=code,
-        way_out="look with `bao kv get`, and at the policy of remit's login there",
+        remediation="look with `bao kv get`, and at the policy of remit's login there",
     )

@@ -90,7 +90,7 @@ class OpenBaoPkiBroker:
             raise NothingDone(
                 "what the task says cannot name a certificate",
                 code="lease-parameter",
-                way_out="constrain the parameter in the task type to short plain texts",
+                remediation="constrain the parameter in the task type to short plain texts",
             ) from None
         left_s = (wanted.task.deadline - self._clock.now()).total_seconds()
         asked["ttl"] = f"{max(1, math.ceil(left_s))}s"

@@ -143,7 +143,7 @@ class OpenBaoStaticBroker:
                 return self._last.password == credential.handle.get("password")
         except (TimeoutError, KeyUnavailable) as fault:
             now_s = self._bao.clock.boot_s()
-            lost = KeyUnavailable("OpenBao does not answer", code=SILENT, way_out="look whether it runs")
+            lost = KeyUnavailable("OpenBao does not answer", code=SILENT, remediation="look whether it runs")
             why = fault if isinstance(fault, KeyUnavailable) else lost
             if why.code != SILENT or now_s - self._heard_s > KEEP_S:
                 raise why from None

@@ -30,7 +30,7 @@ def address_of(admin: Callable[[], str]) -> dict[str, Json]:
         raise KeyUnavailable(
             "the address of the database cannot be read",
             code="source-refused",
-            way_out="write `postgresql://user:password@host:port/database`",
+            remediation="write `postgresql://user:password@host:port/database`",
         ) from None
     return {"connect_timeout": CONNECT_S, **address}
 
@@ -64,6 +64,6 @@ async def connected(address: dict[str, Json]) -> AsyncIterator[Connection]:
             f"PostgreSQL at `{named(address)}` "
             + ("cannot be used now" if lost else f"refuses: {fault.sqlstate}"),
             code="source-lost" if lost else "source-refused",
-            way_out="look at its log, at the address, and at what remit's administrator may do there",
+            remediation="look at its log, at the address, and at what remit's administrator may do there",
             debug=type(fault).__name__,
         ) from None

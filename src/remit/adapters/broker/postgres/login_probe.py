@@ -28,7 +28,7 @@ def place_of(address: str) -> dict[str, Json]:
     except psycopg.Error:
         raise ConfigInvalid(
             f"`{address[:80]}` is no address of a PostgreSQL database",
-            way_out="write `postgresql://host:port/database`",
+            remediation="write `postgresql://host:port/database`",
         ) from None
 
 

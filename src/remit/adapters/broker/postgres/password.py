@@ -59,7 +59,7 @@ class PostgresPassword:
             raise KeyUnavailable(
                 f"PostgreSQL at `{named(self._address)}` {why}",
                 code="source-refused" if fault.sqlstate else "source-lost",
-                way_out="look at its log, and whether the role may change its own password",
+                remediation="look at its log, and whether the role may change its own password",
                 debug=type(fault).__name__,
             ) from None
         return new
@@ -129,7 +129,7 @@ class PasswordBroker:
             raise KeyUnavailable(
                 "the password could not be changed",
                 code="secret-stuck",
-                way_out="see `remit finding list`; it is tried again",
+                remediation="see `remit finding list`; it is tried again",
             )
 
     async def probe(self, credential: UpstreamCredential) -> Probe:

@@ -90,7 +90,7 @@ async def unblocked(address: dict[str, Json], db: Connection) -> AsyncIterator[N
         raise KeyUnavailable(
             f"what must be changed is locked by {names}",
             code="source-locked",
-            way_out="have that transaction end: see `pg_locks` and `pg_prepared_xacts`",
+            remediation="have that transaction end: see `pg_locks` and `pg_prepared_xacts`",
         ) from None
     finally:
         looking.cancel()

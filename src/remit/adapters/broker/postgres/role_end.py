@@ -162,7 +162,7 @@ async def _quiet(
             raise KeyUnavailable(
                 "sessions of the role do not end",
                 code="sessions-left",
-                way_out="look at `pg_stat_activity` and `pg_prepared_xacts`, and what they wait for",
+                remediation="look at `pg_stat_activity` and `pg_prepared_xacts`, and what they wait for",
             )
         await asyncio.sleep(PAUSE_S)
 
@@ -273,7 +273,8 @@ async def _elsewhere(address: dict[str, Json], database: str) -> AsyncIterator[C
         raise KeyUnavailable(
             f"what the role has in database `{database}` cannot be dropped: {fault.message}",
             code="objects-left",
-            way_out="let remit's administrator connect there, or `drop owned by ... cascade` there yourself",
+            remediation="let remit's administrator connect there, or `drop owned by ... cascade` there "
+            "yourself",
         ) from None
 
 

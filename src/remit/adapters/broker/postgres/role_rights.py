@@ -54,18 +54,18 @@ async def see_bounded(db: Connection, role: str) -> None:
             f"a leased role that may do what `{found[0][:63]}` may could make roles, databases or programs "
             "that outlive it",
             code="lease-unbounded",
-            way_out="leave that out of `grants`: what is to outlive a task is not made by its role",
+            remediation="leave that out of `grants`: what is to outlive a task is not made by its role",
         )
 
 
 async def rights_beyond(db: Connection, role: str) -> list[tuple[str, str]]:
     """Say what a role may do beyond its rows, and what to do about each."""
     found = []
-    for look, says, way_out in _LOOKS:
+    for look, says, remediation in _LOOKS:
         names = [name for (name,) in await (await db.execute(look, {"role": role})).fetchall()]
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            found.append((says.format(", ".join(f"`{one}`" for one in names[:3]) + more), way_out))
+            found.append((says.format(", ".join(f"`{one}`" for one in names[:3]) + more), remediation))
     return found
 
 

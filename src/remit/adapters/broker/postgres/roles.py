@@ -170,7 +170,7 @@ class PostgresBroker:
                 raise NothingDone(
                     f"the task has no parameter `{name[:40]}`, which a grant of its database role needs",
                     code="lease-parameter",
-                    way_out="give the task type that parameter, or leave it out of `grants`",
+                    remediation="give the task type that parameter, or leave it out of `grants`",
                 )
             at = place.end()
         parts.append(sql.SQL(template[at:]))
@@ -197,12 +197,14 @@ def _check_quotes(template: str) -> None:
             raise ConfigInvalid(
                 f"`{found[0][:40]}` stands within quotes or a comment in a grant of a database role",
                 key="grants",
-                way_out="leave the quotes out: it is a literal of its own; join texts with `||`",
+                remediation="leave the quotes out: it is a literal of its own; join texts with `||`",
             )
 
 
 def role_of(lease: str) -> str:
     """Return the name of a lease's role; raises `KeyUnavailable` for what is no lease."""
     if not _LEASE.fullmatch(lease):
-        raise KeyUnavailable(f"`{lease[:40]}` is no lease", code="source-refused", way_out="see `remit who`")
+        raise KeyUnavailable(
+            f"`{lease[:40]}` is no lease", code="source-refused", remediation="see `remit who`"
+        )
     return f"remit_{lease}"

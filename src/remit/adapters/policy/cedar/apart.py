@@ -61,8 +61,10 @@ class Apart:
             answer, why = self._answer(asked)
         if answer is None:
             text = f"the policies cannot be checked: {why}"
-            way_out = "nest less deeply, or write fewer and shorter rules; they can be checked file by file"
-            return Examined([], [Problem("error", text, way_out=way_out)])
+            remediation = (
+                "nest less deeply, or write fewer and shorter rules; they can be checked file by file"
+            )
+            return Examined([], [Problem("error", text, remediation=remediation)])
         return msgspec.msgpack.decode(answer, type=Examined)
 
     def _answer(self, asked: bytes) -> tuple[bytes | None, str]:

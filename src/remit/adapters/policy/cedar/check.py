@@ -74,7 +74,9 @@ def _doubled(tools: Sequence[Tool]) -> Iterator[Problem]:
     seen: set[str] = set()
     for tool in tools:
         if tool.id in seen:
-            yield Problem("error", f"two tools are called `{tool.id}`", way_out="rename one of the upstreams")
+            yield Problem(
+                "error", f"two tools are called `{tool.id}`", remediation="rename one of the upstreams"
+            )
         seen.add(tool.id)
 
 
@@ -95,7 +97,7 @@ def _names(rule: CedarRule, known: dict[str, set[str]], *, later: bool) -> Itera
     for kind, name in sorted(rule.uids):
         if kind not in known:
             yield rule.problem(
-                f"there is no entity type `{kind}`", at=kind, way_out=nearest(kind, [*known, "Action"])
+                f"there is no entity type `{kind}`", at=kind, remediation=nearest(kind, [*known, "Action"])
             )
         elif name not in known[kind]:
             comes = kind in ("Agent", "Group")
@@ -105,7 +107,7 @@ def _names(rule: CedarRule, known: dict[str, set[str]], *, later: bool) -> Itera
                 f"there is no {kind.lower()} `{name}`",
                 at=name,
                 severity="warning" if comes else "error",
-                way_out=nearest(name, known[kind]),
+                remediation=nearest(name, known[kind]),
             )
 
 
@@ -114,7 +116,7 @@ def _asked(rule: CedarRule) -> Iterator[Problem]:
         yield rule.problem(
             f'a condition asks something of `{kind}::"{name}"`, which is not part of the call',
             at=name,
-            way_out="ask `principal`, `resource` or `context`; a named entity may only be compared with",
+            remediation="ask `principal`, `resource` or `context`; a named entity may only be compared with",
         )
 
 
@@ -160,7 +162,7 @@ def _reads(rule: CedarRule, shapes: Shapes) -> Iterator[Problem]:
         yield rule.problem(
             "no registered tool is in the scope of this rule",
             severity="warning",
-            way_out="compare its action with its resource",
+            remediation="compare its action with its resource",
         )
     for path in sorted(rule.reads.paths, key=str):
         if path[:1] not in (("args",), ("provenance",)) or len(path) < 2:
@@ -177,7 +179,7 @@ def _reads(rule: CedarRule, shapes: Shapes) -> Iterator[Problem]:
                 f"whether `{met[0][0].id}` has an argument `{path[1]}` is not known yet",
                 at=path[1] or "",
                 severity="warning",
-                way_out="connect its upstream and check again; until then its calls are refused",
+                remediation="connect its upstream and check again; until then its calls are refused",
             )
 
 
@@ -194,7 +196,7 @@ def _unknown(rule: CedarRule, path: Path, shapes: Sequence[Shape]) -> Problem:
                 return rule.problem(
                     f"policies cannot read `{place}`: it is {hidden[0]}",
                     at=name,
-                    way_out="ask `context.arg_names.contains(...)` whether it is given at all",
+                    remediation="ask `context.arg_names.contains(...)` whether it is given at all",
                 )
             what = (
                 f"no tool in its scope has an argument `{name}`"
@@ -202,10 +204,10 @@ def _unknown(rule: CedarRule, path: Path, shapes: Sequence[Shape]) -> Problem:
                 else f"there is no `{place}`"
             )
             return rule.problem(
-                what, at=name, way_out=nearest(name, (field for shape in level for field in shape.fields))
+                what, at=name, remediation=nearest(name, (field for shape in level for field in shape.fields))
             )
         level = below
-    return rule.problem(f"there is no `context.{'.'.join(names)}`", way_out=_SCHEMA)
+    return rule.problem(f"there is no `context.{'.'.join(names)}`", remediation=_SCHEMA)
 
 
 def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
@@ -215,7 +217,7 @@ def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
     # Cedar numbers the policies of one text in order: `policy0` is the first rule.
     result = cedarpy.validate_policies("\n".join(rule.text for rule in rules), schema)
     if not result.validation_passed and not result.errors:
-        yield Problem("error", "the policies do not fit the schema", way_out=_SCHEMA)
+        yield Problem("error", "the policies do not fit the schema", remediation=_SCHEMA)
     said: set[tuple[str, str]] = set()
     for fault in result.errors:
         text = _FOR_POLICY.sub("", fault.error)
@@ -223,7 +225,7 @@ def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
             continue  # a group of actions that no tool is in yet; unknown names were found above
         number = fault.policy_id.removeprefix("policy")
         if not number.isdigit() or int(number) >= len(rules):
-            yield Problem("error", text, way_out=_SCHEMA)
+            yield Problem("error", text, remediation=_SCHEMA)
             continue
         absent = _ABSENT.search(text)
         name = next((group for group in absent.groups() if group), "") if absent else ""
@@ -233,7 +235,7 @@ def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
         yield rules[int(number)].problem(
             text,
             at=name.rpartition(".")[2],
-            way_out=f"ask `context{_has(name)}` first, or narrow the rule's action" if name else _SCHEMA,
+            remediation=f"ask `context{_has(name)}` first, or narrow the rule's action" if name else _SCHEMA,
         )
 
 

@@ -100,7 +100,7 @@ class CedarPolicies:
                     file=problem.file,
                     line=problem.line,
                     key=problem.rule,
-                    way_out=problem.way_out,
+                    remediation=problem.remediation,
                 )
         facts = Facts(self._classes, task_types, self._text_limit)
         schema = self.schema(tools, task_types)
@@ -357,7 +357,7 @@ def _reasons(rules: Sequence[CedarRule], tool: Tool) -> tuple[Reason, ...]:
             text=rule.reason.replace("{tool}", tool.id)
             or f"rule `{rule.ref.id}` {'permits' if rule.permits else 'forbids'} `{tool.id}`",
             rule=rule.ref.id,
-            way_out=rule.way_out.replace("{tool}", tool.id),
+            remediation=rule.remediation.replace("{tool}", tool.id),
         )
         for rule in rules
     )

@@ -90,7 +90,7 @@ def attribute(name: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the way out for a misspelt name: the nearest one, or the shortest list of what there is."""
+    """Return the remediation for a misspelt name: the nearest one, or the shortest list of what there is."""
     names = sorted(set(known))
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:

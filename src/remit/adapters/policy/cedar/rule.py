@@ -19,7 +19,7 @@ from remit.core.decisions.decision import RuleRef
 from remit.core.json_value import Json
 from remit.ports.policy import PolicySource, Problem
 
-ANNOTATIONS = ("id", "reason", "way_out", "otherwise")
+ANNOTATIONS = ("id", "reason", "remediation", "otherwise")
 # Ids stand in evidence, approvals and command lines: one alphabet, so that two ids that look alike are alike.
 MAX_RULES = 10_000
 MAX_RULE_CHARACTERS = 256 * 1024
@@ -65,7 +65,7 @@ class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
     permits: bool
     waivable: bool
     reason: str
-    way_out: str
+    remediation: str
     policy: Json
     principal: Scope
     action: Scope
@@ -73,12 +73,12 @@ class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
     reads: Reads
     uids: frozenset[Uid]
 
-    def problem(self, text: str, *, at: str = "", severity: str = "error", way_out: str = "") -> Problem:
+    def problem(self, text: str, *, at: str = "", severity: str = "error", remediation: str = "") -> Problem:
         """Return a problem of this rule, on the line where `at` first stands in it."""
         found = self.text.find(at) if at else -1
         line = self.line + (self.text.count("\n", 0, found) if found >= 0 else 0)
         return Problem(
-            severity=severity, text=text, file=self.file, line=line, rule=self.ref.id, way_out=way_out
+            severity=severity, text=text, file=self.file, line=line, rule=self.ref.id, remediation=remediation
         )
 
 
@@ -104,7 +104,7 @@ def parse(sources: Sequence[PolicySource]) -> tuple[list[CedarRule], list[Proble
                         f"there are more than {MAX_RULES} rules",
                         file=source.file,
                         line=piece.line,
-                        way_out="name groups of tools and agents in fewer rules",
+                        remediation="name groups of tools and agents in fewer rules",
                     )
                 )
                 return rules, problems
@@ -118,7 +118,7 @@ def parse(sources: Sequence[PolicySource]) -> tuple[list[CedarRule], list[Proble
                     rule.problem(
                         f"rule id `{rule.ref.id}` is taken by {place}",
                         at="@id",
-                        way_out="give it another `@id`",
+                        remediation="give it another `@id`",
                     )
                 )
             rules.append(rule)
@@ -126,10 +126,15 @@ def parse(sources: Sequence[PolicySource]) -> tuple[list[CedarRule], list[Proble
 
 
 def _parsed(source: PolicySource, piece: Piece, number: int, problems: list[Problem]) -> CedarRule | None:
-    def wrong(text: str, way_out: str = "", severity: str = "error", rule: str = "") -> None:
+    def wrong(text: str, remediation: str = "", severity: str = "error", rule: str = "") -> None:
         problems.append(
             Problem(
-                severity=severity, text=text, file=source.file, line=piece.line, rule=rule, way_out=way_out
+                severity=severity,
+                text=text,
+                file=source.file,
+                line=piece.line,
+                rule=rule,
+                remediation=remediation,
             )
         )
 
@@ -195,7 +200,7 @@ def _rule(source: PolicySource, piece: Piece, rule_id: str, policy: Json, *, wai
         permits=policy["effect"] == "permit",
         waivable=waivable,
         reason=notes.get("reason") or "",
-        way_out=notes.get("way_out") or "",
+        remediation=notes.get("remediation") or "",
         policy=policy,
         principal=principal,
         action=action,

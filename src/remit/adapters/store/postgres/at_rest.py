@@ -82,7 +82,7 @@ class AtRest:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise StoreUnavailable("the store is closed", way_out="start remit again")
+            raise StoreUnavailable("the store is closed", remediation="start remit again")
 
     def end(self) -> None:
         """Read no more, close the connection, and tell those who wait."""

@@ -31,7 +31,7 @@ def asked(line: WritingLine, look: Callable[[PostgresSession], bool], doubt_s: f
             time.sleep(0.1)
     raise CommitInDoubt(
         "the connection was lost while a commit was under way, and nobody knows yet what became of it",
-        way_out="look whether PostgreSQL is up; the log will show it (`remit audit log`)",
+        remediation="look whether PostgreSQL is up; the log will show it (`remit audit log`)",
     )
 
 

@@ -113,5 +113,5 @@ class OwnerBook:
             raise Conflict(
                 f"something that this may hand over was written to `{change.upstream}` since it was decided",
                 code="label-rose",
-                way_out="call again",
+                remediation="call again",
             )

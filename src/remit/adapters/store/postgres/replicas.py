@@ -225,7 +225,7 @@ class PostgresFleet:
     async def _do(self, job: Job) -> Any:
         loop = asyncio.get_running_loop()
         if self._thread is None or self._ended:
-            raise StoreUnavailable("this replica has left", way_out="start remit again")
+            raise StoreUnavailable("this replica has left", remediation="start remit again")
         future: asyncio.Future[Any] = loop.create_future()
 
         def done(fault: Exception | None, found: Any) -> None:
@@ -379,5 +379,5 @@ class PostgresFleet:
                 return
             raise StoreUnavailable(
                 "the database is behind what was committed to it: transactions are missing",
-                way_out="let the server that has them answer, then start remit again",
+                remediation="let the server that has them answer, then start remit again",
             )

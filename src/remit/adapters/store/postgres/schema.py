@@ -130,13 +130,13 @@ def migrate(session: PostgresSession, place: str) -> None:
     version = session.connection.info.server_version // 10_000
     if version < OLDEST:
         raise StoreUnavailable(
-            f"`{place}` is PostgreSQL {version}", way_out=f"use PostgreSQL {OLDEST} or newer"
+            f"`{place}` is PostgreSQL {version}", remediation=f"use PostgreSQL {OLDEST} or newer"
         )
     (encoding,) = session.execute("show server_encoding").fetchone()
     if encoding != "UTF8":
         raise StoreUnavailable(
             f"the database `{place}` keeps text as {encoding}",
-            way_out="create one with `encoding 'UTF8'`",
+            remediation="create one with `encoding 'UTF8'`",
         )
     # What a migration takes, it takes.
     session.run("begin; set local statement_timeout = 0")
@@ -164,7 +164,7 @@ def _raise_part(session: PostgresSession, place: str, part: str, steps: list[str
         raise ConfigInvalid(
             f"`{place}` has version {found} of `{part}`, and this program knows {len(steps)}",
             key="store.url",
-            way_out="use the remit that wrote it, or a newer one",
+            remediation="use the remit that wrote it, or a newer one",
         )
     for version in range(found + 1, len(steps) + 1):
         session.run(steps[version - 1])

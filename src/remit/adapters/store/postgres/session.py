@@ -193,7 +193,7 @@ def place_of(url: str) -> str:
         raise ConfigInvalid(
             "is not an address of PostgreSQL",
             key="store.url",
-            way_out="write `postgresql://user:password@host/database`",
+            remediation="write `postgresql://user:password@host/database`",
         ) from None
     host, port = parts.get("host", "localhost"), parts.get("port", "5432")
     return f"{host}:{port}/{parts.get('dbname', parts.get('user', ''))}"
@@ -250,7 +250,7 @@ def behind(place: str) -> StoreUnavailable:
     """
     return StoreUnavailable(
         f"`{place}` is behind what was committed to it: transactions are missing",
-        way_out="let the server that has them answer, then start remit again",
+        remediation="let the server that has them answer, then start remit again",
     )
 
 
@@ -267,7 +267,7 @@ def ends(result: PGresult) -> bool:
 def unavailable(
     fault: Exception, message: str = "the store cannot commit", *, place: str = ""
 ) -> StoreUnavailable:
-    """Return the fault that callers see for one of the database, with the way out where it is known."""
+    """Return the fault that callers see for one of the database, with the remediation where it is known."""
     if isinstance(fault, StoreUnavailable):
         return fault
     state = str(getattr(fault, "sqlstate", "") or "")
@@ -284,5 +284,5 @@ def unavailable(
         "25006": "name the server that takes writes",
     }
     at = f" at `{place}`" if place else ""
-    way_out = ways.get(state, f"look whether PostgreSQL{at} is up, and at its log")
-    return StoreUnavailable(message, way_out=way_out, debug=f"{state} {fault}".strip())
+    remediation = ways.get(state, f"look whether PostgreSQL{at} is up, and at its log")
+    return StoreUnavailable(message, remediation=remediation, debug=f"{state} {fault}".strip())

@@ -309,7 +309,7 @@ class PostgresWriter(GroupWriter):
             raise StoreUnavailable(
                 "this replica was silent for too long, and others have taken over",
                 code="replica-gone",
-                way_out="call again; it comes back as a new one within moments",
+                remediation="call again; it comes back as a new one within moments",
             )
         return str(transaction)
 

@@ -144,7 +144,7 @@ class Changes:
     def _check_fence(self, tenant: str, change: CheckFence, _: dict[str, int]) -> None:
         scope = risen(change.epochs, self._memory.epochs.get(tenant, {}), change.scopes)
         if scope:
-            raise Fenced(f"`{scope}` has been ended", way_out="open a new task", step=5)
+            raise Fenced(f"`{scope}` has been ended", remediation="open a new task", step=5)
 
     def _check_unlocked(self, tenant: str, change: CheckUnlocked, _: dict[str, int]) -> None:
         for scope in change.scopes:
@@ -152,7 +152,7 @@ class Changes:
                 raise Fenced(
                     f"`{scope}` is locked",
                     code="locked",
-                    way_out=f"an administrator opens it with `remit unlock {scope.removesuffix(':*')}`",
+                    remediation=f"an administrator opens it with `remit unlock {scope.removesuffix(':*')}`",
                 )
 
     def _check_value(self, _: str, change: CheckValue, __: dict[str, int]) -> None:
@@ -161,7 +161,7 @@ class Changes:
         ).fetchone()
         if (msgspec.json.decode(row[0]) if row else None) != change.value:
             raise ChangedMeanwhile(
-                f"`{change.key}` has been changed by somebody else", way_out="look at it again"
+                f"`{change.key}` has been changed by somebody else", remediation="look at it again"
             )
 
     def _take_budget(self, tenant: str, change: TakeBudget, _: dict[str, int]) -> None:
@@ -189,7 +189,7 @@ class Changes:
             ):
                 raise BudgetExhausted(
                     f"the budget of task `{task}` is used up",
-                    way_out="open a new task, or ask for a task type with a larger budget",
+                    remediation="open a new task, or ask for a task type with a larger budget",
                 )
             taken.append((key, new))
         for key, new in taken:
@@ -204,7 +204,7 @@ class Changes:
             state = approval.state.value if approval else "unknown"
             raise Conflict(
                 f"approval `{change.id}` ({state}) does not permit this call now",
-                way_out="make the call again to ask anew",
+                remediation="make the call again to ask anew",
             )
         used = msgspec.structs.replace(approval, state=ApprovalState.CONSUMED)
         self._sql.execute(
@@ -356,7 +356,7 @@ class Changes:
             "delete from credentials where tenant = ? and digest = ?", (change.tenant, change.digest)
         )
         if done.rowcount == 0:
-            raise Conflict("this code was used already, or never given", way_out="ask for a new one")
+            raise Conflict("this code was used already, or never given", remediation="ask for a new one")
 
     def _put_value(self, _: str, change: PutValue, __: dict[str, int]) -> None:
         if change.value is None:
@@ -374,7 +374,7 @@ class Changes:
             (change.tenant, change.digest, micros(change.expires)),
         )
         if done.rowcount == 0:
-            raise Conflict("this assertion was used before", way_out="sign a new one with another `jti`")
+            raise Conflict("this assertion was used before", remediation="sign a new one with another `jti`")
 
     def _rewrap_keys(self, _: str, change: RewrapKeys, __: dict[str, int]) -> None:
         change.reached = self._subjects.rewrap(change.after, change.limit)

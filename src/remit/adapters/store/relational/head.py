@@ -30,13 +30,13 @@ def check_head(connection: Sql, tenant: str, size: int, head: Head | None) -> No
             raise VerificationFailed(
                 f"the log of tenant `{tenant}` has {size} events, and {head.size} were signed",
                 code="log-rolled-back",
-                way_out="restore the newest copy of the store; events are missing from this one",
+                remediation="restore the newest copy of the store; events are missing from this one",
             )
         if root_at(head.size, reader(connection, tenant, size)) != head.root:
             raise VerificationFailed(
                 f"the log of tenant `{tenant}` is not the one whose first {head.size} events were signed",
                 code="log-rewritten",
-                way_out="restore the true store, and find out who changed this one",
+                remediation="restore the true store, and find out who changed this one",
             )
     since = max(head.size if head else 0, size - MAX_TAIL)
     rows = connection.execute(
@@ -47,5 +47,5 @@ def check_head(connection: Sql, tenant: str, size: int, head: Head | None) -> No
             raise VerificationFailed(
                 f"event {expected} of tenant `{tenant}` is not what was recorded",
                 code="leaf-changed",
-                way_out="restore the true store, and find out who changed this one",
+                remediation="restore the true store, and find out who changed this one",
             )

@@ -52,7 +52,7 @@ def use_ticket(sql: Sql, change: UseTicket) -> None:
     ticket = msgspec.json.decode(row[0], type=Ticket) if row else None
     if ticket is None or not ticket.open_at(change.now):
         state = "not known" if ticket is None else "used already" if ticket.used else "too old"
-        raise Conflict(f"this is {state}", code="ticket", way_out="begin again")
+        raise Conflict(f"this is {state}", code="ticket", remediation="begin again")
     used = msgspec.structs.replace(ticket, used=change.now, outcome=change.outcome)
     sql.execute("update tickets set body = ? where tenant = ? and digest = ?", (text(used), *where))
 
@@ -65,7 +65,7 @@ def put_passkey(sql: Sql, change: PutPasskey) -> None:
         (passkey.tenant, passkey.id, passkey.person, text(passkey)),
     )
     if done.rowcount == 0:
-        raise Conflict("this passkey is registered already", way_out="sign in with it")
+        raise Conflict("this passkey is registered already", remediation="sign in with it")
 
 
 def use_passkey(sql: Sql, change: UsePasskey) -> None:
@@ -73,14 +73,14 @@ def use_passkey(sql: Sql, change: UsePasskey) -> None:
     where = (change.tenant, change.id)
     row = sql.execute("select body from passkeys where tenant = ? and id = ?", where).fetchone()
     if row is None:
-        raise Conflict("this passkey is not known any more", way_out="sign in another way")
+        raise Conflict("this passkey is not known any more", remediation="sign in another way")
     passkey = msgspec.json.decode(row[0], type=Passkey)
     # WebAuthn level 3 section 7.2 step 22.
     if (change.counter or passkey.counter) and change.counter <= passkey.counter:
         raise Conflict(
             "the counter of this passkey has not risen",
             code="passkey-counter",
-            way_out="it may have been copied: remove it, and register another",
+            remediation="it may have been copied: remove it, and register another",
         )
     used = msgspec.structs.replace(passkey, counter=change.counter, last_used=change.now)
     sql.execute("update passkeys set body = ? where tenant = ? and id = ?", (text(used), *where))
@@ -93,7 +93,7 @@ def drop_passkey(sql: Sql, change: DropPasskey) -> None:
         (change.tenant, change.id, change.person),
     )
     if done.rowcount == 0:
-        raise Conflict("there is no such passkey", way_out="look at the list again")
+        raise Conflict("there is no such passkey", remediation="look at the list again")
 
 
 def put_link(sql: Sql, change: PutLink) -> None:
@@ -109,7 +109,7 @@ def put_link(sql: Sql, change: PutLink) -> None:
             raise Conflict(
                 f"`{link.person}` is linked to another account of the provider already",
                 code="link",
-                way_out="ask an administrator",
+                remediation="ask an administrator",
             )
     sql.execute(
         _PUT_LINK,
@@ -124,7 +124,7 @@ def drop_link(sql: Sql, change: DropLink) -> None:
         (change.tenant, change.issuer, change.subject, change.person),
     )
     if done.rowcount == 0:
-        raise Conflict("there is no such link", way_out="look at the list again")
+        raise Conflict("there is no such link", remediation="look at the list again")
 
 
 APPLY: dict[type, Apply] = {

@@ -267,7 +267,7 @@ def _of_task(
             raise VerificationFailed(
                 f"the chain of task `{task}` was changed in the store at event {at}",
                 code="chain-changed",
-                way_out="`remit audit log` without `--task` shows all events",
+                remediation="`remit audit log` without `--task` shows all events",
             )
         if (not kinds or kind in kinds) and (before is None or at < before):
             chain.append(at)

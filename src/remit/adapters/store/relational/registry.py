@@ -46,7 +46,7 @@ def put_agent(sql: Sql, change: PutAgent) -> None:
                 raise Conflict(
                     f"`{workload[:200]}` is bound to agent `{other.name}`",
                     code="workload-taken",
-                    way_out="one workload is one agent: unbind it there first "
+                    remediation="one workload is one agent: unbind it there first "
                     f"(`remit agent unbind {other.name} {workload[:200]}`)",
                 )
         sql.execute(
@@ -72,7 +72,7 @@ def use_agent(sql: Sql, change: UseAgent) -> None:
     agent = msgspec.json.decode(row[0], type=Agent) if row else None
     if agent is None or not agent.usable:
         state = agent.state.value if agent else "unknown"
-        raise Conflict(f"agent `{change.name}` is {state}", way_out="ask its owner")
+        raise Conflict(f"agent `{change.name}` is {state}", remediation="ask its owner")
     if agent.state is AgentState.REGISTERED:
         active = msgspec.structs.replace(agent, state=AgentState.ACTIVE)
         sql.execute("update agents set body = ? where tenant = ? and name = ?", (text(active), *where))
@@ -99,7 +99,7 @@ def use_person(sql: Sql, change: UsePerson) -> None:
     ).fetchone()
     if row is None or not msgspec.json.decode(row[0], type=Person).active:
         state = "not active" if row else "not known"
-        raise Conflict(f"`{change.name}` is {state}", way_out="ask an administrator")
+        raise Conflict(f"`{change.name}` is {state}", remediation="ask an administrator")
 
 
 def use_delegation(sql: Sql, change: UseDelegation) -> None:
@@ -110,7 +110,7 @@ def use_delegation(sql: Sql, change: UseDelegation) -> None:
     if row is None or not msgspec.json.decode(row[0], type=Delegation).live_at(change.now):
         raise Conflict(
             f"delegation `{change.id}` was revoked or has run out",
-            way_out="ask the person for a new one (`remit delegation add`)",
+            remediation="ask the person for a new one (`remit delegation add`)",
         )
 
 
@@ -127,7 +127,7 @@ def use_credential(sql: Sql, change: UseCredential) -> None:
     """Refuse unless the credential is there."""
     where = (change.tenant, change.digest)
     if not sql.execute("select 1 from credentials where tenant = ? and digest = ?", where).fetchone():
-        raise Conflict("that session has ended", code="credential", way_out="sign in again")
+        raise Conflict("that session has ended", code="credential", remediation="sign in again")
 
 
 def end_credentials(sql: Sql, change: EndCredentials) -> None:
@@ -142,7 +142,7 @@ def _put_named(sql: Sql, table: str, row: tuple[str, str, str], expect_new: bool
     end = "nothing" if expect_new else "update set body = excluded.body"
     statement = f"insert into {table} values (?, ?, ?) on conflict (tenant, name) do {end}"  # noqa: S608
     if sql.execute(statement, row).rowcount == 0:
-        raise Conflict(f"the name `{row[1]}` is taken", way_out="choose another name")
+        raise Conflict(f"the name `{row[1]}` is taken", remediation="choose another name")
 
 
 def _check_same(sql: Sql, table: str, tenant: str, was: Agent | Person) -> None:
@@ -151,7 +151,7 @@ def _check_same(sql: Sql, table: str, tenant: str, was: Agent | Person) -> None:
     if row is None or msgspec.json.decode(row[0], type=type(was)) != was:
         raise ChangedMeanwhile(
             f"`{was.name}` was changed by somebody else meanwhile",
-            way_out="look at it again, and repeat what is still wanted",
+            remediation="look at it again, and repeat what is still wanted",
         )
 
 

@@ -28,7 +28,7 @@ def put_holding(sql: Sql, change: PutHolding) -> None:
         if row is None or msgspec.json.decode(row[0], type=Holding) != change.was:
             raise ChangedMeanwhile(
                 f"something was written to `{holding.resource or holding.upstream}` meanwhile",
-                way_out="look at it again",
+                remediation="look at it again",
             )
     elif change.classes is not None and (row := sql.execute(_ONE, key).fetchone()) is not None:
         holding = msgspec.json.decode(row[0], type=Holding).with_also(holding, change.classes)

@@ -23,7 +23,9 @@ def lock_file(path: Path) -> int:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as fault:
         raise StoreUnavailable(
-            f"`{path}` cannot be opened", way_out="create its folder and make it writable", debug=str(fault)
+            f"`{path}` cannot be opened",
+            remediation="create its folder and make it writable",
+            debug=str(fault),
         ) from fault
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -31,7 +33,7 @@ def lock_file(path: Path) -> int:
         os.close(lock)
         raise StoreUnavailable(
             f"the store `{path}` is in use by process {_holder(place) or 'unknown'}",
-            way_out="stop that process, or give this one a file of its own",
+            remediation="stop that process, or give this one a file of its own",
         ) from None
     note = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:

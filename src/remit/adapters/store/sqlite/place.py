@@ -51,7 +51,7 @@ class StorePlace:
             raise StoreUnavailable(
                 f"the folder of the store, `{self._folder}`, cannot be written",
                 code="store-read-only",
-                way_out="make it writable for whoever runs remit",
+                remediation="make it writable for whoever runs remit",
             )
         self.check()
 
@@ -67,7 +67,7 @@ class StorePlace:
             raise StoreUnavailable(
                 f"the store `{self._path}` cannot be looked at",
                 code="store-read-only",
-                way_out="let whoever runs remit into its folder",
+                remediation="let whoever runs remit into its folder",
                 debug=str(fault),
             ) from fault
         if self._gone:
@@ -86,7 +86,7 @@ class StorePlace:
         return StoreUnavailable(
             f"the store `{self._path}` was deleted, moved, replaced or written over while remit had it open",
             code="store-gone",
-            way_out="put it back where it was, or a copy of it, and start remit again",
+            remediation="put it back where it was, or a copy of it, and start remit again",
         )
 
 

@@ -38,7 +38,7 @@ def open_writer(path: Path, durability: Durability) -> sqlite3.Connection:
             path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=5.0
         )
         if connection.execute("pragma journal_mode=wal").fetchone()[0] != "wal":
-            raise StoreUnavailable(f"`{path}` cannot use a write-ahead log", way_out="use a local disk")
+            raise StoreUnavailable(f"`{path}` cannot use a write-ahead log", remediation="use a local disk")
         connection.execute(f"pragma synchronous={'full' if durability == 'durable' else 'normal'}")
         # What is deleted is a forgotten key or a used credential: it is overwritten, not merely unlinked.
         connection.execute("pragma secure_delete=on")
@@ -51,7 +51,7 @@ def open_writer(path: Path, durability: Durability) -> sqlite3.Connection:
     except sqlite3.DatabaseError as fault:
         if "not a database" in str(fault):
             raise ConfigInvalid(
-                "is not a store of remit", file=str(path), way_out="name another file"
+                "is not a store of remit", file=str(path), remediation="name another file"
             ) from None
         raise unavailable(fault, f"store `{path}` cannot be opened") from fault
     return connection
@@ -75,7 +75,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         raise ConfigInvalid(
             f"has schema version {found}, and this program knows {VERSION}",
             file=str(path),
-            way_out="use the remit that wrote it, or a newer one",
+            remediation="use the remit that wrote it, or a newer one",
         )
     for version in range(found + 1, VERSION + 1):
         mark = f"insert into schema_version values ({version})"  # noqa: S608 - a number of ours
@@ -84,14 +84,14 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def unavailable(fault: Exception, message: str = "the store cannot commit") -> StoreUnavailable:
-    """Return the fault that callers see for one of the database, with the way out where it is known."""
+    """Return the fault that callers see for one of the database, with the remediation where it is known."""
     if isinstance(fault, StoreUnavailable):
         return fault
     name = getattr(fault, "sqlite_errorname", "")
-    way_out = {
+    remediation = {
         "SQLITE_FULL": "free space on the disk, then try again",
         "SQLITE_BUSY": "stop whatever else has the file open",
         "SQLITE_READONLY": "make the file and its folder writable",
         "SQLITE_CANTOPEN": "create its folder and make it writable",
     }.get(name, "look at the disk and the log of the system")
-    return StoreUnavailable(message, way_out=way_out, debug=f"{name} {fault}".strip())
+    return StoreUnavailable(message, remediation=remediation, debug=f"{name} {fault}".strip())

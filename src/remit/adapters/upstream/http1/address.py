@@ -58,7 +58,7 @@ def split_base_url(url: str) -> tuple[Origin, bytes]:
         # The URL may hold a password here: it is not repeated.
         raise ConfigInvalid(
             "a base URL holds user information",
-            way_out="move the credential to the upstream's credential section",
+            remediation="move the credential to the upstream's credential section",
         )
     if "?" in url or "#" in url:
         raise _unusable(url, "has a query or a fragment", "end it after the path")
@@ -69,8 +69,8 @@ def split_base_url(url: str) -> tuple[Origin, bytes]:
     return Origin(scheme_ok, host, port or _DEFAULT_PORTS[scheme]), (parts.path or "/").encode("ascii")
 
 
-def _unusable(url: str, what: str, way_out: str) -> ConfigInvalid:
-    return ConfigInvalid(f"the base URL `{ascii(url)[1:-1]}` {what}", way_out=way_out)
+def _unusable(url: str, what: str, remediation: str) -> ConfigInvalid:
+    return ConfigInvalid(f"the base URL `{ascii(url)[1:-1]}` {what}", remediation=remediation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,5 +99,5 @@ class Limits:
                 raise ConfigInvalid(
                     f"the limit is `{getattr(self, field.name)}`",
                     key=field.name,
-                    way_out="give it a value above zero",
+                    remediation="give it a value above zero",
                 )

@@ -41,13 +41,13 @@ class Connection:
         wire = self._held()
         if self._sent:
             raise OutOfOrder(
-                "a request was sent on this connection before", way_out="acquire one for each request"
+                "a request was sent on this connection before", remediation="acquire one for each request"
             )
         head = self._request.encode(method, target, headers, len(body))
         if not wire.usable():
             raise UpstreamUnreachable(
                 "the connection was lost before anything was sent on it",
-                way_out="acquire another and send again",
+                remediation="acquire another and send again",
             )
         self._sent = True
         wire.write(head, body, head_only=method == b"HEAD")
@@ -120,11 +120,11 @@ class Connection:
 
     def _held(self) -> Wire:
         if self._wire is None:
-            raise OutOfOrder("the connection was given back", way_out="acquire one for each request")
+            raise OutOfOrder("the connection was given back", remediation="acquire one for each request")
         return self._wire
 
     def _asked(self) -> Wire:
         wire = self._held()
         if not self._sent:
-            raise OutOfOrder("nothing was sent that could be answered", way_out="send the request first")
+            raise OutOfOrder("nothing was sent that could be answered", remediation="send the request first")
         return wire

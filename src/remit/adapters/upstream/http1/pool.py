@@ -93,7 +93,7 @@ class Pool:
                 raise self._unreachable("did not accept a connection in time") from error
             raise Busy(
                 f"all {self._limits.max_connections} connections to the upstream `{self._origin}` are in use",
-                way_out="try again, or raise the upstream's `max_connections`",
+                remediation="try again, or raise the upstream's `max_connections`",
             ) from error
 
     async def _queue(self, *, first: bool = False) -> Wire | None:
@@ -152,7 +152,7 @@ class Pool:
             if isinstance(error, ssl.SSLCertVerificationError):
                 raise self._unreachable(
                     f"has a certificate that does not hold ({error.verify_message})",
-                    way_out="repair the certificate, or give the upstream's CA in its `tls` section",
+                    remediation="repair the certificate, or give the upstream's CA in its `tls` section",
                 ) from error
             if isinstance(error, OSError) and not isinstance(error, TimeoutError):
                 raise self._unreachable("cannot be reached", debug=str(error)) from error
@@ -189,14 +189,14 @@ class Pool:
             self._serve_queue()
 
     def _unreachable(
-        self, what: str, *, way_out: str = "check its address and that it runs", debug: str = ""
+        self, what: str, *, remediation: str = "check its address and that it runs", debug: str = ""
     ) -> UpstreamUnreachable:
         return UpstreamUnreachable(
-            f"the upstream `{self._origin}` {what}", sent=False, way_out=way_out, debug=debug
+            f"the upstream `{self._origin}` {what}", sent=False, remediation=remediation, debug=debug
         )
 
     def _closed_here(self) -> UpstreamUnreachable:
-        return self._unreachable("is no longer used", way_out="start it again")
+        return self._unreachable("is no longer used", remediation="start it again")
 
 
 def _verifying(origin: Origin, context: ssl.SSLContext | None) -> ssl.SSLContext | None:
@@ -204,7 +204,7 @@ def _verifying(origin: Origin, context: ssl.SSLContext | None) -> ssl.SSLContext
     if origin.scheme == "http":
         if context is not None:
             raise ConfigInvalid(
-                f"TLS settings for `{origin}`, which uses no TLS", way_out="use `https` or remove them"
+                f"TLS settings for `{origin}`, which uses no TLS", remediation="use `https` or remove them"
             )
         return None
     if context is None:
@@ -213,6 +213,6 @@ def _verifying(origin: Origin, context: ssl.SSLContext | None) -> ssl.SSLContext
     if context.verify_mode != ssl.CERT_REQUIRED or not context.check_hostname:
         raise ConfigInvalid(
             f"the TLS settings for `{origin}` do not verify the upstream",
-            way_out="name its CA instead of trusting all",
+            remediation="name its CA instead of trusting all",
         )
     return context

@@ -79,12 +79,12 @@ class RequestHead:
         if method not in _METHODS:
             raise Malformed(
                 f"the method `{ascii(method)[2:-1]}` is not sent to upstreams",
-                way_out="use a plain HTTP method",
+                remediation="use a plain HTTP method",
             )
         if not _ORIGIN_FORM.fullmatch(target):
             raise Malformed(
                 "the request target is not a path with an optional query",
-                way_out="percent-encode it, begin it with `/`",
+                remediation="percent-encode it, begin it with `/`",
             )
         known = self._known
         parts = [method, b" ", target, self._fixed]
@@ -96,7 +96,7 @@ class RequestHead:
             values.append(value)
         joined = b"".join(values)
         if len(joined.translate(None, _CONTROLS)) != len(joined):
-            raise Malformed("a header value holds a control character", way_out="encode the value")
+            raise Malformed("a header value holds a control character", remediation="encode the value")
         return b"".join(parts)
 
     def _learn(self, name: bytes) -> None:
@@ -104,11 +104,12 @@ class RequestHead:
         if not _TOKEN.fullmatch(name):
             raise Malformed(
                 f"the header name `{ascii(name)[2:-1]}` is not a token",
-                way_out="use letters, digits and hyphens",
+                remediation="use letters, digits and hyphens",
             )
         if name.lower() in _RESERVED:
             raise Malformed(
-                f"the header `{name.decode('ascii')}` is written by the client itself", way_out="leave it out"
+                f"the header `{name.decode('ascii')}` is written by the client itself",
+                remediation="leave it out",
             )
         if len(self._known) < _MAX_KNOWN_NAMES:
             self._known.add(name)

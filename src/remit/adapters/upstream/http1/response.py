@@ -126,7 +126,7 @@ class ResponseReader:
                 UpstreamUnreachable(
                     f"`{self._origin}` {how} without an answer",
                     sent=True,
-                    way_out="look at the upstream for the outcome",
+                    remediation="look at the upstream for the outcome",
                 )
             )
         elif self.phase is _BODY and self._until_close and orderly:
@@ -242,12 +242,14 @@ class ResponseReader:
         return _Refused()
 
     def _broken(self, what: str, *, debug: str = "", code: str | None = None) -> UpstreamFault:
-        return UpstreamFault(f"`{self._origin}` {what}", sent=True, way_out=_WAY_OUT, debug=debug, code=code)
+        return UpstreamFault(
+            f"`{self._origin}` {what}", sent=True, remediation=_WAY_OUT, debug=debug, code=code
+        )
 
     def _too_large(self, what: str, limit: int, *, unit: str = "bytes") -> UpstreamFault:
         return UpstreamFault(
             f"the {what} of a response of `{self._origin}` exceed {limit} {unit}",
             sent=True,
-            way_out="ask for less, or raise the upstream's limit",
+            remediation="ask for less, or raise the upstream's limit",
             code="upstream-too-large",
         )

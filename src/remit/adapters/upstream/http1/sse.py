@@ -83,7 +83,7 @@ class EventStream:
             raise UpstreamFault(
                 f"an event of the stream exceeds {self._max_event_bytes} bytes",
                 sent=True,
-                way_out="ask for less, or raise the upstream's limit",
+                remediation="ask for less, or raise the upstream's limit",
                 code="upstream-too-large",
             )
 

@@ -84,7 +84,7 @@ class Wire(ResponseReader, asyncio.Protocol):
     async def wait(self, phase: Phase) -> None:
         """Wait until the exchange has come to this phase; `BODY` also means that there is more to take."""
         if self._waiter is not None:
-            raise OutOfOrder("two tasks read one response", way_out="read each response from one task")
+            raise OutOfOrder("two tasks read one response", remediation="read each response from one task")
         self._waits_for = phase
         waiter = self._waiter = self._loop.create_future()
         try:
@@ -132,7 +132,7 @@ class Wire(ResponseReader, asyncio.Protocol):
                 UpstreamUnreachable(
                     f"the exchange with `{self._origin}` was cut off on this side",
                     sent=True,
-                    way_out="look at the upstream for the outcome",
+                    remediation="look at the upstream for the outcome",
                     code="upstream-cut",
                 )
             )
@@ -259,6 +259,6 @@ class Wire(ResponseReader, asyncio.Protocol):
         return UpstreamFault(
             f"`{self._origin}` did not {what} within {seconds:g} s",
             sent=True,
-            way_out="look at the upstream for the outcome, or raise its time-out",
+            remediation="look at the upstream for the outcome, or raise its time-out",
             code="upstream-timeout",
         )

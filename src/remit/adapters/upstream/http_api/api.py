@@ -96,14 +96,14 @@ class HttpApi:
             raise NotFound(
                 f"`{self.name}` has no such operation",
                 code="unknown-route",
-                way_out="call one that its OpenAPI document describes",
+                remediation="call one that its OpenAPI document describes",
             )
         if call.surface and call.surface != route.digest:
             # INVARIANT: what was decided by one document is never written by another.
             raise Conflict(
                 f"`{self.name}/{route.name}` has changed since this was decided",
                 code="tool-changed",
-                way_out="call again",
+                remediation="call again",
             )
         arguments = call.params.get("arguments", {})
         written = write_request(self.api, route, arguments)
@@ -122,7 +122,7 @@ class HttpApi:
             raise Malformed(
                 f"`{taken[0].decode('ascii')}` carries the credential of the upstream",
                 code="credential-header",
-                way_out="remove it from the OpenAPI document",
+                remediation="remove it from the OpenAPI document",
             )
         self.bound.admit()
         connection = await self._acquire(call)
@@ -152,7 +152,7 @@ class HttpApi:
             if self._shown is None:
                 raise UpstreamUnreachable(
                     f"upstream `{self.name}` has no TLS to show a certificate in",
-                    way_out="use an https `url`",
+                    remediation="use an https `url`",
                 )
             pool = await self._shown.of(call.task, call.lease, call.certificate)
         try:

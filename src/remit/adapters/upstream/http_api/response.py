@@ -95,7 +95,7 @@ class ReplyExchange:
             raise UpstreamFault(
                 f"upstream `{self._side.name}` does not take the credential ({head.status})",
                 sent=True,
-                way_out="check the upstream's credential and its scope",
+                remediation="check the upstream's credential and its scope",
                 code="upstream-refused",
             )
         reply = read_head(
@@ -113,7 +113,7 @@ class ReplyExchange:
             raise UpstreamFault(
                 f"the answer of upstream `{self._side.name}` exceeds {most} bytes",
                 sent=True,
-                way_out="ask for less, or raise `limits.max_result_bytes`",
+                remediation="ask for less, or raise `limits.max_result_bytes`",
                 code="upstream-too-large",
             )
         self._hold.resize(size_bytes)
@@ -131,7 +131,7 @@ class ReplyExchange:
         return UpstreamUnreachable(
             f"the call to upstream `{self._side.name}` was cut off on this side",
             sent=self._sent,
-            way_out="look at the upstream for the outcome",
+            remediation="look at the upstream for the outcome",
             code="upstream-cut",
         )
 
@@ -139,7 +139,7 @@ class ReplyExchange:
         if self._released:
             raise self._cut()
         if not self._sent:
-            raise OutOfOrder("nothing was sent that could be answered", way_out="send the call first")
+            raise OutOfOrder("nothing was sent that could be answered", remediation="send the call first")
 
 
 class PlainReplyExchange(ReplyExchange):

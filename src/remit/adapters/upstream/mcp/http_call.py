@@ -195,7 +195,7 @@ class HttpExchange:
         return UpstreamUnreachable(
             f"the call to upstream `{self._sender.name}` was cut off on this side",
             sent=self._sent,
-            way_out="look at the upstream for the outcome",
+            remediation="look at the upstream for the outcome",
             code="upstream-cut",
         )
 

@@ -45,13 +45,18 @@ class HttpRefused(UpstreamFault):
     def __init__(self, name: str, status: int) -> None:
         """Say what the status means for the call."""
         if status in (_UNAUTHORIZED, _FORBIDDEN):
-            what, way_out = "does not take the credential", "check the upstream's credential and its scope"
+            what, remediation = (
+                "does not take the credential",
+                "check the upstream's credential and its scope",
+            )
         elif status in _REDIRECTS:
             what = "redirects, which is not followed"
-            way_out = "give the final address as the `url`; remit's log says where it leads"
+            remediation = "give the final address as the `url`; remit's log says where it leads"
         else:
-            what, way_out = "refused the request", "check the upstream's `url` and its log"
-        super().__init__(f"upstream `{name}` {what} (HTTP status {status})", sent=True, way_out=way_out)
+            what, remediation = "refused the request", "check the upstream's `url` and its log"
+        super().__init__(
+            f"upstream `{name}` {what} (HTTP status {status})", sent=True, remediation=remediation
+        )
         self.status = status
 
 
@@ -65,7 +70,7 @@ class SessionLost(UpstreamFault):
         super().__init__(
             f"upstream `{name}` has forgotten the session of this task",
             sent=True,
-            way_out="call again: a new session is opened",
+            remediation="call again: a new session is opened",
         )
 
 
@@ -210,7 +215,7 @@ def credential(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
         if name in _OWN_HEADERS or name.startswith(era.PARAM_PREFIX):
             raise ConfigInvalid(
                 f"a credential may not set the header `{key}`",
-                way_out="use `authorization` or one of its own",
+                remediation="use `authorization` or one of its own",
             )
         try:
             out.append((name, value.encode("latin-1")))

@@ -38,7 +38,9 @@ class HttpSessions(HttpPosts):
         if self.known is not None:
             return self.known
         if self.stopped:
-            raise UpstreamUnreachable(f"upstream `{self.name}` is no longer used", way_out="start it again")
+            raise UpstreamUnreachable(
+                f"upstream `{self.name}` is no longer used", remediation="start it again"
+            )
         if self.connecting is None or self.connecting.done():
             self.connecting = asyncio.create_task(self._connect())
             self.connecting.add_done_callback(_retrieve)
@@ -81,7 +83,7 @@ class HttpSessions(HttpPosts):
         if self.own is not None and self.own.id is None:
             return self.own  # the server keeps none, for nobody
         if len(self.sessions) >= MAX_SESSIONS:
-            raise Busy(f"upstream `{self.name}` has {MAX_SESSIONS} sessions open", way_out="end a task")
+            raise Busy(f"upstream `{self.name}` has {MAX_SESSIONS} sessions open", remediation="end a task")
         opening = self.opening.get(task)
         if opening is None:
             opening = self.opening[task] = asyncio.create_task(self._open_session(task, lease))
@@ -95,7 +97,7 @@ class HttpSessions(HttpPosts):
             self.known = None
             raise UpstreamFault(
                 f"upstream `{self.name}` has changed its protocol",
-                way_out="call again",
+                remediation="call again",
                 code="upstream-version",
             )
         self.sessions[task] = session

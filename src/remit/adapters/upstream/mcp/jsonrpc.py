@@ -150,7 +150,7 @@ def write_request(request_id: RequestId, method: str, params: dict[str, Json]) -
     except (orjson.JSONEncodeError, RecursionError) as error:
         raise Malformed(
             "the arguments cannot be written as JSON",
-            way_out="use strings, finite numbers within 64 bits, lists and objects",
+            remediation="use strings, finite numbers within 64 bits, lists and objects",
             debug=str(error),
         ) from error
 
@@ -178,7 +178,7 @@ def broken(name: str, what: str, *, debug: str = "") -> UpstreamFault:
     return UpstreamFault(
         f"upstream `{name}` {what}",
         sent=True,
-        way_out="look at the upstream for the outcome and repair it",
+        remediation="look at the upstream for the outcome and repair it",
         debug=debug,
     )
 
@@ -191,7 +191,8 @@ def stream_ended(name: str) -> UpstreamFault:
     return UpstreamFault(
         f"upstream `{name}` ended its stream without an answer",
         sent=True,
-        way_out="look at the upstream for the outcome; remit takes no stream up again (`Last-Event-ID`), so "
+        remediation="look at the upstream for the outcome; remit takes no stream up again "
+        "(`Last-Event-ID`), so "
         "have it keep the stream of a call open until the answer",
     )
 
@@ -201,7 +202,7 @@ def too_large(name: str, limit: int) -> UpstreamFault:
     return UpstreamFault(
         f"the answer of upstream `{name}` exceeds {limit} bytes",
         sent=True,
-        way_out="ask for less, or raise `max_result_bytes`",
+        remediation="ask for less, or raise `max_result_bytes`",
         code="upstream-too-large",
     )
 

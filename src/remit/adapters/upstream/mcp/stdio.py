@@ -127,11 +127,11 @@ class McpStdio:
         if headers:
             raise ConfigInvalid(
                 f"upstream `{self.name}` is a process and takes no credential with a call",
-                way_out="give it in the upstream's `env`",
+                remediation="give it in the upstream's `env`",
             )
         self.bound.admit()
         if len(session.calls) >= MAX_CALLS or session.child.unwritten_bytes > MAX_UNWRITTEN_BYTES:
-            raise Busy(f"upstream `{self.name}` does not keep up with its calls", way_out="try again")
+            raise Busy(f"upstream `{self.name}` does not keep up with its calls", remediation="try again")
         assert session.handshake is not None
         if session.handshake.modern:
             if call.method == era.SUBSCRIBE:
@@ -169,13 +169,13 @@ class McpStdio:
 
     def _down(self) -> UpstreamUnreachable:
         if self._supervision is None or self._supervision.done():
-            way_out = "start it"
+            remediation = "start it"
         elif self._retry_at is None:
-            way_out = "it is being started now; try again"
+            remediation = "it is being started now; try again"
         else:
             left = max(0.0, self._retry_at - asyncio.get_running_loop().time()) + 0.5
-            way_out = f"it is started again in {left:.0f} s"
-        return UpstreamUnreachable(f"upstream `{self.name}` is not running", way_out=way_out)
+            remediation = f"it is started again in {left:.0f} s"
+        return UpstreamUnreachable(f"upstream `{self.name}` is not running", remediation=remediation)
 
     def _unlisten(self, key: tuple[str, str]) -> None:
         request_id = self._kept.pop(key, None)
@@ -258,12 +258,12 @@ class McpStdio:
         if status == CANNOT_START:
             return UpstreamUnreachable(
                 f"the program `{self._command[0]}` of upstream `{self.name}` cannot be started",
-                way_out="check its `command`, and its last words in remit's log",
+                remediation="check its `command`, and its last words in remit's log",
                 debug=words,
             )
         return UpstreamUnreachable(
             f"the process of upstream `{self.name}` ended with status {status}",
-            way_out="look at its last words, in remit's log",
+            remediation="look at its last words, in remit's log",
             debug=words,
         )
 

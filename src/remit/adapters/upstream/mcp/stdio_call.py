@@ -58,7 +58,7 @@ class StdioExchange:
     def send(self) -> None:
         """Hand the line to the transport now."""
         if self._sent or self._released:
-            raise OutOfOrder("a call is sent once", way_out="prepare another")
+            raise OutOfOrder("a call is sent once", remediation="prepare another")
         if not self._session.child.alive:
             raise self._session.gone(sent=False)
         self._sent = True
@@ -69,7 +69,7 @@ class StdioExchange:
     async def receive(self) -> Chunk:
         """Return the next message of this call."""
         if not self._sent:
-            raise OutOfOrder("nothing was sent that could be answered", way_out="send the call first")
+            raise OutOfOrder("nothing was sent that could be answered", remediation="send the call first")
         while True:
             if self._released:
                 raise self._cut()
@@ -154,7 +154,7 @@ class StdioExchange:
         return UpstreamUnreachable(
             f"the call to upstream `{self._session.name}` was cut off on this side",
             sent=self._sent,
-            way_out="look at the upstream for the outcome",
+            remediation="look at the upstream for the outcome",
             code="upstream-cut",
         )
 
@@ -173,7 +173,7 @@ class ListenExchange(StdioExchange):
     def send(self) -> None:
         """Begin to listen; the stream stays open when the exchange has ended."""
         if self._sent or self._released:
-            raise OutOfOrder("a call is sent once", way_out="prepare another")
+            raise OutOfOrder("a call is sent once", remediation="prepare another")
         if not self._session.child.alive:
             raise self._session.gone(sent=False)
         self._sent = True

@@ -103,7 +103,7 @@ class StdioSession:
             raise UpstreamUnreachable(
                 f"upstream `{self.name}` did not answer `{method}` within {timeout_s:g} s",
                 sent=True,
-                way_out="look at its log",
+                remediation="look at its log",
                 code="upstream-timeout",
             ) from None
         finally:
@@ -141,7 +141,7 @@ class StdioSession:
         return UpstreamUnreachable(
             f"the process of upstream `{self.name}` has ended",
             sent=sent,
-            way_out="look at the upstream for the outcome; it is started again" if sent else "try again",
+            remediation="look at the upstream for the outcome; it is started again" if sent else "try again",
             debug=" | ".join(self.child.last_words),
         )
 

@@ -78,7 +78,7 @@ class TaskProcesses:
         server = self._running.get(call.lease)
         if server is None:
             raise UpstreamUnreachable(
-                f"no process of upstream `{self.name}` serves this task any more", way_out="call again"
+                f"no process of upstream `{self.name}` serves this task any more", remediation="call again"
             )
         return await server.prepare(call, headers)
 
@@ -97,7 +97,7 @@ class TaskProcesses:
         if len(self._running) >= self._limit:
             raise Busy(
                 f"upstream `{self.name}` has {self._limit} processes, which is as many as it may",
-                way_out="end tasks that are done, or raise its `max_processes`",
+                remediation="end tasks that are done, or raise its `max_processes`",
             )
         server = self._running[lease] = self._make({**env, MARK: lease}, secrets)
         try:
@@ -171,14 +171,14 @@ class ProcessBroker:
             raise KeyUnavailable(
                 f"processes {left or handle['enclosed']} of `{self._processes.name}` cannot be killed",
                 code="process-left",
-                way_out="look what holds them up (a disk or a network file system), and kill them",
+                remediation="look what holds them up (a disk or a network file system), and kill them",
             )
         if credential.lease in self._processes.unsure:
             raise KeyUnavailable(
                 f"nobody knows whether processes of upstream `{self._processes.name}` are left: the guard was"
                 " cut short",
                 code="indeterminate",
-                way_out="look for its processes and end them (a restart of the machine ends all), then"
+                remediation="look for its processes and end them (a restart of the machine ends all), then"
                 " `remit lease close`",
             )
 

@@ -218,7 +218,7 @@ class ChildProcess:
             os.close(deathline)
             raise UpstreamUnreachable(
                 f"upstream `{self._name}` cannot be started",
-                way_out="check its `command` and `cwd`",
+                remediation="check its `command` and `cwd`",
                 debug=str(error),
             ) from error
         finally:
@@ -379,6 +379,6 @@ def own_environment(env: Mapping[str, str], *, own_home: bool = False) -> dict[s
     """
     for key, value in env.items():
         if not key or "=" in key or "\0" in key or "\0" in value:
-            raise ConfigInvalid("an environment variable cannot be set", key="env", way_out="rename it")
+            raise ConfigInvalid("an environment variable cannot be set", key="env", remediation="rename it")
     inherited = [key for key in INHERITED if key in os.environ and not (own_home and key == "HOME")]
     return {**{key: os.environ[key] for key in inherited}, **env}

@@ -131,5 +131,5 @@ async def change(visit: PageVisit) -> Response:
         connector = connections.connectors[which]
         return visit.draw("leave_upstream.html", address=address, host=connector.server)
     else:
-        raise Malformed("there is nothing of that kind to end", way_out="use the buttons of the page")
+        raise Malformed("there is nothing of that kind to end", remediation="use the buttons of the page")
     return visit.go(ACCOUNT_PATH)

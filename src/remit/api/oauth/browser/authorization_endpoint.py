@@ -63,7 +63,7 @@ async def _asked(visit: PageVisit) -> AskedConsent | Response:
     """
     query = visit.request.url.query
     if len(query) > MAX_THEN_CHARS // 2:
-        raise Malformed("the request is too long", way_out="push it instead (RFC 9126)")
+        raise Malformed("the request is too long", remediation="push it instead (RFC 9126)")
     house = visit.house
     try:
         form = parse_form(query.encode())
@@ -74,10 +74,12 @@ async def _asked(visit: PageVisit) -> AskedConsent | Response:
         raise
     except RemitError as error:
         # RFC 6749 section 4.1.2.1: with neither client nor address certain, nothing is sent anywhere.
-        refused = Unauthenticated(error.message, code=f"authorize-{error.code}", way_out=error.way_out)
+        refused = Unauthenticated(
+            error.message, code=f"authorize-{error.code}", remediation=error.remediation
+        )
         with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
             await house.authenticator.refused(refused, "authorize")
-        raise Malformed(error.message, code=error.code, way_out=error.way_out) from None
+        raise Malformed(error.message, code=error.code, remediation=error.remediation) from None
     try:
         request = what_is_asked(form, house, applicant, redirect_uri)
     except OAuthRefused as error:
@@ -106,7 +108,7 @@ async def _pushed(visit: PageVisit, form: Form) -> AskedConsent:
         raise Malformed(
             "this request is not known, was answered, or has run out",
             code="request-uri",
-            way_out="begin again in the application",
+            remediation="begin again in the application",
         )
     request = held.request
     if ticket and visit.seat and "login" in request.prompt and visit.seat.session.created >= ticket.created:

@@ -54,9 +54,9 @@ def _fresh(visit: PageVisit) -> Seat:
     """A passkey opens everything that its person may do: who adds one has proven themselves just now."""
     seat = visit.seat
     if seat is None:
-        raise Unauthenticated("you are not signed in", code="no-session", way_out="sign in first")
+        raise Unauthenticated("you are not signed in", code="no-session", remediation="sign in first")
     if not seat.fresh(visit.house.clock.now(), visit.house.people.consents.rules.fresh_s):
-        raise Forbidden("sign in again to add a passkey", code="not-fresh", way_out="sign in again")
+        raise Forbidden("sign in again to add a passkey", code="not-fresh", remediation="sign in again")
     return seat
 
 
@@ -64,16 +64,16 @@ async def _read(visit: PageVisit) -> dict[str, Json]:
     data = await read(visit.request, JSON, MAX_ANSWER_BYTES)
     value = parse_strict(data, max_bytes=MAX_ANSWER_BYTES, max_depth=8)
     if not isinstance(value, dict):
-        raise Malformed("this is not an object", way_out="use remit's own pages")
+        raise Malformed("this is not an object", remediation="use remit's own pages")
     # The header cannot be sent by a form of another site; the value cannot be known there.
     given = visit.request.headers.get("x-remit-form", "")
     if not hmac.compare_digest(given.encode(), visit.csrf.encode()):
-        raise Forbidden("this request is not of this visit", code="csrf", way_out="reload the page")
+        raise Forbidden("this request is not of this visit", code="csrf", remediation="reload the page")
     return value
 
 
 def _credential(asked: dict[str, Json]) -> dict[str, Json]:
     value = asked.get("credential")
     if not isinstance(value, dict):
-        raise Malformed("there is no credential in it", way_out="use remit's own pages")
+        raise Malformed("there is no credential in it", remediation="use remit's own pages")
     return value

@@ -136,11 +136,13 @@ class PageVisit:
             self.seat = await self.house.people.browsers.seat(self.seat.secret)
             if self.seat is None:
                 raise Unauthenticated(
-                    "you are not signed in any more", code="no-session", way_out="sign in again", step=1
+                    "you are not signed in any more", code="no-session", remediation="sign in again", step=1
                 )
         if not hmac.compare_digest(form.get("csrf").encode(), self.csrf.encode()):
             raise Forbidden(
-                "this form is not of this visit any more", code="csrf", way_out="go back, reload, try again"
+                "this form is not of this visit any more",
+                code="csrf",
+                remediation="go back, reload, try again",
             )
         return form
 
@@ -240,7 +242,7 @@ def fault(visit: PageVisit, error: RemitError) -> Response:
         status=status,
         title=_TITLES.get(status, "This did not work"),
         told=error.message if told else "remit could not do this",
-        way_out=error.way_out if told else "ask whoever runs remit to look into its log",
+        remediation=error.remediation if told else "ask whoever runs remit to look into its log",
     )
 
 

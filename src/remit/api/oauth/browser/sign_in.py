@@ -55,7 +55,7 @@ async def by_code(visit: PageVisit, tries: SignInAttempts, *, remote: bool) -> R
         raise Forbidden(
             "signing in with a code works on the machine that remit runs on",
             code="not-loopback",
-            way_out="use a passkey or your organisation's sign-in, or let `sign_in.remote_codes` be true",
+            remediation="use a passkey or your organisation's sign-in, or let `sign_in.remote_codes` be true",
         )
     if apart:
         tries.check(seen_from(visit.request.scope))
@@ -115,7 +115,7 @@ async def sign_out(visit: PageVisit) -> Response:
         try:
             await visit.house.people.browsers.close(visit.seat)
         except RemitError as error:
-            raise RemitError("the session could not be ended", way_out="try again") from error
+            raise RemitError("the session could not be ended", remediation="try again") from error
     visit.signed_out()
     return visit.go(SIGN_IN_PATH)
 

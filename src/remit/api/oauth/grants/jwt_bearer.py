@@ -37,7 +37,9 @@ async def give(asked: TokenRequest) -> TokenGiven:
     except Unauthenticated as error:
         # RFC 7521 section 4.1.1: an assertion that does not hold is a bad grant.
         code = "invalid_grant" if error.code == "invalid_client" else error.code
-        raise GrantRefused(error.message, code=code, way_out=error.way_out, debug=error.debug) from None
+        raise GrantRefused(
+            error.message, code=code, remediation=error.remediation, debug=error.debug
+        ) from None
     noticed(asked.request, asked.form, asked.house, workload)
     if "client_assertion" in asked.form:
         client = await asked.client()

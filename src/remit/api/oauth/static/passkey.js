@@ -17,7 +17,7 @@ async function send(path, csrf, body) {
   });
   const value = await answer.json();
   if (!answer.ok) {
-    const text = value.detail + (value.way_out ? "; " + value.way_out : "");
+    const text = value.detail + (value.remediation ? "; " + value.remediation : "");
     throw new Error(text.charAt(0).toUpperCase() + text.slice(1));
   }
   return value;

@@ -106,7 +106,7 @@ class Repair(msgspec.Struct, frozen=True, order=True):
         return (
             f'@id("{name}")\n'
             '@reason("`{tool}` could carry private data out on the word of untrusted content")\n'
-            '@way_out("have this exact call approved")\n'
+            '@remediation("have this exact call approved")\n'
             '@otherwise("approval")\n'
             f"forbid (principal, action == Action::{tool}, resource)\n"
             f"when {{ context.task.type == {task_type} }};\n"
@@ -184,12 +184,12 @@ class _Cut:
 
     def remedy(self) -> Remedy | None:
         """Return the minimum cut as changes; None where something that no change touches goes all the way."""
-        way_out = self._ways_out()
+        remediation = self._ways_out()
         # Each tool that the task type reads by itself lets in as much as dropping its grant would cost. If
         # that is no less than what the outlets let out, no cut is smaller than closing these.
         way_in = COST[RepairKind.DROP] * len({one.source.tool for one in self.leg if self._read_here(one)})
-        if sum(one.cost for one in way_out) <= way_in:
-            return self._made(set(way_out), exact=True)
+        if sum(one.cost for one in remediation) <= way_in:
+            return self._made(set(remediation), exact=True)
         exact = self._laid()
         value, (near, _) = networkx.minimum_cut(
             self.graph, "in", "out", capacity="cost", flow_func=edmonds_karp

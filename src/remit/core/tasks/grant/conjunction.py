@@ -50,7 +50,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
         check_tool(self.tool)
         if len(self.ancestors) >= MAX_LAYERS:
             raise Malformed(
-                f"grant of `{self.tool}` has been narrowed too often", way_out="delegate less deeply"
+                f"grant of `{self.tool}` has been narrowed too often", remediation="delegate less deeply"
             )
         # Compiled now, so that no call pays for it; the fields stay plain JSON values.
         _ = self._checks
@@ -140,7 +140,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
         if wanted.tool != self.tool:
             raise Malformed(
                 f"a grant of `{self.tool}` cannot be narrowed to `{wanted.tool}`",
-                way_out="ask for a tool that is held",
+                remediation="ask for a tool that is held",
             )
         layers = (*wanted.ancestors, *self.layers)
         if len(layers) >= MAX_LAYERS:
@@ -216,7 +216,7 @@ def narrow(held: Iterable[Grant], wanted: Iterable[Grant]) -> tuple[tuple[Grant,
                 Refusal(
                     code="tool-not-granted",
                     reason=f"the parent holds no grant of `{want.tool}`",
-                    way_out=f"ask for one of: {names}",
+                    remediation=f"ask for one of: {names}",
                 )
             )
     return tuple(dict.fromkeys(grants)), tuple(refusals)

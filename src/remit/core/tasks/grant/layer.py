@@ -50,8 +50,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
     `code` is stable: `argument-refused`, `argument-missing`, `argument-undeclared`, `argument-look-alike`,
     `amount-refused`, `tool-not-granted`, `not-understood`. `rule` is the constraint in written form,
-    `way_out` what would be permitted. `layer` is 0 for the grant's own condition, 1 for its parent's, and so
-    on.
+    `remediation` what would be permitted. `layer` is 0 for the grant's own condition, 1 for its parent's, and
+    so on.
 
     INVARIANT: no text holds the refused value.
     """
@@ -60,13 +60,13 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     argument: str = ""
     rule: str = ""
     reason: str = ""
-    way_out: str = ""
+    remediation: str = ""
     layer: int = 0
 
     @property
     def text(self) -> str:
-        """The reason and the way out in one line."""
-        return f"{self.reason}; {self.way_out}" if self.way_out else self.reason
+        """The reason and the remediation in one line."""
+        return f"{self.reason}; {self.remediation}" if self.remediation else self.reason
 
 
 class ReadyRule(msgspec.Struct, frozen=True):
@@ -135,7 +135,7 @@ def refusals(check: ReadyLayer, arguments: dict[str, Json], layer: int) -> Itera
                 code="argument-undeclared",
                 argument=shown(name),
                 reason=f"the grant names no argument `{shown(name)}`",
-                way_out=f"it takes: {known}",
+                remediation=f"it takes: {known}",
                 layer=layer,
             )
         elif _look_alike(check, name):
@@ -143,7 +143,7 @@ def refusals(check: ReadyLayer, arguments: dict[str, Json], layer: int) -> Itera
                 code="argument-look-alike",
                 argument=shown(name),
                 reason=f"`{shown(name)}` could be taken for another argument that the grant constrains",
-                way_out="write the argument's name as the tool declares it",
+                remediation="write the argument's name as the tool declares it",
                 layer=layer,
             )
     for rule in check.rules:
@@ -157,7 +157,7 @@ def refusals(check: ReadyLayer, arguments: dict[str, Json], layer: int) -> Itera
             argument=shown(rule.name),
             rule=shown(rule.constraint.spec()),
             reason=f"`{shown(rule.name)}` {why}",
-            way_out=must,
+            remediation=must,
             layer=layer,
         )
     for name, total in check.amounts:
@@ -167,7 +167,7 @@ def refusals(check: ReadyLayer, arguments: dict[str, Json], layer: int) -> Itera
                 argument=shown(name),
                 rule=f"ceilings.amount.{shown(name)}: {total}",
                 reason=f"`{shown(name)}` {fault}",
-                way_out=f"`{shown(name)}` must be a number from 0 to {total}",
+                remediation=f"`{shown(name)}` must be a number from 0 to {total}",
                 layer=layer,
             )
 

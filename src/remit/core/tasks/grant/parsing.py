@@ -21,7 +21,7 @@ def check_tool(tool: str) -> None:
     """Make sure that it is `upstream/tool`; raises `ConfigInvalid`."""
     if _TOOL.fullmatch(tool) is None:
         raise ConfigInvalid(
-            f"`{shown(tool)}` names no tool", key="tool", way_out="write `upstream/tool`; no wildcards"
+            f"`{shown(tool)}` names no tool", key="tool", remediation="write `upstream/tool`; no wildcards"
         )
 
 
@@ -31,7 +31,7 @@ def convert_written(written: Json, kind: type[_T]) -> _T:
         return msgspec.convert(written, kind)
     except msgspec.ValidationError as fault:
         keys = ", ".join(field.name for field in msgspec.structs.fields(kind))  # type: ignore[arg-type]
-        raise ConfigInvalid(_lowered(fault), way_out=f"its keys: {keys}") from None
+        raise ConfigInvalid(_lowered(fault), remediation=f"its keys: {keys}") from None
 
 
 def _lowered(fault: msgspec.ValidationError) -> str:
@@ -47,7 +47,7 @@ def keyed(read: Callable[[], _T], key: str) -> _T:
         if fault.key == key or fault.key.startswith((f"{key}.", f"{key}[")):
             raise
         at = f"{key}.{fault.key}" if fault.key else key
-        raise ConfigInvalid(_bare(fault), key=at, way_out=fault.way_out) from None
+        raise ConfigInvalid(_bare(fault), key=at, remediation=fault.remediation) from None
 
 
 def _bare(fault: ConfigInvalid) -> str:

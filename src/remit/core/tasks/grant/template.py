@@ -50,7 +50,7 @@ class GrantTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             known = ", ".join(f"`{{{known}}}`" for known in sorted(parameters)) or "none"
             raise ConfigInvalid(
                 f"grant of `{self.tool}` has the unknown placeholder `{{{name}}}`",
-                way_out=f"declared are: {known}",
+                remediation=f"declared are: {known}",
             )
 
     def instantiate(self, params: Mapping[str, Json], *, paths: Collection[str] = ()) -> Grant:

@@ -58,11 +58,11 @@ def _name(entry: str, *, subdomains: bool = True) -> str:
     """Return a configured host or domain in lower case; what is none raises `ConfigInvalid`."""
     name = entry.lower()
     if not name.isascii():
-        raise ConfigInvalid(f"`{entry}` is not ASCII", way_out="write its A-label (`xn--...`)")
+        raise ConfigInvalid(f"`{entry}` is not ASCII", remediation="write its A-label (`xn--...`)")
     bare = name.removeprefix(".") if subdomains else name
     if not _is_name(bare) or (name != bare and _NUMERIC.fullmatch(bare) is not None):
         raise ConfigInvalid(
-            f"`{entry}` is no host name", way_out="write `example.org`, or `.example.org` for those below"
+            f"`{entry}` is no host name", remediation="write `example.org`, or `.example.org` for those below"
         )
     return name
 
@@ -151,7 +151,9 @@ class UrlHost(Constraint):
         schemes = tuple(scheme.lower() for scheme in texts(self.schemes))
         for scheme in schemes:
             if _SCHEME.fullmatch(scheme) is None:
-                raise ConfigInvalid(f"`{scheme}` is no URL scheme", way_out="write `https`, without `://`")
+                raise ConfigInvalid(
+                    f"`{scheme}` is no URL scheme", remediation="write `https`, without `://`"
+                )
         object.__setattr__(self, "hosts", hosts)
         object.__setattr__(self, "schemes", tuple(sorted(set(schemes))))
         object.__setattr__(self, "_names", frozenset(h for h in hosts if h[0] != "."))
@@ -220,11 +222,12 @@ def _address_like(host: str) -> bool:
 def _host_entry(entry: str) -> str:
     name, port = _split_port(entry.lower())
     if port and (not port.isascii() or not 0 < int(port) < 65536 or port[0] == "0"):
-        raise ConfigInvalid(f"`{entry}` has no valid port", way_out="write a port from 1 to 65535")
+        raise ConfigInvalid(f"`{entry}` has no valid port", remediation="write a port from 1 to 65535")
     if name and _address_like(name):
         if _IPV4.fullmatch(name) is None and _IPV6.fullmatch(name) is None:
             raise ConfigInvalid(
-                f"`{entry}` is no address in its usual form", way_out="write `192.0.2.1` or `[2001:db8::1]`"
+                f"`{entry}` is no address in its usual form",
+                remediation="write `192.0.2.1` or `[2001:db8::1]`",
             )
     else:
         _name(name)

@@ -133,7 +133,7 @@ def same(a: Json, b: Json) -> bool:
 def plain(value: Json, depth: int = 0) -> Json:
     """Return a copy of a JSON value with one form per number; what is no I-JSON raises `ConfigInvalid`."""
     if depth > MAX_DEPTH:
-        raise ConfigInvalid("is nested too deeply", way_out=f"nest at most {MAX_DEPTH} levels")
+        raise ConfigInvalid("is nested too deeply", remediation=f"nest at most {MAX_DEPTH} levels")
     if value is None or type(value) is bool:
         return value
     if type(value) is str:
@@ -142,7 +142,7 @@ def plain(value: Json, depth: int = 0) -> Json:
         value = int(value)
     if type(value) is int:
         if abs(value) > MAX_SAFE_INTEGER:
-            raise ConfigInvalid("holds a number beyond 2^53 - 1", way_out="write it as a string")
+            raise ConfigInvalid("holds a number beyond 2^53 - 1", remediation="write it as a string")
         return value
     if type(value) is float and math.isfinite(value):
         return value
@@ -151,35 +151,37 @@ def plain(value: Json, depth: int = 0) -> Json:
     if isinstance(value, dict):
         return {text(key): plain(item, depth + 1) for key, item in value.items()}
     raise ConfigInvalid(
-        f"holds a value of type `{type(value).__name__}`", way_out="quote it to make it a string"
+        f"holds a value of type `{type(value).__name__}`", remediation="quote it to make it a string"
     )
 
 
 def text(value: Json) -> str:
     """Return a well-formed string; anything else raises `ConfigInvalid`."""
     if not isinstance(value, str):
-        raise ConfigInvalid(f"must be a string, not {type_name(value)}", way_out="quote it")
+        raise ConfigInvalid(f"must be a string, not {type_name(value)}", remediation="quote it")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ConfigInvalid("holds a lone surrogate", way_out="write valid Unicode") from None
+        raise ConfigInvalid("holds a lone surrogate", remediation="write valid Unicode") from None
     return str(value)
 
 
 def texts(value: Json) -> tuple[str, ...]:
     """Return a non-empty list of strings, sorted, each once; anything else raises `ConfigInvalid`."""
     if not isinstance(value, list | tuple) or not value:
-        raise ConfigInvalid("must be a list of at least one string", way_out="write it as `[a, b]`")
+        raise ConfigInvalid("must be a list of at least one string", remediation="write it as `[a, b]`")
     return tuple(sorted({text(item) for item in value}))
 
 
 def keys_of(value: Json, allowed: tuple[str, ...]) -> dict[str, Json]:
     """Return a mapping that has only the `allowed` keys; anything else raises `ConfigInvalid`."""
     if not isinstance(value, dict):
-        raise ConfigInvalid("must be a mapping", way_out=f"its keys: {', '.join(allowed) or 'none'}")
+        raise ConfigInvalid("must be a mapping", remediation=f"its keys: {', '.join(allowed) or 'none'}")
     for key in value:
         if key not in allowed:
-            raise ConfigInvalid(f"unknown key `{key}`", way_out=f"known are: {', '.join(allowed) or 'none'}")
+            raise ConfigInvalid(
+                f"unknown key `{key}`", remediation=f"known are: {', '.join(allowed) or 'none'}"
+            )
     return value
 
 

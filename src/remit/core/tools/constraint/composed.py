@@ -20,7 +20,7 @@ class AllOf(Constraint):
 
     def __post_init__(self) -> None:
         if not self.parts:
-            raise ConfigInvalid("is empty", way_out="write `anything: {}` to permit every value")
+            raise ConfigInvalid("is empty", remediation="write `anything: {}` to permit every value")
 
     def judge(self, value: Json) -> Verdict:
         """Judge by all parts; `UNDECIDABLE` outweighs `NO`, so that a negation of it refuses."""
@@ -51,7 +51,9 @@ class AnyOf(Constraint):
 
     def __post_init__(self) -> None:
         if not self.parts:
-            raise ConfigInvalid("is empty and would permit nothing", way_out="list at least one constraint")
+            raise ConfigInvalid(
+                "is empty and would permit nothing", remediation="list at least one constraint"
+            )
 
     def judge(self, value: Json) -> Verdict:
         """Judge until a part permits; otherwise `UNDECIDABLE` outweighs `NO`."""

@@ -76,15 +76,17 @@ class _Reading:
                 raise
             if isinstance(spec, dict) and len(spec) == 1:
                 key = f"{key}.{next(iter(spec))}" if key else str(next(iter(spec)))
-            raise ConfigInvalid(fault.message, key=key, way_out=fault.way_out) from None
+            raise ConfigInvalid(fault.message, key=key, remediation=fault.remediation) from None
 
     def _read(self, spec: Json, key: str, top: bool, depth: int) -> Constraint:
         self.parts += 1
         if depth > MAX_DEPTH or self.parts > MAX_PARTS:
-            raise ConfigInvalid("is too large", way_out=f"nest at most {MAX_DEPTH} deep, {MAX_PARTS} in all")
+            raise ConfigInvalid(
+                "is too large", remediation=f"nest at most {MAX_DEPTH} deep, {MAX_PARTS} in all"
+            )
         if not isinstance(spec, dict) or len(spec) != 1:
             raise ConfigInvalid(
-                "is no constraint", way_out="write a mapping of one key, such as `exact: value`"
+                "is no constraint", remediation="write a mapping of one key, such as `exact: value`"
             )
         ((kind, argument),) = spec.items()
         key = f"{key}.{kind}" if key else str(kind)
@@ -92,7 +94,7 @@ class _Reading:
             return SIMPLE[kind](argument)
         if kind == "optional" and not top:
             raise ConfigInvalid(
-                "`optional` has no meaning here", way_out="put it directly under an argument or field"
+                "`optional` has no meaning here", remediation="put it directly under an argument or field"
             )
         if kind in ("not", "each", "optional"):
             before = self.parts
@@ -103,17 +105,19 @@ class _Reading:
         if kind in ("all", "any"):
             if not isinstance(argument, list | tuple):
                 raise ConfigInvalid(
-                    f"`{kind}` must be a list of constraints", way_out="write one per line, with `-`"
+                    f"`{kind}` must be a list of constraints", remediation="write one per line, with `-`"
                 )
             parts = tuple(self.read(part, f"{key}[{i}]", depth=depth + 1) for i, part in enumerate(argument))
             return AllOf(parts) if kind == "all" else AnyOf(parts)
         if kind == "fields":
             if not isinstance(argument, dict):
-                raise ConfigInvalid("`fields` must be a mapping", way_out="give each field its constraint")
+                raise ConfigInvalid(
+                    "`fields` must be a mapping", remediation="give each field its constraint"
+                )
             return Fields(
                 {text(n): self.read(c, f"{key}.{n}", top=True, depth=depth + 1) for n, c in argument.items()}
             )
-        raise ConfigInvalid(f"unknown constraint `{kind}`", way_out=f"known are: {', '.join(KINDS)}")
+        raise ConfigInvalid(f"unknown constraint `{kind}`", remediation=f"known are: {', '.join(KINDS)}")
 
 
 __all__ = ["COMPOSED", "KINDS", "MAX_PARTS", "SIMPLE", "decode", "load"]

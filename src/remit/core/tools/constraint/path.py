@@ -120,7 +120,9 @@ class PathUnder(Constraint):
         if len(directory) > 1 and directory.endswith("/"):
             directory = directory[:-1]
         if fault := path_fault(directory):
-            raise ConfigInvalid(fault, way_out="write the directory in normal form, such as `contracts/2026`")
+            raise ConfigInvalid(
+                fault, remediation="write the directory in normal form, such as `contracts/2026`"
+            )
         object.__setattr__(self, "directory", directory)
         object.__setattr__(self, "_inside", directory if directory == "/" else directory + "/")
 
@@ -166,13 +168,15 @@ class Glob(Constraint):
     def __post_init__(self) -> None:
         glob = text(self.glob)
         if len(glob) > MAX_GLOB:
-            raise ConfigInvalid(f"is longer than {MAX_GLOB} characters", way_out="write several under `any`")
+            raise ConfigInvalid(
+                f"is longer than {MAX_GLOB} characters", remediation="write several under `any`"
+            )
         if glob in ("", ".", "/"):
-            raise ConfigInvalid("names no path", way_out="write a glob such as `contracts/*.md`")
+            raise ConfigInvalid("names no path", remediation="write a glob such as `contracts/*.md`")
         absolute = glob[0] == "/"
         pieces = [_translate(name) for name in glob.removeprefix("/").split("/")]
         if fault := path_fault("/" * absolute + "/".join(literal for literal, _, _ in pieces)):
-            raise ConfigInvalid(fault, way_out="write the glob as a path in normal form")
+            raise ConfigInvalid(fault, remediation="write the glob as a path in normal form")
         fixed = next((i for i, (_, _, wild) in enumerate(pieces) if wild), len(pieces) - 1)
         root = "/".join(literal for literal, _, _ in pieces[:fixed])
         object.__setattr__(self, "root", "/" + root if absolute else root or ".")
@@ -221,7 +225,7 @@ def _translate(name: str) -> tuple[str, str, bool]:
         if ch in ("*", "?"):
             if ch == "*" and expression[-1:] == ["[^/]*"]:
                 raise ConfigInvalid(
-                    "holds `**` beside other characters", way_out="write `**` as a whole name: `a/**/b`"
+                    "holds `**` beside other characters", remediation="write `**` as a whole name: `a/**/b`"
                 )
             wild = True
             sample.append("x")
@@ -230,13 +234,13 @@ def _translate(name: str) -> tuple[str, str, bool]:
             escaped = next(chars, "")
             if escaped not in ("*", "?", "[", "]"):
                 raise ConfigInvalid(
-                    "holds a stray backslash", way_out="use `/` between names; escape only `*?[]`"
+                    "holds a stray backslash", remediation="use `/` between names; escape only `*?[]`"
                 )
             sample.append(escaped)
             expression.append(re2.escape(escaped))
         elif ch in "[]":
             raise ConfigInvalid(
-                "holds a character class", way_out="write `\\[` for the character, or use `pattern`"
+                "holds a character class", remediation="write `\\[` for the character, or use `pattern`"
             )
         else:
             sample.append(ch)

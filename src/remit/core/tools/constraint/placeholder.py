@@ -43,7 +43,7 @@ class Parameters:
         if name not in self.values:
             known = ", ".join(f"`{{{known}}}`" for known in sorted(self.values)) or "none"
             raise ConfigInvalid(
-                f"placeholder `{{{name}}}` stands for no given parameter", way_out=f"given are: {known}"
+                f"placeholder `{{{name}}}` stands for no given parameter", remediation=f"given are: {known}"
             )
         return self.values[name]
 
@@ -55,7 +55,7 @@ class Parameters:
         if type(value) is not str:
             raise ConfigInvalid(
                 f"parameter `{name}` is of type {type_name(value)}, which cannot be part of a text",
-                way_out="make it a string or a whole number",
+                remediation="make it a string or a whole number",
             )
         fault = hidden(value)
         if not value:
@@ -69,14 +69,14 @@ class Parameters:
         elif not fault and (value[0] == " " or value[-1] == " "):
             fault = "begins or ends with a blank"
         if fault:
-            raise ConfigInvalid(f"parameter `{name}` {fault}", way_out=_way_out(name, self.paths))
+            raise ConfigInvalid(f"parameter `{name}` {fault}", remediation=_remediation(name, self.paths))
         return value
 
     def path_component(self, name: str) -> str:
         """Return a parameter as part of a path."""
         value = self.component(name)
         if fault := path_fault(value):
-            raise ConfigInvalid(f"parameter `{name}` {fault}", way_out=_way_out(name, self.paths))
+            raise ConfigInvalid(f"parameter `{name}` {fault}", remediation=_remediation(name, self.paths))
         return value
 
     def host_label(self, name: str) -> str:
@@ -84,7 +84,7 @@ class Parameters:
         value = self.component(name)
         if _LABEL.fullmatch(value) is None:
             raise ConfigInvalid(
-                f"parameter `{name}` is not one label of a host name", way_out="use a-z, 0-9 and `-`"
+                f"parameter `{name}` is not one label of a host name", remediation="use a-z, 0-9 and `-`"
             )
         return value
 
@@ -93,12 +93,12 @@ class Parameters:
         value = self.component(name)
         if len(value) > MAX_ADDRESS or any(_LABEL.fullmatch(label) is None for label in value.split(".")):
             raise ConfigInvalid(
-                f"parameter `{name}` is not one host name", way_out="give a name such as `example.org`"
+                f"parameter `{name}` is not one host name", remediation="give a name such as `example.org`"
             )
         return value
 
 
-def _way_out(name: str, paths: Collection[str]) -> str:
+def _remediation(name: str, paths: Collection[str]) -> str:
     return (
         "give a relative path in normal form"
         if name in paths
@@ -192,7 +192,7 @@ def _substitute(value: str, piece: Callable[[str], str]) -> str:
             out.append(match.group(0)[0])
         else:
             raise ConfigInvalid(
-                f"has a stray `{match.group(0)}`", way_out="write `{name}`, or `{{` and `}}` for braces"
+                f"has a stray `{match.group(0)}`", remediation="write `{name}`, or `{{` and `}}` for braces"
             )
     return "".join([*out, value[at:]])
 
@@ -224,13 +224,13 @@ def _fill_pattern(value: str, parameters: Parameters) -> str:
         filled = filled or name is not None
         if token[0] == "[" and any(found.group(1) for found in _BRACES.finditer(token)):
             raise ConfigInvalid(
-                "has a placeholder in a character class", way_out="put it outside the brackets"
+                "has a placeholder in a character class", remediation="put it outside the brackets"
             )
         # A group keeps a quantifier after the placeholder from taking the text apart.
         out.append(f"(?:{re2.escape(parameters.component(name))})" if name else token)
     if quoted and filled:
         raise ConfigInvalid(
-            r"has a placeholder beside `\Q`", way_out="escape the other characters one by one"
+            r"has a placeholder beside `\Q`", remediation="escape the other characters one by one"
         )
     return "".join([*out, value[at:]])
 

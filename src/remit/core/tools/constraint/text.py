@@ -130,7 +130,7 @@ class OneOf(Constraint):
 
     def __post_init__(self) -> None:
         if not isinstance(self.values, list | tuple) or not self.values:
-            raise ConfigInvalid("must be a list of at least one value", way_out="write it as `[a, b]`")
+            raise ConfigInvalid("must be a list of at least one value", remediation="write it as `[a, b]`")
         values = tuple(plain(item) for item in self.values)
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "_strings", frozenset(item for item in values if type(item) is str))
@@ -175,9 +175,9 @@ class Prefix(Constraint):
     def __post_init__(self) -> None:
         value = text(self.text)
         if not value:
-            raise ConfigInvalid("is empty", way_out="write `anything: {}` to permit every value")
+            raise ConfigInvalid("is empty", remediation="write `anything: {}` to permit every value")
         if fault := hidden(value):
-            raise ConfigInvalid(fault, way_out="write it without")
+            raise ConfigInvalid(fault, remediation="write it without")
 
     def judge(self, value: Json) -> Verdict:
         """Judge by the first characters."""
@@ -215,11 +215,12 @@ def compile_pattern(pattern: str) -> Any:
         detail = error.args[0] if error.args else b""
         words = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
         raise ConfigInvalid(
-            f"is no usable pattern: {words}", way_out="use RE2 syntax (no look-around, no back-references)"
+            f"is no usable pattern: {words}",
+            remediation="use RE2 syntax (no look-around, no back-references)",
         ) from None
     if compiled.programsize > MAX_PROGRAM:
         raise ConfigInvalid(
-            "is too large a pattern", way_out="use smaller repetitions, or `length` beside a pattern"
+            "is too large a pattern", remediation="use smaller repetitions, or `length` beside a pattern"
         )
     return compiled
 
@@ -249,7 +250,7 @@ class Pattern(Constraint):
     def __post_init__(self) -> None:
         if len(text(self.pattern)) > MAX_PATTERN:
             raise ConfigInvalid(
-                f"is longer than {MAX_PATTERN} characters", way_out="write several under `any`"
+                f"is longer than {MAX_PATTERN} characters", remediation="write several under `any`"
             )
         object.__setattr__(self, "_compiled", compile_pattern(self.pattern))
         object.__setattr__(self, "_ascii", _IGNORES_CASE.search(self.pattern) is not None)

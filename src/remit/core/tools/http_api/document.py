@@ -70,8 +70,8 @@ def read_api(document: Json, *, credentials: frozenset[str] = frozenset()) -> Ap
     )
 
 
-def _wrong(what: str, key: str, way_out: str) -> ConfigInvalid:
-    return ConfigInvalid(what, key=key, way_out=way_out)
+def _wrong(what: str, key: str, remediation: str) -> ConfigInvalid:
+    return ConfigInvalid(what, key=key, remediation=remediation)
 
 
 class _Document:

@@ -125,7 +125,7 @@ class PathTree:
                 raise ConfigInvalid(
                     f"`{segment}` in `{route.template}` stands elsewhere as `{same}`",
                     key="paths",
-                    way_out="write it alike: for many servers letters of either case are one",
+                    remediation="write it alike: for many servers letters of either case are one",
                 )
             node = node.literals.setdefault(segment, _Node())
         other = node.routes.setdefault(route.method, route)
@@ -133,7 +133,7 @@ class PathTree:
             raise ConfigInvalid(
                 f"`{route.method} {route.template}` and `{other.template}` are one address",
                 key="paths",
-                way_out="keep one of them",
+                remediation="keep one of them",
             )
 
     def find(self, method: str, segments: list[str]) -> Route | None:
@@ -196,7 +196,7 @@ class Api:
                     f"`{route.method} {route.template}` and `{other.method} {other.template}` are both "
                     f"named `{route.name}`",
                     key="paths",
-                    way_out="give each an `operationId` of its own",
+                    remediation="give each an `operationId` of its own",
                 )
         self.title, self.version, self.left_out = title, version, left_out
         self.tree = PathTree(routes)

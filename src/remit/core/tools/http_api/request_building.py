@@ -45,11 +45,11 @@ def write_request(api: Api, route: Route, arguments: dict[str, Json]) -> Written
     if left:
         name = next(iter(left))
         raise Malformed(
-            f"`{name[:80]}` is no argument of `{route.name}`", code="undeclared", way_out="leave it out"
+            f"`{name[:80]}` is no argument of `{route.name}`", code="undeclared", remediation="leave it out"
         )
     for parameter in route.parameters:
         if parameter.required and parameter.argument not in arguments:
-            raise Malformed(f"`{parameter.argument}` is missing", code="missing", way_out="give it")
+            raise Malformed(f"`{parameter.argument}` is missing", code="missing", remediation="give it")
     target = path + (f"?{query}" if query else "")
     if len(target) > MAX_TARGET:
         raise Malformed(f"the address is over {MAX_TARGET} characters", code="too-large")
@@ -69,13 +69,13 @@ def _path(api: Api, route: Route, left: dict[str, Json]) -> str:
             continue
         parameter = next(values)
         if parameter.argument not in left:
-            raise Malformed(f"`{parameter.argument}` is missing", code="missing", way_out="give it")
+            raise Malformed(f"`{parameter.argument}` is missing", code="missing", remediation="give it")
         segments.append(checked_segment(text_of(parameter, left.pop(parameter.argument))))
     if api.tree.find(route.method, segments) is not route or api.tree.confused(route, segments):
         raise Malformed(
             f"these arguments are the address of another operation than `{route.name}`",
             code="path-confusion",
-            way_out="call that operation by its own name",
+            remediation="call that operation by its own name",
         )
     return "/" + "/".join(quoted(one) for one in segments)
 
@@ -106,7 +106,9 @@ def _commas(parameter: RouteParameter, value: Json) -> str:
     texts = [text_of(parameter, one) for one in _many(parameter, value)]
     if any("," in one for one in texts):
         raise Malformed(
-            f"a value of `{parameter.argument}` holds a comma", code="bad-argument", way_out="leave it out"
+            f"a value of `{parameter.argument}` holds a comma",
+            code="bad-argument",
+            remediation="leave it out",
         )
     return ",".join(texts)
 
@@ -116,7 +118,7 @@ def _many(parameter: RouteParameter, value: Json) -> list[Json]:
         raise Malformed(
             f"`{parameter.argument}` is no list of 1 to {MAX_MANY} values",
             code="bad-argument",
-            way_out="give a list",
+            remediation="give a list",
         )
     return value
 
@@ -129,7 +131,7 @@ def _body(route: Route, left: dict[str, Json]) -> tuple[bytes, str]:
         if form.whole in left:
             return encode(left.pop(form.whole)), form.media
         if form.required:
-            raise Malformed(f"`{form.whole}` is missing", code="missing", way_out="give it")
+            raise Malformed(f"`{form.whole}` is missing", code="missing", remediation="give it")
         return b"", ""
     given = [one for one in route.properties if one.argument in left]
     if not given and not form.required:

@@ -73,7 +73,7 @@ def _paired(known: Iterable[RouteParameter], pairs: Iterable[tuple[str, str]], w
         if len(texts) > 1 and not (parameter.many and parameter.exploded):
             # Which one counts is another thing at each server: the first, the last, or both.
             raise Malformed(
-                f"`{name[:80]}` is given twice in the {where}", code="given-twice", way_out="give it once"
+                f"`{name[:80]}` is given twice in the {where}", code="given-twice", remediation="give it once"
             )
         out[parameter.argument] = _listed(parameter, texts)
     _check_required(by_name.values(), out)
@@ -106,7 +106,9 @@ def _bodied(route: Route, asking: ApiRequest, max_bytes: int, max_depth: int) ->
     form = route.body
     if form is None:
         if asking.body:
-            raise Malformed(f"`{route.method}` takes no body here", code="undeclared", way_out="send none")
+            raise Malformed(
+                f"`{route.method}` takes no body here", code="undeclared", remediation="send none"
+            )
         return {}
     if not asking.body:
         if form.required:
@@ -115,7 +117,9 @@ def _bodied(route: Route, asking: ApiRequest, max_bytes: int, max_depth: int) ->
         return {}
     if asking.media != form.media:
         raise Malformed(
-            f"the body is not `{form.media}`", code="content-type", way_out=f"send Content-Type: {form.media}"
+            f"the body is not `{form.media}`",
+            code="content-type",
+            remediation=f"send Content-Type: {form.media}",
         )
     if form.media == FORM:
         return _paired(route.properties, pairs_of(asking.body, "the form"), "form")
@@ -124,7 +128,7 @@ def _bodied(route: Route, asking: ApiRequest, max_bytes: int, max_depth: int) ->
     if form.whole:
         return {form.whole: value}
     if not isinstance(value, dict):
-        raise Malformed("the body is not an object", code="bad-argument", way_out="send its properties")
+        raise Malformed("the body is not an object", code="bad-argument", remediation="send its properties")
     by_name = {parameter.name: parameter.argument for parameter in route.properties}
     for name in value:
         if name not in by_name:
@@ -141,7 +145,7 @@ def _check_required(known: Iterable[RouteParameter], given: Mapping[str, Json]) 
 
 
 def _missing(what: str) -> Malformed:
-    return Malformed(f"{what} is missing", code="missing", way_out="send what the API requires")
+    return Malformed(f"{what} is missing", code="missing", remediation="send what the API requires")
 
 
 def _undeclared(name: str, where: str) -> Malformed:
@@ -150,5 +154,5 @@ def _undeclared(name: str, where: str) -> Malformed:
         if where in ("query", "header")
         else f"`{name[:80]}` is no property of the {where}",
         code="undeclared",
-        way_out="leave it out, or have the OpenAPI document declare it",
+        remediation="leave it out, or have the OpenAPI document declare it",
     )

@@ -71,7 +71,7 @@ def checked_segment(value: str) -> str:
 
 def bad_path(what: str) -> Malformed:
     """The fault of a path that has more than one reading, or none."""
-    return Malformed(f"the path {what}", code="bad-path", way_out="send a path as the API describes it")
+    return Malformed(f"the path {what}", code="bad-path", remediation="send a path as the API describes it")
 
 
 def pairs_of(raw: bytes, what: str) -> Iterator[tuple[str, str]]:
@@ -89,7 +89,7 @@ def pairs_of(raw: bytes, what: str) -> Iterator[tuple[str, str]]:
             raise Malformed(
                 f"{what} has a parameter without name or value",
                 code="bad-query",
-                way_out="write `name=value`",
+                remediation="write `name=value`",
             )
         yield decoded(name.replace(b"+", b" "), what), decoded(value.replace(b"+", b" "), what)
 
@@ -145,7 +145,7 @@ def text_of(parameter: RouteParameter, value: Json) -> str:
         raise Malformed(
             f"`{parameter.argument}` cannot stand in a header",
             code="bad-header",
-            way_out="send visible ASCII characters, and no space at either end",
+            remediation="send visible ASCII characters, and no space at either end",
         )
     return text
 
@@ -162,7 +162,7 @@ def _not(parameter: RouteParameter) -> Malformed:
     return Malformed(
         f"`{parameter.argument}` is not of type {parameter.kind.value}",
         code="bad-argument",
-        way_out="send it as the API describes it",
+        remediation="send it as the API describes it",
     )
 
 

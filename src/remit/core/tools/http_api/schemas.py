@@ -56,7 +56,8 @@ class References:
             raise ConfigInvalid(
                 f"leads to more than {MAX_STEPS} schemas, parameters and values",
                 key="paths",
-                way_out="take out what refers to itself or is repeated, or split it over several upstreams",
+                remediation="take out what refers to itself or is repeated, or split it over several "
+                "upstreams",
             )
 
     def _copied(self, value: Json) -> Json:
