@@ -40,6 +40,7 @@ def shown(kind: str, clients: Sequence[Client], seen: set[str]) -> None:
         assert now == {name: by[name] for name in now}, f"{text!a}: {changed()}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "seed"), SEARCHED)
 def test_a_url_of_the_regular_form_is_understood_alike(
     url_clients: Sequence[Client], count: int, seed: int

@@ -70,6 +70,7 @@ class TheirGateway(LiveGateway):
         await self.house.store.commit(Unit((PutLink(link),), tenant=self.house.tenant))
 
 
+@pytest.mark.slow
 def test_a_task_here_is_a_task_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For the same person, opened at the provider's word; its token is dead there when the task ends here."""
     key = ECKey.generate_key("P-256", {"kid": "ours"}, private=True)

@@ -25,6 +25,7 @@ async def keys_of(one: Replica, kind: str) -> list[tuple[str, str]]:
     return [(key["id"], key["standing"]) for key in told["items"] if key["kind"] == kind]
 
 
+@pytest.mark.slow
 async def test_a_token_of_a_replaced_key_is_refused_at_every_replica(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

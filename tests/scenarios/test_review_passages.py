@@ -133,6 +133,7 @@ async def kept_by(tap: Tap, first: Replica, token: str, subject: str) -> bytes:
     return b"".join(tap.kept)
 
 
+@pytest.mark.slow
 async def test_a_passage_is_for_one_request_and_good_once(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

@@ -79,6 +79,7 @@ async def shops(
             yield world, shop
 
 
+@pytest.mark.slow
 async def test_no_replica_brings_a_password_that_another_has_had_changed(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer, bao: BaoServer
 ) -> None:

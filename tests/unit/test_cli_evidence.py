@@ -240,6 +240,7 @@ def test_signing_out_ends_the_session(house: Remit) -> None:
     house.sign_in("omar")
 
 
+@pytest.mark.slow
 def test_a_signal_ends_it_in_order_and_a_lost_administrator_gets_back_in(tmp_path: Path) -> None:
     """SIGTERM exits 0 after signing the last head; `--code-for` gives whoever can start remit a code."""
     with furnished(tmp_path) as house:

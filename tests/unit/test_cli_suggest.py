@@ -44,6 +44,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
     made.stop()
 
 
+@pytest.mark.slow
 def test_a_draft_of_a_real_server_loads_and_describes_its_tools(house: Remit) -> None:
     """Each server is drafted to a file; the bundle is sound with them, and its tools are described."""
     for name in ("git", *UPSTREAMS):
