@@ -291,7 +291,7 @@ def verify(
         Without a file: do not fetch what was said.
     growth
         Without a file: fetch no events, but the proof that the log begins with those that held here last.
-    again
+    anew
         Without a file: the log at this address was begun again, or its key replaced at once. What holds under
         the key given by `--key` is known here by that key from now on, in place of the one that was seen.
     """
