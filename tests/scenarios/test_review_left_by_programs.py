@@ -34,9 +34,9 @@ def test_nothing_of_an_earlier_program_is_there_for_the_next_one_of_its_user(
         task, token = gateway.open()
         left = gateway.do(token, "leave_files")
         assert left["memory"] >= 0
+        assert Path(left["place"]).exists()
         gateway.closed_up(task)
         gateway.eventually(lambda: not of_user(left["uid"]))
-        assert Path(left["place"]).exists()
         seen = {}
         while left["uid"] not in seen:
             task, token = gateway.open()
