@@ -18,10 +18,10 @@ import anyio
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
-from remit.sdk.bridge import Bridge
 from remit.sdk.door import Reply
 from remit.sdk.oauth import OAuthClient
-from remit.sdk.stdio import Lines, LineWriter
+from remit.sdk.relay.bridge import Bridge
+from remit.sdk.relay.stdio import Lines, LineWriter
 
 Json = Any
 

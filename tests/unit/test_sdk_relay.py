@@ -14,7 +14,7 @@ from aiohttp import web
 
 from remit.sdk.door import Door
 from remit.sdk.faults import GatewayRefused
-from remit.sdk.relay import Relay
+from remit.sdk.relay.relay import Relay
 from remit.sdk.wire import Gateway
 
 Json = Any
@@ -231,7 +231,7 @@ async def test_a_body_beyond_the_limit_is_refused(
     peer: Peer, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request too large to be held is refused, and nothing of it is sent on."""
-    monkeypatch.setattr("remit.sdk.relay.MAX_REQUEST_BYTES", 1000)
+    monkeypatch.setattr("remit.sdk.relay.relay.MAX_REQUEST_BYTES", 1000)
     async with Standing(peer) as url, client.post(url, data=b"x" * 1001) as answer:
         assert answer.status == 413
     assert not peer.seen

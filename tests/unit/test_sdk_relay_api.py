@@ -13,7 +13,7 @@ from aiohttp import web
 from yarl import URL
 
 from remit.sdk.door import Door
-from remit.sdk.relay import Relay
+from remit.sdk.relay.relay import Relay
 from remit.sdk.wire import Gateway
 from tests.unit.test_sdk_relay import Purse
 

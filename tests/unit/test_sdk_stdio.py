@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from remit.sdk.bridge import CALLS_AT_ONCE, Bridge
 from remit.sdk.door import Door
 from remit.sdk.message import guess_id
-from remit.sdk.stdio import Lines, LineWriter, LongLine
+from remit.sdk.relay.bridge import CALLS_AT_ONCE, Bridge
+from remit.sdk.relay.stdio import Lines, LineWriter, LongLine
 from remit.sdk.wire import Gateway
 
 Json = Any

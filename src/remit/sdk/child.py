@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Self
 
-from remit.sdk import lineage
 from remit.sdk.faults import AgentFault
+from remit.sdk.relay import process_tree as lineage
 
 FORWARDED: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)

@@ -5,18 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from remit.api.rest import (
-    agents,
-    approvals,
-    delegations,
-    findings,
-    keys,
-    people,
-    replicas,
-    tasks,
-    tools,
-    upstreams,
-)
+from remit.api.rest import approvals, findings, replicas, tasks, tools, upstreams
 from remit.api.rest import (
     endings as ends,
 )
@@ -30,11 +19,10 @@ from remit.api.rest import (
     policy as policies,
 )
 from remit.api.rest import (
-    sign_in as session,
-)
-from remit.api.rest import (
     stored_labels as data,
 )
+from remit.api.rest.identity import agents, delegations, keys, people
+from remit.api.rest.identity import sign_in as session
 from remit.api.rest.route import Endpoint
 
 _PARTS = {

@@ -161,10 +161,10 @@ async def _serve(agent: AgentSession, tenure: Tenure, upstream: str, *, http: bo
     import asyncio
     import sys
 
-    from remit.sdk.bridge import Bridge
     from remit.sdk.door import Door
-    from remit.sdk.relay import Relay
-    from remit.sdk.stdio import Lines, LineWriter
+    from remit.sdk.relay.bridge import Bridge
+    from remit.sdk.relay.relay import Relay
+    from remit.sdk.relay.stdio import Lines, LineWriter
 
     door = Door(agent.gateway, tenure, agent.prover)
     if not http:

@@ -172,10 +172,10 @@ async def _beside_relay(
 ) -> int:
     import asyncio
 
-    from remit.sdk import lineage
     from remit.sdk.child import run_child
     from remit.sdk.door import Door
-    from remit.sdk.relay import Relay
+    from remit.sdk.relay import process_tree as lineage
+    from remit.sdk.relay.relay import Relay
 
     if signals.pending:  # it was told to stop while the task was being opened
         return 128 + signals.pending[0]

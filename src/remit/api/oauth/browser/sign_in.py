@@ -10,7 +10,7 @@ from starlette.responses import Response
 from remit.api.oauth.browser.rendering import PageVisit, own_page
 from remit.api.oauth.forms import parse_form
 from remit.api.oauth.paths import ACCOUNT_PATH, ARRIVAL_PATH, SIGN_IN_PATH
-from remit.api.rest.sign_in import is_loopback
+from remit.api.rest.identity.sign_in import is_loopback
 from remit.core.errors import Forbidden, RemitError, SourceUnavailable, Unauthenticated
 from remit.services.limits.client_address import seen_from
 from remit.services.limits.sign_in_attempts import SignInAttempts

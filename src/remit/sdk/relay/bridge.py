@@ -23,8 +23,8 @@ from remit.sdk.door import Door, Reply
 from remit.sdk.faults import AgentFault, GatewayRefused, GatewayUnreachable
 from remit.sdk.mcp_headers import STATELESS_FROM, Mirrored, mirrored_by, request_headers, stateless_version
 from remit.sdk.message import Envelope, Id, guess_id, id_key, look, next_cursor, one_line, read_message
+from remit.sdk.relay.stdio import Lines, LineWriter, LongLine
 from remit.sdk.sse import EventTooLarge, ServerEvent, events
-from remit.sdk.stdio import Lines, LineWriter, LongLine
 
 Json = Any
 

@@ -21,10 +21,10 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from remit.sdk import lineage
 from remit.sdk.door import Door, Reply
 from remit.sdk.faults import AgentFault, GatewayRefused
-from remit.sdk.relay_api import pour, read_whole, relay_api
+from remit.sdk.relay import process_tree as lineage
+from remit.sdk.relay.api import pour, read_whole, relay_api
 
 Json = Any
 

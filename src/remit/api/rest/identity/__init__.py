@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""REST routes about agents, people, delegations, keys and sign-in."""
