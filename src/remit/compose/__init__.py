@@ -9,7 +9,6 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
 
 from remit import __version__, api
 from remit.adapters.log.file import FileHeadKeeper
@@ -36,7 +35,8 @@ from remit.compose.wakeup import waker_of
 from remit.config import Config, load_bundle, load_config
 from remit.config.scaffold import keep_from_git
 from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable, VerificationFailed
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event, EventBody
+from remit.core.evidence.events.system import SystemStarted, SystemStopped
 from remit.core.identity.principals import Memberships
 from remit.core.json_value import Json
 from remit.core.policy.bundle import Bundle
@@ -220,8 +220,7 @@ async def open_house(
         await house.signals.resume()
         await house.streams.begin()
         await house.notifications.begin()
-        started = {"version": __version__, "bundle": bundle.digest, "recovered": recovered}
-        await _record(house, EventKind.SYSTEM_STARTED, started)
+        await _record(house, SystemStarted(version=__version__, bundle=bundle.digest, recovered=recovered))
         await house.evidence.checkpoint()
         for upstream in upstreams.values():
             stack.push_async_callback(upstream.stop)
@@ -237,7 +236,7 @@ async def open_house(
         await house.leases.stop()
         await house.mediator.count_refusals()
         await house.mediator.retry_late()
-        await _record(house, EventKind.SYSTEM_STOPPED, {})
+        await _record(house, SystemStopped())
         await _sign_last(house)
 
 
@@ -393,7 +392,7 @@ async def _sign_last(house: Services) -> None:
         log.warning("the log's last events are signed at the next start: %s", error)
 
 
-async def _record(house: Services, kind: EventKind, facts: dict[str, Any]) -> None:
+async def _record(house: Services, body: EventBody) -> None:
     """Write to the evidence what remit itself did or met."""
-    event = Event(kind=kind, at=house.clock.now(), tenant=house.tenant, facts=facts)
+    event = Event.of(body, at=house.clock.now(), tenant=house.tenant)
     await house.store.commit(Unit(events=(event,)))

@@ -13,7 +13,8 @@ from remit.cli.exit_codes import UsageFault
 from remit.cli.output import output as show
 from remit.cli.parser import Several, Switch, noun
 from remit.cli.rest_client import Client, connect
-from remit.core.evidence.event_reference import MEANINGS
+from remit.core.evidence.event import meaning_of
+from remit.core.evidence.events.kinds import BODIES
 from remit.core.json_value import Json
 
 app = noun("audit", "The evidence: read it, prove from it, take it away, and verify it anywhere.")
@@ -105,9 +106,9 @@ def shown(index: int, /) -> None:
         show.answer(event)
         return
     show.say(show.text(f"event {index}", "bold"), f"  {event['kind']}  ", show.moment(event["at"]))
-    meaning = MEANINGS.get(event["kind"])
-    if meaning is not None:
-        show.say(meaning.says, style="dim")
+    body = BODIES.get(event["kind"])
+    if body is not None:
+        show.say(meaning_of(body), style="dim")
     values = event.get("values", {})
     pairs = [(name, event.get(name, "")) for name in ("agent", "task", "call")]
     pairs += [(name, _value(value)) for name, value in event["facts"].items()]

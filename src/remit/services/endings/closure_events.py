@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from remit.core.endings.closure import Closing, Closure
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.endings import ClosureMade
 from remit.core.scope import ScopeKind
 
 #: Tasks ended in one unit at the most; more are ended in further units, behind the same fence.
@@ -36,27 +37,20 @@ def once(closings: Iterable[Closing]) -> tuple[Closing, ...]:
 
 def closure_event(closure: Closure, tenant: str) -> Event:
     """Return the event that tells of a closure."""
-    facts: dict[str, object] = {
-        "closure": closure.id,
-        "scope": closure.scope,
-        "cause": closure.cause.value,
-        "epoch": closure.epoch,
-        "tasks": len(closure.tasks),
-        "fence_us": round(closure.fence_ms * 1000),
-        "indeterminate": [one.decision for one in closure.indeterminate],
-        "closings": [_told(one) for one in closure.closings],
-    }
-    if closure.acknowledged:
-        facts["acknowledged"] = [[one.replica, _us(one.after_ms)] for one in closure.acknowledged]
-    return Event(
-        kind=EventKind.CLOSURE_MADE,
-        at=closure.at,
-        tenant=tenant,
-        task=closure.tasks[0] if len(closure.tasks) == 1 else "",
-        subject=closure.ended_by,
-        facts=facts,
-        sealed={"by": closure.ended_by},
+    made = ClosureMade(
+        closure=closure.id,
+        scope=closure.scope,
+        cause=closure.cause,
+        epoch=closure.epoch,
+        tasks=len(closure.tasks),
+        fence_us=round(closure.fence_ms * 1000),
+        indeterminate=[one.decision for one in closure.indeterminate],
+        closings=[_told(one) for one in closure.closings],
+        acknowledged=[[one.replica, _us(one.after_ms)] for one in closure.acknowledged],
+        by=closure.ended_by,
     )
+    task = closure.tasks[0] if len(closure.tasks) == 1 else ""
+    return Event.of(made, at=closure.at, tenant=tenant, task=task, subject=closure.ended_by)
 
 
 def _told(closing: Closing) -> list[str | int]:

@@ -20,7 +20,8 @@ import msgspec
 
 from remit.core.endings.closure import Indeterminate
 from remit.core.errors import Elsewhere
-from remit.core.evidence.event import CallOutcome, Event, EventKind
+from remit.core.evidence.event import CallOutcome, Event
+from remit.core.evidence.events.decisions import ToolCalled
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import Fleet, Raised
 from remit.ports.store.store import Change, PutValue, Store, Unit
@@ -253,18 +254,13 @@ def _unheard(
 
 
 def _unknown(event: Event, now: datetime) -> Event:
-    return Event(
-        kind=EventKind.TOOL_CALLED,
+    return Event.of(
+        ToolCalled(tool=event.facts.get("tool", ""), outcome=CallOutcome.UNKNOWN, ended_by="restart"),
         at=now,
         tenant=event.tenant,
         task=event.task,
         agent=event.agent,
         call=event.call,
-        facts={
-            "tool": event.facts.get("tool", ""),
-            "outcome": CallOutcome.UNKNOWN.value,
-            "ended_by": "restart",
-        },
     )
 
 

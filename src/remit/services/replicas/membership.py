@@ -25,7 +25,8 @@ import msgspec
 
 from remit.core.endings.closure import Closing, Indeterminate
 from remit.core.errors import Conflict, OutOfForce, RemitError, StoreUnavailable
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.system import ReplicaGone
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.replicas.replica import Acknowledgement, OwnLease, Replica, Watch, longest_s, outlived_s
 from remit.ports.runtime import Clock, Entropy
@@ -193,12 +194,8 @@ class Replicas:
             return
         self._burying.add(one.id)
         try:
-            event = Event(
-                kind=EventKind.REPLICA_GONE,
-                at=self._clock.now(),
-                tenant=self._tenant,
-                facts={"replica": one.id, "host": one.host},
-            )
+            gone = ReplicaGone(replica=one.id, host=one.host)
+            event = Event.of(gone, at=self._clock.now(), tenant=self._tenant)
             await self._store.commit(Unit((Bury(self._tenant, one.id, one.renewed),), (event,)))
         except Conflict:
             return  # it lives after all, or another one was faster

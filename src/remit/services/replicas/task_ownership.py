@@ -11,7 +11,8 @@ import asyncio
 from functools import partial
 
 from remit.core.errors import Elsewhere
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.tasks import TaskTakenOver
 from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import HoldTask, LeaveTask, TakeTask, owner_key
@@ -78,13 +79,8 @@ class Ownership:
         receipt = await self._store.commit(Unit((TakeTask(self._tenant, root, me),)))
         epoch = receipt.epochs[owner_key(root)]
         if epoch > 1 and told:
-            event = Event(
-                kind=EventKind.TASK_TAKEN_OVER,
-                at=self._clock.now(),
-                tenant=self._tenant,
-                task=root,
-                facts={"replica": me, "epoch": epoch},
-            )
+            taken = TaskTakenOver(replica=me, epoch=epoch)
+            event = Event.of(taken, at=self._clock.now(), tenant=self._tenant, task=root)
             await self._store.commit(Unit((HoldTask(self._tenant, root, me, epoch),), (event,)))
         self._held[root] = (me, epoch)
         return True
