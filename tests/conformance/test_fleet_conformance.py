@@ -19,9 +19,9 @@ from remit.core.errors import Conflict
 from remit.core.replicas.replica import Replica
 from remit.core.replicas.wakeup import Nudge
 from remit.core.tasks.task import Ancestor, TaskState
-from remit.ports.store.issued_tokens import Withdraw
+from remit.ports.store.changes import Pin, PutAgent, PutPin, PutTask, PutValue, RaiseFence, Withdraw
 from remit.ports.store.replicas import Bury, FenceAck, LeaveTask, Raised, Sight, TakeTask
-from remit.ports.store.store import Pin, PutAgent, PutPin, PutTask, PutValue, RaiseFence, Unit
+from remit.ports.store.units import Unit
 from remit.services.replicas.membership import Replicas
 from remit.services.replicas.wakeup import WakeUp
 from tests.nats_server import NatsServer

@@ -14,7 +14,8 @@ from remit.adapters.store.postgres import loop_connection as onloop
 from remit.adapters.store.postgres.session import connect
 from remit.core.errors import BudgetExhausted
 from remit.core.tasks.task import Budgets
-from remit.ports.store.store import PutTask, TakeBudget, Unit
+from remit.ports.store.changes import PutTask, TakeBudget
+from remit.ports.store.units import Unit
 from tests.cutting_proxy import CuttingProxy
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened

@@ -14,7 +14,8 @@ from remit.api.http_messages import HEADERS, answer
 from remit.core.decisions.approval import ApprovalState
 from remit.core.errors import RemitError
 from remit.core.scope import EVERYTHING
-from remit.ports.store.store import PutValue, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services
 from remit.services.credentials.lease_records import OpenSink
 from remit.services.limits.durations import RecentTimes

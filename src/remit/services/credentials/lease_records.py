@@ -24,7 +24,9 @@ from remit.core.tasks.task import Task
 from remit.ports.broker import Broker, LeaseWanted, Shared, Tracing, Unfit, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Change, PutValue, Store, Unit
+from remit.ports.store.changes import Change, PutValue
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 
 PREFIX: Final = "lease:"
 #: So long before its end a credential is not begun with any more; a fifth of its life where that is less.

@@ -28,7 +28,8 @@ from remit.core.errors import Conflict, RemitError
 from remit.core.evidence.event import Event, EventKind
 from remit.ports.broker import Probe
 from remit.ports.runtime import Clock
-from remit.ports.store.store import PutClosure, Store
+from remit.ports.store.changes import PutClosure
+from remit.ports.store.store import Store
 from remit.services.credentials.lease_records import HeldLease, LeaseRecords, OpenSink
 from remit.services.limits.durations import RecentTimes
 

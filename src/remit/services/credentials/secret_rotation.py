@@ -35,7 +35,9 @@ from remit.ports.broker import Probe
 from remit.ports.keys import SealingKeys
 from remit.ports.rotating import Keep, Rotating
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import PutValue, Store, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 
 log = logging.getLogger("remit.secrets")
 

@@ -20,7 +20,9 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import PutApproval, Store, Unit
+from remit.ports.store.changes import PutApproval
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.decisions.call_events import unsensitive
 from remit.services.separation.sign_in_methods import is_behind
 

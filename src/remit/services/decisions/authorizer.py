@@ -35,7 +35,8 @@ from remit.core.tasks.grant import Grant
 from remit.core.tasks.plan import UNPLANNED, departures
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tier, Tool, ToolState, undescribed
 from remit.ports.runtime import Entropy
-from remit.ports.store.store import Store, TakeBudget
+from remit.ports.store.changes import TakeBudget
+from remit.ports.store.store import Store
 from remit.services.policy.bundle import Policies
 from remit.services.policy.evaluation import Evaluations
 from remit.services.tasks.live_tasks import LiveTask

@@ -33,7 +33,9 @@ from remit.core.oauth.proof_facts import best_assurance
 from remit.core.tasks.plan import PLAN_GRANT, PLAN_TOOL, Plan, PlanWish, extended, read_plan, within
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Change, CheckFence, ConsumeApproval, PutTask, Store, Unit
+from remit.ports.store.changes import Change, CheckFence, ConsumeApproval, PutTask
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import Approvals
 from remit.services.decisions.authorizer import Authorizer, Ruling
 from remit.services.decisions.call_events import decision_event

@@ -16,7 +16,8 @@ import msgspec
 from remit.core.evidence.event import Event, EventKind
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Store, Unit
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.decisions.write_behind import WriteBehind
 
 #: Refusals of one task that are written one by one, and how many more of them in each second after that.

@@ -11,7 +11,8 @@ from collections import deque
 from typing import Any
 
 from remit.core.errors import RemitError, StoreUnavailable
-from remit.ports.store.store import Store, Unit
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 
 log = logging.getLogger("remit.mediate")
 

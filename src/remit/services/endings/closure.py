@@ -23,7 +23,9 @@ from remit.core.errors import Conflict
 from remit.core.scope import risen
 from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock
-from remit.ports.store.store import PutApproval, Store, Unit
+from remit.ports.store.changes import PutApproval
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import Approvals
 from remit.services.tasks.live_task import LiveTask
 from remit.services.tasks.live_tasks import LiveTasks

@@ -12,8 +12,10 @@ import msgspec
 from remit.core.endings.closure import Closing, Closure, Indeterminate
 from remit.core.scope import risen
 from remit.core.tasks.task import Task, TaskState
+from remit.ports.store.changes import PutClosure
 from remit.ports.store.replicas import Raised
-from remit.ports.store.store import PutClosure, Store, Unit
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.credentials.lease_records import HeldLease
 from remit.services.credentials.leases import Leases
 from remit.services.endings.closure import DerivedPermissions

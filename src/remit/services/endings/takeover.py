@@ -22,8 +22,10 @@ from remit.core.endings.closure import Indeterminate
 from remit.core.errors import Elsewhere
 from remit.core.evidence.event import CallOutcome, Event, EventKind
 from remit.ports.runtime import Clock
+from remit.ports.store.changes import Change, PutValue
 from remit.ports.store.replicas import Fleet, Raised
-from remit.ports.store.store import Change, PutValue, Store, Unit
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.credentials.leases import Leases
 from remit.services.replicas.membership import Gathered, Replicas
 from remit.services.replicas.task_ownership import Ownership

@@ -17,7 +17,8 @@ import msgspec
 
 from remit.core.endings.closure import Ending
 from remit.core.tasks.task import Task
-from remit.ports.store.store import Change, PutValue, Store
+from remit.ports.store.changes import Change, PutValue
+from remit.ports.store.store import Store
 from remit.services.endings.takeover import Takeover
 
 PREFIX: Final = "ending:"

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final
 
-from remit.ports.store.store import Entry, PutValue, Store, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.log import Entry
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 
 CURSORS: Final = "cursor:"
 #: Events that are read at once.

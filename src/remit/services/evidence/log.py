@@ -23,7 +23,8 @@ from remit.core.evidence.merkle import leaf_hash, verify_consistency
 from remit.ports.keys import CheckpointKeys
 from remit.ports.log import Head, HeadKeeper
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Entry, Store
+from remit.ports.store.log import Entry
+from remit.ports.store.store import Store
 
 #: Events read from the store at a time while exporting.
 PAGE = 500

@@ -14,7 +14,8 @@ from remit.core.errors import VerificationFailed
 from remit.core.evidence.merkle import Frontier, new_tile_nodes
 from remit.core.findings.finding import FindingKind
 from remit.ports.log import Head
-from remit.ports.store.store import Entry, Store
+from remit.ports.store.log import Entry
+from remit.ports.store.store import Store
 from remit.services.evidence.log import Evidence, is_as_recorded, readable
 from remit.services.findings.findings import Findings
 

@@ -15,7 +15,8 @@ from remit.core.evidence.export import checkpoint_line, event_line, header_line
 from remit.core.evidence.receipt import ABOUT_LEASES
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Entry, Store
+from remit.ports.store.log import Entry
+from remit.ports.store.store import Store
 from remit.services.evidence.log import Evidence
 from remit.services.limits.rate_limit import RateLimit
 

@@ -15,7 +15,9 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.findings.finding import Finding, FindingKind, FindingState, finding_id, seen_again, settled
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock
-from remit.ports.store.store import PutFinding, Store, Unit
+from remit.ports.store.changes import PutFinding
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 
 #: Sightings that wait to be written; further ones of what is there already are let go.
 MAX_WAITING = 1_000

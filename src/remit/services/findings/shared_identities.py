@@ -18,7 +18,9 @@ from remit.core.identity.workload import Attested
 from remit.core.json_value import Json
 from remit.core.oauth.access_token import AccessClaims
 from remit.ports.runtime import Clock
-from remit.ports.store.store import PutLastProof, Store, Unit
+from remit.ports.store.changes import PutLastProof
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.findings.findings import Findings
 
 #: Both places are in use where the first was seen again within this time: longer than tokens live.

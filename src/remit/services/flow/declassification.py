@@ -26,8 +26,9 @@ from remit.core.label import Classes, Label, Lowering, joined
 from remit.core.tasks.task import Task, TaskState
 from remit.core.tools.tool import Effect
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Change, PutTask, RaiseLabel, Store, Unit
-from remit.ports.store.stored_labels import PutHolding
+from remit.ports.store.changes import Change, PutHolding, PutTask, RaiseLabel
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.flow.resource_labels import HeldUpstream
 from remit.services.flow.stored_labels import StoredLabels
 from remit.services.policy.bundle import Policies

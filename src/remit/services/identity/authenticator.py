@@ -24,15 +24,9 @@ from remit.core.oauth.dpop import FIRST_PROOF
 from remit.core.oauth.resource import Resources
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import (
-    Change,
-    Credential,
-    PutCredential,
-    Store,
-    TakeCredential,
-    Unit,
-    UsePerson,
-)
+from remit.ports.store.changes import Change, Credential, PutCredential, TakeCredential, UsePerson
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 
 #: Verified tokens remembered at once.
 CACHE = 20_000

@@ -17,7 +17,9 @@ from remit.core.ids import check_name, check_subject
 from remit.core.json_value import Json
 from remit.core.scope import ScopeKind
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Change, PutAgent, PutPerson, Store, Unit, UsePerson
+from remit.ports.store.changes import Change, PutAgent, PutPerson, UsePerson
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.endings.ending import Endings
 from remit.services.findings.findings import Findings
 from remit.services.identity.accountability import Accountability, owner_fault

@@ -29,8 +29,9 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
 from remit.ports.keys import AuthorityKeys, CheckpointKeys, RotatingKeys, SealingKeys, TokenKeys
 from remit.ports.runtime import Clock
-from remit.ports.store.changes import CheckValue
-from remit.ports.store.store import PutValue, Store, Unit
+from remit.ports.store.changes import CheckValue, PutValue
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 
 #: Keys of subjects wrapped again in one transaction.
 STEP = 100

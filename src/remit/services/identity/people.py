@@ -24,7 +24,9 @@ from remit.core.identity.principals import Person, Role
 from remit.core.json_value import Json
 from remit.core.scope import ScopeKind, scope
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Change, EndCredentials, PutPerson, PutValue, Store, Unit
+from remit.ports.store.changes import Change, EndCredentials, PutPerson, PutValue
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import Approvals
 from remit.services.endings.ending import Endings
 from remit.services.findings.findings import Findings

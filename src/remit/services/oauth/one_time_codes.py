@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from remit.core.oauth.one_time_code import Held, Ticket
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.people import PutTicket, UseTicket
+from remit.ports.store.changes import PutTicket, UseTicket
 from remit.ports.store.store import Store
 from remit.services.identity.authenticator import secret_digest
 

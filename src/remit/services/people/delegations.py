@@ -19,7 +19,9 @@ from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import TaskType, check_parameters
 from remit.core.tools.constraint import Verdict, load
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import PutDelegation, Store, Unit, UsePerson
+from remit.ports.store.changes import PutDelegation, UsePerson
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.endings.ending import Endings
 from remit.services.policy.bundle import Policies
 from remit.services.separation.sign_in_methods import code_makers

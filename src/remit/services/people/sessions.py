@@ -24,9 +24,17 @@ from remit.core.identity.principals import Memberships, Person, Role
 from remit.core.oauth.one_time_code import ProviderVisit, TerminalCode
 from remit.ports.provider import ProvenPerson, Provider
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.changes import UseCredential
-from remit.ports.store.people import PutLink
-from remit.ports.store.store import Change, Credential, PutPerson, Store, TakeCredential, Unit, UsePerson
+from remit.ports.store.changes import (
+    Change,
+    Credential,
+    PutLink,
+    PutPerson,
+    TakeCredential,
+    UseCredential,
+    UsePerson,
+)
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.findings.findings import Findings
 from remit.services.identity.authenticator import Authenticator, secret_digest
 from remit.services.identity.directory import Directory, NewPerson

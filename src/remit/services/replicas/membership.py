@@ -30,7 +30,8 @@ from remit.core.ids import ID_BYTES, make_id
 from remit.core.replicas.replica import Acknowledgement, OwnLease, Replica, Watch, longest_s, outlived_s
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.replicas import Bury, FenceAck, Fleet, Raised, Sight
-from remit.ports.store.store import Store, Unit
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.limits.durations import RecentTimes
 
 log = logging.getLogger("remit.replicas")

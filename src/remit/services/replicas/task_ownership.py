@@ -14,8 +14,10 @@ from remit.core.errors import Elsewhere
 from remit.core.evidence.event import Event, EventKind
 from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock
+from remit.ports.store.changes import Change
 from remit.ports.store.replicas import HoldTask, LeaveTask, TakeTask, owner_key
-from remit.ports.store.store import Change, Store, Unit
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.replicas.membership import Replicas
 
 

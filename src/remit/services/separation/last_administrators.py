@@ -7,7 +7,8 @@ from typing import Final
 
 from remit.core.errors import Conflict
 from remit.core.identity.principals import Person, Role
-from remit.ports.store.store import Change, PutPerson, Store
+from remit.ports.store.changes import Change, PutPerson
+from remit.ports.store.store import Store
 
 #: The code of a refusal to take one of them away.
 LAST: Final = "last-administrators"

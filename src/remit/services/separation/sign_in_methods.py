@@ -18,8 +18,9 @@ from remit.core.evidence.event import person_changed
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock
-from remit.ports.store.people import DropLink, DropPasskey
-from remit.ports.store.store import EndCredentials, Store, Unit
+from remit.ports.store.changes import DropLink, DropPasskey, EndCredentials
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 
 #: Who makes the codes that `remit up` prints.
 AT_START: Final = "remit up"

@@ -22,7 +22,9 @@ from remit.core.json_value import Json
 from remit.core.signals.outgoing_event import USUAL_KINDS, notice_id
 from remit.ports.notifier import Notification, Notifier
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Entry, Store, Unit
+from remit.ports.store.log import Entry
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.evidence.followers import Followers
 
 log = logging.getLogger("remit.notify")

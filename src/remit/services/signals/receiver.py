@@ -32,7 +32,9 @@ from remit.core.signals.security_event_token import SET_TYPE, SecurityEvent, rea
 from remit.core.signals.signal import Reaction, SignalKind, kind_of, reactions
 from remit.ports.issuers import IssuerUse, TrustedIssuers
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Change, PutValue, Store, Unit, UseAssertion
+from remit.ports.store.changes import Change, PutValue, UseAssertion
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.limits.flood_control import FloodControl
 from remit.services.signals.reactions import SignalReactions
 from remit.services.signals.subjects import SignalSubjects, SubjectRules

@@ -22,7 +22,9 @@ from remit.core.errors import RemitError, SourceUnavailable
 from remit.core.findings.finding import FindingKind, FindingState
 from remit.ports.delivery import Deliver
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import PutValue, Store, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.findings.findings import Findings
 from remit.services.signals.receiver import ASKED, HEARD
 

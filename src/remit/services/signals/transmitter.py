@@ -33,7 +33,9 @@ from remit.core.signals.signal import SignalKind
 from remit.ports.delivery import Deliver
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Entry, Store, Unit
+from remit.ports.store.log import Entry
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.evidence.followers import Followers
 from remit.services.signals.streams import Receiver, Stream, Streams, cursor_of
 

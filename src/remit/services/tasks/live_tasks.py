@@ -22,7 +22,8 @@ from remit.core.oauth.access_token import AccessClaims
 from remit.core.scope import risen
 from remit.core.tasks.task import Budgets, Task, TaskState
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Change, CheckFence, Store
+from remit.ports.store.changes import Change, CheckFence
+from remit.ports.store.store import Store
 from remit.services.replicas.membership import Replicas
 from remit.services.replicas.task_ownership import Ownership, root_of
 from remit.services.tasks.budgets import drawn_from, own_accounts

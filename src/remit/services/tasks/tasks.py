@@ -21,18 +21,18 @@ from remit.core.tasks.delegated_task import Moment, Share, child_of
 from remit.core.tasks.plan import tools_of
 from remit.core.tasks.task import Intent, Task, TaskState, TaskType, Turn, deadline_for
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import (
+from remit.ports.store.changes import (
     Change,
     CheckFence,
     CheckUnlocked,
+    JoinLabels,
     PutTask,
-    Store,
-    Unit,
     UseAgent,
     UseDelegation,
     UsePerson,
 )
-from remit.ports.store.stored_labels import JoinLabels
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.limits.flood_control import Flood
 from remit.services.policy.bundle import Policies
 from remit.services.separation.sign_in_methods import code_makers

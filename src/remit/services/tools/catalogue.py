@@ -34,7 +34,9 @@ from remit.core.tools.tool import (
     undescribed,
 )
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Pin, PutPin, Store, Unit
+from remit.ports.store.changes import Pin, PutPin
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.ports.upstream import LISTS, Catalogue
 from remit.services.policy.bundle import Policies
 

@@ -13,7 +13,8 @@ import msgspec
 
 from remit.core.evidence.event import Event, EventKind
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Store, Unit
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):

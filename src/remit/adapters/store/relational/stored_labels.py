@@ -13,7 +13,7 @@ from remit.adapters.store.relational.timestamps import micros, text
 from remit.core.errors import ChangedMeanwhile
 from remit.core.flow.stored_labels import Holding
 from remit.core.label import Label
-from remit.ports.store.stored_labels import DropHolding, JoinLabels, PutHolding
+from remit.ports.store.changes import DropHolding, JoinLabels, PutHolding
 
 _PUT = upsert("holdings", 5, "tenant, upstream, resource", "changed", "body")
 _ONE = "select body from holdings where tenant = ? and upstream = ? and resource = ?"

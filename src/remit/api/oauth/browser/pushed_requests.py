@@ -21,7 +21,7 @@ from remit.api.oauth.forms import Form, OAuthRefused, read_form
 from remit.core.errors import Malformed
 from remit.core.oauth.client_metadata import is_client_address
 from remit.core.oauth.one_time_code import PushedRequest
-from remit.ports.store.store import Unit
+from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services
 
 #: Section 2.2 wants this short: the person is sent here at once.

@@ -21,7 +21,7 @@ from remit.api.oauth.paths import TERMINAL_PATH
 from remit.core.errors import Malformed
 from remit.core.oauth.client_metadata import check_redirect, host_of, is_loopback
 from remit.core.oauth.one_time_code import TerminalCode
-from remit.ports.store.store import Unit
+from remit.ports.store.units import Unit
 
 LASTS = timedelta(seconds=60)
 _HASH = re.compile(r"[A-Za-z0-9_-]{43}")
