@@ -18,9 +18,10 @@ from remit.adapters.waker.nats import NatsWaker
 from remit.core.errors import Conflict
 from remit.core.replicas.replica import Replica
 from remit.core.replicas.wakeup import Nudge
+from remit.core.scope import Raised
 from remit.core.tasks.task import Ancestor, TaskState
 from remit.ports.store.changes import Pin, PutAgent, PutPin, PutTask, PutValue, RaiseFence, Withdraw
-from remit.ports.store.replicas import Bury, FenceAck, LeaveTask, Raised, Sight, TakeTask
+from remit.ports.store.replicas import Bury, FenceAck, LeaveTask, Sight, TakeTask
 from remit.ports.store.units import Unit
 from remit.services.replicas.membership import Replicas
 from remit.services.replicas.wakeup import WakeUp

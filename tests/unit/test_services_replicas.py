@@ -11,7 +11,8 @@ import pytest
 from remit.core.endings.closure import Indeterminate
 from remit.core.errors import OutOfForce, RemitError
 from remit.core.replicas.replica import DRIFT, SILENT_LEASES, OwnLease, Replica, Watch, outlived_s
-from remit.ports.store.replicas import FenceAck, Raised, Sight
+from remit.core.scope import Raised
+from remit.ports.store.replicas import FenceAck, Sight
 from remit.ports.store.units import Receipt, Unit
 from remit.services.replicas.membership import Gathered, Replicas, ReplicaStanding
 from tests.world import START, TENANT, WorldClock, WorldEntropy

@@ -43,7 +43,7 @@ async def _visible(errand: Errand, person: Person, state: ApprovalState | None, 
 
 
 async def _sees(errand: Errand, person: Person, approval: Approval) -> bool:
-    task = await errand.house.store.task(errand.house.tenant, approval.task)
+    task = await errand.house.tasks.find(approval.task)
     return see_approval(approval, task, person)
 
 

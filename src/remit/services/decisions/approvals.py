@@ -30,6 +30,8 @@ from remit.services.separation.sign_in_methods import is_behind
 MAX_PENDING = 20
 #: Approvals of one state that are listed at the most.
 MAX_LISTED = 1000
+#: Approvals that are counted at the most.
+MAX_COUNTED = 10_000
 
 
 class Approvals:
@@ -113,10 +115,21 @@ class Approvals:
 
     async def get(self, approval_id: str) -> Approval:
         """Return an approval, expired where its time has passed; raises `NotFound`."""
-        found = await self._store.approval(self._tenant, approval_id)
+        found = await self.find(approval_id)
         if found is None:
             raise NotFound(f"there is no approval `{approval_id[:80]}`", remediation="see `remit approvals`")
-        return self._current(found)
+        return found
+
+    async def find(self, approval_id: str) -> Approval | None:
+        """Return an approval, expired where its time has passed; `None` where there is none."""
+        found = await self._store.approval(self._tenant, approval_id)
+        return self._current(found) if found else None
+
+    async def waiting(self) -> int:
+        """Count the approvals that wait for an answer."""
+        now = self._clock.now()
+        found = await self._store.approvals(self._tenant, state=ApprovalState.PENDING, limit=MAX_COUNTED)
+        return sum(now < one.expires for one in found)
 
     async def listed(self, state: ApprovalState | None = None, task: str = "") -> list[Approval]:
         """Return approvals, newest first: all that wait for an answer, and the newest of the others."""

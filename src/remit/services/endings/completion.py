@@ -10,10 +10,9 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from remit.core.endings.closure import Closing, Closure, Indeterminate
-from remit.core.scope import risen
+from remit.core.scope import Raised, risen
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.store.changes import PutClosure
-from remit.ports.store.replicas import Raised
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from remit.services.credentials.lease_records import HeldLease

@@ -30,11 +30,10 @@ from remit.core.endings.closure import Cause, Closure, Ending, Lock
 from remit.core.errors import NotFound, RemitError
 from remit.core.evidence.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.scope import EVERYTHING, ScopeKind, risen, scope
+from remit.core.scope import EVERYTHING, Raised, ScopeKind, risen, scope
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import Change, PutValue, RaiseFence
-from remit.ports.store.replicas import Raised
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from remit.services.credentials.leases import Leases

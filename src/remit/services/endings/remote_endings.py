@@ -18,9 +18,9 @@ import msgspec
 from remit.core.endings.closure import Closing, Closure
 from remit.core.errors import RemitError
 from remit.core.policy.bundle import Bundle
-from remit.core.scope import risen
+from remit.core.scope import Raised, risen
 from remit.ports.runtime import Clock
-from remit.ports.store.replicas import FenceAck, Raised, Sight
+from remit.ports.store.replicas import FenceAck, Sight
 from remit.ports.store.store import Store
 from remit.services.credentials.lease_records import HeldLease
 from remit.services.credentials.leases import Leases

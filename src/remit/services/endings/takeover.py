@@ -21,9 +21,10 @@ import msgspec
 from remit.core.endings.closure import Indeterminate
 from remit.core.errors import Elsewhere
 from remit.core.evidence.event import CallOutcome, Event, EventKind
+from remit.core.scope import Raised
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Change, PutValue
-from remit.ports.store.replicas import Fleet, Raised
+from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from remit.services.credentials.leases import Leases

@@ -42,6 +42,10 @@ class Receipts:
         self._evidence = evidence
         self._tenant = tenant
 
+    async def closures(self, scope: str = "", limit: int = 100) -> list[Closure]:
+        """Return closures, newest first; of one scope where it is named."""
+        return await self._store.closures(self._tenant, scope=scope, limit=limit)
+
     async def closure(self, name: str) -> Closure:
         """Return a closure as it is now; raises `NotFound`."""
         for one in await self._store.closures(self._tenant, limit=MANY):

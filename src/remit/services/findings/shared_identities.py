@@ -165,6 +165,10 @@ class SharedIdentities:
         )
         self._unwritten[agent.name] = proof
 
+    async def last_proof(self, agent: str) -> LastProof | None:
+        """Return how an agent last proved itself, as far as it is written."""
+        return await self._store.last_proof(self._tenant, agent)
+
     async def flush(self) -> None:
         """Write what was seen; for a background loop. What cannot be written now stays."""
         while self._unwritten:

@@ -326,10 +326,14 @@ class Directory:
 
     async def agent(self, name: str) -> Agent:
         """Return an agent; raises `NotFound`."""
-        found = await self._store.agent(self._tenant, name)
+        found = await self.find_agent(name)
         if found is None:
             raise NotFound(f"there is no agent `{name[:80]}`", remediation="see `remit agent list`")
         return found
+
+    async def find_agent(self, name: str) -> Agent | None:
+        """Return an agent; `None` where there is none."""
+        return await self._store.agent(self._tenant, name)
 
     async def agents(self) -> list[Agent]:
         """Return all agents."""
@@ -362,10 +366,14 @@ class Directory:
 
     async def person(self, name: str) -> Person:
         """Return a person; raises `NotFound`."""
-        found = await self._store.person(self._tenant, name)
+        found = await self.find_person(name)
         if found is None:
             raise NotFound(f"there is no person `{name[:80]}`", remediation="add one with `remit person add`")
         return found
+
+    async def find_person(self, name: str) -> Person | None:
+        """Return a person; `None` where there is none."""
+        return await self._store.person(self._tenant, name)
 
     async def people(self) -> list[Person]:
         """Return all people."""

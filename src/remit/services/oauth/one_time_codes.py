@@ -10,6 +10,7 @@ from remit.core.oauth.one_time_code import Held, Ticket
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import PutTicket, UseTicket
 from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.identity.authenticator import secret_digest
 
 
@@ -31,6 +32,12 @@ class OneTimeCodes:
             tenant=self._tenant, digest=secret_digest(value), created=now, expires=now + lasts, holds=holds
         )
         return value, PutTicket(ticket)
+
+    async def issue(self, holds: Held, lasts: timedelta) -> str:
+        """Keep a new ticket, and return its value."""
+        value, keep = self.make(holds, lasts)
+        await self._store.commit(Unit((keep,)))
+        return value
 
     async def look(self, value: str) -> Ticket | None:
         """Return a ticket, used or not."""

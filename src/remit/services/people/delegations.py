@@ -132,10 +132,14 @@ class Delegations:
 
     async def get(self, name: str) -> Delegation:
         """Return a record; raises `NotFound`."""
-        found = await self._store.delegation(self._tenant, name)
+        found = await self.find(name)
         if found is None:
             raise NotFound(f"there is no delegation `{name[:80]}`", remediation="see `remit delegation list`")
         return found
+
+    async def find(self, name: str) -> Delegation | None:
+        """Return a record; `None` where there is none."""
+        return await self._store.delegation(self._tenant, name)
 
     async def revoke(self, name: str, *, by: str, reason: str) -> Closure:
         """Revoke a record, and end every task that was opened under it, with all of its descendants."""

@@ -212,6 +212,10 @@ class BrowserSessions:
         now = self._clock.now()
         return [one for one in found if one.kind in ("browser", "session") and now < one.expires]
 
+    async def issuers_of(self, person: str) -> set[str]:
+        """Return the issuers at which a person has an account that is connected."""
+        return {one.issuer for one in await self._store.links(self._tenant, person)}
+
     async def end(self, person: str, handle: str) -> None:
         """End a session of a person; raises `NotFound` where it is none of theirs."""
         for one in await self.sessions(person):

@@ -27,11 +27,10 @@ from remit.core.errors import (
 from remit.core.replicas import forwarding as passing
 from remit.core.replicas.forwarding import Numbers, Passage, Seen
 from remit.core.replicas.replica import Replica
-from remit.core.scope import ScopeKind
+from remit.core.scope import Raised, ScopeKind
 from remit.core.tasks.task import Task
 from remit.ports.forwarding import PassedRequest, Passer
 from remit.ports.keys import SealingKeys
-from remit.ports.store.replicas import Raised
 from remit.ports.store.store import Store
 from remit.services.replicas.membership import Replicas
 from remit.services.replicas.task_ownership import Ownership, root_of

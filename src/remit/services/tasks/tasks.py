@@ -371,11 +371,22 @@ class Tasks:
 
     async def get(self, task_id: str) -> Task:
         """Return a task as it stands now; raises `NotFound`."""
-        task = await self._store.task(self._tenant, task_id)
+        task = await self.find(task_id)
         if task is None:
             raise NotFound(f"there is no task `{task_id[:80]}`", remediation="see `remit task list`")
-        live = self._live.get(task_id)
-        return msgspec.structs.replace(task, label=live.label) if live is not None else task
+        return task
+
+    async def find(self, task_id: str) -> Task | None:
+        """Return a task as it stands now; `None` where there is none."""
+        task = await self._store.task(self._tenant, task_id)
+        live = self._live.get(task_id) if task is not None else None
+        return task if task is None or live is None else msgspec.structs.replace(task, label=live.label)
+
+    async def newest(
+        self, *, agent: str = "", state: TaskState | None = None, limit: int = 100
+    ) -> list[Task]:
+        """Return tasks, newest first; of one agent, in one state, where these are named."""
+        return await self._store.tasks(self._tenant, agent=agent, state=state, limit=limit)
 
     def _type(self, name: str) -> TaskType:
         task_types = self._policies.applied.bundle.task_types
