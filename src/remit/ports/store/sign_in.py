@@ -7,12 +7,16 @@ from typing import Protocol
 
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.identity.principals import Person
+from remit.core.oauth.one_time_code import Ticket
 from remit.ports.store.changes import Credential
-from remit.ports.store.units import UnitStore
+from remit.ports.store.principals import PrincipalStore
 
 
-class SignInStore(UnitStore, Protocol):
-    """Sessions, codes, passkeys, and accounts at issuers. Durability, concurrency and errors: `UnitStore`."""
+class SignInStore(PrincipalStore, Protocol):
+    """Sessions, one-time codes, passkeys, and accounts at issuers, beside the people whose they are.
+
+    Durability, concurrency and errors: `UnitStore`.
+    """
 
     async def credential(self, tenant: str, digest: str) -> Credential | None:
         """Return a credential by the digest of its secret, expired or not."""
@@ -34,3 +38,6 @@ class SignInStore(UnitStore, Protocol):
 
     async def links(self, tenant: str, person: str) -> list[Link]:
         """Return the accounts that a person has at issuers."""
+
+    async def ticket(self, tenant: str, digest: str) -> Ticket | None:
+        """Return a ticket by the digest of its value, used or not; one that ran out may be gone."""

@@ -11,7 +11,6 @@ from remit.ports.store.findings import FindingStore
 from remit.ports.store.issued_tokens import IssuedTokenStore
 from remit.ports.store.log import LogStore
 from remit.ports.store.pins import PinStore
-from remit.ports.store.principals import PrincipalStore
 from remit.ports.store.sign_in import SignInStore
 from remit.ports.store.stored_labels import StoredLabelStore
 from remit.ports.store.tasks import TaskStore
@@ -24,7 +23,6 @@ class Store(
     IssuedTokenStore,
     LogStore,
     PinStore,
-    PrincipalStore,
     SignInStore,
     StoredLabelStore,
     TaskStore,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 from remit.core.decisions.access_request import AccessRequest
@@ -20,8 +21,9 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.ports.runtime import Clock, Entropy
+from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import PutApproval
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndSignIn
 from remit.ports.store.units import Unit
 from remit.services.decisions.call_events import unsensitive
 from remit.services.separation.sign_in_methods import is_behind
@@ -34,11 +36,15 @@ MAX_LISTED = 1000
 MAX_COUNTED = 10_000
 
 
+class _Rooms(ApprovalStore, TasksAndSignIn, Protocol):
+    """The rooms of the store that approvals are asked, judged and listed by."""
+
+
 class Approvals:
     """Asks, lists and answers."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, entropy: Entropy, tenant: str, ttl_s: int, second_person: bool
+        self, *, store: _Rooms, clock: Clock, entropy: Entropy, tenant: str, ttl_s: int, second_person: bool
     ) -> None:
         """Take the parts; `ttl_s` is how long a question stays open. With `second_person`, two people whom
         one administrator let in by codes count as one.

@@ -34,8 +34,7 @@ from remit.core.tasks.plan import PLAN_GRANT, PLAN_TOOL, Plan, PlanWish, extende
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import Change, CheckFence, ConsumeApproval, PutTask
-from remit.ports.store.store import Store
-from remit.ports.store.units import Unit
+from remit.ports.store.units import Unit, UnitStore
 from remit.services.decisions.approvals import Approvals
 from remit.services.decisions.authorizer import Authorizer, Ruling
 from remit.services.decisions.call_events import decision_event
@@ -65,7 +64,7 @@ class Plans:
     def __init__(
         self,
         *,
-        store: Store,
+        store: UnitStore,
         clock: Clock,
         entropy: Entropy,
         live: LiveTasks,

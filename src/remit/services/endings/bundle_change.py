@@ -22,7 +22,7 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tasks.task import NO_PERSON, Task, TaskState
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import PutTask
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndPrincipals
 from remit.ports.store.units import Unit
 from remit.services.endings.ending import Endings
 from remit.services.policy.bundle import Policies
@@ -40,7 +40,7 @@ class BundleChange:
     def __init__(
         self,
         *,
-        store: Store,
+        store: TasksAndPrincipals,
         clock: Clock,
         live: LiveTasks,
         tasks: Tasks,

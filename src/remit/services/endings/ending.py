@@ -34,7 +34,7 @@ from remit.core.scope import EVERYTHING, Raised, ScopeKind, risen, scope
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import Change, PutValue, RaiseFence
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndEndings
 from remit.ports.store.units import Unit
 from remit.services.credentials.leases import Leases
 from remit.services.endings.closure import DerivedPermissions
@@ -68,7 +68,7 @@ class Endings:
     def __init__(
         self,
         *,
-        store: Store,
+        store: TasksAndEndings,
         clock: Clock,
         entropy: Entropy,
         live: LiveTasks,

@@ -19,7 +19,7 @@ from remit.core.json_value import Json
 from remit.core.oauth.access_token import AccessClaims
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import PutLastProof
-from remit.ports.store.store import Store
+from remit.ports.store.principals import PrincipalStore
 from remit.ports.store.units import Unit
 from remit.services.findings.findings import Findings
 
@@ -33,7 +33,7 @@ MAX_AGENTS = 10_000
 class SharedIdentities:
     """Follows keys, tokens and identities from place to place. One event loop, bounded memory."""
 
-    def __init__(self, *, store: Store, clock: Clock, findings: Findings, tenant: str) -> None:
+    def __init__(self, *, store: PrincipalStore, clock: Clock, findings: Findings, tenant: str) -> None:
         """Begin with nothing seen: what was seen before a restart is not remembered."""
         self._store = store
         self._clock = clock

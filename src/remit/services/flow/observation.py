@@ -33,8 +33,7 @@ from remit.core.tools.http_api import ReplyPiece
 from remit.core.tools.tool import Tool
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Change, JoinLabels, RaiseLabel
-from remit.ports.store.store import Store
-from remit.ports.store.units import Unit
+from remit.ports.store.units import Unit, UnitStore
 from remit.services.decisions.authorizer import carries
 from remit.services.decisions.call_events import label_event
 from remit.services.flow.memory_limit import MemoryLimit
@@ -100,7 +99,7 @@ class Observer:
     """Takes in what calls bring. For one event loop."""
 
     def __init__(
-        self, *, store: Store, policies: Policies, holdings: StoredLabels, room: MemoryLimit, clock: Clock
+        self, *, store: UnitStore, policies: Policies, holdings: StoredLabels, room: MemoryLimit, clock: Clock
     ) -> None:
         """Take the parts."""
         self._room = room

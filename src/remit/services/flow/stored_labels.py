@@ -45,7 +45,7 @@ from remit.core.tools.tool import RESERVED_OPERATIONS, Effect, Tool
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Change, DropHolding, PutHolding
 from remit.ports.store.replicas import CheckHoldings, Fleet
-from remit.ports.store.store import Store
+from remit.ports.store.stored_labels import StoredLabelStore
 from remit.ports.store.units import Unit
 from remit.services.flow.call_labels import chosen_by_upstream, justified, mark, writers_of
 from remit.services.flow.resource_labels import MAX_LOOSE, HeldUpstream, ResourceLabels
@@ -64,7 +64,7 @@ class StoredLabels:
     def __init__(
         self,
         *,
-        store: Store,
+        store: StoredLabelStore,
         policies: Policies,
         tools: ToolCatalogue,
         clock: Clock,

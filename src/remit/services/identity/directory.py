@@ -18,7 +18,7 @@ from remit.core.json_value import Json
 from remit.core.scope import ScopeKind
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Change, PutAgent, PutPerson, UsePerson
-from remit.ports.store.store import Store
+from remit.ports.store.principals import PrincipalStore
 from remit.ports.store.units import Unit
 from remit.services.endings.ending import Endings
 from remit.services.findings.findings import Findings
@@ -73,7 +73,7 @@ class Directory:
     def __init__(
         self,
         *,
-        store: Store,
+        store: PrincipalStore,
         clock: Clock,
         live: LiveTasks,
         policies: Policies,

@@ -39,7 +39,7 @@ from remit.ports.attestor import ShownPeer
 from remit.ports.keys import AuthorityKeys, TokenKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import CheckValue, PutValue
-from remit.ports.store.store import Store
+from remit.ports.store.principals import PrincipalStore
 from remit.ports.store.units import Unit
 from remit.services.limits.flood_control import FloodControl
 
@@ -100,7 +100,7 @@ class SvidIssuing:
         rules: Sequence[SvidRule],
         authority: AuthorityKeys,
         svids: TokenKeys,
-        store: Store,
+        store: PrincipalStore,
         clock: Clock,
         entropy: Entropy,
         tenant: str,

@@ -19,7 +19,7 @@ from remit.core.identity.principals import Memberships, Person
 from remit.core.oauth.access_token import label_in
 from remit.ports.issuers import IssuedToken, IssuerUse, TrustedIssuers
 from remit.ports.store.changes import UseAssertion
-from remit.ports.store.store import Store
+from remit.ports.store.sign_in import SignInStore
 from remit.ports.store.units import Unit
 from remit.services.identity.authenticator import secret_digest
 from remit.services.oauth.access_tokens import AccessTokens
@@ -36,7 +36,7 @@ class IdentityAssertions:
     def __init__(
         self,
         *,
-        store: Store,
+        store: SignInStore,
         issuers: TrustedIssuers,
         policies: Policies,
         tasks: Tasks,

@@ -9,7 +9,7 @@ from datetime import timedelta
 from remit.core.oauth.one_time_code import Held, Ticket
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import PutTicket, UseTicket
-from remit.ports.store.store import Store
+from remit.ports.store.sign_in import SignInStore
 from remit.ports.store.units import Unit
 from remit.services.identity.authenticator import secret_digest
 
@@ -17,7 +17,7 @@ from remit.services.identity.authenticator import secret_digest
 class OneTimeCodes:
     """Makes tickets and uses them up."""
 
-    def __init__(self, store: Store, clock: Clock, entropy: Entropy, tenant: str) -> None:
+    def __init__(self, store: SignInStore, clock: Clock, entropy: Entropy, tenant: str) -> None:
         """Take the parts."""
         self._store = store
         self._clock = clock

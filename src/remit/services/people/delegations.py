@@ -20,7 +20,7 @@ from remit.core.tasks.task import TaskType, check_parameters
 from remit.core.tools.constraint import Verdict, load
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import PutDelegation, UsePerson
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndSignIn
 from remit.ports.store.units import Unit
 from remit.services.endings.ending import Endings
 from remit.services.policy.bundle import Policies
@@ -51,7 +51,7 @@ class Delegations:
     def __init__(
         self,
         *,
-        store: Store,
+        store: TasksAndSignIn,
         clock: Clock,
         entropy: Entropy,
         policies: Policies,

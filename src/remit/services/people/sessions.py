@@ -33,7 +33,7 @@ from remit.ports.store.changes import (
     UseCredential,
     UsePerson,
 )
-from remit.ports.store.store import Store
+from remit.ports.store.sign_in import SignInStore
 from remit.ports.store.units import Unit
 from remit.services.findings.findings import Findings
 from remit.services.identity.authenticator import Authenticator, secret_digest
@@ -98,7 +98,7 @@ class BrowserSessions:
     def __init__(
         self,
         *,
-        store: Store,
+        store: SignInStore,
         clock: Clock,
         entropy: Entropy,
         authenticator: Authenticator,

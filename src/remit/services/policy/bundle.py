@@ -24,7 +24,7 @@ from remit.core.tools.tool import Tool
 from remit.ports.policy import LoadedPolicy, PolicyEngine, Problem
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import PutValue
-from remit.ports.store.store import Store
+from remit.ports.store.principals import PrincipalStore
 from remit.ports.store.units import Unit
 
 APPLIED_KEY = "bundle.applied"
@@ -55,7 +55,7 @@ class Policies:
     """
 
     def __init__(
-        self, *, engine: PolicyEngine, store: Store, clock: Clock, tenant: str, members: Memberships
+        self, *, engine: PolicyEngine, store: PrincipalStore, clock: Clock, tenant: str, members: Memberships
     ) -> None:
         """Begin with nothing applied: until then nothing is permitted."""
         self._engine = engine

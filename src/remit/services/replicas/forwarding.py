@@ -31,7 +31,7 @@ from remit.core.scope import Raised, ScopeKind
 from remit.core.tasks.task import Task
 from remit.ports.forwarding import PassedRequest, Passer
 from remit.ports.keys import SealingKeys
-from remit.ports.store.store import Store
+from remit.ports.store.tasks import TaskStore
 from remit.services.replicas.membership import Replicas
 from remit.services.replicas.task_ownership import Ownership, root_of
 
@@ -84,7 +84,7 @@ class Forwarding:
         replicas: Replicas,
         ownership: Ownership,
         sealing: SealingKeys,
-        store: Store,
+        store: TaskStore,
         tenant: str,
         passer: Passer | None = None,
     ) -> None:

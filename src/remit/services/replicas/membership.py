@@ -32,8 +32,7 @@ from remit.core.scope import Raised
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import PutValue
 from remit.ports.store.replicas import Bury, FenceAck, Fleet, Sight
-from remit.ports.store.store import Store
-from remit.ports.store.units import Unit
+from remit.ports.store.units import Unit, UnitStore
 from remit.services.limits.durations import RecentTimes
 
 log = logging.getLogger("remit.replicas")
@@ -89,7 +88,7 @@ class Replicas:
         self,
         *,
         fleet: Fleet | None,
-        store: Store,
+        store: UnitStore,
         clock: Clock,
         entropy: Entropy,
         tenant: str,

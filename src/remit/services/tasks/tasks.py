@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -31,7 +32,8 @@ from remit.ports.store.changes import (
     UseDelegation,
     UsePerson,
 )
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndSignIn
+from remit.ports.store.endings import EndingStore
 from remit.ports.store.units import Unit
 from remit.services.limits.flood_control import Flood
 from remit.services.policy.bundle import Policies
@@ -56,13 +58,17 @@ from remit.services.tasks.requester import OpeningAuthority
 __all__ = ["MAX_GOAL_CHARS", "Handing", "Opening", "Tasks"]
 
 
+class _Rooms(EndingStore, TasksAndSignIn, Protocol):
+    """The rooms of the store that openings read."""
+
+
 class Tasks:
     """Opens tasks, extends their intent, and issues their tokens."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        store: _Rooms,
         clock: Clock,
         entropy: Entropy,
         policies: Policies,
