@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ends in the store: fences and closures."""
+"""Ends in the store: epochs, fences and closures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from remit.ports.store.units import UnitStore
 
 
 class EndingStore(UnitStore, Protocol):
-    """Fences and closures. Durability, concurrency and errors: `UnitStore`."""
+    """Epochs, fences and closures. Durability, concurrency and errors: `UnitStore`."""
 
     def epochs(self, tenant: str) -> dict[str, int]:
         """Return the live mapping of scope to epoch as last committed; from memory, without waiting, not to

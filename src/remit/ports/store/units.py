@@ -52,7 +52,8 @@ class Receipt(msgspec.Struct, frozen=True):
 class UnitStore(Protocol):
     """What every room of the store has: units are committed, and small values are kept by key.
 
-    For all tenants and all rooms (the Protocols beside this one) the same holds.
+    Each room (the Protocols beside this one) keeps to this, for all tenants.
+
     Durability: when `commit` returns, the unit is as durable as the store was configured to be (`durable`: it
     survives the loss of power; `buffered`: it survives the death of the process). Concurrency: any number of
     tasks of one event loop may call at once; units are applied one after another in the order of the calls.

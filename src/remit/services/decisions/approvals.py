@@ -37,7 +37,7 @@ MAX_COUNTED = 10_000
 
 
 class _Rooms(ApprovalStore, TasksAndSignIn, Protocol):
-    """The rooms of the store that approvals are asked, judged and listed by."""
+    """The rooms of the store that approvals are kept and judged by."""
 
 
 class Approvals:

@@ -44,7 +44,7 @@ RELOAD_S = 2.0
 
 
 class _Rooms(EndingStore, PrincipalStore, Protocol):
-    """The rooms of the store that ends of other replicas are told by."""
+    """The rooms of the store that tell what other replicas ended."""
 
 
 class RemoteEndings:

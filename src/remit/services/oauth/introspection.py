@@ -29,7 +29,7 @@ INACTIVE: dict[str, Json] = {"active": False}
 
 
 class _Rooms(IssuedTokenStore, TasksAndPrincipals, Protocol):
-    """The rooms of the store that the answers are made of."""
+    """The rooms of the store that say what a token means."""
 
 
 class Introspection:
