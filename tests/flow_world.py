@@ -28,7 +28,7 @@ from remit.ports.store.store import Unit
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.mediation.mediator import RequestedCall
-from remit.services.tasks.tasks import Handing, Opening
+from remit.services.tasks.tasks import DelegatedOpening, Opening
 from tests.call_world import KEYS, Desk, DeskExchange, Heard
 from tests.house_world import make_house
 from tests.policy_requests import guardrails
@@ -198,7 +198,7 @@ class FlowWorld:
     async def hand_down(self) -> Task:
         """Hand the task down to `helper`, whose child task is worked on from then on."""
         helper = await self.house.directory.agent("helper")
-        self.task = await self.house.tasks.open_child(self.task.id, helper, Handing(brief="help"))
+        self.task = await self.house.tasks.open_child(self.task.id, helper, DelegatedOpening(brief="help"))
         self.token = await task_token(self.house, self.task.id, confirmation=HELD)
         return self.task
 

@@ -27,7 +27,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import INPUT, Effect, Tool
-from remit.gateway.mcp import McpDoor, McpLimits
+from remit.gateway.mcp import McpEndpoint, McpLimits
 from remit.ports.store.store import Unit
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
@@ -131,7 +131,7 @@ class GatewayWorld:
     """The door, what stands behind it, and a task's token."""
 
     house: Services
-    door: McpDoor
+    door: McpEndpoint
     clock: WorldClock
     files: ScriptedHttp
     notes: ScriptedHttp
@@ -258,7 +258,7 @@ async def gateway_world(
         lowered = frozenset() if constrained else frozenset(upstreams)
         house = make_house(folder, clock, upstreams, unconstrained=lowered, observed=observed)
         await house.policies.apply(bundle or a_bundle(), by="remit")
-        door = McpDoor(house, limits=limits)
+        door = McpEndpoint(house, limits=limits)
         for name, upstream in upstreams.items():
             await upstream.start(
                 lambda name=name: door.changed(name),  # type: ignore[misc]

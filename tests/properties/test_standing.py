@@ -12,7 +12,7 @@ from remit.core.tasks.delegated_task import account_of
 from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.task import Ancestor, Budgets, Task, TaskType
 from remit.services.tasks.opening_rules import granted
-from remit.services.tasks.revalidation import Judged, below, standing
+from remit.services.tasks.revalidation import RevalidatedTask, below, standing
 from tests.world import START, a_task, an_agent
 
 TOOLS = st.sampled_from(["files/read", "files/write", "mail/send"])
@@ -66,7 +66,7 @@ def task_of(task_type: TaskType, name: str = "one") -> Task:
     )
 
 
-def judged(task: Task, task_type: TaskType) -> Judged:
+def judged(task: Task, task_type: TaskType) -> RevalidatedTask:
     """Judge a task under a bundle with one type."""
     bundle = Bundle(tools={}, task_types={"work": task_type}, policies=(), digest="sha256:new")
     return standing(task, bundle, an_agent(groups=("bots",)), ("legal",))

@@ -18,7 +18,7 @@ from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.core.errors import RemitError
 from remit.core.replicas.replica import Replica
 from remit.core.tasks.task import Budgets
-from remit.ports.store.replicas import Sight
+from remit.ports.store.replicas import FleetSight
 from remit.ports.store.store import PutTask, Receipt, TakeBudget, Unit
 from remit.services.replicas.membership import RENEWALS
 from tests.postgres_server import PostgresServer
@@ -118,7 +118,7 @@ async def rounds(server: PostgresServer, seed: int, count: int) -> None:
     dice, url = random.Random(seed), server.fresh()
     store = opened(url)
     fleet = store.fleet(TENANT, WorldClock())
-    seen: list[Sight] = []
+    seen: list[FleetSight] = []
     await fleet.join(Replica(id=store.writer, host="here", joined=START, lease_s=LEASE_S), seen.append)
     busy = Busy(store, fleet)
     running = [asyncio.create_task(use.run()) for use in busy.uses.values()]

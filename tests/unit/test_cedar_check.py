@@ -7,7 +7,7 @@ import cedarpy
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.adapters.policy.cedar.check import Shapes, World
+from remit.adapters.policy.cedar.check import CheckInput, Shapes
 from remit.adapters.policy.cedar.rule import parse
 from remit.adapters.policy.cedar.types import Kind, Shape
 from remit.core.label import Classes
@@ -181,7 +181,7 @@ def test_tools_that_no_rule_tells_apart_are_typed_once() -> None:
     rules, _ = parse(source(WIDE))
     many = [tool("files", f"t{one}", {"path": STRING, f"own{one}": STRING}) for one in range(400)]
     other = [tool("files", "odd", {"path": {"type": "integer"}}), tool("contracts", "read", {"path": STRING})]
-    world = World([*many, *other], Shape(Kind.RECORD), Classes())
+    world = CheckInput([*many, *other], Shape(Kind.RECORD), Classes())
     assert [one.name for one in Shapes(world).apart(rules)] == ["t0", "odd", "read"]
 
 

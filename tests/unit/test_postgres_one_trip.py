@@ -12,19 +12,19 @@ import pytest
 from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.store.postgres.arrays import IntArray, blobs, ints, texts
 from remit.adapters.store.postgres.commit_outcome import by_turn
-from remit.adapters.store.postgres.loop_connection import Done, OnLoop, Statement
+from remit.adapters.store.postgres.loop_connection import Done, LoopConnection, Statement
 from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.adapters.store.postgres.session import PostgresSession, connect
 from remit.adapters.store.postgres.whole import BEGIN
 from remit.adapters.store.postgres.writer import CALM
 from remit.core.errors import BudgetExhausted, Conflict, Fenced, StoreUnavailable
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
-from remit.core.flow.stored_labels import Holding
+from remit.core.flow.stored_labels import StoredLabel
 from remit.core.replicas.replica import Replica
 from remit.core.scope import EVERYTHING
 from remit.core.tasks.task import Budgets
 from remit.ports.store.store import CheckFence, PutTask, RaiseFence, TakeBudget, Unit
-from remit.ports.store.stored_labels import PutHolding
+from remit.ports.store.stored_labels import PutStoredLabel
 from tests.cutting_proxy import CuttingProxy
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened
@@ -49,10 +49,10 @@ class Road:
 @pytest.fixture
 def road(monkeypatch: pytest.MonkeyPatch) -> Road:
     """See which way batches go."""
-    seen, send = Road(), OnLoop.send
+    seen, send = Road(), LoopConnection.send
 
     def sent(
-        self: OnLoop,
+        self: LoopConnection,
         loop: asyncio.AbstractEventLoop,
         session: PostgresSession,
         statements: Sequence[Statement],
@@ -63,7 +63,7 @@ def road(monkeypatch: pytest.MonkeyPatch) -> Road:
         seen.whole += statements[0] is BEGIN
         send(self, loop, session, statements, done, within_s=within_s)
 
-    monkeypatch.setattr(OnLoop, "send", sent)
+    monkeypatch.setattr(LoopConnection, "send", sent)
     return seen
 
 
@@ -267,7 +267,9 @@ async def test_what_lies_at_rest_is_read_as_of_the_question(postgres: str, store
     async def ask(number: int) -> None:
         name = f"files/{number}"
         await store.commit(
-            Unit((PutHolding(Holding(tenant=TENANT, upstream="files", resource=name, changed=START)),))
+            Unit(
+                (PutStoredLabel(StoredLabel(tenant=TENANT, upstream="files", resource=name, changed=START)),)
+            )
         )
         found = await asyncio.gather(*(fleet.holdings_since("files", began) for _ in range(3)))
         for holdings, turn in found:
@@ -304,8 +306,8 @@ async def test_a_label_at_rest_that_cannot_be_read_is_told(postgres: str, store:
     """As it is by way of a thread; those who ask afterwards are answered."""
     fleet = store.fleet(TENANT, WorldClock())
     await reading_on_the_loop(store, fleet)
-    holding = Holding(tenant=TENANT, upstream="files", resource="files/1", changed=START)
-    await store.commit(Unit((PutHolding(holding),)))
+    holding = StoredLabel(tenant=TENANT, upstream="files", resource="files/1", changed=START)
+    await store.commit(Unit((PutStoredLabel(holding),)))
     with psycopg.connect(postgres, autocommit=True) as aside:
         aside.execute("update remit.holdings set body = '[]'")
     for _ in range(2):

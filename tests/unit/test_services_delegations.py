@@ -17,7 +17,7 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import HandDown, Parameter, Task
 from remit.services.identity.directory import NewPerson
 from remit.services.people.delegations import NewDelegation
-from remit.services.tasks.opening_rules import Handing, Opening
+from remit.services.tasks.opening_rules import DelegatedOpening, Opening
 from tests.call_world import CallWorld, a_bundle, a_type, call_world
 from tests.tokens import task_token
 
@@ -123,7 +123,7 @@ async def test_revoking_ends_what_was_opened_under_it(world: CallWorld) -> None:
     record = await agree(world)
     task = await act(world)
     other = await world.house.directory.agent("other")
-    child = await world.house.tasks.open_child(task.id, other, Handing())
+    child = await world.house.tasks.open_child(task.id, other, DelegatedOpening())
     tokens = [await task_token(world.house, one.id) for one in (task, child)]
     closure = await world.house.delegations.revoke(record.id, by="lena", reason="enough")
     assert set(closure.tasks) == {task.id, child.id}

@@ -20,7 +20,7 @@ from remit.api.oauth.browser import routes as people
 from remit.api.oauth.paths import ACCOUNT_PATH, METADATA_PATH
 from remit.api.openapi import OPENAPI_PATH, document
 from remit.api.rest.authentication import may_navigate, own_origins, received, refuse_cross_site, still
-from remit.api.rest.route import Desk, Endpoint, Errand
+from remit.api.rest.route import Endpoint, RestRequest, RestServices
 from remit.api.route_table import ENDPOINTS
 from remit.api.spiffe.trust_bundle import BUNDLE_PATH, trust_bundle
 from remit.api.ssf import routes as ssf
@@ -63,7 +63,7 @@ def app(
     `remote_sign_in` lets people sign in with a code from other machines. Addresses are those of the
     connection: the server in front of this application must not take them from a header.
     """
-    desk = Desk(
+    desk = RestServices(
         house=house,
         reload=reload,
         waiting=waiting,
@@ -85,7 +85,7 @@ def app(
     return made
 
 
-def _rest(desk: Desk) -> Iterable[tuple[str, dict[str, Serve]]]:
+def _rest(desk: RestServices) -> Iterable[tuple[str, dict[str, Serve]]]:
     by_path: dict[str, dict[str, Serve]] = {}
     for endpoint in ENDPOINTS:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = _serving(endpoint, desk)
@@ -122,7 +122,7 @@ def _others(house: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
     )
 
 
-def _serving(endpoint: Endpoint, desk: Desk) -> Serve:
+def _serving(endpoint: Endpoint, desk: RestServices) -> Serve:
     async def serve(request: Request) -> Response:
         errand = await received(request, endpoint, desk)
         try:
@@ -143,7 +143,7 @@ def _serving(endpoint: Endpoint, desk: Desk) -> Serve:
     return serve
 
 
-async def _read(request: Request, endpoint: Endpoint, errand: Errand) -> Errand:
+async def _read(request: Request, endpoint: Endpoint, errand: RestRequest) -> RestRequest:
     """Read body and query, once it is known that the caller may call at all."""
     asked = taken = None
     if endpoint.asks is not None:

@@ -41,9 +41,18 @@ from remit.core.identity.principals import Memberships
 from remit.core.json_value import Json
 from remit.core.policy.bundle import Bundle
 from remit.core.tools.tool import Tool
-from remit.gateway.asgi import TARGET, Application, InHand, Receive, Scope, Send, counting, raw_path
-from remit.gateway.http import HttpDoor, HttpLimits
-from remit.gateway.mcp import McpDoor, McpLimits
+from remit.gateway.asgi import (
+    TARGET,
+    Application,
+    Receive,
+    RequestsInProgress,
+    Scope,
+    Send,
+    counting,
+    raw_path,
+)
+from remit.gateway.http import HttpEndpoint, HttpLimits
+from remit.gateway.mcp import McpEndpoint, McpLimits
 from remit.ports.broker import Broker
 from remit.ports.policy import PolicyEngine
 from remit.ports.store.store import Store, Unit
@@ -296,8 +305,10 @@ async def _start(house: Services, upkeep: Upkeep, name: str, upstream: Upstream)
 
 def application(house: Services, config: Config) -> Application:
     """Return everything that is served on the one port: the doors for traffic, and the management doors."""
-    in_hand = InHand(most=config.limits.max_calls_in_flight, most_of_agent=McpLimits().max_calls_per_agent)
-    http = HttpDoor(
+    in_hand = RequestsInProgress(
+        most=config.limits.max_calls_in_flight, most_of_agent=McpLimits().max_calls_per_agent
+    )
+    http = HttpEndpoint(
         house,
         limits=HttpLimits(
             max_request_bytes=config.limits.max_request_bytes, max_depth=config.limits.max_depth
@@ -305,7 +316,7 @@ def application(house: Services, config: Config) -> Application:
         in_hand=in_hand,
         forward=config.listen.forward_proxy,
     )
-    door = McpDoor(
+    door = McpEndpoint(
         house,
         in_hand=in_hand,
         limits=McpLimits(

@@ -21,7 +21,7 @@ from remit.config.credentials.password import PasswordLeaseSection
 from remit.ports.broker import Broker
 from remit.ports.connector import KeptTokens
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.upstream_assertion import Voucher
+from remit.ports.upstream_assertion import AssertionIssuer
 from remit.services.credentials.secret_rotation import RotatedSecrets
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def brokers_of(
     config: Config,
     clock: Clock,
     entropy: Entropy,
-    voucher: Voucher,
+    voucher: AssertionIssuer,
     kept: KeptTokens,
     rotated: RotatedSecrets,
     stack: AsyncExitStack,
@@ -63,7 +63,7 @@ def _leasing(
     config: Config,
     clock: Clock,
     entropy: Entropy,
-    voucher: Voucher,
+    voucher: AssertionIssuer,
     kept: KeptTokens,
     rotated: RotatedSecrets,
     stack: AsyncExitStack,

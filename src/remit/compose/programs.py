@@ -10,12 +10,12 @@ from pathlib import Path
 
 from remit.adapters.upstream.processes import namespace as enclosed
 from remit.adapters.upstream.processes import separation as apart
-from remit.adapters.upstream.processes.user_ids import Users
+from remit.adapters.upstream.processes.user_ids import UserIds
 from remit.config import Config
 from remit.core.errors import ConfigInvalid
 
 
-def users_of(config: Config) -> Users | None:
+def users_of(config: Config) -> UserIds | None:
     """Return the user ids that programs run as; raises `ConfigInvalid` where they cannot."""
     if not config.programs.users:
         return None
@@ -33,7 +33,7 @@ def users_of(config: Config) -> Users | None:
             key="programs.users",
             remediation="choose a range that neither `/etc/passwd` nor `/etc/subuid` names",
         )
-    return Users(first, last)
+    return UserIds(first, last)
 
 
 def _taken(first: int, last: int) -> str:

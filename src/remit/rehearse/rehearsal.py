@@ -26,7 +26,7 @@ from remit.core.tasks.task import HandDown, Parameter, Task, TaskState, TaskType
 from remit.rehearse.call import RehearsedCall, finish
 from remit.rehearse.stage import BY, RehearsalStage
 from remit.services.decisions.plan_changes import Extension
-from remit.services.tasks.opening_rules import Handing, Opening
+from remit.services.tasks.opening_rules import DelegatedOpening, Opening
 
 _T = TypeVar("_T")
 
@@ -154,7 +154,7 @@ class RehearsedTask:
         async def hand() -> Task:
             await stage.prepare(agent, task, "")
             heir = await stage.house.directory.agent(agent)
-            handing = Handing(
+            handing = DelegatedOpening(
                 task_type=task,
                 params=dict(params or {}),
                 tools=None if tools is None else tuple(tools),

@@ -30,7 +30,7 @@ from remit.services.assembly.services import Services
 from remit.services.evidence.log import readable
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.mediation.call import RequestedCall
-from remit.services.oauth.access_tokens import Asking
+from remit.services.oauth.access_tokens import TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
 from remit.services.tasks.opening_rules import Opening
 
@@ -215,7 +215,7 @@ class RehearsalStage:
             assurance=Assurance.KEY_BOUND,
         )
         client = TokenClient(agent=live.agent, client_id=live.agent.name, attested=attested)
-        asking = Asking(how=BY, confirmation=confirmation)
+        asking = TokenQuestion(how=BY, confirmation=confirmation)
         given = await self.house.oauth.tokens.for_task(client, live, asking)
         self._tokens[task] = given.text, confirmation, given.claims.expires
         return given.text, confirmation

@@ -25,7 +25,7 @@ _FROM_KEYBOARD: Final = frozenset(
 BURY_S: Final = 1.0
 
 
-class Signals:
+class SignalRelay:
     """From `with` on, signals that would end this process are kept, and go to the child once it is there."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ def in_foreground() -> bool:
 async def run_child(
     argv: Sequence[str],
     env: Mapping[str, str],
-    signals: Signals,
+    signals: SignalRelay,
     confine: Callable[[], None] = lambda: None,
 ) -> int:
     """Run a program to its end; gives the exit code for this process: its own, or 128 + the signal's number.

@@ -18,10 +18,10 @@ from remit.api.authzen import (
 from remit.api.authzen import (
     search as finding,
 )
-from remit.api.rest.route import Endpoint, Errand, of_standard
+from remit.api.rest.route import Endpoint, RestRequest, of_standard
 
 
-async def metadata(errand: Errand) -> forms.PdpMetadata:
+async def metadata(errand: RestRequest) -> forms.PdpMetadata:
     """Return what this policy decision point offers."""
     url = errand.house.public_url
     return forms.PdpMetadata(

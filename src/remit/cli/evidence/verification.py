@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from remit.cli.evidence.closure import show_read
-from remit.cli.evidence.export import Advance, fetch, progress
+from remit.cli.evidence.export import ExportProgress, fetch, progress
 from remit.cli.evidence.known_logs import (
     ANEW,
     SeenHead,
@@ -41,7 +41,7 @@ class _Named(msgspec.Struct):
     size: int = 0
 
 
-class Checked(NamedTuple):
+class VerifiedExport(NamedTuple):
     """What was found; `seen` is the head that held here before."""
 
     report: ExportReport
@@ -80,7 +80,7 @@ def verify_file(place: Path, *, key: str, at_least: int) -> int:
     return _verify(place, key, at_least, str(place))[1]
 
 
-def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[Checked, int]:
+def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[VerifiedExport, int]:
     with place.open("rb") as opened:
         first = opened.readline()
         opened.seek(0)
@@ -94,7 +94,7 @@ def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[Checked, 
                 at_least=at_least,
                 seen=SeenRoot(seen.size, bytes.fromhex(seen.root)) if seen else None,
             )
-    verdict = Checked(report, str(trusted), seen)
+    verdict = VerifiedExport(report, str(trusted), seen)
     if report.holds and report.size:
         remember_head(str(trusted), SeenHead(report.size, report.root, datetime.now(UTC).isoformat()))
     _tell(verdict, shown)
@@ -120,7 +120,7 @@ def _verify_receipt(content: bytes, shown: str, key: str, at_least: int) -> int:
     return 0 if told["holds"] else FAILED
 
 
-def _watched(lines: Iterable[bytes], advance: Advance) -> Iterator[bytes]:
+def _watched(lines: Iterable[bytes], advance: ExportProgress) -> Iterator[bytes]:
     for line in lines:
         advance(1)
         yield line
@@ -156,7 +156,7 @@ def trusted_for(named: _Named | None, given: str) -> VerifierKey:
     )
 
 
-def _tell(verdict: Checked, what: str) -> None:
+def _tell(verdict: VerifiedExport, what: str) -> None:
     report = verdict.report
     faults = [msgspec.to_builtins(fault) for fault in report.faults]
     if show.is_json():
@@ -175,7 +175,7 @@ def _bad(what: str, faults: list[Json]) -> None:
         show.say(show.text(f"  {fault['code']}", "red"), f"  {fault['text']}")
 
 
-def _good(verdict: Checked, what: str) -> None:
+def _good(verdict: VerifiedExport, what: str) -> None:
     report = verdict.report
     show.say(show.text("verified", "bold green"), f": {what}")
     if report.closure is not None:

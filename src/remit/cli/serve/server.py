@@ -23,7 +23,7 @@ from remit.cli.output import output as show
 from remit.cli.serve import unix_socket as local
 from remit.cli.serve.connections import BoundedConnection
 from remit.cli.serve.gc import settle_memory
-from remit.cli.serve.welcome import Welcome, first_code, show_welcome
+from remit.cli.serve.welcome import StartupMessage, first_code, show_welcome
 from remit.compose import application, open_house
 from remit.compose.programs import hide_this_process
 from remit.compose.trust import local_peers
@@ -34,7 +34,7 @@ from remit.core.errors import ConfigInvalid
 DRAIN_S = 5
 
 
-class Wish(NamedTuple):
+class StopRequest(NamedTuple):
     """What the command line adds to the configuration."""
 
     port: int | None = None
@@ -43,7 +43,7 @@ class Wish(NamedTuple):
     go_back: bool = False
 
 
-def serve(config: Config, wish: Wish) -> int:
+def serve(config: Config, wish: StopRequest) -> int:
     """Serve until a signal comes, and give the exit code."""
     logging.basicConfig(
         level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
@@ -64,7 +64,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(config: Config, wish: Wish) -> None:
+async def _serve(config: Config, wish: StopRequest) -> None:
     with listening(config, wish.port) as sock:
         url = public_url(config, sock)
         address = public_url(config, sock, own=True)
@@ -94,7 +94,7 @@ async def _serve(config: Config, wish: Wish) -> None:
                     place = config.at(config.listen.socket)
                     await local.listen(server, place, local_peers(), config.listen.socket_open_to)
                 settle_memory()
-                welcome = Welcome(config=config, url=url, code=code, moved=url != config.listen.url)
+                welcome = StartupMessage(config=config, url=url, code=code, moved=url != config.listen.url)
                 await show_welcome(house, welcome)
                 if wish.ready_file is not None:
                     _write_ready(wish.ready_file, url)

@@ -30,29 +30,29 @@ FIRST_PERSON = "admin"
 FIRST_ROLES = (Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR)
 
 
-class Code(NamedTuple):
+class SignInCode(NamedTuple):
     """A one-time code, and for whom."""
 
     person: str
     code: str
 
 
-class Welcome(NamedTuple):
+class StartupMessage(NamedTuple):
     """What is said. `moved`: the address is not the one that the other commands read in the configuration."""
 
     config: Config
     url: str
-    code: Code | None
+    code: SignInCode | None
     moved: bool
 
 
-async def first_code(house: Services, code_for: str) -> Code | None:
+async def first_code(house: Services, code_for: str) -> SignInCode | None:
     """Return a sign-in code: for whom it was asked, else for the first administrator till somebody
     signs in.
     """
     if code_for:
         person = await house.directory.person(code_for)
-        return Code(person.name, await house.personnel.code_at_start(person.name))
+        return SignInCode(person.name, await house.personnel.code_at_start(person.name))
     if await house.evidence.pages(limit=1, kinds=(EventKind.PERSON_SIGNED_IN.value,)):
         return None
     administrators = [one for one in await house.directory.people() if Role.ADMINISTRATOR in one.roles]
@@ -61,10 +61,10 @@ async def first_code(house: Services, code_for: str) -> Code | None:
         administrators = [await house.directory.add_person(new, by=AT_START)]
     # A first code that ran out unused would otherwise lock everybody out for good.
     name = next((one.name for one in administrators if one.active), "")
-    return Code(name, await house.authenticator.make_code(name, by=AT_START)) if name else None
+    return SignInCode(name, await house.authenticator.make_code(name, by=AT_START)) if name else None
 
 
-async def show_welcome(house: Services, welcome: Welcome) -> None:
+async def show_welcome(house: Services, welcome: StartupMessage) -> None:
     """Say that remit serves, where, what, and under which rules."""
     head = await house.evidence.checkpoint()
     if show.is_json():
@@ -106,7 +106,7 @@ def _workload_api(config: Config) -> str:
 class _Upstreams:
     """The upstreams, each with its address; where that has no room, with its path."""
 
-    def __init__(self, house: Services, welcome: Welcome) -> None:
+    def __init__(self, house: Services, welcome: StartupMessage) -> None:
         self._house, self._welcome = house, welcome
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -120,7 +120,7 @@ class _Upstreams:
         return Measurement.get(console, options, _upstreams(self._house, self._welcome, self._welcome.url))
 
 
-def _upstreams(house: Services, welcome: Welcome, before: str) -> Table:
+def _upstreams(house: Services, welcome: StartupMessage, before: str) -> Table:
     made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("UPSTREAM", "MODE", "TOOLS", "MCP, THIS SERVER ALONE"):
         made.add_column(column, overflow="fold")
@@ -145,7 +145,7 @@ def _tools(house: Services, upstream: str) -> Text:
     return found
 
 
-def _warn(welcome: Welcome) -> None:
+def _warn(welcome: StartupMessage) -> None:
     observed = [name for name, section in welcome.config.upstreams.items() if section.observed]
     if observed:
         show.say(
@@ -172,7 +172,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _invite(code: Code, welcome: Welcome) -> None:
+def _invite(code: SignInCode, welcome: StartupMessage) -> None:
     show.say("")
     show.say(
         "Sign in as ",
@@ -185,7 +185,7 @@ def _invite(code: Code, welcome: Welcome) -> None:
     show.say("")
 
 
-def _for_programs(house: Services, welcome: Welcome, size: int, root: str) -> dict[str, object]:
+def _for_programs(house: Services, welcome: StartupMessage, size: int, root: str) -> dict[str, object]:
     return {
         "url": welcome.url,
         "api": f"{welcome.url}/api/v1",

@@ -20,7 +20,7 @@ from remit.cli.parser import Several, Switch, verb
 from remit.core.json_value import Json
 
 if TYPE_CHECKING:
-    from remit.cli.wrap.backup import Undone
+    from remit.cli.wrap.backup import UndoResult
     from remit.cli.wrap.jsonc import Span
     from remit.cli.wrap.servers import WrappedServer
     from remit.config import Config, UpstreamSection
@@ -371,7 +371,7 @@ def _undo(file: Path, *, dry_run: bool) -> None:
         show.say(f"Stopped the remit that ran in the background for {config}.")
 
 
-def _tell_undone(file: Path, done: Undone, *, dry_run: bool) -> None:
+def _tell_undone(file: Path, done: UndoResult, *, dry_run: bool) -> None:
     would = "Would put" if dry_run else "Put"
     if done.whole:
         show.say(f"{would} {file} back, byte for byte as it was. Restart the client.")

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from remit.core.flow.argument_walk import found_in
 from remit.core.flow.justification import Justification, Provenance, Reach, leaves
-from remit.core.flow.memory import RECORD_MASK, Remembered
+from remit.core.flow.memory import RECORD_MASK, TaskRecords
 from remit.core.flow.records.naming import Naming
 from remit.core.flow.stated_values import Statement
 from remit.core.flow.values.destination import Destination, whole, within
@@ -37,7 +37,7 @@ class TaskMemory(Protocol):
     """What a task has met, and what its intent states: `core.flow.provenance.Index`."""
 
     @property
-    def kept(self) -> Remembered:
+    def kept(self) -> TaskRecords:
         """What is remembered of results."""
 
     @property

@@ -138,7 +138,7 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     ends_when_spent: bool = True
 
 
-class Turn(msgspec.Struct, frozen=True):
+class UserMessageRecord(msgspec.Struct, frozen=True):
     """One authenticated utterance of the person behind the task."""
 
     text: str
@@ -165,7 +165,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Json] = {}
     stated_by: str
     stated_at: datetime
-    turns: tuple[Turn, ...] = ()
+    turns: tuple[UserMessageRecord, ...] = ()
 
     @property
     def digest(self) -> str:

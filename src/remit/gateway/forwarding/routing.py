@@ -53,8 +53,8 @@ from remit.gateway.mcp.messages import (
     error_frame,
     outcome_field,
 )
-from remit.ports.forwarding import PassedRequest, Passer
-from remit.ports.store.replicas import Sight
+from remit.ports.forwarding import ForwardedRequest, Forwarder
+from remit.ports.store.replicas import FleetSight
 from remit.services.assembly.services import Services
 from remit.services.limits.deadlines import Deadlines
 from remit.services.replicas.forwarding import Family
@@ -79,10 +79,12 @@ class _Numbered(msgspec.Struct, frozen=True):
     id: str | int | None = None
 
 
-class PassingFront:
+class ForwardingFront:
     """The ASGI application around all others. Used from one event loop."""
 
-    def __init__(self, house: Services, passer: Passer, inner: Application, *, max_body_bytes: int) -> None:
+    def __init__(
+        self, house: Services, passer: Forwarder, inner: Application, *, max_body_bytes: int
+    ) -> None:
         """Take the doors."""
         self._house = house
         self._passer = passer
@@ -165,7 +167,7 @@ class PassingFront:
                 body,
                 seen=_seen(scope),
             )
-            request = PassedRequest(scope["method"], _target(scope), [*headers, (HEADER, told)], body)
+            request = ForwardedRequest(scope["method"], _target(scope), [*headers, (HEADER, told)], body)
             asking = _Asking(owner, self._house.passing.family(task), upstream_of(scope))
             if await self._exchanged(asking, request, receive, handing):
                 return True
@@ -179,7 +181,7 @@ class PassingFront:
         )
 
     async def _exchanged(
-        self, asking: _Asking, request: PassedRequest, receive: Receive, handing: _Handing
+        self, asking: _Asking, request: ForwardedRequest, receive: Receive, handing: _Handing
     ) -> bool:
         """Have an owner answer; `False` where it says that it is none. An agent that hangs up ends it."""
         asking.work = asyncio.ensure_future(self._asked(asking.owner, request, handing))
@@ -198,7 +200,7 @@ class PassingFront:
                 one.cancel()
             await asyncio.gather(asking.work, gone, return_exceptions=True)
 
-    async def _asked(self, owner: Replica, request: PassedRequest, handing: _Handing) -> bool:
+    async def _asked(self, owner: Replica, request: ForwardedRequest, handing: _Handing) -> bool:
         async with self._passer.ask(owner.address, request) as answer:
             if answer.status == MISDIRECTED and any(name == NOT_MINE for name, _ in answer.headers):
                 return False
@@ -217,7 +219,7 @@ class PassingFront:
             if asking.owner.id == name:
                 asking.cut(OwnerAway("it is gone", sent=True))
 
-    def _changed(self, sight: Sight) -> None:
+    def _changed(self, sight: FleetSight) -> None:
         """Cut what was ended. INVARIANT: nothing is awaited between a look that finds it and this."""
         for asking in self._asking:
             for raised in sight.raised:

@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from remit.sdk.door import Door, Reply
+from remit.sdk.door import GatewayClient, GatewayReply
 from remit.sdk.faults import AgentFault, GatewayRefused
 from remit.sdk.relay import process_tree as lineage
 from remit.sdk.relay.api import pour, read_whole, relay_api
@@ -46,7 +46,7 @@ class Relay:
 
     def __init__(
         self,
-        door: Door,
+        door: GatewayClient,
         *,
         only_descendants: bool,
         upstream: str = "",
@@ -178,7 +178,7 @@ def _passed_on(request: web.BaseRequest) -> dict[str, str]:
     return out
 
 
-async def _give_back(request: web.BaseRequest, answer: Reply) -> web.StreamResponse:
+async def _give_back(request: web.BaseRequest, answer: GatewayReply) -> web.StreamResponse:
     """Stream an answer to the child at the child's own pace; a broken answer ends broken, never whole."""
     async with answer.response:
         if 300 <= answer.status < 400:

@@ -20,7 +20,7 @@ from remit.services.assembly.replicas import (
 from remit.services.assembly.services import Services
 from remit.services.assembly.settings import Settings
 from remit.services.authzen.enforcement_points import AskedSubjects
-from remit.services.authzen.evaluation import Answers
+from remit.services.authzen.evaluation import AuthzenEvaluations
 from remit.services.credentials.leak_alarms import SinkAlarms, tell_of_leaks
 from remit.services.credentials.leases import Leases
 from remit.services.decisions.approvals import Approvals
@@ -47,7 +47,7 @@ from remit.services.flow.stored_labels import StoredLabels
 from remit.services.identity.authenticator import Authenticator
 from remit.services.identity.directory import Directory
 from remit.services.identity.keys import KeyRotations
-from remit.services.inspection.can import Reports
+from remit.services.inspection.can import CanReports
 from remit.services.inspection.who import Who
 from remit.services.mediation.deferred_calls import Deferrals
 from remit.services.mediation.dependencies import Dependencies
@@ -338,7 +338,7 @@ def assemble(o: Settings) -> Services:
         derived=derived,
         receipts=Receipts(store=o.store, evidence=evidence, clock=o.clock, tenant=o.tenant),
         chains=Chains(evidence),
-        reports=Reports(
+        reports=CanReports(
             store=o.store, clock=o.clock, live=live, tools=tools, authorizer=authorizer, tenant=o.tenant
         ),
         who=Who(
@@ -391,8 +391,8 @@ def assemble(o: Settings) -> Services:
     )
 
 
-def _answers(o: Settings, parts: Dependencies) -> Answers:
-    return Answers(
+def _answers(o: Settings, parts: Dependencies) -> AuthzenEvaluations:
+    return AuthzenEvaluations(
         parts,
         AskedSubjects(store=o.store, authenticator=parts.authenticator, members=o.members, tenant=o.tenant),
         points=o.enforcement_points,

@@ -20,15 +20,15 @@ import msgspec
 from remit.core.canonical import digest
 from remit.core.errors import ChangedMeanwhile, ConfigInvalid, Conflict, Forbidden, Malformed, NotFound
 from remit.core.evidence.event import Event, EventKind
-from remit.core.flow.stored_labels import LOOSE, ROOT, Holding, above, normal, whole
+from remit.core.flow.stored_labels import LOOSE, ROOT, StoredLabel, above, normal, whole
 from remit.core.identity.principals import Person, Role
 from remit.core.label import Classes, Label, Lowering, joined
 from remit.core.tasks.task import Task, TaskState
 from remit.core.tools.tool import Effect
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Change, PutTask, RaiseLabel, Store, Unit
-from remit.ports.store.stored_labels import PutHolding
-from remit.services.flow.resource_labels import HeldUpstream
+from remit.ports.store.stored_labels import PutStoredLabel
+from remit.services.flow.resource_labels import UpstreamLabels
 from remit.services.flow.stored_labels import StoredLabels
 from remit.services.policy.bundle import Policies
 from remit.services.separation.sign_in_methods import is_behind
@@ -132,12 +132,12 @@ class Declassifications:
             await self._store.commit(Unit((RaiseLabel(task.id, live.label),), tenant=self._tenant))
         return msgspec.structs.replace(task, label=live.label)
 
-    async def listed(self, upstream: str = "", prefix: str = "", limit: int = 1000) -> list[Holding]:
+    async def listed(self, upstream: str = "", prefix: str = "", limit: int = 1000) -> list[StoredLabel]:
         """Return what is known of the data in resources, by upstream and name."""
         await self._store.commit(Unit(tenant=self._tenant))
         return await self._store.holdings_under(self._tenant, upstream=upstream, prefix=prefix, limit=limit)
 
-    async def get(self, upstream: str, resource: str) -> Holding:
+    async def get(self, upstream: str, resource: str) -> StoredLabel:
         """Return what is known of the data in one resource, however its name is written; raises
         `NotFound`.
         """
@@ -164,7 +164,7 @@ class Declassifications:
         *,
         reason: str,
         seen: str,
-    ) -> Holding:
+    ) -> StoredLabel:
         """Lower what is known of a resource and of all that lies in it, the upstream as a whole (empty name)
         included; `seen` is the digest of what the person looked at. Raises as `task` does.
         """
@@ -185,8 +185,14 @@ class Declassifications:
             shelf.closed = False
 
     async def _lower_resource(
-        self, shelf: HeldUpstream, found: Holding, lowering: Lowering, person: Person, reason: str, seen: str
-    ) -> Holding:
+        self,
+        shelf: UpstreamLabels,
+        found: StoredLabel,
+        lowering: Lowering,
+        person: Person,
+        reason: str,
+        seen: str,
+    ) -> StoredLabel:
         upstream, resource = found.upstream, found.resource
         # Step 3. Nothing is written from here on, and what was written before is in the store.
         self._check_idle(upstream)
@@ -211,7 +217,9 @@ class Declassifications:
         left = self._standing(resource, rows | new)
         assert left is not None
         event = self._told(was, left, len(inside), person, reason)
-        changes: tuple[Change, ...] = tuple(PutHolding(one, was=rows[name]) for name, one in changed.items())
+        changes: tuple[Change, ...] = tuple(
+            PutStoredLabel(one, was=rows[name]) for name, one in changed.items()
+        )
         await self._store.commit(Unit(changes, (event,)))
         for name, one in changed.items():
             held = self._holdings.shelves.place(upstream, name)
@@ -219,10 +227,10 @@ class Declassifications:
         self._holdings.shelves.touch(shelf)
         return left
 
-    def _standing(self, resource: str, rows: Mapping[str, Holding]) -> Holding | None:
+    def _standing(self, resource: str, rows: Mapping[str, StoredLabel]) -> StoredLabel | None:
         return whole(rows.values(), self._classes) if resource == ROOT else rows.get(resource)
 
-    def _told(self, was: Holding, now: Holding, count: int, person: Person, reason: str) -> Event:
+    def _told(self, was: StoredLabel, now: StoredLabel, count: int, person: Person, reason: str) -> Event:
         before = was.all(self._classes)
         left = now.all(self._classes) or Label(self._classes.bottom)
         return Event(
@@ -249,7 +257,7 @@ class Declassifications:
                         f"a call that writes to `{upstream}` is in hand", remediation="wait for it to end"
                     )
 
-    def _check_written(self, upstream: str, rows: dict[str, Holding]) -> None:
+    def _check_written(self, upstream: str, rows: dict[str, StoredLabel]) -> None:
         for name, row in rows.items():
             held = self._holdings.shelves.at(upstream, name)
             if held is not None and held.now is not None and held.now != row:
@@ -270,7 +278,7 @@ class Declassifications:
             )
         return lowered
 
-    async def _check_writers(self, person: Person, reason: str, found: Iterable[Holding]) -> None:
+    async def _check_writers(self, person: Person, reason: str, found: Iterable[StoredLabel]) -> None:
         """Steps 1 and 2, for each task of which it is remembered that it wrote there."""
         names = dict.fromkeys(one.task for holding in found for one in holding.writers)
         tasks = [await self._store.task(self._tenant, name) for name in names]
@@ -309,7 +317,7 @@ def _check_seen(now: str, seen: str) -> None:
         )
 
 
-def _counted_anew(holding: Holding, rows: dict[str, Holding], classes: Classes) -> Holding:
+def _counted_anew(holding: StoredLabel, rows: dict[str, StoredLabel], classes: Classes) -> StoredLabel:
     """Return what a resource lies in, with all that lies there counted again."""
     inside = f"{holding.resource}/" if holding.resource != ROOT else ""
     found = [

@@ -222,7 +222,7 @@ def _check_ceilings(request: AccessRequest, tool: Tool, classes: Classes) -> Non
     )
 
 
-class Rise(msgspec.Struct, frozen=True):
+class LabelRise(msgspec.Struct, frozen=True):
     """What must be committed before anything that carries a label is released; `told` are the tasks of which
     `events` tell, each with what was told of it before, and by what it rose.
     """
@@ -238,7 +238,7 @@ class Rise(msgspec.Struct, frozen=True):
                 one.told_label, one.raised_by = before, one.raised_by or by
 
 
-def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classes, at: datetime) -> Rise:
+def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classes, at: datetime) -> LabelRise:
     """Join `label` into the task's; give what must be committed before anything that carries it is released.
 
     INVARIANT: what the store does not hold yet goes into each commit until one has held, whoever raised it:
@@ -248,7 +248,7 @@ def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classe
     live.rise(label, classes)
     kept = live.kept_label.covers(live.label, classes)
     if kept and live.label == live.told_label:
-        return Rise()
+        return LabelRise()
     changes: list[Change] = [] if kept else [RaiseLabel(live.task.id, live.label)]
     if live.task.lineage:
         # What a child has read can flow back to whoever handed the task down.
@@ -259,4 +259,4 @@ def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classe
     raised = tuple((one, one.told_label, one.label, one.raised_by) for one in told)
     for one in told:
         one.told_label = one.label
-    return Rise(tuple(changes), tuple(label_event(request, one, at) for one in told), raised)
+    return LabelRise(tuple(changes), tuple(label_event(request, one, at) for one in told), raised)

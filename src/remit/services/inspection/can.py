@@ -22,7 +22,7 @@ from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tools.catalogue import ToolCatalogue
 
 
-class Reports:
+class CanReports:
     """Answers what tasks and agents may do."""
 
     def __init__(

@@ -53,7 +53,7 @@ from remit.core.label import Classes, Label
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tools.tool import Effect, Tool
 from remit.ports.broker import UpstreamCredential
-from remit.ports.store.store import Change, ConsumeApproval, Unit
+from remit.ports.store.store import Change, Unit, UseApproval
 from remit.ports.upstream import Call, Exchange
 from remit.services.credentials.scrubbing import NO_SCRUBBER
 from remit.services.decisions.authorizer import Ruling
@@ -183,7 +183,7 @@ class CallDriver(Driver):
         call = LiveCall(decision.id, request.tool.id, request.tool.effect._value_, scopes)
         changes = [*self._m.live.checks(live, scopes), *self._m.holdings.unchanged(request), *ruling.takes]
         if ruling.approval is not None:
-            changes.append(ConsumeApproval(ruling.approval.id, request.call_digest, self._now))
+            changes.append(UseApproval(ruling.approval.id, request.call_digest, self._now))
         # INVARIANT: the label rises here, before anything that carries it can be released.
         classes = self._m.policies.applied.bundle.classes
         rise = rising(live, self._carried(request.tool, classes), request, classes, self._now)

@@ -25,11 +25,11 @@ from remit.core.errors import (
     UpstreamUnreachable,
 )
 from remit.core.replicas import forwarding as passing
-from remit.core.replicas.forwarding import Numbers, Passage, Seen
+from remit.core.replicas.forwarding import ForwardingStep, Numbers, Seen
 from remit.core.replicas.replica import Replica
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import Task
-from remit.ports.forwarding import PassedRequest, Passer
+from remit.ports.forwarding import ForwardedRequest, Forwarder
 from remit.ports.keys import SealingKeys
 from remit.ports.store.replicas import Raised
 from remit.ports.store.store import Store
@@ -87,7 +87,7 @@ class Forwarding:
         sealing: SealingKeys,
         store: Store,
         tenant: str,
-        passer: Passer | None = None,
+        passer: Forwarder | None = None,
     ) -> None:
         """Take the parts."""
         self._replicas = replicas
@@ -186,7 +186,7 @@ class Forwarding:
         self._number += 1
         self.counts["to others"] += 1
         current = self._sealing.current
-        passage = Passage(
+        passage = ForwardingStep(
             sender=self._replicas.id,
             to=owner.id,
             number=self._number,
@@ -209,7 +209,7 @@ class Forwarding:
         given, target = passing.carried(headers), path.encode("ascii")
         told = self.written(owner, "POST", target, given, body, seen=seen)
         assert self._passer is not None
-        request = PassedRequest("POST", target, [*given, (passing.HEADER, told)], body)
+        request = ForwardedRequest("POST", target, [*given, (passing.HEADER, told)], body)
         parts: list[bytes] = []
         try:
             async with asyncio.timeout(ANSWER_S), self._passer.ask(owner.address, request) as answer:
@@ -229,7 +229,9 @@ class Forwarding:
         if passage.to != self._replicas.id or passage.sender not in self._replicas.others:
             raise Elsewhere("", passage.to)
 
-    def believed(self, value: bytes, method: str, target: bytes, headers: Headers, body: bytes) -> Passage:
+    def believed(
+        self, value: bytes, method: str, target: bytes, headers: Headers, body: bytes
+    ) -> ForwardingStep:
         """4. Give what another replica tells of a request; raises `Malformed`, `Elsewhere` for another's."""
         passage = passing.read(value)
         try:

@@ -40,7 +40,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     manifest_digest: str = ""
 
 
-class Handing(msgspec.Struct, frozen=True, kw_only=True):
+class DelegatedOpening(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for when a task is handed down; what is left out is as the parent has it.
 
     `grants` and `tools` narrow what the parent holds. With `task_type` the child has a type of its own, whose
@@ -58,7 +58,7 @@ class Handing(msgspec.Struct, frozen=True, kw_only=True):
     brief: str = ""
 
 
-class Word(msgspec.Struct, frozen=True, kw_only=True):
+class OpeningGrant(msgspec.Struct, frozen=True, kw_only=True):
     """By whose word a task is opened: who states its intent, whom it is for, and the record that says so."""
 
     stated_by: str
@@ -205,7 +205,7 @@ def reaching(
     return kept
 
 
-def wanted_of_type(task_type: TaskType, handing: Handing) -> tuple[Grant, ...]:
+def wanted_of_type(task_type: TaskType, handing: DelegatedOpening) -> tuple[Grant, ...]:
     """Return the grants of a child's own type, narrowed by what else was asked for."""
     grants = granted(task_type, filled(task_type, handing.params))
     if handing.grants is None:

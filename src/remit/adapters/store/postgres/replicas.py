@@ -19,18 +19,18 @@ from typing import Any
 import msgspec
 
 from remit.adapters.store.postgres import replica_sql as sql
-from remit.adapters.store.postgres.at_rest import AtRest
+from remit.adapters.store.postgres.at_rest import PostgresLabels
 from remit.adapters.store.postgres.listening import Listening
 from remit.adapters.store.postgres.schema import ACKS
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession
 from remit.adapters.store.postgres.writer import PostgresWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.core.errors import StoreUnavailable
-from remit.core.flow.stored_labels import Holding
+from remit.core.flow.stored_labels import StoredLabel
 from remit.core.replicas.replica import Replica
 from remit.core.replicas.wakeup import Nudge
 from remit.ports.runtime import Clock
-from remit.ports.store.replicas import FenceAck, Raised, Sight
+from remit.ports.store.replicas import FenceAck, FleetSight, Raised
 
 #: Seconds after which a lost connection is tried again.
 AGAIN_S = 0.1
@@ -60,7 +60,7 @@ class PostgresFleet:
         clock: Clock,
         memory: Memory,
         writer: PostgresWriter,
-        at_rest: AtRest,
+        at_rest: PostgresLabels,
         began: dict[str, int],
         wakes: bool,
         unavailable: Callable[[Exception], StoreUnavailable],
@@ -77,7 +77,7 @@ class PostgresFleet:
         #: Up to which turn of each table everything was seen.
         self._seen = dict.fromkeys(("fences", "withdrawn", "agents", "pins", "turns"), self._began)
         self._me = ""
-        self._told: Callable[[Sight], None] = lambda _: None
+        self._told: Callable[[FleetSight], None] = lambda _: None
         self._wakes = wakes
         self._wake: Callable[[Nudge], None] = lambda _: None
         #: Somebody said that there is something to look at; how many here wait for acknowledgements.
@@ -95,7 +95,7 @@ class PostgresFleet:
 
     # For the event loop.
 
-    async def join(self, replica: Replica, told: Callable[[Sight], None]) -> None:
+    async def join(self, replica: Replica, told: Callable[[FleetSight], None]) -> None:
         """Enter as an incarnation; the writer writes as it from then on."""
         self._told = told
         self._patience_s = max(LEAST_S, 2 * replica.lease_s)
@@ -169,7 +169,7 @@ class PostgresFleet:
         """The turn as of which this process has read the store first."""
         return self._began
 
-    async def holdings_since(self, upstream: str, turn: int) -> tuple[list[Holding], int]:
+    async def holdings_since(self, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
         """Return the labels at rest that were written to an upstream after a turn."""
         return await self._at_rest.since(self._tenant, upstream, turn)
 
@@ -352,7 +352,7 @@ class PostgresFleet:
         self._advance("withdrawn", taken_back)
         self._advance("agents", changed)
         self._advance("pins", [(pinned,)] if pinned is not None else [])
-        look = Sight(
+        look = FleetSight(
             sent_s=sent_s if renew and lives else None,
             seen_s=self._clock.boot_s(),
             gone=bool(me) and not any(one.id == me for one in others),

@@ -24,9 +24,9 @@ from remit.adapters.store.relational import (
     stored_labels as holdings,
 )
 from remit.adapters.store.relational.memory import Counter, Memory
-from remit.adapters.store.relational.sealed_words import SealedWords, parted
+from remit.adapters.store.relational.sealed_words import SealedValues, parted
 from remit.adapters.store.relational.sql import Sql, upsert
-from remit.adapters.store.relational.subject_keys import Subjects
+from remit.adapters.store.relational.subject_keys import SubjectKeys
 from remit.adapters.store.relational.timestamps import micros, text
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import BudgetExhausted, ChangedMeanwhile, Conflict, Fenced, NotFound
@@ -38,7 +38,6 @@ from remit.ports.store.replicas import HoldTask
 from remit.ports.store.store import (
     CheckFence,
     CheckUnlocked,
-    ConsumeApproval,
     PutApproval,
     PutClosure,
     PutCredential,
@@ -50,6 +49,7 @@ from remit.ports.store.store import (
     RaiseLabel,
     TakeBudget,
     TakeCredential,
+    UseApproval,
     UseAssertion,
 )
 
@@ -97,18 +97,18 @@ class ForgetSubject(msgspec.Struct, frozen=True):
 class Changes:
     """Applies changes, one after another, to the tables and to what is known in memory."""
 
-    def __init__(self, connection: Sql, memory: Memory, subjects: Subjects) -> None:
+    def __init__(self, connection: Sql, memory: Memory, subjects: SubjectKeys) -> None:
         """Build the table of what to do for each kind of change."""
         self._sql = connection
         self._memory = memory
         self._subjects = subjects
-        self._words = SealedWords(connection, subjects)
+        self._words = SealedValues(connection, subjects)
         self._apply: dict[type, Callable[[str, Any, dict[str, int]], None]] = {
             CheckFence: self._check_fence,
             CheckUnlocked: self._check_unlocked,
             CheckValue: self._check_value,
             TakeBudget: self._take_budget,
-            ConsumeApproval: self._consume_approval,
+            UseApproval: self._consume_approval,
             PutTask: self._put_task,
             PutDelegation: self._put_delegation,
             RaiseLabel: self._raise_label,
@@ -195,7 +195,7 @@ class Changes:
         for key, new in taken:
             memory.put_counter(key, new)
 
-    def _consume_approval(self, tenant: str, change: ConsumeApproval, _: dict[str, int]) -> None:
+    def _consume_approval(self, tenant: str, change: UseApproval, _: dict[str, int]) -> None:
         row = self._sql.execute(
             "select body from approvals where tenant = ? and id = ?", (tenant, change.id)
         ).fetchone()

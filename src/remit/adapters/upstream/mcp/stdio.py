@@ -19,7 +19,7 @@ from remit.adapters.upstream.mcp.stdio_call import ListenExchange, StdioExchange
 from remit.adapters.upstream.mcp.stdio_session import MAX_UNWRITTEN_BYTES, StdioSession
 from remit.adapters.upstream.processes.guard import CANNOT_START
 from remit.adapters.upstream.processes.supervisor import Apart, Clean, as_it_is, end_user, own_environment
-from remit.adapters.upstream.processes.user_ids import Users
+from remit.adapters.upstream.processes.user_ids import UserIds
 from remit.core.errors import Busy, ConfigInvalid, RemitError, UpstreamUnreachable
 from remit.core.json_value import Json
 from remit.ports.runtime import Entropy
@@ -65,7 +65,7 @@ class McpStdio:
         on_state: OnState | None = None,
         clean: Clean = as_it_is,
         apart: Apart = "where-possible",
-        users: Users | None = None,
+        users: UserIds | None = None,
     ) -> None:
         """Start nothing yet; raises `ConfigInvalid` for what no process can be started with."""
         if not command or not all(command) or any("\0" in part for part in command):

@@ -4,7 +4,7 @@
 import asyncio
 from collections import deque
 
-from remit.adapters.upstream.bounds import Hold
+from remit.adapters.upstream.bounds import HeldBytes
 from remit.adapters.upstream.mcp import protocol_versions as era
 from remit.adapters.upstream.mcp.jsonrpc import (
     Message,
@@ -50,7 +50,7 @@ class StdioExchange:
         self._chunks: deque[Chunk] = deque()
         self._waiting_bytes = 0
         self._fault: UpstreamUnreachable | None = None
-        self._hold = Hold(session.bound, call.task)
+        self._hold = HeldBytes(session.bound, call.task)
         self._waiter: asyncio.Future[None] | None = None
         self._sent = False
         self._released = False

@@ -25,8 +25,8 @@ from remit.api.oauth.browser import (
 from remit.api.oauth.browser import (
     terminal_login as terminal,
 )
-from remit.api.oauth.browser.rate_limits import Strangers
-from remit.api.oauth.browser.rendering import PageVisit, Serve, paged
+from remit.api.oauth.browser.rate_limits import AnonymousLimits
+from remit.api.oauth.browser.rendering import PageRequest, Serve, paged
 from remit.api.oauth.paths import (
     ACCOUNT_PATH,
     ARRIVAL_PATH,
@@ -56,19 +56,19 @@ def routes(
 ) -> tuple[tuple[str, dict[str, Serve]], ...]:
     """Return every path that is for people, with what answers each method there."""
 
-    async def by_code(visit: PageVisit) -> Response:
+    async def by_code(visit: PageRequest) -> Response:
         return await sign_in.by_code(visit, tries, remote=remote_sign_in)
 
-    strangers = Strangers(house.clock)
+    strangers = AnonymousLimits(house.clock)
 
     async def push(request: Request) -> Response:
         return await par.push(request, house, strangers)
 
-    async def challenge(visit: PageVisit) -> Response:
+    async def challenge(visit: PageRequest) -> Response:
         strangers.check(visit.request)
         return await passkey.challenge(visit)
 
-    async def to_provider(visit: PageVisit) -> Response:
+    async def to_provider(visit: PageRequest) -> Response:
         strangers.check(visit.request)
         return await sign_in.to_provider(visit)
 
@@ -97,7 +97,7 @@ def _plain(serve: passkey.Answer, house: Services) -> Serve:
     """Serve the script: what is raised becomes a problem at the door's edge."""
 
     async def answered(request: Request) -> Response:
-        return await serve(await PageVisit.enter(request, house))
+        return await serve(await PageRequest.enter(request, house))
 
     return answered
 

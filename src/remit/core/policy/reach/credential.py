@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from remit.core.policy.reach.graph import SharedStore, Terrain
+from remit.core.policy.reach.graph import ReachGraph, SharedStore
 from remit.core.policy.reach.model import Runner
 
 
@@ -67,7 +67,7 @@ def joined(credentials: CredentialSources) -> dict[str, tuple[SharedStore, ...]]
 
 
 def uses(
-    credentials: CredentialSources, terrain: Terrain, untrusted: Iterable[bool]
+    credentials: CredentialSources, terrain: ReachGraph, untrusted: Iterable[bool]
 ) -> tuple[CredentialUse, ...]:
     """Return each credential with whose calls carry it; `untrusted` says it of each runner in the terrain."""
     opened: dict[CredentialSource, set[str]] = {}

@@ -12,9 +12,9 @@ import heapq
 from itertools import count
 
 from remit.core.label import Label
-from remit.core.policy.reach.graph import SharedStore, Terrain, ToolGate, start_of
+from remit.core.policy.reach.graph import ReachGraph, SharedStore, ToolGate, start_of
 from remit.core.policy.reach.model import OPEN, Guard, Inflow, Openness, Runner, StepKind, Waypoint
-from remit.core.policy.reach.queries import Hearing
+from remit.core.policy.reach.queries import ReachQuery
 
 MAX_LABELS = 4
 """Labels of one data class and trust that are followed from others into one place."""
@@ -23,14 +23,14 @@ Place = int | SharedStore
 Steps = tuple[Waypoint, ...]
 
 
-class Spread:
+class Propagation:
     """What arrives where.
 
     `direct` is what each runner reads itself, `inflows` one representative for each label that arrives at it,
     the most open first; both by the runner's place in the terrain.
     """
 
-    def __init__(self, terrain: Terrain, asked: Hearing) -> None:
+    def __init__(self, terrain: ReachGraph, asked: ReachQuery) -> None:
         self._terrain = terrain
         self._asked = asked
         self._numbers = asked.numbers

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from remit.core.label import Label, Trust
-from remit.core.policy.reach.graph import Terrain, ToolGate
+from remit.core.policy.reach.graph import ReachGraph, ToolGate
 from remit.core.policy.reach.model import Guard, Judge, Openness, Outlet, Runner, StaticCall, is_private
 from remit.core.tools.tool import Effect, Tool
 
@@ -16,7 +16,7 @@ _NOBODY = Guard(Openness.REFUSED, ("nobody may run it",))
 class LabelNumbers:
     """The labels that occur, each with a number; joins are looked up."""
 
-    def __init__(self, terrain: Terrain) -> None:
+    def __init__(self, terrain: ReachGraph) -> None:
         self._classes = terrain.classes
         self._numbers: dict[Label, int] = {}
         self._joins: dict[tuple[int, int], int] = {}
@@ -45,13 +45,13 @@ class LabelNumbers:
         return found
 
 
-class Hearing:
+class ReachQuery:
     """Asks the judge for every agent of a runner; the most open answer counts.
 
     Runners are given by their place in the terrain, labels by their number.
     """
 
-    def __init__(self, terrain: Terrain, judge: Judge) -> None:
+    def __init__(self, terrain: ReachGraph, judge: Judge) -> None:
         self.numbers = LabelNumbers(terrain)
         self._terrain = terrain
         self._judge = judge

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from remit.core.label import Label
 from remit.core.policy.bundle import Bundle
 from remit.core.policy.reach.credential import CredentialSources, CredentialUse, joined, uses
-from remit.core.policy.reach.graph import SharedStore, Terrain, ToolGate, terrain
+from remit.core.policy.reach.graph import ReachGraph, SharedStore, ToolGate, terrain
 from remit.core.policy.reach.model import (
     GRANT,
     DataSource,
@@ -29,8 +29,8 @@ from remit.core.policy.reach.model import (
     Runner,
     is_private,
 )
-from remit.core.policy.reach.propagation import Spread
-from remit.core.policy.reach.queries import Hearing
+from remit.core.policy.reach.propagation import Propagation
+from remit.core.policy.reach.queries import ReachQuery
 
 
 class ToxicTask:
@@ -88,9 +88,9 @@ class ReachSurvey:
         `observed` names the upstreams where grants refuse nothing either, `credentials` what opens each.
         """
         self._credentials = credentials
-        self.terrain: Terrain = terrain(bundle, observed, joined(credentials))
-        self.asked = Hearing(self.terrain, judge)
-        self.spread = Spread(self.terrain, self.asked)
+        self.terrain: ReachGraph = terrain(bundle, observed, joined(credentials))
+        self.asked = ReachQuery(self.terrain, judge)
+        self.spread = Propagation(self.terrain, self.asked)
         self._writing: dict[tuple[int, int], Openness] = {}
 
     def writing(self, place: int, gate: ToolGate) -> Openness:
