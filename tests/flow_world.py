@@ -87,7 +87,7 @@ WORK = TaskType(
     name="work",
     purpose="Work in the office",
     run_by=("clerk",),
-    stated_by=("group:staff",),
+    requested_by=("group:staff",),
     delegates=HandDown(to=("helper",)),
     parameters={name: Parameter(required=False) for name in ("to", "customer", "script", "code")},
     grants=tuple(GrantTemplate(tool.id, other_arguments=True) for tool in TOOLS),
@@ -96,7 +96,7 @@ ITSELF = TaskType(
     name="itself",
     purpose="Work in the office",
     run_by=("clerk",),
-    stated_by=("agent:clerk",),
+    requested_by=("agent:clerk",),
     requires_person=False,
     grants=WORK.grants,
 )

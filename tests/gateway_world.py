@@ -90,13 +90,13 @@ def a_bundle() -> Bundle:
     ]
     types = [
         TaskType(
-            name="work", purpose="Do", run_by=("bot",), stated_by=("group:staff",), grants=tuple(grants)
+            name="work", purpose="Do", run_by=("bot",), requested_by=("group:staff",), grants=tuple(grants)
         ),
         TaskType(
             name="little",
             purpose="Do less",
             run_by=("bot",),
-            stated_by=("group:staff",),
+            requested_by=("group:staff",),
             grants=(GrantTemplate("files/echo", other_arguments=True),),
         ),
         # May be asked something by the one tool, and by the other not.
@@ -104,7 +104,7 @@ def a_bundle() -> Bundle:
             name="asked",
             purpose="Answer",
             run_by=("bot",),
-            stated_by=("group:staff",),
+            requested_by=("group:staff",),
             grants=(
                 GrantTemplate("files/ask", {INPUT: ANY, "n": ANY}),
                 GrantTemplate("files/fail", {"n": ANY}),
@@ -114,7 +114,7 @@ def a_bundle() -> Bundle:
             name="unasked",
             purpose="Answer nothing",
             run_by=("bot",),
-            stated_by=("group:staff",),
+            requested_by=("group:staff",),
             grants=(GrantTemplate("files/ask", {"n": ANY}),),
         ),
     ]

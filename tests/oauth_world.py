@@ -49,7 +49,7 @@ REVIEW = TaskType(
     name="review",
     purpose="Review contracts",
     run_by=("contract-bot",),
-    stated_by=("group:legal", "issuer:enterprise"),
+    requested_by=("group:legal", "issuer:enterprise"),
     grants=(
         GrantTemplate("contracts/read", {"path": {"prefix": "contracts/"}}),
         GrantTemplate("contracts/list", other_arguments=True),

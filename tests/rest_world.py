@@ -148,7 +148,7 @@ def a_type(name: str, **changes: Json) -> TaskType:
         "name": name,
         "purpose": "Work at the shop",
         "run_by": ("clerk",),
-        "stated_by": ("group:staff",),
+        "requested_by": ("group:staff",),
         "grants": GRANTS,
     }
     return TaskType(**(known | changes))

@@ -35,7 +35,7 @@ def changed(value: Any, **changes: Any) -> Any:
 
 TASK = changed(a_task(), grants=(GRANT,), plan=(GRANT,))
 OTHERS = changed(
-    a_task("task_two"), on_behalf_of="leo", intent=changed(TASK.intent, goal="read it", stated_by="leo")
+    a_task("task_two"), on_behalf_of="leo", intent=changed(TASK.intent, goal="read it", requested_by="leo")
 )
 OMAR = a_person("omar", roles=frozenset({Role.APPROVER}))
 APPROVAL = an_approval(reasons=("`change` is CR-7",))
@@ -138,7 +138,7 @@ async def test_what_was_forgotten_does_not_come_back(store: Store) -> None:
 
 async def test_words_of_two_people_are_under_two_keys(store: Store) -> None:
     """Who states a task for somebody else said the words; for whom it is has the parameters."""
-    both = changed(TASK, intent=changed(TASK.intent, stated_by="leo"))
+    both = changed(TASK, intent=changed(TASK.intent, requested_by="leo"))
     await store.commit(Unit((PutTask(both),)))
     await store.forget(TENANT, "leo")
     assert await store.task(TENANT, TASK.id) == changed(both, intent=changed(both.intent, goal=""))

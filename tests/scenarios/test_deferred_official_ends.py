@@ -132,7 +132,7 @@ async def governed(folder: Path, upstream: Any) -> AsyncIterator[tuple[Services,
     )
     grants = tuple(GrantTemplate(f"jobs/{name}", {INPUT: ANY}, other_arguments=True) for name in TOOLS)
     task_type = TaskType(
-        name="work", purpose="Do", run_by=("bot",), stated_by=("group:staff",), grants=grants
+        name="work", purpose="Do", run_by=("bot",), requested_by=("group:staff",), grants=grants
     )
     bundle = Bundle(
         tools={f"jobs/{name}": a_tool("jobs", name) for name in TOOLS},

@@ -202,7 +202,7 @@ async def test_words_from_before_are_sealed_at_the_next_start(tmp_path: Path) ->
         whole = await world.house.tasks.get(task)
         other = (await world.open())[0].id
     forgotten = msgspec.structs.replace(
-        whole, on_behalf_of="", intent=msgspec.structs.replace(whole.intent, stated_by="gone-long-ago")
+        whole, on_behalf_of="", intent=msgspec.structs.replace(whole.intent, requested_by="gone-long-ago")
     )
     with sqlite3.connect(tmp_path / "remit.db") as old:
         for row, name in ((whole, task), (msgspec.structs.replace(forgotten, id=other), other)):

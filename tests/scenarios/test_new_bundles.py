@@ -67,7 +67,7 @@ async def over(world: CallWorld, task: Task, token: str) -> None:
     [
         (a_type("another"),),
         (a_type(run_by=("other",)),),
-        (a_type(stated_by=("group:others",)),),
+        (a_type(requested_by=("group:others",)),),
         (a_type(grants=()),),
         (a_type(grants=(GrantTemplate("desk/odd", other_arguments=True),)),),
     ],

@@ -86,14 +86,16 @@ class Trial:
         """Write a label at rest, or read them: what was confirmed before the question is in the answer."""
         if self.dice.randrange(2):
             name = self._name("held")
-            holding = StoredLabel(tenant=TENANT, upstream="files", resource=name, changed=START)
-            if await self.commit(store, name, PutStoredLabel(holding), event=an_event(facts={"name": name})):
+            stored_label = StoredLabel(tenant=TENANT, upstream="files", resource=name, changed=START)
+            if await self.commit(
+                store, name, PutStoredLabel(stored_label), event=an_event(facts={"name": name})
+            ):
                 self.held.append(name)
             return
         known = set(self.held)
         self.asked["read"] += 1
         try:
-            found, _ = await self.fleets[store.writer].holdings_since("files", 0)
+            found, _ = await self.fleets[store.writer].stored_labels_since("files", 0)
         except StoreUnavailable:
             return
         assert known <= {one.resource for one in found}

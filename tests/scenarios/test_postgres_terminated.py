@@ -62,7 +62,7 @@ class Busy:
         self.uses |= {
             "tables": Use(self._table, 0.01),
             "reads": Use(lambda _: store.agents(TENANT)),
-            "labels at rest": Use(lambda _: fleet.holdings_since("files", 0)),
+            "labels at rest": Use(lambda _: fleet.stored_labels_since("files", 0)),
             "the lease": Use(self._renew, LEASE_S / RENEWALS / 4),
         }
 

@@ -161,7 +161,7 @@ def test_no_name_breaks_out_of_the_schema() -> None:
     """
     evil = '"; entity Evil; //\n\\ entity Evil;\u2028\x00'
     tools = [tool(evil, evil, {evil: STRING, "in": STRING, "__entity": STRING}, effect=Effect.NONE)]
-    task_type = TaskType(name="t", purpose=evil, run_by=(), stated_by=(), parameters={evil: Parameter()})
+    task_type = TaskType(name="t", purpose=evil, run_by=(), requested_by=(), parameters={evil: Parameter()})
     schema = str(cedarpy.Schema.from_str(ENGINE.schema(tools, [task_type])))
     assert "entity Evil;" not in [line.strip() for line in schema.splitlines()]
 
@@ -169,7 +169,7 @@ def test_no_name_breaks_out_of_the_schema() -> None:
 def test_parameters_of_two_types_are_left_out() -> None:
     """A name that two task types use differently has no type for policies."""
     other = TaskType(
-        name="o", purpose="", run_by=(), stated_by=(), parameters={"pages": Parameter(type="string")}
+        name="o", purpose="", run_by=(), requested_by=(), parameters={"pages": Parameter(type="string")}
     )
     schema = ENGINE.schema(TOOLS, [SUMMARISE, other])
     assert '// not readable by policies: task.params."pages", of several types' in schema

@@ -120,16 +120,20 @@ def test_a_holding_only_rises_and_remembers_who_raised_it() -> None:
 
 def test_of_many_writers_the_first_untrusted_one_is_kept() -> None:
     """Their number is bounded."""
-    holding = StoredLabel(tenant=TENANT, upstream="tickets", changed=START)
+    stored_label = StoredLabel(tenant=TENANT, upstream="tickets", changed=START)
     for count in range(MAX_WRITERS + 4):
         label = Label(categories=frozenset({f"c{count}"}))
-        holding = holding.raised(label, a_writing(f"dec_{count}", Trust.TRUSTED), CLASSES, below=True)
-    holding = holding.raised(UNTRUSTED, a_writing("dec_bad"), CLASSES, below=True)
+        stored_label = stored_label.raised(
+            label, a_writing(f"dec_{count}", Trust.TRUSTED), CLASSES, below=True
+        )
+    stored_label = stored_label.raised(UNTRUSTED, a_writing("dec_bad"), CLASSES, below=True)
     for count in range(3):
         label = Label(categories=frozenset({f"d{count}"}))
-        holding = holding.raised(label, a_writing(f"dec_more_{count}", Trust.TRUSTED), CLASSES, below=True)
-    assert len(holding.writers) == MAX_WRITERS
-    assert "dec_bad" in [one.decision for one in holding.writers]
+        stored_label = stored_label.raised(
+            label, a_writing(f"dec_more_{count}", Trust.TRUSTED), CLASSES, below=True
+        )
+    assert len(stored_label.writers) == MAX_WRITERS
+    assert "dec_bad" in [one.decision for one in stored_label.writers]
 
 
 def test_an_id_that_the_upstream_chooses_is_found_in_the_result() -> None:

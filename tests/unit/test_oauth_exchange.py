@@ -167,7 +167,7 @@ async def test_a_persons_own_token_lets_an_agent_act_for_them(world: OAuthWorld)
     assert (claims.subject, claims.client_id, claims.on_behalf_of) == ("lena", "contract-bot", "lena")
     task = await world.house.store.task(TENANT, claims.task)
     assert task is not None
-    assert task.intent.stated_by == "issuer:enterprise"
+    assert task.intent.requested_by == "issuer:enterprise"
     again = await exchange(world, token, "contract-bot", subject_token_type=ID_TOKEN)
     assert error_of(again) == (400, "invalid_grant")
 

@@ -223,7 +223,7 @@ async def test_an_identity_assertion_opens_a_task_for_its_person(world: OAuthWor
     assert (claims.client_id, claims.on_behalf_of) == ("contract-bot", "lena")
     task = await world.house.store.task(TENANT, claims.task)
     assert task is not None
-    assert (task.type, task.intent.stated_by, task.intent.goal) == (
+    assert (task.type, task.intent.requested_by, task.intent.goal) == (
         "review",
         "issuer:enterprise",
         "Review contracts",

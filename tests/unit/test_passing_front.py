@@ -49,8 +49,8 @@ class World:
         clock = SimpleNamespace(now=lambda: START)
         house: Json = SimpleNamespace(replicas=replicas, passing=passing, authenticator=about, clock=clock)
         self.replicas = replicas
-        passer: Json = SimpleNamespace(ask=self._ask)
-        self.front = ForwardingFront(house, passer, self._inner, max_body_bytes=1000)
+        forwarder: Json = SimpleNamespace(ask=self._ask)
+        self.front = ForwardingFront(house, forwarder, self._inner, max_body_bytes=1000)
         self.scope: Json = {
             "type": "http", "method": "POST", "path": path, "raw_path": path.encode(),
             "headers": [(b"authorization", b"Bearer x")], ROOM: self.room.wait,

@@ -168,7 +168,7 @@ async def test_the_word_that_a_connection_ends_is_its_end(
             call = f"call_{number}_{again}"
             async with asyncio.timeout(60):
                 await store.commit(Unit((take,), (a_permit(call, "task_one"),)))
-                await fleet.holdings_since("files", 0)
+                await fleet.stored_labels_since("files", 0)
         await asyncio.to_thread(end_all, postgres)
     assert (await store.usage(TENANT, "task_one")).calls == 8
     proxy.keeps_open = False

@@ -255,14 +255,14 @@ async def reading_on_the_loop(store: PostgresStore, fleet: PostgresFleet) -> Non
     """Return when what lies at rest is read over a connection of its own."""
     async with asyncio.timeout(60):
         while store._at_rest[0]._session is None:
-            await fleet.holdings_since("files", 0)
+            await fleet.stored_labels_since("files", 0)
 
 
 async def test_what_lies_at_rest_is_read_as_of_the_question(postgres: str, store: PostgresStore) -> None:
     """By many at once, who share reads, and each sees what was committed before it asked."""
     fleet = store.fleet(TENANT, WorldClock())
     began = fleet.began
-    assert (await fleet.holdings_since("files", began))[0] == []
+    assert (await fleet.stored_labels_since("files", began))[0] == []
 
     async def ask(number: int) -> None:
         name = f"files/{number}"
@@ -271,15 +271,15 @@ async def test_what_lies_at_rest_is_read_as_of_the_question(postgres: str, store
                 (PutStoredLabel(StoredLabel(tenant=TENANT, upstream="files", resource=name, changed=START)),)
             )
         )
-        found = await asyncio.gather(*(fleet.holdings_since("files", began) for _ in range(3)))
-        for holdings, turn in found:
-            assert name in {one.resource for one in holdings}
+        found = await asyncio.gather(*(fleet.stored_labels_since("files", began) for _ in range(3)))
+        for stored_labels, turn in found:
+            assert name in {one.resource for one in stored_labels}
             assert turn > began
 
     await asyncio.gather(*(ask(number) for number in range(30)))
-    _, turn = await fleet.holdings_since("files", began)
-    assert await fleet.holdings_since("files", turn) == ([], turn)
-    assert await fleet.holdings_since("mail", began) == ([], turn)
+    _, turn = await fleet.stored_labels_since("files", began)
+    assert await fleet.stored_labels_since("files", turn) == ([], turn)
+    assert await fleet.stored_labels_since("mail", began) == ([], turn)
 
 
 async def test_who_waits_for_what_lies_at_rest_is_told_when_the_store_is_closed(
@@ -292,28 +292,31 @@ async def test_who_waits_for_what_lies_at_rest_is_told_when_the_store_is_closed(
     await reading_on_the_loop(other, fleet)
     with psycopg.connect(postgres) as aside:
         aside.execute("lock table remit.holdings")
-        waiting = [asyncio.create_task(fleet.holdings_since("files", n)) for n in range(2)]
+        waiting = [asyncio.create_task(fleet.stored_labels_since("files", n)) for n in range(2)]
         await asyncio.sleep(0)
         await other.close()
         for one in waiting:
             with pytest.raises(StoreUnavailable, match="closed"):
                 await asyncio.wait_for(one, 60)
     with pytest.raises(StoreUnavailable, match="closed"):
-        await fleet.holdings_since("files", 0)
+        await fleet.stored_labels_since("files", 0)
 
 
 async def test_a_label_at_rest_that_cannot_be_read_is_told(postgres: str, store: PostgresStore) -> None:
     """As it is by way of a thread; those who ask afterwards are answered."""
     fleet = store.fleet(TENANT, WorldClock())
     await reading_on_the_loop(store, fleet)
-    holding = StoredLabel(tenant=TENANT, upstream="files", resource="files/1", changed=START)
-    await store.commit(Unit((PutStoredLabel(holding),)))
+    stored_label = StoredLabel(tenant=TENANT, upstream="files", resource="files/1", changed=START)
+    await store.commit(Unit((PutStoredLabel(stored_label),)))
     with psycopg.connect(postgres, autocommit=True) as aside:
         aside.execute("update remit.holdings set body = '[]'")
     for _ in range(2):
         with pytest.raises(msgspec.ValidationError):
-            await asyncio.wait_for(fleet.holdings_since("files", 0), 60)
-    assert await fleet.holdings_since("mail", 10**6) == ([], (await fleet.holdings_since("mail", 0))[1])
+            await asyncio.wait_for(fleet.stored_labels_since("files", 0), 60)
+    assert await fleet.stored_labels_since("mail", 10**6) == (
+        [],
+        (await fleet.stored_labels_since("mail", 0))[1],
+    )
 
 
 async def test_a_lost_connection_of_such_reads_costs_none(proxied: tuple[str, CuttingProxy]) -> None:
@@ -323,10 +326,10 @@ async def test_a_lost_connection_of_such_reads_costs_none(proxied: tuple[str, Cu
     await store.commit(a_call(0))
     fleet = store.fleet(TENANT, WorldClock())
     for _ in range(3):
-        await fleet.holdings_since("files", 0)
+        await fleet.stored_labels_since("files", 0)
     proxy.cut_off(True)
     with pytest.raises(StoreUnavailable):
-        await fleet.holdings_since("files", 0)
+        await fleet.stored_labels_since("files", 0)
     proxy.cut_off(False)
-    assert (await fleet.holdings_since("files", 0))[0] == []
+    assert (await fleet.stored_labels_since("files", 0))[0] == []
     await store.close()

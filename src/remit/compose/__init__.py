@@ -127,7 +127,7 @@ def build(
             heads=heads,
             fleet=fleet_of(config, store, SystemClock()),
             replica=replica_of(config, address, SystemClock()),
-            passer=passer_of(config),
+            forwarder=passer_of(config),
             waker=waker_of(config),
             keys=keys,
             issuing=issuing,
@@ -209,8 +209,8 @@ async def open_house(
         own = {issuing.trust_domain: issuing.anchors} if issuing else {}
         trust = trust_of(config, url, SystemClock(), own)
         stack.push_async_callback(trust.close)
-        voucher = UpstreamAssertions(keys.tokens, SystemClock(), SystemEntropy(), url)
-        rotated, connections, brokers = credentials_of(config, store, keys.sealing, voucher, stack)
+        assertion_issuer = UpstreamAssertions(keys.tokens, SystemClock(), SystemEntropy(), url)
+        rotated, connections, brokers = credentials_of(config, store, keys.sealing, assertion_issuer, stack)
         house = build(
             config, keys, store, heads, upstreams, url, trust, issuing, brokers, connections, address, reached
         )

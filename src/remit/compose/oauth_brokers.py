@@ -31,7 +31,7 @@ def oauth_broker(
     config: Config,
     clock: Clock,
     entropy: Entropy,
-    voucher: AssertionIssuer,
+    assertion_issuer: AssertionIssuer,
     kept: KeptTokens,
     known_by: Callable[[], str],
     stack: AsyncExitStack,
@@ -49,7 +49,7 @@ def oauth_broker(
             probe=oauth.probe_url,
         ),
         client=_client(oauth, known_by, web, clock, entropy),
-        source=_source(oauth, config, clock, entropy, voucher, kept, stack),
+        source=_source(oauth, config, clock, entropy, assertion_issuer, kept, stack),
         web=web,
         clock=clock,
         scopes=oauth.scopes,
@@ -128,7 +128,7 @@ def _source(
     config: Config,
     clock: Clock,
     entropy: Entropy,
-    voucher: AssertionIssuer,
+    assertion_issuer: AssertionIssuer,
     kept: KeptTokens,
     stack: AsyncExitStack,
 ) -> TokenSource:
@@ -136,7 +136,7 @@ def _source(
 
     if oauth.grant == "refresh-token":
         return RefreshGrant(kept)
-    return GrantForm(_grant(oauth, config, clock, entropy, voucher, stack))
+    return GrantForm(_grant(oauth, config, clock, entropy, assertion_issuer, stack))
 
 
 def _grant(
@@ -144,7 +144,7 @@ def _grant(
     config: Config,
     clock: Clock,
     entropy: Entropy,
-    voucher: AssertionIssuer,
+    assertion_issuer: AssertionIssuer,
     stack: AsyncExitStack,
 ) -> OAuthGrant:
     from remit.adapters.broker.oauth.grants import (
@@ -155,13 +155,13 @@ def _grant(
     )
 
     if oauth.grant == "token-exchange":
-        return TokenExchangeGrant(voucher, oauth.called)
+        return TokenExchangeGrant(assertion_issuer, oauth.called)
     if oauth.grant == "jwt-bearer":
-        return JwtBearerGrant(voucher, oauth.called)
+        return JwtBearerGrant(assertion_issuer, oauth.called)
     if oauth.idp is not None:
         at = _web(oauth.idp, config, stack)
         provider = _client(oauth.idp, _configured(oauth.idp), at, clock, entropy)
-        subject = TokenExchangeGrant(voucher, oauth.idp.called)
+        subject = TokenExchangeGrant(assertion_issuer, oauth.idp.called)
         return IdentityAssertionGrant(provider, oauth.idp.token_url, subject, oauth.called)
     return ClientCredentialsGrant()
 

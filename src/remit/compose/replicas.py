@@ -65,9 +65,9 @@ def passer_of(config: Config) -> Forwarder | None:
 
 def front(house: Services, config: Config, doors: Application) -> Application:
     """Put before the doors what passes requests on to other replicas, where there can be others."""
-    if house.passer is None:
+    if house.forwarder is None:
         return doors
-    return ForwardingFront(house, house.passer, doors, max_body_bytes=config.limits.max_request_bytes)
+    return ForwardingFront(house, house.forwarder, doors, max_body_bytes=config.limits.max_request_bytes)
 
 
 def tended(house: Services, chore: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
@@ -98,8 +98,8 @@ async def enter(house: Services, stack: AsyncExitStack, reload: Callable[[], Bun
     stack.push_async_callback(house.replicas.leave)
     stack.push_async_callback(house.reactions.stop)
     stack.push_async_callback(house.waking.stop)
-    if house.passer is not None:
-        stack.push_async_callback(house.passer.close)
+    if house.forwarder is not None:
+        stack.push_async_callback(house.forwarder.close)
     await house.replicas.enter()
     await house.waking.begin()
     beat = Upkeep()

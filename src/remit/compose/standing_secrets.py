@@ -37,13 +37,17 @@ ROTATED = {"password": "lease.password.first", "oauth": "lease.oauth.client_secr
 
 
 def credentials_of(
-    config: Config, store: Store, sealing: SealingKeys, voucher: AssertionIssuer, stack: AsyncExitStack
+    config: Config,
+    store: Store,
+    sealing: SealingKeys,
+    assertion_issuer: AssertionIssuer,
+    stack: AsyncExitStack,
 ) -> tuple[RotatedSecrets, Connections, dict[str, Broker]]:
     """Return where the credentials of upstreams come from, and what keeps the secrets that outlive a task."""
     clock, entropy = SystemClock(), SystemEntropy()
     rotated = _rotated_of(config, store, clock, entropy, sealing, stack)
     connections = _connections_of(config, store, clock, entropy, sealing, rotated, stack)
-    brokers = brokers_of(config, clock, entropy, voucher, connections, rotated, stack)
+    brokers = brokers_of(config, clock, entropy, assertion_issuer, connections, rotated, stack)
     return rotated, connections, brokers
 
 

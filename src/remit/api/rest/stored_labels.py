@@ -95,18 +95,18 @@ class TaskLabel(View, frozen=True, kw_only=True):
     digest: str
 
 
-def data_view(holding: StoredLabel) -> DataView:
+def data_view(stored_label: StoredLabel) -> DataView:
     """Show what is known of a resource."""
     return DataView(
-        upstream=holding.upstream,
-        resource=holding.resource,
-        known=not holding.resource.startswith(LOOSE),
-        label=holding.label.facts if holding.label else None,
-        below=holding.below.facts if holding.below else None,
-        writers=tuple(_written(one) for one in holding.writers),
-        changed=holding.changed,
-        lowered=holding.lowered,
-        digest=holding.digest,
+        upstream=stored_label.upstream,
+        resource=stored_label.resource,
+        known=not stored_label.resource.startswith(LOOSE),
+        label=stored_label.label.facts if stored_label.label else None,
+        below=stored_label.below.facts if stored_label.below else None,
+        writers=tuple(_written(one) for one in stored_label.writers),
+        changed=stored_label.changed,
+        lowered=stored_label.lowered,
+        digest=stored_label.digest,
     )
 
 

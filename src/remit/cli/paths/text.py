@@ -241,9 +241,9 @@ def _credentials(report: ReachReport) -> None:
 
 
 def _sum(report: ReachReport) -> None:
-    terrain = report.survey.terrain
-    types = {one.task_type.name for one in terrain.runners}
-    tools = {gate.tool.id for gates in terrain.gates.values() for gate in gates}
+    reach_graph = report.survey.reach_graph
+    types = {one.task_type.name for one in reach_graph.runners}
+    tools = {gate.tool.id for gates in reach_graph.gates.values() for gate in gates}
     looked = f"{show.counted(len(types), 'task type')} with {show.counted(len(tools), 'tool')}"
     show.say(f"In {looked}:", style="dim")
     for title, counts in zip(TALLIED, report.standings, strict=True):

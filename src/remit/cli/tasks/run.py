@@ -174,12 +174,12 @@ async def _beside_relay(
 
     from remit.sdk.child import run_child
     from remit.sdk.door import GatewayClient
-    from remit.sdk.relay import process_tree as lineage
+    from remit.sdk.relay import process_tree
     from remit.sdk.relay.relay import Relay
 
     if signals.pending:  # it was told to stop while the task was being opened
         return 128 + signals.pending[0]
-    if not lineage.CAN_TELL:
+    if not process_tree.CAN_TELL:
         remark("this system does not tell whose connection it is: only its address guards the relay")
     relay = Relay(GatewayClient(agent.gateway, task, agent.prover), only_descendants=True, notice=remark)
     env = child_environment() | {"REMIT_MCP_URL": await relay.start(), "REMIT_HTTP_URL": relay.api_url}

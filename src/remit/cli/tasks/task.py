@@ -35,7 +35,7 @@ def types() -> None:
                 one["purpose"],
                 ", ".join(one["parameters"]),
                 ", ".join(one["run_by"]),
-                ", ".join(one["stated_by"]),
+                ", ".join(one["requested_by"]),
                 ", ".join(one["tools"]),
             )
             for one in found["items"]
@@ -113,7 +113,7 @@ def tasks(*, agent: str | None = None, state: State | None = None, limit: int = 
                 one["type"],
                 one["agent"],
                 show.state(one["state"]),
-                one["on_behalf_of"] or one["stated_by"],
+                one["on_behalf_of"] or one["requested_by"],
                 show.moment(one["opened"]),
                 show.moment(one["ended"] or one["deadline"]),
             )
@@ -284,7 +284,7 @@ def _one(task: Json) -> None:
                 ("state", show.state(task["state"])),
                 ("agent", f"{task['agent']}, owned by {task['owner']}"),
                 ("for", task["on_behalf_of"]),
-                ("stated by", task["stated_by"]),
+                ("stated by", task["requested_by"]),
                 ("intent", task["goal"] or "forgotten"),
                 ("parameters", ", ".join(f"{k}={show.compact(v)}" for k, v in task["params"].items())),
                 ("later turns", task["turns"] or ""),

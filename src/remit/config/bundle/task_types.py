@@ -39,7 +39,7 @@ def task_type(form: TaskFile, node: Node, problems: Problems, known: KnownNames)
     for key, pattern, rule in (
         ("run_by", _AGENT, "write an agent's name or `group:name`; there are no wildcards"),
         (
-            "stated_by",
+            "requested_by",
             _PERSON,
             "write a person's name, `group:name`, `agent:name` or `issuer:name`; there are no wildcards",
         ),
@@ -52,7 +52,7 @@ def task_type(form: TaskFile, node: Node, problems: Problems, known: KnownNames)
         name=form.task,
         purpose=form.purpose,
         run_by=form.run_by,
-        stated_by=form.stated_by,
+        requested_by=form.requested_by,
         parameters=_parameters(form, node, problems),
         grants=_grants(form, node, problems, known),
         budgets=_budgets(form.budgets),
@@ -164,7 +164,7 @@ def _parameter(name: str, form: ParameterForm) -> Parameter:
     )
     rule = None if form.constraint is None else constraint.load(form.constraint, "constraint")
     if form.default is not None:
-        alone = TaskType(name=name, purpose="", run_by=(), stated_by=(), parameters={name: out})
+        alone = TaskType(name=name, purpose="", run_by=(), requested_by=(), parameters={name: out})
         check_parameters(alone, {name: form.default})
         if rule is not None and rule.judge(form.default) is not constraint.Verdict.YES:
             raise ConfigInvalid(

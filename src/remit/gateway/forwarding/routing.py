@@ -83,11 +83,11 @@ class ForwardingFront:
     """The ASGI application around all others. Used from one event loop."""
 
     def __init__(
-        self, house: Services, passer: Forwarder, inner: Application, *, max_body_bytes: int
+        self, house: Services, forwarder: Forwarder, inner: Application, *, max_body_bytes: int
     ) -> None:
         """Take the doors."""
         self._house = house
-        self._passer = passer
+        self._forwarder = forwarder
         self._inner = inner
         self._max_body_bytes = max_body_bytes
         #: Requests that other replicas have in hand for this one.
@@ -201,7 +201,7 @@ class ForwardingFront:
             await asyncio.gather(asking.work, gone, return_exceptions=True)
 
     async def _asked(self, owner: Replica, request: ForwardedRequest, handing: _Handing) -> bool:
-        async with self._passer.ask(owner.address, request) as answer:
+        async with self._forwarder.ask(owner.address, request) as answer:
             if answer.status == MISDIRECTED and any(name == NOT_MINE for name, _ in answer.headers):
                 return False
             kept = [pair for pair in answer.headers if pair[0] not in OWN]

@@ -178,7 +178,7 @@ class Fleet(Protocol):
         """The turn of the store as of which this process has read it first."""
         ...
 
-    async def holdings_since(self, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
+    async def stored_labels_since(self, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
         """Return the labels at rest that were written to an upstream after a turn, by whomever, and the turn
         up to which these are all.
         """

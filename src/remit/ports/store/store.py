@@ -283,17 +283,17 @@ class Store(Protocol):
     async def links(self, tenant: str, person: str) -> list[Link]:
         """Return the accounts that a person has at issuers."""
 
-    async def holdings(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[StoredLabel]:
+    async def stored_labels(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[StoredLabel]:
         """Return what is known of certain resources of an upstream; those of which nothing is are left
         out.
         """
 
-    async def holdings_under(
+    async def stored_labels_under(
         self, tenant: str, *, upstream: str = "", prefix: str = "", limit: int = 1000
     ) -> list[StoredLabel]:
         """Return what is known of resources whose names begin with `prefix`, by upstream and name."""
 
-    async def holding_counts(self, tenant: str) -> dict[str, int]:
+    async def stored_label_counts(self, tenant: str) -> dict[str, int]:
         """Return of how many resources of each upstream something is known."""
 
     async def value(self, tenant: str, key: str) -> Json:

@@ -16,7 +16,7 @@ class PutStoredLabel(msgspec.Struct, frozen=True):
     declassified. With `classes` it is joined into what is kept: others may have written there too.
     """
 
-    holding: StoredLabel
+    stored_label: StoredLabel
     was: StoredLabel | None = None
     classes: Classes | None = None
 

@@ -23,7 +23,7 @@ from aiohttp import web
 
 from remit.sdk.door import GatewayClient, GatewayReply
 from remit.sdk.faults import AgentFault, GatewayRefused
-from remit.sdk.relay import process_tree as lineage
+from remit.sdk.relay import process_tree
 from remit.sdk.relay.api import pour, read_whole, relay_api
 
 Json = Any
@@ -54,7 +54,7 @@ class Relay:
     ) -> None:
         """Take the door; with `upstream` nothing but that upstream is served."""
         self._door = door
-        self._guarded = only_descendants and lineage.CAN_TELL
+        self._guarded = only_descendants and process_tree.CAN_TELL
         self._upstream = upstream
         self._notice = notice
         self._noticed: set[str] = set()
@@ -134,7 +134,7 @@ class Relay:
         known = self._known.get(transport)
         if known is None:
             peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-            known = bool(peer and own) and lineage.descends(os.getpid(), peer, own)
+            known = bool(peer and own) and process_tree.descends(os.getpid(), peer, own)
             self._known[transport] = known
         return known
 

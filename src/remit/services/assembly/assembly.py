@@ -196,7 +196,7 @@ def assemble(o: Settings) -> Services:
         receivers=o.receivers,
     )
     late = WriteBehind(o.store)
-    holdings = StoredLabels(
+    stored_labels = StoredLabels(
         store=o.store, policies=policies, tools=tools, clock=o.clock, tenant=o.tenant, fleet=o.fleet
     )
     deferrals = Deferrals(upstreams=o.upstreams, late=late, clock=o.clock, entropy=o.entropy)
@@ -204,7 +204,7 @@ def assemble(o: Settings) -> Services:
     observer = Observer(
         store=o.store,
         policies=policies,
-        holdings=holdings,
+        stored_labels=stored_labels,
         room=MemoryLimit(live, o.entropy),
         clock=o.clock,
     )
@@ -218,7 +218,7 @@ def assemble(o: Settings) -> Services:
         store=o.store,
         late=late,
         refusals=Refusals(o.store, o.clock, late),
-        holdings=holdings,
+        stored_labels=stored_labels,
         observer=observer,
         clock=o.clock,
         upstreams=o.upstreams,
@@ -270,14 +270,14 @@ def assemble(o: Settings) -> Services:
         proofs=proofs,
         credentials=PresentedTokens(authenticator, proofs),
         authorizer=authorizer,
-        holdings=holdings,
+        stored_labels=stored_labels,
         declassifications=Declassifications(
             store=o.store,
             clock=o.clock,
             policies=policies,
             live=live,
             tasks=tasks,
-            holdings=holdings,
+            stored_labels=stored_labels,
             tenant=o.tenant,
             second_person=o.second_person,
         ),
@@ -294,7 +294,7 @@ def assemble(o: Settings) -> Services:
         waking=waking,
         roster=roster,
         passing=passing,
-        passer=o.passer,
+        forwarder=o.forwarder,
         tasks=tasks,
         rebundling=BundleChange(
             store=o.store,

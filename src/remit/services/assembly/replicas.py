@@ -36,7 +36,7 @@ def standing_among(o: Settings) -> tuple[Replicas, Ownership, Forwarding]:
         sealing=o.keys.sealing,
         store=o.store,
         tenant=o.tenant,
-        passer=o.passer,
+        forwarder=o.forwarder,
     )
     replicas.seal = passing.seal
     return replicas, ownership, passing

@@ -123,7 +123,7 @@ class Services:
     proofs: DpopReplay
     credentials: PresentedTokens
     authorizer: Authorizer
-    holdings: StoredLabels
+    stored_labels: StoredLabels
     declassifications: Declassifications
     approvals: Approvals
     leases: Leases
@@ -138,7 +138,7 @@ class Services:
     waking: WakeUp
     roster: ReplicaStatus
     passing: Forwarding
-    passer: Forwarder | None
+    forwarder: Forwarder | None
     tasks: Tasks
     rebundling: BundleChange
     plans: Plans

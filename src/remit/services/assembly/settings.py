@@ -55,7 +55,7 @@ class Settings:
     #: Where several processes may serve one store: what they share, and what they are told of this one.
     fleet: Fleet | None = None
     replica: Replica | None = None
-    passer: Forwarder | None = None
+    forwarder: Forwarder | None = None
     waker: Waker | None = None
     upstreams: Mapping[str, Upstream]
     #: What these tell of themselves, which begins before there are services.

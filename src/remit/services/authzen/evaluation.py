@@ -136,7 +136,7 @@ class EvaluationDriver(CallDriver):
         assert self._claims is not None
         assert self._live is not None
         request = await describe(self._m, self._question, self._claims.principal, self._live, self._now)
-        self._request = await self._m.holdings.seen(request)
+        self._request = await self._m.stored_labels.seen(request)
         return self._request
 
     async def _decide(self, need: Decide) -> Decision:
@@ -249,7 +249,7 @@ class AuthzenEvaluations:
         if not question.point.covers(live.agent):
             raise NotFound(f"`{question.point.name}` may not ask about this subject", code="no-task", step=2)
         request = await describe(self._m, question, claims.principal, live, now)
-        request = await self._m.holdings.seen(request)
+        request = await self._m.stored_labels.seen(request)
         ruling = await self._m.authorizer.decide(request, live)
         live.settle(ruling.takes, taken=False)
         return ruling.decision

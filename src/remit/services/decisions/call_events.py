@@ -65,7 +65,7 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
         facts["rest"] = [_wrote(one) for one in request.rest.writers]
     if request.principal.method is not None:
         facts["method"] = request.principal.method._value_
-    if request.task.lineage:
+    if request.task.process_tree:
         facts["chain"] = list(request.task.actors)
     if decision.reasons:
         facts["reasons"] = [{"code": one.code, "rule": one.rule} for one in decision.reasons]

@@ -71,8 +71,8 @@ class BundleChange:
         """1. Give what changes."""
         found: dict[str, RevalidatedTask] = {}
         seen: dict[str, _Known] = {}
-        for task in sorted(tasks, key=lambda one: (len(one.lineage), one.opened)):
-            if task.lineage:
+        for task in sorted(tasks, key=lambda one: (len(one.process_tree), one.opened)):
+            if task.process_tree:
                 found[task.id] = below(task, found)
             elif task.bundle != bundle.digest and task.id not in self._stood.get(bundle.digest, ()):
                 # One that was opened under this very bundle, or has stood under it before, stands.
@@ -112,10 +112,10 @@ class BundleChange:
             self._again = left
 
     async def _judge(self, task: Task, bundle: Bundle, seen: dict[str, _Known]) -> RevalidatedTask:
-        for name in (task.agent, task.intent.stated_by):
+        for name in (task.agent, task.intent.requested_by):
             if name not in seen:
                 seen[name] = await self._known(name)
-        return standing(task, bundle, seen[task.agent].agent, seen[task.intent.stated_by].groups)
+        return standing(task, bundle, seen[task.agent].agent, seen[task.intent.requested_by].groups)
 
     async def _known(self, name: str) -> _Known:
         if name.startswith(NO_PERSON):

@@ -56,7 +56,7 @@ class Declassifications:
         policies: Policies,
         live: LiveTasks,
         tasks: Tasks,
-        holdings: StoredLabels,
+        stored_labels: StoredLabels,
         tenant: str,
         second_person: bool,
     ) -> None:
@@ -68,7 +68,7 @@ class Declassifications:
         self._policies = policies
         self._live = live
         self._tasks = tasks
-        self._holdings = holdings
+        self._stored_labels = stored_labels
         self._tenant = tenant
         self._second_person = second_person
 
@@ -135,7 +135,9 @@ class Declassifications:
     async def listed(self, upstream: str = "", prefix: str = "", limit: int = 1000) -> list[StoredLabel]:
         """Return what is known of the data in resources, by upstream and name."""
         await self._store.commit(Unit(tenant=self._tenant))
-        return await self._store.holdings_under(self._tenant, upstream=upstream, prefix=prefix, limit=limit)
+        return await self._store.stored_labels_under(
+            self._tenant, upstream=upstream, prefix=prefix, limit=limit
+        )
 
     async def get(self, upstream: str, resource: str) -> StoredLabel:
         """Return what is known of the data in one resource, however its name is written; raises
@@ -143,9 +145,9 @@ class Declassifications:
         """
         await self._store.commit(Unit(tenant=self._tenant))
         names = dict.fromkeys((resource, normal(resource) or resource))
-        found = await self._store.holdings(self._tenant, upstream, list(names))
+        found = await self._store.stored_labels(self._tenant, upstream, list(names))
         if resource == ROOT:
-            loose = await self._store.holdings_under(
+            loose = await self._store.stored_labels_under(
                 self._tenant, upstream=upstream, prefix=LOOSE, limit=MAX_AT_ONCE
             )
             one = whole((*found, *loose), self._classes)
@@ -168,12 +170,12 @@ class Declassifications:
         """Lower what is known of a resource and of all that lies in it, the upstream as a whole (empty name)
         included; `seen` is the digest of what the person looked at. Raises as `task` does.
         """
-        if not self._holdings.shelves.loaded:
-            await self._holdings.shelves.load()
+        if not self._stored_labels.shelves.loaded:
+            await self._stored_labels.shelves.load()
         found = await self.get(upstream, resource)
         await self._check_writers(person, reason, (found,))
         self._lowered(lowering, found.all(self._classes))
-        shelf = self._holdings.shelves.of(upstream)
+        shelf = self._stored_labels.shelves.of(upstream)
         if shelf is None or shelf.closed:
             raise Conflict(
                 f"the data in `{upstream}` is being changed already", remediation="look at it again"
@@ -222,9 +224,9 @@ class Declassifications:
         )
         await self._store.commit(Unit(changes, (event,)))
         for name, one in changed.items():
-            held = self._holdings.shelves.place(upstream, name)
+            held = self._stored_labels.shelves.place(upstream, name)
             held.now = held.kept = one
-        self._holdings.shelves.touch(shelf)
+        self._stored_labels.shelves.touch(shelf)
         return left
 
     def _standing(self, resource: str, rows: Mapping[str, StoredLabel]) -> StoredLabel | None:
@@ -259,7 +261,7 @@ class Declassifications:
 
     def _check_written(self, upstream: str, rows: dict[str, StoredLabel]) -> None:
         for name, row in rows.items():
-            held = self._holdings.shelves.at(upstream, name)
+            held = self._stored_labels.shelves.at(upstream, name)
             if held is not None and held.now is not None and held.now != row:
                 raise Conflict(f"not all of `{upstream}` is written down yet", remediation="try again")
 
@@ -280,7 +282,7 @@ class Declassifications:
 
     async def _check_writers(self, person: Person, reason: str, found: Iterable[StoredLabel]) -> None:
         """Steps 1 and 2, for each task of which it is remembered that it wrote there."""
-        names = dict.fromkeys(one.task for holding in found for one in holding.writers)
+        names = dict.fromkeys(one.task for stored_label in found for one in stored_label.writers)
         tasks = [await self._store.task(self._tenant, name) for name in names]
         await self._check(person, reason, tuple(one for one in tasks if one is not None))
 
@@ -292,7 +294,7 @@ class Declassifications:
             )
         now = self._clock.now()
         for task in tasks:
-            if person.name in (task.on_behalf_of, task.intent.stated_by):
+            if person.name in (task.on_behalf_of, task.intent.requested_by):
                 raise Forbidden(
                     f"task `{task.id}` works for `{person.name}`, who does not declassify what it carries",
                     code="own-data",
@@ -317,15 +319,17 @@ def _check_seen(now: str, seen: str) -> None:
         )
 
 
-def _counted_anew(holding: StoredLabel, rows: dict[str, StoredLabel], classes: Classes) -> StoredLabel:
+def _counted_anew(stored_label: StoredLabel, rows: dict[str, StoredLabel], classes: Classes) -> StoredLabel:
     """Return what a resource lies in, with all that lies there counted again."""
-    inside = f"{holding.resource}/" if holding.resource != ROOT else ""
+    inside = f"{stored_label.resource}/" if stored_label.resource != ROOT else ""
     found = [
         one
         for name, one in rows.items()
-        if name != holding.resource and name.startswith(inside) and not name.startswith(LOOSE)
+        if name != stored_label.resource and name.startswith(inside) and not name.startswith(LOOSE)
     ]
     known = {one.decision for row in found for one in row.writers}
-    writers = tuple(one for one in holding.writers if holding.label is not None or one.decision in known)
+    writers = tuple(
+        one for one in stored_label.writers if stored_label.label is not None or one.decision in known
+    )
     below = joined((one.label for one in found), classes)
-    return msgspec.structs.replace(holding, below=below, writers=writers)
+    return msgspec.structs.replace(stored_label, below=below, writers=writers)

@@ -29,10 +29,10 @@ class HeldLabel:
 
     __slots__ = ("kept", "now")
 
-    def __init__(self, holding: StoredLabel | None) -> None:
+    def __init__(self, stored_label: StoredLabel | None) -> None:
         """Begin with what the store holds."""
-        self.now = holding
-        self.kept = holding
+        self.now = stored_label
+        self.kept = stored_label
 
 
 class UpstreamLabels:
@@ -126,7 +126,9 @@ class ResourceLabels:
                 lacking.append(place)
         if not lacking:
             return
-        found = {one.resource: one for one in await self._store.holdings(self._tenant, upstream, lacking)}
+        found = {
+            one.resource: one for one in await self._store.stored_labels(self._tenant, upstream, lacking)
+        }
         for place in lacking:
             # Another call may have come first: what it has raised meanwhile stays.
             self._hold(upstream, place, HeldLabel(found.get(place)))
@@ -144,29 +146,29 @@ class ResourceLabels:
                 shelf.complete = False
         return held
 
-    def take_in(self, holding: StoredLabel, classes: Classes) -> None:
+    def take_in(self, stored_label: StoredLabel, classes: Classes) -> None:
         """Take in what is kept of a resource now: another replica may have written it."""
-        shelf = self.add(holding.upstream)
-        held = self.place(holding.upstream, holding.resource)
+        shelf = self.add(stored_label.upstream)
+        held = self.place(stored_label.upstream, stored_label.resource)
         before = held.now
         shelf.count += before is None
         if before is None or before is held.kept:
-            held.now = held.kept = holding
+            held.now = held.kept = stored_label
         else:
             # What the store does not hold yet stays.
-            held.now = before.with_also(holding, classes)
+            held.now = before.with_also(stored_label, classes)
         if held.now != before:
             self.touch(shelf)
-            label = holding.all(classes)
+            label = stored_label.all(classes)
             if label is not None and label.trust is Trust.UNTRUSTED:
                 # By what values, its writer knows.
                 shelf.marks = None
 
     async def load(self) -> None:
         """Read what upstreams as wholes hold, and the writes whose resource was never learned."""
-        for upstream, rows in (await self._store.holding_counts(self._tenant)).items():
-            roots = await self._store.holdings(self._tenant, upstream, [ROOT])
-            loose = await self._store.holdings_under(
+        for upstream, rows in (await self._store.stored_label_counts(self._tenant)).items():
+            roots = await self._store.stored_labels(self._tenant, upstream, [ROOT])
+            loose = await self._store.stored_labels_under(
                 self._tenant, upstream=upstream, prefix=LOOSE, limit=2 * MAX_LOOSE
             )
             if upstream in self._shelves:

@@ -83,7 +83,7 @@ class StoredLabels:
 
     async def forget(self) -> None:
         """Forget every label at rest: for upstreams whose data begins again, while no call is in hand."""
-        while rows := await self._store.holdings_under(self._tenant):
+        while rows := await self._store.stored_labels_under(self._tenant):
             drops = tuple(DropStoredLabel(self._tenant, one.upstream, one.resource) for one in rows)
             await self._store.commit(Unit(drops, tenant=self._tenant))
         self.shelves = ResourceLabels(self._store, self._tenant)
@@ -100,7 +100,7 @@ class StoredLabels:
         if not self.shelves.loaded:
             await self.shelves.load()
         since = self._turns.get(upstream, self._fleet.began)
-        found, upto = await self._fleet.holdings_since(upstream, since)
+        found, upto = await self._fleet.stored_labels_since(upstream, since)
         classes = self._policies.applied.bundle.classes
         for one in found:
             self.shelves.take_in(one, classes)
@@ -347,9 +347,9 @@ class StoredLabels:
     def kept(self, changes: Iterable[PutStoredLabel]) -> None:
         """Note that a commit with these changes has held: commits answer in the order they were handed in."""
         for change in changes:
-            held = self.shelves.at(change.holding.upstream, change.holding.resource)
+            held = self.shelves.at(change.stored_label.upstream, change.stored_label.resource)
             if held is not None:
-                held.kept = change.holding
+                held.kept = change.stored_label
 
     # Steps 8 and 9.
 

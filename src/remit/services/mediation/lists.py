@@ -167,7 +167,7 @@ class Lists:
             described=True,
         )
         request = msgspec.structs.replace(request, tool=tool, observed=request.observed or not operation)
-        return await self._m.holdings.seen(request) if new else request
+        return await self._m.stored_labels.seen(request) if new else request
 
     # Step 4.
 

@@ -153,12 +153,12 @@ class IdentityAssertions:
         found = [
             one.name
             for one in self._policies.applied.bundle.task_types.values()
-            if f"issuer:{shown.name}" in one.stated_by and runs & set(one.run_by)
+            if f"issuer:{shown.name}" in one.requested_by and runs & set(one.run_by)
         ]
         if len(found) != 1:
             raise _bad(
                 "no task type permits this issuer's word" if not found else "several task types permit this",
-                remediation="let `issuer:` stand in `stated_by` of a task type, or name one by `task_type`",
+                remediation="add the `issuer:` to `requested_by` of a task type, or name one by `task_type`",
             )
         return found[0]
 

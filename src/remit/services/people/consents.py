@@ -178,7 +178,7 @@ class Consents:
         found = (
             offer_of(one, self._tools.get, tools, upstreams)
             for _, one in sorted(bundle.task_types.items())
-            if runs & set(one.run_by) and states & set(one.stated_by)
+            if runs & set(one.run_by) and states & set(one.requested_by)
         )
         whole = tools is None and upstreams is None
         offered = (one for one in found if one.permissions or whole)

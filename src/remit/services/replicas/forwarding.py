@@ -87,7 +87,7 @@ class Forwarding:
         sealing: SealingKeys,
         store: Store,
         tenant: str,
-        passer: Forwarder | None = None,
+        forwarder: Forwarder | None = None,
     ) -> None:
         """Take the parts."""
         self._replicas = replicas
@@ -95,7 +95,7 @@ class Forwarding:
         self._sealing = sealing
         self._store = store
         self._tenant = tenant
-        self._passer = passer
+        self._forwarder = forwarder
         self._families: OrderedDict[str, Family] = OrderedDict()
         self._owners: OrderedDict[str, str] = OrderedDict()
         self._number = 0
@@ -208,11 +208,11 @@ class Forwarding:
         """
         given, target = passing.carried(headers), path.encode("ascii")
         told = self.written(owner, "POST", target, given, body, seen=seen)
-        assert self._passer is not None
+        assert self._forwarder is not None
         request = ForwardedRequest("POST", target, [*given, (passing.HEADER, told)], body)
         parts: list[bytes] = []
         try:
-            async with asyncio.timeout(ANSWER_S), self._passer.ask(owner.address, request) as answer:
+            async with asyncio.timeout(ANSWER_S), self._forwarder.ask(owner.address, request) as answer:
                 async for piece in answer.pieces():
                     parts.append(piece)
                     if sum(map(len, parts)) > MAX_ANSWER_BYTES:

@@ -143,9 +143,9 @@ def _fault(task: Task, task_type: TaskType | None, agent: Agent | None, groups: 
         may_run(task_type, agent)
     except Forbidden as fault:
         return fault.message
-    stated = task.intent.stated_by
+    stated = task.intent.requested_by
     words = {stated} if stated.startswith(NO_PERSON) else {stated, *(f"group:{one}" for one in groups)}
-    if not words & set(task_type.stated_by):
+    if not words & set(task_type.requested_by):
         return f"`{stated}` may not state the intent of `{task.type}` any more"
     return ""
 

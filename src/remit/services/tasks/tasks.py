@@ -198,7 +198,7 @@ class Tasks:
                 goal=(word.record.goal if person is None and word.record else opening.goal)
                 or task_type.purpose,
                 params={name: value for name, value in params.items() if name not in chosen},
-                stated_by=word.stated_by,
+                requested_by=word.requested_by,
                 stated_at=now,
             ),
             grants=grants,
@@ -291,7 +291,7 @@ class Tasks:
             "bundle": task.bundle,
             "lease_s": task.lease_s,
         }
-        if task.lineage:
+        if task.process_tree:
             facts |= {"parent": task.parent, "chain": list(task.actors)}
         if task.delegation:
             facts["delegation"] = task.delegation
@@ -308,7 +308,7 @@ class Tasks:
             sealed={
                 "goal": task.intent.goal,
                 "params": params,
-                "stated_by": task.intent.stated_by,
+                "requested_by": task.intent.requested_by,
                 "on_behalf_of": task.on_behalf_of,
                 **({"brief": brief} if brief else {}),
             },
@@ -331,10 +331,10 @@ class Tasks:
     async def _turn(self, live: LiveTask, text: str, person: Person) -> Task:
         now = self._clock.now()
         self._live.check(live, now)
-        if live.task.intent.stated_by != person.name:
+        if live.task.intent.requested_by != person.name:
             raise Forbidden(
                 "only who stated the intent may add to it",
-                remediation=f"it was stated by {live.task.intent.stated_by.removeprefix('agent:')}",
+                remediation=f"it was stated by {live.task.intent.requested_by.removeprefix('agent:')}",
             )
         if len(text) > MAX_GOAL_CHARS:
             raise Malformed(f"a turn has at most {MAX_GOAL_CHARS} characters", remediation="say it shorter")

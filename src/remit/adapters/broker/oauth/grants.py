@@ -108,18 +108,18 @@ class TokenExchangeGrant:
     Both are remit's word: the server is to trust its keys.
     """
 
-    def __init__(self, voucher: AssertionIssuer, audience: str) -> None:
+    def __init__(self, assertion_issuer: AssertionIssuer, audience: str) -> None:
         """Take what vouches, and what the server is called."""
-        self._voucher = voucher
+        self._assertion_issuer = assertion_issuer
         self._audience = audience
 
     async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
         """Return subject and actor."""
         return {
             "grant_type": TOKEN_EXCHANGE,
-            "subject_token": await self._voucher.for_person(wanted.task, self._audience),
+            "subject_token": await self._assertion_issuer.for_person(wanted.task, self._audience),
             "subject_token_type": JWT,
-            "actor_token": await self._voucher.for_agent(wanted.task, self._audience),
+            "actor_token": await self._assertion_issuer.for_agent(wanted.task, self._audience),
             "actor_token_type": JWT,
             "requested_token_type": ACCESS_TOKEN,
             **target,
@@ -129,14 +129,14 @@ class TokenExchangeGrant:
 class JwtBearerGrant:
     """RFC 7523 section 2.1: the same word, as a grant."""
 
-    def __init__(self, voucher: AssertionIssuer, audience: str) -> None:
+    def __init__(self, assertion_issuer: AssertionIssuer, audience: str) -> None:
         """Take what vouches, and what the server is called."""
-        self._voucher = voucher
+        self._assertion_issuer = assertion_issuer
         self._audience = audience
 
     async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
         """Return the assertion."""
-        assertion = await self._voucher.for_person(wanted.task, self._audience)
+        assertion = await self._assertion_issuer.for_person(wanted.task, self._audience)
         return {"grant_type": JWT_BEARER, "assertion": assertion, **target}
 
 

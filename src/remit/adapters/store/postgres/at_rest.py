@@ -30,7 +30,7 @@ _QUERY: Final = (
     " on h.tenant = t.tenant and h.upstream = $2 and h.turn > $3::bigint where t.tenant = $1"
 )
 
-_holding = msgspec.json.Decoder(StoredLabel).decode
+_stored_label = msgspec.json.Decoder(StoredLabel).decode
 
 
 class _Asked:
@@ -154,4 +154,4 @@ def _found(answer: Heard) -> Found:
     (rows,) = answer.results
     turn = int(rows.get_value(0, 0)) if rows.ntuples else 0
     bodies = [rows.get_value(number, 1) for number in range(rows.ntuples)]
-    return [_holding(body) for body in bodies if body is not None], turn
+    return [_stored_label(body) for body in bodies if body is not None], turn

@@ -39,7 +39,7 @@ class TaskOwners:
             TakeTask: self._take,
             LeaveTask: self._leave,
             DeclareDead: self._bury,
-            CheckStoredLabels: self._check_holdings,
+            CheckStoredLabels: self._check_stored_labels,
         }
 
     def learn(self, tenant: str, rows: Iterable[tuple[str, str, int]]) -> None:
@@ -111,7 +111,7 @@ class TaskOwners:
             if key[0] == tenant and replica == change.replica:
                 self._memory.change(self._known, key, ("", epoch))
 
-    def _check_holdings(self, tenant: str, change: CheckStoredLabels, _: dict[str, int]) -> None:
+    def _check_stored_labels(self, tenant: str, change: CheckStoredLabels, _: dict[str, int]) -> None:
         row = self._sql.execute(
             "select 1 from holdings where tenant = ? and upstream = ? and turn > ? limit 1",
             (tenant, change.upstream, change.turn),

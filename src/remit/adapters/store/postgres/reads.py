@@ -112,10 +112,10 @@ def size(sql: Sql, tenant: str) -> int:
     return stored_size(sql, tenant)
 
 
-def holdings_since(sql: Sql, tenant: str, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
+def stored_labels_since(sql: Sql, tenant: str, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
     """Return the labels at rest that were written to an upstream after a turn, and the turn as of now."""
     now = sql.execute(fleet_sql.TURN, (tenant,)).fetchone()
-    rows = sql.execute(fleet_sql.HOLDINGS, (tenant, upstream, turn)).fetchall()
+    rows = sql.execute(fleet_sql.STORED_LABELS, (tenant, upstream, turn)).fetchall()
     return [msgspec.json.decode(body, type=StoredLabel) for (body,) in rows], now[0] if now else 0
 
 

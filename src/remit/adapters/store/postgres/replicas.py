@@ -169,7 +169,7 @@ class PostgresFleet:
         """The turn as of which this process has read the store first."""
         return self._began
 
-    async def holdings_since(self, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
+    async def stored_labels_since(self, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
         """Return the labels at rest that were written to an upstream after a turn."""
         return await self._at_rest.since(self._tenant, upstream, turn)
 

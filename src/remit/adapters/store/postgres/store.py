@@ -10,7 +10,7 @@ import psycopg
 
 from remit.adapters.store.postgres.arrays import put
 from remit.adapters.store.postgres.at_rest import PostgresLabels
-from remit.adapters.store.postgres.reads import PostgresReading, holdings_since, size, tree
+from remit.adapters.store.postgres.reads import PostgresReading, size, stored_labels_since, tree
 from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.adapters.store.postgres.schema import migrate
 from remit.adapters.store.postgres.session import (
@@ -169,7 +169,7 @@ class PostgresStore(RelationalStore):
         """Return the replicas of a tenant, of which this process may become one."""
 
         async def slowly(tenant: str, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
-            return await self._pool.run(holdings_since, tenant, upstream, turn)
+            return await self._pool.run(stored_labels_since, tenant, upstream, turn)
 
         self._at_rest.append(at_rest := PostgresLabels(self._reading.open, slowly))
         return PostgresFleet(

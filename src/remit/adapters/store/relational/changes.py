@@ -21,7 +21,7 @@ from remit.adapters.store.relational import (
     registry,
 )
 from remit.adapters.store.relational import (
-    stored_labels as holdings,
+    stored_labels,
 )
 from remit.adapters.store.relational.memory import Counter, Memory
 from remit.adapters.store.relational.sealed_words import SealedValues, parted
@@ -68,7 +68,7 @@ _PUT_PIN = upsert("pins", 3, "tenant, tool", "body")
 _PUT_CREDENTIAL = upsert("credentials", 5, "tenant, digest", "expires", "body", "person")
 _PUT_VALUE = upsert("kept_values", 3, "tenant, key", "body")
 
-_APPLY = registry.APPLY | people.APPLY | issued.APPLY | holdings.APPLY
+_APPLY = registry.APPLY | people.APPLY | issued.APPLY | stored_labels.APPLY
 
 
 def _searched(task: Task) -> tuple[str, int, int]:

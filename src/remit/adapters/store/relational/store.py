@@ -16,7 +16,7 @@ from remit.adapters.store.relational import (
     registry,
 )
 from remit.adapters.store.relational import (
-    stored_labels as holdings,
+    stored_labels,
 )
 from remit.adapters.store.relational.changes import ForgetSubject, RewrapKeys
 from remit.adapters.store.relational.log_writer import LogWriter
@@ -262,19 +262,19 @@ class RelationalStore:
         query = "select body from links where tenant = ? and person = ? order by issuer"
         return await self._pool.run(reads.bodies, Link, query, tenant, person)
 
-    async def holdings(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[StoredLabel]:
+    async def stored_labels(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[StoredLabel]:
         """Return what is known of certain resources."""
-        return await self._pool.run(holdings.some, tenant, upstream, tuple(resources))
+        return await self._pool.run(stored_labels.some, tenant, upstream, tuple(resources))
 
-    async def holdings_under(
+    async def stored_labels_under(
         self, tenant: str, *, upstream: str = "", prefix: str = "", limit: int = 1000
     ) -> list[StoredLabel]:
         """Return what is known of resources whose names begin with `prefix`."""
-        return await self._pool.run(holdings.under, tenant, upstream, prefix, limit)
+        return await self._pool.run(stored_labels.under, tenant, upstream, prefix, limit)
 
-    async def holding_counts(self, tenant: str) -> dict[str, int]:
+    async def stored_label_counts(self, tenant: str) -> dict[str, int]:
         """Return of how many resources of each upstream something is known."""
-        return await self._pool.run(holdings.counts, tenant)
+        return await self._pool.run(stored_labels.counts, tenant)
 
     async def value(self, tenant: str, key: str) -> Json:
         """Return a small JSON value, or `None`."""

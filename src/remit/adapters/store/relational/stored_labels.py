@@ -19,26 +19,26 @@ _PUT = upsert("holdings", 5, "tenant, upstream, resource", "changed", "body")
 _ONE = "select body from holdings where tenant = ? and upstream = ? and resource = ?"
 
 
-def put_holding(sql: Sql, change: PutStoredLabel) -> None:
+def put_stored_label(sql: Sql, change: PutStoredLabel) -> None:
     """Insert or replace a holding."""
-    holding = change.holding
-    key = (holding.tenant, holding.upstream, holding.resource)
+    stored_label = change.stored_label
+    key = (stored_label.tenant, stored_label.upstream, stored_label.resource)
     if change.was is not None:
         row = sql.execute(_ONE, key).fetchone()
         if row is None or msgspec.json.decode(row[0], type=StoredLabel) != change.was:
             raise ChangedMeanwhile(
-                f"something was written to `{holding.resource or holding.upstream}` meanwhile",
+                f"something was written to `{stored_label.resource or stored_label.upstream}` meanwhile",
                 remediation="look at it again",
             )
     elif change.classes is not None and (row := sql.execute(_ONE, key).fetchone()) is not None:
-        holding = msgspec.json.decode(row[0], type=StoredLabel).with_also(holding, change.classes)
+        stored_label = msgspec.json.decode(row[0], type=StoredLabel).with_also(stored_label, change.classes)
     sql.execute(
         _PUT,
-        (*key, micros(holding.changed), text(holding)),
+        (*key, micros(stored_label.changed), text(stored_label)),
     )
 
 
-def drop_holding(sql: Sql, change: DropStoredLabel) -> None:
+def drop_stored_label(sql: Sql, change: DropStoredLabel) -> None:
     """Forget a holding."""
     sql.execute(
         "delete from holdings where tenant = ? and upstream = ? and resource = ?",
@@ -88,7 +88,7 @@ def counts(connection: Sql, tenant: str) -> dict[str, int]:
 
 
 APPLY: dict[type, Apply] = {
-    PutStoredLabel: put_holding,
-    DropStoredLabel: drop_holding,
+    PutStoredLabel: put_stored_label,
+    DropStoredLabel: drop_stored_label,
     JoinLabels: join_labels,
 }

@@ -20,7 +20,7 @@ from remit.core.policy.reach.credential import (
     CredentialUse,
     Lifetime,
 )
-from remit.core.policy.reach.graph import ReachGraph, terrain
+from remit.core.policy.reach.graph import ReachGraph, reach_graph
 from remit.core.policy.reach.model import (
     GRANT,
     DataSource,
@@ -68,6 +68,6 @@ __all__ = [
     "Waypoint",
     "mended",
     "remedies",
-    "terrain",
+    "reach_graph",
     "together",
 ]

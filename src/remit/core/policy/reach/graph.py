@@ -84,7 +84,7 @@ class ReachGraph(msgspec.Struct, frozen=True, eq=False):
     untrusted_tools: dict[str, bool]
 
 
-def terrain(
+def reach_graph(
     bundle: Bundle,
     observed: frozenset[str] = frozenset(),
     joint: Mapping[str, tuple[SharedStore, ...]] = MappingProxyType({}),

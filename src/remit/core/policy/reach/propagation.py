@@ -30,8 +30,8 @@ class Propagation:
     the most open first; both by the runner's place in the terrain.
     """
 
-    def __init__(self, terrain: ReachGraph, asked: ReachQuery) -> None:
-        self._terrain = terrain
+    def __init__(self, reach_graph: ReachGraph, asked: ReachQuery) -> None:
+        self._reach_graph = reach_graph
         self._asked = asked
         self._numbers = asked.numbers
         self._count = count()
@@ -42,8 +42,8 @@ class Propagation:
         self._writers: list[list[tuple[ToolGate, list[tuple[SharedStore, Steps]]]]] = []
         self._beside: dict[int, int] = {}
         self.direct: list[list[Inflow]] = []
-        self.inflows: list[list[Inflow]] = [[] for _ in terrain.runners]
-        for place, runner in enumerate(terrain.runners):
+        self.inflows: list[list[Inflow]] = [[] for _ in reach_graph.runners]
+        for place, runner in enumerate(reach_graph.runners):
             self._enter(place, runner)
         while self._heap:
             self._settle()
@@ -58,7 +58,7 @@ class Propagation:
             for one in start_of(runner.task_type)
         ]
         writers: list[tuple[ToolGate, list[tuple[SharedStore, Steps]]]] = []
-        for gate in self._terrain.gates[runner.task_type.name]:
+        for gate in self._reach_graph.gates[runner.task_type.name]:
             if gate.writes:
                 write = Waypoint(StepKind.WRITE, gate.tool.id)
                 ways: list[tuple[SharedStore, Steps]] = [
@@ -112,7 +112,7 @@ class Propagation:
         beside = self._beside.get(place)
         if beside is not None:
             # What a child is given goes down, and what it answers comes back.
-            self._push(beside, label, inflow, OPEN, (_task(self._terrain.runners[beside]),))
+            self._push(beside, label, inflow, OPEN, (_task(self._reach_graph.runners[beside]),))
         for gate, ways in self._writers[place]:
             write = self._asked.write(place, gate, label)
             if write.openness is not Openness.REFUSED:
