@@ -19,7 +19,7 @@ from typing import Any
 
 from remit.adapters.store.postgres.loop_connection import Done, Heard, LoopConnection, Statement
 from remit.adapters.store.postgres.session import PostgresSession
-from remit.adapters.store.postgres.whole import BEGIN
+from remit.adapters.store.postgres.store_claim import BEGIN
 from remit.core.decisions.mediation import Forward, Lease, Need, Record
 from remit.services.mediation.driver import CallDriver
 

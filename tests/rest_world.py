@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from remit.adapters.broker.standing import StandingBroker
+from remit.adapters.broker.standing_secret import StandingBroker
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.http_api.api import HttpApi
 from remit.core.evidence.event import EventKind

@@ -7,9 +7,9 @@ from importlib.metadata import version
 from urllib.parse import urlsplit
 
 import pytest
-from tests.clients.holding import broken
 
 from tests.clients.contact import Client, Contact, Delivery, Refused
+from tests.clients.holding import broken
 from tests.clients.regular import regular_address, regular_url
 from tests.clients.strings import ADDRESSES, URLS, Text, regular_addresses, regular_urls
 from tests.clients.table import Verdict, asked, verdict, verdicts, written

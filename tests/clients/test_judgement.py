@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import idna
 import pytest
-from tests.clients.holding import broken
 
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import exact
 from remit.core.flow.values.urls import regular_url
 from tests.clients.contact import Client, Contact, Delivery, numeric
+from tests.clients.holding import broken
 from tests.clients.strings import ADDRESSES, URLS
 
 _PORTS = {"http": 80, "https": 443}

@@ -22,7 +22,7 @@ from remit.core.tasks.task import Ancestor, TaskState
 from remit.ports.store.issued_tokens import Withdraw
 from remit.ports.store.replicas import DeclareDead, FenceAck, FleetSight, LeaveTask, Raised, TakeTask
 from remit.ports.store.store import Pin, PutAgent, PutPin, PutTask, PutValue, RaiseFence, Unit
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.wakeup import WakeUp
 from tests.nats_server import NatsServer
 from tests.world import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_task, an_agent

@@ -18,7 +18,7 @@ from mcp import Client, MCPError
 from mcp_types import CallToolResult, ElicitResult
 
 from remit.sdk.dpop import DpopProver
-from remit.sdk.faults import AgentFault
+from remit.sdk.errors import AgentFault
 from remit.sdk.key import AgentKey
 from remit.sdk.oauth import (
     AuthorizationCode,

@@ -18,7 +18,7 @@ import anyio
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
-from remit.sdk.door import GatewayReply
+from remit.sdk.gateway_client import GatewayReply
 from remit.sdk.oauth import OAuthClient
 from remit.sdk.relay.bridge import Bridge
 from remit.sdk.relay.stdio import Lines, LineWriter

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.adapters.policy.cedar.apart import CheckerProcess
+from remit.adapters.policy.cedar.checker_process import CheckerProcess
 from remit.compose import policy_engine
 from remit.config import Config
 from remit.core.errors import Busy

@@ -20,7 +20,7 @@ from remit.core.replicas.replica import Replica
 from remit.core.tasks.task import Budgets
 from remit.ports.store.replicas import FleetSight
 from remit.ports.store.store import PutTask, Receipt, TakeBudget, Unit
-from remit.services.replicas.membership import RENEWALS
+from remit.services.replicas.replica_lease import RENEWALS
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened
 from tests.world import START, TENANT, WorldClock, a_permit, a_task, an_outcome

@@ -11,7 +11,7 @@ from remit.adapters.broker.http import BrokerHttp
 from remit.api.http_messages import problem
 from remit.core.errors import CommitInDoubt, KeyUnavailable, OutOfForce, OwnerAway, StoreUnavailable
 from remit.gateway.http.problems import problem_of
-from remit.sdk.faults import GatewayUnreachable
+from remit.sdk.errors import GatewayUnreachable
 from remit.sdk.oauth.web import OAuthHttp
 from remit.sdk.wire import Gateway
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import pytest
 
 from remit.sdk.dpop import DpopProver, challenge_error
-from remit.sdk.faults import AgentFault, GatewayRefused
+from remit.sdk.errors import AgentFault, GatewayRefused
 from remit.sdk.key import AgentKey
 from remit.sdk.oauth import AuthorizationCode, ClientCredentials, OAuthClient, OAuthIdentity
 from remit.sdk.oauth.discovery import IssuerMetadata, covers, find_resource, find_server, read_challenge

@@ -15,7 +15,7 @@ from remit.adapters.store.postgres.commit_outcome import by_turn
 from remit.adapters.store.postgres.loop_connection import Done, LoopConnection, Statement
 from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.adapters.store.postgres.session import PostgresSession, connect
-from remit.adapters.store.postgres.whole import BEGIN
+from remit.adapters.store.postgres.store_claim import BEGIN
 from remit.adapters.store.postgres.writer import CALM
 from remit.core.errors import BudgetExhausted, Conflict, Fenced, StoreUnavailable
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes

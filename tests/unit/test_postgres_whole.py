@@ -11,7 +11,7 @@ import pytest
 from remit.adapters.store.postgres.commit_outcome import by_turn
 from remit.adapters.store.postgres.loop_connection import Heard, LoopConnection, Statement
 from remit.adapters.store.postgres.session import PostgresSession, connect
-from remit.adapters.store.postgres.whole import StoreClaim, on_record, whole
+from remit.adapters.store.postgres.store_claim import StoreClaim, on_record, whole
 from tests.unit.test_postgres_store import opened
 from tests.world import TENANT
 

@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from remit.sdk.door import GatewayClient
-from remit.sdk.faults import GatewayRefused
+from remit.sdk.errors import GatewayRefused
+from remit.sdk.gateway_client import GatewayClient
 from remit.sdk.relay.relay import Relay
 from remit.sdk.wire import Gateway
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from remit.sdk.door import GatewayClient
+from remit.sdk.gateway_client import GatewayClient
 from remit.sdk.relay.relay import Relay
 from remit.sdk.wire import Gateway
 from tests.unit.test_sdk_relay import Purse

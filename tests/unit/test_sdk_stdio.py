@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from remit.sdk.door import GatewayClient
-from remit.sdk.message import guess_id
+from remit.sdk.gateway_client import GatewayClient
+from remit.sdk.jsonrpc_message import guess_id
 from remit.sdk.relay.bridge import CALLS_AT_ONCE, Bridge
 from remit.sdk.relay.stdio import Lines, LineWriter, LongLine
 from remit.sdk.wire import Gateway

@@ -13,7 +13,7 @@ from remit.core.errors import OutOfForce, RemitError
 from remit.core.replicas.replica import DRIFT, SILENT_LEASES, OwnLease, Replica, Watch, outlived_s
 from remit.ports.store.replicas import FenceAck, FleetSight, Raised
 from remit.ports.store.store import Receipt, Unit
-from remit.services.replicas.membership import Acknowledgements, Replicas, ReplicaStanding
+from remit.services.replicas.replica_lease import Acknowledgements, Replicas, ReplicaStanding
 from tests.world import START, TENANT, WorldClock, WorldEntropy
 
 Json = Any

@@ -15,15 +15,15 @@ from starlette.routing import Route
 from remit.api.authzen.paths import METADATA_PATH as AUTHZEN_METADATA_PATH
 from remit.api.health import Health
 from remit.api.http_messages import answer, body, no_body, no_query, problem, query
-from remit.api.oauth import routes as oauth
-from remit.api.oauth.browser import routes as people
+from remit.api.oauth import routes as oauth_routes
+from remit.api.oauth.browser import routes as people_routes
 from remit.api.oauth.paths import ACCOUNT_PATH, METADATA_PATH
 from remit.api.openapi import OPENAPI_PATH, document
 from remit.api.rest.authentication import may_navigate, own_origins, received, refuse_cross_site, still
 from remit.api.rest.route import Endpoint, RestRequest, RestServices
 from remit.api.route_table import ENDPOINTS
 from remit.api.spiffe.trust_bundle import BUNDLE_PATH, trust_bundle
-from remit.api.ssf import routes as ssf
+from remit.api.ssf import routes as ssf_routes
 from remit.core.errors import Malformed, NotFound, RemitError
 from remit.core.policy.bundle import Bundle
 from remit.services.assembly.services import Services
@@ -74,7 +74,7 @@ def app(
         tries=SignInAttempts(house.clock),
     )
     origins = own_origins(house.public_url)
-    pages = people.routes(house, desk.tries, remote_sign_in=remote_sign_in)
+    pages = people_routes.routes(house, desk.tries, remote_sign_in=remote_sign_in)
     # Routes are tried in this order: what is asked most comes first.
     routes = [*_others(house), *_rest(desk), *pages]
     guarded = [
@@ -112,8 +112,8 @@ def _others(house: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
         return await trust_bundle(house)
 
     return (
-        *oauth.routes(house),
-        *ssf.routes(house),
+        *oauth_routes.routes(house),
+        *ssf_routes.routes(house),
         *(((BUNDLE_PATH, {"GET": bundle}),) if house.issuing is not None else ()),
         ("/health/live", {"GET": live}),
         ("/health/ready", {"GET": ready}),
@@ -180,7 +180,7 @@ def _edge(serve: Serve, origins: frozenset[str]) -> Serve:
 
     async def answered(request: Request) -> Response:
         try:
-            if not may_navigate(request, people.NAVIGABLE):
+            if not may_navigate(request, people_routes.NAVIGABLE):
                 refuse_cross_site(request, origins)
             return await serve(request)
         except RemitError as error:

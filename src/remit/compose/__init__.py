@@ -69,7 +69,7 @@ from remit.services.limits.client_address import Proxies
 from remit.services.limits.request_bodies import Bodies
 from remit.services.people.connections import Connections
 from remit.services.tasks.opening_limits import OpeningBounds
-from remit.services.tools.catalogue import as_last_seen
+from remit.services.tools.pinned_tools import as_last_seen
 from remit.services.tools.reachability import UpstreamReachability
 
 log = logging.getLogger("remit")

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from remit.adapters.broker.standing import StandingBroker
+from remit.adapters.broker.standing_secret import StandingBroker
 from remit.adapters.runtime.system import SystemEntropy
 from remit.compose.cloud_brokers import aws_broker, github_broker, kubernetes_broker
 from remit.compose.oauth_brokers import known_by_of, oauth_broker

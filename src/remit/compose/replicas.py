@@ -23,7 +23,7 @@ from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store
 from remit.services.assembly.services import Services
 from remit.services.assembly.upkeep import Upkeep
-from remit.services.replicas.membership import RENEWALS
+from remit.services.replicas.replica_lease import RENEWALS
 
 
 def several(config: Config) -> bool:

@@ -16,8 +16,8 @@ from collections.abc import AsyncGenerator
 
 import httpx2
 
-from remit.sdk.door import Tokens
 from remit.sdk.dpop import HEADER, PROOF_TRIES, DpopProver
+from remit.sdk.gateway_client import Tokens
 from remit.sdk.wire import TASK_HEADER
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from remit.sdk.connector import Look
 from remit.sdk.dpop import DpopProver
-from remit.sdk.faults import GatewayRefused, GatewayUnreachable
+from remit.sdk.errors import GatewayRefused, GatewayUnreachable
 from remit.sdk.key import AgentKey
 from remit.sdk.oauth.discovery import IssuerMetadata, find_server
 from remit.sdk.oauth.endpoint import OAuthIdentity, Token, TokenEndpoint

@@ -16,8 +16,8 @@ from yarl import URL
 
 from remit.sdk.connector import AgentConnector, Look
 from remit.sdk.dpop import HEADER, PROOF_TRIES, DpopProver
-from remit.sdk.faults import AgentFault, GatewayRefused, GatewayUnreachable
-from remit.sdk.once import once
+from remit.sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
+from remit.sdk.retry_guard import once
 
 Json = Any
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 
-from remit.api.authzen import other_replicas as elsewhere
+from remit.api.authzen import other_replicas
 from remit.api.authzen.mapping import merged, question, read_one
 from remit.api.authzen.messages import (
     EvaluationAnswer,
@@ -87,7 +87,7 @@ async def _decide(errand: RestRequest, form: EvaluationForm, *, single: bool = F
         if errand.arrived.passed_on and single:
             raise
         try:
-            return await elsewhere.evaluated(errand, form, error)
+            return await other_replicas.evaluated(errand, form, error)
         except Elsewhere as lost:
             return faulty(lost)
     except REFUSALS as error:
@@ -119,5 +119,5 @@ async def result(errand: RestRequest) -> ResultAnswer:
     except NotFound as unknown:
         if errand.arrived.passed_on:
             raise
-        await elsewhere.reported(errand, form, unknown)
+        await other_replicas.reported(errand, form, unknown)
     return ResultAnswer(evaluation_id=form.evaluation_id, recorded=True)

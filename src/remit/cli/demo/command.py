@@ -8,11 +8,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from remit.cli.demo.end_under_load import step_6
+from remit.cli.demo.evidence_story import step_7, step_8
 from remit.cli.demo.narrator import Narrator, stage_console
 from remit.cli.demo.stage import Stage, stage
-from remit.cli.demo.step_6 import step_6
-from remit.cli.demo.steps_1_to_5 import step_1, step_2, step_3, step_4, step_5
-from remit.cli.demo.steps_7_and_8 import step_7, step_8
+from remit.cli.demo.task_story import step_1, step_2, step_3, step_4, step_5
 from remit.cli.parser import verb
 
 app = verb("demo")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from remit.cli.doctor.check import Check, no_connection
-from remit.cli.output.output import span
+from remit.cli.output.terminal import span
 from remit.cli.rest_client import Client
 from remit.cli.session_file import session_for
 from remit.config import Config

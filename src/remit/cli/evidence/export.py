@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from remit.cli.evidence.known_logs import trusted_key
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.rest_client import Client, Unreachable
 from remit.core.errors import NotFound
 from remit.core.json_value import Json
@@ -80,9 +80,9 @@ class ExportProgress:
 @contextlib.contextmanager
 def progress(what: str, total: int) -> Iterator[ExportProgress]:
     """Show how far a long work has come, on a terminal."""
-    console = show.err()
+    console = terminal.err()
     # Not `is_terminal`: colours may be wished for where nobody sees a bar move.
-    if not sys.stderr.isatty() or show.is_json():
+    if not sys.stderr.isatty() or terminal.is_json():
         yield ExportProgress(None, total)
         return
     columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())

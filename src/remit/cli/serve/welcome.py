@@ -14,7 +14,7 @@ from rich.text import Text
 
 import remit
 from remit.api.oauth.paths import ACCOUNT_PATH
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.output.tables import WIDE
 from remit.config import Config
 from remit.core.evidence.event import EventKind
@@ -67,17 +67,17 @@ async def first_code(house: Services, code_for: str) -> SignInCode | None:
 async def show_welcome(house: Services, welcome: StartupMessage) -> None:
     """Say that remit serves, where, what, and under which rules."""
     head = await house.evidence.checkpoint()
-    if show.is_json():
-        show.answer(_for_programs(house, welcome, head.size, head.root.hex()))
+    if terminal.is_json():
+        terminal.answer(_for_programs(house, welcome, head.size, head.root.hex()))
         return
     rows = Group(
-        show.facts(
+        terminal.facts(
             [
                 ("REST interface", f"{welcome.url}/api/v1"),
                 ("MCP, all servers", f"{welcome.url}/mcp"),
                 ("Workload API", _workload_api(welcome.config)),
                 ("configuration", welcome.config.file),
-                ("bundle in force", house.policies.applied.digest[: show.SHORT_DIGEST]),
+                ("bundle in force", house.policies.applied.digest[: terminal.SHORT_DIGEST]),
                 ("evidence", f"{head.size} events"),
             ]
         ),
@@ -85,17 +85,17 @@ async def show_welcome(house: Services, welcome: StartupMessage) -> None:
         _Upstreams(house, welcome),
     )
     title = Text.assemble((f"remit {remit.__version__}", "bold"), " is up")
-    show.picture(
+    terminal.picture(
         Panel(rows, title=title, title_align="left", border_style="dim", padding=(1, 2), expand=False)
     )
-    show.say("The public key of its evidence; keep it elsewhere, too:", style="dim")
-    show.copyable(f"  {house.evidence.verifier}")
+    terminal.say("The public key of its evidence; keep it elsewhere, too:", style="dim")
+    terminal.copyable(f"  {house.evidence.verifier}")
     _warn(welcome)
     if welcome.code is not None:
         _invite(welcome.code, welcome)
     if welcome.moved:
-        show.copyable(f"Other commands find it by:  export REMIT_URL={welcome.url}")
-    show.say("Stop with Ctrl-C.", style="dim")
+        terminal.copyable(f"Other commands find it by:  export REMIT_URL={welcome.url}")
+    terminal.say("Stop with Ctrl-C.", style="dim")
 
 
 def _workload_api(config: Config) -> str:
@@ -125,17 +125,19 @@ def _upstreams(house: Services, welcome: StartupMessage, before: str) -> Table:
     for column in ("UPSTREAM", "MODE", "TOOLS", "MCP, THIS SERVER ALONE"):
         made.add_column(column, overflow="fold")
     for name, section in welcome.config.upstreams.items():
-        mode = show.state("observe") if section.observed else show.text("enforce", "green")
-        made.add_row(show.text(name, "bold"), mode, _tools(house, name), show.text(f"{before}/mcp/{name}"))
+        mode = terminal.state("observe") if section.observed else terminal.text("enforce", "green")
+        made.add_row(
+            terminal.text(name, "bold"), mode, _tools(house, name), terminal.text(f"{before}/mcp/{name}")
+        )
     return made
 
 
 def _tools(house: Services, upstream: str) -> Text:
     if house.tools.catalogue(upstream) is None:
-        return show.text("not reachable yet", "red")
+        return terminal.text("not reachable yet", "red")
     listed = (one for one in house.tools.of(upstream) if one.name not in RESERVED_OPERATIONS)
     tools = [one for one in listed if one.state is not ToolState.GONE]
-    found = show.text(str(len(tools)))
+    found = terminal.text(str(len(tools)))
     undescribed = sum(not one.described for one in tools)
     changed = sum(one.state is ToolState.CHANGED for one in tools)
     if undescribed:
@@ -148,18 +150,18 @@ def _tools(house: Services, upstream: str) -> Text:
 def _warn(welcome: StartupMessage) -> None:
     observed = [name for name, section in welcome.config.upstreams.items() if section.observed]
     if observed:
-        show.say(
+        terminal.say(
             f"OBSERVING {', '.join(observed)}: everything is decided and recorded, and NOTHING IS REFUSED.",
             style="bold yellow",
         )
     bearers = [name for name, one in welcome.config.upstreams.items() if one.sender_constraint == "optional"]
     if bearers:
-        show.say(
+        terminal.say(
             f"At {', '.join(bearers)} a token is enough for calls of every tier, stolen or not.",
             style="bold yellow",
         )
     if not _is_loopback(welcome.config.listen.host) and welcome.url.startswith("http:"):
-        show.say(
+        terminal.say(
             "Listening beyond this machine without TLS: put TLS before it and set listen.public_url.",
             style="bold yellow",
         )
@@ -173,16 +175,16 @@ def _is_loopback(host: str) -> bool:
 
 
 def _invite(code: SignInCode, welcome: StartupMessage) -> None:
-    show.say("")
-    show.say(
+    terminal.say("")
+    terminal.say(
         "Sign in as ",
-        show.text(code.person, "bold"),
+        terminal.text(code.person, "bold"),
         f", once, from this machine, within {CODE_TTL_S // 60} minutes:",
     )
-    show.copyable("  ", show.text(code.code, "bold"))
-    show.say("It goes to `remit login`, which asks for it,")
-    show.say(f"or to {welcome.url}{ACCOUNT_PATH}, where a passkey can be added")
-    show.say("")
+    terminal.copyable("  ", terminal.text(code.code, "bold"))
+    terminal.say("It goes to `remit login`, which asks for it,")
+    terminal.say(f"or to {welcome.url}{ACCOUNT_PATH}, where a passkey can be added")
+    terminal.say("")
 
 
 def _for_programs(house: Services, welcome: StartupMessage, size: int, root: str) -> dict[str, object]:

@@ -16,7 +16,7 @@ from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.host.server_user import looking
 from remit.cli.identity.agent import key_place
-from remit.cli.output.output import counted, moment
+from remit.cli.output.terminal import counted, moment
 from remit.cli.parser import pairs
 from remit.cli.safe_text import plain
 from remit.cli.session_file import session_for, terminal_key
@@ -67,7 +67,7 @@ def agent_session(wanted: WantedTask) -> AgentSession:
 
 def _look(base_url: str) -> Callable[[socket.socket], None]:
     """Return what looks at each connection as the terminal's is; whoever is refused there is no gateway."""
-    from remit.sdk.faults import GatewayUnreachable
+    from remit.sdk.errors import GatewayUnreachable
 
     look = looking(base_url)
 

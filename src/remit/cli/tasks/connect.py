@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from remit.cli.tasks.task_renewal import TaskRenewal
-    from remit.sdk.child import SignalRelay
+    from remit.sdk.child_process import SignalRelay
     from remit.sdk.session import AgentSession
 
 app = verb("connect")
@@ -125,7 +125,7 @@ async def _connected(wanted: WantedTask, upstream: str, *, http: bool) -> int:
     import asyncio
 
     from remit.cli.tasks.task_renewal import TaskRenewal
-    from remit.sdk.child import SignalRelay
+    from remit.sdk.child_process import SignalRelay
 
     with SignalRelay() as signals:
         async with agent_session(wanted) as agent:
@@ -161,7 +161,7 @@ async def _serve(agent: AgentSession, tenure: TaskRenewal, upstream: str, *, htt
     import asyncio
     import sys
 
-    from remit.sdk.door import GatewayClient
+    from remit.sdk.gateway_client import GatewayClient
     from remit.sdk.relay.bridge import Bridge
     from remit.sdk.relay.relay import Relay
     from remit.sdk.relay.stdio import Lines, LineWriter

@@ -27,7 +27,7 @@ from remit.cli.tasks.agent_task import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from remit.sdk.child import SignalRelay
+    from remit.sdk.child_process import SignalRelay
     from remit.sdk.session import AgentSession, TaskSession
 
 app = verb("run")
@@ -151,7 +151,7 @@ def _usual_lease_s() -> int:
 
 
 async def _governed(wanted: WantedTask, command: tuple[str, ...], confine: Callable[[], None]) -> int:
-    from remit.sdk.child import SignalRelay
+    from remit.sdk.child_process import SignalRelay
 
     with SignalRelay() as signals:
         async with agent_session(wanted) as agent:
@@ -172,8 +172,8 @@ async def _beside_relay(
 ) -> int:
     import asyncio
 
-    from remit.sdk.child import run_child
-    from remit.sdk.door import GatewayClient
+    from remit.sdk.child_process import run_child
+    from remit.sdk.gateway_client import GatewayClient
     from remit.sdk.relay import process_tree
     from remit.sdk.relay.relay import Relay
 
@@ -198,7 +198,7 @@ async def _keep(task: TaskSession) -> None:
 
 async def complete(task: TaskSession) -> None:
     """End a task and say how that went; what cannot be ended from here is ended by its lease."""
-    from remit.sdk.faults import GatewayRefused, GatewayUnreachable
+    from remit.sdk.errors import GatewayRefused, GatewayUnreachable
     from remit.sdk.session import ENDED
 
     try:

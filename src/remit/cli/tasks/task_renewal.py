@@ -7,7 +7,7 @@ import asyncio
 from contextlib import suppress
 
 from remit.cli.tasks.agent_task import WantedTask, open_task, remark
-from remit.sdk.faults import AgentFault, GatewayRefused
+from remit.sdk.errors import AgentFault, GatewayRefused
 from remit.sdk.session import RAN_OUT, AgentSession, TaskSession
 
 

@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
+from remit.core.cooperative_steps import SLICE, STEP, Steps, WorkCount, pieces, weight, whole_words
 from remit.core.flow.justification import Encounter
 from remit.core.flow.language.words import bare_words, number_of
 from remit.core.flow.memory import RECORD_BITS, RECORD_MASK, TaskRecords
@@ -32,7 +33,6 @@ from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.normal_text import folded, folding
 from remit.core.flow.values.strict_reading import BLANKS, ExactValue, small, standing, stated_forms
 from remit.core.label import Trust
-from remit.core.steps import SLICE, STEP, Steps, WorkCount, pieces, weight, whole_words
 
 MAX_TEXT = 200
 """Characters of a field that is remembered as a whole; longer ones are searched for destinations alone."""

@@ -28,6 +28,7 @@ from itertools import islice
 
 import msgspec
 
+from remit.core.cooperative_steps import Steps, finish
 from remit.core.flow.argument_walk import is_long, is_one, walk
 from remit.core.flow.intake import Intake
 from remit.core.flow.intent_references import contradicts, pointed, source_of
@@ -55,7 +56,6 @@ from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import MAX_EXACT, ExactValue, exact
 from remit.core.json_value import Json
 from remit.core.label import Label, Trust
-from remit.core.steps import Steps, finish
 from remit.core.tools.tool import ArgumentRole, Effect, Tool
 
 KEY_BYTES = 32

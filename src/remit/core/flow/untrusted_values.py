@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Protocol
 
+from remit.core.cooperative_steps import PIECE, STEP, Steps, WorkCount, weight, whole_words
 from remit.core.flow.argument_walk import found_in
 from remit.core.flow.justification import Justification, Provenance, Reach, leaves
 from remit.core.flow.memory import RECORD_MASK, TaskRecords
@@ -23,7 +24,6 @@ from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import exact, pieces
 from remit.core.json_value import Json
 from remit.core.label import Trust
-from remit.core.steps import PIECE, STEP, Steps, WorkCount, weight, whole_words
 from remit.core.tools.tool import ArgumentRole, Tool
 
 _HOST, _URL = KindOfValue.HOST, KindOfValue.URL

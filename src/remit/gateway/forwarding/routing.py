@@ -58,7 +58,7 @@ from remit.ports.store.replicas import FleetSight
 from remit.services.assembly.services import Services
 from remit.services.limits.deadlines import Deadlines
 from remit.services.replicas.forwarding import Family
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.tasks.calls_in_flight import fenced_by
 
 #: What an owner says that is none (RFC 9110 section 15.5.20), with this header: nothing was done.

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import aiohttp
 
 from remit.sdk.dpop import HEADER, PROOF_TRIES, DpopProver
-from remit.sdk.faults import GatewayRefused
+from remit.sdk.errors import GatewayRefused
 from remit.sdk.oauth.discovery import (
     Challenge,
     IssuerMetadata,

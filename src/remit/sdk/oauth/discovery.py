@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from remit.sdk.faults import AgentFault, GatewayUnreachable
+from remit.sdk.errors import AgentFault, GatewayUnreachable
 from remit.sdk.oauth.web import OAuthHttp, checked_url
 
 Json = Any

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote_plus
 
 from remit.sdk.dpop import HEADER, PROOF_TRIES, DpopProver
-from remit.sdk.faults import GatewayRefused, GatewayUnreachable
+from remit.sdk.errors import GatewayRefused, GatewayUnreachable
 from remit.sdk.key import AgentKey
 from remit.sdk.oauth.discovery import IssuerMetadata
 from remit.sdk.oauth.web import HttpPage, OAuthHttp

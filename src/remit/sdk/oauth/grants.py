@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from remit.sdk.dpop import DpopProver
-from remit.sdk.faults import AgentFault, GatewayRefused
+from remit.sdk.errors import AgentFault, GatewayRefused
 from remit.sdk.oauth.discovery import IssuerMetadata, Resource
 from remit.sdk.oauth.endpoint import OAuthIdentity, Token, TokenEndpoint
 from remit.sdk.oauth.web import OAuthHttp, checked_url

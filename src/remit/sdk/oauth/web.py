@@ -13,8 +13,8 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 
 from remit.sdk.connector import AgentConnector, Look
-from remit.sdk.faults import AgentFault, GatewayUnreachable
-from remit.sdk.once import once
+from remit.sdk.errors import AgentFault, GatewayUnreachable
+from remit.sdk.retry_guard import once
 from remit.sdk.wire import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, MAX_ANSWER_BYTES, is_loopback
 
 Json = Any

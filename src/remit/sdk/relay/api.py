@@ -16,8 +16,8 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import web
 
-from remit.sdk.door import GatewayClient, GatewayReply
-from remit.sdk.faults import AgentFault, GatewayRefused
+from remit.sdk.errors import AgentFault, GatewayRefused
+from remit.sdk.gateway_client import GatewayClient, GatewayReply
 
 Json = Any
 

@@ -19,10 +19,19 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from remit.sdk.door import GatewayClient, GatewayReply
-from remit.sdk.faults import AgentFault, GatewayRefused, GatewayUnreachable
+from remit.sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
+from remit.sdk.gateway_client import GatewayClient, GatewayReply
+from remit.sdk.jsonrpc_message import (
+    Envelope,
+    Id,
+    guess_id,
+    id_key,
+    look,
+    next_cursor,
+    one_line,
+    read_message,
+)
 from remit.sdk.mcp_headers import STATELESS_FROM, Mirrored, mirrored_by, request_headers, stateless_version
-from remit.sdk.message import Envelope, Id, guess_id, id_key, look, next_cursor, one_line, read_message
 from remit.sdk.relay.stdio import Lines, LineWriter, LongLine
 from remit.sdk.sse import EventTooLarge, ServerEvent, events
 

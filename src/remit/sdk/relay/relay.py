@@ -21,8 +21,8 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from remit.sdk.door import GatewayClient, GatewayReply
-from remit.sdk.faults import AgentFault, GatewayRefused
+from remit.sdk.errors import AgentFault, GatewayRefused
+from remit.sdk.gateway_client import GatewayClient, GatewayReply
 from remit.sdk.relay import process_tree
 from remit.sdk.relay.api import pour, read_whole, relay_api
 

@@ -68,7 +68,7 @@ from remit.services.signals.subjects import SignalSubjects
 from remit.services.signals.transmitter import SignalTransmitter
 from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tasks.tasks import Tasks
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 from remit.services.tools.reachability import UpstreamReachability
 
 

@@ -55,7 +55,7 @@ from remit.services.people.delegations import Delegations
 from remit.services.people.erasure import Erasure
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.forwarding import Forwarding
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership
 from remit.services.replicas.wakeup import WakeUp
 from remit.services.signals.notifications import Notifications
@@ -66,7 +66,7 @@ from remit.services.signals.streams import Streams
 from remit.services.signals.transmitter import SignalTransmitter
 from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tasks.tasks import Tasks
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 from remit.services.tools.reachability import UpstreamReachability
 
 

@@ -22,7 +22,7 @@ from remit.services.endings.priority import EndInFront
 from remit.services.endings.takeover import Takeover
 from remit.services.endings.task_ends import TaskEnds
 from remit.services.endings.unclosed_ends import EndUnderWay, UnclosedEnds
-from remit.services.replicas.membership import Acknowledgements, Replicas
+from remit.services.replicas.replica_lease import Acknowledgements, Replicas
 from remit.services.tasks.calls_in_flight import cut
 from remit.services.tasks.live_tasks import LiveTasks
 

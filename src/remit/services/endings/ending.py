@@ -45,7 +45,7 @@ from remit.services.endings.takeover import Takeover
 from remit.services.endings.task_ends import TaskEnds
 from remit.services.endings.unclosed_ends import EndUnderWay, UnclosedEnds
 from remit.services.limits.durations import RecentTimes
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership
 from remit.services.tasks.live_tasks import LiveTasks
 

@@ -30,7 +30,7 @@ from remit.services.policy.bundle import Policies
 from remit.services.replicas.task_ownership import Ownership
 from remit.services.tasks.calls_in_flight import cut
 from remit.services.tasks.live_tasks import LiveTasks
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 log = logging.getLogger("remit.replicas")
 

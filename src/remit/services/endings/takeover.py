@@ -25,7 +25,7 @@ from remit.ports.runtime import Clock
 from remit.ports.store.replicas import Fleet, Raised
 from remit.ports.store.store import Change, PutValue, Store, Unit
 from remit.services.credentials.leases import Leases
-from remit.services.replicas.membership import Acknowledgements, Replicas
+from remit.services.replicas.replica_lease import Acknowledgements, Replicas
 from remit.services.replicas.task_ownership import Ownership
 
 #: What is owned by whoever tends.

@@ -49,7 +49,7 @@ from remit.ports.store.stored_labels import DropStoredLabel, PutStoredLabel
 from remit.services.flow.call_labels import chosen_by_upstream, justified, mark, writers_of
 from remit.services.flow.resource_labels import MAX_LOOSE, ResourceLabels, UpstreamLabels
 from remit.services.policy.bundle import Policies
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 #: Resources of one upstream that are told apart; what is written to further ones lies on the upstream.
 MAX_RESOURCES = 200_000

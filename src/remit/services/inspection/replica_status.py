@@ -15,7 +15,7 @@ from remit.ports.store.replicas import Fleet
 from remit.services.endings.remote_endings import RemoteEndings
 from remit.services.endings.takeover import CHORES
 from remit.services.policy.bundle import Policies
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import root_of
 from remit.services.replicas.wakeup import WakeUp, WakingState
 

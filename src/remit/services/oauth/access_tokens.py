@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from remit.core.drafts import PROFILE_AGENT
+from remit.core.draft_names import PROFILE_AGENT
 from remit.core.errors import Malformed, NotFound
 from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Actor

@@ -13,7 +13,7 @@ which agent may act for which person; or the person's ID token, which they got f
 
 from __future__ import annotations
 
-from remit.core.drafts import ID_JAG_HEADER_TYPE
+from remit.core.draft_names import ID_JAG_HEADER_TYPE
 from remit.core.errors import Conflict, Malformed, Unauthenticated
 from remit.core.identity.principals import Memberships, Person
 from remit.core.oauth.access_token import label_in

@@ -39,7 +39,7 @@ from remit.services.people.offers import Offer, offer_of
 from remit.services.people.sessions import BrowserSeat
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.tasks import Opening, Tasks
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 #: How long a code can be redeemed: RFC 9700 and RFC 6749 section 4.1.2 want it short.
 CODE = timedelta(seconds=60)

@@ -16,7 +16,7 @@ from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import HoldTask, LeaveTask, TakeTask, owner_key
 from remit.ports.store.store import Change, Store, Unit
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 
 
 def root_of(task: Task) -> str:

@@ -23,7 +23,7 @@ from remit.core.scope import risen
 from remit.core.tasks.task import Budgets, Task, TaskState
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Change, CheckFence, Store
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership, root_of
 from remit.services.tasks.budgets import drawn_from, own_accounts
 from remit.services.tasks.live_task import LiveTask

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from remit.adapters.broker.http import BrokerResponse
 from remit.adapters.broker.oauth.client import SourceClient, refused
-from remit.core.drafts import ID_JAG_TOKEN
+from remit.core.draft_names import ID_JAG_TOKEN
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted
 from remit.ports.connector import KeptTokens

@@ -3,7 +3,7 @@
 read.
 """
 
-from remit.adapters.policy.cedar.apart import CheckerProcess
+from remit.adapters.policy.cedar.checker_process import CheckerProcess
 from remit.adapters.policy.cedar.engine import CedarPolicies
 from remit.core.label import Classes
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import msgspec
 import psycopg
 
-from remit.adapters.store.postgres import replica_sql as fleet_sql
+from remit.adapters.store.postgres import replica_sql
 from remit.adapters.store.postgres.session import (
     FAULTS,
     PostgresSession,
@@ -114,8 +114,8 @@ def size(sql: Sql, tenant: str) -> int:
 
 def stored_labels_since(sql: Sql, tenant: str, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
     """Return the labels at rest that were written to an upstream after a turn, and the turn as of now."""
-    now = sql.execute(fleet_sql.TURN, (tenant,)).fetchone()
-    rows = sql.execute(fleet_sql.STORED_LABELS, (tenant, upstream, turn)).fetchall()
+    now = sql.execute(replica_sql.TURN, (tenant,)).fetchone()
+    rows = sql.execute(replica_sql.STORED_LABELS, (tenant, upstream, turn)).fetchall()
     return [msgspec.json.decode(body, type=StoredLabel) for (body,) in rows], now[0] if now else 0
 
 

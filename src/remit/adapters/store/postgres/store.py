@@ -9,7 +9,6 @@ from typing import Any, Final
 import psycopg
 
 from remit.adapters.store.postgres.arrays import put
-from remit.adapters.store.postgres.at_rest import PostgresLabels
 from remit.adapters.store.postgres.reads import PostgresReading, size, stored_labels_since, tree
 from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.adapters.store.postgres.schema import migrate
@@ -20,6 +19,7 @@ from remit.adapters.store.postgres.session import (
     place_of,
     unavailable,
 )
+from remit.adapters.store.postgres.stored_labels import PostgresLabels
 from remit.adapters.store.postgres.writer import PostgresWriter
 from remit.adapters.store.postgres.writer_connection import WriterConnection
 from remit.adapters.store.relational.changes import ASSERTION_GRACE
@@ -28,7 +28,7 @@ from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.pool import ReadPool
 from remit.adapters.store.relational.reads import names
-from remit.adapters.store.relational.sealed_words import TABLES, SealedValues, seal_old
+from remit.adapters.store.relational.sealed_values import TABLES, SealedValues, seal_old
 from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.subject_keys import SealOpener, SubjectKeys
 from remit.adapters.store.relational.tables import Durability

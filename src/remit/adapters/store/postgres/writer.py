@@ -27,8 +27,8 @@ from remit.adapters.store.postgres.commit_outcome import FIRST_TURN, asked, by_t
 from remit.adapters.store.postgres.loop_connection import Heard, LoopConnection, Statement
 from remit.adapters.store.postgres.owners import TaskOwners
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession, behind, is_loss, unavailable
+from remit.adapters.store.postgres.store_claim import StoreClaim, on_record, whole
 from remit.adapters.store.postgres.units import first_of, forgets, tasks_of, tenant_of, touched_by
-from remit.adapters.store.postgres.whole import StoreClaim, on_record, whole
 from remit.adapters.store.postgres.writer_connection import WriterConnection
 from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory

@@ -14,17 +14,13 @@ from typing import Any
 import msgspec
 
 from remit.adapters.store.relational import (
-    issued_tokens as issued,
-)
-from remit.adapters.store.relational import (
+    issued_tokens,
     people,
     registry,
-)
-from remit.adapters.store.relational import (
     stored_labels,
 )
 from remit.adapters.store.relational.memory import Counter, Memory
-from remit.adapters.store.relational.sealed_words import SealedValues, parted
+from remit.adapters.store.relational.sealed_values import SealedValues, parted
 from remit.adapters.store.relational.sql import Sql, upsert
 from remit.adapters.store.relational.subject_keys import SubjectKeys
 from remit.adapters.store.relational.timestamps import micros, text
@@ -68,7 +64,7 @@ _PUT_PIN = upsert("pins", 3, "tenant, tool", "body")
 _PUT_CREDENTIAL = upsert("credentials", 5, "tenant, digest", "expires", "body", "person")
 _PUT_VALUE = upsert("kept_values", 3, "tenant, key", "body")
 
-_APPLY = registry.APPLY | people.APPLY | issued.APPLY | stored_labels.APPLY
+_APPLY = registry.APPLY | people.APPLY | issued_tokens.APPLY | stored_labels.APPLY
 
 
 def _searched(task: Task) -> tuple[str, int, int]:
@@ -138,7 +134,7 @@ class Changes:
             self._apply[type(change)](tenant, change, epochs)
 
     def _withdraw(self, _: str, change: Withdraw, __: dict[str, int]) -> None:
-        dropped = issued.withdraw(self._sql, change)
+        dropped = issued_tokens.withdraw(self._sql, change)
         self._memory.withdraw(change.tenant, change.id, dropped)
 
     def _check_fence(self, tenant: str, change: CheckFence, _: dict[str, int]) -> None:

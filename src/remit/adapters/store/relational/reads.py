@@ -10,7 +10,7 @@ import msgspec
 
 from remit.adapters.store.relational.log_writer import from_leaf, writer_of
 from remit.adapters.store.relational.merkle_nodes import reader
-from remit.adapters.store.relational.sealed_words import TABLES, Opened
+from remit.adapters.store.relational.sealed_values import TABLES, Opened
 from remit.adapters.store.relational.sql import Rows, Sql
 from remit.adapters.store.relational.subject_keys import SealOpener
 from remit.adapters.store.relational.tables import COMMON_KINDS, RARE

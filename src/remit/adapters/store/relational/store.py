@@ -9,13 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from remit.adapters.store.relational import (
-    issued_tokens as issued,
-)
-from remit.adapters.store.relational import (
+    issued_tokens,
     reads,
     registry,
-)
-from remit.adapters.store.relational import (
     stored_labels,
 )
 from remit.adapters.store.relational.changes import ForgetSubject, RewrapKeys
@@ -99,7 +95,7 @@ class RelationalStore:
 
     async def refresh_token(self, tenant: str, digest: str) -> RefreshToken | None:
         """Return a refresh token by the digest of its text, used or not."""
-        return await self._pool.run(issued.refresh_token, tenant, digest)
+        return await self._pool.run(issued_tokens.refresh_token, tenant, digest)
 
     async def fences(self, tenant: str) -> list[Fence]:
         """Return every scope that was ever ended or locked."""

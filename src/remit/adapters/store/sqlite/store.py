@@ -15,7 +15,7 @@ from remit.adapters.store.relational.head import check_head
 from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.pool import ReadPool
-from remit.adapters.store.relational.sealed_words import SealedValues, seal_old
+from remit.adapters.store.relational.sealed_values import SealedValues, seal_old
 from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.subject_keys import SealOpener, SubjectKeys
 from remit.adapters.store.relational.tables import Durability

@@ -10,7 +10,7 @@ from dataclasses import replace
 from remit.api.oauth.client_authentication import noticed
 from remit.api.oauth.forms import GrantRefused, OAuthRefused
 from remit.api.oauth.grants.request import TokenRequest
-from remit.core.drafts import ID_JAG_HEADER_TYPE, MISSION_PARAMETER
+from remit.core.draft_names import ID_JAG_HEADER_TYPE, MISSION_PARAMETER
 from remit.core.errors import Malformed, Unauthenticated
 from remit.core.keys.jws import read_compact
 from remit.core.oauth.mission import BAD_DETAILS

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from remit.api.oauth.client_authentication import authenticate, isolation
 from remit.api.oauth.forms import Form, OAuthRefused
 from remit.core.canonical import parse_strict
-from remit.core.drafts import MISSION_PARAMETER
+from remit.core.draft_names import MISSION_PARAMETER
 from remit.core.errors import Malformed
 from remit.core.identity.workload import Confirmation
 from remit.core.json_value import Json

@@ -7,7 +7,7 @@ from typing import Final
 
 from remit.api.oauth.forms import OAuthRefused
 from remit.api.oauth.grants.request import TokenRequest
-from remit.core.drafts import MISSION_PARAMETER
+from remit.core.draft_names import MISSION_PARAMETER
 from remit.core.oauth.mission import BAD_DETAILS
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.services.oauth.access_tokens import IssuedAccessToken

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from remit.core.cooperative_steps import PIECE, SLICE, STEP, Steps, pieces, weight
 from remit.core.flow.values.encodings import MAX_DEPTH, decoded, enclosing
 from remit.core.flow.values.fast_path import SHORT, FastPath, glance
 from remit.core.flow.values.hosts import host_of, numbered_host
@@ -37,7 +38,6 @@ from remit.core.flow.values.numbers import (
     phone_of,
     phones_in,
 )
-from remit.core.steps import PIECE, SLICE, STEP, Steps, pieces, weight
 
 MAX_WHOLE = 2_048
 """Characters of a text that can be one destination, or be compared as a whole."""

@@ -67,7 +67,7 @@ __all__ = [
     "ToxicTask",
     "Waypoint",
     "mended",
-    "remedies",
     "reach_graph",
+    "remedies",
     "together",
 ]

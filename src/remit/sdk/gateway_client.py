@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import aiohttp
 
 from remit.sdk.dpop import HEADER, PROOF_TRIES, DpopProver
-from remit.sdk.faults import GatewayRefused, GatewayUnreachable
+from remit.sdk.errors import GatewayRefused, GatewayUnreachable
 from remit.sdk.session import ENDED
 from remit.sdk.wire import TASK_HEADER, Gateway, segment
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Self
 
-from remit.sdk.faults import AgentFault
+from remit.sdk.errors import AgentFault
 from remit.sdk.relay import process_tree
 
 FORWARDED: Final = tuple(
