@@ -10,12 +10,12 @@ import msgspec
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.endings.closure import Closure
 from remit.core.findings.finding import Finding
-from remit.core.flow.stored_labels import Holding
+from remit.core.flow.stored_labels import StoredLabel
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.identity.principals import Agent, LastProof, Person
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label
-from remit.core.oauth.one_time_code import Ticket
+from remit.core.oauth.one_time_code import OneTimeCode
 from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import Budgets, Task, TaskState
@@ -49,7 +49,7 @@ class TakeBudget(msgspec.Struct, frozen=True):
     result_bytes: int = 0
 
 
-class ConsumeApproval(msgspec.Struct, frozen=True):
+class UseApproval(msgspec.Struct, frozen=True):
     """Use an approval up; `Conflict` unless it is approved, for exactly this call, and not expired at
     `now`.
     """
@@ -262,13 +262,13 @@ class UseAssertion(msgspec.Struct, frozen=True):
 # Changes: one-time codes, passkeys, and accounts at issuers.
 
 
-class PutTicket(msgspec.Struct, frozen=True):
+class PutOneTimeCode(msgspec.Struct, frozen=True):
     """Keep a ticket; those that ran out before it was made may be dropped."""
 
-    ticket: Ticket
+    ticket: OneTimeCode
 
 
-class UseTicket(msgspec.Struct, frozen=True):
+class UseOneTimeCode(msgspec.Struct, frozen=True):
     """Use a ticket up; `Conflict` unless it is there, unused, and not run out at `now`.
 
     `outcome` is kept with it, so that whoever sees a second use knows what to take back.
@@ -364,19 +364,19 @@ class Withdraw(msgspec.Struct, frozen=True):
 # Changes: labels at rest, and labels that rise in tasks which others were handed.
 
 
-class PutHolding(msgspec.Struct, frozen=True):
+class PutStoredLabel(msgspec.Struct, frozen=True):
     """Insert or replace what is known of one resource (the caller has joined).
 
     With `was`, `ChangedMeanwhile` unless that is what is kept: what was written since somebody looked is not
     declassified. With `classes` it is joined into what is kept: others may have written there too.
     """
 
-    holding: Holding
-    was: Holding | None = None
+    stored_label: StoredLabel
+    was: StoredLabel | None = None
     classes: Classes | None = None
 
 
-class DropHolding(msgspec.Struct, frozen=True):
+class DropStoredLabel(msgspec.Struct, frozen=True):
     """Forget a holding; nothing where there is none."""
 
     tenant: str
@@ -398,7 +398,7 @@ Change = (
     | CheckUnlocked
     | CheckValue
     | TakeBudget
-    | ConsumeApproval
+    | UseApproval
     | PutAgent
     | UseAgent
     | PutLastProof
@@ -420,8 +420,8 @@ Change = (
     | PutValue
     | UseAssertion
     | FleetChange
-    | PutTicket
-    | UseTicket
+    | PutOneTimeCode
+    | UseOneTimeCode
     | PutPasskey
     | UsePasskey
     | DropPasskey
@@ -431,7 +431,7 @@ Change = (
     | PutRefreshToken
     | UseRefreshToken
     | Withdraw
-    | PutHolding
-    | DropHolding
+    | PutStoredLabel
+    | DropStoredLabel
     | JoinLabels
 )

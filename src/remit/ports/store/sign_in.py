@@ -7,7 +7,7 @@ from typing import Protocol
 
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.identity.principals import Person
-from remit.core.oauth.one_time_code import Ticket
+from remit.core.oauth.one_time_code import OneTimeCode
 from remit.ports.store.changes import Credential
 from remit.ports.store.principals import PrincipalStore
 
@@ -39,5 +39,5 @@ class SignInStore(PrincipalStore, Protocol):
     async def links(self, tenant: str, person: str) -> list[Link]:
         """Return the accounts that a person has at issuers."""
 
-    async def ticket(self, tenant: str, digest: str) -> Ticket | None:
+    async def ticket(self, tenant: str, digest: str) -> OneTimeCode | None:
         """Return a ticket by the digest of its value, used or not; one that ran out may be gone."""

@@ -6,22 +6,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from remit.core.flow.stored_labels import Holding
+from remit.core.flow.stored_labels import StoredLabel
 from remit.ports.store.units import UnitStore
 
 
 class StoredLabelStore(UnitStore, Protocol):
     """Labels at rest. Durability, concurrency and errors: `UnitStore`."""
 
-    async def holdings(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[Holding]:
+    async def stored_labels(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[StoredLabel]:
         """Return what is known of certain resources of an upstream; those of which nothing is are left
         out.
         """
 
-    async def holdings_under(
+    async def stored_labels_under(
         self, tenant: str, *, upstream: str = "", prefix: str = "", limit: int = 1000
-    ) -> list[Holding]:
+    ) -> list[StoredLabel]:
         """Return what is known of resources whose names begin with `prefix`, by upstream and name."""
 
-    async def holding_counts(self, tenant: str) -> dict[str, int]:
+    async def stored_label_counts(self, tenant: str) -> dict[str, int]:
         """Return of how many resources of each upstream something is known."""
