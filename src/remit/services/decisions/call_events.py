@@ -17,8 +17,8 @@ from remit.core.errors import Fenced, KeyUnavailable, UpstreamUnreachable
 from remit.core.evidence.event import CallOutcome, Event, EventBody, timestamp
 from remit.core.evidence.events.decisions import ActionExecuted, DataRead, DecisionMade, ToolCalled
 from remit.core.evidence.events.flow import LabelLowered, LabelRaised
-from remit.core.flow.justification import Justification, Met
-from remit.core.flow.stored_labels import Written
+from remit.core.flow.justification import Encounter, Justification
+from remit.core.flow.stored_labels import WrittenValues
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.tool import ArgumentRole, Effect, Tool, fill
@@ -66,7 +66,7 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
         made.rest_resources = [one.resource for one in request.rest.writers]
     if request.principal.method is not None:
         made.method = request.principal.method._value_
-    if request.task.lineage:
+    if request.task.process_tree:
         made.chain = list(request.task.actors)
     if decision.reasons:
         made.reasons = [{"code": one.code, "rule": one.rule} for one in decision.reasons]
@@ -95,7 +95,7 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
     )
 
 
-def _wrote(by: Written) -> dict[str, Json]:
+def _wrote(by: WrittenValues) -> dict[str, Json]:
     """Return a call that wrote what is read, as evidence has it; which resource that is, is sealed."""
     return {
         "upstream": by.upstream,
@@ -141,7 +141,7 @@ def _unjustified(item: tuple[str, Justification]) -> int:
 _WORST_FIRST = ("untrusted", "unknown", "trusted", "intent")
 
 
-def _told(origins: tuple[Met, ...]) -> list[Met]:
+def _told(origins: tuple[Encounter, ...]) -> list[Encounter]:
     """Return the first origins, untrusted ones before others: those a refusal speaks of."""
     return sorted(origins, key=lambda met: met.trust is not Trust.UNTRUSTED)[:MAX_ORIGINS]
 

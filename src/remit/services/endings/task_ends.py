@@ -12,7 +12,9 @@ from remit.core.errors import Conflict
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.tasks import TaskEnded
 from remit.core.tasks.task import Task
-from remit.ports.store.store import Change, PutTask, Receipt, Store, Unit
+from remit.ports.store.changes import Change, PutTask
+from remit.ports.store.tasks import TaskStore
+from remit.ports.store.units import Receipt, Unit
 from remit.services.replicas.task_ownership import Ownership
 from remit.services.tasks.live_tasks import LiveTasks
 
@@ -20,7 +22,7 @@ from remit.services.tasks.live_tasks import LiveTasks
 class TaskEnds:
     """Commits them."""
 
-    def __init__(self, *, store: Store, live: LiveTasks, ownership: Ownership, tenant: str) -> None:
+    def __init__(self, *, store: TaskStore, live: LiveTasks, ownership: Ownership, tenant: str) -> None:
         """Take the parts."""
         self._store = store
         self._live = live

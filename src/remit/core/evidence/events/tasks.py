@@ -34,7 +34,7 @@ class TaskOpened(EventBody, kw_only=True):
     goal: Annotated[str, Sealed("the intent in words")]
     brief: Annotated[str, Sealed("what the agent that handed it down said")] = ""
     params: Annotated[dict[str, Json], Sealed("its parameters")]
-    stated_by: Annotated[str, Sealed("who stated it")]
+    requested_by: Annotated[str, Sealed("who stated it")]
     on_behalf_of: Annotated[str, Sealed("whom the work is for")]
 
 
