@@ -17,7 +17,7 @@ from __future__ import annotations
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.decisions.deferred_call import ACKNOWLEDGED, CANCEL, Standing, Status
+from remit.core.decisions.deferred_call import ACKNOWLEDGED, CANCEL, DeferredStatus, Status
 from remit.core.decisions.mediation import (
     Bind,
     Bound,
@@ -57,7 +57,7 @@ class ResumptionDriver(CallDriver):
         """Begin before step 1."""
         super().__init__(parts, asked, sink)
         self._held: DeferredCall = held
-        self._standing: Standing | None = None
+        self._standing: DeferredStatus | None = None
         self._turned = False
 
     async def _bind(self, need: Bind) -> Bound:
