@@ -53,7 +53,8 @@ from remit.core.label import Classes, Label
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tools.tool import Effect, Tool
 from remit.ports.broker import UpstreamCredential
-from remit.ports.store.store import Change, Unit, UseApproval
+from remit.ports.store.changes import Change, UseApproval
+from remit.ports.store.units import Unit
 from remit.ports.upstream import Call, Exchange
 from remit.services.credentials.scrubbing import NO_SCRUBBER
 from remit.services.decisions.authorizer import Ruling

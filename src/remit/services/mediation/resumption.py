@@ -34,7 +34,8 @@ from remit.core.decisions.mediation import (
     Resumed,
 )
 from remit.core.errors import Fenced, NotFound
-from remit.ports.store.store import TakeBudget, Unit
+from remit.ports.store.changes import TakeBudget
+from remit.ports.store.units import Unit
 from remit.ports.upstream import Call
 from remit.services.mediation.call import RequestedCall, look_call
 from remit.services.mediation.deferred_calls import DeferredCall, brought_by, standing_of
