@@ -212,7 +212,7 @@ async def test_each_replica_looks_after_its_own_and_one_after_what_nobody_owns(t
 
     tasks = (
         a_task("root", idle_s=900),
-        a_task("below", lease_s=15, process_tree=(Ancestor("root", "contract-bot", "ana"),)),
+        a_task("below", lease_s=15, lineage=(Ancestor("root", "contract-bot", "ana"),)),
         a_task("other", lease_s=15),
         a_task("long"),
         a_task("done", idle_s=900, state=TaskState.COMPLETED),

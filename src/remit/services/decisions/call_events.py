@@ -66,7 +66,7 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
         made.rest_resources = [one.resource for one in request.rest.writers]
     if request.principal.method is not None:
         made.method = request.principal.method._value_
-    if request.task.process_tree:
+    if request.task.lineage:
         made.chain = list(request.task.actors)
     if decision.reasons:
         made.reasons = [{"code": one.code, "rule": one.rule} for one in decision.reasons]

@@ -74,8 +74,8 @@ class BundleChange:
         """1. Give what changes."""
         found: dict[str, RevalidatedTask] = {}
         seen: dict[str, _Known] = {}
-        for task in sorted(tasks, key=lambda one: (len(one.process_tree), one.opened)):
-            if task.process_tree:
+        for task in sorted(tasks, key=lambda one: (len(one.lineage), one.opened)):
+            if task.lineage:
                 found[task.id] = below(task, found)
             elif task.bundle != bundle.digest and task.id not in self._stood.get(bundle.digest, ()):
                 # One that was opened under this very bundle, or has stood under it before, stands.

@@ -23,7 +23,7 @@ from remit.services.replicas.replica_lease import Replicas
 
 def root_of(task: Task) -> str:
     """Return the task that a family goes back to: it is what is owned."""
-    return task.process_tree[-1].task if task.process_tree else task.id
+    return task.lineage[-1].task if task.lineage else task.id
 
 
 class Ownership:
@@ -97,7 +97,7 @@ class Ownership:
 
     def ended(self, task: Task) -> tuple[Change, ...]:
         """Return what the end of a task changes: nobody owns it any more."""
-        if not self.several or task.process_tree:
+        if not self.several or task.lineage:
             return ()
         return (LeaveTask(self._tenant, task.id, ended=True),)
 

@@ -305,7 +305,7 @@ class Tasks:
             requested_by=task.intent.requested_by,
             on_behalf_of=task.on_behalf_of,
         )
-        if task.process_tree:
+        if task.lineage:
             opened.parent, opened.chain = task.parent, list(task.actors)
         if task.plan is not None:
             opened.plan = list(tools_of(task.plan) or ())
