@@ -32,7 +32,6 @@ from remit.compose.standing_secrets import credentials_of, look_after_secrets
 from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
 from remit.compose.upstreams import idle_programs_of, offer_apis, starters_of, upstreams_of
-from remit.compose.wakeup import waker_of
 from remit.config import Config, load_bundle, load_config
 from remit.config.scaffold import keep_from_git
 from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable, VerificationFailed
@@ -119,7 +118,6 @@ def build(
             fleet=fleet_of(config, store, SystemClock()),
             replica=replica_of(config, address, SystemClock()),
             passer=passer_of(config),
-            waker=waker_of(config),
             keys=keys,
             issuing=issuing,
             key_periods=periods_of(config.keys, config.workload_api),

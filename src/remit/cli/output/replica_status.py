@@ -38,10 +38,6 @@ def show_replicas(client: Client, only: str = "") -> None:
     show.copyable(show.text("bundle in force  ", "dim"), told["bundle"])
     for name in told["gone"]:
         show.say(Text.assemble(("gone  ", "red"), plain(name), (": others look after what it left", "dim")))
-    waking = told["waking"]
-    if waking["fault"]:
-        why = f"{waking['how']} wakes nobody here: {waking['fault']}; replicas look with each renewal"
-        show.say(show.text(why, "yellow"))
 
 
 def decides_by(digest: str) -> str:
@@ -53,7 +49,7 @@ def _lines(told: Json) -> Iterator[Text]:
     """Yield what there is to see in columns that fit a narrow screen, and below each replica the rest of it
     in words.
     """
-    heads = [show.text(one, "dim") for one in ("REPLICA", "LEASE AGE", "TASKS", "BUNDLE", "WOKEN BY")]
+    heads = [show.text(one, "dim") for one in ("REPLICA", "LEASE AGE", "TASKS", "BUNDLE")]
     rows = [heads, *(_row(one) for one in told["replicas"])]
     wide = [max(one.cell_len for one in column) for column in zip(*rows, strict=True)]
     for row, one in zip(rows, (None, *told["replicas"]), strict=True):
@@ -73,7 +69,6 @@ def _row(one: Json) -> list[Text]:
         show.text("LATE", "bold red") if one["late"] else show.text(age, "green"),
         show.text(one["tasks"]),
         show.text(decides_by(one["bundle"]), "bold red" if one["differs"] else "green"),
-        show.text(one["waking"], "yellow" if one["waking"].endswith("away") else ""),
     ]
 
 
