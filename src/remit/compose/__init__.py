@@ -40,9 +40,10 @@ from remit.core.identity.principals import Memberships
 from remit.core.json_value import Json
 from remit.core.policy.bundle import Bundle
 from remit.core.tools.tool import Tool
-from remit.gateway.asgi import TARGET, Application, InHand, Receive, Scope, Send, counting, raw_path
+from remit.gateway.asgi import Application, InHand, Receive, Scope, Send, counting, raw_path
 from remit.gateway.http import HttpDoor, HttpLimits
 from remit.gateway.mcp import McpDoor, McpLimits
+from remit.gateway.request_target import own_target_only
 from remit.ports.broker import Broker
 from remit.ports.policy import PolicyEngine
 from remit.ports.store.store import Store, Unit
@@ -301,7 +302,6 @@ def application(house: Services, config: Config) -> Application:
             max_request_bytes=config.limits.max_request_bytes, max_depth=config.limits.max_depth
         ),
         in_hand=in_hand,
-        forward=config.listen.forward_proxy,
     )
     door = McpDoor(
         house,
@@ -326,22 +326,15 @@ def application(house: Services, config: Config) -> Application:
     )
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if TARGET in scope or (scope["type"] == "http" and http.owns(raw_path(scope))):
+        if scope["type"] == "http" and http.owns(raw_path(scope)):
             await http(scope, receive, send)
         elif scope["type"] == "http" and door.owns(scope["path"]):
             await door(scope, receive, send)
         else:
             await management(scope, receive, send)
 
-    doors = front(house, config, serve)
-
-    async def arrive(scope: Scope, receive: Receive, send: Send) -> None:
-        if TARGET in scope and not http.takes(scope[TARGET]):
-            # It names remit itself: a request like any other.
-            del scope[TARGET]
-        await doors(scope, receive, send)
-
-    return counting(arrive, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
+    doors = own_target_only(front(house, config, serve), house.public_url)
+    return counting(doors, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
 
 
 def _keep_up(house: Services, config: Config, upkeep: Upkeep) -> None:
