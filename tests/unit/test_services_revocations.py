@@ -16,7 +16,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.scope import EVERYTHING, ScopeKind
 from remit.core.tasks.task import Ancestor, Task, TaskState
 from remit.ports.store.store import PutClosure, PutTask, RaiseFence, Receipt, Unit
-from remit.services.endings import closure_events as closures
+from remit.services.endings import closure as closures
 from tests.call_world import CallWorld, call_world
 from tests.refusals import refused
 from tests.tokens import HELD, task_token

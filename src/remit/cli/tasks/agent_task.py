@@ -182,3 +182,22 @@ def closure_line(task: TaskSession, closure: Json) -> str:
     if unsure:
         parts.append(f"{counted(unsure, 'call')} with an unknown outcome")
     return ", ".join(parts)
+
+
+async def complete(task: TaskSession) -> None:
+    """End a task and say how that went; what cannot be ended from here is ended by its lease."""
+    from remit.sdk.faults import GatewayRefused, GatewayUnreachable
+    from remit.sdk.session import ENDED
+
+    try:
+        remark(closure_line(task, await task.complete()))
+    except GatewayRefused as refused:
+        if refused.code in ENDED:
+            remark(f"task {task.id} had ended already: {refused.message}")
+        else:
+            remark(f"task {task.id} could not be completed: {refused}")
+    except GatewayUnreachable as fault:
+        remark(
+            f"task {task.id} could not be completed: {fault.message}; "
+            f"its lease ends it within {task.lease_s} s"
+        )

@@ -11,8 +11,7 @@ from cyclopts import Parameter
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.parser import Pairs, Several, Switch, pairs, verb
-from remit.cli.tasks.agent_task import Wanted, agent_session, opened_line, planned, remark
-from remit.cli.tasks.run import complete
+from remit.cli.tasks.agent_task import Wanted, agent_session, complete, opened_line, planned, remark
 
 if TYPE_CHECKING:
     import asyncio

@@ -17,7 +17,7 @@ from remit.cli.tasks.agent_task import (
     Wanted,
     agent_session,
     child_environment,
-    closure_line,
+    complete,
     open_task,
     opened_line,
     planned,
@@ -194,22 +194,3 @@ async def _beside_relay(
 async def _keep(task: TaskSession) -> None:
     refusal = await task.keep()
     remark(f"task {task.id} has ended before the command: {refusal.message}")
-
-
-async def complete(task: TaskSession) -> None:
-    """End a task and say how that went; what cannot be ended from here is ended by its lease."""
-    from remit.sdk.faults import GatewayRefused, GatewayUnreachable
-    from remit.sdk.session import ENDED
-
-    try:
-        remark(closure_line(task, await task.complete()))
-    except GatewayRefused as refused:
-        if refused.code in ENDED:
-            remark(f"task {task.id} had ended already: {refused.message}")
-        else:
-            remark(f"task {task.id} could not be completed: {refused}")
-    except GatewayUnreachable as fault:
-        remark(
-            f"task {task.id} could not be completed: {fault.message}; "
-            f"its lease ends it within {task.lease_s} s"
-        )

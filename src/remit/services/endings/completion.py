@@ -16,8 +16,7 @@ from remit.ports.store.replicas import Raised
 from remit.ports.store.store import PutClosure, Store, Unit
 from remit.services.credentials.lease_records import HeldLease
 from remit.services.credentials.leases import Leases
-from remit.services.endings.closure import DerivedPermissions
-from remit.services.endings.closure_events import batches, closure_event, once, upstream_of
+from remit.services.endings.closure import DerivedPermissions, batches, closure_event, once, upstream_of
 from remit.services.endings.priority import Going
 from remit.services.endings.takeover import Takeover
 from remit.services.endings.task_ends import TaskEnds

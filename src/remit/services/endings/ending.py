@@ -36,8 +36,7 @@ from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.replicas import Raised
 from remit.ports.store.store import Change, PutValue, RaiseFence, Store, Unit
 from remit.services.credentials.leases import Leases
-from remit.services.endings.closure import DerivedPermissions
-from remit.services.endings.closure_events import batches
+from remit.services.endings.closure import DerivedPermissions, batches
 from remit.services.endings.completion import Begun, Completions, Found
 from remit.services.endings.expiry import Expiry
 from remit.services.endings.priority import EndPriority

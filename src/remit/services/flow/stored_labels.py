@@ -46,8 +46,15 @@ from remit.ports.runtime import Clock
 from remit.ports.store.replicas import CheckHoldings, Fleet
 from remit.ports.store.store import Change, Store, Unit
 from remit.ports.store.stored_labels import DropHolding, PutHolding
-from remit.services.flow.call_labels import chosen_by_upstream, justified, mark, writers_of
-from remit.services.flow.resource_labels import MAX_LOOSE, HeldUpstream, ResourceLabels
+from remit.services.flow.resource_labels import (
+    MAX_LOOSE,
+    HeldUpstream,
+    ResourceLabels,
+    chosen_by_upstream,
+    justified,
+    mark,
+    writers_of,
+)
 from remit.services.policy.bundle import Policies
 from remit.services.tools.catalogue import ToolCatalogue
 

@@ -42,6 +42,7 @@ from remit.services.tasks.opening_rules import (
     MAX_GOAL_CHARS,
     Handing,
     Opening,
+    OpeningAuthority,
     agreed,
     check_words,
     filled,
@@ -51,7 +52,6 @@ from remit.services.tasks.opening_rules import (
     reaching,
     wanted_of_type,
 )
-from remit.services.tasks.requester import OpeningAuthority
 
 __all__ = ["MAX_GOAL_CHARS", "Handing", "Opening", "Tasks"]
 

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import msgspec
 
-from remit.core.flow.language.inflection import stem
+from remit.core.flow.language.words import stem
 
 
 def _set(text: str) -> frozenset[str]:
