@@ -19,7 +19,6 @@ from remit.core.policy.reach import (
     ReachSurvey,
     RepairKind,
     StepKind,
-    mended,
     remedies,
 )
 from remit.core.tools.constraint import EmailDomain
@@ -34,6 +33,7 @@ from tests.reach_world import (
     acts,
     bundle,
     look,
+    mended,
     reads,
     task,
 )

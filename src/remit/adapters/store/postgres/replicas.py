@@ -31,8 +31,6 @@ from remit.core.replicas.replica import Replica
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import FenceAck, Raised, Sight
 
-#: Seconds after which a lost connection is tried again.
-AGAIN_S = 0.1
 #: Seconds for one round trip, beside two leases.
 LEAST_S = 1.0
 _replica = msgspec.json.Decoder(Replica).decode

@@ -162,7 +162,6 @@ class PostgresWriter(GroupWriter):
 
     def _send(self, loop: asyncio.AbstractEventLoop, tenant: str, told: Callable[[Heard], None]) -> bool:
         """Judge the batch and send it as a whole, if it can be."""
-        self._woke = False
         try:
             self._judge_all()
             if statements := self._statements_of(tenant):
