@@ -8,13 +8,15 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from remit.cli.command_list import COMMANDS
-from remit.cli.completion import SHELLS, all_commands
+from remit.cli.completion import Shell, all_commands
 from remit.cli.main import run
 
+SHELLS: tuple[Shell, ...] = get_args(Shell)
 #: Completes its arguments as bash would, and prints what it would offer, one a line.
 _BASH = """
 source "$1"; shift

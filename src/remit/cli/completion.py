@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -15,8 +15,6 @@ from remit.cli.output import output as show
 from remit.cli.parser import Switch, verb
 
 Shell = Literal["bash", "zsh", "fish"]
-
-SHELLS: Final[tuple[Shell, ...]] = get_args(Shell)
 
 app = verb("completion")
 
