@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from remit.cli.command_list import COMMANDS
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Switch, verb
 
 Shell = Literal["bash", "zsh", "fish"]
@@ -35,11 +35,13 @@ def completion(shell: Shell, /, *, install: Switch = False) -> None:
     """
     whole = all_commands()
     if install:
-        show.say("It counts in the next shell that you open: ", str(whole.install_completion(shell=shell)))
+        terminal.say(
+            "It counts in the next shell that you open: ", str(whole.install_completion(shell=shell))
+        )
         return
     text = whole.generate_completion(shell=shell)
-    if show.is_json():
-        show.answer({"shell": shell, "script": text})
+    if terminal.is_json():
+        terminal.answer({"shell": shell, "script": text})
     else:
         sys.stdout.write(text)
 

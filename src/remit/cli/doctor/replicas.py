@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from remit.cli.doctor.check import Look
+from remit.cli.doctor.check import Check
 from remit.core.json_value import Json
 
 
-def replica_looks(told: dict[str, Json]) -> Iterator[Look]:
+def replica_looks(told: dict[str, Json]) -> Iterator[Check]:
     """Say what the remit that answers knows of its replicas; `told` is what `/health/ready` says."""
     if told.get("replica", "alone") == "alone":
         return  # one process alone
     count, late, differing = told["replicas"], told["late_replicas"], told["differing_bundles"]
     if told["replica"] != "leased":
-        yield Look(
+        yield Check(
             "replicas",
             "fail",
             "the one that answers holds no lease, and refuses everything",
@@ -23,9 +23,9 @@ def replica_looks(told: dict[str, Json]) -> Iterator[Look]:
         )
     if late:
         says = f"{late} of {count} have no lease any more; their tasks go to others within moments"
-        yield Look("replicas", "fail", says, "`remit who` says which")
+        yield Check("replicas", "fail", says, "`remit who` says which")
     if differing:
         says = f"{differing} of {count} decide by another bundle than the one in force"
-        yield Look("replicas", "fail", says, "lay the same files everywhere; `remit who` says who has which")
+        yield Check("replicas", "fail", says, "lay the same files everywhere; `remit who` says who has which")
     if not late and not differing:
-        yield Look("replicas", "ok", f"{count} serve{'s' if count == 1 else ''} this database")
+        yield Check("replicas", "ok", f"{count} serve{'s' if count == 1 else ''} this database")

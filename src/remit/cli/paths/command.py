@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from remit.cli.global_options import current
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Switch, verb
 from remit.cli.paths.mermaid import flowchart
 from remit.cli.paths.report import ReachChoice, ReachReport
@@ -76,8 +76,8 @@ def paths(
     choice = ReachChoice(origin, goal, task, only or "", opened)
     choice.check(found, bundle)
     report = ReachReport(found, choice)
-    if show.is_json():
-        show.answer(report.wire())
+    if terminal.is_json():
+        terminal.answer(report.wire())
     elif mermaid:
         sys.stdout.write(str(flowchart(report)))
     else:
@@ -85,5 +85,5 @@ def paths(
     worst = report.worst()
     if fail_on is None or worst is None or worst > FAILS[fail_on]:
         return 0
-    show.remark(f"fails on `{fail_on}`: {report.tally(FAILS[fail_on])}", style="red")
+    terminal.remark(f"fails on `{fail_on}`: {report.tally(FAILS[fail_on])}", style="red")
     return 1

@@ -19,7 +19,7 @@ from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.host.server_user import looking
 from remit.cli.identity.agent import key_place
-from remit.cli.output.output import counted, moment
+from remit.cli.output.terminal import counted, moment
 from remit.cli.parser import Pairs, Several, Switch, pairs
 from remit.cli.safe_text import plain
 from remit.cli.session_file import session_for, terminal_key
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 OURS = "REMIT_"
 
 
-class Wanted(NamedTuple):
+class WantedTask(NamedTuple):
     """The task to open. With `alone` the agent states the intent itself, even if somebody is signed in."""
 
     agent: str
@@ -82,9 +82,9 @@ class WorkOptions:
     token_file: Path | None = None
     alone: Switch = False
 
-    def wanted(self, agent: str, task: str, lease_s: int, manifest: str = "") -> Wanted:
+    def wanted(self, agent: str, task: str, lease_s: int, manifest: str = "") -> WantedTask:
         """Return the task to open."""
-        return Wanted(
+        return WantedTask(
             agent=agent,
             task=task,
             params=pairs(self.param, "-p"),
@@ -99,7 +99,7 @@ class WorkOptions:
         )
 
 
-def agent_session(wanted: Wanted) -> AgentSession:
+def agent_session(wanted: WantedTask) -> AgentSession:
     """Return the agent at the gateway; raises `KeyUnusable`."""
     from remit.sdk.key import AgentKey
     from remit.sdk.session import AgentSession
@@ -119,7 +119,7 @@ def agent_session(wanted: Wanted) -> AgentSession:
 
 def _look(base_url: str) -> Callable[[socket.socket], None]:
     """Return what looks at each connection as the terminal's is; whoever is refused there is no gateway."""
-    from remit.sdk.faults import GatewayUnreachable
+    from remit.sdk.errors import GatewayUnreachable
 
     look = looking(base_url)
 
@@ -133,7 +133,7 @@ def _look(base_url: str) -> Callable[[socket.socket], None]:
     return refuse
 
 
-async def open_task(agent: AgentSession, wanted: Wanted) -> TaskSession:
+async def open_task(agent: AgentSession, wanted: WantedTask) -> TaskSession:
     """Open the task: at the word of whoever is signed in, else, where the task type permits, of the agent."""
     return await agent.open(
         wanted.task,
@@ -151,7 +151,7 @@ def _person(base_url: str) -> dict[str, Any]:
     """Return the session of the person who states the intent, and what proves it; nothing where nobody
     does.
     """
-    from remit.sdk.dpop import Prover
+    from remit.sdk.dpop import DpopProver
 
     try:
         session = session_for(base_url)
@@ -159,7 +159,7 @@ def _person(base_url: str) -> dict[str, Any]:
         if current().profile:
             raise
         return {}
-    prover = Prover(terminal_key()) if session.proven_at else None
+    prover = DpopProver(terminal_key()) if session.proven_at else None
     return {"person_session": session.secret, "person_prover": prover}
 
 
@@ -238,7 +238,7 @@ def closure_line(task: TaskSession, closure: Json) -> str:
 
 async def complete(task: TaskSession) -> None:
     """End a task and say how that went; what cannot be ended from here is ended by its lease."""
-    from remit.sdk.faults import GatewayRefused, GatewayUnreachable
+    from remit.sdk.errors import GatewayRefused, GatewayUnreachable
     from remit.sdk.session import ENDED
 
     try:

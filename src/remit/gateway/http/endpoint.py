@@ -38,8 +38,8 @@ from remit.core.json_value import Json
 from remit.core.oauth.resource import HTTP_PATH, JOINED_PATH
 from remit.core.tools.http_api import REQUEST, ApiRequest, Route, found_route, read_arguments
 from remit.gateway.asgi import (
-    InHand,
     Receive,
+    RequestsInProgress,
     Scope,
     Send,
     check_length,
@@ -49,7 +49,7 @@ from remit.gateway.asgi import (
     respond,
     with_nonce,
 )
-from remit.gateway.disconnects import WATCH_AFTER_S, Lookout
+from remit.gateway.disconnects import WATCH_AFTER_S, DisconnectWatch
 from remit.gateway.http.head import ApiHead
 from remit.gateway.http.problems import (
     PROBLEM_TYPE,
@@ -90,7 +90,7 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     reader_timeout_s: float = 60.0
 
 
-class HttpDoor:
+class HttpEndpoint:
     """The ASGI application. Used from one event loop."""
 
     def __init__(
@@ -98,7 +98,7 @@ class HttpDoor:
         house: Services,
         *,
         limits: HttpLimits | None = None,
-        in_hand: InHand | None = None,
+        in_hand: RequestsInProgress | None = None,
     ) -> None:
         """Take the services. `in_hand` is shared with other doors."""
         self._house = house
@@ -108,7 +108,7 @@ class HttpDoor:
         self._apis: dict[str, HttpUpstream] = {
             name: one for name, one in house.upstreams.items() if isinstance(one, HttpUpstream)
         }
-        self._in_hand = in_hand or InHand(
+        self._in_hand = in_hand or RequestsInProgress(
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
         )
         self._bodies, self._alarms = Deadlines(), Deadlines()
@@ -226,7 +226,7 @@ class HttpDoor:
         )
         call = asyncio.current_task()
         assert call is not None
-        watch = Lookout(answer, visit.receive, call)
+        watch = DisconnectWatch(answer, visit.receive, call)
         self._alarms.start(watch, WATCH_AFTER_S)
         try:
             end = await self._house.mediator.run(asked, answer)
@@ -262,7 +262,7 @@ class HttpDoor:
             return self._unknown(visit)
         if end.decision.outcome is not Outcome.DEFER:
             return refusal(end)
-        approval = await self._house.store.approval(self._house.tenant, end.decision.approval)
+        approval = await self._house.approvals.find(end.decision.approval)
         return refusal(end, approval.expires.isoformat() if approval else "")
 
     # What is answered otherwise.

@@ -17,7 +17,7 @@ from remit.core.tasks.plan import Plan, PlanWish, read_plan
 from remit.core.tasks.task import Budgets, TaskType, check_parameters, person_of
 from remit.core.tools.constraint import Verdict, load
 from remit.core.tools.tool import RESERVED_OPERATIONS
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndPrincipals
 
 MAX_GOAL_CHARS = 8_000
 
@@ -41,7 +41,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     manifest_digest: str = ""
 
 
-class Handing(msgspec.Struct, frozen=True, kw_only=True):
+class DelegatedOpening(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for when a task is handed down; what is left out is as the parent has it.
 
     `grants` and `tools` narrow what the parent holds. With `task_type` the child has a type of its own, whose
@@ -59,17 +59,17 @@ class Handing(msgspec.Struct, frozen=True, kw_only=True):
     brief: str = ""
 
 
-class Word(msgspec.Struct, frozen=True, kw_only=True):
+class OpeningGrant(msgspec.Struct, frozen=True, kw_only=True):
     """By whose word a task is opened: who states its intent, whom it is for, and the record that says so."""
 
-    stated_by: str
+    requested_by: str
     behalf: str = ""
     record: Delegation | None = None
 
     @property
     def people(self) -> frozenset[str]:
         """The people among them."""
-        return frozenset({self.behalf, person_of(self.stated_by)} - {""})
+        return frozenset({self.behalf, person_of(self.requested_by)} - {""})
 
 
 def may_run(task_type: TaskType, agent: Agent) -> None:
@@ -85,10 +85,10 @@ def may_run(task_type: TaskType, agent: Agent) -> None:
 def may_state(task_type: TaskType, person: Person) -> str:
     """Return the person as who states the intent; raises `Forbidden` unless the type lets them."""
     wanted = {person.name, *(f"group:{group}" for group in person.groups)}
-    if not person.active or not wanted & set(task_type.stated_by):
+    if not person.active or not wanted & set(task_type.requested_by):
         raise Forbidden(
             f"`{person.name}` may not state the intent of `{task_type.name}`",
-            remediation=f"it is stated by: {_named(task_type.stated_by)}",
+            remediation=f"it is stated by: {_named(task_type.requested_by)}",
         )
     return person.name
 
@@ -107,7 +107,7 @@ def states_itself(task_type: TaskType, agent: Agent) -> str:
     """Return the agent as who states the intent; raises `Forbidden` unless it is a permitted issuer of work
     that needs no person.
     """
-    if f"agent:{agent.name}" not in task_type.stated_by:
+    if f"agent:{agent.name}" not in task_type.requested_by:
         raise Forbidden(
             f"the intent of `{task_type.name}` must be stated by a person",
             remediation="let a signed-in person open the task",
@@ -125,11 +125,11 @@ def issuer_states(task_type: TaskType, issuer: str) -> str:
     """Return an issuer as who states the intent, which is then the type's purpose and nothing else; raises
     `Forbidden` unless the type permits it.
     """
-    if f"issuer:{issuer}" not in task_type.stated_by:
+    if f"issuer:{issuer}" not in task_type.requested_by:
         raise Forbidden(
             f"issuer `{issuer}` may not state the intent of `{task_type.name}`",
             code="issuer-word",
-            remediation=f"let `issuer:{issuer}` stand in `stated_by` of the task type",
+            remediation=f"let `issuer:{issuer}` stand in `requested_by` of the task type",
         )
     return f"issuer:{issuer}"
 
@@ -206,7 +206,7 @@ def reaching(
     return kept
 
 
-def wanted_of_type(task_type: TaskType, handing: Handing) -> tuple[Grant, ...]:
+def wanted_of_type(task_type: TaskType, handing: DelegatedOpening) -> tuple[Grant, ...]:
     """Return the grants of a child's own type, narrowed by what else was asked for."""
     grants = granted(task_type, filled(task_type, handing.params))
     if handing.grants is None:
@@ -231,7 +231,7 @@ def check_words(text: str, what: str) -> None:
 class OpeningAuthority:
     """Finds by whose word a task may be opened."""
 
-    def __init__(self, *, store: Store, members: Memberships, tenant: str) -> None:
+    def __init__(self, *, store: TasksAndPrincipals, members: Memberships, tenant: str) -> None:
         """Take the parts."""
         self._store = store
         self._members = members
@@ -245,7 +245,7 @@ class OpeningAuthority:
         caller: Agent | None,
         now: datetime,
         issuer: str = "",
-    ) -> Word:
+    ) -> OpeningGrant:
         """Return by whose word a task is opened.
 
         INVARIANT: whom it is for has said so: they are signed in, or a record of theirs lives. Who states the
@@ -253,22 +253,22 @@ class OpeningAuthority:
         somebody, never the agent.
         """
         if issuer and person is not None:
-            return Word(stated_by=issuer_states(task_type, issuer), behalf=person.name)
+            return OpeningGrant(requested_by=issuer_states(task_type, issuer), behalf=person.name)
         if person is not None:
-            stated_by = may_state(task_type, person)
+            requested_by = may_state(task_type, person)
             behalf = opening.on_behalf_of or (person.name if task_type.requires_person else "")
             record = None
             if behalf and behalf != person.name:
                 record = await self._record(task_type, opening, behalf, now)
                 await self._still_states(task_type, record)
-            return Word(stated_by=stated_by, behalf=behalf, record=record)
+            return OpeningGrant(requested_by=requested_by, behalf=behalf, record=record)
         if caller is None:
             raise Forbidden("nobody has stated the intent", remediation="sign in, or show the agent's token")
         if opening.on_behalf_of:
             record = await self._record(task_type, opening, opening.on_behalf_of, now)
-            stated_by = await self._still_states(task_type, record)
-            return Word(stated_by=stated_by, behalf=record.person, record=record)
-        return Word(stated_by=states_itself(task_type, caller))
+            requested_by = await self._still_states(task_type, record)
+            return OpeningGrant(requested_by=requested_by, behalf=record.person, record=record)
+        return OpeningGrant(requested_by=states_itself(task_type, caller))
 
     async def _still_states(self, task_type: TaskType, record: Delegation) -> str:
         """Return the person of a record, who must be one that could let this be done today: what they may not
