@@ -17,7 +17,7 @@ from remit.core.scope import EVERYTHING, ScopeKind
 from remit.core.tasks.task import Ancestor, Task, TaskState
 from remit.ports.store.changes import PutClosure, PutTask, RaiseFence
 from remit.ports.store.units import Receipt, Unit
-from remit.services.endings import closure_events as closures
+from remit.services.endings import closure as closures
 from tests.call_world import CallWorld, call_world
 from tests.refusals import refused
 from tests.tokens import HELD, task_token

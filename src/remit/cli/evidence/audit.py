@@ -126,7 +126,7 @@ def _value(value: Json) -> str:
 
 
 @app.command(name="chain")
-def chain(call: str, /, *, file: Path | None = None, svg: Path | None = None) -> None:
+def chain(call: str, /, *, file: Path | None = None, mermaid: Switch = False) -> None:
     """Draw how it came to a call: across calls, tasks, agents and what they share, from the evidence alone.
 
     For a call that was refused: which value came from which earlier call, what had written there what that
@@ -138,23 +138,20 @@ def chain(call: str, /, *, file: Path | None = None, svg: Path | None = None) ->
         The id of a decision (`dec_...`), the index of its event, or a task, for its last refused call.
     file
         Read an exported file instead of asking the running remit; verify it first (`remit audit verify`).
-    svg
-        Write the picture to this file, for people who would rather look than read.
+    mermaid
+        Print the chain as a Mermaid flowchart instead.
     """
-    from remit.cli.evidence.chain import chain_in, fetched, lines
-    from remit.cli.evidence.chain_svg import svg_of
+    from remit.cli.evidence.chain import chain_in, fetched, flowchart, lines
 
     found = chain_in(file, call) if file is not None else fetched(connect(), call)
-    if svg is not None:
-        svg.write_text(svg_of(found), encoding="utf-8")
     if terminal.is_json():
         terminal.answer(msgspec.to_builtins(found))
         return
+    if mermaid:
+        sys.stdout.write(str(flowchart(found)))
+        return
     for line in lines(found):
         terminal.picture(line)
-    if svg is not None:
-        terminal.say("")
-        terminal.say("the picture is in ", terminal.text(str(svg), "bold"))
 
 
 @app.command(name="prove")

@@ -38,8 +38,7 @@ from remit.ports.store.changes import Change, PutValue, RaiseFence
 from remit.ports.store.combined import TasksAndEndings
 from remit.ports.store.units import Unit
 from remit.services.credentials.leases import Leases
-from remit.services.endings.closure import DerivedPermissions
-from remit.services.endings.closure_events import batches
+from remit.services.endings.closure import DerivedPermissions, batches
 from remit.services.endings.completion import Completions, EndInProgress, Found
 from remit.services.endings.expiry import Expiry
 from remit.services.endings.priority import EndPriority

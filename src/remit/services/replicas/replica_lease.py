@@ -393,11 +393,11 @@ class Replicas:
             *(ReplicaStanding(one, self._watch.age_s(one.id, now_s)) for one in self.others.values()),
         ]
 
-    async def describe(self, *, bundle: str, waking: str, version: str) -> None:
+    async def describe(self, *, bundle: str, version: str) -> None:
         """Tell the others what this replica is, where that has changed; for a background loop."""
         if self._fleet is None or self._me is None or not self._in:
             return
-        now = msgspec.structs.replace(self._me, bundle=bundle, waking=waking, version=version)
+        now = msgspec.structs.replace(self._me, bundle=bundle, version=version)
         if now != self._me:
             await self._fleet.restate(now)
-            self._me = msgspec.structs.replace(self._me, bundle=bundle, waking=waking, version=version)
+            self._me = msgspec.structs.replace(self._me, bundle=bundle, version=version)

@@ -45,6 +45,7 @@ from remit.services.tasks.opening_rules import (
     MAX_GOAL_CHARS,
     DelegatedOpening,
     Opening,
+    OpeningAuthority,
     agreed,
     check_words,
     filled,
@@ -54,7 +55,6 @@ from remit.services.tasks.opening_rules import (
     reaching,
     wanted_of_type,
 )
-from remit.services.tasks.requester import OpeningAuthority
 
 __all__ = ["MAX_GOAL_CHARS", "DelegatedOpening", "Opening", "Tasks"]
 
