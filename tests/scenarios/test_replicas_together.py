@@ -54,7 +54,7 @@ async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the
         other = TASK.replace("send-mail", "send-letters")
         lay(first, other)
         seen = digest_of(await first.ask("POST", "/api/v1/policies/preview", {}, by="root"))
-        code, said = await first.says("policy", "apply", "--seen", seen, "--wait", "1", "--json")
+        code, said = await first.says("policy", "apply", "--confirm", seen, "--wait", "1", "--json")
         # It is in force, and not everywhere: what a pipeline goes by is the code, and the data beside it.
         assert code == 4, said
         answer, _, fault = said.partition("error: ")

@@ -65,7 +65,7 @@ async def test_a_task_is_shown_with_its_digest_and_declassified_by_an_approver(w
     ada = await world.session("ada")
     told = await world.ask("GET", f"/api/v1/tasks/{task}/label", by=ada)
     assert told.json["label"] == UNTRUSTED.facts
-    said = TRUSTED | {"seen": told.json["digest"], "without": ["pii"]}
+    said = TRUSTED | {"confirm": told.json["digest"], "without": ["pii"]}
     done = await world.ask("POST", f"/api/v1/tasks/{task}/declassify", said, by=ada)
     assert done.status == 200, done.content
     again = await world.ask("GET", f"/api/v1/tasks/{task}/label", by=ada)
@@ -79,7 +79,7 @@ async def test_a_task_is_shown_with_its_digest_and_declassified_by_an_approver(w
         ("lena", {}, 403),
         ("otto", {}, 403),
         ("root", {}, 403),
-        ("ada", {"seen": "sha256:other"}, 409),
+        ("ada", {"confirm": "sha256:other"}, 409),
         ("ada", {"reason": ""}, 400),
         ("ada", {"trusted": False}, 400),
         ("ada", {"to_class": "cosmic"}, 400),
@@ -92,7 +92,7 @@ async def test_who_may_not_and_what_says_nothing_is_refused(
     """Whom the task works for, operators and administrators; another digest; no reason; nothing lowered."""
     task = await tainted(world)
     told = await world.ask("GET", f"/api/v1/tasks/{task}/label", by=await world.session("ada"))
-    said = TRUSTED | {"seen": told.json["digest"]} | more
+    said = TRUSTED | {"confirm": told.json["digest"]} | more
     done = await world.ask("POST", f"/api/v1/tasks/{task}/declassify", said, by=await world.session(by))
     assert done.status == status, done.content
 
@@ -103,7 +103,7 @@ async def test_no_agent_declassifies(world: HouseWorld) -> None:
     tokens = [await world.agent_token(), (await world.task_token(task)).json["access_token"]]
     for token in tokens:
         for path in (f"/api/v1/tasks/{task}/declassify", "/api/v1/data/declassify"):
-            done = await world.ask("POST", path, TRUSTED | {"seen": "x"}, by=token)
+            done = await world.ask("POST", path, TRUSTED | {"confirm": "x"}, by=token)
             assert done.status in (401, 403), done.content
     told = await world.ask("GET", f"/api/v1/tasks/{task}/label", by=await world.session("ada"))
     assert told.json["label"]["trust"] == "untrusted"
@@ -119,7 +119,7 @@ async def test_resources_are_listed_shown_and_declassified(world: HouseWorld) ->
     assert (one["writers"][0]["tool"], one["writers"][0]["number"]) == ("contracts/write", 2)
     assert one["writers"][0]["class"] == "confidential"
     place = {"upstream": "contracts", "resource": "contract/c-42"}
-    said = TRUSTED | place | {"seen": one["digest"], "to_class": "public", "without": ["pii"]}
+    said = TRUSTED | place | {"confirm": one["digest"], "to_class": "public", "without": ["pii"]}
     done = await world.ask("POST", "/api/v1/data/declassify", said, by=ada)
     assert done.status == 200, done.content
     assert done.json["label"] is None
@@ -135,7 +135,7 @@ async def test_whom_the_writing_task_works_for_is_refused(world: HouseWorld) -> 
         for by, status in (("lena", 403), ("otto", 403), ("ada", 200), ("audra", 200)):
             shown = await world.ask("GET", place, by=await world.session(by))
             assert shown.status == status, (place, by)
-    said = TRUSTED | {"upstream": "contracts", "resource": "contract/c-42", "seen": "x"}
+    said = TRUSTED | {"upstream": "contracts", "resource": "contract/c-42", "confirm": "x"}
     assert (await world.ask("POST", "/api/v1/data/declassify", said, by=lena)).status == 403
     ada = await world.session("ada")
     missing = await world.ask("GET", "/api/v1/data/resource?upstream=contracts&resource=contract/c-1", by=ada)

@@ -32,13 +32,13 @@ class DataPlace(Body, frozen=True, kw_only=True):
 
 
 class Declassifying(Body, frozen=True, kw_only=True):
-    """What somebody says of data that they have looked at. `seen` is the digest of what stood there.
+    """What somebody says of data that they have looked at. `confirm` is the digest of what stood there.
 
     `to_class` is its class, `without` are categories and trust zones that do not count any more.
     """
 
     reason: Annotated[str, msgspec.Meta(min_length=1)]
-    seen: str
+    confirm: str
     to_class: str = ""
     trusted: bool = False
     without: tuple[str, ...] = ()
@@ -147,7 +147,7 @@ async def declassified(errand: RestRequest) -> DataView:
         said.lowering,
         errand.someone,
         reason=said.reason,
-        seen=said.seen,
+        seen=said.confirm,
     )
     return data_view(done)
 
@@ -163,7 +163,7 @@ async def task_declassified(errand: RestRequest) -> TaskView:
     task = await errand.task()
     said: Declassifying = errand.body
     done = await errand.house.declassifications.task(
-        task.id, said.lowering, errand.someone, reason=said.reason, seen=said.seen
+        task.id, said.lowering, errand.someone, reason=said.reason, seen=said.confirm
     )
     return task_view(done, errand.house.clock.now())
 

@@ -10,7 +10,7 @@ import msgspec
 from rich.panel import Panel
 from rich.text import Text
 
-from remit.cli.decisions.confirmation import looked
+from remit.cli.decisions.confirmation import confirmed
 from remit.cli.output import terminal
 from remit.cli.parser import Switch, verb
 from remit.cli.rest_client import Client, connect
@@ -95,7 +95,7 @@ def _watch(client: Client) -> None:
 
 
 @app.default
-def approve(id: str, /, *, comment: str = "", yes_i_looked: str = "") -> int:
+def approve(id: str, /, *, comment: str = "", confirm: str = "") -> int:
     """Let one exact call happen, once, within its time. It is shown first, and you are asked.
 
     Parameters
@@ -104,14 +104,14 @@ def approve(id: str, /, *, comment: str = "", yes_i_looked: str = "") -> int:
         The approval's id.
     comment
         A word for the evidence.
-    yes_i_looked
+    confirm
         The call's digest, where there is no terminal to be asked on: this very call was looked at.
     """
-    return _answer(id, approve=True, comment=comment, given=yes_i_looked)
+    return _answer(id, approve=True, comment=comment, given=confirm)
 
 
 @deny_app.default
-def deny(id: str, /, *, comment: str = "", yes_i_looked: str = "") -> int:
+def deny(id: str, /, *, comment: str = "", confirm: str = "") -> int:
     """Refuse one exact call. It is shown first, and you are asked.
 
     Parameters
@@ -120,10 +120,10 @@ def deny(id: str, /, *, comment: str = "", yes_i_looked: str = "") -> int:
         The approval's id.
     comment
         A word for the evidence.
-    yes_i_looked
+    confirm
         The call's digest, where there is no terminal to be asked on.
     """
-    return _answer(id, approve=False, comment=comment, given=yes_i_looked)
+    return _answer(id, approve=False, comment=comment, given=confirm)
 
 
 def _answer(approval: str, *, approve: bool, comment: str, given: str) -> int:
@@ -132,7 +132,7 @@ def _answer(approval: str, *, approve: bool, comment: str, given: str) -> int:
     if not terminal.is_json():
         _show(asked)
     question = "Let exactly this call happen, once?" if approve else "Refuse this call?"
-    if asked["state"] == "pending" and not looked(question, asked["call"], given, option="--yes-i-looked"):
+    if asked["state"] == "pending" and not confirmed(question, asked["call"], given):
         terminal.remark("nothing was answered")
         return 1
     done = client.post("approvals", approval, approve=approve, comment=comment)

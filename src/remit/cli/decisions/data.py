@@ -71,7 +71,7 @@ def declassify(
     to_class: str = "",
     trusted: Switch = False,
     without: Several = (),
-    yes_i_looked: str = "",
+    confirm: str = "",
 ) -> int:
     """Say of data in a resource, and in all that lies in it, that it is less than what is known of it.
 
@@ -89,7 +89,7 @@ def declassify(
         That nothing in it speaks to agents in a stranger's name.
     without
         A category or a trust zone that does not count any more; may be given several times.
-    yes_i_looked
+    confirm
         The digest that is shown, where there is no terminal to be asked on.
     """
     client = connect()
@@ -99,7 +99,7 @@ def declassify(
     body = lowered(
         f"Say of this data: {said(to_class, trusted, without)}?",
         found["digest"],
-        yes_i_looked,
+        confirm,
         reason=reason,
         to_class=to_class,
         trusted=trusted,

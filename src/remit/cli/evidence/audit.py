@@ -211,7 +211,7 @@ def _index(text: str) -> int:
 
 
 @app.command(name="forget")
-def forget(subject: str, /, *, reason: str = "", really: str = "") -> int:
+def forget(subject: str, /, *, reason: str = "", confirm: str = "") -> int:
     """Destroy a subject's key: what was said by or about them can never be read again, and proofs still hold.
 
     Nothing brings it back. The record of it does not name them.
@@ -222,12 +222,12 @@ def forget(subject: str, /, *, reason: str = "", really: str = "") -> int:
         The name of a person or an agent.
     reason
         Why, for the evidence.
-    really
+    confirm
         The name once more, where nobody is at a terminal to be asked.
     """
-    from remit.cli.decisions.confirmation import looked
+    from remit.cli.decisions.confirmation import confirmed
 
-    if not looked(f"Forget {subject} for good?", subject, really, option="--really"):
+    if not confirmed(f"Forget {subject} for good?", subject, confirm):
         terminal.say("nothing was forgotten")
         return 1
     told = connect().post("subjects", "forget", subject=subject, reason=reason)

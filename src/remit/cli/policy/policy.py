@@ -9,7 +9,7 @@ from typing import Final
 
 from rich.text import Text
 
-from remit.cli.decisions.confirmation import looked
+from remit.cli.decisions.confirmation import confirmed
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.output import terminal
@@ -69,7 +69,7 @@ def _problems(found: list[Json], sound: bool) -> None:
 
 
 @app.command(name="apply")
-def apply(*, seen: str = "", wait: float = FOLLOW_S) -> int:
+def apply(*, confirm: str = "", wait: float = FOLLOW_S) -> int:
     """Let the running remit read its folder again and put it in force, whole or not at all.
 
     That counts for open tasks, too: those that would end or hold less are shown first, and asked about on
@@ -80,7 +80,7 @@ def apply(*, seen: str = "", wait: float = FOLLOW_S) -> int:
 
     Parameters
     ----------
-    seen
+    confirm
         The digest of what `remit policy preview` shows, where there is no terminal.
     wait
         So many seconds other replicas are given to find the same bundle in their files.
@@ -93,7 +93,7 @@ def apply(*, seen: str = "", wait: float = FOLLOW_S) -> int:
         if not terminal.is_json():
             _unsettled(found["tasks"])
             _older(found)
-        if not looked(_question(found), digest(found), seen, option="--seen"):
+        if not confirmed(_question(found), digest(found), confirm):
             terminal.say("Left as it is.", style="yellow")
             return 1
     told = client.post("policies", "apply", bundle=found["bundle"])
@@ -121,7 +121,7 @@ def preview() -> None:
     _unsettled(found["tasks"])
     _older(found)
     if found["tasks"] or found["replaced"]:
-        terminal.copyable(f"  remit policy apply --seen {digest(found)}", style="dim")
+        terminal.copyable(f"  remit policy apply --confirm {digest(found)}", style="dim")
 
 
 def _older(found: Json) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from remit.cli.decisions.confirmation import looked
+from remit.cli.decisions.confirmation import confirmed
 from remit.cli.output import terminal
 from remit.cli.parser import noun
 from remit.cli.rest_client import connect
@@ -209,21 +209,21 @@ def diff(tool: str, /) -> int:
 
 
 @app.command(name="accept")
-def accept(tool: str, /, *, digest: str = "") -> int:
+def accept(tool: str, /, *, confirm: str = "") -> int:
     """Accept what an upstream offers now. The difference is shown first, and you are asked.
 
     Parameters
     ----------
     tool
         The tool, as `upstream/name`.
-    digest
+    confirm
         The digest of what was looked at, where there is no terminal to be asked on.
     """
     client = connect()
     found = client.get("tools", tool, "diff")
     if not terminal.is_json():
         _lines(found)
-    if not looked("Accept this?", found["offered_digest"], digest, option="--digest"):
+    if not confirmed("Accept this?", found["offered_digest"], confirm):
         terminal.remark("nothing was accepted")
         return 1
     accepted = client.post("tools", tool, "accept", digest=found["offered_digest"])

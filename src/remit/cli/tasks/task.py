@@ -228,7 +228,7 @@ def declassify(
     to_class: str = "",
     trusted: Switch = False,
     without: Several = (),
-    yes_i_looked: str = "",
+    confirm: str = "",
 ) -> int:
     """Say of what a task has come to carry that it is less; approvers only, and never of their own tasks.
 
@@ -244,7 +244,7 @@ def declassify(
         That nothing in it speaks to agents in a stranger's name.
     without
         A category or a trust zone that does not count any more; may be given several times.
-    yes_i_looked
+    confirm
         The digest that is shown, where there is no terminal to be asked on.
     """
     client = connect()
@@ -255,7 +255,7 @@ def declassify(
     body = lowered(
         f"Say of what this task carries: {said(to_class, trusted, without)}?",
         carries["digest"],
-        yes_i_looked,
+        confirm,
         reason=reason,
         to_class=to_class,
         trusted=trusted,
