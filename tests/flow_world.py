@@ -204,7 +204,7 @@ class FlowWorld:
 
     async def says(self, text: str) -> None:
         """Let lena say something more."""
-        await self.house.tasks.turn(self.task.id, text, await self.house.directory.person("lena"))
+        await self.house.tasks.add_message(self.task.id, text, await self.house.directory.person("lena"))
 
     async def run(self, tool: str, heard: Heard | None = None, **arguments: Json) -> End:
         """Make one call; raises the fault that ended it."""

@@ -18,7 +18,7 @@ from remit.core.errors import Forbidden, NotFound, Unauthenticated
 from remit.core.evidence.event import EventKind
 from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.plan import PlanEntry
-from remit.core.tasks.task import Parameter, TaskState, UserMessageRecord
+from remit.core.tasks.task import Parameter, TaskState, UserMessage
 from remit.ports.store.changes import PutApproval, PutDelegation, PutTask
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
@@ -90,7 +90,7 @@ async def spoken(world: CallWorld) -> str:
         params={"whom": PARAMETER},
         plan=(PlanEntry(tool="desk/pay", arguments={"text": {"exact": f"{PARAMETER} {ARGUMENT}"}}),),
     )
-    await house.tasks.turn(task.id, TURN, lena)
+    await house.tasks.add_message(task.id, TURN, lena)
     approval = await world.asked(token, text=f"{PARAMETER} {ARGUMENT}")
     await house.approvals.answer(approval, await world.person("omar"), approve=True, comment=COMMENT)
     await world.call(token, "pay", text=f"{PARAMETER} {ARGUMENT}")
@@ -221,7 +221,7 @@ async def test_words_from_before_are_sealed_at_the_next_start(tmp_path: Path) ->
 async def said_there(store: Store) -> None:
     """Keep one of each kind of row with words in it, all of lena's."""
     intent = msgspec.structs.replace(
-        a_task().intent, goal=GOAL, params={"whom": PARAMETER}, turns=(UserMessageRecord(TURN, START),)
+        a_task().intent, goal=GOAL, params={"whom": PARAMETER}, messages=(UserMessage(TURN, START),)
     )
     grant = Grant("desk/pay", {"text": {"exact": f"{PARAMETER} {ARGUMENT}"}})
     task = msgspec.structs.replace(a_task(), intent=intent, grants=(grant,), plan=(grant,))

@@ -259,7 +259,7 @@ async def test_a_word_that_stays_remembers_the_code(world: HouseWorld) -> None:
     house, lena = world.house, await world.house.directory.person("lena")
     task = await world.open(await world.session("lena"))
     await code_for(world, "lena", by="mona")
-    await house.tasks.turn(task, "and the annex", lena)
+    await house.tasks.add_message(task, "and the annex", lena)
     new = NewDelegation(agent="contract-bot", task_type="summarise-contract", params={"id": "C-42"})
     await house.delegations.add(new, lena)
     await house.personnel.sign_out("lena", by="root")

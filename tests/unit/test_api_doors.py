@@ -90,13 +90,15 @@ async def test_an_agent_opens_what_its_type_lets_it_state(world: HouseWorld) -> 
 
 
 async def test_who_stated_the_intent_may_add_to_it(world: HouseWorld) -> None:
-    """A later turn of the same person extends the intent; nobody else's does."""
+    """A later message of the same person extends the intent; nobody else's does."""
     lena = await world.session("lena")
     task = await world.open(lena)
-    turned = await world.ask("POST", f"/api/v1/tasks/{task}/turn", {"text": "and the annex"}, by=lena)
-    assert turned.json["turns"] == 1
+    turned = await world.ask("POST", f"/api/v1/tasks/{task}/messages", {"text": "and the annex"}, by=lena)
+    assert turned.json["messages"] == 1
     otto = await world.session("otto")
-    assert (await world.ask("POST", f"/api/v1/tasks/{task}/turn", {"text": "mail it"}, by=otto)).status == 403
+    assert (
+        await world.ask("POST", f"/api/v1/tasks/{task}/messages", {"text": "mail it"}, by=otto)
+    ).status == 403
 
 
 async def test_ending_finds_what_a_name_names(world: HouseWorld) -> None:

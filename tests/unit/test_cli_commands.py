@@ -154,13 +154,13 @@ def test_an_agent_is_suspended_and_comes_back(house: Remit) -> None:
 
 
 def test_a_task_opens_is_shown_and_completes(house: Remit, task: str) -> None:
-    """Its intent, grants and times are shown; a later turn is counted; completed, it is fenced."""
+    """Its intent, grants and times are shown; a later message is counted; completed, it is fenced."""
     assert "tidy-note" in house("task", "types").out
     assert task in house("task", "list", by="ana").out
-    house.ask("task", "turn", task, "and sort them", by="ana")
+    house.ask("task", "message", task, "and sort them", by="ana")
     shown = house("task", "show", task, by="ana").out
     assert "`name` must be `shopping`" in shown
-    assert house.ask("task", "show", task)["turns"] == 1
+    assert house.ask("task", "show", task)["messages"] == 1
     closure = house.ask("task", "complete", task, by="ana")
     assert closure["closed"]
     assert closure["scope"] == f"task:{task}"

@@ -104,11 +104,11 @@ class RehearsedTask:
         return made
 
     def user(self, text: str) -> None:
-        """Add a later turn of the person who stated the intent; raises `Forbidden` where that is nobody."""
+        """Add a message of the person who requested the task; raises `Forbidden` where that is nobody."""
         person = self._r.run(self._r.stage.person(self._person)) if self._person else None
         if person is None:
             raise Conflict("nobody states the intent of this task", remediation="open it with `on_behalf_of`")
-        self._r.run(self._r.stage.house.tasks.turn(self.id, text, person))
+        self._r.run(self._r.stage.house.tasks.add_message(self.id, text, person))
 
     def extend(self, *plan: PlanWish) -> Extension:
         """Ask for a longer plan, as the agent would; a refusal or a question is in what is given."""

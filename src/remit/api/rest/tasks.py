@@ -38,7 +38,7 @@ class TaskFilter(Body, frozen=True, kw_only=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 
-class UserMessage(Body, frozen=True, kw_only=True):
+class NewMessage(Body, frozen=True, kw_only=True):
     """What the person who stated the intent adds to it."""
 
     text: Annotated[str, msgspec.Meta(min_length=1)]
@@ -109,11 +109,11 @@ async def shown(errand: RestRequest) -> TaskView:
     return task_view(await errand.task(), errand.house.clock.now())
 
 
-async def turn(errand: RestRequest) -> TaskView:
+async def add_message(errand: RestRequest) -> TaskView:
     """Extend a task's intent."""
     task = await errand.task()
-    said: UserMessage = errand.body
-    extended = await errand.house.tasks.turn(task.id, said.text, errand.someone)
+    said: NewMessage = errand.body
+    extended = await errand.house.tasks.add_message(task.id, said.text, errand.someone)
     return task_view(extended, errand.house.clock.now())
 
 
@@ -201,11 +201,11 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="POST",
-        path="/api/v1/tasks/{task}/turn",
-        summary="Add a later utterance of the person who stated the intent",
-        serve=turn,
+        path="/api/v1/tasks/{task}/messages",
+        summary="Add a message of the person who requested the task",
+        serve=add_message,
         people=Duty.OWN,
-        takes=UserMessage,
+        takes=NewMessage,
         gives=TaskView,
     ),
     Endpoint(

@@ -135,9 +135,9 @@ def shown(task: str, /) -> None:
     _one(connect().get("tasks", task))
 
 
-@app.command(name="turn")
-def turn(task: str, text: str, /) -> None:
-    """Add a later word of the person who stated the intent.
+@app.command(name="message")
+def message(task: str, text: str, /) -> None:
+    """Add a message of the person who requested the task.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def turn(task: str, text: str, /) -> None:
     text
         What is said.
     """
-    _one(connect().post("tasks", task, "turn", text=text))
+    _one(connect().post("tasks", task, "messages", text=text))
 
 
 @app.command(name="complete")
@@ -289,7 +289,7 @@ def _one(task: Json) -> None:
                 ("stated by", task["requested_by"]),
                 ("intent", task["goal"] or "forgotten"),
                 ("parameters", ", ".join(f"{k}={terminal.compact(v)}" for k, v in task["params"].items())),
-                ("later turns", task["turns"] or ""),
+                ("later messages", task["messages"] or ""),
                 ("plan", _plan(task["plan"])),
                 ("carries", terminal.label(task["label"])),
                 ("opened", terminal.moment(task["opened"])),

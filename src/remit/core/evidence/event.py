@@ -48,7 +48,7 @@ class EventKind(enum.StrEnum):
     FINDING_RESOLVED = "finding.resolved"
     TASK_OPENED = "task.opened"
     TASK_REFUSED = "task.refused"
-    TASK_TURN = "task.turn"
+    TASK_MESSAGE = "task.message"
     TASK_TAKEN_OVER = "task.taken_over"
     PLAN_EXTENDED = "plan.extended"
     TASK_NARROWED = "task.narrowed"

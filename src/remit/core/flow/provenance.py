@@ -117,7 +117,7 @@ class Index:
         return self.kept.untrusted(most)
 
     def state(self, goal: str, params: Mapping[str, Json]) -> None:
-        """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
+        """Take the intent in: the person's words, and typed parameters. A later message likewise."""
         self.statement.take(goal, params)
 
     def learn(

@@ -73,7 +73,7 @@ class Statement:
         self.owed = StatedAmounts(self.utterance.clauses)
 
     def take(self, goal: str, params: Mapping[str, Json]) -> None:
-        """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
+        """Take the intent in: the person's words, and typed parameters. A later message likewise."""
         heard = self.utterance.wording.hear(goal)
         for piece, found in written(heard):
             self._values.setdefault(found, Stated(words=piece))

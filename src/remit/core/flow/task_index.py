@@ -28,8 +28,8 @@ def begun(task: Task, key: bytes, *, calls: int, above: Index | None) -> Index:
 
 
 def hear(index: Index, task: Task, heard: int) -> int:
-    """Take in what the person behind the task has said after the first `heard` turns; gives the new count."""
-    turns = task.intent.turns
-    for turn in turns[heard:]:
-        index.state(turn.text, {})
-    return len(turns)
+    """Take in the messages of the person behind the task after the first `heard`; return the new count."""
+    messages = task.intent.messages
+    for message in messages[heard:]:
+        index.state(message.text, {})
+    return len(messages)

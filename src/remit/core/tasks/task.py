@@ -138,8 +138,8 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     ends_when_spent: bool = True
 
 
-class UserMessageRecord(msgspec.Struct, frozen=True):
-    """One authenticated utterance of the person behind the task."""
+class UserMessage(msgspec.Struct, frozen=True):
+    """One authenticated message of the person behind the task."""
 
     text: str
     at: datetime
@@ -165,7 +165,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Json] = {}
     requested_by: str
     stated_at: datetime
-    turns: tuple[UserMessageRecord, ...] = ()
+    messages: tuple[UserMessage, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -257,10 +257,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def authority_hash(self) -> str:
-        """The digest of what the task may do and why: grants, deadline, intent without later turns."""
+        """The digest of what the task may do and why: grants, deadline, intent without later messages."""
         return digest(
             {
-                "intent": msgspec.to_builtins(msgspec.structs.replace(self.intent, turns=())),
+                "intent": msgspec.to_builtins(msgspec.structs.replace(self.intent, messages=())),
                 "grants": msgspec.to_builtins(self.grants),
                 "deadline": self.deadline.isoformat(),
             }

@@ -112,7 +112,7 @@ class LiveTask:
         self.counted_bytes = 0
         #: Whoever holds it takes a result in: one at a time, however long it is.
         self.learning = asyncio.Lock()
-        self.turns_heard = len(task.intent.turns)
+        self.messages_heard = len(task.intent.messages)
         #: What it has heard of lists, by upstream and kind.
         self.heard: dict[tuple[str, str], HeardList] = {}
 

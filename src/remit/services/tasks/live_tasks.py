@@ -280,7 +280,7 @@ class LiveTasks:
         live = self._tasks.get(task.id)
         if live is not None:
             live.task = task
-            live.turns_heard = hear(live.index, task, live.turns_heard)
+            live.messages_heard = hear(live.index, task, live.messages_heard)
 
     def narrow(self, task: Task) -> None:
         """Show the live task that it holds less; tokens that speak of what it held open nothing any more."""

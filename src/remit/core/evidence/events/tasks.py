@@ -60,10 +60,10 @@ class TaskTakenOver(EventBody, kw_only=True):
     epoch: Annotated[int, "how often it has had an owner"]
 
 
-class TaskTurn(EventBody, kw_only=True):
+class TaskMessage(EventBody, kw_only=True):
     """The person who stated the intent added to it."""
 
-    KIND = EventKind.TASK_TURN
+    KIND = EventKind.TASK_MESSAGE
     text: Annotated[str, Sealed("what they said")]
 
 

@@ -110,7 +110,7 @@ class Wording:
         self._quoted.update(" ".join(one.split()) for one in quoted if len(one) <= MAX_VALUE)
         # A line ends a name, where the next one begins with a capital.
         written = " ".join(_LINE_END.sub(" . ", text).split())
-        # A full stop between two turns: no value is stated across it.
+        # A full stop between two messages: no value is stated across it.
         self._written += f"{written} . "
         self._said += f"{small(written)} . "
         return text

@@ -31,7 +31,7 @@ def stem(word: str) -> str:
 
 
 MAX_WORDS = 20_000
-"""Words of an intent with all its turns that are looked at; what comes after them names nothing."""
+"""Words of an intent with all its messages that are looked at; what comes after them names nothing."""
 
 MARKS = ".,;:!?()[]{}\"'`<>*_~|\u2018\u2019\u201c\u201d\u2026"
 PARTS = re.compile(r"[^\W_]+", re.UNICODE)
