@@ -153,7 +153,7 @@ async def test_an_issuers_word_is_not_told_as_a_persons(world: OAuthWorld) -> No
     told = await world.ask_token(JWT_BEARER, by="contract-bot", assertion=world.id_jag())
     found = await world.house.who.of(told.json["mission_id"])
     (intent, *_) = found["proof"]["below"]
-    assert intent["says"] == "intent stated by issuer:enterprise"
+    assert intent["says"] == "intent requested by issuer:enterprise"
     assert "whom remit authenticated" not in str(intent)
     assert "on behalf of lena, by the word of enterprise" in str(intent)
 

@@ -58,7 +58,7 @@ async def code_for(world: HouseWorld, person: str, *, by: str, second: str = "ri
 
 
 async def approve(world: HouseWorld, task: str, by: str) -> Told:
-    """Put a question of a task, stated by lena, to somebody."""
+    """Put a question of a task, requested by lena, to somebody."""
     approval = msgspec.structs.replace(
         an_approval(f"apr_{world.house.entropy.bytes(8).hex()}", task=task),
         requested_for="lena",

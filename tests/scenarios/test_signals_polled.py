@@ -131,7 +131,7 @@ async def test_answers_that_are_none(world: SignalsWorld, poll: ScriptedPoll, an
     world.clock.advance(5)
     assert await world.house.polling.turn() == 0
     assert list(world.house.polling.failing) == ["idp"]
-    assert b'"telling_fails":1' in bytes((await Health(world.house).ready()).body)
+    assert b'"signals_failing":1' in bytes((await Health(world.house).ready()).body)
     poll.status = 200
     world.clock.advance(5)
     assert await world.house.polling.turn() == 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.flow.stored_labels import StoredLabel, WrittenValues
+from remit.core.flow.stored_labels import ResourceWrite, StoredLabel
 from remit.core.label import Classes, Label, Trust
 from remit.ports.store.changes import PutStoredLabel
 from remit.ports.store.units import Unit
@@ -38,7 +38,7 @@ async def tainted(world: HouseWorld) -> str:
 
 async def written(world: HouseWorld, task: str) -> None:
     """Have a task write to a contract."""
-    by = WrittenValues(
+    by = ResourceWrite(
         upstream="contracts",
         resource="contract/c-42",
         task=task,

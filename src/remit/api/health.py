@@ -31,7 +31,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     this store, `late_replicas` how many of them may not act, `differing_bundles` how many decide by another
     bundle than the one in force.
     `everything_locked` and `locks` tell of the kill switch, `open_sinks` of credentials that outlive their
-    tasks, `telling_fails` of those who are told of events, or asked, and do not answer: numbers alone, for
+    tasks, `signals_failing` of receivers and transmitters that do not answer: numbers alone, for
     everybody may ask this. `log` says what reading the evidence again after the start has come to: `reading`,
     `holds` or `changed`.
     `fence_ms` and `dead_ms` are the median and the 99th percentile of how long fences lately took to stand,
@@ -50,7 +50,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     everything_locked: bool = False
     locks: int = 0
     open_sinks: int = 0
-    telling_fails: int = 0
+    signals_failing: int = 0
     log: str = "reading"
     fence_ms: dict[str, tuple[float, ...]] = {}
     dead_ms: dict[str, tuple[float, ...]] = {}
@@ -99,7 +99,7 @@ class Health:
             everything_locked=EVERYTHING in shut,
             locks=len(shut),
             open_sinks=sum(one.alarmed for one in house.leases.open_sinks()),
-            telling_fails=self._fails(),
+            signals_failing=self._fails(),
             log=house.log_reading.state,
             fence_ms=house.revocations.times.by_kind(),
             dead_ms=house.leases.times.by_kind(),
@@ -109,7 +109,7 @@ class Health:
     def _fails(self) -> int:
         house = self._house
         return sum(
-            len(one.failing) for one in (house.telling, house.notifications, house.polling, house.silence)
+            len(one.failing) for one in (house.transmitter, house.notifications, house.polling, house.silence)
         )
 
     async def _shut(self) -> list[str]:
@@ -198,9 +198,9 @@ class Health:
                 {"": max((one.age_s for one in sinks), default=0.0)},
             ),
             *_family(
-                "remit_telling_fails",
+                "remit_signals_failing",
                 "gauge",
-                "Whom remit cannot tell of events now, or ask for them.",
+                "Receivers and transmitters of events that do not answer now.",
                 {"": self._fails()},
             ),
             *_family(

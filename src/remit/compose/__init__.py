@@ -364,7 +364,7 @@ def _keep_up(house: Services, config: Config, upkeep: Upkeep) -> None:
     for name in house.notifications.addressees:
         upkeep.every(f"notify {name}", 0.5, tended(house, partial(house.notifications.turn_of, name)))
     for name in (name for name, one in house.streams.receivers.items() if one.push):
-        upkeep.every(f"tell {name} of events", 0.5, tended(house, partial(house.telling.turn_of, name)))
+        upkeep.every(f"tell {name} of events", 0.5, tended(house, partial(house.transmitter.turn_of, name)))
     upkeep.every("look at open sinks", 1.0, house.sink_alarms.look)
     upkeep.every("close what was not reported", 1.0, house.answers.sweep)
     upkeep.every("look after deferred calls", 1.0, house.deferrals.sweep)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Telling others something, at an address that the configuration or they themselves have named."""
+"""Delivering something to others, at an address that the configuration or they themselves have named."""
 
 from __future__ import annotations
 

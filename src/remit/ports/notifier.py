@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Telling people, where they are, of something that needs them."""
+"""Notifying people of something that needs them."""
 
 from __future__ import annotations
 

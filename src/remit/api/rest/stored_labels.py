@@ -9,7 +9,7 @@ import msgspec
 
 from remit.api.rest.representations import Moment, TaskView, View, task_view
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
-from remit.core.flow.stored_labels import LOOSE, StoredLabel, WrittenValues
+from remit.core.flow.stored_labels import LOOSE, ResourceWrite, StoredLabel
 from remit.core.json_value import Json
 from remit.core.label import Lowering
 from remit.services.flow.declassification import task_digest
@@ -110,7 +110,7 @@ def data_view(stored_label: StoredLabel) -> DataView:
     )
 
 
-def _written(one: WrittenValues) -> WrittenView:
+def _written(one: ResourceWrite) -> WrittenView:
     return WrittenView(
         task=one.task,
         agent=one.agent,

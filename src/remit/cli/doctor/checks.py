@@ -330,8 +330,8 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Check]:
         yield Check("evidence", "fail", says, "see `remit finding list` and `remit audit verify`")
     elif told.get("log") == "holds":
         yield Check("evidence", "ok", "every event up to the last start is the one that was signed")
-    if told.get("telling_fails"):
-        says = f"{told['telling_fails']} of those whom remit tells of events, or asks for them, do not answer"
+    if told.get("signals_failing"):
+        says = f"{told['signals_failing']} receivers or transmitters of events do not answer"
         yield Check("signals", "note", says, "see its log for why; nothing is lost meanwhile")
     if told.get("open_sinks"):
         says = f"{told['open_sinks']} credentials outlive their tasks: their sinks still take them"

@@ -67,7 +67,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "svid.refused": ("code", "uid", "further"),
     "signal.received": ("transmitter", "event", "reactions"),
     "signal.refused": ("transmitter", "code", "further"),
-    "signal.untold": ("receiver", "code"),
+    "signal.undelivered": ("receiver", "code"),
     "stream.changed": ("receiver", "change", "stream"),
 }
 #: Facts that are numbers, told with what they count.

@@ -149,7 +149,7 @@ def _about(tree: Tree, task: Json) -> None:
     tree.add(_line("on behalf of", task["on_behalf_of"] or "itself", "bold" if task["on_behalf_of"] else ""))
     if len(task["chain"]) > 1:
         tree.add(_line("acting", " for ".join(task["chain"])))
-    tree.add(_line("intent stated by", task["requested_by"]))
+    tree.add(_line("intent requested by", task["requested_by"]))
     tree.add(_line("wants", task["goal"] or "what was forgotten"))
     if task["params"]:
         tree.add(_line("with", ", ".join(f"{k}={terminal.compact(v)}" for k, v in task["params"].items())))

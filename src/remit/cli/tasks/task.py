@@ -28,7 +28,7 @@ def types() -> None:
         terminal.answer(found)
         return
     terminal.table(
-        ("TASK TYPE", "PURPOSE", "PARAMETERS", "RUN BY", "STATED BY", "TOOLS"),
+        ("TASK TYPE", "PURPOSE", "PARAMETERS", "RUN BY", "REQUESTED BY", "TOOLS"),
         (
             (
                 one["name"],
@@ -286,7 +286,7 @@ def _one(task: Json) -> None:
                 ("state", terminal.state(task["state"])),
                 ("agent", f"{task['agent']}, owned by {task['owner']}"),
                 ("for", task["on_behalf_of"]),
-                ("stated by", task["requested_by"]),
+                ("requested by", task["requested_by"]),
                 ("intent", task["goal"] or "forgotten"),
                 ("parameters", ", ".join(f"{k}={terminal.compact(v)}" for k, v in task["params"].items())),
                 ("later messages", task["messages"] or ""),

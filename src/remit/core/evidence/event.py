@@ -85,7 +85,7 @@ class EventKind(enum.StrEnum):
     SVID_REFUSED = "svid.refused"
     SIGNAL_RECEIVED = "signal.received"
     SIGNAL_REFUSED = "signal.refused"
-    SIGNAL_UNTOLD = "signal.untold"
+    SIGNAL_UNDELIVERED = "signal.undelivered"
     STREAM_CHANGED = "stream.changed"
 
 

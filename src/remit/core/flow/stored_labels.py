@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holdings: labels at rest, and the resources of an upstream that they lie on.
+"""Stored labels, and the resources of an upstream that they lie on.
 
 What a task writes to a resource keeps the task's label there, and whoever reads the resource takes it on. A
 resource is named by a tool's template filled with the call's arguments (`ticket/{ticket}`), in a normal form,
@@ -40,7 +40,7 @@ MAX_NAMED = 32
 MAX_NAME = 300
 MAX_LEVELS = 8
 MAX_WRITERS = 6
-"""Calls that are remembered of one holding: those that raised its label, the first untrusted one always."""
+"""Calls that are remembered of one stored label: those that raised its label, the first untrusted one always."""
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
 # A number by any of the names that programs read as it. What is none comes to one name, too: that takes more
@@ -52,7 +52,7 @@ _ROOTED = re.compile(r"\s*(?:[/\\~]|[a-z]:[/\\])", re.IGNORECASE)
 _PATTERN = re.compile(r"[*?\[\]{}%\x00-\x1f]")
 
 
-class WrittenValues(msgspec.Struct, frozen=True, kw_only=True):
+class ResourceWrite(msgspec.Struct, frozen=True, kw_only=True):
     """A call that wrote to a resource: the `call`th of its task (0 where that is not known), under its
     decision, with the label that the task had. `resource` is where it wrote.
     """
@@ -87,7 +87,7 @@ class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
     resource: str = ROOT
     label: Label | None = None
     below: Label | None = None
-    writers: tuple[WrittenValues, ...] = ()
+    writers: tuple[ResourceWrite, ...] = ()
     changed: datetime
     lowered: datetime | None = None
 
@@ -133,7 +133,7 @@ class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
         return joined((self.label, self.below), classes)
 
     def raised(
-        self, label: Label, by: WrittenValues, classes: Classes, *, below: bool, within: bool = False
+        self, label: Label, by: ResourceWrite, classes: Classes, *, below: bool, within: bool = False
     ) -> StoredLabel:
         """Return it with `label` written to it, or (`below`) to something in it; itself where that changes
         nothing here, nor (`within`) there: who looked at this before has not seen that.
@@ -167,15 +167,16 @@ def whole(rows: Iterable[StoredLabel], classes: Classes) -> StoredLabel | None:
     return found
 
 
-def _kept(writers: tuple[WrittenValues, ...], by: WrittenValues) -> tuple[WrittenValues, ...]:
+def _kept(writers: tuple[ResourceWrite, ...], by: ResourceWrite) -> tuple[ResourceWrite, ...]:
     if len(writers) < MAX_WRITERS:
         return (*writers, by)
     known = any(one.trust is Trust.UNTRUSTED for one in writers[:-1])
     return (*writers[:-1], writers[-1] if writers[-1].trust is Trust.UNTRUSTED and not known else by)
 
 
-class UnnamedValues(msgspec.Struct, frozen=True):
-    """What is at rest where a call reads (`label`), and in what it hands over (`handed`); None: nothing.
+class CallLabels(msgspec.Struct, frozen=True):
+    """The stored labels that concern one call: of what it reads (`label`), and of what it hands over
+    (`handed`); None: nothing.
 
     `writers` are the calls that wrote it. `through` says of earlier calls of the chain, by their decisions,
     who had written what they read, where arguments of this call came from there. `version` is that of the
@@ -184,12 +185,12 @@ class UnnamedValues(msgspec.Struct, frozen=True):
 
     label: Label | None = None
     handed: Label | None = None
-    writers: tuple[WrittenValues, ...] = ()
-    through: dict[str, WrittenValues] = {}
+    writers: tuple[ResourceWrite, ...] = ()
+    through: dict[str, ResourceWrite] = {}
     version: int = 0
 
 
-NOTHING_AT_REST = UnnamedValues()
+NOTHING_AT_REST = CallLabels()
 
 
 def _of_field(own: Label, label: Label, classes: Classes, *, marked: bool) -> Label:

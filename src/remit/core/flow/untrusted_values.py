@@ -131,7 +131,7 @@ def brought_by_others(index: TaskMemory, found: Destination, *, named: bool = Fa
     )
 
 
-def stored_label(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Steps[Justification | None]:
+def untrusted_part(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Steps[Justification | None]:
     """Say of a destination or code that is not known as a whole where an address or link in it came from, if
     others brought it.
     """

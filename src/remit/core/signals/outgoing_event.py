@@ -31,7 +31,7 @@ USUAL_KINDS: Final = (
     EventKind.FENCE_UNLOCKED,
 )
 #: Of which nobody is notified: a refusal of it would make another one.
-NEVER_TOLD: Final = frozenset({EventKind.SIGNAL_UNTOLD})
+NEVER_TOLD: Final = frozenset({EventKind.SIGNAL_UNDELIVERED})
 
 _OF_STATE: Final[Mapping[str, SignalKind]] = {
     "suspended": SignalKind.ACCOUNT_DISABLED,

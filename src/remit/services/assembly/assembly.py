@@ -364,7 +364,7 @@ def assemble(o: Settings) -> Services:
             watched=o.watched,
         ),
         streams=streams,
-        telling=SignalTransmitter(
+        transmitter=SignalTransmitter(
             store=o.store,
             clock=o.clock,
             keys=o.keys.tokens,

@@ -161,7 +161,7 @@ class Services:
     polling: Polling
     silence: TransmitterSilence
     streams: Streams
-    telling: SignalTransmitter
+    transmitter: SignalTransmitter
     notifications: Notifications
     people: PeopleServices
     announcements: Announcements = field(default_factory=Announcements)

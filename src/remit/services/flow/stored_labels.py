@@ -29,9 +29,9 @@ from remit.core.flow.stored_labels import (
     MAX_WRITERS,
     ROOT,
     UNDESCRIBED,
+    CallLabels,
+    ResourceWrite,
     StoredLabel,
-    UnnamedValues,
-    WrittenValues,
     above,
     found_in,
     missing,
@@ -87,7 +87,7 @@ class StoredLabels:
         self._clock = clock
         self._tenant = tenant
         self.shelves = ResourceLabels(store, tenant)
-        self._wrote: OrderedDict[str, WrittenValues] = OrderedDict()
+        self._wrote: OrderedDict[str, ResourceWrite] = OrderedDict()
 
     async def forget(self) -> None:
         """Forget every label at rest: for upstreams whose data begins again, while no call is in hand."""
@@ -130,7 +130,7 @@ class StoredLabels:
         crossings.
         """
         if self._wrote and request.flow.arguments and (through := self._through(request)):
-            request = msgspec.structs.replace(request, rest=UnnamedValues(through=through))
+            request = msgspec.structs.replace(request, rest=CallLabels(through=through))
         tool = request.tool
         if not self.shelves.loaded:
             await self.shelves.load()
@@ -169,12 +169,12 @@ class StoredLabels:
         """Return the marks of what untrusted hands have written to an upstream, as far as they are known."""
         return (shelf.marks if (shelf := self.shelves.of(upstream)) is not None else None) or frozenset()
 
-    def _through(self, request: AccessRequest) -> dict[str, WrittenValues]:
+    def _through(self, request: AccessRequest) -> dict[str, ResourceWrite]:
         """Return who wrote what earlier calls read, by their decisions, where values of this call stood."""
         origins = (met for one in request.flow.arguments.values() for met in one.origins)
         return {met.decision: self._wrote[met.decision] for met in origins if met.decision in self._wrote}
 
-    def _remember(self, decision: str, rest: UnnamedValues) -> None:
+    def _remember(self, decision: str, rest: CallLabels) -> None:
         if rest.writers:
             self._wrote[decision] = rest.writers[0]
             if len(self._wrote) > MAX_REMEMBERED:
@@ -193,22 +193,20 @@ class StoredLabels:
 
     async def _rest(
         self, shelf: UpstreamLabels, tool: Tool, arguments: dict[str, Json], classes: Classes
-    ) -> UnnamedValues:
+    ) -> CallLabels:
         names = resources(tool.resource, arguments)
         if names:
             await self.shelves.fetch(tool.upstream, names)
         return self._now(shelf, tool, names, classes)
 
-    def _now(
-        self, shelf: UpstreamLabels, tool: Tool, names: tuple[str, ...], classes: Classes
-    ) -> UnnamedValues:
+    def _now(self, shelf: UpstreamLabels, tool: Tool, names: tuple[str, ...], classes: Classes) -> CallLabels:
         """Return what is at rest where a call reads, from memory alone."""
         if not names and tool.effect is not Effect.NONE:
             # It reads nothing that it does not name; what it answers is as its description says.
-            return UnnamedValues(version=shelf.version)
+            return CallLabels(version=shelf.version)
         found, whole = self._reached(shelf, tool.upstream, names)
         labels = [one.all(classes) if one in whole else one.label for one in found]
-        return UnnamedValues(
+        return CallLabels(
             label=joined(labels, classes),
             writers=writers_of(found, whole),
             version=shelf.version,
@@ -217,7 +215,7 @@ class StoredLabels:
     def _reached(
         self, shelf: UpstreamLabels, upstream: str, names: tuple[str, ...]
     ) -> tuple[list[StoredLabel], list[StoredLabel]]:
-        """Return the holdings that reading these resources meets, and those of them that are read whole."""
+        """Return the stored labels that reading these resources meets, and those of them that are read whole."""
         found: dict[str, StoredLabel] = {}
         whole: list[StoredLabel] = []
         for name in names or (ROOT,):
@@ -241,7 +239,7 @@ class StoredLabels:
 
     async def _handed(
         self, tool: Tool, arguments: dict[str, Json], classes: Classes
-    ) -> tuple[Label, tuple[WrittenValues, ...]]:
+    ) -> tuple[Label, tuple[ResourceWrite, ...]]:
         """Return the label of what a call hands over by id: what is at rest there, and what reads of the
         upstream are declared to carry, whichever of them would read it.
         """
@@ -251,7 +249,7 @@ class StoredLabels:
             (label for one in reads for label in (one.label, *(field.label for field in one.fields))), classes
         )
         labels = [worst(classes) if declared is None else declared]
-        writers: tuple[WrittenValues, ...] = ()
+        writers: tuple[ResourceWrite, ...] = ()
         shelf = self.shelves.of(tool.upstream)
         parts = tool.parts(arguments)
         for key, spec in tool.arguments.items():
@@ -309,7 +307,7 @@ class StoredLabels:
             self.shelves.at(tool.upstream, place) is None for name in names for place in (*above(name), name)
         ):
             names = ()
-        by = WrittenValues(
+        by = ResourceWrite(
             upstream=tool.upstream,
             resource=", ".join(names)[:200],
             task=request.task.id,
@@ -329,7 +327,7 @@ class StoredLabels:
         return tuple(self._raise(shelf, names, label, by, classes))
 
     def _raise(
-        self, shelf: UpstreamLabels, names: tuple[str, ...], label: Label, by: WrittenValues, classes: Classes
+        self, shelf: UpstreamLabels, names: tuple[str, ...], label: Label, by: ResourceWrite, classes: Classes
     ) -> Iterable[PutStoredLabel]:
         places: dict[str, bool] = {}
         for name in names or (ROOT,):

@@ -322,7 +322,7 @@ class Who:
 
     async def _why_intent(self, task: Task) -> Fact:
         stated = task.intent.requested_by
-        says = f"intent stated by {stated.removeprefix('agent:')}"
+        says = f"intent requested by {stated.removeprefix('agent:')}"
         # An agent's own work, or the word of a trusted issuer: nobody was here to say so.
         how = (
             "an issuer whom"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Telling others: what a stream has not been told of is read from the log, signed, and given or pushed.
+"""The transmitter: what a stream has not been told of is read from the log, signed, and given or pushed.
 
 1. from the stream's position on, the log's events become notices; those that the receiver may not be told of,
    or did not ask for, are passed over
@@ -25,7 +25,7 @@ import msgspec
 from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed, RemitError, SourceUnavailable
 from remit.core.evidence.event import Event
-from remit.core.evidence.events.signals import SignalUntold
+from remit.core.evidence.events.signals import SignalUndelivered
 from remit.core.identity.principals import Memberships
 from remit.core.json_value import Json
 from remit.core.signals.outgoing_event import TOLD_KINDS, OutgoingEvent, claims_of, notice_id, notice_of
@@ -273,7 +273,7 @@ class SignalTransmitter:
     async def _untold(self, stream: Stream, refused: Mapping[str, str]) -> None:
         events = tuple(
             Event.of(
-                SignalUntold(receiver=stream.receiver, stream=stream.id, id=name, code=code[:80]),
+                SignalUndelivered(receiver=stream.receiver, stream=stream.id, id=name, code=code[:80]),
                 at=self._clock.now(),
                 tenant=self._tenant,
             )

@@ -338,7 +338,7 @@ class Tasks:
         if live.task.intent.requested_by != person.name:
             raise Forbidden(
                 "only who stated the intent may add to it",
-                remediation=f"it was stated by {live.task.intent.requested_by.removeprefix('agent:')}",
+                remediation=f"it was requested by {live.task.intent.requested_by.removeprefix('agent:')}",
             )
         if len(text) > MAX_GOAL_CHARS:
             raise Malformed(

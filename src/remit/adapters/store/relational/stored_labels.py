@@ -20,7 +20,7 @@ _ONE = "select body from holdings where tenant = ? and upstream = ? and resource
 
 
 def put_stored_label(sql: Sql, change: PutStoredLabel) -> None:
-    """Insert or replace a holding."""
+    """Insert or replace a stored label."""
     stored_label = change.stored_label
     key = (stored_label.tenant, stored_label.upstream, stored_label.resource)
     if change.was is not None:
@@ -39,7 +39,7 @@ def put_stored_label(sql: Sql, change: PutStoredLabel) -> None:
 
 
 def drop_stored_label(sql: Sql, change: DropStoredLabel) -> None:
-    """Forget a holding."""
+    """Forget a stored label."""
     sql.execute(
         "delete from holdings where tenant = ? and upstream = ? and resource = ?",
         (change.tenant, change.upstream, change.resource),
@@ -60,7 +60,7 @@ def join_labels(sql: Sql, change: JoinLabels) -> None:
 
 
 def some(connection: Sql, tenant: str, upstream: str, resources: Sequence[str]) -> list[StoredLabel]:
-    """Return the holdings of certain resources, where there are any."""
+    """Return the stored labels of certain resources, where there are any."""
     out = []
     for resource in resources:
         row = connection.execute(_ONE, (tenant, upstream, resource)).fetchone()
@@ -70,7 +70,7 @@ def some(connection: Sql, tenant: str, upstream: str, resources: Sequence[str]) 
 
 
 def under(connection: Sql, tenant: str, upstream: str, prefix: str, limit: int) -> list[StoredLabel]:
-    """Return the holdings whose resource begins with `prefix`, by upstream and name."""
+    """Return the stored labels whose resource begins with `prefix`, by upstream and name."""
     where, values = ("and upstream = ? ", [upstream]) if upstream else ("", [])
     rows = connection.execute(
         # The upper bound lets the primary key find them where the upstream is named.
@@ -82,7 +82,7 @@ def under(connection: Sql, tenant: str, upstream: str, prefix: str, limit: int) 
 
 
 def counts(connection: Sql, tenant: str) -> dict[str, int]:
-    """Return how many holdings each upstream has."""
+    """Return how many stored labels each upstream has."""
     query = "select upstream, count(*) from holdings where tenant = ? group by upstream"
     return dict(connection.execute(query, (tenant,)).fetchall())
 
