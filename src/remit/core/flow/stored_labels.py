@@ -40,7 +40,7 @@ MAX_NAMED = 32
 MAX_NAME = 300
 MAX_LEVELS = 8
 MAX_WRITERS = 6
-"""Calls that are remembered of one stored label: those that raised its label, the first untrusted one always."""
+"""Calls remembered of one stored label: those that raised its label, the first untrusted one always."""
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
 # A number by any of the names that programs read as it. What is none comes to one name, too: that takes more

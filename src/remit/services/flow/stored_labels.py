@@ -215,7 +215,7 @@ class StoredLabels:
     def _reached(
         self, shelf: UpstreamLabels, upstream: str, names: tuple[str, ...]
     ) -> tuple[list[StoredLabel], list[StoredLabel]]:
-        """Return the stored labels that reading these resources meets, and those of them that are read whole."""
+        """Return the stored labels that reading these resources meets, and those that are read whole."""
         found: dict[str, StoredLabel] = {}
         whole: list[StoredLabel] = []
         for name in names or (ROOT,):
