@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The MCP door before a server that defers its calls, and an agent that looks after them."""
+"""The MCP endpoint before a server that defers its calls, and an agent that looks after them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json = Any
 
 
 class DeferringWorld:
-    """The door before a server that defers."""
+    """The endpoint before a server that defers."""
 
     def __init__(self, gateway: GatewayWorld, server: DeferringServer) -> None:
         self.gateway = gateway

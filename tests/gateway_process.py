@@ -220,7 +220,7 @@ class GatewayProcess:
         self.process.send_signal(number)
 
     async def ask(self, method: str, path: str, body: Json = None, *, by: str = "", token: str = "") -> Json:
-        """Make one call to the management doors; raises `Refused`."""
+        """Make one call to the management endpoints; raises `Refused`."""
         until_s = time.monotonic() + LATE_S
         while True:
             status, content = await self.raw(method, path, body, by=by, token=token)
@@ -234,7 +234,7 @@ class GatewayProcess:
     async def raw(
         self, method: str, path: str, body: Json = None, *, by: str = "", token: str = ""
     ) -> tuple[int, bytes]:
-        """Make one call to the management doors; gives status and body."""
+        """Make one call to the management endpoints; gives status and body."""
         bearer = self.cast["sessions"][by] if by else token
         headers = {"authorization": f"Bearer {bearer}"}
         if body is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The MCP door before a whole house: real services, real adapters, one upstream of each protocol era.
+"""The MCP endpoint before a whole house: real services, real adapters, one upstream of each protocol era.
 
 Upstream `files` is of 2026-07-28, `notes` of 2025-11-25; both are the scripted server, whose tools are named
 after what they do. The task type `work` grants some of them.
@@ -128,10 +128,10 @@ def a_bundle() -> Bundle:
 
 @dataclass
 class GatewayWorld:
-    """The door, what stands behind it, and a task's token."""
+    """The endpoint, what stands behind it, and a task's token."""
 
     house: Services
-    door: McpEndpoint
+    endpoint: McpEndpoint
     clock: WorldClock
     files: ScriptedHttp
     notes: ScriptedHttp
@@ -156,13 +156,13 @@ class GatewayWorld:
         token: str | None = None,
         method: str = "POST",
     ) -> Told:
-        """Send raw bytes to the door."""
+        """Send raw bytes to the endpoint."""
         given = dict(BASIC)
         bearer = self.token if token is None else token
         if bearer:
             given["authorization"] = f"Bearer {bearer}"
         given |= dict(headers or {})
-        return await exchange(self.door, method, path, list(given.items()), content, "127.0.0.1")
+        return await exchange(self.endpoint, method, path, list(given.items()), content, "127.0.0.1")
 
     async def modern(
         self,
@@ -258,22 +258,22 @@ async def gateway_world(
         lowered = frozenset() if constrained else frozenset(upstreams)
         house = make_house(folder, clock, upstreams, unconstrained=lowered, observed=observed)
         await house.policies.apply(bundle or a_bundle(), by="remit")
-        door = McpEndpoint(house, limits=limits)
+        endpoint = McpEndpoint(house, limits=limits)
         for name, upstream in upstreams.items():
             await upstream.start(
-                lambda name=name: door.changed(name),  # type: ignore[misc]
-                lambda method, params, name=name: door.notified(name, method, params),  # type: ignore[misc]
+                lambda name=name: endpoint.changed(name),  # type: ignore[misc]
+                lambda method, params, name=name: endpoint.notified(name, method, params),  # type: ignore[misc]
             )
             await house.tools.learned(name, await upstream.catalogue())
-        house.revocations.on_end(door.on_end)
-        house.derived.kept_by("mcp-session", door.end_sessions)
-        house.derived.kept_by("mcp-stream", door.end_streams)
+        house.revocations.on_end(endpoint.on_end)
+        house.derived.kept_by("mcp-session", endpoint.end_sessions)
+        house.derived.kept_by("mcp-stream", endpoint.end_streams)
         await house.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
         key = {"kty": "EC", "crv": "P-256"} | _POINT
         for name in ("bot",):
             new = NewAgent(name=name, owner="lena", purpose="works", bindings=(KeyBinding(key),))
             await house.directory.register(new, by="root")
-        world = GatewayWorld(house, door, clock, files, notes, folder=folder)
+        world = GatewayWorld(house, endpoint, clock, files, notes, folder=folder)
         world.task, world.token = await world.open()
         try:
             yield world
@@ -291,10 +291,10 @@ _POINT = {
 
 
 @asynccontextmanager
-async def served(door: Any) -> AsyncIterator[str]:
+async def served(endpoint: Any) -> AsyncIterator[str]:
     """Serve an ASGI application on this machine; gives its base URL."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(door, lifespan="off", log_level="critical", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(endpoint, lifespan="off", log_level="critical", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]  # pytest has them
     serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The MCP door before a hostile server of each era, whose every word remit must take in (`hostile_mcp`)."""
+"""The MCP endpoint before a hostile server of each era, whose every word remit takes in (`hostile_mcp`)."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def a_bundle(
 
 
 class HostileWorld:
-    """A door with a hostile server of each era behind it."""
+    """An endpoint with a hostile server of each era behind it."""
 
     def __init__(self, world: GatewayWorld, servers: dict[str, HostileServer]) -> None:
         self.world = world

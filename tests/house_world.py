@@ -2,7 +2,7 @@
 """A whole house for tests: every service on a real store, real keys and the real policy engine.
 
 Only the clock, the entropy and the upstreams are the world's. `HouseWorld.ask` speaks to the management
-doors as a client does, without a socket.
+endpoints as a client does, without a socket.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def make_house(
 
 @dataclass
 class Told:
-    """What a door answered."""
+    """What an endpoint answered."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -231,7 +231,7 @@ async def exchange(
 
 
 class HouseWorld:
-    """A house with people, two agents and a bundle, behind its management doors."""
+    """A house with people, two agents and a bundle, behind its management endpoints."""
 
     def __init__(
         self, folder: Path, points: Mapping[str, EnforcementPoint] | None = None, **outfit: Any
@@ -345,7 +345,7 @@ class HouseWorld:
         heard: Heard | None = None,
         before_body: Callable[[], Awaitable[object]] | None = None,
     ) -> Told:
-        """Send a request to a management door; `by` is a session or a token."""
+        """Send a request to a management endpoint; `by` is a session or a token."""
         given: dict[str, str] = {}
         if by:
             given["authorization"] = f"Bearer {by}"

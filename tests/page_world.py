@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A person at a browser without a browser: cookies, forms and links of remit's pages, over the doors of a
+"""A person at a browser without a browser: cookies, forms and links of remit's pages, over the endpoints of a
 house world. What only a real browser does (scripts, policies, passkeys) is tested in one.
 """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Replicas whose tasks may do a little at every door: mails, an HTTP API, another enforcement point."""
+"""Replicas whose tasks may do a little at every endpoint: mails, an HTTP API, another enforcement point."""
 
 import json
 from collections.abc import AsyncIterator, Mapping

@@ -10,12 +10,12 @@ LONG_FUNCTIONS: dict[str, str] = {
     "src/remit/services/assembly/assembly.py::assemble": "a constructor call for each service",
 }
 
-# Files that catch `Exception`. Only the edge of a door, or a loop that must outlive one bad item, may.
+# Files that catch `Exception`. Only the edge of an endpoint, or a loop that must outlive one bad item, may.
 CATCH_ALL: dict[str, str] = {
-    "src/remit/api/app.py": "the edge of a door: a defect becomes a 500 that tells nothing",
-    "src/remit/api/spiffe/listener.py": "the edge of a door: bytes that break a library end one connection",
-    "src/remit/gateway/http/endpoint.py": "the edge of a door: a defect becomes a 500 that tells nothing",
-    "src/remit/gateway/mcp/endpoint.py": "the edge of a door: a defect becomes a 500 that tells nothing",
+    "src/remit/api/app.py": "an endpoint: a defect becomes a 500 that tells nothing",
+    "src/remit/api/spiffe/listener.py": "an endpoint: bytes that break a library end one connection",
+    "src/remit/gateway/http/endpoint.py": "an endpoint: a defect becomes a 500 that tells nothing",
+    "src/remit/gateway/mcp/endpoint.py": "an endpoint: a defect becomes a 500 that tells nothing",
     "src/remit/cli/main.py": "the edge of the command line: a defect becomes one line, never a traceback",
     "src/remit/services/mediation/driver.py": "every fault, cancellation too, is thrown into the machine",
     "src/remit/services/assembly/upkeep.py": "no chore may stop for good at one bad turn",
@@ -47,8 +47,8 @@ LATE_IMPORTS: dict[str, str] = {
     "src/remit/services/people/passkeys.py": "WebAuthn loads ASN.1, CBOR and pyOpenSSL: 5 MB",
 }
 
-# Doors that name something of an upstream which no task has taken in.
-RAW_IN_DOORS: dict[str, str] = {}
+# Endpoints that name something of an upstream which no task has taken in.
+RAW_IN_ENDPOINTS: dict[str, str] = {}
 
 # Two homes for one public class name, as the name.
 SHARED_NAMES: dict[str, str] = {}

@@ -98,7 +98,7 @@ async def test_each_token_is_listed_and_one_that_was_taken_back_is_dead_too(oaut
 
 
 async def test_sessions_and_streams_are_closed_and_listed(gateway: GatewayWorld) -> None:
-    """What a door keeps open for a task is closed before the closure is signed."""
+    """What an endpoint keeps open for a task is closed before the closure is signed."""
     sessions = [await gateway.session() for _ in range(2)]
     line = Line(gateway, None, {"mcp-protocol-version": LEGACY, "mcp-session-id": sessions[0]}, "GET")
     await line.until(lambda: len(line.sent) >= 2)

@@ -33,7 +33,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[DeferringWorld]:
-    """The door, and a task that may call what is deferred."""
+    """The endpoint, and a task that may call what is deferred."""
     server = DeferringServer()
     async with gateway_world(tmp_path, server=server, bundle=deferring_bundle()) as gateway:
         yield DeferringWorld(gateway, server)

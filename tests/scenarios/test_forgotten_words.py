@@ -46,7 +46,7 @@ def found_in(folder: Path, words: Iterable[str]) -> list[tuple[str, str]]:
 
 
 async def asked(world: CallWorld, method: str, path: str, body: Json = None) -> str:
-    """Ask a management door as root, and give what it says."""
+    """Ask a management endpoint as root, and give what it says."""
     house = world.house
     secret, *_ = await house.authenticator.sign_in(await house.authenticator.make_code("root", by="remit"))
     headers = [("authorization", f"Bearer {secret}"), ("content-type", "application/json")]
@@ -57,7 +57,7 @@ async def asked(world: CallWorld, method: str, path: str, body: Json = None) -> 
 
 
 async def all_told(world: CallWorld, task: str) -> str:
-    """Return what remit answers about a task and about lena, by every door that shows them."""
+    """Return what remit answers about a task and about lena, by every endpoint that shows them."""
     paths = (
         f"/api/v1/who?x={task}",
         "/api/v1/who?x=lena",

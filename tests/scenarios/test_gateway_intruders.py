@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever has no token of a living task gets nothing at the MCP door, and the evidence has the reason."""
+"""Whoever has no token of a living task gets nothing at the MCP endpoint, and the evidence has the reason."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The door and its house."""
+    """The endpoint and its house."""
     async with gateway_world(tmp_path) as world:
         yield world
 
@@ -213,7 +213,7 @@ async def test_a_deleted_session_is_gone(world: GatewayWorld) -> None:
 
 
 async def test_a_web_page_cannot_call(world: GatewayWorld) -> None:
-    """A request with a foreign `Origin` is 403 whatever token it shows; the door's own origin passes."""
+    """A request with a foreign `Origin` is 403 whatever token it shows; the endpoint's own origin passes."""
     for origin in ("https://evil.example", "null", "http://127.0.0.1:8700.evil.example"):
         assert (await world.call("echo", {"text": "ok"}, headers={"origin": origin})).status == 403
     assert (await world.call("echo", {"text": "ok"}, headers={"origin": PUBLIC_URL})).status == 200

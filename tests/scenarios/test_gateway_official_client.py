@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The official MCP client works through the door in both protocol eras, before upstreams of either era."""
+"""The official MCP client works at the endpoint in both protocol eras, before upstreams of either era."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ def era(request: pytest.FixtureRequest) -> Era:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The door, before upstreams of both eras."""
+    """The endpoint, before upstreams of both eras."""
     async with gateway_world(tmp_path) as world:
         yield world
 
@@ -39,7 +39,7 @@ async def client(
 ) -> AsyncIterator[Client]:
     """An official client with the task's token, connected through a socket."""
     async with (
-        served(world.door) as base,
+        served(world.endpoint) as base,
         httpx2.AsyncClient(headers={"authorization": f"Bearer {world.token}"}, timeout=60) as http,
         Client(
             streamable_http_client(base + path, http_client=http),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What proved somebody once is shown again, elsewhere, later, or changed: each time 401, with the reason in
-the evidence. (Access tokens at the MCP door: test_gateway_intruders.)
+the evidence. (Access tokens at the MCP endpoint: test_gateway_intruders.)
 """
 
 import asyncio
@@ -137,7 +137,7 @@ async def test_a_code_runs_out(world: HouseWorld) -> None:
 
 
 async def test_a_code_is_no_session_and_a_session_no_code(world: HouseWorld) -> None:
-    """Each secret opens its own door alone."""
+    """Each secret is good at its own endpoint alone."""
     code = await world.house.authenticator.make_code("lena", by="root")
     assert (await world.ask("GET", "/api/v1/me", by=code)).status == 401
     session = await world.session("lena")

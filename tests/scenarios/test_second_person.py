@@ -25,7 +25,7 @@ from remit.services.tasks.tasks import Opening
 from tests.house_world import HouseWorld, Told, house_world
 from tests.page_world import Browsing
 from tests.provider_world import ProviderWorld, provider
-from tests.scenarios.test_people_doors import take, terminal_code
+from tests.scenarios.test_people_endpoints import take, terminal_code
 from tests.scenarios.test_review_people import come
 from tests.world import WorldClock, an_approval
 

@@ -322,7 +322,7 @@ async def test_where_receivers_find_it(polled: Listened) -> None:
     assert set(told["delivery_methods_supported"]) == {"urn:ietf:rfc:8935", "urn:ietf:rfc:8936"}
 
 
-async def test_a_token_for_events_opens_no_door(pushed: Listened) -> None:
+async def test_a_token_for_events_opens_no_endpoint(pushed: Listened) -> None:
     """A security event token of ours, shown as an access token, is none."""
     await pushed.ended()
     kept: list[str] = []

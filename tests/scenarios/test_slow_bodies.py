@@ -42,7 +42,7 @@ def out_of_service(world: HouseWorld) -> Callable[[], Awaitable[object]]:
 async def test_a_person_acts_as_who_they_are_when_all_was_said(
     world: HouseWorld, meanwhile: Callable[[HouseWorld], Callable[[], Awaitable[object]]], status: int
 ) -> None:
-    """Nobody keeps a door open with a request that they do not finish."""
+    """Nobody keeps an endpoint open with a request that they do not finish."""
     await world.house.personnel.change_roles("ada", frozenset({Role.ADMINISTRATOR}), by="remit")
     session = await world.session("root")
     body = {"name": "eve", "roles": ["administrator"]}

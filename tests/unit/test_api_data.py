@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data at rest, and declassifying, at the management door."""
+"""Data at rest, and declassifying, at the management endpoint."""
 
 from __future__ import annotations
 

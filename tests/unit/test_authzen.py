@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A door that only answers: who may ask about whom, what a permit leaves behind, how results come back."""
+"""An endpoint that only answers: who may ask about whom, what a permit leaves, how results come back."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ async def test_a_subject_without_a_task_has_nothing(world: AuthzenWorld) -> None
     for subject in ({"type": "user", "id": "carol"}, {"type": "spaceship", "id": "alice"}):
         told = (await world.asks("evaluation", asking("alice", "read") | {"subject": subject})).json
         assert told["decision"] is False
-    assert "authzen" in [one["door"] for one in await events(world, "token.refused")]
+    assert "authzen" in [one["endpoint"] for one in await events(world, "token.refused")]
 
 
 async def test_several_tasks_must_be_told_apart(world: AuthzenWorld) -> None:

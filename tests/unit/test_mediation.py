@@ -170,7 +170,7 @@ def test_a_refusal_in_observe_mode_is_recorded_and_goes_on() -> None:
     assert isinstance(end, Answered)
 
 
-def test_a_door_that_only_answers_stops_after_step_5() -> None:
+def test_a_endpoint_that_only_answers_stops_after_step_5() -> None:
     """A permit for somebody else ends once it is recorded: nothing is leased, forwarded or closed."""
     permit = msgspec.structs.replace(decision(), valid_until=NOW)
     needs, end = drive({**ANSWERS, Decide: permit}, begin=answer)
@@ -179,7 +179,7 @@ def test_a_door_that_only_answers_stops_after_step_5() -> None:
     assert end.decision == permit
 
 
-def test_a_refusal_of_a_door_that_only_answers_is_recorded() -> None:
+def test_a_refusal_of_a_endpoint_that_only_answers_is_recorded() -> None:
     """A refusal needs no end: it is recorded as any other."""
     needs, end = drive({**ANSWERS, Decide: decision(Outcome.DENY)}, begin=answer)
     assert kinds(needs)[-1] is Record

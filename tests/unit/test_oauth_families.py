@@ -262,7 +262,7 @@ async def test_a_named_introspector_may_ask_about_every_token(tmp_path: Path) ->
 
 
 async def test_a_revoked_token_is_refused_at_once(world: OAuthWorld) -> None:
-    """RFC 7009: at every door, and by introspection; others' tokens are not ours to revoke."""
+    """RFC 7009: at every endpoint, and by introspection; others' tokens are not ours to revoke."""
     given = (await world.review()).json["access_token"]
     told = await world.at("/oauth/revoke", by="other-bot", token=given)
     assert error_of(told) == (400, "unauthorized_client")

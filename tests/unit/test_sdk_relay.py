@@ -58,7 +58,7 @@ class Purse:
     def __init__(self, last: int = 9) -> None:
         self.number, self.last = 1, last
 
-    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
+    async def token(self, *, upstream: str = "", endpoint: str = "mcp", not_this: str = "") -> str:
         """Return the token that stands."""
         if not_this == f"t{self.number}":
             if self.number == self.last:
@@ -95,8 +95,8 @@ class Standing:
     def __init__(self, peer: Peer, *, last: int = 9, guarded: bool = False, upstream: str = "") -> None:
         self.gateway = Gateway(peer.url)
         self.told: list[str] = []
-        door = GatewayClient(self.gateway, Purse(last))
-        self.relay = Relay(door, only_descendants=guarded, upstream=upstream, notice=self.told.append)
+        gateway = GatewayClient(self.gateway, Purse(last))
+        self.relay = Relay(gateway, only_descendants=guarded, upstream=upstream, notice=self.told.append)
 
     async def __aenter__(self) -> str:
         return await self.relay.start()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The management doors as one ASGI application: REST, token endpoint, health, figures, OpenAPI."""
+"""The management endpoints as one ASGI application: REST, token endpoint, health, figures, OpenAPI."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from remit.services.limits.sign_in_attempts import SignInAttempts
 
 log = logging.getLogger("remit.api")
 
-#: The paths that belong to this application; whoever puts the doors together sends these here.
+#: The paths that belong to this application; whoever puts the endpoints together sends these here.
 PATHS = (
     "/api/",
     "/oauth/",
@@ -169,7 +169,7 @@ def _methods(serving: dict[str, Serve]) -> Serve:
 
 
 def _edge(serve: Serve, origins: frozenset[str]) -> Serve:
-    """The edge of the door: what is raised inside becomes a problem, and nothing of a defect is told."""
+    """The edge of the endpoint: what is raised inside becomes a problem, and nothing of a defect is told."""
 
     async def edge(request: Request) -> Response:
         response = await answered(request)

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
-#: Nothing that a management door answers may be kept by a cache, sniffed, or framed.
+#: Nothing that a management endpoint answers may be kept by a cache, sniffed, or framed.
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 #: Seconds within which a body must have come.

@@ -302,7 +302,7 @@ async def _start(house: Services, upkeep: Upkeep, name: str, upstream: Upstream)
 
 
 def application(house: Services, config: Config) -> Application:
-    """Return everything that is served on the one port: the doors for traffic, and the management doors."""
+    """Return everything that is served on the one port: the endpoints for traffic and for management."""
     in_hand = RequestsInProgress(
         most=config.limits.max_calls_in_flight, most_of_agent=McpLimits().max_calls_per_agent
     )
@@ -313,7 +313,7 @@ def application(house: Services, config: Config) -> Application:
         ),
         in_hand=in_hand,
     )
-    door = McpEndpoint(
+    endpoint = McpEndpoint(
         house,
         in_hand=in_hand,
         limits=McpLimits(
@@ -322,10 +322,10 @@ def application(house: Services, config: Config) -> Application:
             max_calls_in_flight=config.limits.max_calls_in_flight,
         ),
     )
-    house.revocations.on_end(door.on_end)
-    house.derived.kept_by("mcp-session", door.end_sessions)
-    house.derived.kept_by("mcp-stream", door.end_streams)
-    house.announcements.listen(door.changed, door.notified)
+    house.revocations.on_end(endpoint.on_end)
+    house.derived.kept_by("mcp-session", endpoint.end_sessions)
+    house.derived.kept_by("mcp-stream", endpoint.end_streams)
+    house.announcements.listen(endpoint.changed, endpoint.notified)
     management = api.app(
         house,
         reload=lambda: load_bundle(load_config(config.file)),
@@ -338,13 +338,13 @@ def application(house: Services, config: Config) -> Application:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and http.owns(raw_path(scope)):
             await http(scope, receive, send)
-        elif scope["type"] == "http" and door.owns(scope["path"]):
-            await door(scope, receive, send)
+        elif scope["type"] == "http" and endpoint.owns(scope["path"]):
+            await endpoint(scope, receive, send)
         else:
             await management(scope, receive, send)
 
-    doors = own_target_only(front(house, config, serve), house.public_url)
-    return counting(doors, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
+    endpoints = own_target_only(front(house, config, serve), house.public_url)
+    return counting(endpoints, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
 
 
 def _keep_up(house: Services, config: Config, upkeep: Upkeep) -> None:

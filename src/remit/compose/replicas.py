@@ -63,11 +63,11 @@ def passer_of(config: Config) -> Forwarder | None:
     return HttpForwarder(str(config.at(config.replica.tls_ca)) if config.replica.tls_ca else "")
 
 
-def front(house: Services, config: Config, doors: Application) -> Application:
-    """Put before the doors what passes requests on to other replicas, where there can be others."""
+def front(house: Services, config: Config, endpoints: Application) -> Application:
+    """Put before the endpoints what passes requests on to other replicas, where there can be others."""
     if house.forwarder is None:
-        return doors
-    return ForwardingFront(house, house.forwarder, doors, max_body_bytes=config.limits.max_request_bytes)
+        return endpoints
+    return ForwardingFront(house, house.forwarder, endpoints, max_body_bytes=config.limits.max_request_bytes)
 
 
 def tended(house: Services, chore: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:

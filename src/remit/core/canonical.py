@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON that has one reading: the strict parser at the door, and the canonical form that is signed and hashed.
+"""JSON that has one reading: the strict parser of the endpoints, and the form that is signed and hashed.
 
 `parse_strict` refuses every text that two parsers could read differently (RFC 7493, I-JSON). `encode` writes
 RFC 8785 (JSON Canonicalization Scheme), so that equal values have equal bytes and `digest` names a value.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all doors share of ASGI: whole responses, bounded bodies, and a bound on what is in hand."""
+"""What all endpoints share of ASGI: whole responses, bounded bodies, and a bound on what is in hand."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def too_large(max_bytes: int) -> Malformed:
 
 
 class RequestsInProgress:
-    """Counts requests in hand, over all doors that share it: no agent may keep them from all others."""
+    """Counts requests in hand, over all endpoints that share it: no agent may keep them from all others."""
 
     def __init__(self, *, most: int, most_of_agent: int) -> None:
         """Begin with none."""
@@ -134,7 +134,9 @@ class RequestsInProgress:
 
 
 def counting(inner: Application, bodies: Bodies, proxies: Proxies | None = None) -> Application:
-    """Put before all doors what says where requests come from, and counts their bodies until the answer."""
+    """Put before all endpoints what says where requests come from and counts their bodies until the
+    answer.
+    """
     known = proxies or Proxies()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A door as a protected resource, to the letter of MCP's authorization: who may ask, and what is said.
+"""An endpoint as a protected resource, to the letter of MCP's authorization: who may ask, and what is said.
 
 Each path is a resource of its own: `/mcp`, `/mcp/{upstream}` and `/http/{upstream}` accept exactly the tokens
 that are for them (RFC 8707), and each says where such tokens come from (RFC 9728). A token that holds but is
@@ -28,10 +28,10 @@ _HEADER = tuple[bytes, bytes]
 
 
 class ProtectedResource:
-    """What a door knows of its own resources, and of those who ask for them."""
+    """What an endpoint knows of its own resources, and of those who ask for them."""
 
     def __init__(self, house: Services, prefix: str) -> None:
-        """Take the services, and where the door lies."""
+        """Take the services, and where the endpoint lies."""
         self._house = house
         self._base = house.public_url.rstrip("/")
         self._prefix = prefix

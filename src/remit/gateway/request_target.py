@@ -13,7 +13,7 @@ TARGET: Final = "remit.target"
 
 
 def own_target_only(inner: Application, public_url: str) -> Application:
-    """Put before all doors what refuses tunnels, and targets that name another host than remit's address."""
+    """Put before all endpoints what refuses tunnels, and targets that name another host than remit's."""
     base = public_url.rstrip("/")
     own = base.lower().encode() + b"/"
 

@@ -7,7 +7,7 @@ async with AgentSession(url, "note-bot", key) as agent:
     async with Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client:
         ...
 
-An HTTP API is called with `TaskAuth(task, agent.prover, upstream="crm", door="http")`, at `{url}/http/crm`.
+`TaskAuth(task, agent.prover, upstream="crm", endpoint="http")` calls an HTTP API, at `{url}/http/crm`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ class TaskAuth(httpx2.Auth):
 
     requires_request_body = True
 
-    def __init__(self, tokens: Tokens, prover: DpopProver, *, upstream: str = "", door: str = "mcp") -> None:
+    def __init__(
+        self, tokens: Tokens, prover: DpopProver, *, upstream: str = "", endpoint: str = "mcp"
+    ) -> None:
         """Take where tokens come from, the key that they are bound to, and the upstream that is called, at
-        which door; all of them together where none is named.
+        which endpoint; all of them together where none is named.
         """
-        self._door = door
+        self._endpoint = endpoint
         self._upstream = upstream
         self._tokens = tokens
         self._prover = prover
@@ -40,7 +42,7 @@ class TaskAuth(httpx2.Auth):
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """Send a request until it is looked at: with the nonce that the gateway wants, and a fresh token."""
         url = str(request.url)
-        token, fresh = await self._tokens.token(upstream=self._upstream, door=self._door), False
+        token, fresh = await self._tokens.token(upstream=self._upstream, endpoint=self._endpoint), False
         if self._tokens.id:
             request.headers[TASK_HEADER] = self._tokens.id
         for _ in range(PROOF_TRIES + 1):
@@ -53,4 +55,4 @@ class TaskAuth(httpx2.Auth):
             if response.status_code != 401 or fresh:
                 return
             fresh = True
-            token = await self._tokens.token(upstream=self._upstream, door=self._door, not_this=token)
+            token = await self._tokens.token(upstream=self._upstream, endpoint=self._endpoint, not_this=token)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A task's way to the gateway's doors: the token is put on here, and nowhere else."""
+"""A task's way to the gateway's endpoints: the token is put on here, and nowhere else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from remit.sdk.wire import TASK_HEADER, Gateway, segment
 
 #: Read of a refusal, to show it.
 MAX_REFUSAL_BYTES: Final = 64 * 1024
-#: What the HTTP door says of its own answers; an API cannot.
+#: What the HTTP endpoint says of its own answers; an API cannot.
 REFUSED: Final = "Remit-Refused"
 
 
@@ -28,8 +28,8 @@ class Tokens(Protocol):
         """The task that its tokens are of; empty where nobody knows."""
         ...
 
-    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
-        """Return a token for one upstream at a door, or for all together; never `not_this`, which was
+    async def token(self, *, upstream: str = "", endpoint: str = "mcp", not_this: str = "") -> str:
+        """Return a token for one upstream at an endpoint, or for all together; never `not_this`, which was
         refused.
 
         Raises `GatewayRefused`.
@@ -74,10 +74,10 @@ class GatewayClient:
         401, or a refusal that says that the task has ended and nothing was sent. Raises `GatewayUnreachable`,
         or `GatewayRefused` where no token is to be had.
         """
-        door = "mcp" if below is None else "http"
-        path = f"/{door}/{segment(upstream)}" if upstream else f"/{door}"
+        endpoint = "mcp" if below is None else "http"
+        path = f"/{endpoint}/{segment(upstream)}" if upstream else f"/{endpoint}"
         path += below or ""
-        token = await self._tokens.token(upstream=upstream, door=door)
+        token = await self._tokens.token(upstream=upstream, endpoint=endpoint)
         answer = await self._send(method, path, headers, body, token)
         if answer.status not in (401, 403, 409) or (below is not None and REFUSED not in answer.headers):
             # INVARIANT: what an API itself answers is never taken for a refusal after which to send again.
@@ -85,7 +85,7 @@ class GatewayClient:
         refusal = await _read_refusal(answer.response)
         if answer.status == 401 or _says_ended(refusal):
             try:
-                fresh = await self._tokens.token(upstream=upstream, door=door, not_this=token)
+                fresh = await self._tokens.token(upstream=upstream, endpoint=endpoint, not_this=token)
             except (GatewayRefused, GatewayUnreachable):
                 return GatewayReply(answer.response, refusal)
             return await self._send(method, path, headers, body, fresh)
@@ -116,7 +116,7 @@ class GatewayClient:
 def _says_ended(refusal: bytes) -> bool:
     try:
         told = json.loads(refusal)
-        # JSON-RPC, or a problem of the HTTP door.
+        # JSON-RPC, or a problem of the HTTP endpoint.
         data = told["error"]["data"] if "error" in told else told
         return data["code"] in ENDED and data["outcome"] == "not-sent"
     except (ValueError, KeyError, TypeError):

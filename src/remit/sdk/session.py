@@ -187,12 +187,12 @@ class TaskSession(_TokenSource):
         self.lease_s = int(facts.get("lease_s") or 0)
         self._path = f"/api/v1/tasks/{segment(self.id)}"
 
-    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
-        """Return a token of the task for one upstream at a door (`mcp`, `http`), or for the address that has
-        all; never `not_this`, which was refused. Raises `GatewayRefused` with a code of `ENDED` when the task
-        has ended.
+    async def token(self, *, upstream: str = "", endpoint: str = "mcp", not_this: str = "") -> str:
+        """Return a token of the task for one upstream at an endpoint (`mcp`, `http`), or for the address that
+        has all; never `not_this`, which was refused. Raises `GatewayRefused` with a code of `ENDED` when the
+        task has ended.
         """
-        return await self._token(self.agent.gateway.resource(upstream, door), not_this)
+        return await self._token(self.agent.gateway.resource(upstream, endpoint), not_this)
 
     async def _ask(self, resource: str) -> Token:
         return await self.agent.grant(mission_id=self.id, resource=resource)

@@ -22,7 +22,7 @@ async def introspect(request: Request, house: Services) -> Response:
         client = await authenticate(request, form, house)
         return answer(await house.oauth.introspection.introspect(client, form.need("token")))
 
-    return await answered(request, house, serve, door="introspect")
+    return await answered(request, house, serve, endpoint="introspect")
 
 
 async def revoke(request: Request, house: Services) -> Response:
@@ -41,4 +41,4 @@ async def revoke(request: Request, house: Services) -> Response:
             await house.oauth.families.revoke_access(client, claims)
         return Response(status_code=200, headers=HEADERS)
 
-    return await answered(request, house, serve, door="revoke")
+    return await answered(request, house, serve, endpoint="revoke")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who calls a management door: a person by a session, or an agent by an access token."""
+"""Who calls a management endpoint: a person by a session, or an agent by an access token."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ async def _agent(errand: RestRequest, endpoint: Endpoint, claims: AccessClaims) 
         try:
             live = await house.live.bind(claims, now)
         except Fenced as ended:
-            # The token of an ended task opens no door any more, this one included.
+            # The token of an ended task is refused at every endpoint, this one included.
             raise Unauthenticated(
                 ended.message, code=ended.code, remediation=ended.remediation, step=2
             ) from None

@@ -154,7 +154,7 @@ class WorkloadApi:
 
 
 def _edge(method: Method) -> Method:
-    """The edge of the door: faults become the statuses of gRPC, and nothing of a defect is told."""
+    """The edge of the endpoint: faults become the statuses of gRPC, and nothing of a defect is told."""
 
     async def edge(stream: Stream[Any, Any]) -> None:
         metadata: Mapping[str, object] = stream.metadata or {}

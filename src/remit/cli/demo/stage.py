@@ -219,7 +219,7 @@ class OneToken:
         """Take the token."""
         self._text = text
 
-    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
+    async def token(self, *, upstream: str = "", endpoint: str = "mcp", not_this: str = "") -> str:
         """Return it, whatever was said of it."""
         return self._text
 

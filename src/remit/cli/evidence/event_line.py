@@ -24,7 +24,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "person.signed_in": ("method", "session"),
     "token.issued": ("grant", "method", "bound"),
     "token.revoked": ("reason",),
-    "token.refused": ("code", "door", "further"),
+    "token.refused": ("code", "endpoint", "further"),
     "person.sign_in_refused": ("code", "further"),
     "task.opened": ("task_type", "tools", "parent"),
     "task.refused": ("task_type", "code", "further"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same doors on a Unix socket, where the kernel says which process is at the other end.
+"""The same endpoints on a Unix socket, where the kernel says which process is at the other end.
 
 What is served is what the port serves; only who asks can be told. Whether that counts for anything is decided
 in step 1: `ports.attestor` grades it `asserted`.
@@ -53,7 +53,7 @@ class LocalConnection(BoundedConnection):
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """Tell the doors whose request this is."""
+        """Tell the endpoints whose request this is."""
         super().on_message_begin()
         if self._peer is not None:
             # A `ports.peers.Peer`; `await peer.shown()` gives what an attestor judges.

@@ -12,7 +12,7 @@ from remit.sdk.session import RAN_OUT, AgentSession, TaskSession
 
 
 class TaskRenewal:
-    """The task that stands now; a source of tokens for the door.
+    """The task that stands now; a source of tokens for the endpoint.
 
     INVARIANT: a task that somebody ended, or that was fenced, is never opened again from here: only one whose
     deadline or lease ran out is. Opening it is decided by the gateway like any other opening.
@@ -52,18 +52,18 @@ class TaskRenewal:
             with suppress(asyncio.CancelledError):
                 await self._keeping
 
-    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
+    async def token(self, *, upstream: str = "", endpoint: str = "mcp", not_this: str = "") -> str:
         """Return a token of the task, of a new one where the last ran out."""
         async with self._turn:
             try:
-                return await self.task.token(upstream=upstream, door=door, not_this=not_this)
+                return await self.task.token(upstream=upstream, endpoint=endpoint, not_this=not_this)
             except GatewayRefused as refused:
                 if not await self._ran_out(refused):
                     raise
             before = self.task.id
             task = await self.begin()
             remark(f"task {before} had run out; task {task.id} is open now")
-            return await task.token(upstream=upstream, door=door)
+            return await task.token(upstream=upstream, endpoint=endpoint)
 
     async def _ran_out(self, refused: GatewayRefused) -> bool:
         if refused.code in RAN_OUT:

@@ -9,7 +9,7 @@
 (`services.mediation.mediator`) does the work. Streams, server-initiated requests and deferred outcomes are
 transitions of the same machine: while the upstream answers, the machine asks for the next chunk, has it
 observed, and only then releases it. A driver cannot skip a step, repeat one, or answer one need with the
-answer to another: that is `OutOfOrder`, and the call ends there. `answer` is the same path for doors that
+answer to another: that is `OutOfOrder`, and the call ends there. `answer` is the same path for endpoints that
 only answer: it stops after step 5. `resume` looks after a call whose outcome its upstream has deferred.
 """
 
@@ -93,7 +93,7 @@ class Chunk(msgspec.Struct, frozen=True):
 class Delivery(Chunk, frozen=True):
     """What a task may be handed of an upstream's words: they were taken in, and `label` is what they carry.
 
-    INVARIANT: `services.flow.observation` alone makes one, and doors take nothing else of an upstream.
+    INVARIANT: `services.flow.observation` alone makes one, and endpoints take nothing else of an upstream.
     """
 
     label: Label = Label()
@@ -308,7 +308,7 @@ def mediate() -> Machine:
 
 
 def answer() -> Machine:
-    """Take one call through steps 1 to 5, for a door that only answers: somebody else carries it out."""
+    """Take one call through steps 1 to 5, for an endpoint that only answers: somebody else carries it out."""
     return _path(elsewhere=True)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The front of all doors of a replica.
+"""The front of all endpoints of a replica.
 
 1. a request that another replica passed on is believed to be that only if its header holds
    (`services.replicas.forwarding`), and then served as if it had come here; it is never passed on again as it
@@ -84,7 +84,7 @@ class ForwardingFront:
     def __init__(
         self, house: Services, forwarder: Forwarder, inner: Application, *, max_body_bytes: int
     ) -> None:
-        """Take the doors."""
+        """Take the endpoints."""
         self._house = house
         self._forwarder = forwarder
         self._inner = inner
@@ -314,19 +314,19 @@ def _seen(scope: Scope) -> Seen:
 
 
 def _show(scope: Scope, seen: Seen) -> None:
-    """Have the doors see what the replica saw that the request came to."""
+    """Have the endpoints see what the replica saw that the request came to."""
     scope["client"] = seen.client
     scope.pop("remit.peer", None)
     scope["remit.peer_certificate"] = read_chain(seen.certificates)
     scope["remit.passed_on"] = True
     if seen.jkt:
         scope["remit.proven"] = seen.jkt
-    # The header has said what it had to say: a door would ask what it means.
+    # The header has said what it had to say: an endpoint would ask what it means.
     scope["headers"] = [pair for pair in scope["headers"] if pair[0] != HEADER]
 
 
 async def _refuse(scope: Scope, send: Send, error: RemitError, body: bytes) -> None:
-    """Refuse as the door would."""
+    """Refuse as the endpoint would."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     if isinstance(error, Malformed):
         status, rpc_code = 400, INVALID_REQUEST

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTTP door: `/http/{upstream}/...` for each upstream that is an HTTP API, as one ASGI application.
+"""The HTTP endpoint: `/http/{upstream}/...` for each upstream that is an HTTP API, as one ASGI application.
 
 In this order, each a refusal where it fails:
 
@@ -8,9 +8,9 @@ In this order, each a refusal where it fails:
 3. who: the token, never from the query, and the proof of its sender (401 with RFC 9728 metadata)
 4. what: method and path are a route, and so a tool; parameters are its arguments
 
-The door adds no rules. What reaches an upstream goes through `services.mediation.mediator`, and is written
-again from what was decided: nothing of the request's own bytes. An operation that the task was not granted
-answers as one that does not exist.
+The endpoint adds no rules. What reaches an upstream goes through `services.mediation.mediator`, and is
+written again from what was decided: nothing of the request's own bytes. An operation that the task was not
+granted answers as one that does not exist.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ _OWN: Final = (b"/http/", METADATA.encode() + b"/http/")
 
 
 class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the door takes on at most; sizes in bytes, times in seconds."""
+    """What the endpoint takes on at most; sizes in bytes, times in seconds."""
 
     max_request_bytes: int = 4 * 1024 * 1024
     max_depth: int = 64
@@ -100,7 +100,7 @@ class HttpEndpoint:
         limits: HttpLimits | None = None,
         in_hand: RequestsInProgress | None = None,
     ) -> None:
-        """Take the services. `in_hand` is shared with other doors."""
+        """Take the services. `in_hand` is shared with other endpoints."""
         self._house = house
         self._limits = limits or HttpLimits()
         self._resource = ProtectedResource(house, PREFIX)
@@ -114,7 +114,7 @@ class HttpEndpoint:
         self._bodies, self._alarms = Deadlines(), Deadlines()
 
     def owns(self, path: bytes) -> bool:
-        """Return whether a path, as it was sent, belongs to this door."""
+        """Return whether a path, as it was sent, belongs to this endpoint."""
         return path.startswith(_OWN) or path == b"/http"
 
     # One request.
@@ -130,7 +130,7 @@ class HttpEndpoint:
             await self._serve(scope, visit)
         except RemitError as error:
             await self._refuse(visit, error)
-        except Exception:  # noqa: BLE001 - the edge of the door
+        except Exception:  # noqa: BLE001 - the edge of the endpoint
             # A defect of ours: the agent learns that and nothing else.
             _LOG.exception("a request ended in a defect")
             await self._fail(visit, HttpProblem("internal error", 500, code="fault"))

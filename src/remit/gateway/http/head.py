@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The headers of a request to an API: who asks, what the body is, and what is meant for the API.
 
-Three kinds: what the door reads itself; what says nothing of the request (what clients and proxies add by
+Three kinds: what the endpoint reads itself; what says nothing of the request (what clients and proxies add by
 themselves), which is dropped; and all else, which must be a declared parameter or is refused. None of it goes
 upstream as it came.
 """
@@ -15,7 +15,7 @@ from remit.core.errors import Malformed
 from remit.core.tools.http_api import Route
 from remit.gateway.tracing import TRACING
 
-#: Read by the door, whatever a document declares.
+#: Read by the endpoint, whatever a document declares.
 _READ: Final = frozenset(
     {
         "authorization", "proxy-authorization", "dpop", "host", "origin", "content-type", "content-length",
@@ -57,7 +57,7 @@ class ApiHead:
                 home[name] = value.decode("latin-1")
 
     def get(self, name: str) -> str:
-        """Return the value of a header that the door reads; empty where it is absent."""
+        """Return the value of a header that the endpoint reads; empty where it is absent."""
         return self.values.get(name, "")
 
     @property

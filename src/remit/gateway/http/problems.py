@@ -39,7 +39,7 @@ _BY_CODE: Final = {
 
 
 class HttpProblem(RemitError):
-    """An answer of the door that is no answer of the API. `told` joins what every problem says."""
+    """An answer of the endpoint that is no answer of the API. `told` joins what every problem says."""
 
     code = "problem"
 

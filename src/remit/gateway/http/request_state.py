@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request at the HTTP door: how it arrived, and what is known of it so far."""
+"""One request at the HTTP endpoint: how it arrived, and what is known of it so far."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ MAX_NAME: Final = 256
 
 
 class CallVisit:
-    """One HTTP request at the door, and what is known of it so far."""
+    """One HTTP request at the endpoint, and what is known of it so far."""
 
     __slots__ = (
         "agent",
@@ -105,7 +105,7 @@ class CallVisit:
 
 
 class SilentSink:
-    """A `Sink` for calls that the door makes on an agent's behalf: nothing of the answer is handed on."""
+    """A `Sink` for calls that the endpoint makes on an agent's behalf: nothing of the answer is handed on."""
 
     async def release(self, chunk: Delivery) -> None:
         """Let it go."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The MCP door: `/mcp/{upstream}` and `/mcp`, both protocol eras, as one ASGI application.
+"""The MCP endpoint: `/mcp/{upstream}` and `/mcp`, both protocol eras, as one ASGI application.
 
 In this order, each a refusal where it fails, and nothing is read of a body before the headers are good:
 
@@ -9,7 +9,7 @@ In this order, each a refusal where it fails, and nothing is read of a body befo
 4. what: method, content types, size, one strict JSON-RPC message
 5. era: 2026-07-28 says so in header and `_meta`; all else is a session of an older revision
 
-The door adds no rules. Whatever reaches an upstream goes through `services.mediation.mediator`.
+The endpoint adds no rules. Whatever reaches an upstream goes through `services.mediation.mediator`.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ _LEGACY: Final = frozenset(version.encode() for version in LEGACY_VERSIONS)
 
 
 class McpLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the door takes on at most; sizes in bytes, times in seconds."""
+    """What the endpoint takes on at most; sizes in bytes, times in seconds."""
 
     max_request_bytes: int = 4 * 1024 * 1024
     max_depth: int = 64
@@ -102,10 +102,10 @@ class McpEndpoint:
         origins: Iterable[str] = (),
         hosts: Iterable[str] = (),
     ) -> None:
-        """Take the services. `in_hand` is shared with other doors.
+        """Take the services. `in_hand` is shared with other endpoints.
 
-        `origins` are browser origins that may call beside the door's own; `hosts`, where given, are the only
-        `Host` values that are answered.
+        `origins` are browser origins that may call beside the endpoint's own; `hosts`, where given, are the
+        only `Host` values that are answered.
 
         Raises `ConfigInvalid` where two upstreams could give different tools one name at `/mcp`.
         """
@@ -141,7 +141,7 @@ class McpEndpoint:
         deferred = DeferredMethods(house, calls, rounds)
         self._methods = Methods(house, listing, calls, deferred, self._sessions, self._subscriptions)
 
-    # What others tell the door.
+    # What others tell the endpoint.
 
     async def on_end(self, task_id: str) -> None:
         """Let go of what is kept for a task that has ended; for `Revocations.on_end`."""
@@ -168,7 +168,7 @@ class McpEndpoint:
             self._subscriptions.announce(method, upstream, params["uri"])
 
     def owns(self, path: str) -> bool:
-        """Return whether a path belongs to this door."""
+        """Return whether a path belongs to this endpoint."""
         return path == PREFIX or path.startswith((PREFIX + "/", METADATA))
 
     # One request.
@@ -184,7 +184,7 @@ class McpEndpoint:
             await self._serve(scope, visit)
         except RemitError as error:
             await self._refuse(scope, visit, error)
-        except Exception:  # noqa: BLE001 - the edge of the door
+        except Exception:  # noqa: BLE001 - the edge of the endpoint
             # A defect of ours: the agent learns that and nothing else.
             _LOG.exception("a request ended in a defect")
             await self._fail(visit, WireFault("internal error", INTERNAL_ERROR, status=500, code="fault"))
@@ -307,7 +307,7 @@ class McpEndpoint:
                 code="content-type",
             )
         if head.values.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
-            # Whoever stands before this door and decodes it would read another body than the one decided on.
+            # A proxy that decodes it would read another body than the one decided on.
             raise WireFault(
                 "the body is compressed",
                 INVALID_REQUEST,

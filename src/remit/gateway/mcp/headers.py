@@ -53,8 +53,8 @@ ParamRule = tuple[tuple[str, ...], bytes, str]
 
 
 class McpHeaders:
-    """The headers that the door reads. A name that came twice is in `twice`; `params` are `Mcp-Param-*`, and
-    `proofs` all values of `DPoP`.
+    """The headers that the endpoint reads. A name that came twice is in `twice`; `params` are `Mcp-Param-*`,
+    and `proofs` all values of `DPoP`.
     """
 
     __slots__ = ("params", "proofs", "twice", "values")
@@ -122,7 +122,7 @@ def decoded(value: bytes | None) -> str | None:
 
 
 def check_version(version: object) -> None:
-    """Refuse a protocol version that this door does not speak in the stateless era."""
+    """Refuse a protocol version that this endpoint does not speak in the stateless era."""
     if version not in MODERN_VERSIONS:
         raise WireFault(
             "unsupported protocol version",

@@ -105,7 +105,7 @@ class Listing:
         return b",".join(found)
 
     def capabilities(self, live: LiveTask, place: Place, *, modern: bool) -> dict[str, Json]:
-        """Return what the door can do for this task here."""
+        """Return what the endpoint can do for this task here."""
         out: dict[str, Json] = {"tools": {"listChanged": True}}
         if self._offer(live, place, RESOURCE_READ, "resources"):
             subscribe = self._offer(live, place, RESOURCE_SUBSCRIBE, "resources", "subscribe")
@@ -162,6 +162,6 @@ class Listing:
 
 
 def server_info(place: Place) -> dict[str, Json]:
-    """Return who answers: this door, never the upstream's own words."""
+    """Return who answers: this endpoint, never the upstream's own words."""
     title = "remit" if place.joined else f"remit: {place.upstreams[0]}"
     return {"name": "remit", "title": title, "version": __version__}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The methods of MCP that this door answers, in each era, and its streams."""
+"""The methods of MCP that this endpoint answers, in each era, and its streams."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Methods:
         sessions: Sessions,
         subscriptions: Subscriptions,
     ) -> None:
-        """Take the parts of the door."""
+        """Take the parts of the endpoint."""
         self._house = house
         self._listing = listing
         self._calls = calls

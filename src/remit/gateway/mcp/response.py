@@ -110,7 +110,7 @@ def completed(body: bytes, *, cacheable: bool) -> bytes:
 
 
 def own_error(body: bytes, *, able: Mapping[str, Json] | None = None) -> tuple[int, bytes]:
-    """Return code and body of an upstream's error; a code that only this door may use becomes -32603.
+    """Return code and body of an upstream's error; a code that only this endpoint may use becomes -32603.
 
     `able` is which questions the agent's client can answer, None in eras whose upstreams do not hear of it.
     That something else is missing is passed on; where nothing is, it was the task that may not answer.
@@ -302,5 +302,5 @@ async def respond_value(
     value: Mapping[str, Json],
     headers: tuple[tuple[bytes, bytes], ...] = (),
 ) -> None:
-    """Send the result of a request that the door answers itself."""
+    """Send the result of a request that the endpoint answers itself."""
     await respond(send, 200, result_frame(request_id) + orjson.dumps(value) + b"}", headers)

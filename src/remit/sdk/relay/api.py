@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The relay's way for HTTP APIs: a request goes to the HTTP door as it is, with the task's token put on.
+"""The relay's way for HTTP APIs: a request goes to the HTTP endpoint as it is, with the task's token put on.
 
-What a header means is the door's to judge: what belongs to one connection, or shows who sends it, is taken
-off here, and all else goes there, where it is a declared parameter or refused.
+What a header means is the endpoint's to judge: what belongs to one connection, or shows who sends it, is
+taken off here, and all else goes there, where it is a declared parameter or refused.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NOT_PASSED_BACK: Final = frozenset(
 
 
 async def relay_api(
-    door: GatewayClient, request: web.BaseRequest, upstream: str, below: str, own: str
+    gateway: GatewayClient, request: web.BaseRequest, upstream: str, below: str, own: str
 ) -> web.StreamResponse:
     """Take one request of an API to the gateway; `below` is its target below the upstream, `own` the relay's
     address for APIs.
@@ -62,7 +62,7 @@ async def relay_api(
         if lower not in _NOT_PASSED_ON:
             headers[lower] = value
     try:
-        answer = await door.send(request.method, upstream, headers, body or None, below=below)
+        answer = await gateway.send(request.method, upstream, headers, body or None, below=below)
     except GatewayRefused as fault:
         return _problem(fault.status if fault.status in (401, 403, 404) else 403, fault.code, str(fault))
     except AgentFault as fault:
@@ -73,7 +73,7 @@ async def relay_api(
         for name, value in answer.headers.items():
             if name.lower() not in _NOT_PASSED_BACK:
                 back.headers.add(name, value)
-        there = f"{door.public_url}/http/"
+        there = f"{gateway.public_url}/http/"
         if (location := answer.headers.get("Location", "")).startswith(there):
             back.headers["Location"] = f"{own}/{location.removeprefix(there)}"
         if answer.body is not None:

@@ -4,7 +4,7 @@
 Another enforcement point asks for a decision and carries the call out itself. What it says of the subject is
 believed as far as the configuration trusts it:
 
-1. it shows the task's own token: the subject is whoever the token says, as at every other door;
+1. it shows the task's own token: the subject is whoever the token says, as at every other endpoint;
 2. or, where it is trusted to prove its callers (`vouches`), it names a task, an agent or a person. An agent
    or a person stands for their one active task; who has several must be named by task;
 3. in either case the task's agent must be one that this enforcement point may ask about at all.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers for doors that only answer: another enforcement point asks, and carries out what is permitted.
+"""Answers for endpoints that only answer: another enforcement point asks, and carries out what is permitted.
 
 It holds no rule of its own: steps 1 to 5 are those of every call (`core.decisions.mediation.answer`,
 `drive`).
@@ -88,7 +88,7 @@ class Awaited:
 
 
 class _Nowhere:
-    """A `Sink` that is never used: nothing is released by a door that only answers."""
+    """A `Sink` that is never used: nothing is released by an endpoint that only answers."""
 
     async def release(self, chunk: Delivery) -> None:
         """Refuse; it is a defect to come here."""

@@ -5,8 +5,9 @@
     2. from that commit on no call is permitted: step 5 of every call re-checks the epoch in its own commit
     3. cut the calls in hand; those already written to an upstream are indeterminate and are listed
     4. begin to take back the tasks' credentials of upstreams (`taking_back`), and withdraw open approvals
-    5. ask each door whether the dead task still gets in, and each sink whether the dead credential does, and
-       note after how long they were refused; those that are not after a bounded time stay open in the closure
+    5. ask each endpoint whether the dead task still gets in, and each sink whether the dead credential does,
+       and note after how long they were refused; those that are not after a bounded time stay open in the
+       closure
     6. record the closure; it is brought up to date whenever something that was open is refused
     7. an end that was cut short before 6 is taken up and completed, behind the fence that it has raised
 

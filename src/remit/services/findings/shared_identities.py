@@ -91,7 +91,7 @@ class SharedIdentities:
             )
 
     def shown(self, claims: AccessClaims, address: str) -> None:
-        """Note that an access token was shown at a door; from memory alone, for the path of each call."""
+        """Note that an access token was shown at an endpoint; in memory alone, for the path of each call."""
         other = self._tokens.see(claims.token_id, address, self._clock.boot_s())
         if other and place_of("", other) != place_of("", address):
             facts = {

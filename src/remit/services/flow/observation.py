@@ -10,8 +10,8 @@
 A notification and an error are observed like a result, and so are the lists of what an upstream offers: all
 that is released may be read.
 
-INVARIANT: this is the one way of an upstream's words to an agent. What doors write is a `Delivery`, and none
-is made elsewhere (`tests/architecture/test_upstream_bytes.py`).
+INVARIANT: this is the one way of an upstream's words to an agent. What endpoints write is a `Delivery`, and
+none is made elsewhere (`tests/architecture/test_upstream_bytes.py`).
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ _PIECES: Final = frozenset(ReplyPiece)
 
 
 def in_numbers(chunk: Chunk) -> Chunk:
-    """Return a notification of progress without its token, which the door knows, and with its numbers as they
-    were read: one of a hundred digits says more than how far a call has come.
+    """Return a notification of progress without its token, which the endpoint knows, and with its numbers as
+    they were read: one of a hundred digits says more than how far a call has come.
     """
     if not _tells_pace(chunk):
         return chunk

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may manage what: the duties of people, and what is a person's own.
 
-Every door that lets people manage remit asks here. What an approver or an administrator may not do
+Every endpoint that lets people manage remit asks here. What an approver or an administrator may not do
 (approve what was asked for them, change who they are) stands with the value that it protects.
 """
 

@@ -57,7 +57,7 @@ class FairShare:
 
 
 class Bodies:
-    """The bodies that are in hand at all doors of a process. For one event loop."""
+    """The bodies that are in hand at all endpoints of a process. For one event loop."""
 
     def __init__(self, most: int) -> None:
         """Begin with none; `most` is how many bytes they may take."""

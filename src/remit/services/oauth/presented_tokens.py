@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Step 1 at every HTTP door: a token, and the proof that whoever shows it is the one it was given to.
+"""Step 1 at every HTTP endpoint: a token, and the proof that whoever shows it is the one it was given to.
 
 1. the token is ours, holds, and is for the resource that is asked (`Authenticator`)
 2. a token under the scheme `DPoP` comes with a proof that holds, for this request and this token, and is

@@ -5,7 +5,7 @@
 2. each refresh uses a refresh token up and gives the next one
 3. a code or a refresh token that comes again ends everything that was issued under its grant: it was stolen,
    and nobody can tell from whom (RFC 6749 section 4.1.2, RFC 9700 section 4.14.2)
-4. what is taken back is refused at every door as soon as the commit returns
+4. what is taken back is refused at every endpoint as soon as the commit returns
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The authorization server as its doors use it: who asks, what is issued, exchanged, told and taken back."""
+"""The authorization server as its endpoints use it: who asks, what is issued, exchanged, told and revoked."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 """People at their browsers: how they sign in there, and the sessions that come of it.
 
 A browser's session is a secret in a cookie, apart from the sessions of programs: neither opens the other's
-doors. Every sign-in makes a new secret, so that nobody can put one into a browser beforehand.
+endpoints. Every sign-in makes a new secret, so that nobody can put one into a browser beforehand.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def routes(
 
 
 def _plain(serve: passkeys.Answer, house: Services) -> Serve:
-    """Serve the script: what is raised becomes a problem at the door's edge."""
+    """Serve the script: what is raised becomes a problem at the endpoint's edge."""
 
     async def answered(request: Request) -> Response:
         return await serve(await PageRequest.enter(request, house))

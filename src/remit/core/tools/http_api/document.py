@@ -30,7 +30,7 @@ _NOT_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 _MEDIA = re.compile(r"[a-z0-9!#$&^_.+*-]{1,64}/[a-z0-9!#$&^_.+*-]{1,64}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,64}")
 #: Response headers that a document cannot declare: credentials, addresses, and what governs a connection or a
-#: browser. `Content-Type` and what else always passes is the door's to say.
+#: browser. `Content-Type` and what else always passes is the endpoint's to say.
 _NEVER_GIVEN = re.compile(
     r"set-cookie2?|www-authenticate|proxy-.*|authorization|authentication-info|location|content-location|link"
     r"|refresh|connection|keep-alive|transfer-encoding|content-length|content-encoding|trailer|te|upgrade"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The management doors do what they say, for whom they say, and record it."""
+"""The management endpoints do what they say, for whom they say, and record it."""
 
 import json
 from collections.abc import AsyncIterator
@@ -247,7 +247,7 @@ async def test_health_and_figures_need_no_credential(world: HouseWorld) -> None:
 
 
 async def test_openapi_lists_what_is_served(world: HouseWorld) -> None:
-    """The document is served, and each operation of it exists at its door."""
+    """The document is served, and each operation of it exists at its endpoint."""
     told = (await world.ask("GET", "/api/v1/openapi.json")).json
     assert told["openapi"] == "3.1.0"
     for path, operations in told["paths"].items():

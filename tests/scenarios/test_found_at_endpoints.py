@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: what was found by who looked for ways around what the doors promise, as the smallest cases."""
+"""Threat: what was found by who looked for ways around what the endpoints promise, as the smallest cases."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_json_behind_a_guard_has_fields(before: str, record: Json) -> None:
 
 
 async def test_a_field_behind_a_byte_order_mark_raises_the_label(tmp_path: Path) -> None:
-    """The same through the door of HTTP: the agent reads the salary, and its task carries nothing."""
+    """The same through the endpoint of HTTP: the agent reads the salary, and its task carries nothing."""
 
     async def api(scope: Json, receive: Json, send: Json) -> None:
         head = [(b"content-type", b"application/json")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plans at the doors: declared and extended by REST, command and SDK; lists show what is planned."""
+"""Plans at the endpoints: declared and extended by REST, command and SDK; lists show what is planned."""
 
 from __future__ import annotations
 
