@@ -41,7 +41,7 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 
 
 class Desk:
-    """The authorization server of a house, and an agent with its key before it."""
+    """The authorization server of a gateway, and an agent with its key before it."""
 
     def __init__(self, house: Services, asgi: Any, key: ECKey) -> None:
         self._house = house

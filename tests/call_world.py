@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls in a whole house, without a socket: an upstream in memory that keeps what arrived, and tasks on it.
+"""Calls through all services, without a socket: an upstream in memory that keeps what arrived, and tasks on
+it.
 
 Upstream `desk` has `read` (reads), `write` (reversible), `pay` (irreversible; a human is asked) and `odd`,
 which nobody has described.
@@ -222,7 +223,7 @@ class Heard:
 
 
 class CallWorld:
-    """A house with one desk; `lena` states intents, `omar` approves, `clerk` and `other` are agents."""
+    """A gateway with one desk; `lena` states intents, `omar` approves, `clerk` and `other` are agents."""
 
     def __init__(
         self, folder: Path, observed: frozenset[str] = frozenset(), seed: str = "house", **outfit: Json
@@ -250,14 +251,14 @@ class CallWorld:
             await house.directory.register(new, by="root")
 
     async def reopen(self) -> None:
-        """Do what a start does on a folder in which a house has lived before."""
+        """Do what a start does on a folder in which a gateway has lived before."""
         await self.house.tools.load()
         await self.house.policies.apply(a_bundle(), by="remit")
         await self.house.remains.recover()
         await self.learn()
 
     async def learn(self) -> None:
-        """Have the house look at what the desk offers."""
+        """Have the gateway look at what the desk offers."""
         await self.house.tools.learned("desk", await self.desk.catalogue())
 
     async def person(self, name: str) -> Person:

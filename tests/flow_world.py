@@ -157,7 +157,7 @@ class Office(Desk):
 
 
 class FlowWorld:
-    """A house with the office; one task at a time is worked on."""
+    """A gateway with the office; one task at a time is worked on."""
 
     def __init__(self, folder: Path, seed: str = "house") -> None:
         self.clock = WorldClock()

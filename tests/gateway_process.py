@@ -114,7 +114,7 @@ async def serve(folder: Path) -> None:
         settings = uvicorn.Config(application(house, config), lifespan="off", log_level="error", **more)
         settings.port, settings.timeout_graceful_shutdown = port, 5
         server = uvicorn.Server(settings)
-        # uvicorn's own way would end the process before the house is closed in order.
+        # uvicorn's own way would end the process before the gateway is closed in order.
         server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
         loop.add_signal_handler(signal.SIGTERM, setattr, server, "should_exit", True)
         ready = asyncio.create_task(_tell_when_ready(server))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The MCP endpoint before a whole house: real services, real adapters, one upstream of each protocol era.
+"""The MCP endpoint before all services: real adapters, one upstream of each protocol era.
 
 Upstream `files` is of 2026-07-28, `notes` of 2025-11-25; both are the scripted server, whose tools are named
 after what they do. The task type `work` grants some of them.

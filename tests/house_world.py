@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole house for tests: every service on a real store, real keys and the real policy engine.
+"""All services for tests: every service on a real store, real keys and the real policy engine.
 
 Only the clock, the entropy and the upstreams are the world's. `HouseWorld.ask` speaks to the management
 endpoints as a client does, without a socket.
@@ -120,9 +120,9 @@ def make_house(
     points: Mapping[str, EnforcementPoint] | None = None,
     **outfit: Any,
 ) -> Services:
-    """Put a house together as `compose` does, on the world's clock and entropy.
+    """Put a gateway together as `compose` does, on the world's clock and entropy.
 
-    A house that is opened again on the same folder takes another `seed`: entropy never repeats.
+    A gateway that is opened again on the same folder takes another `seed`: entropy never repeats.
     `outfit` goes to `Settings` as it is.
     """
     entropy = WorldEntropy(seed)
@@ -231,7 +231,7 @@ async def exchange(
 
 
 class HouseWorld:
-    """A house with people, two agents and a bundle, behind its management endpoints."""
+    """A gateway with people, two agents and a bundle, behind its management endpoints."""
 
     def __init__(
         self, folder: Path, points: Mapping[str, EnforcementPoint] | None = None, **outfit: Any
@@ -370,7 +370,7 @@ class HouseWorld:
 
 @asynccontextmanager
 async def house_world(folder: Path, **outfit: Any) -> AsyncIterator[HouseWorld]:
-    """Open a house world, settled in, and close its store at the end."""
+    """Open a gateway world, settled in, and close its store at the end."""
     world = HouseWorld(folder, **outfit)
     await world.settle_in()
     try:

@@ -88,7 +88,7 @@ class Verifier:
         )
 
     def refuses(self, token: str) -> None:
-        """Make sure that a token is refused by a fault of the house, not by a defect."""
+        """Make sure that a token is refused by a fault of the gateway, not by a defect."""
         with pytest.raises(RemitError):
             self.take(token)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may break a house rule, each with its reason. A line that nothing needs any more fails the tests."""
+"""What may break a code rule, each with its reason. A line that nothing needs any more fails the tests."""
 
 # Modules of more than 600 lines.
 LONG_MODULES: dict[str, str] = {}
@@ -58,7 +58,7 @@ EMPTY_NAMES: dict[str, str] = {
     "PolicyEngine": "the field's own noun for what evaluates Cedar or Rego; the port is named after it",
 }
 
-# Distributions that the house imports although only another library declares them.
+# Distributions that the source imports although only another library declares them.
 BORROWED_LIBRARIES: dict[str, str] = {
     "separation": "no library: the guard is a program of its own, and finds its other file beside it",
     "namespace": "no library, as `separation`",

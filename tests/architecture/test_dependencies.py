@@ -7,7 +7,7 @@ import tomllib
 from importlib.metadata import packages_distributions
 
 from tests.architecture import exceptions
-from tests.architecture.test_house_rules import verdict
+from tests.architecture.test_code_rules import verdict
 from tests.architecture.tree import HOUSE, ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -35,7 +35,7 @@ def declared() -> set[str]:
 
 
 def imported() -> dict[str, str]:
-    """Distribution -> one file of the house that imports it."""
+    """Distribution -> one source file that imports it."""
     owners = packages_distributions()
     found: dict[str, str] = {}
     for file in HOUSE:
@@ -53,7 +53,7 @@ def test_each_library_that_the_house_imports_is_declared() -> None:
 
 
 def test_each_declared_library_is_imported() -> None:
-    """Nothing is installed that no file of the house uses."""
+    """Nothing is installed that no source file uses."""
     idle = dict.fromkeys(declared() - set(imported()), "declared, never imported")
     assert not verdict(idle, exceptions.LIBRARIES_WITHOUT_AN_IMPORT)
 

@@ -9,11 +9,11 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from tests.architecture import exceptions
-from tests.architecture.test_house_rules import verdict
+from tests.architecture.test_code_rules import verdict
 from tests.architecture.tree import HOUSE, SourceFile
 
 ENDPOINTS = ("src/remit/gateway/", "src/remit/sdk/")
-#: What an upstream said and no task has taken in, by the names under which it goes through the house.
+#: What an upstream said and no task has taken in, by the names under which it goes through remit.
 RAW_NAMES = {"Chunk", "Catalogue", "Exchange", "Upstream", "Offering", "ListedEntry"}
 RAW_MODULES = ("remit.adapters.upstream", "remit.services.flow.tool_results")
 RAW_MEMBERS = {

@@ -336,5 +336,5 @@ def test_no_changed_byte_passes(verifier: Verifier, data: st.DataObject) -> None
 @every_verifier
 @given(text=st.one_of(st.text(), st.text(alphabet="eyJhbGciOiJFUzI1NiJ9.{}_-=", min_size=1, max_size=80)))
 def test_whatever_comes_is_refused_in_order(verifier: Verifier, text: str) -> None:
-    """Any text at all ends in a refusal of the house's own kind."""
+    """Any text at all ends in a refusal of the gateway's own kind."""
     verifier.refuses(text)

@@ -74,7 +74,7 @@ def test_a_child_that_reads_nothing_is_given_up() -> None:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house with the engine that a gateway has."""
+    """A gateway with the engine of a real start."""
     async with house_world(tmp_path, engine=policy_engine(Config(upstreams={}))) as made:
         yield made
 

@@ -18,7 +18,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The endpoint and its house; after each test nothing has reached an upstream."""
+    """The endpoint and its gateway; after each test nothing has reached an upstream."""
     async with gateway_world(tmp_path, McpLimits(max_request_bytes=20_000, max_depth=20)) as world:
         yield world
         assert world.calls() == []

@@ -20,7 +20,7 @@ URI = "note://1"
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The endpoint and its house."""
+    """The endpoint and its gateway."""
     async with gateway_world(tmp_path, McpLimits(max_calls_in_flight=4, streams_per_task=2)) as world:
         yield world
 

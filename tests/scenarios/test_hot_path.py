@@ -20,7 +20,7 @@ MIB = 1024 * 1024
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The endpoint and its house."""
+    """The endpoint and its gateway."""
     async with gateway_world(tmp_path) as world:
         yield world
 

@@ -19,7 +19,7 @@ from tests.gateway_world import GatewayWorld, a_tool, gateway_world
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The endpoint and its house."""
+    """The endpoint and its gateway."""
     async with gateway_world(tmp_path) as world:
         yield world
 

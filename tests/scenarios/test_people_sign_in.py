@@ -173,7 +173,7 @@ async def test_codes_are_not_guessed(world: HouseWorld) -> None:
 
 @pytest.fixture
 async def admitting(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[HouseWorld]:
-    """A house whose people come from the provider."""
+    """A gateway whose people come from the provider."""
     clock = WorldClock()
     provider.now = int(clock.now().timestamp())
     rules = AdmissionRules(add_people=True, groups={"Legal": "legal"}, require={"tid": "acme"})

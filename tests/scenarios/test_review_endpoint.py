@@ -31,7 +31,7 @@ LIMITS = McpLimits(body_timeout_s=0.1, max_calls_in_flight=4, max_calls_per_agen
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The endpoint and its house."""
+    """The endpoint and its gateway."""
     async with gateway_world(tmp_path, LIMITS) as opened:
         yield opened
 

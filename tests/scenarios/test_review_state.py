@@ -32,7 +32,7 @@ SECRET = Label(data_class="confidential")
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The endpoint and its house, in which `files/echo` and `files/progress` carry confidential data."""
+    """The endpoint and its gateway, in which `files/echo` and `files/progress` carry confidential data."""
     async with gateway_world(tmp_path) as opened:
         bundle = a_bundle()
         tools = {**bundle.tools}

@@ -35,7 +35,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[HouseWorld]:
-    """A house that demands two; `mona` administers and approves, `rita` administers."""
+    """A gateway that demands two; `mona` administers and approves, `rita` administers."""
     provider.now = int(WorldClock().now().timestamp())
     source = OidcProvider(provider.issuer, client_id="remit", clock=WorldClock())
     entrances = {"acme": Entrance(title="Acme", provider=source, rules=AdmissionRules())}

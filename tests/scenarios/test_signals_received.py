@@ -147,7 +147,7 @@ async def test_a_disabled_account_is_out_of_service(world: SignalsWorld) -> None
 
 
 async def test_the_last_administrator_stays(tmp_path: Path) -> None:
-    """Nobody locks a house up from outside; their sessions end all the same."""
+    """Nobody locks a gateway up from outside; their sessions end all the same."""
     async with signals_world(tmp_path, rules=SubjectRules(names=True)) as world:
         secret = await world.session("root")
         assert (await world.push(world.event(SignalKind.ACCOUNT_DISABLED, user("root")))).status == 202

@@ -30,7 +30,7 @@ def receiver(**changes: Any) -> Receiver:
 
 
 class Listened:
-    """A house, and one who listens to it."""
+    """A gateway, and one who listens to it."""
 
     def __init__(self, world: HouseWorld, siem: StrictReceiver) -> None:
         self.world = world
@@ -52,7 +52,7 @@ class Listened:
 async def listened(
     folder: Path, *, settle: bool = True, seed: str = "house", **changes: Any
 ) -> AsyncIterator[Listened]:
-    """Provide a house with a receiver that is pushed to, or polls as `other-bot`."""
+    """Provide a gateway with a receiver that is pushed to, or polls as `other-bot`."""
 
     def keys() -> Json:
         return world.house.token_keys.jwks()

@@ -23,7 +23,7 @@ TRUSTED = {"reason": "I have read it", "trusted": True}
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house with people, two agents and a bundle."""
+    """A gateway with people, two agents and a bundle."""
     async with house_world(tmp_path) as made:
         yield made
 

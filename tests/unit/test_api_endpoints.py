@@ -19,7 +19,7 @@ from tests.world import an_approval
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house that people and agents have moved into."""
+    """A gateway that people and agents have moved into."""
     async with house_world(tmp_path) as opened:
         yield opened
 

@@ -18,7 +18,7 @@ DELEGATION = {"agent": "contract-bot", "task_type": "summarise-contract", "param
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house behind its management endpoints."""
+    """A gateway behind its management endpoints."""
     async with house_world(tmp_path) as made:
         yield made
 

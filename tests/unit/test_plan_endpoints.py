@@ -26,7 +26,7 @@ EXACT = {"tool": READ, "arguments": {"path": {"exact": "contracts/C-42.md"}}}
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house with people and agents."""
+    """A gateway with people and agents."""
     async with house_world(tmp_path) as made:
         yield made
 

@@ -46,7 +46,7 @@ def planning_bundle() -> Bundle:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
-    """A house with a desk whose plans mean what they mean by default."""
+    """A gateway with a desk whose plans mean what they mean by default."""
     async with call_world(tmp_path) as made:
         await made.house.policies.apply(planning_bundle(), by="root")
         await made.learn()

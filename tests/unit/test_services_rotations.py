@@ -43,7 +43,7 @@ async def test_each_rotation_is_on_record(kept: Kept[WorldClock], kind: KeyKind,
 
 
 async def test_a_kind_that_is_not_here_is_said_to_be_so(tmp_path: Path) -> None:
-    """A house without a trust domain of its own has no authority to rotate."""
+    """A gateway without a trust domain of its own has no authority to rotate."""
     kept = Kept(tmp_path, WorldClock())
     await kept.open()
     keys = Keyring(tokens=kept.keys.tokens, checkpoints=kept.keys.checkpoints, sealing=kept.keys.sealing)

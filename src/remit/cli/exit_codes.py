@@ -51,7 +51,7 @@ def exit_code(fault: BaseException, defect: int) -> int:
 
 
 def _agent_code(fault: BaseException, defect: int) -> int:
-    """Return the code of a fault of the sdk, which the house's own tree does not hold."""
+    """Return the code of a fault of the sdk, which the errors of core do not include."""
     # By name: the sdk is heavy, and where it was not imported it did not raise.
     faults = sys.modules.get("remit.sdk.errors")
     if faults is not None and isinstance(fault, faults.AgentFault):
@@ -99,7 +99,7 @@ def unknown(
 
 
 def usage(fault: CycloptsError, command: str) -> UsageFault:
-    """Return the parser's complaint in the house's voice."""
+    """Return the parser's complaint in remit's own wording."""
     from cyclopts import MissingArgumentError, UnknownCommandError, UnknownOptionError, UnusedCliTokensError
 
     words = " ".join((command, *(fault.command_chain or ())))

@@ -48,7 +48,7 @@ class ProtectedResource:
         """Step 1. Give who asks; raises `Unauthenticated`.
 
         `authorization` and `proofs` are all values that the request shows; `resource` is the path of the
-        resource (empty: any of this house), `url` what a proof is for, without query.
+        resource (empty: any of this gateway), `url` what a proof is for, without query.
         """
         if len(authorization) > 1:
             raise Unauthenticated(

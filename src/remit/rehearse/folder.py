@@ -29,7 +29,7 @@ from remit.core.json_value import Json
 
 #: A person may look at a call for as long as they like before they say what the tool gave back.
 PATIENCE_S = 30 * 86_400
-#: Rehearsals open tasks as fast as they can; the bounds of a living house are not what they ask about.
+#: Rehearsals open tasks as fast as they can; the bounds of a living gateway are not what they ask about.
 MANY = 10_000_000
 _NO_UPSTREAM = "tools"
 
@@ -54,7 +54,7 @@ def config_of(bundle: Path | None, place: Path) -> Config:
 def alone(config: Config, place: Path) -> Config:
     """Return the configuration with everything that it keeps under `place`, and nothing that it would reach.
 
-    INVARIANT: a rehearsal touches no store, key, secret, server or issuer of the house that it rehearses.
+    INVARIANT: a rehearsal touches no store, key, secret, server or issuer of the gateway that it rehearses.
     """
     upstreams = {
         name: UpstreamSection(command=("rehearsed",), mode=one.mode, sender_constraint=one.sender_constraint)

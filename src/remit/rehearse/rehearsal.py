@@ -175,7 +175,7 @@ class RehearsedTask:
 
 
 class Rehearsal:
-    """A bundle in force, in a house that keeps nothing. Use it as a context manager, or call `close`.
+    """A bundle in force, in a gateway that keeps nothing. Use it as a context manager, or call `close`.
 
     `bundle` is a folder as `remit init` makes it; a part that is missing (`remit.yaml`, `policies/`) is what
     `remit init` writes, and without `bundle` all of it is. `task_types` are added to those of the folder.

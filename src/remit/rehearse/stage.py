@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The house of a rehearsal, and who is in it: what the synchronous interface stands on."""
+"""The gateway of a rehearsal, and who is in it: what the synchronous interface stands on."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ GROUP = "group:"
 
 
 class RehearsalStage:
-    """One house with its bundle applied, for one event loop. Opened by `open`, closed by `close`."""
+    """One gateway with its bundle applied, for one event loop. Opened by `open`, closed by `close`."""
 
     def __init__(self, bundle: Path | None, task_types: Sequence[TaskType]) -> None:
         """Read the bundle; raises `ConfigInvalid`."""
@@ -66,7 +66,7 @@ class RehearsalStage:
         self.house: Services
 
     async def open(self) -> None:
-        """Open the house and apply the bundle; raises `ConfigInvalid` where its policies are not sound."""
+        """Open the gateway and apply the bundle; raises `ConfigInvalid` where its policies are not sound."""
         upstreams = {name: StandIn(name) for name in self._config.governed}
         self.house = await self._stack.enter_async_context(open_records(self._config, upstreams))
         await self._apply()

@@ -56,7 +56,7 @@ def decisions(person: str) -> list[tuple[dict[str, Json], bool]]:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[AuthzenWorld]:
-    """A house with the fixtures, where everybody has a task."""
+    """A gateway with the fixtures, where everybody has a task."""
     async with authzen_world(tmp_path) as made:
         for person in MAY:
             await made.begin(person, "keep-todos")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the interface shows of each thing: the public shape, apart from how the house keeps it."""
+"""What the interface shows of each thing: the public shape, apart from how it is stored."""
 
 from __future__ import annotations
 

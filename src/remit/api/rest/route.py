@@ -35,7 +35,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestServices:
-    """What the endpoints work with besides the house.
+    """What the endpoints work with besides the gateway.
 
     `reload` reads the bundle from its files (slow, in a thread); raises `ConfigInvalid`. `waiting` names the
     sections of the configuration that have changed since the start and count after the next one (slow, too).

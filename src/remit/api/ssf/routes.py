@@ -36,7 +36,7 @@ def routes(house: Services) -> tuple[tuple[str, dict[str, Serve]], ...]:
 
 
 def metadata(house: Services) -> Response:
-    """Say how events of this house are received (SSF 1.0 section 7.1)."""
+    """Say how events of this gateway are received (SSF 1.0 section 7.1)."""
     base = house.public_url
     return answer(
         {
@@ -50,7 +50,7 @@ def metadata(house: Services) -> Response:
             "remove_subject_endpoint": base + paths.REMOVE_PATH,
             "verification_endpoint": base + paths.VERIFY_PATH,
             "critical_subject_members": ["session"],
-            # RFC 6749: receivers are agents of this house, with tokens of its own authorization server.
+            # RFC 6749: receivers are agents of this gateway, with tokens of its own authorization server.
             "authorization_schemes": [{"spec_urn": "urn:ietf:rfc:6749"}],
             "default_subjects": "ALL",
         }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serving: one process, one event loop, one port, from opening the house to the last signed head."""
+"""Serving: one process, one event loop, one port, from opening the gateway to the last signed head."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _not_listened(host: str, port: int, fault: OSError | OverflowError) -> Confi
 
 
 class Server(uvicorn.Server):
-    """The HTTP server, whose signals are ours: after draining, the house is closed in order."""
+    """The HTTP server, whose signals are ours: after draining, the gateway is closed in order."""
 
     async def run_on(self, sock: socket.socket, ready: Callable[[], object]) -> None:
         """Serve on a socket until a signal comes; `ready` is awaited once connections are taken."""

@@ -229,8 +229,8 @@ def validate(
 ) -> AccessClaims:
     """Check claims whose signature has been verified, and give them as a value.
 
-    `audiences` are the resources of this house: the token must be for one of these. Whether it is for the one
-    that is being asked, the endpoint sees for itself (`AccessClaims.audience`).
+    `audiences` are the resources of this gateway: the token must be for one of these. Whether it is for the
+    one that is being asked, the endpoint sees for itself (`AccessClaims.audience`).
 
     Raises `Unauthenticated` with a code that says what is wrong: `token-type`, `token-claims`,
     `token-issuer`, `token-audience`, `token-expired`, `token-not-yet-valid`. RFC 9068 section 4, RFC 7519

@@ -89,8 +89,8 @@ def asked_grants(details: Json, resources: Resources) -> tuple[Grant, ...]:
     """Return the grants that a request's `authorization_details` ask for.
 
     An entry without `arguments` asks for its tools with whatever arguments are held. Raises `Malformed` (code
-    `invalid_authorization_details`) for another type, a resource that is not of this house, an unknown member
-    and an unknown constraint.
+    `invalid_authorization_details`) for another type, a resource that is not of this gateway, an unknown
+    member and an unknown constraint.
     """
     if type(details) is not list or not 0 < len(details) <= MAX_ENTRIES:
         raise _bad(f"it is no list of 1 to {MAX_ENTRIES} entries")

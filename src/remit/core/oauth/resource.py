@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The protected resources of a house: what a token can be for (RFC 8707, RFC 9728)."""
+"""The protected resources of a gateway: what a token can be for (RFC 8707, RFC 9728)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Resources:
         }
 
     def __contains__(self, resource: object) -> bool:
-        """Whether a resource is of this house."""
+        """Whether a resource is of this gateway."""
         return resource in self._served
 
     def upstreams(self, resource: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 
 The request goes on as the agent made it, with its token and its proof: who owns the task judges them itself.
 What the owner cannot see for itself (the other end of the connection) stands in one header, under a MAC over
-the whole request. The key is one that all replicas of a house hold and nobody else: no agent can write one,
+the whole request. The key is one that all replicas of a gateway hold and nobody else: no agent can write one,
 and none that was seen serves for another request, another replica, or a second time.
 """
 
@@ -79,12 +79,12 @@ def carried(headers: Iterable[_Header]) -> list[_Header]:
 
 
 def replica_key(sealing: bytes, use: bytes) -> bytes:
-    """Derive a key that the replicas of a house have, for one use, from the house's sealing key."""
+    """Derive a key that the replicas of a gateway have, for one use, from the gateway's sealing key."""
     return hmac.digest(sealing, b"remit replicas " + use, "sha256")
 
 
 def seal_of(sealing: bytes, replica: str, address: str) -> str:
-    """Show that whoever entered a replica with this address holds the keys of this house."""
+    """Show that whoever entered a replica with this address holds the keys of this gateway."""
     return hmac.digest(replica_key(sealing, b"address"), f"{replica}\n{address}".encode(), "sha256").hex()
 
 
@@ -127,7 +127,7 @@ def read(value: bytes) -> ForwardingStep:
 def holds(
     value: bytes, sealing: bytes, method: str, target: bytes, headers: Sequence[_Header], body: bytes
 ) -> bool:
-    """Whether a replica of this house has written a header's value for this very request."""
+    """Whether a replica of this gateway has written a header's value for this very request."""
     told, _, shown = value.partition(b".")
     mac = _mac(sealing, told, method, target, headers, body)
     return hmac.compare_digest(base64.urlsafe_b64encode(mac), shown)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Step 1, identify, for workloads: whatever one shows is judged by exactly one attestor of the house."""
+"""Step 1, identify, for workloads: whatever one shows is judged by exactly one attestor of the gateway."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from remit.ports.issuers import IssuedToken, IssuerUse, SignedToken
 
 
 class Attestors:
-    """All attestors of the house, as one. Which of them judges depends on what is shown, never on the
+    """All attestors of the gateway, as one. Which of them judges depends on what is shown, never on the
     outcome: what one refuses is not tried with another.
     """
 
@@ -40,7 +40,7 @@ class Attestors:
 
 
 class NoIssuers:
-    """`ports.issuers.TrustedIssuers` of a house that trusts none."""
+    """`ports.issuers.TrustedIssuers` of a gateway that trusts none."""
 
     def trusts(self, token: str, use: IssuerUse) -> bool:
         """None is trusted."""

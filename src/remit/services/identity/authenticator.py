@@ -90,7 +90,7 @@ class Authenticator:
     ) -> AccessClaims:
         """Return the claims of an access token of ours; raises `Unauthenticated` with the reason code.
 
-        `resource` is the one that is being asked: the token must be for it. Empty: for any of this house.
+        `resource` is the one that is being asked: the token must be for it. Empty: for any of this gateway.
         `proven` is the key that its sender proved to hold: a token that is bound to a key is refused without.
         """
         found = self.unproven(token, now, resource=resource)

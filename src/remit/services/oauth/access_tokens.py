@@ -2,7 +2,7 @@
 """Issuing access tokens (RFC 9068): to an agent for itself, and for a task that it has.
 
 1. the task is the agent's own, and permits something now
-2. what the token is for are resources of this house (RFC 8707)
+2. what the token is for are resources of this gateway (RFC 8707)
 3. the token says who acts, through which chain, for whom, proven how, to which key it is bound, and what the
    task's data carries
 4. it is recorded in one commit with whatever was used up for it, and given after that

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who asks at the token endpoint: what a client shows becomes an agent and what it has proven, or is refused.
 
-1. what is shown is judged: a signature with a registered key here, all else by the house's attestors
+1. what is shown is judged: a signature with a registered key here, all else by the gateway's attestors
 2. what was proven is an agent: the one that has a binding to it; nobody, or several, is refused
 3. a name that the client gives must be the agent's, or what was proven
 4. the agent may act, and what works once is used up

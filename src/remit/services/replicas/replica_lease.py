@@ -111,7 +111,7 @@ class Replicas:
         self._leaving = False
         self._burying: set[str] = set()
         self._background: set[asyncio.Task[None]] = set()
-        #: Shows others that this replica holds the keys of the house: of its id and address.
+        #: Shows others that this replica holds the keys of the gateway: of its id and address.
         self.seal: Callable[[str, str], str] = lambda replica, address: ""
         #: Told of what others have changed.
         self.react: FenceReaction = lambda raised: ([], [])

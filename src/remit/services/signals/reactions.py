@@ -45,7 +45,7 @@ class SignalReactions:
                         try:
                             await self._personnel.deactivate(name, by=by, reason=reason)
                         except Conflict as fault:
-                            # The last administrator stays: nobody locks a house up from outside.
+                            # The last administrator stays: nobody locks a gateway up from outside.
                             if fault.code != LAST:
                                 raise
                 case Reaction.SUSPEND:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a grant works with: the request's form, the house, and the key that the request has proven."""
+"""What a grant works with: the request's form, the gateway, and the key that the request has proven."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def _templates(draft: ToolDraft) -> Iterator[str]:
 
 
 def _variant(draft: ToolDraft) -> Iterator[str]:
-    """Yield, as a comment, how to say that mail within the house is less."""
+    """Yield, as a comment, how to say that mail within the company is less."""
     leads = [one for one in draft.arguments if one.outward]
     if draft.effect.value == "none" or not leads or not all(one.mail for one in leads):
         return
