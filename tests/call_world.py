@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls through all services, without a socket: an upstream in memory that keeps what arrived, and tasks on
-it.
+"""Calls through all services, without a socket: an upstream in memory keeps what arrived, and tasks use it.
 
 Upstream `desk` has `read` (reads), `write` (reversible), `pay` (irreversible; a human is asked) and `odd`,
 which nobody has described.

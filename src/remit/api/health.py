@@ -241,7 +241,7 @@ async def _replicas(house: Services) -> list[str]:
         *_family(
             "remit_replicas_differing",
             "gauge",
-            "Replicas that decide by another bundle than the one in force.",
+            "Replicas that decide by another policy bundle than the one in force.",
             {"": roll.differing},
         ),
         *_family("remit_replica_silent_seconds", "gauge", "Seconds since a replica renewed its lease.", ages),

@@ -31,7 +31,7 @@ class CheckedPolicies(View, frozen=True, kw_only=True):
 
 
 class Unsettled(View, frozen=True, kw_only=True):
-    """An open task that a bundle ends (`ends` says why), or takes something from."""
+    """An open task that a policy bundle ends (`ends` says why), or takes something from."""
 
     task: str
     task_type: str
@@ -44,8 +44,9 @@ class Unsettled(View, frozen=True, kw_only=True):
 
 
 class AppliedView(View, frozen=True, kw_only=True):
-    """The bundle in force. `waiting` names sections of the configuration that were changed since the start,
-    and count after the next one; `tasks` are those that ended, or hold less, because it was applied now.
+    """The policy bundle in force. `waiting` names sections of the configuration that were changed since the
+    start, and count after the next one; `tasks` are those that ended, or hold less, because it was applied
+    now.
     """
 
     digest: str
@@ -57,7 +58,7 @@ class AppliedView(View, frozen=True, kw_only=True):
 
 
 class ApplyPolicies(Body, frozen=True, kw_only=True):
-    """What is to be put in force: the bundle in the server's folder; with `bundle` only if it is that one."""
+    """What to put in force: the policy bundle in the server's folder; with `bundle`, only that one."""
 
     bundle: str = ""
 
@@ -185,7 +186,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/policies",
-        summary="Say which bundle is in force",
+        summary="Say which policy bundle is in force",
         serve=applied,
         people=Duty.OWN,
         gives=AppliedView,
@@ -202,7 +203,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/policies/preview",
-        summary="Say which open tasks the bundle in the server's folder would end, or take something from",
+        summary="Say which open tasks the policy bundle in the server's folder would end or narrow",
         serve=preview,
         people=Duty.OVERSEE,
         gives=Preview,
@@ -210,7 +211,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/policies/apply",
-        summary="Read the server's bundle anew and put it in force, whole or not at all, for open tasks too",
+        summary="Read the policy bundle again and put it in force, whole or not at all, for open tasks too",
         serve=apply,
         people=Duty.ADMINISTER,
         takes=ApplyPolicies,

@@ -86,7 +86,7 @@ class TaskView(View, frozen=True, kw_only=True):
 
 
 class TaskTypeView(View, frozen=True, kw_only=True):
-    """A task type of the bundle in force; `parameters` maps names to their type and description."""
+    """A task type of the policy bundle in force; `parameters` maps names to their type and description."""
 
     name: str
     purpose: str

@@ -314,10 +314,13 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Check]:
     store, bundle = told["store"], told["bundle"]
     if not told.get("ready"):
         yield Check(
-            "remit", "fail", f"runs, and can decide nothing: store {store}, bundle {bundle}", "see its log"
+            "remit",
+            "fail",
+            f"runs, and can decide nothing: store {store}, policy bundle {bundle}",
+            "see its log",
         )
     else:
-        yield Check("remit", "ok", f"ready at {base_url}: store {store}, bundle {bundle}")
+        yield Check("remit", "ok", f"ready at {base_url}: store {store}, policy bundle {bundle}")
     if told.get("everything_locked"):
         remediation = "see `remit lock`; `remit unlock everything` lets tasks be opened again"
         yield Check("locks", "fail", "EVERYTHING IS LOCKED: no task opens and no call passes", remediation)

@@ -37,7 +37,7 @@ def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)] = "", /) -> None
     x
         An agent, a task's id, a person, a workload (a SPIFFE ID, `issuer#subject`, `jkt:...`), or an access
         token; `-` reads it from standard input, so that no list of processes shows a token. The id of a
-        replica, or nothing: the replicas that serve this database, their leases, tasks and bundles.
+        replica, or nothing: the replicas that serve this database, their leases, tasks and policy bundles.
     """
     client = connect()
     if not x or x.startswith(PREFIX):

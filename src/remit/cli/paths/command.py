@@ -39,7 +39,7 @@ def paths(
     fail_on: Literal["open", "asked", "any"] | None = None,
     mermaid: Switch = False,
 ) -> int:
-    """Show who could get from where to what under the bundle, from the files alone, before anything has run.
+    """Show who could get from where to what under the policy bundle, from its files, before anything has run.
 
     Toxic combinations come first: private data, untrusted content and a way out in one task type, also where
     it only comes together across agents. Each says whether grants and policies leave it open, ask a human or

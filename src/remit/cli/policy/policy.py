@@ -73,17 +73,17 @@ def apply(*, confirm: str = "", wait: float = FOLLOW_S) -> int:
     """Let the running remit read its folder again and put it in force, whole or not at all.
 
     That counts for open tasks, too: those that would end or hold less are shown first, and asked about on
-    the terminal. So is a bundle that was in force before and was replaced, where there are several replicas.
-    Of these it says which decide by it, and since when all do: until then the replica that owns a task
-    decides its calls by the bundle of before, whichever is asked. It exits 4 where some have other files: it
-    is in force nevertheless. `--json` says so as `everywhere`, `everywhere_from` and `replicas`.
+    the terminal. So is a policy bundle that was in force before and was replaced, where there are several
+    replicas. Of these it says which decide by it, and since when all do: until then the replica that owns a
+    task decides its calls by the bundle of before, whichever is asked. It exits 4 where some have other
+    files: it is in force nevertheless. `--json` says so as `everywhere`, `everywhere_from` and `replicas`.
 
     Parameters
     ----------
     confirm
         The digest of what `remit policy preview` shows, where there is no terminal.
     wait
-        So many seconds other replicas are given to find the same bundle in their files.
+        So many seconds other replicas are given to find the same policy bundle in their files.
     """
     if not 0 <= wait <= MOST_WAIT_S:
         raise UsageFault(f"`--wait` is not from 0 to {MOST_WAIT_S}", remediation="say how many seconds")
@@ -113,7 +113,7 @@ def apply(*, confirm: str = "", wait: float = FOLLOW_S) -> int:
 
 @app.command(name="preview")
 def preview() -> None:
-    """Say which open tasks the bundle in the folder would end, or take something from; nothing changes."""
+    """Say which open tasks the policy bundle in the folder would end or narrow; nothing changes."""
     found = connect().post("policies", "preview")
     if terminal.is_json():
         terminal.answer(found)
@@ -127,7 +127,8 @@ def preview() -> None:
 def _older(found: Json) -> None:
     if found["replaced"]:
         terminal.say(
-            "This bundle was in force before, and was replaced: it goes back to what was.", style="yellow"
+            "This policy bundle was in force before, and was replaced: it goes back to what was.",
+            style="yellow",
         )
 
 
@@ -157,7 +158,7 @@ def _unsettled(tasks: list[Json]) -> None:
 
 @app.command(name="show")
 def shown() -> None:
-    """Say which bundle is in force."""
+    """Say which policy bundle is in force."""
     _applied(connect().get("policies"), "In force")
 
 

@@ -33,7 +33,7 @@ def up(
     code_for
         Print a one-time code for this person.
     go_back
-        Put the bundle of the folder in force though another replica has replaced it by now.
+        Put the policy bundle of the folder in force though another replica has replaced it by now.
     """
     from remit.cli.serve.server import StopRequest, serve
 

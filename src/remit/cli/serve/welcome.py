@@ -77,7 +77,7 @@ async def show_welcome(house: Services, welcome: StartupMessage) -> None:
                 ("MCP, all servers", f"{welcome.url}/mcp"),
                 ("Workload API", _workload_api(welcome.config)),
                 ("configuration", welcome.config.file),
-                ("bundle in force", house.policies.applied.digest[: terminal.SHORT_DIGEST]),
+                ("policy bundle in force", house.policies.applied.digest[: terminal.SHORT_DIGEST]),
                 ("evidence", f"{head.size} events"),
             ]
         ),

@@ -22,7 +22,7 @@ app = noun("task", "Tasks: one piece of work, with an intent, grants, a deadline
 
 @app.command(name="types")
 def types() -> None:
-    """List the kinds of work that the bundle in force knows."""
+    """List the kinds of work that the policy bundle in force knows."""
     found = connect().get("task-types")
     if terminal.is_json():
         terminal.answer(found)
@@ -296,7 +296,7 @@ def _one(task: Json) -> None:
                 ("ended" if ended else "until", terminal.moment(ended or task["deadline"])),
                 ("because", task["end_reason"]),
                 ("lease", f"ends if not heard of for {task['lease_s']} s" if task["lease_s"] else ""),
-                ("bundle", task["bundle"][: terminal.SHORT_DIGEST]),
+                ("policy bundle", task["bundle"][: terminal.SHORT_DIGEST]),
             ]
         )
     )
