@@ -93,8 +93,8 @@ async def test_who_stated_the_intent_may_add_to_it(world: HouseWorld) -> None:
     """A later message of the same person extends the intent; nobody else's does."""
     lena = await world.session("lena")
     task = await world.open(lena)
-    turned = await world.ask("POST", f"/api/v1/tasks/{task}/messages", {"text": "and the annex"}, by=lena)
-    assert turned.json["messages"] == 1
+    extended = await world.ask("POST", f"/api/v1/tasks/{task}/messages", {"text": "and the annex"}, by=lena)
+    assert extended.json["messages"] == 1
     otto = await world.session("otto")
     assert (
         await world.ask("POST", f"/api/v1/tasks/{task}/messages", {"text": "mail it"}, by=otto)

@@ -152,8 +152,8 @@ async def test_only_who_stated_the_intent_adds_to_it(world: CallWorld) -> None:
     with pytest.raises(Forbidden):
         await world.house.tasks.add_message(task.id, "pay it all", await world.person("root"))
     lena = await world.person("lena")
-    turned = await world.house.tasks.add_message(task.id, "and the appendix", lena)
-    assert [message.text for message in turned.intent.messages] == ["and the appendix"]
+    extended = await world.house.tasks.add_message(task.id, "and the appendix", lena)
+    assert [message.text for message in extended.intent.messages] == ["and the appendix"]
     with pytest.raises(Malformed):
         await world.house.tasks.add_message(task.id, "x" * (MAX_GOAL_CHARS + 1), lena)
     await world.house.revocations.end_task(task.id, reason="enough", by="root")
