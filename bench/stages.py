@@ -96,7 +96,7 @@ async def call(config_path: Path, rounds: int) -> Took:
 
         async def one(number: int) -> None:
             text = f"call {number:08d} the quick brown fox jumps over the lazy dog and"
-            await house.mediator.run(
+            await house.mediation.mediator.run(
                 RequestedCall(token=token, upstream=UPSTREAM, name="echo", arguments={"text": text}), sink
             )
 

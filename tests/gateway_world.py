@@ -143,7 +143,7 @@ class GatewayWorld:
         """Open a task; gives its id and a token."""
         person = await self.house.store.person(self.house.tenant, "lena")
         opening = Opening(agent=agent, task_type=task_type, goal=goal)
-        task = await self.house.tasks.open(opening, person=person)
+        task = await self.house.tasks.tasks.open(opening, person=person)
         token = await task_token(self.house, task.id)
         return task.id, token
 
@@ -220,7 +220,7 @@ class GatewayWorld:
         """Return the facts of all events of a kind so far, once what is under way has been written."""
         await asyncio.sleep(0)
         await self.house.store.commit(Unit(tenant=self.house.tenant))
-        entries = await self.house.evidence.pages(limit=1000)
+        entries = await self.house.evidence.log.pages(limit=1000)
         return [json.loads(entry.leaf)["facts"] for entry in entries if entry.kind == kind.value]
 
     def calls(self, upstream: str = "files") -> list[Json]:
@@ -264,15 +264,12 @@ async def gateway_world(
                 lambda name=name: door.changed(name),  # type: ignore[misc]
                 lambda method, params, name=name: door.notified(name, method, params),  # type: ignore[misc]
             )
-            await house.tools.learned(name, await upstream.catalogue())
-        house.revocations.on_end(door.on_end)
-        house.derived.kept_by("mcp-session", door.end_sessions)
-        house.derived.kept_by("mcp-stream", door.end_streams)
-        await house.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
+            await house.tools.registry.learned(name, await upstream.catalogue())
+        await house.identity.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
         key = {"kty": "EC", "crv": "P-256"} | _POINT
         for name in ("bot",):
             new = NewAgent(name=name, owner="lena", purpose="works", bindings=(KeyBinding(key),))
-            await house.directory.register(new, by="root")
+            await house.identity.directory.register(new, by="root")
         world = GatewayWorld(house, door, clock, files, notes, folder=folder)
         world.task, world.token = await world.open()
         try:

@@ -138,9 +138,9 @@ async def test_a_payment_waits_for_a_person_and_is_made_once(world: RestWorld) -
     told = await world.ask("POST", "/payments", payment)
     problem(told, 403, "approval-required")
     house = world.house
-    await house.directory.add_person(NewPerson(name="omar", roles=(Role.APPROVER,)), by="remit")
-    omar = await house.directory.person("omar")
-    await house.approvals.answer(told.json["approval"], omar, approve=True)
+    await house.identity.directory.add_person(NewPerson(name="omar", roles=(Role.APPROVER,)), by="remit")
+    omar = await house.identity.directory.person("omar")
+    await house.decisions.approvals.answer(told.json["approval"], omar, approve=True)
     # The order of members and the spelling of numbers say nothing: the value was decided.
     paid = await world.ask(
         "POST", "/payments", b'{"amount": 40.0, "payee": "NL01"}', {"content-type": "application/json"}
@@ -153,7 +153,7 @@ async def test_a_payment_waits_for_a_person_and_is_made_once(world: RestWorld) -
 
 async def test_an_ended_task_is_refused(world: RestWorld) -> None:
     """The fence of step 2, and 403: to authenticate again would not help."""
-    await world.house.revocations.end_task(world.task, by="root", reason="test")
+    await world.house.endings.revocations.end_task(world.task, by="root", reason="test")
     told = await world.get("/customers/c-1")
     assert told.status in (401, 403)
     assert world.api.seen == []
@@ -173,7 +173,7 @@ async def test_an_end_cuts_an_answer_that_is_under_way(world: RestWorld) -> None
     await begun.wait()
     while len(b"".join(heard).split(b"\n\n")) < 3:  # noqa: ASYNC110 - what is waited for has no event
         await asyncio.sleep(0.01)
-    await world.house.revocations.end_task(world.task, by="root", reason="test")
+    await world.house.endings.revocations.end_task(world.task, by="root", reason="test")
     world.api.let_go.set()
     told = await call
     assert b'"n": 2' not in told.content

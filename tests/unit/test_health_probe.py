@@ -28,7 +28,7 @@ async def test_a_store_that_answers_no_commit_for_a_lease_is_not_ready(
     """It does not refuse either: nobody waits for it longer, and it is ready again once it answers."""
     async with house_world(tmp_path) as world:
         health, answers = Health(world.house), asyncio.Event()
-        world.house.replicas.lease.lease_s = 0.01
+        world.house.replicas.membership.lease.lease_s = 0.01
         assert await asked(health) == (200, "writable")
         hang(world, monkeypatch, answers)
         for _ in range(3):
@@ -37,7 +37,7 @@ async def test_a_store_that_answers_no_commit_for_a_lease_is_not_ready(
                 assert await asked(health) == (503, "store-silent")
         answers.set()
         await asyncio.sleep(0)
-        world.house.replicas.lease.lease_s = 60.0
+        world.house.replicas.membership.lease.lease_s = 60.0
         world.clock.advance(PROBE_S)
         assert await asked(health) == (200, "writable")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from remit.cli.doctor.replicas import nats_looks, replica_looks
-from remit.compose.wakeup import waker_of
+from remit.compose.replicas import waker_of
 from remit.config import Config, load_config
 from remit.config.sections.nats import nats_servers
 from remit.core.errors import ConfigInvalid, KeyUnavailable

@@ -14,6 +14,7 @@ from remit.core.replicas.replica import Replica
 from remit.gateway.asgi import ROOM
 from remit.gateway.forwarding import PassingFront
 from remit.ports.store.replicas import Raised, Sight
+from remit.services.replicas.events import ReplicaEvents
 from remit.services.replicas.forwarding import Family
 from tests.world import START, a_task
 
@@ -35,9 +36,8 @@ class World:
         self.room.set()
         self.answers_itself = False
         self.breaks: UpstreamUnreachable | None = None
-        replicas = SimpleNamespace(
-            holds=lambda: self.leased, on_gone=[], on_change=[], on_loss=[], others={OWNER.id: OWNER}
-        )
+        self.events = ReplicaEvents()
+        replicas = SimpleNamespace(holds=lambda: self.leased, events=self.events, others={OWNER.id: OWNER})
         passing = SimpleNamespace(
             mine=lambda _: self.answers_itself,
             owner=self._owner,
@@ -47,8 +47,11 @@ class World:
         )
         about = SimpleNamespace(about=lambda *_: TASK.id)
         clock = SimpleNamespace(now=lambda: START)
-        house: Json = SimpleNamespace(replicas=replicas, passing=passing, authenticator=about, clock=clock)
-        self.replicas = replicas
+        house: Json = SimpleNamespace(
+            replicas=SimpleNamespace(membership=replicas, passing=passing),
+            identity=SimpleNamespace(authenticator=about),
+            clock=clock,
+        )
         passer: Json = SimpleNamespace(ask=self._ask)
         self.front = PassingFront(house, passer, self._inner, max_body_bytes=1000)
         self.scope: Json = {
@@ -95,7 +98,7 @@ class World:
     def ended(self, scope: str) -> None:
         """See that something was ended."""
         raised = (Raised(scope, 1),)
-        for told in self.replicas.on_change:
+        for told in self.events.changed:
             told(Sight(sent_s=None, seen_s=0.0, gone=False, replicas=(), raised=raised))
 
     @property
@@ -216,7 +219,7 @@ async def test_a_replica_that_was_taken_for_gone_hands_out_nothing_of_before() -
     world = World()
     call = world.call()
     await turns()
-    for told in world.replicas.on_loss:
+    for told in world.events.lost:
         await told()
     world.pieces.put_nowait(b"one")
     await call

@@ -114,7 +114,7 @@ def _others(house: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
     return (
         *oauth.routes(house),
         *ssf.routes(house),
-        *(((BUNDLE_PATH, {"GET": bundle}),) if house.issuing is not None else ()),
+        *(((BUNDLE_PATH, {"GET": bundle}),) if house.identity.issuing is not None else ()),
         ("/health/live", {"GET": live}),
         ("/health/ready", {"GET": ready}),
         ("/metrics", {"GET": metrics}),

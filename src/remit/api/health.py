@@ -84,17 +84,17 @@ class Health:
             bundle = "applied"
         except RemitError as error:
             bundle = error.code
-        ready = store == "writable" and bundle == "applied" and house.replicas.holds()
-        if bundle == "applied" and house.reactions.superseded:
+        ready = store == "writable" and bundle == "applied" and house.replicas.membership.holds()
+        if bundle == "applied" and house.endings.reactions.superseded:
             bundle = "superseded"
-        known = sum(house.tools.catalogue(name) is not None for name in house.upstreams)
+        known = sum(house.tools.registry.catalogue(name) is not None for name in house.upstreams)
         # A store that does not answer the probe answers no other question.
         shut = await self._shut() if store == "writable" else []
-        roll = house.roster.seen()
+        roll = house.inspection.roster.seen()
         told = Readiness(
             ready=ready,
             store=store,
-            replica=house.replicas.state,
+            replica=house.replicas.membership.state,
             bundle=bundle,
             upstreams_known=known,
             upstreams=len(house.upstreams),
@@ -104,29 +104,35 @@ class Health:
             waking=roll.waking.word if roll.waking else "",
             everything_locked=EVERYTHING in shut,
             locks=len(shut),
-            open_sinks=sum(one.alarmed for one in house.leases.open_sinks()),
+            open_sinks=sum(one.alarmed for one in house.credentials.leases.open_sinks()),
             telling_fails=self._fails(),
-            log=house.log_reading.state,
-            fence_ms=house.revocations.times.by_kind(),
-            dead_ms=house.leases.times.by_kind(),
+            log=house.evidence.log_reading.state,
+            fence_ms=house.endings.revocations.times.by_kind(),
+            dead_ms=house.credentials.leases.times.by_kind(),
         )
         return answer(told, 200 if ready else 503)
 
     def _fails(self) -> int:
         house = self._house
         return sum(
-            len(one.failing) for one in (house.telling, house.notifications, house.polling, house.silence)
+            len(one.failing)
+            for one in (
+                house.signals.telling,
+                house.signals.notifications,
+                house.signals.polling,
+                house.signals.silence,
+            )
         )
 
     async def _shut(self) -> list[str]:
         try:
-            return [one.scope for one in await self._house.locks.by_hand()]
+            return [one.scope for one in await self._house.endings.locks.by_hand()]
         except RemitError:
             return []  # the store's own state stands beside this
 
     async def _probe(self) -> str:
         """Write to the store, at most once in `PROBE_S`; a lease is as long as it is given to answer."""
-        now_s, lease_s = self._house.clock.boot_s(), self._house.replicas.lease.lease_s
+        now_s, lease_s = self._house.clock.boot_s(), self._house.replicas.membership.lease.lease_s
         if self._probing is None and now_s - self._asked_s >= PROBE_S:
             self._asked_s = now_s
             self._probing = asyncio.create_task(self._write())
@@ -151,13 +157,16 @@ class Health:
         house = self._house
         pending = await house.store.approvals(house.tenant, state=ApprovalState.PENDING, limit=10_000)
         now = house.clock.now()
-        live = house.live.all()
+        live = house.tasks.live.all()
         lines = [
             *_family(
                 "remit_calls_total",
                 "counter",
                 "Governed calls since start, by how they ended.",
-                {f'{{ended="{ended}"}}': count for ended, count in sorted(house.mediator.ends.items())},
+                {
+                    f'{{ended="{ended}"}}': count
+                    for ended, count in sorted(house.mediation.mediator.ends.items())
+                },
             ),
             *_family("remit_tasks_bound", "gauge", "Tasks held in memory.", {"": len(live)}),
             *_family(
@@ -167,10 +176,13 @@ class Health:
                 "remit_calls_deferred",
                 "gauge",
                 "Calls that go on at their upstreams after their answer.",
-                {"": len(house.deferrals)},
+                {"": len(house.mediation.deferrals)},
             ),
             *_family(
-                "remit_log_events", "gauge", "Events in the evidence log.", {"": await house.evidence.size()}
+                "remit_log_events",
+                "gauge",
+                "Events in the evidence log.",
+                {"": await house.evidence.log.size()},
             ),
             *_family(
                 "remit_approvals_pending",
@@ -182,20 +194,30 @@ class Health:
                 "remit_leases",
                 "gauge",
                 "Credentials of upstreams: held by tasks, and still open after an end.",
-                {f'{{state="{state}"}}': count for state, count in house.leases.counts().items()},
+                {f'{{state="{state}"}}': count for state, count in house.credentials.leases.counts().items()},
             ),
             *self._alarms(Counter(one.partition(":")[0] for one in await self._shut())),
-            *_times("remit_fence_ms", "Milliseconds until a fence stood.", "scope", house.revocations.times),
-            *_times("remit_lease_dead_ms", "Milliseconds until a sink refused.", "kind", house.leases.times),
+            *_times(
+                "remit_fence_ms",
+                "Milliseconds until a fence stood.",
+                "scope",
+                house.endings.revocations.times,
+            ),
+            *_times(
+                "remit_lease_dead_ms",
+                "Milliseconds until a sink refused.",
+                "kind",
+                house.credentials.leases.times,
+            ),
             *await _replicas(house),
-            *_family("remit_tools", "gauge", "Registered tools.", {"": len(house.tools.all())}),
+            *_family("remit_tools", "gauge", "Registered tools.", {"": len(house.tools.registry.all())}),
         ]
         return Response("\n".join(lines) + "\n", media_type=METRICS_TYPE, headers=HEADERS)
 
     def _alarms(self, locks: Counter[str]) -> list[str]:
         """Return what somebody should look at: open sinks, whom remit cannot tell, locks."""
         house = self._house
-        sinks = [one for one in house.leases.open_sinks() if one.alarmed]
+        sinks = [one for one in house.credentials.leases.open_sinks() if one.alarmed]
         return [
             *_family(
                 "remit_sinks_open",
@@ -219,7 +241,10 @@ class Health:
                 "remit_signals_total",
                 "counter",
                 "Security event tokens since start, by what became of them.",
-                {f'{{became="{became}"}}': count for became, count in sorted(house.signals.counts.items())},
+                {
+                    f'{{became="{became}"}}': count
+                    for became, count in sorted(house.signals.heard.counts.items())
+                },
             ),
             *_family(
                 "remit_locks",
@@ -236,11 +261,11 @@ def _kinds(sinks: list[OpenSink]) -> Counter[str]:
 
 async def _replicas(house: Services) -> list[str]:
     """Return the figures of a replica; none where one process serves alone."""
-    if not house.replicas.several:
+    if not house.replicas.membership.several:
         return []
-    standing = house.replicas.standing()
-    roll, waking = house.roster.seen(), house.waking.state
-    owned = len(house.ownership) - house.remains.tends  # the chores are owned as a task is
+    standing = house.replicas.membership.standing()
+    roll, waking = house.inspection.roster.seen(), house.replicas.waking.state
+    owned = len(house.replicas.ownership) - house.endings.remains.tends  # the chores are owned as a task is
     ages = {
         f'{{replica="{one.replica.id}"}}': round(one.silent_s, 3)
         for one in standing
@@ -248,7 +273,9 @@ async def _replicas(house: Services) -> list[str]:
     }
     return [
         *_family("remit_replicas", "gauge", "Replicas of this store.", {"": len(standing)}),
-        *_family("remit_replica_lapses_total", "counter", "Leases run out.", {"": house.replicas.lapses}),
+        *_family(
+            "remit_replica_lapses_total", "counter", "Leases run out.", {"": house.replicas.membership.lapses}
+        ),
         *_family("remit_replicas_late", "gauge", "Replicas whose lease has run out.", {"": roll.late}),
         *_family(
             "remit_replicas_differing",
@@ -263,9 +290,11 @@ async def _replicas(house: Services) -> list[str]:
             "remit_requests_passed_on_total",
             "counter",
             "Requests since start that were passed on between replicas.",
-            {f'{{which="{which}"}}': count for which, count in sorted(house.passing.counts.items())},
+            {f'{{which="{which}"}}': count for which, count in sorted(house.replicas.passing.counts.items())},
         ),
-        *_times("remit_fence_acknowledged_ms", "Until others stood too.", "what", house.replicas.times),
+        *_times(
+            "remit_fence_acknowledged_ms", "Until others stood too.", "what", house.replicas.membership.times
+        ),
     ]
 
 

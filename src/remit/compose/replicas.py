@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -12,12 +13,16 @@ import msgspec
 
 from remit import __version__
 from remit.adapters.upstream.replica_client import HttpPasser
+from remit.compose.sources import tls_of
 from remit.config import Config
+from remit.config.sections.nats import nats_servers
+from remit.core.errors import ConfigInvalid
 from remit.core.policy.bundle import Bundle
 from remit.core.replicas.replica import Replica
 from remit.gateway.asgi import Application
 from remit.gateway.forwarding import PassingFront
-from remit.ports.forwarding import Passer
+from remit.ports.replicas.forwarding import Passer
+from remit.ports.replicas.wakeup import Waker
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store
@@ -63,18 +68,54 @@ def passer_of(config: Config) -> Passer | None:
     return HttpPasser(str(config.at(config.replica.tls_ca)) if config.replica.tls_ca else "")
 
 
+def waker_of(config: Config) -> Waker | None:
+    """Return the way that the configuration names; `None` where the store itself wakes."""
+    section = config.replica.nats
+    if section is None or not several(config):
+        return None
+    from remit.adapters.waker.nats import Login, NatsWaker
+
+    servers = nats_servers(section)
+
+    def login() -> Login:
+        return Login(
+            user=section.user,
+            password=section.password.resolve() if section.password else "",
+            token=section.token.resolve() if section.token else "",
+            credentials=section.credentials.resolve_lines() if section.credentials else "",
+        )
+
+    def tls() -> ssl.SSLContext | None:
+        if not servers[0].startswith("tls://"):
+            return None
+        try:
+            context = tls_of(section.tls_ca, config) or ssl.create_default_context()
+            if section.tls_certificate:
+                context.load_cert_chain(config.at(section.tls_certificate), config.at(section.tls_key))
+        except OSError as fault:
+            # What TLS itself says of a file that it cannot read does not name it.
+            raise ConfigInvalid(
+                f"a file of `replica.nats` cannot be used for TLS: {fault.strerror or fault}",
+                key="replica.nats",
+                remediation="look at `tls_ca`, `tls_certificate` and `tls_key`",
+            ) from None
+        return context
+
+    return NatsWaker(servers, f"{section.subject}.{config.tenant.replace('.', '_')}", login=login, tls=tls)
+
+
 def front(house: Services, config: Config, doors: Application) -> Application:
     """Put before the doors what passes requests on to other replicas, where there can be others."""
-    if house.passer is None:
+    if house.replicas.passer is None:
         return doors
-    return PassingFront(house, house.passer, doors, max_body_bytes=config.limits.max_request_bytes)
+    return PassingFront(house, house.replicas.passer, doors, max_body_bytes=config.limits.max_request_bytes)
 
 
 def tended(house: Services, chore: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
     """Return a chore that one replica does for all: the one that tends."""
 
     async def where_it_is_due() -> None:
-        if house.remains.tends:
+        if house.endings.remains.tends:
             await chore()
 
     return where_it_is_due
@@ -82,38 +123,35 @@ def tended(house: Services, chore: Callable[[], Awaitable[object]]) -> Callable[
 
 async def put_in_force(house: Services, bundle: Bundle, go_back: bool) -> None:
     """Put the bundle of the files here in force; where there can be others, unless they have replaced it."""
-    if house.replicas.several:
+    if house.replicas.membership.several:
         await house.policies.begin(bundle, by="remit", go_back=go_back)
     else:
         await house.policies.apply(bundle, by="remit")
 
 
-async def enter(house: Services, stack: AsyncExitStack, reload: Callable[[], Bundle]) -> None:
-    """Become a replica, and stay one until the stack is closed: after the last commit. `reload` reads the
-    bundle again, where another replica has applied another one.
-    """
-    house.reactions.reload, house.reactions.adopted = reload, house.rebundling.look
-    if not house.replicas.several:
+async def enter(house: Services, stack: AsyncExitStack) -> None:
+    """Become a replica, and stay one until the stack is closed: after the last commit."""
+    if not house.replicas.membership.several:
         return
-    stack.push_async_callback(house.replicas.leave)
-    stack.push_async_callback(house.reactions.stop)
-    stack.push_async_callback(house.waking.stop)
-    if house.passer is not None:
-        stack.push_async_callback(house.passer.close)
-    await house.replicas.enter()
-    await house.waking.begin()
+    stack.push_async_callback(house.replicas.membership.leave)
+    stack.push_async_callback(house.endings.reactions.stop)
+    stack.push_async_callback(house.replicas.waking.stop)
+    if house.replicas.passer is not None:
+        stack.push_async_callback(house.replicas.passer.close)
+    await house.replicas.membership.enter()
+    await house.replicas.waking.begin()
     beat = Upkeep()
     stack.push_async_callback(beat.close)
-    pause_s = house.replicas.lease.lease_s / RENEWALS
-    beat.every("renew the lease", pause_s, house.replicas.renew)
-    beat.every("look after other replicas", pause_s, house.replicas.keep_up)
-    beat.every("tend what others have left", 1.0, house.remains.tend)
-    beat.every("end what others have used up", 1.0, tended(house, house.spent.turn))
+    pause_s = house.replicas.membership.lease.lease_s / RENEWALS
+    beat.every("renew the lease", pause_s, house.replicas.membership.renew)
+    beat.every("look after other replicas", pause_s, house.replicas.membership.keep_up)
+    beat.every("tend what others have left", 1.0, house.endings.remains.tend)
+    beat.every("end what others have used up", 1.0, tended(house, house.endings.spent.turn))
     beat.every("say what this replica is", 1.0, partial(_describe, house))
 
 
 async def _describe(house: Services) -> None:
-    state = house.waking.state
-    await house.replicas.describe(
+    state = house.replicas.waking.state
+    await house.replicas.membership.describe(
         bundle=house.policies.digest, waking=state.word if state else "", version=__version__
     )

@@ -109,11 +109,11 @@ async def look_after_secrets(
     """Read the secrets that are kept, and have all that stand rotated and told of from now on."""
     await rotated.load()
     standing = _standing_of(config, house, rotated, fetched, sealing)
-    house.rotations.on_rewrap(rotated.reseal)
-    house.rotations.on_rewrap(standing.reseal)
+    resealing = house.identity.rotations.events.rewrapping
+    resealing += [rotated.reseal, standing.reseal]
     await standing.look()
     if (connections := house.people.connections) is not None:
-        house.rotations.on_rewrap(connections.reseal)
+        resealing.append(connections.reseal)
         upkeep.every("take connections back", 30.0, connections.sweep)
     upkeep.every("read secrets again", EVERY_S, fetched.refresh)
     upkeep.every("rotate standing secrets", 1.0, rotated.tend)
@@ -139,7 +139,7 @@ def _standing_of(
     return StandingSecrets(
         secrets,
         rotated=rotated,
-        findings=house.findings,
+        findings=house.findings.findings,
         store=house.store,
         clock=house.clock,
         entropy=house.entropy,

@@ -24,7 +24,7 @@ from remit.ports.broker import Broker
 from remit.ports.upstream import HttpUpstream, Upstream, offered
 from remit.services.assembly.services import Services
 from remit.services.credentials.scrubbing import cleaned
-from remit.services.endings.idle_programs import KIND, IdlePrograms
+from remit.services.endings.idle_programs import IdlePrograms
 
 OnState = Callable[[str, bool, str], None]
 #: How long a process of a task that has ended may take to end by itself once it is asked to.
@@ -101,9 +101,7 @@ def idle_programs_of(config: Config, house: Services) -> IdlePrograms:
     after_s = {
         name: float(one.process_idle_s) for name, one in config.upstreams.items() if one.serves_one_task
     }
-    idle = IdlePrograms(house.leases, house.live, after_s)
-    house.derived.kept_by(KIND, idle.ended)
-    return idle
+    return IdlePrograms(house.credentials.leases, house.tasks.live, house.endings.events, after_s)
 
 
 def _stdio(
@@ -179,6 +177,6 @@ async def offer_apis(house: Services, upstreams: Mapping[str, Upstream]) -> None
     apis = house.policies.applied.bundle.apis
     for name, upstream in upstreams.items():
         if isinstance(upstream, HttpUpstream) and (api := apis.get(name)) and api is not upstream.api:
-            changed = await house.tools.learned(name, offered(api, name))
+            changed = await house.tools.registry.learned(name, offered(api, name))
             upstream.offer(api)
-            house.announcements.changed(name, changed)
+            house.tools.announcements.changed(name, changed)

@@ -66,14 +66,14 @@ class ProtectedResource:
         )
         now = self._house.clock.now()
         wanted = self._base + resource if resource else ""
-        return self._house.credentials.identify(showing, now, resource=wanted)
+        return self._house.oauth.presented.identify(showing, now, resource=wanted)
 
     def challenges(self, path: str, error: RemitError) -> tuple[_HEADER, ...]:
         """Return the headers of a refusal: what would do (RFC 6750 section 3, RFC 9449 section 7.1)."""
         where = f'resource_metadata="{self._base}{METADATA}{self.path_of(path)}", scope="{TASK_SCOPE}"'
         if isinstance(error, ProofRefused):
             said = f'DPoP error="{error.error}", error_description="{error.code}", algs="{_ALGORITHMS}"'
-            nonce = error.nonce or self._house.proofs.nonce()
+            nonce = error.nonce or self._house.oauth.proofs.nonce()
             return (_challenge(f"{said}, {where}"), (b"dpop-nonce", nonce.encode()))
         if error.code == "no-task":
             # The token holds and is not enough: MCP's step-up, with all scopes that are needed.
@@ -102,7 +102,7 @@ class ProtectedResource:
             return
         document = {
             "resource": f"{self._base}{path}",
-            "authorization_servers": [self._house.authenticator.issuer],
+            "authorization_servers": [self._house.identity.authenticator.issuer],
             "scopes_supported": [TASK_SCOPE],
             "bearer_methods_supported": ["header"],
             "dpop_signing_alg_values_supported": list(ALGORITHMS),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ports.wakeup.Waker` over NATS (core NATS, not JetStream: a wake that nobody heard is of no use later).
+"""`ports.replicas.wakeup.Waker` over NATS (core NATS, not JetStream: a wake that comes late is useless).
 
 Subjects are `CHANNEL.all` and `CHANNEL.to.EAR`. A connection that is lost is made again, with secrets that
 are read again.

@@ -75,8 +75,8 @@ async def _of(errand: Errand, point: EnforcementPoint, approval_id: str) -> Appr
     """Return an approval that this enforcement point may know of."""
     house = errand.house
     try:
-        approval = await house.approvals.get(approval_id)
-        agent = await house.directory.agent(approval.agent)
+        approval = await house.decisions.approvals.get(approval_id)
+        agent = await house.identity.directory.agent(approval.agent)
     except NotFound:
         return None
     known = point.covers(agent) and approval.tool.partition("/")[0] in point.resources

@@ -106,7 +106,7 @@ async def _recorded(errand: Errand, error: RemitError) -> None:
     """Write that a question was refused before it was decided; a flood of them is counted."""
     told = Unauthenticated(error.message, code=error.code)
     with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
-        await errand.house.authenticator.refused(told, "authzen")
+        await errand.house.identity.authenticator.refused(told, "authzen")
 
 
 async def result(errand: Errand) -> ResultAnswer:

@@ -28,7 +28,7 @@ _NOT_THERE = (421, 409)
 
 async def evaluated(errand: Errand, form: EvaluationForm, elsewhere: Elsewhere) -> EvaluationAnswer:
     """Return the answer of the replica that owns the task; raises `Elsewhere` where none can be told."""
-    passing = errand.house.passing
+    passing = errand.house.replicas.passing
     for _ in range(TRIES):
         owner = await passing.owner(elsewhere.task)
         if owner is None:
@@ -45,7 +45,7 @@ async def evaluated(errand: Errand, form: EvaluationForm, elsewhere: Elsewhere) 
 async def reported(errand: Errand, form: ResultForm, unknown: NotFound) -> None:
     """Have whichever replica gave a permit take its result; raises `NotFound` where none has."""
     fault: StoreUnavailable | None = None
-    for one in errand.house.passing.others():
+    for one in errand.house.replicas.passing.others():
         try:
             answer = await _asked(errand, one, RESULT_PATH, form)
         except StoreUnavailable as error:
@@ -62,7 +62,7 @@ async def reported(errand: Errand, form: ResultForm, unknown: NotFound) -> None:
 async def _asked(errand: Errand, other: Replica, path: str, form: msgspec.Struct) -> WholeAnswer:
     arrived = errand.arrived
     body = msgspec.json.encode(form)
-    return await errand.house.passing.asked(other, path, arrived.headers, body, arrived.seen)
+    return await errand.house.replicas.passing.asked(other, path, arrived.headers, body, arrived.seen)
 
 
 def _read(answer: WholeAnswer, kind: type[T]) -> T:

@@ -60,7 +60,7 @@ async def authenticate(request: Request, form: Form, house: Services, *, public:
 def noticed(request: Request, form: Form, house: Services, client: TokenClient) -> None:
     """Note where a client has proven itself from, so that one identity in two hands is seen."""
     if client.attested is not None:
-        house.sightings.proved(
+        house.findings.sightings.proved(
             client.agent,
             client.attested,
             instance=client.attested.instance,
@@ -95,7 +95,7 @@ async def _by_assertion(form: Form, house: Services, client_id: str) -> TokenCli
     assertion = form.need("client_assertion")
     if kind == JWT_SPIFFE_ASSERTION:
         return await house.oauth.clients.by_workload_token(assertion, JWT_SPIFFE_TYPE, client_id)
-    if _of_platform(assertion) and house.attestors.judges(ShownAssertion(assertion, JWT_TYPE)):
+    if _of_platform(assertion) and house.identity.attestors.judges(ShownAssertion(assertion, JWT_TYPE)):
         # RFC 7521 section 4.2: the assertion may be issued by somebody whom the server trusts.
         return await house.oauth.clients.by_workload_token(assertion, JWT_TYPE, client_id)
     return await house.oauth.clients.by_signature(assertion, client_id)

@@ -86,4 +86,4 @@ def _code(error: RemitError) -> str:
 
 async def _record(house: Services, error: RemitError, door: str) -> None:
     with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
-        await house.authenticator.refused(error, door)
+        await house.identity.authenticator.refused(error, door)

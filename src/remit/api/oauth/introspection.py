@@ -34,7 +34,7 @@ async def revoke(request: Request, house: Services) -> Response:
         client = await authenticate(request, form, house, public=True)
         text = form.need("token")
         try:
-            claims = house.authenticator.unproven(text, house.clock.now())
+            claims = house.identity.authenticator.unproven(text, house.clock.now())
         except Unauthenticated:
             await house.oauth.families.revoke(client, text)
         else:

@@ -33,11 +33,11 @@ from remit.services.assembly.services import Services
 
 def metadata(house: Services) -> Response:
     """Return the metadata of the authorization server (RFC 8414)."""
-    issuer = house.authenticator.issuer
+    issuer = house.identity.authenticator.issuer
     # RFC 8705: a certificate is shown in TLS alone.
     secure = issuer.startswith("https://")
     methods = [one for one in METHODS if secure or one not in CERTIFICATE_METHODS]
-    public = ["none"] if house.people.documents.taken else []
+    public = ["none"] if house.oauth.documents.taken else []
     return answer(
         {
             "issuer": issuer,
@@ -53,7 +53,7 @@ def metadata(house: Services) -> Response:
             "code_challenge_methods_supported": ["S256"],
             # RFC 9207 section 3.
             "authorization_response_iss_parameter_supported": True,
-            CLIENT_DOCUMENTS_SUPPORTED: house.people.documents.taken,
+            CLIENT_DOCUMENTS_SUPPORTED: house.oauth.documents.taken,
             "grant_types_supported": sorted(GRANTS),
             **_methods("token", (*methods, *public)),
             **_methods("introspection", methods),
@@ -77,5 +77,5 @@ def _methods(endpoint: str, names: Sequence[str]) -> dict[str, list[str]]:
 def jwks(house: Services) -> Response:
     """Return the public keys of our tokens (RFC 7517)."""
     return Response(
-        msgspec.json.encode(house.token_keys.jwks()), media_type="application/jwk-set+json", headers=HEADERS
+        msgspec.json.encode(house.keys.tokens.jwks()), media_type="application/jwk-set+json", headers=HEADERS
     )

@@ -83,9 +83,9 @@ def _proof(request: Request, house: Services) -> tuple[Confirmation, str]:
         raise ProofRefused(
             "there is more than one DPoP proof", code="proof-malformed", remediation="send one"
         )
-    url = house.authenticator.issuer + TOKEN_PATH
-    confirmation, used = house.proofs.check(shown[0], method="POST", url=url)
-    return confirmation, house.proofs.fresher(used)
+    url = house.identity.authenticator.issuer + TOKEN_PATH
+    confirmation, used = house.oauth.proofs.check(shown[0], method="POST", url=url)
+    return confirmation, house.oauth.proofs.fresher(used)
 
 
 def _written(given: TokenGiven, form: Form) -> OAuthToken:

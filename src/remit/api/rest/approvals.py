@@ -36,7 +36,7 @@ class ApprovalAnswer(Body, frozen=True, kw_only=True):
 
 
 async def _visible(errand: Errand, person: Person, state: ApprovalState | None, task: str) -> list[Approval]:
-    found = await errand.house.approvals.listed(state, task)
+    found = await errand.house.decisions.approvals.listed(state, task)
     if may(person, Duty.APPROVE) or may(person, Duty.AUDIT):
         return found
     return [one for one in found if await _sees(errand, person, one)]
@@ -55,7 +55,7 @@ async def listed(errand: Errand) -> Items[ApprovalView]:
 
 
 async def _one(errand: Errand) -> Approval:
-    approval = await errand.house.approvals.get(errand.place["approval"])
+    approval = await errand.house.decisions.approvals.get(errand.place["approval"])
     if not await _sees(errand, errand.someone, approval):
         raise NotFound(f"there is no approval `{approval.id}`", remediation="see `remit approvals`")
     return approval
@@ -70,7 +70,7 @@ async def answered(errand: Errand) -> ApprovalView:
     """Take an answer."""
     approval = await _one(errand)
     answer: ApprovalAnswer = errand.body
-    done = await errand.house.approvals.answer(
+    done = await errand.house.decisions.approvals.answer(
         approval.id, errand.someone, approve=answer.approve, comment=answer.comment
     )
     return approval_view(done)
@@ -88,7 +88,7 @@ async def _changes(errand: Errand) -> AsyncIterator[bytes]:
     while True:
         try:
             # The session is looked at each time: signing out, and losing a role, ends the watching.
-            person = await errand.house.authenticator.person(errand.secret, errand.arrived.seen.jkt)
+            person = await errand.house.identity.authenticator.person(errand.secret, errand.arrived.seen.jkt)
         except Unauthenticated:
             return
         told = False

@@ -110,18 +110,18 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
         scheme, secret = session_shown(request)
         if secret:
             if scheme == "dpop":
-                jkt, nonce = desk.house.credentials.proven(shown_by(request, desk.house), secret)
+                jkt, nonce = desk.house.oauth.presented.proven(shown_by(request, desk.house), secret)
                 request.state.nonce, errand = nonce, errand.proven_by(jkt)
             known = await _person(errand, endpoint, secret)
             body_of(request.scope, f"person {known.someone.name}")
             return known
-        found = desk.house.credentials.identify(shown_by(request, desk.house), desk.house.clock.now())
+        found = desk.house.oauth.presented.identify(shown_by(request, desk.house), desk.house.clock.now())
         request.state.nonce = found.nonce
         body_of(request.scope, found.claims.client_id)
         return await _agent(errand.proven_by(found.proven.jkt), endpoint, found.claims)
     except Unauthenticated as error:
         with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
-            await desk.house.authenticator.refused(error, "api")
+            await desk.house.identity.authenticator.refused(error, "api")
         raise
 
 
@@ -170,7 +170,7 @@ async def _certified(errand: Errand, chain: tuple[bytes, ...]) -> Errand:
 
 
 async def _person(errand: Errand, endpoint: Endpoint, secret: str) -> Errand:
-    person = await errand.house.authenticator.person(secret, errand.arrived.seen.jkt)
+    person = await errand.house.identity.authenticator.person(secret, errand.arrived.seen.jkt)
     if endpoint.people is None:
         raise Forbidden("this is for agents", code="caller", remediation="use the agent's token")
     require(person, endpoint.people)
@@ -195,7 +195,7 @@ async def _agent(errand: Errand, endpoint: Endpoint, claims: AccessClaims) -> Er
     now = house.clock.now()
     if not (endpoint.agents or endpoint.tasks):
         raise Forbidden("this is for people", code="caller", remediation="sign in with `remit login`")
-    api = house.authenticator.resources.api
+    api = house.identity.authenticator.resources.api
     if api not in claims.audience:
         # RFC 9068 section 4: what was asked for another resource opens nothing here.
         raise wrong_audience(api)
@@ -205,7 +205,7 @@ async def _agent(errand: Errand, endpoint: Endpoint, claims: AccessClaims) -> Er
                 "a token of a task cannot do this", code="caller", remediation="use the agent's own token"
             )
         try:
-            live = await house.live.bind(claims, now)
+            live = await house.tasks.live.bind(claims, now)
         except Fenced as ended:
             # The token of an ended task opens no door any more, this one included.
             raise Unauthenticated(

@@ -69,7 +69,7 @@ async def kinds_of(house: Services, name: str) -> list[ScopeKind]:
     task, delegation, agents = await asyncio.gather(
         house.store.task(house.tenant, name),
         house.store.delegation(house.tenant, name),
-        house.directory.agents(),
+        house.identity.directory.agents(),
     )
     if task is not None:
         found.append(ScopeKind.TASK)
@@ -79,7 +79,7 @@ async def kinds_of(house: Services, name: str) -> list[ScopeKind]:
         found.append(ScopeKind.OWNER)
     if delegation is not None:
         found.append(ScopeKind.DELEGATION)
-    if house.tools.get(name) is not None:
+    if house.tools.registry.get(name) is not None:
         found.append(ScopeKind.TOOL)
     if name in house.upstreams:
         found.append(ScopeKind.UPSTREAM)
@@ -101,7 +101,7 @@ async def meant(house: Services, wanted: EndScope) -> ScopeKind:
         # Whoever ends it looks it up.
         return ScopeKind.TASK
     if wanted.kind is ScopeKind.PERSON:
-        await house.directory.person(wanted.name)
+        await house.identity.directory.person(wanted.name)
         return ScopeKind.PERSON
     found = await kinds_of(house, wanted.name)
     if wanted.kind is not None:
@@ -125,7 +125,7 @@ async def end(errand: Errand) -> ClosureView:
     person, house = errand.someone, errand.house
     kind = await meant(house, wanted)
     if kind is ScopeKind.TASK:
-        closure = await house.revocations.end_task(
+        closure = await house.endings.revocations.end_task(
             wanted.name, reason=wanted.reason, by=errand.by, agreed=lambda task: end_task(task, person)
         )
         return closure_view(closure)
@@ -140,7 +140,7 @@ async def _end_scope(errand: Errand, kind: ScopeKind, wanted: EndScope, *, lock:
             remediation="name the upstream whose credentials are known",
         )
     house = errand.house
-    closure = await house.revocations.end_scope(
+    closure = await house.endings.revocations.end_scope(
         kind,
         wanted.name,
         reason=wanted.reason,
@@ -151,7 +151,7 @@ async def _end_scope(errand: Errand, kind: ScopeKind, wanted: EndScope, *, lock:
     if wanted.compromised:
         facts = {"how": "reported", "lease": "", "task": "", "sink": wanted.name}
         about = f"upstream:{wanted.name}"
-        await house.findings.see(FindingKind.CREDENTIAL_LEAKED, about, "reported", facts)
+        await house.findings.findings.see(FindingKind.CREDENTIAL_LEAKED, about, "reported", facts)
     return closure
 
 
@@ -167,26 +167,26 @@ async def lock(errand: Errand) -> ClosureView:
 async def unlock(errand: Errand) -> Unlocked:
     """Let new tasks be opened under a scope again."""
     wanted: Unlock = errand.body
-    await errand.house.locks.unlock(wanted.kind, wanted.name, person=errand.someone)
+    await errand.house.endings.locks.unlock(wanted.kind, wanted.name, person=errand.someone)
     name = EVERYTHING if wanted.kind is ScopeKind.EVERYTHING else scope(wanted.kind, wanted.name)
     return Unlocked(scope=name, locked=False)
 
 
 async def leases(errand: Errand) -> Items[OpenSink]:
     """Return the credentials that this process takes back."""
-    return Items(tuple(errand.house.leases.open_sinks()))
+    return Items(tuple(errand.house.credentials.leases.open_sinks()))
 
 
 async def close_lease(errand: Errand) -> Closing:
     """Close a credential by hand."""
     wanted: CloseLease = errand.body
-    left = errand.house.leases.left
+    left = errand.house.credentials.leases.left
     return await left.close(errand.place["lease"], by=errand.by, because=wanted.because)
 
 
 async def locks(errand: Errand) -> Items[Lock]:
     """Return what is locked."""
-    return Items(tuple(await errand.house.locks.all()))
+    return Items(tuple(await errand.house.endings.locks.all()))
 
 
 async def closures(errand: Errand) -> Items[ClosureView]:
@@ -199,9 +199,9 @@ async def closures(errand: Errand) -> Items[ClosureView]:
 async def _closure(errand: Errand) -> Closure:
     """Return the closure that the path names, if the caller may see it."""
     house = errand.house
-    found = await house.receipts.closure(errand.place["closure"])
+    found = await house.evidence.receipts.closure(errand.place["closure"])
     kind, _, name = found.scope.partition(":")
-    task = await house.tasks.get(name) if kind == ScopeKind.TASK else None
+    task = await house.tasks.tasks.get(name) if kind == ScopeKind.TASK else None
     return see_closure(found, task, errand.someone)
 
 
@@ -212,8 +212,8 @@ async def closure(errand: Errand) -> ClosureView:
 
 async def receipt(errand: Errand) -> StreamingResponse:
     """Return the receipt of a closure, line by line."""
-    errand.house.receipts.check_pace(errand.someone.name)
-    lines = errand.house.receipts.lines(await _closure(errand))
+    errand.house.evidence.receipts.check_pace(errand.someone.name)
+    lines = errand.house.evidence.receipts.lines(await _closure(errand))
     # What can fail does so before an answer has begun.
     first = await anext(lines)
 

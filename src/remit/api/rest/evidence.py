@@ -89,22 +89,22 @@ async def events(errand: Errand) -> EventPage:
             raise Malformed(
                 f"there is no kind of event `{kind[:80]}`", remediation="see docs/reference/events.md"
             )
-    size = await errand.house.evidence.size()
+    size = await errand.house.evidence.log.size()
     start = max(0, size + wanted.start) if wanted.start < 0 else wanted.start
-    found = await errand.house.evidence.pages(
+    found = await errand.house.evidence.log.pages(
         start=start, before=wanted.before, limit=wanted.limit, kinds=kinds, task=wanted.task
     )
     full = len(found) == wanted.limit
     # What is not asked for in order is not known to be the last, nor the first.
     after = found[-1].index + 1 if found and (full or wanted.before is not None) else None
     earlier = found[0].index if found and found[0].index and (full or wanted.before is None) else None
-    items = tuple(errand.house.log_reading.shown(one) for one in found)
+    items = tuple(errand.house.evidence.log_reading.shown(one) for one in found)
     return EventPage(items=items, next=after, previous=earlier, size=size)
 
 
 async def chain(errand: Errand) -> Chain:
     """Return what led to a call."""
-    return await errand.house.chains.of(errand.place["call"])
+    return await errand.house.evidence.chains.of(errand.place["call"])
 
 
 async def proof(errand: Errand) -> Response:
@@ -112,14 +112,14 @@ async def proof(errand: Errand) -> Response:
     index = errand.place["index"]
     if not (index.isascii() and index.isdigit() and len(index) < 16):
         raise Malformed("the index of an event is a number", remediation="see `remit audit log`")
-    made = await errand.house.evidence.prove(int(index))
+    made = await errand.house.evidence.log.prove(int(index))
     return Response(made.encode(), media_type="text/plain; charset=utf-8", headers=HEADERS)
 
 
 async def export(errand: Errand) -> StreamingResponse:
     """Return an export, line by line."""
     wanted: ExportFilter = errand.query
-    lines = errand.house.evidence.export(task=wanted.task, values=wanted.values)
+    lines = errand.house.evidence.log.export(task=wanted.task, values=wanted.values)
     # The first line signs a checkpoint: what can fail does so before an answer has begun.
     first = await anext(lines)
 
@@ -133,14 +133,14 @@ async def export(errand: Errand) -> StreamingResponse:
 
 async def head(errand: Errand) -> HeadView:
     """Return the signed head."""
-    evidence = errand.house.evidence
+    evidence = errand.house.evidence.log
     return HeadView(**_head(evidence, await evidence.checkpoint()))
 
 
 async def growth(errand: Errand) -> GrowthView:
     """Prove that the log still begins with what it was."""
     wanted: GrowthFilter = errand.query
-    evidence = errand.house.evidence
+    evidence = errand.house.evidence.log
     signed, hashes = await evidence.growth(wanted.old)
     proof = tuple(base64.b64encode(one).decode() for one in hashes)
     return GrowthView(**_head(evidence, signed), old=wanted.old, proof=proof)

@@ -64,12 +64,12 @@ async def _visible(errand: Errand, finding: Finding) -> bool:
 async def listed(errand: Errand) -> Items[FindingView]:
     """Return findings, the one seen last first; without a role, those about one's own agents."""
     wanted: FindingFilter = errand.query
-    found = await errand.house.findings.about(wanted.about, wanted.state)
+    found = await errand.house.findings.findings.about(wanted.about, wanted.state)
     return Items(tuple([_view(one) for one in found if await _visible(errand, one)]))
 
 
 async def _finding(errand: Errand) -> Finding:
-    found = await errand.house.findings.get(errand.place["id"])
+    found = await errand.house.findings.findings.get(errand.place["id"])
     if not await _visible(errand, found):
         raise NotFound(f"there is no finding `{found.id}`", remediation="see `remit finding list`")
     return found
@@ -85,7 +85,9 @@ async def resolve(errand: Errand) -> FindingView:
     wanted: Resolving = errand.body
     found = await _finding(errand)
     require(errand.someone, Duty.ADMINISTER)
-    return _view(await errand.house.findings.resolve(found.id, by=errand.by, resolution=wanted.resolution))
+    return _view(
+        await errand.house.findings.findings.resolve(found.id, by=errand.by, resolution=wanted.resolution)
+    )
 
 
 ENDPOINTS = (

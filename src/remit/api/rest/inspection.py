@@ -54,7 +54,7 @@ async def who_token(errand: Errand) -> dict[str, Json]:
 async def _who(errand: Errand, name: str) -> dict[str, Json]:
     """Answer whoever may ask; to others nobody is there."""
     try:
-        told = await errand.house.who.of(name)
+        told = await errand.house.inspection.who.of(name)
     except NotFound:
         await _may_ask(errand, name)
         raise
@@ -75,7 +75,7 @@ async def can(errand: Errand) -> dict[str, Json]:
     if asked.arguments is not None and not asked.tool:
         raise Malformed("`arguments` are those of a `tool`", remediation="name the tool")
     await _may_ask(errand, asked.x)
-    return await errand.house.reports.can(asked.x, asked.tool, asked.arguments)
+    return await errand.house.inspection.reports.can(asked.x, asked.tool, asked.arguments)
 
 
 async def _may_ask(errand: Errand, name: str) -> None:

@@ -115,9 +115,9 @@ async def check(errand: Errand) -> CheckedPolicies:
 async def preview(errand: Errand) -> Preview:
     """Say which open tasks would not go on as they are; nothing changes."""
     bundle = await _reload(errand)
-    found = await errand.house.rebundling.preview(bundle)
+    found = await errand.house.endings.rebundling.preview(bundle)
     house = errand.house
-    replaced = house.replicas.several and await house.policies.replaced(bundle)
+    replaced = house.replicas.membership.several and await house.policies.replaced(bundle)
     return Preview(bundle=bundle.digest, replaced=replaced, tasks=_unsettled(found))
 
 
@@ -128,8 +128,8 @@ async def apply(errand: Errand) -> AppliedView:
     if wanted.bundle not in ("", bundle.digest):
         raise Conflict("the files have changed since you looked", remediation="look again, and apply then")
     await errand.house.policies.apply(bundle, by=errand.by)
-    await errand.house.tools.described()
-    changed = await errand.house.rebundling.look()
+    await errand.house.tools.registry.described()
+    changed = await errand.house.endings.rebundling.look()
     waiting = await asyncio.to_thread(errand.desk.waiting)
     return msgspec.structs.replace(_applied(errand), waiting=waiting, tasks=_unsettled(changed))
 

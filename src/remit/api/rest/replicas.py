@@ -61,13 +61,13 @@ class ReplicasView(View, frozen=True, kw_only=True):
 async def replicas(errand: Errand) -> ReplicasView:
     """Say which replicas there are."""
     house = errand.house
-    roll = await house.roster.call()
+    roll = await house.inspection.roster.call()
     state = roll.waking
     return ReplicasView(
-        me=house.replicas.id,
-        acts=house.replicas.holds(),
-        lapses=house.replicas.lapses,
-        tends=house.remains.tends,
+        me=house.replicas.membership.id,
+        acts=house.replicas.membership.holds(),
+        lapses=house.replicas.membership.lapses,
+        tends=house.endings.remains.tends,
         bundle=roll.bundle,
         replicas=tuple(map(_view, roll.enforcers)),
         gone=roll.gone,

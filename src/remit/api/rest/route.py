@@ -128,7 +128,7 @@ class Errand:
         A person sees their own and, with a role, every task; an agent its own tasks; a token that is bound to
         a task that task alone. What may not be seen is not there (`NotFound`).
         """
-        task = await self.house.tasks.get(self.place["task"])
+        task = await self.house.tasks.tasks.get(self.place["task"])
         if self.person is not None:
             return see_task(task, self.person)
         bound = self.claims.task if self.claims else ""

@@ -127,7 +127,7 @@ async def listed(errand: Errand) -> Items[DataView]:
     """Return what is known of resources."""
     see_data(errand.someone)
     wanted: DataFilter = errand.query
-    found = await errand.house.declassifications.listed(wanted.upstream, wanted.prefix, wanted.limit)
+    found = await errand.house.flow.declassifications.listed(wanted.upstream, wanted.prefix, wanted.limit)
     return Items(tuple(data_view(one) for one in found))
 
 
@@ -135,13 +135,13 @@ async def shown(errand: Errand) -> DataView:
     """Return what is known of one resource."""
     see_data(errand.someone)
     place: DataPlace = errand.query
-    return data_view(await errand.house.declassifications.get(place.upstream, place.resource))
+    return data_view(await errand.house.flow.declassifications.get(place.upstream, place.resource))
 
 
 async def declassified(errand: Errand) -> DataView:
     """Lower what is known of a resource, and of all that lies in it."""
     said: DeclassifyingData = errand.body
-    done = await errand.house.declassifications.resource(
+    done = await errand.house.flow.declassifications.resource(
         said.upstream,
         said.resource,
         said.lowering,
@@ -162,7 +162,7 @@ async def task_declassified(errand: Errand) -> TaskView:
     """Lower what a task carries."""
     task = await errand.task()
     said: Declassifying = errand.body
-    done = await errand.house.declassifications.task(
+    done = await errand.house.flow.declassifications.task(
         task.id, said.lowering, errand.someone, reason=said.reason, seen=said.seen
     )
     return task_view(done, errand.house.clock.now())

@@ -96,11 +96,11 @@ async def listed(errand: Errand) -> Items[TaskView]:
 async def opened(errand: Errand) -> TaskView:
     """Open a task."""
     wanted: Opening = errand.body
-    task = await errand.house.tasks.open(wanted, person=errand.person, agent=errand.agent)
+    task = await errand.house.tasks.tasks.open(wanted, person=errand.person, agent=errand.agent)
     if wanted.manifest_digest:
         # Whoever opens it for the agent passes on what that says of itself.
-        agent = errand.agent or await errand.house.directory.agent(task.agent)
-        errand.house.sightings.manifest(agent, wanted.manifest_digest)
+        agent = errand.agent or await errand.house.identity.directory.agent(task.agent)
+        errand.house.findings.sightings.manifest(agent, wanted.manifest_digest)
     return task_view(task, errand.house.clock.now())
 
 
@@ -113,7 +113,7 @@ async def turn(errand: Errand) -> TaskView:
     """Extend a task's intent."""
     task = await errand.task()
     said: TurnText = errand.body
-    extended = await errand.house.tasks.turn(task.id, said.text, errand.someone)
+    extended = await errand.house.tasks.tasks.turn(task.id, said.text, errand.someone)
     return task_view(extended, errand.house.clock.now())
 
 
@@ -127,12 +127,12 @@ async def planned(errand: Errand) -> PlanAnswer:
             remediation="ask as the person who stated its intent",
         )
     wish: Planning = errand.body
-    done = await errand.house.plans.extend(task.id, wish.add, by=errand.by, claims=errand.claims)
+    done = await errand.house.decisions.plans.extend(task.id, wish.add, by=errand.by, claims=errand.claims)
     decision = done.decision
     if done.holds:
         # What a client lists is what is planned: it is told to look again.
         for upstream in sorted({one.tool.partition("/")[0] for one in done.task.plan or ()}):
-            errand.house.announcements.changed(upstream, frozenset(("tools",)))
+            errand.house.tools.announcements.changed(upstream, frozenset(("tools",)))
     return PlanAnswer(
         task=task_view(done.task, errand.house.clock.now()),
         outcome=decision.outcome if decision else Outcome.PERMIT,
@@ -144,7 +144,7 @@ async def planned(errand: Errand) -> PlanAnswer:
 async def renew(errand: Errand) -> Renewed:
     """Renew a task's lease."""
     task = await errand.task()
-    return Renewed(task=task.id, until=await errand.house.tasks.renew(task.id))
+    return Renewed(task=task.id, until=await errand.house.tasks.tasks.renew(task.id))
 
 
 async def complete(errand: Errand) -> ClosureView:
@@ -153,7 +153,7 @@ async def complete(errand: Errand) -> ClosureView:
     if errand.person is not None:
         end_task(task, errand.person)
     done: Completing = errand.body
-    closure = await errand.house.revocations.end_task(
+    closure = await errand.house.endings.revocations.end_task(
         task.id, reason=done.reason, by=errand.by, state=TaskState.COMPLETED
     )
     return closure_view(closure)

@@ -67,17 +67,17 @@ class DraftedFileView(View, frozen=True, kw_only=True):
 
 
 def _view(errand: Errand, tool: Tool) -> ToolView:
-    return tool_view(tool, observed=errand.house.authorizer.observes(tool.upstream))
+    return tool_view(tool, observed=errand.house.decisions.authorizer.observes(tool.upstream))
 
 
 async def tools(errand: Errand) -> Items[ToolView]:
     """Return all registered tools."""
-    return Items(tuple(_view(errand, tool) for tool in errand.house.tools.all()))
+    return Items(tuple(_view(errand, tool) for tool in errand.house.tools.registry.all()))
 
 
 async def diff(errand: Errand) -> ToolDiff:
     """Return the difference between what was accepted and what is offered."""
-    pin, lines = errand.house.tools.diff(errand.place["tool"])
+    pin, lines = errand.house.tools.registry.diff(errand.place["tool"])
     return ToolDiff(
         tool=pin.tool,
         changed=pin.accepted_digest != pin.offered_digest,
@@ -92,9 +92,9 @@ async def diff(errand: Errand) -> ToolDiff:
 async def accept(errand: Errand) -> ToolView:
     """Accept what is offered, by its digest."""
     wanted: AcceptTool = errand.body
-    tool = await errand.house.tools.accept(errand.place["tool"], digest=wanted.digest, by=errand.by)
+    tool = await errand.house.tools.registry.accept(errand.place["tool"], digest=wanted.digest, by=errand.by)
     # What clients list has it again: they are told to look.
-    errand.house.announcements.changed(tool.upstream, frozenset(("tools",)))
+    errand.house.tools.announcements.changed(tool.upstream, frozenset(("tools",)))
     return _view(errand, tool)
 
 
@@ -102,7 +102,7 @@ async def draft(errand: Errand) -> DraftedFileView:
     """Draft a file for `tools/`; nothing is written."""
     wanted: Drafting = errand.query
     found = suggested(
-        errand.house.tools,
+        errand.house.tools.registry,
         errand.house.policies.applied.bundle.classes,
         errand.place["upstream"],
         UpstreamFacts(audience=wanted.audience, data_class=wanted.data_class),

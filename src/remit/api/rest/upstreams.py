@@ -32,8 +32,8 @@ async def listed(errand: Errand) -> Items[UpstreamView]:
     house = errand.house
     found = []
     for name, upstream in house.upstreams.items():
-        contact = house.reached.of(name)
-        offered = [one for one in house.tools.seen(name) if one.state is not ToolState.GONE]
+        contact = house.tools.reached.of(name)
+        offered = [one for one in house.tools.registry.seen(name) if one.state is not ToolState.GONE]
         found.append(
             UpstreamView(
                 name=name,
@@ -42,8 +42,8 @@ async def listed(errand: Errand) -> Items[UpstreamView]:
                 since=contact.since,
                 why=contact.why,
                 tools=len(offered),
-                known=house.tools.catalogue(name) is not None,
-                observed=house.authorizer.observes(name),
+                known=house.tools.registry.catalogue(name) is not None,
+                observed=house.decisions.authorizer.observes(name),
             )
         )
     return Items(tuple(found))

@@ -16,10 +16,10 @@ BUNDLE_PATH: Final = "/spiffe/bundle"
 
 async def trust_bundle(house: Services) -> Response:
     """Return the bundle: public, and fresh for as long as its refresh hint says."""
-    if house.issuing is None:
+    if house.identity.issuing is None:
         raise NotFound("there is no trust domain here", remediation="configure `workload_api`")
     return Response(
-        house.issuing.document,
+        house.identity.issuing.document,
         media_type="application/json",
         headers={"Cache-Control": f"max-age={REFRESH_HINT_S}"},
     )

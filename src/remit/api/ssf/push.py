@@ -26,14 +26,14 @@ async def push(request: Request, house: Services) -> Response:
     """Take one token in: 202 once what follows from it is durable (RFC 8935 section 2.2)."""
     try:
         given = request.headers.getlist("authorization")
-        transmitter = house.signals.authenticate(
+        transmitter = house.signals.heard.authenticate(
             str(request.path_params["transmitter"]), given[0] if len(given) == 1 else ""
         )
         body_of(request.scope, f"transmitter {transmitter.name}")
         body = await read(request, SET_MEDIA, MAX_COMPACT_BYTES)
         if not body.isascii():
             raise Malformed("this is not a security event token", code="invalid_request")
-        await house.signals.receive(transmitter.name, body.decode("ascii").strip())
+        await house.signals.heard.receive(transmitter.name, body.decode("ascii").strip())
     except RemitError as error:
         return failed(error)
     return Response(status_code=202, headers=HEADERS)

@@ -28,9 +28,9 @@ def routes(house: Services) -> tuple[tuple[str, dict[str, Serve]], ...]:
         return metadata(house)
 
     out: list[tuple[str, dict[str, Serve]]] = []
-    if house.signals.transmitters:
+    if house.signals.heard.transmitters:
         out.append((paths.PUSH_PATH, {"POST": take}))
-    if house.streams.receivers:
+    if house.signals.streams.receivers:
         out.append((paths.METADATA_PATH, {"GET": told}))
     return tuple(out)
 

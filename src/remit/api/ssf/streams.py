@@ -34,12 +34,12 @@ MOST: Final = 50
 
 def receiver_of(errand: Errand) -> Receiver:
     """Return the receiver that calls; raises `Forbidden`."""
-    return errand.house.streams.receiver_of(errand.agent.name if errand.agent else "")
+    return errand.house.signals.streams.receiver_of(errand.agent.name if errand.agent else "")
 
 
 async def _stream(errand: Errand, stream_id: str) -> tuple[Receiver, Stream]:
     receiver = receiver_of(errand)
-    return receiver, await errand.house.streams.get(receiver, stream_id)
+    return receiver, await errand.house.signals.streams.get(receiver, stream_id)
 
 
 def _told(errand: Errand, receiver: Receiver, stream: Stream) -> StreamAnswer:
@@ -62,7 +62,7 @@ async def create(errand: Errand) -> Response:
     """Begin the receiver's stream: 201, or 409 where it has one."""
     receiver, form = receiver_of(errand), errand.body
     delivery: DeliveryForm = form.delivery or DeliveryForm()
-    stream = await errand.house.streams.create(
+    stream = await errand.house.signals.streams.create(
         receiver,
         method=delivery.method,
         requested=form.events_requested or (),
@@ -77,9 +77,9 @@ async def shown(errand: Errand) -> Response:
     wanted: StreamQuery = errand.query
     receiver = receiver_of(errand)
     if not wanted.stream_id:
-        found = await errand.house.streams.of(receiver)
+        found = await errand.house.signals.streams.of(receiver)
         return answer([_told(errand, receiver, found)] if found else [])
-    stream = await errand.house.streams.get(receiver, wanted.stream_id)
+    stream = await errand.house.signals.streams.get(receiver, wanted.stream_id)
     return answer(_told(errand, receiver, stream))
 
 
@@ -107,7 +107,7 @@ async def _update(errand: Errand, *, whole: bool) -> StreamAnswer:
     if delivery is not None:
         changes["method"] = delivery.method
     place = delivery.endpoint_url if delivery and delivery.method != POLL else ""
-    changed = await errand.house.streams.update(receiver, stream, endpoint=place, **changes)
+    changed = await errand.house.signals.streams.update(receiver, stream, endpoint=place, **changes)
     return _told(errand, receiver, changed)
 
 
@@ -117,7 +117,7 @@ async def delete(errand: Errand) -> Response:
     if not wanted.stream_id:
         raise Malformed("`stream_id` is missing", remediation="say which stream")
     _, stream = await _stream(errand, wanted.stream_id)
-    await errand.house.streams.delete(stream)
+    await errand.house.signals.streams.delete(stream)
     return answer(None, 204)
 
 
@@ -132,7 +132,7 @@ async def set_status(errand: Errand) -> StatusAnswer:
     """Enable, pause or disable a stream."""
     wanted: StatusForm = errand.body
     _, stream = await _stream(errand, wanted.stream_id)
-    now = await errand.house.streams.set_status(stream, wanted.status, wanted.reason)
+    now = await errand.house.signals.streams.set_status(stream, wanted.status, wanted.reason)
     return StatusAnswer(stream_id=now.id, status=now.status, reason=now.reason)
 
 
@@ -140,7 +140,7 @@ async def add(errand: Errand) -> dict[str, Json]:
     """Put a subject back. Whether it is known here is not told."""
     wanted: StreamSubjectForm = errand.body
     _, stream = await _stream(errand, wanted.stream_id)
-    await errand.house.streams.add(stream, wanted.subject)
+    await errand.house.signals.streams.add(stream, wanted.subject)
     return {}
 
 
@@ -148,7 +148,7 @@ async def remove(errand: Errand) -> Response:
     """Take a subject out."""
     wanted: StreamSubjectForm = errand.body
     _, stream = await _stream(errand, wanted.stream_id)
-    await errand.house.streams.remove(stream, wanted.subject)
+    await errand.house.signals.streams.remove(stream, wanted.subject)
     return answer(None, 204)
 
 
@@ -156,7 +156,7 @@ async def verify(errand: Errand) -> Response:
     """Have a verification event told."""
     wanted: VerifyForm = errand.body
     _, stream = await _stream(errand, wanted.stream_id)
-    await errand.house.streams.verify(stream, wanted.state)
+    await errand.house.signals.streams.verify(stream, wanted.state)
     return answer(None, 204)
 
 
@@ -165,7 +165,7 @@ async def poll(errand: Errand) -> PollAnswer:
     wanted: PollForm = errand.body
     most = MOST if wanted.max_events is None else min(wanted.max_events, MOST)
     errors = {name: str(one.get("err", "unreadable")) for name, one in wanted.set_errors.items()}
-    sets, more = await errand.house.telling.poll(
+    sets, more = await errand.house.signals.telling.poll(
         receiver_of(errand), errand.place["stream"], acks=set(wanted.ack), errors=errors, most=most
     )
     return PollAnswer(sets=sets, more_available=more)

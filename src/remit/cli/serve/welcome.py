@@ -51,22 +51,24 @@ async def first_code(house: Services, code_for: str) -> Code | None:
     signs in.
     """
     if code_for:
-        person = await house.directory.person(code_for)
-        return Code(person.name, await house.personnel.code_at_start(person.name))
-    if await house.evidence.pages(limit=1, kinds=(EventKind.PERSON_SIGNED_IN.value,)):
+        person = await house.identity.directory.person(code_for)
+        return Code(person.name, await house.identity.personnel.code_at_start(person.name))
+    if await house.evidence.log.pages(limit=1, kinds=(EventKind.PERSON_SIGNED_IN.value,)):
         return None
-    administrators = [one for one in await house.directory.people() if Role.ADMINISTRATOR in one.roles]
+    administrators = [
+        one for one in await house.identity.directory.people() if Role.ADMINISTRATOR in one.roles
+    ]
     if not administrators:
         new = NewPerson(name=FIRST_PERSON, roles=FIRST_ROLES)
-        administrators = [await house.directory.add_person(new, by=AT_START)]
+        administrators = [await house.identity.directory.add_person(new, by=AT_START)]
     # A first code that ran out unused would otherwise lock everybody out for good.
     name = next((one.name for one in administrators if one.active), "")
-    return Code(name, await house.authenticator.make_code(name, by=AT_START)) if name else None
+    return Code(name, await house.identity.authenticator.make_code(name, by=AT_START)) if name else None
 
 
 async def show_welcome(house: Services, welcome: Welcome) -> None:
     """Say that remit serves, where, what, and under which rules."""
-    head = await house.evidence.checkpoint()
+    head = await house.evidence.log.checkpoint()
     if show.is_json():
         show.answer(_for_programs(house, welcome, head.size, head.root.hex()))
         return
@@ -89,7 +91,7 @@ async def show_welcome(house: Services, welcome: Welcome) -> None:
         Panel(rows, title=title, title_align="left", border_style="dim", padding=(1, 2), expand=False)
     )
     show.say("The public key of its evidence; keep it elsewhere, too:", style="dim")
-    show.copyable(f"  {house.evidence.verifier}")
+    show.copyable(f"  {house.evidence.log.verifier}")
     _warn(welcome)
     if welcome.code is not None:
         _invite(welcome.code, welcome)
@@ -131,9 +133,9 @@ def _upstreams(house: Services, welcome: Welcome, before: str) -> Table:
 
 
 def _tools(house: Services, upstream: str) -> Text:
-    if house.tools.catalogue(upstream) is None:
+    if house.tools.registry.catalogue(upstream) is None:
         return show.text("not reachable yet", "red")
-    listed = (one for one in house.tools.of(upstream) if one.name not in RESERVED_OPERATIONS)
+    listed = (one for one in house.tools.registry.of(upstream) if one.name not in RESERVED_OPERATIONS)
     tools = [one for one in listed if one.state is not ToolState.GONE]
     found = show.text(str(len(tools)))
     undescribed = sum(not one.described for one in tools)
@@ -191,13 +193,13 @@ def _for_programs(house: Services, welcome: Welcome, size: int, root: str) -> di
         "api": f"{welcome.url}/api/v1",
         "mcp": f"{welcome.url}/mcp",
         "bundle": house.policies.applied.digest,
-        "evidence": {"size": size, "root": root, "verifier": house.evidence.verifier},
+        "evidence": {"size": size, "root": root, "verifier": house.evidence.log.verifier},
         "upstreams": [
             {
                 "name": name,
                 "mode": section.mode,
-                "reachable": house.tools.catalogue(name) is not None,
-                "tools": len(house.tools.of(name)),
+                "reachable": house.tools.registry.catalogue(name) is not None,
+                "tools": len(house.tools.registry.of(name)),
                 "mcp": f"{welcome.url}/mcp/{name}",
             }
             for name, section in welcome.config.upstreams.items()

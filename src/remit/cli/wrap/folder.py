@@ -168,10 +168,10 @@ async def register_agent(config: Config, agent: str, public_jwk: dict[str, str])
             owner = getpass.getuser()
             if await house.store.person(config.tenant, owner) is None:
                 # Who wraps a client on their own machine answers for it.
-                await house.directory.add_person(NewPerson(name=owner), by=f"os:{owner}")
+                await house.identity.directory.add_person(NewPerson(name=owner), by=f"os:{owner}")
             binding = KeyBinding(public_jwk)
             new = NewAgent(name=agent, owner=owner, purpose=PURPOSE, bindings=(binding,))
-            await house.directory.register(new, by=f"os:{owner}")
+            await house.identity.directory.register(new, by=f"os:{owner}")
         elif public_jwk not in known.keys:
             raise Conflict(
                 f"there is an agent `{agent}` with another key",

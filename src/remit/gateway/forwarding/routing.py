@@ -53,7 +53,7 @@ from remit.gateway.mcp.messages import (
     error_frame,
     outcome_field,
 )
-from remit.ports.forwarding import PassedRequest, Passer
+from remit.ports.replicas.forwarding import PassedRequest, Passer
 from remit.ports.store.replicas import Sight
 from remit.services.assembly.services import Services
 from remit.services.limits.deadlines import Deadlines
@@ -90,9 +90,9 @@ class PassingFront:
         self._max_body_bytes = max_body_bytes
         #: Requests that other replicas have in hand for this one.
         self._asking: set[_Asking] = set()
-        house.replicas.on_gone.append(self._gone)
-        house.replicas.on_change.append(self._changed)
-        house.replicas.on_loss.append(self._lost)
+        house.replicas.membership.events.gone.append(self._gone)
+        house.replicas.membership.events.changed.append(self._changed)
+        house.replicas.membership.events.lost.append(self._lost)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -100,7 +100,7 @@ class PassingFront:
             await self._inner(scope, receive, send)
             return
         body = b""
-        handing = _Handing(scope, send, self._house.replicas)
+        handing = _Handing(scope, send, self._house.replicas.membership)
         send = handing if upstream_of(scope) is not None else send
         try:
             told = [value for name, value in scope["headers"] if name == HEADER]
@@ -108,11 +108,11 @@ class PassingFront:
                 if len(told) != 1:
                     raise Malformed("this header is for replicas alone", code="passed-on")
                 # Nothing is read for somebody who cannot even name both replicas.
-                self._house.passing.names_both(told[0])
+                self._house.replicas.passing.names_both(told[0])
                 body = await _body(receive, self._max_body_bytes)
                 await self._passed_on(told[0], scope, body)
                 receive = _Replay(body, receive)
-            elif not self._house.replicas.holds() and not scope["path"].startswith(ALWAYS):
+            elif not self._house.replicas.membership.holds() and not scope["path"].startswith(ALWAYS):
                 raise OutOfForce
             elif concerns(scope):
                 if needs_body(scope):
@@ -120,8 +120,8 @@ class PassingFront:
                     body = await _body(receive, MAX_FORM_BYTES)
                     receive = _Replay(body, receive)
                 task = task_of(self._house, scope, body)
-                if task and not self._house.passing.mine(task):
-                    owner = await self._house.passing.owner(task)
+                if task and not self._house.replicas.passing.mine(task):
+                    owner = await self._house.replicas.passing.owner(task)
                     if owner is not None and not (scope["path"] == TOKEN and "remit.peer" in scope):
                         body = body or await _body(receive, self._max_body_bytes)
                         if await self._pass_on(task, owner, scope, body, receive, handing):
@@ -141,12 +141,16 @@ class PassingFront:
     # 1.
 
     async def _passed_on(self, told: bytes, scope: Scope, body: bytes) -> None:
-        self._house.replicas.check()
+        self._house.replicas.membership.check()
         headers = carried(scope["headers"])
-        passage = self._house.passing.believed(told, scope["method"], _target(scope), headers, body)
+        passage = self._house.replicas.passing.believed(told, scope["method"], _target(scope), headers, body)
         _show(scope, passage.seen)
         task = task_of(self._house, scope, body)
-        if task and not self._house.passing.mine(task) and await self._house.passing.owner(task) is not None:
+        if (
+            task
+            and not self._house.replicas.passing.mine(task)
+            and await self._house.replicas.passing.owner(task) is not None
+        ):
             raise Elsewhere(task)
 
     # 2.
@@ -157,7 +161,7 @@ class PassingFront:
         """Pass a request on; `False` where it turns out to be ours."""
         headers = carried(scope["headers"])
         for _ in range(TRIES):
-            told = self._house.passing.written(
+            told = self._house.replicas.passing.written(
                 owner,
                 scope["method"],
                 _target(scope),
@@ -166,11 +170,11 @@ class PassingFront:
                 seen=_seen(scope),
             )
             request = PassedRequest(scope["method"], _target(scope), [*headers, (HEADER, told)], body)
-            asking = _Asking(owner, self._house.passing.family(task), upstream_of(scope))
+            asking = _Asking(owner, self._house.replicas.passing.family(task), upstream_of(scope))
             if await self._exchanged(asking, request, receive, handing):
                 return True
-            self._house.passing.forget(task)
-            now = await self._house.passing.owner(task)
+            self._house.replicas.passing.forget(task)
+            now = await self._house.replicas.passing.owner(task)
             if now is None:
                 return False
             owner = now

@@ -100,7 +100,7 @@ def _of_header(house: Services, scope: Scope, header: bytes) -> str:
 
 
 def _of_token(house: Services, token: str) -> str:
-    return house.authenticator.about(token, house.clock.now()) if token else ""
+    return house.identity.authenticator.about(token, house.clock.now()) if token else ""
 
 
 def _of_question(house: Services, body: bytes) -> str:

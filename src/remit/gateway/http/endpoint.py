@@ -168,7 +168,7 @@ class HttpDoor:
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
         if client := scope.get("client"):
-            self._house.sightings.shown(found.claims, client[0])
+            self._house.findings.sightings.shown(found.claims, client[0])
         if found.nonce:
             visit.send = with_nonce(visit.send, found.nonce.encode())
         visit.agent = found.claims.client_id
@@ -236,9 +236,9 @@ class HttpDoor:
         )
 
     async def _sees(self, visit: ApiVisit, route: Route) -> bool:
-        live = await self._house.live.bind(visit.claims, self._house.clock.now())
-        tool = self._house.tools.get(f"{visit.upstream}/{route.name}")
-        observed = self._house.authorizer.observes(visit.upstream)
+        live = await self._house.tasks.live.bind(visit.claims, self._house.clock.now())
+        tool = self._house.tools.registry.get(f"{visit.upstream}/{route.name}")
+        observed = self._house.decisions.authorizer.observes(visit.upstream)
         return tool is not None and live.sees(tool, observed=observed)
 
     # The call.
@@ -262,7 +262,7 @@ class HttpDoor:
         watch = Lookout(answer, visit.receive, call)
         self._alarms.start(watch, WATCH_AFTER_S)
         try:
-            end = await self._house.mediator.run(asked, answer)
+            end = await self._house.mediation.mediator.run(asked, answer)
         except asyncio.CancelledError:
             if not answer.gone:
                 raise
@@ -315,7 +315,7 @@ class HttpDoor:
             agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
             # The refusal stands whether or not it can be written down.
             with contextlib.suppress(StoreUnavailable):
-                await self._house.authenticator.refused(error, "http", agent=agent, task=task)
+                await self._house.identity.authenticator.refused(error, "http", agent=agent, task=task)
         if unknown:
             problem.headers = self._resource.challenges(f"{PREFIX}/{visit.upstream}", error)
             if visit.proxied:

@@ -166,13 +166,13 @@ class Calls:
 
     async def _mediate(self, visit: Visit, message: Incoming, asked: RequestedCall, answer: Answer) -> bool:
         try:
-            end = await self._house.mediator.run(asked, answer)
+            end = await self._house.mediation.mediator.run(asked, answer)
             for _ in range(MAX_ROUNDS):
                 if answer.wanted is None:
                     break
                 # Each round is a call of its own: everything is decided again.
                 asked = await self._answered(visit, asked, answer, answer.wanted)
-                end = await self._house.mediator.run(asked, answer)
+                end = await self._house.mediation.mediator.run(asked, answer)
             if answer.wanted is not None:
                 raise WireFault("the upstream asks without end", INTERNAL_ERROR, code="too-many-rounds")
         except RemitError as error:
@@ -230,7 +230,7 @@ class Calls:
             token=visit.token, proven=visit.proven, upstream=upstream, name=name, arguments=arguments
         )
         try:
-            end = await self._house.mediator.run(asked, Quiet())
+            end = await self._house.mediation.mediator.run(asked, Quiet())
         except Unauthenticated:
             raise
         except RemitError:
@@ -292,7 +292,7 @@ class Calls:
         """Return the upstream of a resource at this address."""
         if not visit.place.joined:
             return visit.place.upstreams[0]
-        live = await self._house.live.bind(visit.claims, self._house.clock.now())
+        live = await self._house.tasks.live.bind(visit.claims, self._house.clock.now())
         try:
             found = self._listing.upstream_of(live, visit.place, operation, uri)
         except NotFound as error:
@@ -320,10 +320,10 @@ class Calls:
 
     async def _check_params(self, visit: Visit, upstream: str, name: str, arguments: dict[str, Json]) -> None:
         """Compare repeated arguments, for a tool that the task sees: of others nothing is said."""
-        tool = self._house.tools.get(f"{upstream}/{name}")
+        tool = self._house.tools.registry.get(f"{upstream}/{name}")
         if tool is None or not (rules := self._listing.rules(tool)):
             return
-        live = await self._house.live.bind(visit.claims, self._house.clock.now())
+        live = await self._house.tasks.live.bind(visit.claims, self._house.clock.now())
         if self._listing.tool(live, upstream, name) is not None:
             check_params(rules, visit.head, arguments)
 

@@ -68,8 +68,8 @@ class DeferredMethods:
 
     async def held(self, visit: Visit, handle: str) -> DeferredCall | None:
         """Return the call that a task knows by a handle, at this address."""
-        live = await self._house.live.bind(visit.claims, self._house.clock.now())
-        return self._house.deferrals.find(handle, live.task.id, visit.place.upstreams)
+        live = await self._house.tasks.live.bind(visit.claims, self._house.clock.now())
+        return self._house.mediation.deferrals.find(handle, live.task.id, visit.place.upstreams)
 
     def looking(self, visit: Visit, message: Incoming, held: DeferredCall) -> RequestedCall:
         """Return what asks for a call that goes on."""
@@ -92,14 +92,14 @@ class DeferredMethods:
             asked = msgspec.structs.replace(self.looking(visit, message, one), method=GET)
             kept = _Kept(passing(asked, one))
             async with asyncio.timeout(LOOK_S):
-                await self._house.mediator.look(asked, kept, one)
+                await self._house.mediation.mediator.look(asked, kept, one)
             return kept.body
 
         return Followed(look, held)
 
     async def _look(self, asked: RequestedCall, answer: Answer, held: DeferredCall) -> bool:
         try:
-            await self._house.mediator.look(asked, answer, held)
+            await self._house.mediation.mediator.look(asked, answer, held)
         except RemitError as error:
             if isinstance(error, NotFound) and error.step == Step.BIND:
                 error = _no_call(error.message, error.remediation)

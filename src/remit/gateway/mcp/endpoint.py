@@ -125,7 +125,7 @@ class McpDoor:
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
         )
         self._bodies = Deadlines()
-        listing = Listing(house.lists, house.tools)
+        listing = Listing(house.mediation.lists, house.tools.registry)
         self._sessions = Sessions(
             house.clock,
             house.entropy,
@@ -140,20 +140,25 @@ class McpDoor:
         calls = Calls(house, listing, rounds)
         deferred = DeferredMethods(house, calls, rounds)
         self._methods = Methods(house, listing, calls, deferred, self._sessions, self._subscriptions)
+        house.endings.events.ended.append(self.on_end)
+        house.endings.events.kept.extend(
+            (("mcp-session", self.end_sessions), ("mcp-stream", self.end_streams))
+        )
+        house.tools.announcements.listen(self.changed, self.notified)
 
     # What others tell the door.
 
     async def on_end(self, task_id: str) -> None:
-        """Let go of what is kept for a task that has ended; for `Revocations.on_end`."""
+        """Let go of what is kept for a task that has ended."""
         self.end_sessions(task_id)
         self.end_streams(task_id)
 
     def end_sessions(self, task_id: str) -> int:
-        """End the sessions of a task that has ended; gives how many that were (`Derived.kept_by`)."""
+        """End the sessions of a task that has ended; gives how many that were."""
         return self._sessions.end_task(task_id)
 
     def end_streams(self, task_id: str) -> int:
-        """Close the streams of a task that has ended; gives how many that were (`Derived.kept_by`)."""
+        """Close the streams of a task that has ended; gives how many that were."""
         return self._subscriptions.end_task(task_id)
 
     def changed(self, upstream: str, lists: frozenset[str] = LISTS) -> None:
@@ -294,7 +299,7 @@ class McpDoor:
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
         if client := scope.get("client"):
-            self._house.sightings.shown(found.claims, client[0])
+            self._house.findings.sightings.shown(found.claims, client[0])
         if found.nonce:
             visit.send = with_nonce(visit.send, found.nonce.encode())
 
@@ -356,7 +361,7 @@ class McpDoor:
             agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
             # The refusal stands whether or not it can be written down.
             with contextlib.suppress(StoreUnavailable):
-                await self._house.authenticator.refused(error, "mcp", agent=agent, task=task)
+                await self._house.identity.authenticator.refused(error, "mcp", agent=agent, task=task)
         if unknown:
             fault.headers = self._resource.challenges(scope["path"], error)
         await self._fail(visit, fault)

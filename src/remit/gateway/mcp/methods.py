@@ -98,7 +98,7 @@ class Methods:
             await respond(visit.send, 202, b"")
             return
         check_modern(visit.head, message)
-        self._house.sightings.program(visit.claims, message.meta.get(META_CLIENT))
+        self._house.findings.sightings.program(visit.claims, message.meta.get(META_CLIENT))
         if method in CALLS:
             await self._calls.run(visit, message)
         elif method in _LISTS:
@@ -138,7 +138,7 @@ class Methods:
             raise _no_method(method)
 
     async def _bound(self, visit: Visit) -> LiveTask:
-        return await self._house.live.bind(visit.claims, self._house.clock.now())
+        return await self._house.tasks.live.bind(visit.claims, self._house.clock.now())
 
     async def _list(self, visit: Visit, message: Incoming) -> None:
         """Answer with a list as the task may hear it."""
@@ -167,7 +167,7 @@ class Methods:
         if message.id is None:
             raise WireFault("`initialize` is a request", INVALID_REQUEST, status=400, code="not-jsonrpc")
         live = await self._bound(visit)
-        self._house.sightings.program(visit.claims, message.params.get("clientInfo"))
+        self._house.findings.sightings.program(visit.claims, message.params.get("clientInfo"))
         asked = text_param(message.params, "protocolVersion")
         version = asked if asked in LEGACY_VERSIONS else LEGACY_VERSIONS[-1]
         session_id = self._sessions.open(
@@ -226,10 +226,10 @@ class Methods:
 
         def still(upstream: str) -> None:
             now = house.clock.now()
-            house.authenticator.claims(visit.token, now, proven=visit.proven)
-            house.live.check(live, now)
+            house.identity.authenticator.claims(visit.token, now, proven=visit.proven)
+            house.tasks.live.check(live, now)
             if upstream:
-                fenced = house.live.fenced(live, live.call_scopes(f"{upstream}/{RESOURCE_SUBSCRIBE}"))
+                fenced = house.tasks.live.fenced(live, live.call_scopes(f"{upstream}/{RESOURCE_SUBSCRIBE}"))
                 if fenced:
                     raise Fenced(f"`{fenced}` has been ended", remediation="open a new task", step=8)
 

@@ -14,7 +14,7 @@ Credentials of upstreams are not here: they are leases, and their sinks refuse t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from remit.core.decisions.approval import Approval, ApprovalState
@@ -25,12 +25,9 @@ from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock
 from remit.ports.store.store import PutApproval, Store, Unit
 from remit.services.decisions.approvals import Approvals
+from remit.services.endings.events import EndEvents
 from remit.services.tasks.live_task import LiveTask
 from remit.services.tasks.live_tasks import LiveTasks
-
-LetGo = Callable[[str], int]
-"""Closes what a door keeps open for a task, and gives how many that were."""
-
 
 #: Of more tasks than these the closure does not list each token.
 MANY: Final = 200
@@ -40,7 +37,14 @@ class DerivedPermissions:
     """Walks what was derived from tasks that have ended. For one event loop."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, live: LiveTasks, approvals: Approvals, tenant: str
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        live: LiveTasks,
+        approvals: Approvals,
+        events: EndEvents,
+        tenant: str,
     ) -> None:
         """Take the parts."""
         self._store = store
@@ -48,11 +52,7 @@ class DerivedPermissions:
         self._live = live
         self._approvals = approvals
         self._tenant = tenant
-        self._kept: list[tuple[str, LetGo]] = []
-
-    def kept_by(self, kind: str, let_go: LetGo) -> None:
-        """Have `let_go` close what a door keeps open for a task that ends; the closure lists it as `kind`."""
-        self._kept.append((kind, let_go))
+        self._kept = events.kept
 
     async def closings(self, tasks: Sequence[Task], started_s: float) -> list[Closing]:
         """Take back what was derived from tasks; gives each with when it was refused first, in milliseconds

@@ -29,8 +29,8 @@ from remit.core.replicas.forwarding import Numbers, Passage, Seen
 from remit.core.replicas.replica import Replica
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import Task
-from remit.ports.forwarding import PassedRequest, Passer
 from remit.ports.keys import SealingKeys
+from remit.ports.replicas.forwarding import PassedRequest, Passer
 from remit.ports.store.replicas import Raised
 from remit.ports.store.store import Store
 from remit.services.replicas.membership import Replicas
@@ -76,6 +76,12 @@ class WholeAnswer(NamedTuple):
     body: bytes
 
 
+def sealed_address(sealing: SealingKeys, replica: str, address: str) -> str:
+    """Seal the address of a replica, so that others send to it."""
+    key = sealing.current
+    return f"{key}:{passing.seal_of(sealing.sealing_key(key), replica, address)}"
+
+
 class Forwarding:
     """Finds owners, writes and reads the header. For one event loop."""
 
@@ -107,11 +113,6 @@ class Forwarding:
     def several(self) -> bool:
         """Whether anything may have to be passed on at all."""
         return self._replicas.several
-
-    def seal(self, replica: str, address: str) -> str:
-        """Seal an address, so that others send to it."""
-        key = self._sealing.current
-        return f"{key}:{passing.seal_of(self._sealing.sealing_key(key), replica, address)}"
 
     def mine(self, task_id: str) -> bool:
         """Whether a task is known to be owned here; from memory."""

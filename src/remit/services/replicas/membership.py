@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
-from typing import Protocol
 
 import msgspec
 
@@ -32,19 +31,12 @@ from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.replicas import Bury, FenceAck, Fleet, Raised, Sight
 from remit.ports.store.store import Store, Unit
 from remit.services.limits.durations import RecentTimes
+from remit.services.replicas.events import ReplicaEvents
 
 log = logging.getLogger("remit.replicas")
 
 #: Renewals in one lease.
 RENEWALS = 3
-
-
-class FenceReaction(Protocol):
-    """What a replica does about fences that others have raised."""
-
-    def __call__(self, raised: tuple[Raised, ...]) -> tuple[list[FenceAck], list[Awaitable[FenceAck]]]:
-        """Cut what lies under them, at once; give what to tell of each, and what will be told later."""
-        ...
 
 
 class ReplicaStanding(msgspec.Struct, frozen=True):
@@ -89,8 +81,12 @@ class Replicas:
         entropy: Entropy,
         tenant: str,
         me: Replica | None = None,
+        seal: Callable[[str, str], str] = lambda replica, address: "",
     ) -> None:
-        """Take the parts; `me` says what others are told of this process, its id apart."""
+        """Take the parts; `me` says what others are told of this process, its id apart.
+
+        `seal`, of its id and address, shows others that this replica holds the keys of the organisation.
+        """
         self._fleet = fleet
         self._store = store
         self._clock = clock
@@ -106,13 +102,9 @@ class Replicas:
         self._leaving = False
         self._burying: set[str] = set()
         self._background: set[asyncio.Task[None]] = set()
-        #: Shows others that this replica holds the keys of the house: of its id and address.
-        self.seal: Callable[[str, str], str] = lambda replica, address: ""
+        self._seal = seal
         #: Told of what others have changed.
-        self.react: FenceReaction = lambda raised: ([], [])
-        self.on_change: list[Callable[[Sight], None]] = []
-        self.on_loss: list[Callable[[], Awaitable[None]]] = []
-        self.on_gone: list[Callable[[str], Awaitable[None]]] = []
+        self.events = ReplicaEvents()
         #: How long others took to acknowledge, in milliseconds.
         self.times = RecentTimes()
         #: Leases that ran out here since start.
@@ -184,7 +176,7 @@ class Replicas:
     def _as(self, replica: str) -> Replica:
         assert self._me is not None
         self._me = msgspec.structs.replace(
-            self._me, id=replica, joined=self._clock.now(), seal=self.seal(replica, self._me.address)
+            self._me, id=replica, joined=self._clock.now(), seal=self._seal(replica, self._me.address)
         )
         return self._me
 
@@ -213,7 +205,7 @@ class Replicas:
         """Come back under a new name, with nothing owned and nothing in hand."""
         assert self._fleet is not None
         assert self._me is not None
-        for told in self.on_loss:
+        for told in self.events.lost:
             await told()
         new = make_id("writer", self._entropy.bytes(ID_BYTES))
         while not self._leaving:
@@ -240,7 +232,7 @@ class Replicas:
                 self._run(self._again())
             return
         if look.raised:
-            now, later = self.react(look.raised)
+            now, later = self.events.react(look.raised)
             self._run(self._tell(now, later))
         gone = self.others.keys() - {one.id for one in look.replicas}
         self.others = {one.id: one for one in look.replicas if one.id != self.id}
@@ -252,13 +244,13 @@ class Replicas:
             self.lease.renewed(look.sent_s)
         self._looked.set()
         self._looked = asyncio.Event()
-        for told in self.on_change:
+        for told in self.events.changed:
             told(look)
         for name in gone:
             self._tell_of_gone(name)
 
     def _tell_of_gone(self, name: str) -> None:
-        for lost in self.on_gone:
+        for lost in self.events.gone:
             self._run(lost(name))
 
     async def _tell(self, now: list[FenceAck], later: list[Awaitable[FenceAck]]) -> None:

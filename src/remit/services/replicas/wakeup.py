@@ -26,9 +26,9 @@ from remit.core.replicas import wakeup as waking
 from remit.core.replicas.forwarding import Numbers
 from remit.core.replicas.wakeup import Nudge, Wake
 from remit.ports.keys import SealingKeys
+from remit.ports.replicas.wakeup import Waker
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import Fleet
-from remit.ports.wakeup import Waker
 from remit.services.replicas.membership import Replicas
 
 log = logging.getLogger("remit.replicas")

@@ -36,7 +36,7 @@ async def show(visit: PageVisit) -> Response:
         script=passkeys.offered and fresh,
         tasks=tasks[:SHOWN],
         more=len(tasks) - SHOWN,
-        code_made=await house.personnel.code_made(name),
+        code_made=await house.identity.personnel.code_made(name),
         sessions=[
             {
                 "handle": handle_of(one),
@@ -110,8 +110,8 @@ async def change(visit: PageVisit) -> Response:
     what, which = form.get("end"), form.get("which")
     connections = house.people.connections
     if what == "task":
-        task = end_task(await house.tasks.get(which), person)
-        await house.revocations.end_task(task.id, reason="ended by the person", by=person.name)
+        task = end_task(await house.tasks.tasks.get(which), person)
+        await house.endings.revocations.end_task(task.id, reason="ended by the person", by=person.name)
     elif what == "session":
         await house.people.browsers.end(person.name, which)
         if which == handle_of(visit.seat.session):

@@ -78,7 +78,7 @@ async def _asked(visit: PageVisit) -> AskedConsent | Response:
             error.message, code=f"authorize-{error.code}", remediation=error.remediation
         )
         with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
-            await house.authenticator.refused(refused, "authorize")
+            await house.identity.authenticator.refused(refused, "authorize")
         raise Malformed(error.message, code=error.code, remediation=error.remediation) from None
     try:
         request = what_is_asked(form, house, applicant, redirect_uri)

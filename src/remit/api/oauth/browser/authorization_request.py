@@ -58,7 +58,7 @@ def what_is_asked(
     resource = _resources(form, house)
     mission, places = _mission(form, house)
     # INVARIANT: a resource that is asked for bounds the task, and not only the first of its tokens.
-    within = house.authenticator.resources.within(resource, places)
+    within = house.identity.authenticator.resources.within(resource, places)
     return AuthorizationRequest(
         client_id=applicant.client_id,
         redirect_uri=redirect_uri,
@@ -80,7 +80,7 @@ def what_is_asked(
 
 def _resources(form: Form, house: Services) -> tuple[str, ...]:
     """RFC 8707: what the token is for; one of our MCP endpoints, or all of them unless given."""
-    known = house.authenticator.resources
+    known = house.identity.authenticator.resources
     wanted = form.all("resource")
     for one in wanted:
         if one not in known or one == known.api:
@@ -151,7 +151,7 @@ def _mission(form: Form, house: Services) -> tuple[Mission, tuple[str, ...]]:
     # INVARIANT: a bound that would not be kept is refused, never left out.
     if intent.constraints or intent.controls:
         raise OAuthRefused("invalid_request", "constraints and controls are those of the task type")
-    if any(one not in house.authenticator.resources for one in intent.resources):
+    if any(one not in house.identity.authenticator.resources for one in intent.resources):
         raise OAuthRefused("invalid_target", "a resource of the intent is not of this house")
     mission = Mission(
         goal=intent.goal[:2000],
@@ -167,7 +167,7 @@ def _tools(form: Form, house: Services) -> tuple[str, ...] | None:
     if written is None:
         return None
     try:
-        grants = asked_grants(written, house.authenticator.resources)
+        grants = asked_grants(written, house.identity.authenticator.resources)
     except Malformed as error:
         raise OAuthRefused(BAD_DETAILS, error.message) from None
     if any(grant.layers != Grant(grant.tool, other_arguments=True).layers for grant in grants):

@@ -67,7 +67,7 @@ async def decide(visit: PageVisit) -> Response:
 
 
 def _leave(visit: PageVisit, redirect_uri: str, answer: dict[str, str], *, granted: bool) -> Response:
-    sent = urlencode(answer | {"iss": visit.house.authenticator.issuer})
+    sent = urlencode(answer | {"iss": visit.house.identity.authenticator.issuer})
     return visit.draw(
         "left_terminal.html", address=f"{redirect_uri}?{sent}", host=host_of(redirect_uri), granted=granted
     )

@@ -71,7 +71,7 @@ async def posture_of(errand: Errand, agent: Agent) -> PostureView:
     """Return how an agent stands."""
     house = errand.house
     proof = await house.store.last_proof(house.tenant, agent.name)
-    found = await house.findings.about(f"agent:{agent.name}", FindingState.OPEN)
+    found = await house.findings.findings.about(f"agent:{agent.name}", FindingState.OPEN)
     last = None
     if proof is not None:
         last = LastProofView(
@@ -86,7 +86,7 @@ async def posture_of(errand: Errand, agent: Agent) -> PostureView:
 
 async def agents(errand: Errand) -> Items[AgentView]:
     """Return all agents, or a person's own."""
-    found = await errand.house.directory.agents()
+    found = await errand.house.identity.directory.agents()
     person = errand.someone
     every = may(person, Duty.OVERSEE)
     return Items(tuple(agent_view(one) for one in found if every or one.owned_by(person)))
@@ -94,12 +94,12 @@ async def agents(errand: Errand) -> Items[AgentView]:
 
 async def register(errand: Errand) -> AgentView:
     """Register an agent."""
-    return agent_view(await errand.house.directory.register(errand.body, by=errand.by))
+    return agent_view(await errand.house.identity.directory.register(errand.body, by=errand.by))
 
 
 async def agent(errand: Errand) -> AgentDetail:
     """Return an agent with its posture."""
-    found = await errand.house.directory.agent(errand.place["name"])
+    found = await errand.house.identity.directory.agent(errand.place["name"])
     ask_about(errand.someone, found.name, None, found)
     shown = {name: getattr(found, name) for name in AgentView.__struct_fields__}
     return AgentDetail(**shown, posture=await posture_of(errand, found))
@@ -110,24 +110,28 @@ async def move(errand: Errand) -> AgentView:
     back.
     """
     wanted: MoveAgent = errand.body
-    found = await errand.house.directory.agent(errand.place["name"])
+    found = await errand.house.identity.directory.agent(errand.place["name"])
     person = errand.someone
     if wanted.state is AgentState.ACTIVE or not found.owned_by(person):
         require(person, Duty.ADMINISTER)
-    moved = await errand.house.directory.move(found.name, wanted.state, by=errand.by, reason=wanted.reason)
+    moved = await errand.house.identity.directory.move(
+        found.name, wanted.state, by=errand.by, reason=wanted.reason
+    )
     return agent_view(moved)
 
 
 async def bind(errand: Errand) -> AgentView:
     """Let an agent prove itself in one more way."""
     wanted: BindAgent = errand.body
-    return agent_view(await errand.house.directory.bind(errand.place["name"], wanted.binding, by=errand.by))
+    return agent_view(
+        await errand.house.identity.directory.bind(errand.place["name"], wanted.binding, by=errand.by)
+    )
 
 
 async def unbind(errand: Errand) -> AgentView:
     """Take a way of proving itself from an agent, and end what it does."""
     wanted: UnbindAgent = errand.body
-    changed = await errand.house.directory.unbind(
+    changed = await errand.house.identity.directory.unbind(
         errand.place["name"], wanted.workload, by=errand.by, reason=wanted.reason
     )
     return agent_view(changed)
@@ -136,14 +140,18 @@ async def unbind(errand: Errand) -> AgentView:
 async def manifest(errand: Errand) -> AgentView:
     """Register what an agent is made of now."""
     wanted: RegisterManifest = errand.body
-    changed = await errand.house.directory.set_manifest(errand.place["name"], wanted.digest, by=errand.by)
+    changed = await errand.house.identity.directory.set_manifest(
+        errand.place["name"], wanted.digest, by=errand.by
+    )
     return agent_view(changed)
 
 
 async def change_owner(errand: Errand) -> AgentView:
     """Return an agent another owner."""
     wanted: ChangeOwner = errand.body
-    changed = await errand.house.directory.set_owner(errand.place["name"], wanted.owner, by=errand.by)
+    changed = await errand.house.identity.directory.set_owner(
+        errand.place["name"], wanted.owner, by=errand.by
+    )
     return agent_view(changed)
 
 

@@ -48,7 +48,7 @@ def _view(errand: Errand, record: Delegation) -> DelegationView:
 
 async def add(errand: Errand) -> DelegationView:
     """Make a record in the caller's own name."""
-    return _view(errand, await errand.house.delegations.add(errand.body, errand.someone))
+    return _view(errand, await errand.house.people.delegations.add(errand.body, errand.someone))
 
 
 async def listed(errand: Errand) -> Items[DelegationView]:
@@ -56,16 +56,18 @@ async def listed(errand: Errand) -> Items[DelegationView]:
     wanted: DelegationFilter = errand.query
     person = errand.someone
     name = wanted.person if may(person, Duty.OVERSEE) else person.name
-    return Items(tuple(_view(errand, one) for one in await errand.house.delegations.of(name, wanted.agent)))
+    return Items(
+        tuple(_view(errand, one) for one in await errand.house.people.delegations.of(name, wanted.agent))
+    )
 
 
 async def revoke(errand: Errand) -> ClosureView:
     """Revoke a record, and end what was opened under it."""
     wanted: Revoking = errand.body
-    record = await errand.house.delegations.get(errand.place["id"])
+    record = await errand.house.people.delegations.get(errand.place["id"])
     if record.person != errand.someone.name and not may(errand.someone, Duty.END):
         raise NotFound(f"there is no delegation `{record.id}`", remediation="see `remit delegation list`")
-    closure = await errand.house.delegations.revoke(record.id, by=errand.by, reason=wanted.reason)
+    closure = await errand.house.people.delegations.revoke(record.id, by=errand.by, reason=wanted.reason)
     return closure_view(closure)
 
 

@@ -58,7 +58,7 @@ def key_view(key: HeldKey) -> KeyView:
 
 async def keys(errand: Errand) -> Items[KeyView]:
     """List keys."""
-    return Items(tuple(key_view(one) for one in errand.house.rotations.held()))
+    return Items(tuple(key_view(one) for one in errand.house.identity.rotations.held()))
 
 
 async def rotate(errand: Errand) -> KeyView:
@@ -71,7 +71,7 @@ async def rotate(errand: Errand) -> KeyView:
             f"there is no kind of key `{errand.place['kind'][:80]}`",
             remediation=f"use one of {', '.join(KeyKind)}",
         ) from None
-    turned = await errand.house.rotations.rotate(
+    turned = await errand.house.identity.rotations.rotate(
         kind, by=errand.by, reason=wanted.reason, at_once=wanted.at_once
     )
     return key_view(turned)
@@ -80,7 +80,7 @@ async def rotate(errand: Errand) -> KeyView:
 async def forget(errand: Errand) -> ForgottenView:
     """Forget a subject."""
     wanted: SubjectToForget = errand.body
-    await errand.house.forgetting.forget(wanted.subject, by=errand.by, reason=wanted.reason)
+    await errand.house.people.forgetting.forget(wanted.subject, by=errand.by, reason=wanted.reason)
     return ForgottenView(subject=wanted.subject, forgotten=True)
 
 

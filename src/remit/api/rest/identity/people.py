@@ -47,34 +47,34 @@ class MovePerson(Body, frozen=True, kw_only=True):
 
 
 def _view(errand: Errand, person: Person) -> PersonView:
-    return person_view(errand.house.directory.with_groups(person))
+    return person_view(errand.house.identity.directory.with_groups(person))
 
 
 async def people(errand: Errand) -> Items[PersonView]:
     """Return all people, with the groups that the configuration gives them."""
-    return Items(tuple(_view(errand, one) for one in await errand.house.directory.people()))
+    return Items(tuple(_view(errand, one) for one in await errand.house.identity.directory.people()))
 
 
 async def add(errand: Errand) -> PersonView:
     """Add a person."""
-    return _view(errand, await errand.house.personnel.add(errand.body, by=errand.by))
+    return _view(errand, await errand.house.identity.personnel.add(errand.body, by=errand.by))
 
 
 async def shown(errand: Errand) -> PersonView:
     """Return a person."""
-    return _view(errand, await errand.house.directory.person(errand.place["name"]))
+    return _view(errand, await errand.house.identity.directory.person(errand.place["name"]))
 
 
 async def make_code(errand: Errand) -> CodeView:
     """Make a code for a person who is there."""
-    person, code = await errand.house.personnel.make_code(errand.place["name"], by=errand.by)
+    person, code = await errand.house.identity.personnel.make_code(errand.place["name"], by=errand.by)
     return CodeView(person=person.name, code=code, valid_s=CODE_TTL_S)
 
 
 async def change_roles(errand: Errand) -> PersonView:
     """Return a person other roles."""
     wanted: ChangeRoles = errand.body
-    changed = await errand.house.personnel.change_roles(
+    changed = await errand.house.identity.personnel.change_roles(
         errand.place["name"], frozenset(wanted.roles), by=errand.by
     )
     return _view(errand, changed)
@@ -83,7 +83,7 @@ async def change_roles(errand: Errand) -> PersonView:
 async def move(errand: Errand) -> PersonView:
     """Deactivate a person, or bring them back."""
     wanted: MovePerson = errand.body
-    personnel, name = errand.house.personnel, errand.place["name"]
+    personnel, name = errand.house.identity.personnel, errand.place["name"]
     if wanted.active:
         return _view(errand, await personnel.activate(name, by=errand.by))
     return _view(errand, await personnel.deactivate(name, by=errand.by, reason=wanted.reason))
@@ -91,18 +91,18 @@ async def move(errand: Errand) -> PersonView:
 
 async def sign_out(errand: Errand) -> PersonView:
     """End all sessions and codes of a person, and their unused approvals."""
-    return _view(errand, await errand.house.personnel.sign_out(errand.place["name"], by=errand.by))
+    return _view(errand, await errand.house.identity.personnel.sign_out(errand.place["name"], by=errand.by))
 
 
 async def ways(errand: Errand) -> Items[WayInView]:
     """Return the ways in of a person."""
-    person = await errand.house.directory.person(errand.place["name"])
+    person = await errand.house.identity.directory.person(errand.place["name"])
     return Items(tuple(map(_way, await errand.house.people.ways_in.of(person.name))))
 
 
 async def remove_way(errand: Errand) -> WayInView:
     """Remove one of them."""
-    person = await errand.house.directory.person(errand.place["name"])
+    person = await errand.house.identity.directory.person(errand.place["name"])
     return _way(await errand.house.people.ways_in.remove(person.name, errand.place["way"], by=errand.by))
 
 

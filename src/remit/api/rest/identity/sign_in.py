@@ -112,7 +112,7 @@ async def sign_in(errand: Errand) -> NewSession:
         )
     _check(errand)
     try:
-        secret, person, expires = await errand.house.authenticator.sign_in(
+        secret, person, expires = await errand.house.identity.authenticator.sign_in(
             errand.body.code, errand.body.dpop_jkt
         )
     except Unauthenticated:
@@ -137,7 +137,7 @@ async def sign_in_by_browser(errand: Errand) -> NewSession:
 
 async def sign_out(errand: Errand) -> None:
     """End the session of the request."""
-    await errand.house.authenticator.sign_out(errand.secret, errand.arrived.seen.jkt)
+    await errand.house.identity.authenticator.sign_out(errand.secret, errand.arrived.seen.jkt)
 
 
 async def sessions(errand: Errand) -> Items[SessionView]:
@@ -169,7 +169,7 @@ async def me(errand: Errand) -> Me:
     """Say who the caller is."""
     if errand.person is not None:
         person = errand.person
-        made = await errand.house.personnel.code_made(person.name)
+        made = await errand.house.identity.personnel.code_made(person.name)
         return Me(
             kind="person",
             name=person.name,
