@@ -14,7 +14,7 @@ from remit.core.identity.principals import AgentState
 from remit.core.label import Label, Trust
 from remit.core.scope import EVERYTHING
 from remit.core.tasks.task import Ancestor, Budgets, TaskState
-from remit.ports.store.store import (
+from remit.ports.store.changes import (
     CheckFence,
     CheckUnlocked,
     Credential,
@@ -28,12 +28,12 @@ from remit.ports.store.store import (
     PutValue,
     RaiseFence,
     RaiseLabel,
-    Store,
     TakeBudget,
-    Unit,
-    Usage,
     UseAgent,
 )
+from remit.ports.store.store import Store
+from remit.ports.store.tasks import Usage
+from remit.ports.store.units import Unit
 from tests.conformance.stores import Open, each_store
 from tests.world import START, TENANT, a_person, a_task, an_agent, an_event
 
@@ -319,8 +319,8 @@ async def test_tasks_are_found_by_agent_state_and_descent(store: Store) -> None:
         Unit(
             changes=(
                 PutTask(a_task("a")),
-                PutTask(a_task("b", lineage=(parents[1],), opened=START + timedelta(1))),
-                PutTask(a_task("c", lineage=parents, opened=START + timedelta(2))),
+                PutTask(a_task("b", process_tree=(parents[1],), opened=START + timedelta(1))),
+                PutTask(a_task("c", process_tree=parents, opened=START + timedelta(2))),
                 PutTask(a_task("d", agent="other-bot", state=TaskState.PROPOSED)),
             )
         )

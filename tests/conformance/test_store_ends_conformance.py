@@ -5,16 +5,16 @@ from datetime import timedelta
 
 from remit.core.decisions.approval import ApprovalState
 from remit.core.tasks.task import Ancestor, TaskState
-from remit.ports.store.store import (
+from remit.ports.store.changes import (
     Credential,
     PutApproval,
     PutCredential,
     PutPerson,
     PutTask,
-    Store,
     TakeCredential,
-    Unit,
 )
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from tests.conformance.stores import each_store
 from tests.world import START, TENANT, a_person, a_task, an_approval
 
@@ -24,7 +24,7 @@ pytestmark = each_store
 async def test_a_task_comes_with_all_that_descend_from_it(store: Store) -> None:
     """The task itself first, then the others, the oldest first, however many; of another one nothing."""
     above = (Ancestor("a", "contract-bot", "legal"),)
-    many = [a_task(f"b{n:03}", lineage=above, opened=START + timedelta(n)) for n in range(1, 60)]
+    many = [a_task(f"b{n:03}", process_tree=above, opened=START + timedelta(n)) for n in range(1, 60)]
     changes = (PutTask(a_task("a", opened=START + timedelta(99))), *map(PutTask, many), PutTask(a_task("c")))
     await store.commit(Unit(changes=changes))
     found = await store.with_descendants(TENANT, "a")

@@ -15,8 +15,8 @@ from remit.core.identity.admission import AdmissionRules
 from remit.core.identity.passkey import Passkey
 from remit.core.identity.principals import Role
 from remit.core.label import Lowering
-from remit.ports.store.people import PutPasskey
-from remit.ports.store.store import PutApproval, Unit
+from remit.ports.store.changes import PutApproval, PutPasskey
+from remit.ports.store.units import Unit
 from remit.services.identity.directory import NewPerson
 from remit.services.people.delegations import NewDelegation
 from remit.services.people.sessions import Entrance
@@ -62,7 +62,7 @@ async def approve(world: HouseWorld, task: str, by: str) -> Told:
     approval = msgspec.structs.replace(
         an_approval(f"apr_{world.house.entropy.bytes(8).hex()}", task=task),
         requested_for="lena",
-        stated_by="lena",
+        requested_by="lena",
         requested=world.clock.now(),
         expires=world.clock.now().replace(year=2030),
     )
@@ -190,7 +190,7 @@ async def test_who_made_a_code_approves_nothing_of_it(world: HouseWorld) -> None
 async def test_whoever_made_a_code_may_still_say_no(world: HouseWorld) -> None:
     """A refusal takes nothing that a second person protects."""
     await code_for(world, "lena", by="mona")
-    approval = msgspec.structs.replace(an_approval("apr_no"), requested_for="lena", stated_by="lena")
+    approval = msgspec.structs.replace(an_approval("apr_no"), requested_for="lena", requested_by="lena")
     now = world.clock.now()
     approval = msgspec.structs.replace(approval, requested=now, expires=now.replace(year=2030))
     await world.house.store.commit(Unit((PutApproval(approval),)))

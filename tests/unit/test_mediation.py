@@ -76,7 +76,7 @@ def request() -> AccessRequest:
         type="t",
         agent="contract-bot",
         owner="legal",
-        intent=Intent(goal="g", stated_by="lena", stated_at=NOW),
+        intent=Intent(goal="g", requested_by="lena", stated_at=NOW),
         grants=(),
         opened=NOW,
         deadline=NOW,

@@ -9,12 +9,13 @@ from typing import Literal
 import psycopg
 import pytest
 
-from remit.adapters.store.postgres import at_rest, writer
 from remit.adapters.store.postgres import loop_connection as onloop
+from remit.adapters.store.postgres import stored_labels, writer
 from remit.adapters.store.postgres.session import connect
 from remit.core.errors import BudgetExhausted
 from remit.core.tasks.task import Budgets
-from remit.ports.store.store import PutTask, TakeBudget, Unit
+from remit.ports.store.changes import PutTask, TakeBudget
+from remit.ports.store.units import Unit
 from tests.cutting_proxy import CuttingProxy
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened
@@ -155,7 +156,7 @@ async def test_the_word_that_a_connection_ends_is_its_end(
     proxied: tuple[str, CuttingProxy], postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server has said so, and nothing tells that the connection has: neither calls nor reads wait."""
-    for module, name in ((writer, "BATCH_S"), (at_rest, "READ_S")):
+    for module, name in ((writer, "BATCH_S"), (stored_labels, "READ_S")):
         monkeypatch.setattr(module, name, 3600.0)
     url, proxy = proxied
     store = opened(url)
@@ -168,7 +169,7 @@ async def test_the_word_that_a_connection_ends_is_its_end(
             call = f"call_{number}_{again}"
             async with asyncio.timeout(60):
                 await store.commit(Unit((take,), (a_permit(call, "task_one"),)))
-                await fleet.holdings_since("files", 0)
+                await fleet.stored_labels_since("files", 0)
         await asyncio.to_thread(end_all, postgres)
     assert (await store.usage(TENANT, "task_one")).calls == 8
     proxy.keeps_open = False
@@ -181,7 +182,7 @@ async def test_a_question_that_the_server_answers_with_its_end_is_lost_at_once(
     """Its word is there and the end of the connection never comes: nothing more is waited for."""
     url, proxy = proxied
     proxy.keeps_open = True
-    session, line = connect(url, "remit of the test"), onloop.OnLoop()
+    session, line = connect(url, "remit of the test"), onloop.LoopConnection()
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[onloop.Heard] = loop.create_future()
     line.send(loop, session, [("select pg_sleep(3600)", (), False)], answered.set_result, within_s=3600)
@@ -195,7 +196,7 @@ async def test_an_answer_that_never_comes_is_not_waited_for(
     postgres: str,
 ) -> None:
     """The server has taken the question and says nothing: after a bounded time the connection is lost."""
-    session, line = connect(postgres, "remit of the test"), onloop.OnLoop()
+    session, line = connect(postgres, "remit of the test"), onloop.LoopConnection()
     answered: asyncio.Future[onloop.Heard] = asyncio.get_running_loop().create_future()
     sleeps = ("select pg_sleep(3600)", (), False)
     loop = asyncio.get_running_loop()

@@ -11,7 +11,7 @@ from datetime import timedelta
 from remit.adapters.policy.cedar import cedar_apart
 from remit.compose.keys import REST, periods_of
 from remit.compose.people import document_fetch_of, people_settings
-from remit.compose.replicas import fleet_of, passer_of, replica_of, several, waker_of
+from remit.compose.replicas import fleet_of, forwarder_of, replica_of, several, waker_of
 from remit.compose.signals import signal_settings
 from remit.compose.store import pins_of
 from remit.compose.trust import Trusted
@@ -44,7 +44,7 @@ from remit.services.mediation.assembly import CallSettings
 from remit.services.oauth.assembly import TokenSettings
 from remit.services.people.connections import Connections
 from remit.services.tasks.opening_limits import OpeningBounds
-from remit.services.tools.catalogue import as_last_seen
+from remit.services.tools.pinned_tools import as_last_seen
 from remit.services.tools.reachability import UpstreamReachability
 
 
@@ -93,7 +93,7 @@ def _adapters(config: Config, opened: OpenedProcess) -> Adapters:
         processes=starters_of(opened.upstreams),
         document_fetch=document_fetch_of(config),
         fleet=fleet_of(config, opened.store, opened.clock),
-        passer=passer_of(config),
+        forwarder=forwarder_of(config),
         waker=waker_of(config),
     )
 

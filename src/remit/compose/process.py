@@ -26,10 +26,19 @@ from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreacha
 from remit.core.evidence.event import Event, EventKind
 from remit.core.json_value import Json
 from remit.core.policy.bundle import Bundle
-from remit.gateway.asgi import TARGET, Application, InHand, Receive, Scope, Send, counting, raw_path
-from remit.gateway.http import HttpDoor, HttpLimits
-from remit.gateway.mcp import McpDoor, McpLimits
-from remit.ports.store.store import Unit
+from remit.gateway.asgi import (
+    TARGET,
+    Application,
+    Receive,
+    RequestsInProgress,
+    Scope,
+    Send,
+    counting,
+    raw_path,
+)
+from remit.gateway.http import HttpEndpoint, HttpLimits
+from remit.gateway.mcp import McpEndpoint, McpLimits
+from remit.ports.store.units import Unit
 from remit.ports.upstream import LIST_CHANGED, HttpUpstream, Upstream
 from remit.services.assembly.services import Services
 from remit.services.assembly.upkeep import Upkeep
@@ -197,8 +206,10 @@ async def _start(house: Services, upkeep: Upkeep, name: str, upstream: Upstream)
 
 def application(house: Services, config: Config) -> Application:
     """Return everything that is served on the one port: the doors for traffic, and the management doors."""
-    in_hand = InHand(most=config.limits.max_calls_in_flight, most_of_agent=McpLimits().max_calls_per_agent)
-    http = HttpDoor(
+    in_hand = RequestsInProgress(
+        most=config.limits.max_calls_in_flight, most_of_agent=McpLimits().max_calls_per_agent
+    )
+    http = HttpEndpoint(
         house,
         limits=HttpLimits(
             max_request_bytes=config.limits.max_request_bytes, max_depth=config.limits.max_depth
@@ -206,7 +217,7 @@ def application(house: Services, config: Config) -> Application:
         in_hand=in_hand,
         forward=config.listen.forward_proxy,
     )
-    door = McpDoor(
+    door = McpEndpoint(
         house,
         in_hand=in_hand,
         limits=McpLimits(

@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from remit import __version__
-from remit.adapters.upstream.replica_client import HttpPasser
+from remit.adapters.upstream.replica_client import HttpForwarder
 from remit.compose.sources import tls_of
 from remit.config import Config
 from remit.config.sections.nats import nats_servers
@@ -20,15 +20,15 @@ from remit.core.errors import ConfigInvalid
 from remit.core.policy.bundle import Bundle
 from remit.core.replicas.replica import Replica
 from remit.gateway.asgi import Application
-from remit.gateway.forwarding import PassingFront
-from remit.ports.replicas.forwarding import Passer
+from remit.gateway.forwarding import ForwardingFront
+from remit.ports.replicas.forwarding import Forwarder
 from remit.ports.replicas.wakeup import Waker
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store
 from remit.services.assembly.services import Services
 from remit.services.assembly.upkeep import Upkeep
-from remit.services.replicas.membership import RENEWALS
+from remit.services.replicas.replica_lease import RENEWALS
 
 
 def several(config: Config) -> bool:
@@ -61,11 +61,11 @@ def replica_of(config: Config, address: str, clock: Clock) -> Replica:
     )
 
 
-def passer_of(config: Config) -> Passer | None:
+def forwarder_of(config: Config) -> Forwarder | None:
     """Return connections to other replicas, where there can be others."""
     if not several(config):
         return None
-    return HttpPasser(str(config.at(config.replica.tls_ca)) if config.replica.tls_ca else "")
+    return HttpForwarder(str(config.at(config.replica.tls_ca)) if config.replica.tls_ca else "")
 
 
 def waker_of(config: Config) -> Waker | None:
@@ -106,9 +106,11 @@ def waker_of(config: Config) -> Waker | None:
 
 def front(house: Services, config: Config, doors: Application) -> Application:
     """Put before the doors what passes requests on to other replicas, where there can be others."""
-    if house.replicas.passer is None:
+    if house.replicas.forwarder is None:
         return doors
-    return PassingFront(house, house.replicas.passer, doors, max_body_bytes=config.limits.max_request_bytes)
+    return ForwardingFront(
+        house, house.replicas.forwarder, doors, max_body_bytes=config.limits.max_request_bytes
+    )
 
 
 def tended(house: Services, chore: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
@@ -136,8 +138,8 @@ async def enter(house: Services, stack: AsyncExitStack) -> None:
     stack.push_async_callback(house.replicas.membership.leave)
     stack.push_async_callback(house.endings.reactions.stop)
     stack.push_async_callback(house.replicas.waking.stop)
-    if house.replicas.passer is not None:
-        stack.push_async_callback(house.replicas.passer.close)
+    if house.replicas.forwarder is not None:
+        stack.push_async_callback(house.replicas.forwarder.close)
     await house.replicas.membership.enter()
     await house.replicas.waking.begin()
     beat = Upkeep()

@@ -12,10 +12,10 @@ from remit.compose.fetching import guarded_fetch
 from remit.config import Config, SecretRef
 from remit.ports.issuers import IssuerUse
 from remit.services.signals.assembly import SignalSettings
-from remit.services.signals.notifications import Addressee
+from remit.services.signals.notifications import NotificationTarget
 from remit.services.signals.polling import PolledSource
 from remit.services.signals.receiver import Transmitter, issuer_name
-from remit.services.signals.silence import Listened
+from remit.services.signals.silence import WatchedTransmitter
 from remit.services.signals.streams import Receiver
 from remit.services.signals.subjects import SubjectRules
 from remit.services.signals.transmitter import PushTarget
@@ -100,12 +100,12 @@ def _polled(config: Config) -> dict[str, PolledSource]:
     return out
 
 
-def _watched(config: Config) -> dict[str, Listened]:
+def _watched(config: Config) -> dict[str, WatchedTransmitter]:
     """Return whose silence is told of; raises `ConfigInvalid`."""
     out = {}
     for name, one in config.signals.receive.items():
         if one.alive is not None:
-            out[name] = Listened(
+            out[name] = WatchedTransmitter(
                 name=name,
                 silent_after_s=float(one.alive.silent_after_s),
                 url=one.alive.verify_url,
@@ -154,7 +154,7 @@ def _targets(config: Config) -> dict[str, PushTarget]:
     return out
 
 
-def _addressees(config: Config) -> dict[str, Addressee]:
+def _addressees(config: Config) -> dict[str, NotificationTarget]:
     """Return who is told of what needs somebody; raises `ConfigInvalid` or `KeyUnavailable`."""
     out = {}
     for name, one in config.notify.items():
@@ -169,7 +169,7 @@ def _addressees(config: Config) -> dict[str, Addressee]:
             ),
             clock=SystemClock(),
         )
-        out[name] = Addressee(name=name, notifier=hook, kinds=tuple(one.on))
+        out[name] = NotificationTarget(name=name, notifier=hook, kinds=tuple(one.on))
     return out
 
 

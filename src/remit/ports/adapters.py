@@ -12,7 +12,7 @@ from remit.ports.issuers import TrustedIssuers
 from remit.ports.keys import Keyring
 from remit.ports.log import HeadKeeper
 from remit.ports.policy import PolicyEngine
-from remit.ports.replicas.forwarding import Passer
+from remit.ports.replicas.forwarding import Forwarder
 from remit.ports.replicas.wakeup import Waker
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.replicas import Fleet
@@ -25,7 +25,7 @@ class Adapters:
     """The adapters of one process.
 
     `brokers` and `processes` are by upstream: where its credentials come from, and what starts processes that
-    serve one task. `fleet`, `passer` and `waker` are there where several processes may serve one store.
+    serve one task. `fleet`, `forwarder` and `waker` are there where several processes may serve one store.
     """
 
     clock: Clock
@@ -40,5 +40,5 @@ class Adapters:
     processes: Mapping[str, Broker] = field(default_factory=dict)
     document_fetch: Fetch | None = None
     fleet: Fleet | None = None
-    passer: Passer | None = None
+    forwarder: Forwarder | None = None
     waker: Waker | None = None

@@ -145,7 +145,7 @@ def _everyday(agents: list[str]) -> str:
 task: {TASK_TYPE}
 purpose: What a person does with an AI client day by day
 run_by: {_json(agents)}
-stated_by: {_json([f"agent:{name}" for name in agents])}
+requested_by: {_json([f"agent:{name}" for name in agents])}
 requires_person: false
 deadline: 24h
 grants: []
@@ -163,10 +163,10 @@ async def register_agent(config: Config, agent: str, public_jwk: dict[str, str])
     from remit.services.identity.directory import NewAgent, NewPerson
 
     async with open_records(config) as house:
-        known = await house.store.agent(config.tenant, agent)
+        known = await house.identity.directory.find_agent(agent)
         if known is None:
             owner = getpass.getuser()
-            if await house.store.person(config.tenant, owner) is None:
+            if await house.identity.directory.find_person(owner) is None:
                 # Who wraps a client on their own machine answers for it.
                 await house.identity.directory.add_person(NewPerson(name=owner), by=f"os:{owner}")
             binding = KeyBinding(public_jwk)

@@ -16,7 +16,7 @@ While this replica has no lease, it serves nothing but its own health.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -34,6 +34,7 @@ from remit.core.errors import (
 )
 from remit.core.replicas.forwarding import HEADER, HOP, Seen, carried, read_chain, written_chain
 from remit.core.replicas.replica import Replica
+from remit.core.scope import Raised
 from remit.gateway.asgi import ROOM, TARGET, Application, Receive, Scope, Send, read_body, respond
 from remit.gateway.forwarding.task_hints import (
     MCP,
@@ -53,12 +54,11 @@ from remit.gateway.mcp.messages import (
     error_frame,
     outcome_field,
 )
-from remit.ports.replicas.forwarding import PassedRequest, Passer
-from remit.ports.store.replicas import Sight
+from remit.ports.replicas.forwarding import ForwardedRequest, Forwarder
 from remit.services.assembly.services import Services
 from remit.services.limits.deadlines import Deadlines
 from remit.services.replicas.forwarding import Family
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.tasks.calls_in_flight import fenced_by
 
 #: What an owner says that is none (RFC 9110 section 15.5.20), with this header: nothing was done.
@@ -79,19 +79,21 @@ class _Numbered(msgspec.Struct, frozen=True):
     id: str | int | None = None
 
 
-class PassingFront:
+class ForwardingFront:
     """The ASGI application around all others. Used from one event loop."""
 
-    def __init__(self, house: Services, passer: Passer, inner: Application, *, max_body_bytes: int) -> None:
+    def __init__(
+        self, house: Services, forwarder: Forwarder, inner: Application, *, max_body_bytes: int
+    ) -> None:
         """Take the doors."""
         self._house = house
-        self._passer = passer
+        self._forwarder = forwarder
         self._inner = inner
         self._max_body_bytes = max_body_bytes
         #: Requests that other replicas have in hand for this one.
         self._asking: set[_Asking] = set()
         house.replicas.membership.events.gone.append(self._gone)
-        house.replicas.membership.events.changed.append(self._changed)
+        house.replicas.membership.events.changed.append(lambda sight: self._raised(sight.raised))
         house.replicas.membership.events.lost.append(self._lost)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -169,7 +171,7 @@ class PassingFront:
                 body,
                 seen=_seen(scope),
             )
-            request = PassedRequest(scope["method"], _target(scope), [*headers, (HEADER, told)], body)
+            request = ForwardedRequest(scope["method"], _target(scope), [*headers, (HEADER, told)], body)
             asking = _Asking(owner, self._house.replicas.passing.family(task), upstream_of(scope))
             if await self._exchanged(asking, request, receive, handing):
                 return True
@@ -183,7 +185,7 @@ class PassingFront:
         )
 
     async def _exchanged(
-        self, asking: _Asking, request: PassedRequest, receive: Receive, handing: _Handing
+        self, asking: _Asking, request: ForwardedRequest, receive: Receive, handing: _Handing
     ) -> bool:
         """Have an owner answer; `False` where it says that it is none. An agent that hangs up ends it."""
         asking.work = asyncio.ensure_future(self._asked(asking.owner, request, handing))
@@ -202,8 +204,8 @@ class PassingFront:
                 one.cancel()
             await asyncio.gather(asking.work, gone, return_exceptions=True)
 
-    async def _asked(self, owner: Replica, request: PassedRequest, handing: _Handing) -> bool:
-        async with self._passer.ask(owner.address, request) as answer:
+    async def _asked(self, owner: Replica, request: ForwardedRequest, handing: _Handing) -> bool:
+        async with self._forwarder.ask(owner.address, request) as answer:
             if answer.status == MISDIRECTED and any(name == NOT_MINE for name, _ in answer.headers):
                 return False
             kept = [pair for pair in answer.headers if pair[0] not in OWN]
@@ -221,10 +223,10 @@ class PassingFront:
             if asking.owner.id == name:
                 asking.cut(OwnerAway("it is gone", sent=True))
 
-    def _changed(self, sight: Sight) -> None:
+    def _raised(self, found: Sequence[Raised]) -> None:
         """Cut what was ended. INVARIANT: nothing is awaited between a look that finds it and this."""
         for asking in self._asking:
-            for raised in sight.raised:
+            for raised in found:
                 if asking.upstream is not None and asking.family.ended_by(raised, asking.upstream):
                     asking.cut(fenced_by(raised.scope, sent=True))
 

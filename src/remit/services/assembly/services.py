@@ -10,7 +10,7 @@ from remit.ports.keys import Keyring
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream
-from remit.services.authzen.evaluation import Answers
+from remit.services.authzen.evaluation import AuthzenEvaluations
 from remit.services.credentials.assembly import CredentialServices
 from remit.services.decisions.assembly import DecisionServices
 from remit.services.endings.assembly import EndingServices
@@ -55,5 +55,5 @@ class Services:
     mediation: MediationServices
     inspection: InspectionServices
     signals: SignalServices
-    answers: Answers
+    answers: AuthzenEvaluations
     people: PeopleServices

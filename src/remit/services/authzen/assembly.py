@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
 from remit.services.authzen.enforcement_points import AskedSubjects, EnforcementPoint
-from remit.services.authzen.evaluation import Answers
+from remit.services.authzen.evaluation import AuthzenEvaluations
 from remit.services.mediation.dependencies import Dependencies
 
 
@@ -24,9 +24,9 @@ class EvaluationSettings:
 
 def answers_of(
     adapters: Adapters, deployment: Deployment, settings: EvaluationSettings, parts: Dependencies
-) -> Answers:
+) -> AuthzenEvaluations:
     """Return what answers them."""
-    return Answers(
+    return AuthzenEvaluations(
         parts,
         AskedSubjects(
             store=adapters.store,

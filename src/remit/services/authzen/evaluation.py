@@ -45,7 +45,8 @@ from remit.core.evidence.event import CallOutcome
 from remit.core.identity.principals import Principal
 from remit.core.label import Classes, Label
 from remit.core.tools.tool import Tool
-from remit.ports.store.store import TakeBudget, Unit
+from remit.ports.store.changes import TakeBudget
+from remit.ports.store.units import Unit
 from remit.services.authzen.enforcement_points import AskedSubject, AskedSubjects, EnforcementPoint
 from remit.services.decisions.authorizer import carries
 from remit.services.decisions.call_events import outcome_events
@@ -63,7 +64,7 @@ REPORTABLE = frozenset(
 )
 
 
-class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
+class EvaluationQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """What an enforcement point wants to know: may this subject make this call?
 
     `caller` is the enforcement point itself.
@@ -98,7 +99,7 @@ class EvaluationDriver(CallDriver):
     """One question on its way through steps 1 to 5."""
 
     def __init__(
-        self, parts: Dependencies, question: Inquiry, subjects: AskedSubjects, permit_ttl_s: int
+        self, parts: Dependencies, question: EvaluationQuestion, subjects: AskedSubjects, permit_ttl_s: int
     ) -> None:
         """Begin before step 1."""
         super().__init__(parts, question.asked, _Nowhere())
@@ -136,7 +137,7 @@ class EvaluationDriver(CallDriver):
         assert self._claims is not None
         assert self._live is not None
         request = await describe(self._m, self._question, self._claims.principal, self._live, self._now)
-        self._request = await self._m.holdings.seen(request)
+        self._request = await self._m.stored_labels.seen(request)
         return self._request
 
     async def _decide(self, need: Decide) -> Decision:
@@ -181,7 +182,7 @@ class EvaluationDriver(CallDriver):
 
 
 async def describe(
-    parts: Dependencies, question: Inquiry, principal: Principal, live: LiveTask, now: datetime
+    parts: Dependencies, question: EvaluationQuestion, principal: Principal, live: LiveTask, now: datetime
 ) -> AccessRequest:
     """Step 3. Give the access request; raises `NotFound` for what the enforcement point does not guard."""
     asked, point = question.asked, question.point
@@ -202,7 +203,7 @@ async def describe(
     )
 
 
-class Answers:
+class AuthzenEvaluations:
     """Answers questions, and takes reports of how the calls ended. For one event loop."""
 
     def __init__(
@@ -226,7 +227,7 @@ class Answers:
         """Return the enforcement point that an agent is, if it is one."""
         return self.points.get(agent)
 
-    async def answer(self, question: Inquiry) -> Refused | Permitted:
+    async def answer(self, question: EvaluationQuestion) -> Refused | Permitted:
         """Decide and record; a permit is durable when this returns.
 
         Raises what steps 1 to 5 raise: `Unauthenticated`, `NotFound`, `Fenced`, `BudgetExhausted`,
@@ -240,7 +241,7 @@ class Answers:
                 self._give_up(next(iter(self._awaited)))
         return end
 
-    async def would(self, question: Inquiry) -> Decision:
+    async def would(self, question: EvaluationQuestion) -> Decision:
         """Decide and record nothing: what `answer` would say right now. Raises as `answer` does."""
         now = self._m.clock.now()
         claims = await self.subjects.claims(question.point, question.caller, question.subject, now)
@@ -249,7 +250,7 @@ class Answers:
         if not question.point.covers(live.agent):
             raise NotFound(f"`{question.point.name}` may not ask about this subject", code="no-task", step=2)
         request = await describe(self._m, question, claims.principal, live, now)
-        request = await self._m.holdings.seen(request)
+        request = await self._m.stored_labels.seen(request)
         ruling = await self._m.authorizer.decide(request, live)
         live.settle(ruling.takes, taken=False)
         return ruling.decision

@@ -21,10 +21,11 @@ from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
 from remit.core.sealing import NONCE_SIZE, seal, unseal
 from remit.core.tasks.task import Task
-from remit.ports.broker import Broker, LeaseWanted, Shared, Tracing, Unfit, UpstreamCredential
+from remit.ports.broker import Broker, LeaseWanted, Shared, Tracing, UnfitCredential, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Change, PutValue, Store, Unit
+from remit.ports.store.changes import Change, PutValue
+from remit.ports.store.units import Unit, UnitStore
 
 PREFIX: Final = "lease:"
 #: So long before its end a credential is not begun with any more; a fifth of its life where that is less.
@@ -135,11 +136,11 @@ class HeldLease:
             return False
         return now >= until - min((until - self.record.issued) / 5, MARGIN)
 
-    async def obtain(self, wanted: LeaseWanted) -> Unfit | None:
+    async def obtain(self, wanted: LeaseWanted) -> UnfitCredential | None:
         """Ask its source, and have what that gives; gives why it is not used, where it is not."""
         try:
             self.credential = await self.broker.obtain(wanted)
-        except Unfit as fault:
+        except UnfitCredential as fault:
             self.credential = fault.credential
             return fault
         return None
@@ -234,7 +235,7 @@ class LeaseRecords:
     """Keeps leases in the store."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, entropy: Entropy, sealing: SealingKeys, tenant: str
+        self, *, store: UnitStore, clock: Clock, entropy: Entropy, sealing: SealingKeys, tenant: str
     ) -> None:
         """Take the parts."""
         self._store = store

@@ -30,15 +30,16 @@ from remit.core.endings.closure import Cause, Closure, Ending, Lock
 from remit.core.errors import NotFound, RemitError
 from remit.core.evidence.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.scope import EVERYTHING, ScopeKind, risen, scope
+from remit.core.scope import EVERYTHING, Raised, ScopeKind, risen, scope
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.replicas import Raised
-from remit.ports.store.store import Change, PutValue, RaiseFence, Store, Unit
+from remit.ports.store.changes import Change, PutValue, RaiseFence
+from remit.ports.store.combined import TasksAndEndings
+from remit.ports.store.units import Unit
 from remit.services.credentials.leases import Leases
 from remit.services.endings.closure import DerivedPermissions
 from remit.services.endings.closure_events import batches
-from remit.services.endings.completion import Begun, Completions, Found
+from remit.services.endings.completion import Completions, EndInProgress, Found
 from remit.services.endings.events import EndEvents
 from remit.services.endings.expiry import Expiry
 from remit.services.endings.priority import EndPriority
@@ -46,7 +47,7 @@ from remit.services.endings.takeover import Takeover
 from remit.services.endings.task_ends import TaskEnds
 from remit.services.endings.unclosed_ends import EndUnderWay, UnclosedEnds
 from remit.services.limits.durations import RecentTimes
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership
 from remit.services.tasks.live_tasks import LiveTasks
 
@@ -59,7 +60,7 @@ AT_ONCE = 32
 #: Tasks that are looked through for those of a scope.
 EVERY: Final = 1_000_000
 
-Begin = Callable[[EndUnderWay, Found, asyncio.Future[None]], Awaitable[Begun]]
+Begin = Callable[[EndUnderWay, Found, asyncio.Future[None]], Awaitable[EndInProgress]]
 
 
 class Endings:
@@ -68,7 +69,7 @@ class Endings:
     def __init__(
         self,
         *,
-        store: Store,
+        store: TasksAndEndings,
         clock: Clock,
         entropy: Entropy,
         live: LiveTasks,
@@ -279,7 +280,7 @@ class Endings:
             for task_id in [name for name, awaited in self._closing.items() if awaited is closed]:
                 del self._closing[task_id]
 
-    async def _begun(self, one: EndUnderWay, found: Found, closed: asyncio.Future[None]) -> Begun:
+    async def _begun(self, one: EndUnderWay, found: Found, closed: asyncio.Future[None]) -> EndInProgress:
         """1."""
         started_s, under = self._clock.boot_s(), await found()
         open_tasks = [task for task in under if not task.state.ended]
@@ -290,7 +291,7 @@ class Endings:
         fence_ms = (self._clock.boot_s() - started_s) * 1000
         self.times.add(one.scope.partition(":")[0], fence_ms)
         epoch = receipt.epochs.get(one.scope, 0)
-        return Begun(
+        return EndInProgress(
             epoch=epoch,
             started_s=started_s,
             fence_ms=fence_ms,
@@ -299,7 +300,7 @@ class Endings:
             rest=rest,
         )
 
-    async def _taken_up(self, one: EndUnderWay, found: Found, closed: asyncio.Future[None]) -> Begun:
+    async def _taken_up(self, one: EndUnderWay, found: Found, closed: asyncio.Future[None]) -> EndInProgress:
         """7. When its fence stood is not known: times count up to now, and are none that is too small."""
         behind_s = max(0.0, (self._clock.now() - one.at).total_seconds())
         epochs, under = self._store.epochs(self._tenant), await found()
@@ -310,7 +311,7 @@ class Endings:
         self._await_closing(tasks, closed)
         epoch, started_s = epochs.get(one.scope, 0), self._clock.boot_s() - behind_s
         told = self._replicas.own_word(Raised(one.scope, epoch))
-        return Begun(
+        return EndInProgress(
             epoch=epoch,
             started_s=started_s,
             fence_ms=behind_s * 1000,

@@ -12,16 +12,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import msgspec
 
 from remit.core.endings.closure import Closing, Closure
 from remit.core.errors import RemitError
 from remit.core.policy.bundle import Bundle
-from remit.core.scope import risen
+from remit.core.scope import Raised, risen
 from remit.ports.runtime import Clock
-from remit.ports.store.replicas import FenceAck, Raised, Sight
-from remit.ports.store.store import Store
+from remit.ports.store.endings import EndingStore
+from remit.ports.store.principals import PrincipalStore
+from remit.ports.store.replicas import FenceAck, FleetSight
 from remit.services.credentials.lease_records import HeldLease
 from remit.services.credentials.leases import Leases
 from remit.services.endings.closure_events import upstream_of
@@ -31,7 +33,7 @@ from remit.services.replicas.events import ReplicaEvents
 from remit.services.replicas.task_ownership import Ownership
 from remit.services.tasks.calls_in_flight import cut
 from remit.services.tasks.live_tasks import LiveTasks
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 log = logging.getLogger("remit.replicas")
 
@@ -42,13 +44,17 @@ PAUSE_S = 0.5
 RELOAD_S = 2.0
 
 
+class _Rooms(EndingStore, PrincipalStore, Protocol):
+    """The rooms of the store that tell what other replicas ended."""
+
+
 class RemoteEndings:
     """Follows what other replicas do. For one event loop."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        store: _Rooms,
         clock: Clock,
         live: LiveTasks,
         ownership: Ownership,
@@ -135,7 +141,7 @@ class RemoteEndings:
                 return
             await asyncio.sleep(PAUSE_S)
 
-    def changed(self, sight: Sight) -> None:
+    def changed(self, sight: FleetSight) -> None:
         """Take in what others have changed: agents, what was reviewed of tools, the bundle in force."""
         self._applied = sight.bundle
         if sight.agents or sight.pins:
@@ -155,7 +161,7 @@ class RemoteEndings:
         """Whether another replica has put another bundle in force since."""
         return bool(self._applied) and self._applied != self._policies.digest
 
-    async def _registered(self, sight: Sight) -> None:
+    async def _registered(self, sight: FleetSight) -> None:
         for name in sight.agents:
             agent = await self._store.agent(self._tenant, name)
             if agent is not None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from remit.core.endings.closure import Cause, Closure
 from remit.core.errors import Elsewhere
 from remit.core.tasks.task import Task, TaskState
-from remit.ports.store.store import Store
+from remit.ports.store.tasks import TaskStore
 from remit.services.endings.ending import Endings
 from remit.services.replicas.events import ReplicaEvents
 from remit.services.replicas.task_ownership import Ownership, root_of
@@ -27,7 +27,7 @@ class SpentTasks:
     def __init__(
         self,
         *,
-        store: Store,
+        store: TaskStore,
         live: LiveTasks,
         ownership: Ownership,
         revocations: Endings,

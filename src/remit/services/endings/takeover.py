@@ -15,18 +15,23 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 
 from remit.core.endings.closure import Indeterminate
 from remit.core.errors import Elsewhere
 from remit.core.evidence.event import CallOutcome, Event, EventKind
+from remit.core.scope import Raised
 from remit.ports.runtime import Clock
-from remit.ports.store.replicas import Fleet, Raised
-from remit.ports.store.store import Change, PutValue, Store, Unit
+from remit.ports.store.changes import Change, PutValue
+from remit.ports.store.log import LogStore
+from remit.ports.store.replicas import Fleet
+from remit.ports.store.tasks import TaskStore
+from remit.ports.store.units import Unit
 from remit.services.credentials.leases import Leases
 from remit.services.endings.events import EndEvents
-from remit.services.replicas.membership import Gathered, Replicas
+from remit.services.replicas.replica_lease import Acknowledgements, Replicas
 from remit.services.replicas.task_ownership import Ownership
 
 #: What is owned by whoever tends.
@@ -48,6 +53,10 @@ class OrphanedCall(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
 
 
+class _Rooms(LogStore, TaskStore, Protocol):
+    """The rooms of the store that a takeover reads."""
+
+
 class Takeover:
     """Looks after what others have left. For one event loop."""
 
@@ -58,7 +67,7 @@ class Takeover:
         replicas: Replicas,
         ownership: Ownership,
         leases: Leases,
-        store: Store,
+        store: _Rooms,
         clock: Clock,
         events: EndEvents,
         tenant: str,
@@ -188,13 +197,13 @@ class Takeover:
 
     # For ends.
 
-    async def gathered(self, raised: Raised, started_s: float, settle_s: float) -> Gathered:
+    async def gathered(self, raised: Raised, started_s: float, settle_s: float) -> Acknowledgements:
         """Return what the other replicas made of an end (`Replicas.gathered`); of those that have not said
         that they will not send it any more, each permit that may still reach an upstream is indeterminate,
         too.
         """
         if self._fleet is None:
-            return Gathered()
+            return Acknowledgements()
         # Looked for while the others are waited for: where all of them answer, nothing of theirs is left.
         made, left = await asyncio.gather(
             self._replicas.gathered(raised, started_s, settle_s), self._under(raised.scope)

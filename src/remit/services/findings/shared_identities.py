@@ -13,12 +13,14 @@ from collections import OrderedDict
 
 from remit.core.findings.finding import FindingKind
 from remit.core.identity.principals import Agent, LastProof
-from remit.core.identity.shared_identity import Trail, place_of
+from remit.core.identity.shared_identity import IdentityTrail, place_of
 from remit.core.identity.workload import Attested
 from remit.core.json_value import Json
 from remit.core.oauth.access_token import AccessClaims
 from remit.ports.runtime import Clock
-from remit.ports.store.store import PutLastProof, Store, Unit
+from remit.ports.store.changes import PutLastProof
+from remit.ports.store.principals import PrincipalStore
+from remit.ports.store.units import Unit
 from remit.services.findings.findings import Findings
 
 #: Both places are in use where the first was seen again within this time: longer than tokens live.
@@ -31,15 +33,15 @@ MAX_AGENTS = 10_000
 class SharedIdentities:
     """Follows keys, tokens and identities from place to place. One event loop, bounded memory."""
 
-    def __init__(self, *, store: Store, clock: Clock, findings: Findings, tenant: str) -> None:
+    def __init__(self, *, store: PrincipalStore, clock: Clock, findings: Findings, tenant: str) -> None:
         """Begin with nothing seen: what was seen before a restart is not remembered."""
         self._store = store
         self._clock = clock
         self._findings = findings
         self._tenant = tenant
-        self._keys = Trail(WINDOW_S)
-        self._tokens = Trail(WINDOW_S)
-        self._programs = Trail(WINDOW_S)
+        self._keys = IdentityTrail(WINDOW_S)
+        self._tokens = IdentityTrail(WINDOW_S)
+        self._programs = IdentityTrail(WINDOW_S)
         self._proofs: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._unwritten: dict[str, LastProof] = {}
 
@@ -127,7 +129,7 @@ class SharedIdentities:
 
     def _cross(
         self,
-        trail: Trail,
+        trail: IdentityTrail,
         kind: FindingKind,
         about: str,
         noun: str,
@@ -162,6 +164,10 @@ class SharedIdentities:
             place=place,
         )
         self._unwritten[agent.name] = proof
+
+    async def last_proof(self, agent: str) -> LastProof | None:
+        """Return how an agent last proved itself, as far as it is written."""
+        return await self._store.last_proof(self._tenant, agent)
 
     async def flush(self) -> None:
         """Write what was seen; for a background loop. What cannot be written now stays."""

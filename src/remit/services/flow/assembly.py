@@ -20,7 +20,7 @@ from remit.services.tools.assembly import ToolServices
 class FlowServices:
     """What is known of data: of what tasks have taken in, and of what lies at upstreams."""
 
-    holdings: StoredLabels
+    stored_labels: StoredLabels
     observer: Observer
     declassifications: Declassifications
 
@@ -34,7 +34,7 @@ def flow_services(
 ) -> FlowServices:
     """Put them together."""
     store, clock, tenant = adapters.store, adapters.clock, deployment.tenant
-    holdings = StoredLabels(
+    stored_labels = StoredLabels(
         store=store,
         policies=policies,
         tools=tools.registry,
@@ -43,11 +43,11 @@ def flow_services(
         fleet=adapters.fleet,
     )
     return FlowServices(
-        holdings=holdings,
+        stored_labels=stored_labels,
         observer=Observer(
             store=store,
             policies=policies,
-            holdings=holdings,
+            stored_labels=stored_labels,
             room=MemoryLimit(tasks.live, adapters.entropy),
             clock=clock,
         ),
@@ -57,7 +57,7 @@ def flow_services(
             policies=policies,
             live=tasks.live,
             tasks=tasks.tasks,
-            holdings=holdings,
+            stored_labels=stored_labels,
             tenant=tenant,
             second_person=deployment.second_person,
         ),

@@ -22,7 +22,9 @@ from remit.core.identity.principals import Person, Role
 from remit.core.json_value import Json
 from remit.core.scope import ScopeKind, scope
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Change, EndCredentials, PutPerson, Store, Unit
+from remit.ports.store.changes import Change, EndCredentials, PutPerson
+from remit.ports.store.sign_in import SignInStore
+from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import Approvals
 from remit.services.endings.ending import Endings
 from remit.services.findings.findings import Findings
@@ -44,7 +46,7 @@ class PersonAdministration:
     def __init__(
         self,
         *,
-        store: Store,
+        store: SignInStore,
         clock: Clock,
         directory: Directory,
         authenticator: Authenticator,
@@ -174,9 +176,7 @@ class PersonAdministration:
 
     async def code_made(self, name: str) -> Finding | None:
         """Return the finding of the last code that somebody else made for a person, for the person to see."""
-        return await self._store.finding(
-            self._tenant, finding_id(FindingKind.SIGN_IN_CODE, f"person:{name}", name)
-        )
+        return await self._findings.find(finding_id(FindingKind.SIGN_IN_CODE, f"person:{name}", name))
 
     async def _other(self, name: str, by: str) -> Person:
         person = await self._directory.person(name)

@@ -11,7 +11,7 @@ from remit.services.credentials.assembly import CredentialServices
 from remit.services.decisions.assembly import DecisionServices
 from remit.services.endings.assembly import EndingServices
 from remit.services.identity.assembly import IdentityServices, IdentitySettings
-from remit.services.inspection.can import Reports
+from remit.services.inspection.can import CanReports
 from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.inspection.who import Who
 from remit.services.policy.bundle import Policies
@@ -24,7 +24,7 @@ from remit.services.tools.assembly import ToolServices
 class InspectionServices:
     """What answers `remit can` and `remit who`, and which replicas enforce."""
 
-    reports: Reports
+    reports: CanReports
     who: Who
     roster: ReplicaStatus
 
@@ -52,7 +52,7 @@ def inspection_services(
         waking=among.waking,
     )
     return InspectionServices(
-        reports=Reports(
+        reports=CanReports(
             store=adapters.store,
             clock=adapters.clock,
             live=tasks.live,

@@ -9,7 +9,7 @@ platform). An answer about a token never holds the token.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -23,7 +23,8 @@ from remit.core.oauth.proof_facts import Fact, best_assurance, moment, of_attest
 from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.task import NO_PERSON, Task, TaskState
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndPrincipals
+from remit.ports.store.findings import FindingStore
 from remit.services.credentials.leases import Leases
 from remit.services.endings.locks import Locks
 from remit.services.identity.authenticator import Authenticator
@@ -42,13 +43,17 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
+class _Rooms(FindingStore, TasksAndPrincipals, Protocol):
+    """The rooms of the store that say who somebody is."""
+
+
 class Who:
     """Answers who somebody is."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        store: _Rooms,
         clock: Clock,
         live: LiveTasks,
         authenticator: Authenticator,
@@ -259,7 +264,7 @@ class Who:
             "chain": list(task.actors),
             "parent": task.parent,
             "delegation": task.delegation,
-            "stated_by": task.intent.stated_by,
+            "requested_by": task.intent.requested_by,
             "goal": task.intent.goal,
             "params": task.intent.params,
             "state": (TaskState.EXPIRED if lapsed else task.state).value,
@@ -305,7 +310,7 @@ class Who:
         """Say what a task rests on; with the agent, also what that rests on."""
         below = [await self._why_intent(task)]
         below += [await self._why_agent(agent)] if agent else []
-        for one in task.lineage:
+        for one in task.process_tree:
             above = await self._store.task(self._tenant, one.task)
             there = above is not None and above.active_at(self._clock.now())
             below.append(Fact(f"handed down by {one.agent} from task {one.task}", (), there))
@@ -316,7 +321,7 @@ class Who:
         )
 
     async def _why_intent(self, task: Task) -> Fact:
-        stated = task.intent.stated_by
+        stated = task.intent.requested_by
         says = f"intent stated by {stated.removeprefix('agent:')}"
         # An agent's own work, or the word of a trusted issuer: nobody was here to say so.
         how = (
@@ -333,8 +338,10 @@ class Who:
         person = await self._store.person(self._tenant, task.on_behalf_of)
         holds = person is not None and person.active
         says = f"on behalf of {task.on_behalf_of}"
-        if task.intent.stated_by.startswith("issuer:"):
-            return Fact(f"{says}, by the word of {task.intent.stated_by.removeprefix('issuer:')}", (), holds)
+        if task.intent.requested_by.startswith("issuer:"):
+            return Fact(
+                f"{says}, by the word of {task.intent.requested_by.removeprefix('issuer:')}", (), holds
+            )
         if not task.delegation:
             return Fact(f"{says}, whose own word it was", (), holds)
         record = await self._store.delegation(self._tenant, task.delegation)

@@ -65,7 +65,7 @@ def mediation_services(
         store=adapters.store,
         late=decisions.late,
         refusals=decisions.refusals,
-        holdings=flow.holdings,
+        stored_labels=flow.stored_labels,
         observer=flow.observer,
         clock=adapters.clock,
         upstreams=adapters.upstreams,

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, get_args
 
 from remit.core.decisions.mediation import Delivery, Need
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Store
+from remit.ports.store.units import UnitStore
 from remit.ports.upstream import Upstream
 from remit.services.credentials.leases import Leases
 from remit.services.decisions.approvals import Approvals
@@ -58,10 +58,10 @@ class Dependencies:
     authorizer: Authorizer
     approvals: Approvals
     policies: Policies
-    store: Store
+    store: UnitStore
     late: WriteBehind
     refusals: Refusals
-    holdings: StoredLabels
+    stored_labels: StoredLabels
     observer: Observer
     clock: Clock
     upstreams: Mapping[str, Upstream]

@@ -53,7 +53,8 @@ from remit.core.label import Classes, Label
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tools.tool import Effect, Tool
 from remit.ports.broker import UpstreamCredential
-from remit.ports.store.store import Change, ConsumeApproval, Unit
+from remit.ports.store.changes import Change, UseApproval
+from remit.ports.store.units import Unit
 from remit.ports.upstream import Call, Exchange
 from remit.services.credentials.scrubbing import NO_SCRUBBER
 from remit.services.decisions.authorizer import Ruling
@@ -154,7 +155,7 @@ class CallDriver(Driver):
         request = await self._m.observer.turns.take(steps)
         if asked.follows is not None:
             request = msgspec.structs.replace(request, follows=asked.follows.decision)
-        self._request = await self._m.holdings.seen(request)
+        self._request = await self._m.stored_labels.seen(request)
         return self._request
 
     async def _decide(self, need: Decide) -> Decision:
@@ -181,9 +182,13 @@ class CallDriver(Driver):
         live, ruling = self._live, self._ruling
         scopes = live.call_scopes(request.tool.id)
         call = LiveCall(decision.id, request.tool.id, request.tool.effect._value_, scopes)
-        changes = [*self._m.live.checks(live, scopes), *self._m.holdings.unchanged(request), *ruling.takes]
+        changes = [
+            *self._m.live.checks(live, scopes),
+            *self._m.stored_labels.unchanged(request),
+            *ruling.takes,
+        ]
         if ruling.approval is not None:
-            changes.append(ConsumeApproval(ruling.approval.id, request.call_digest, self._now))
+            changes.append(UseApproval(ruling.approval.id, request.call_digest, self._now))
         # INVARIANT: the label rises here, before anything that carries it can be released.
         classes = self._m.policies.applied.bundle.classes
         rise = rising(live, self._carried(request.tool, classes), request, classes, self._now)
@@ -200,7 +205,7 @@ class CallDriver(Driver):
         try:
             # What the intent states is used up for this purpose, before another call can be described.
             live.spend(request)
-            left = self._m.holdings.writes(request, decision.id, self._number)
+            left = self._m.stored_labels.writes(request, decision.id, self._number)
             # A call that is alone has nobody to share a transaction with.
             alone = self._m.authorizer.evaluations.calls == 1
             await self._m.store.commit(Unit((*changes, *rise.changes, *left), events), at_once=alone)
@@ -213,7 +218,7 @@ class CallDriver(Driver):
             raise
         # Commits answer in the order in which they were handed in, and labels only rise.
         live.kept_label = label
-        self._m.holdings.kept(left)
+        self._m.stored_labels.kept(left)
         self._settle(taken=True)
         return Recorded()
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.decisions.deferred_call import ACKNOWLEDGED, CANCEL, Standing, Status
+from remit.core.decisions.deferred_call import ACKNOWLEDGED, CANCEL, DeferredStatus, Status
 from remit.core.decisions.mediation import (
     Bind,
     Bound,
@@ -34,7 +34,8 @@ from remit.core.decisions.mediation import (
     Resumed,
 )
 from remit.core.errors import Fenced, NotFound
-from remit.ports.store.store import TakeBudget, Unit
+from remit.ports.store.changes import TakeBudget
+from remit.ports.store.units import Unit
 from remit.ports.upstream import Call
 from remit.services.mediation.call import RequestedCall, look_call
 from remit.services.mediation.deferred_calls import DeferredCall, brought_by, standing_of
@@ -57,7 +58,7 @@ class ResumptionDriver(CallDriver):
         """Begin before step 1."""
         super().__init__(parts, asked, sink)
         self._held: DeferredCall = held
-        self._standing: Standing | None = None
+        self._standing: DeferredStatus | None = None
         self._turned = False
 
     async def _bind(self, need: Bind) -> Bound:

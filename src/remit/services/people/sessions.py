@@ -24,9 +24,17 @@ from remit.core.identity.principals import Memberships, Person, Role
 from remit.core.oauth.one_time_code import ProviderVisit, TerminalCode
 from remit.ports.provider import ProvenPerson, Provider
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.changes import UseCredential
-from remit.ports.store.people import PutLink
-from remit.ports.store.store import Change, Credential, PutPerson, Store, TakeCredential, Unit, UsePerson
+from remit.ports.store.changes import (
+    Change,
+    Credential,
+    PutLink,
+    PutPerson,
+    TakeCredential,
+    UseCredential,
+    UsePerson,
+)
+from remit.ports.store.sign_in import SignInStore
+from remit.ports.store.units import Unit
 from remit.services.findings.findings import Findings
 from remit.services.identity.authenticator import Authenticator, secret_digest
 from remit.services.identity.directory import Directory, NewPerson
@@ -52,7 +60,7 @@ class Entrance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
+class BrowserSeat:
     """Who sits at a browser, since when, proven how. `secret` is the cookie's."""
 
     person: Person
@@ -90,7 +98,7 @@ class BrowserSessions:
     def __init__(
         self,
         *,
-        store: Store,
+        store: SignInStore,
         clock: Clock,
         entropy: Entropy,
         authenticator: Authenticator,
@@ -119,7 +127,7 @@ class BrowserSessions:
         self.entrances = entrances
         self.tickets = tickets
 
-    async def seat(self, secret: str) -> Seat | None:
+    async def seat(self, secret: str) -> BrowserSeat | None:
         """Return who sits at the browser with this cookie; `None` where nobody does any more."""
         if not secret.startswith("rmb_"):
             return None
@@ -129,7 +137,7 @@ class BrowserSessions:
         person = await self._store.person(self._tenant, found.person)
         if person is None or not person.active:
             return None
-        return Seat(person=self._members.of_person(person), session=found, secret=secret)
+        return BrowserSeat(person=self._members.of_person(person), session=found, secret=secret)
 
     async def open(
         self,
@@ -205,6 +213,10 @@ class BrowserSessions:
         now = self._clock.now()
         return [one for one in found if one.kind in ("browser", "session") and now < one.expires]
 
+    async def issuers_of(self, person: str) -> set[str]:
+        """Return the issuers at which a person has an account that is connected."""
+        return {one.issuer for one in await self._store.links(self._tenant, person)}
+
     async def end(self, person: str, handle: str) -> None:
         """End a session of a person; raises `NotFound` where it is none of theirs."""
         for one in await self.sessions(person):
@@ -213,7 +225,7 @@ class BrowserSessions:
                 return
         raise NotFound("there is no such session any more", remediation="look at the list again")
 
-    async def close(self, seat: Seat) -> None:
+    async def close(self, seat: BrowserSeat) -> None:
         """End the session that somebody sits in."""
         await self._drop(seat.session)
 
@@ -317,7 +329,7 @@ class BrowserSessions:
         return secret, visit.then
 
     async def _admit(
-        self, entrance: Entrance, proven: ProvenPerson, seat: Seat | None
+        self, entrance: Entrance, proven: ProvenPerson, seat: BrowserSeat | None
     ) -> tuple[Person, Link]:
         rules, claims = entrance.rules, proven.claims
         check_required(rules, claims)

@@ -9,9 +9,9 @@ from functools import partial
 from remit.core.identity.deployment import Deployment
 from remit.core.replicas.replica import Replica
 from remit.ports.adapters import Adapters
-from remit.ports.replicas.forwarding import Passer
+from remit.ports.replicas.forwarding import Forwarder
 from remit.services.replicas.forwarding import Forwarding, sealed_address
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership
 from remit.services.replicas.wakeup import WakeUp
 
@@ -24,7 +24,7 @@ class ReplicaServices:
     ownership: Ownership
     passing: Forwarding
     waking: WakeUp
-    passer: Passer | None
+    forwarder: Forwarder | None
 
 
 def replica_services(adapters: Adapters, deployment: Deployment, me: Replica | None) -> ReplicaServices:
@@ -49,7 +49,7 @@ def replica_services(adapters: Adapters, deployment: Deployment, me: Replica | N
             sealing=sealing,
             store=store,
             tenant=tenant,
-            passer=adapters.passer,
+            forwarder=adapters.forwarder,
         ),
         waking=WakeUp(
             waker=adapters.waker,
@@ -58,5 +58,5 @@ def replica_services(adapters: Adapters, deployment: Deployment, me: Replica | N
             sealing=sealing,
             clock=adapters.clock,
         ),
-        passer=adapters.passer,
+        forwarder=adapters.forwarder,
     )

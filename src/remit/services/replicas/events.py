@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from remit.ports.store.replicas import FenceAck, Raised, Sight
+from remit.core.scope import Raised
+from remit.ports.store.replicas import FenceAck, FleetSight
 
 
 class FenceReaction(Protocol):
@@ -29,7 +30,7 @@ class ReplicaEvents:
 
     react: FenceReaction = _no_reaction
     #: Called with each look at the others.
-    changed: list[Callable[[Sight], None]] = field(default_factory=list)
+    changed: list[Callable[[FleetSight], None]] = field(default_factory=list)
     #: Awaited when this replica was taken for gone, before it comes back.
     lost: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     #: Awaited with the id of each replica that is there no longer.

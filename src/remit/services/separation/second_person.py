@@ -14,7 +14,9 @@ from remit.core.evidence.event import person_changed
 from remit.core.identity.principals import Role
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock
-from remit.ports.store.store import PutValue, Store, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.sign_in import SignInStore
+from remit.ports.store.units import Unit
 from remit.services.separation.sign_in_methods import hands_of
 
 #: How long the first administrator's word waits for the second's.
@@ -24,7 +26,7 @@ WAIT = timedelta(minutes=15)
 class SecondPerson:
     """Asks for it."""
 
-    def __init__(self, *, store: Store, clock: Clock, tenant: str, wanted: bool) -> None:
+    def __init__(self, *, store: SignInStore, clock: Clock, tenant: str, wanted: bool) -> None:
         """Take the parts; unless a second word is `wanted`, everything goes on at the first."""
         self._store = store
         self._clock = clock

@@ -12,11 +12,11 @@ from remit.services.endings.assembly import EndingServices
 from remit.services.evidence.assembly import EvidenceServices
 from remit.services.findings.assembly import FindingServices
 from remit.services.identity.assembly import IdentityServices
-from remit.services.signals.notifications import Addressee, Notifications
+from remit.services.signals.notifications import Notifications, NotificationTarget
 from remit.services.signals.polling import PolledSource, Polling
 from remit.services.signals.reactions import SignalReactions
 from remit.services.signals.receiver import HeardSignals, Transmitter
-from remit.services.signals.silence import Listened, TransmitterSilence
+from remit.services.signals.silence import TransmitterSilence, WatchedTransmitter
 from remit.services.signals.streams import Receiver, Streams
 from remit.services.signals.subjects import SignalSubjects
 from remit.services.signals.transmitter import PushTarget, SignalTransmitter
@@ -28,10 +28,10 @@ class SignalSettings:
 
     transmitters: Mapping[str, Transmitter] = field(default_factory=dict)
     polled: Mapping[str, PolledSource] = field(default_factory=dict)
-    watched: Mapping[str, Listened] = field(default_factory=dict)
+    watched: Mapping[str, WatchedTransmitter] = field(default_factory=dict)
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
     push_targets: Mapping[str, PushTarget] = field(default_factory=dict)
-    addressees: Mapping[str, Addressee] = field(default_factory=dict)
+    addressees: Mapping[str, NotificationTarget] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,11 +21,13 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Agent
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
-from remit.core.signals.outgoing_event import NOTICES, Notice
+from remit.core.signals.outgoing_event import NOTICES, OutgoingEvent
 from remit.core.signals.security_event_token import POLL, PUSH, SubjectId, read_subject
 from remit.core.signals.signal import SignalKind
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import PutValue, Store, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.log import LogStore
+from remit.ports.store.units import Unit
 from remit.services.evidence.followers import Followers
 
 Status = Literal["enabled", "paused", "disabled"]
@@ -89,7 +91,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
             if kind in receiver.events and (not self.requested or kind.uri in self.requested)
         )
 
-    def takes(self, notice: Notice, receiver: Receiver, issuer: str) -> bool:
+    def takes(self, notice: OutgoingEvent, receiver: Receiver, issuer: str) -> bool:
         """Whether a notice belongs into it."""
         if notice.kind not in self.delivers(receiver) or not (notice.agent or receiver.people):
             return False
@@ -108,7 +110,7 @@ class Streams:
     def __init__(
         self,
         *,
-        store: Store,
+        store: LogStore,
         clock: Clock,
         entropy: Entropy,
         cursors: Followers,

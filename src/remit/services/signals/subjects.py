@@ -18,7 +18,7 @@ from remit.core.errors import NotFound
 from remit.core.identity.principals import Agent, Memberships
 from remit.core.identity.workload import issuer_workload
 from remit.core.signals.security_event_token import SecurityEvent, Subject
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndSignIn
 
 
 class SubjectRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ class SubjectRules(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.tasks & {task_type, "*"})
 
 
-class Concerned(msgspec.Struct, frozen=True):
+class AffectedSubjects(msgspec.Struct, frozen=True):
     """Whom it is about, by name. Where it is about certain tasks of a person, only these are named.
 
     `beyond` is how many others it names, of whom the transmitter may not speak.
@@ -69,13 +69,13 @@ class Concerned(msgspec.Struct, frozen=True):
 class SignalSubjects:
     """Finds subjects of signals."""
 
-    def __init__(self, *, store: Store, members: Memberships, tenant: str) -> None:
+    def __init__(self, *, store: TasksAndSignIn, members: Memberships, tenant: str) -> None:
         """Take the store, and who belongs where."""
         self._store = store
         self._members = members
         self._tenant = tenant
 
-    async def find(self, told: SecurityEvent, rules: SubjectRules) -> Concerned:
+    async def find(self, told: SecurityEvent, rules: SubjectRules) -> AffectedSubjects:
         """Return whom an event is about; nobody where no part of its subject is known here."""
         return await _Search(self._store, self._members, self._tenant, rules).find(told)
 
@@ -83,7 +83,7 @@ class SignalSubjects:
 class _Search:
     """One subject that is looked for."""
 
-    def __init__(self, store: Store, members: Memberships, tenant: str, rules: SubjectRules) -> None:
+    def __init__(self, store: TasksAndSignIn, members: Memberships, tenant: str, rules: SubjectRules) -> None:
         self._store = store
         self._members = members
         self._tenant = tenant
@@ -93,7 +93,7 @@ class _Search:
         self._tasks: set[str] = set()
         self._beyond = 0
 
-    async def find(self, told: SecurityEvent) -> Concerned:
+    async def find(self, told: SecurityEvent) -> AffectedSubjects:
         parts = told.subject.parts
         if "session" in parts:
             for name in {one.values[-1] for one in parts["session"] if one.values}:
@@ -112,8 +112,8 @@ class _Search:
                     await self._task(one.values[0])
         return self._found()
 
-    def _found(self) -> Concerned:
-        return Concerned(
+    def _found(self) -> AffectedSubjects:
+        return AffectedSubjects(
             frozenset(self._people), frozenset(self._agents), frozenset(self._tasks), self._beyond
         )
 

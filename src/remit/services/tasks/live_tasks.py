@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
+from typing import Protocol
 
 from remit.core.errors import Elsewhere, Fenced, NotFound, Unauthenticated
 from remit.core.flow.provenance import KEY_BYTES
@@ -22,8 +23,10 @@ from remit.core.oauth.access_token import AccessClaims
 from remit.core.scope import risen
 from remit.core.tasks.task import Budgets, Task, TaskState
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Change, CheckFence, Store
-from remit.services.replicas.membership import Replicas
+from remit.ports.store.changes import Change, CheckFence
+from remit.ports.store.combined import TasksAndEndings
+from remit.ports.store.principals import PrincipalStore
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership, root_of
 from remit.services.tasks.budgets import drawn_from, own_accounts
 from remit.services.tasks.live_task import LiveTask
@@ -37,12 +40,16 @@ _ACTIVE = TaskState.ACTIVE
 CAPACITY = 10_000
 
 
+class _Rooms(TasksAndEndings, PrincipalStore, Protocol):
+    """The rooms of the store that live tasks are read from."""
+
+
 class LiveTasks:
     """All bound tasks of one process, which is one enforcement point."""
 
     def __init__(
         self,
-        store: Store,
+        store: _Rooms,
         clock: Clock,
         entropy: Entropy,
         tenant: str,
@@ -91,21 +98,21 @@ class LiveTasks:
             raise Unauthenticated("the token speaks of another authority", code="token-authority", step=2)
         if claims.issued < live.agent.tokens_from:
             raise Unauthenticated("the token was withdrawn", code="token-withdrawn", step=2)
-        if live.task.lineage and _chain(claims) != live.task.actors:
+        if live.task.process_tree and _chain(claims) != live.task.actors:
             raise Unauthenticated("the token tells of another chain", code="token-task", step=2)
         self.check(live, now)
         live.show(claims)
         self.take_on(live, claims)
         if not used:
             return live
-        if live.task.idle_s or live.task.lineage:
+        if live.task.idle_s or live.task.process_tree:
             self._touch(live)
         return live
 
     def _touch(self, live: LiveTask) -> None:
         now_boot_s = self._clock.boot_s()
         live.touch(now_boot_s)
-        for one in live.task.lineage:
+        for one in live.task.process_tree:
             # Who works for a task through a child of it is not idle.
             if (parent := self._tasks.get(one.task)) is not None:
                 parent.touch(now_boot_s)
@@ -145,7 +152,7 @@ class LiveTasks:
         fenced = risen(task.epochs, self._epochs, live.scopes)
         if fenced:
             raise Fenced(f"`{fenced}` has been ended", code="fenced", remediation="open a new task", step=2)
-        for one in task.lineage:
+        for one in task.process_tree:
             # The end of a parent whose lease ran out is a commit of its own, before which a child may call.
             parent = self._tasks.get(one.task)
             if parent is not None and parent.lapsed(now_boot_s):
@@ -291,7 +298,7 @@ class LiveTasks:
     def redraw(self, known: Mapping[str, Task]) -> None:
         """Hold tasks that were handed down to the ceilings of those above them, as these are now."""
         for live in self._tasks.values():
-            if live.task.lineage and live.task.id in known:
+            if live.task.process_tree and live.task.id in known:
                 above = [known[name] for name in live.task.ancestors if name in known]
                 live.redraw(drawn_from(live.task, above))
 

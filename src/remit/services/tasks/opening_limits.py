@@ -10,7 +10,7 @@ import msgspec
 from remit.core.errors import Busy
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Store
+from remit.ports.store.tasks import TaskStore
 from remit.services.limits.rate_limit import RateLimit
 
 
@@ -27,7 +27,7 @@ class OpeningBounds(msgspec.Struct, frozen=True, kw_only=True):
 class OpeningLimits:
     """Counts openings; for one event loop."""
 
-    def __init__(self, *, store: Store, clock: Clock, tenant: str, bounds: OpeningBounds) -> None:
+    def __init__(self, *, store: TaskStore, clock: Clock, tenant: str, bounds: OpeningBounds) -> None:
         """Begin with nothing counted."""
         self._store = store
         self._clock = clock
@@ -44,7 +44,7 @@ class OpeningLimits:
         """Count one more that an agent hands down to another; raises `Busy` where that is too many."""
 
         def handed(task: Task) -> bool:
-            return bool(task.lineage) and task.lineage[0].agent == agent
+            return bool(task.process_tree) and task.process_tree[0].agent == agent
 
         await self._count(self._handed, agent, "hands tasks down", heir, handed)
 

@@ -9,7 +9,7 @@ from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
 from remit.services.policy.bundle import Policies
 from remit.services.tools.announcements import Announcements
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 from remit.services.tools.reachability import UpstreamReachability
 
 

@@ -15,7 +15,7 @@ from remit.adapters.store.relational.sql import Sql
 from remit.adapters.store.sqlite.schema import open_reader, unavailable
 from remit.core.errors import ConfigInvalid, StoreUnavailable
 from remit.ports.log import Head
-from remit.ports.store.store import Pin
+from remit.ports.store.changes import Pin
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,7 +57,7 @@ class SqliteReading:
         return unavailable(fault, "the store cannot be read")
 
 
-class ReadHere:
+class LocalReads:
     """Reads a few rows by their key on the event loop's own thread.
 
     That takes some tens of microseconds. To hand it to another thread takes longer, and what that one has

@@ -15,20 +15,19 @@ from urllib.parse import quote, urlencode
 from starlette.responses import Response
 
 from remit.api.oauth.browser import sign_in
-from remit.api.oauth.browser.rendering import PageVisit
+from remit.api.oauth.browser.rendering import PageRequest
 from remit.api.oauth.forms import parse_form
 from remit.api.oauth.paths import TERMINAL_PATH
 from remit.core.errors import Malformed
 from remit.core.oauth.client_metadata import check_redirect, host_of, is_loopback
 from remit.core.oauth.one_time_code import TerminalCode
-from remit.ports.store.store import Unit
 
 LASTS = timedelta(seconds=60)
 _HASH = re.compile(r"[A-Za-z0-9_-]{43}")
 _STATE = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
 
-async def show(visit: PageVisit) -> Response:
+async def show(visit: PageRequest) -> Response:
     """Ask the person."""
     redirect_uri, challenge, state = _asked(visit)
     again = f"{TERMINAL_PATH}?" + urlencode(
@@ -42,7 +41,7 @@ async def show(visit: PageVisit) -> Response:
     return visit.draw("terminal.html", again=again, word=check_word(challenge))
 
 
-async def decide(visit: PageVisit) -> Response:
+async def decide(visit: PageRequest) -> Response:
     """Take the answer."""
     redirect_uri, challenge, state = _asked(visit)
     if visit.seat is None:
@@ -61,19 +60,18 @@ async def decide(visit: PageVisit) -> Response:
         method=visit.seat.session.method,
         authenticated=visit.seat.authenticated,
     )
-    code, keep = visit.house.people.browsers.tickets.make(holds, LASTS)
-    await visit.house.store.commit(Unit((keep,)))
+    code = await visit.house.people.browsers.tickets.issue(holds, LASTS)
     return _leave(visit, redirect_uri, {"code": code, "state": state}, granted=True)
 
 
-def _leave(visit: PageVisit, redirect_uri: str, answer: dict[str, str], *, granted: bool) -> Response:
+def _leave(visit: PageRequest, redirect_uri: str, answer: dict[str, str], *, granted: bool) -> Response:
     sent = urlencode(answer | {"iss": visit.house.identity.authenticator.issuer})
     return visit.draw(
         "left_terminal.html", address=f"{redirect_uri}?{sent}", host=host_of(redirect_uri), granted=granted
     )
 
 
-def _asked(visit: PageVisit) -> tuple[str, str, str]:
+def _asked(visit: PageRequest) -> tuple[str, str, str]:
     form = parse_form(visit.request.url.query.encode())
     redirect_uri, challenge, state = (form.need(name) for name in ("redirect_uri", "code_challenge", "state"))
     check_redirect(redirect_uri)

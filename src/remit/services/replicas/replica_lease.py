@@ -27,9 +27,11 @@ from remit.core.errors import Conflict, OutOfForce, RemitError, StoreUnavailable
 from remit.core.evidence.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.replicas.replica import Acknowledgement, OwnLease, Replica, Watch, longest_s, outlived_s
+from remit.core.scope import Raised
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.replicas import Bury, FenceAck, Fleet, Raised, Sight
-from remit.ports.store.store import Store, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.replicas import DeclareDead, FenceAck, Fleet, FleetSight
+from remit.ports.store.units import Unit, UnitStore
 from remit.services.limits.durations import RecentTimes
 from remit.services.replicas.events import ReplicaEvents
 
@@ -37,6 +39,8 @@ log = logging.getLogger("remit.replicas")
 
 #: Renewals in one lease.
 RENEWALS = 3
+#: The value that is written to see whether the store can be written to.
+PROBE_KEY = "health.probe"
 
 
 class ReplicaStanding(msgspec.Struct, frozen=True):
@@ -51,7 +55,7 @@ class ReplicaStanding(msgspec.Struct, frozen=True):
         return self.silent_s is not None and self.silent_s >= outlived_s(self.replica.lease_s)
 
 
-class Gathered(msgspec.Struct, frozen=True):
+class Acknowledgements(msgspec.Struct, frozen=True):
     """What the other replicas made of an end."""
 
     acknowledged: tuple[Acknowledgement, ...] = ()
@@ -76,7 +80,7 @@ class Replicas:
         self,
         *,
         fleet: Fleet | None,
-        store: Store,
+        store: UnitStore,
         clock: Clock,
         entropy: Entropy,
         tenant: str,
@@ -136,6 +140,16 @@ class Replicas:
         if not self.holds():
             raise OutOfForce
 
+    async def probe(self) -> str:
+        """Write to the store; `writable`, or the code of why it cannot be written to."""
+        probe = PutValue(self._tenant, PROBE_KEY, {"at": self._clock.now().isoformat()})
+        try:
+            await self._store.commit(Unit((probe,)))
+        except RemitError as error:
+            return error.code
+        # The probe holds no event: that state can be written says nothing of the log.
+        return self._store.failing or "writable"
+
     # Coming and going.
 
     async def enter(self) -> None:
@@ -191,7 +205,7 @@ class Replicas:
                 tenant=self._tenant,
                 facts={"replica": one.id, "host": one.host},
             )
-            await self._store.commit(Unit((Bury(self._tenant, one.id, one.renewed),), (event,)))
+            await self._store.commit(Unit((DeclareDead(self._tenant, one.id, one.renewed),), (event,)))
         except Conflict:
             return  # it lives after all, or another one was faster
         finally:
@@ -222,7 +236,7 @@ class Replicas:
 
     # What is seen.
 
-    def _told(self, look: Sight) -> None:
+    def _told(self, look: FleetSight) -> None:
         """Take a look in. INVARIANT: what was raised is cut before the renewal in the same look counts."""
         if look.gone:
             self.lease.give_up()
@@ -275,18 +289,20 @@ class Replicas:
 
     # Ending.
 
-    async def gathered(self, raised: Raised, started_s: float, settle_s: float) -> Gathered:
+    async def gathered(self, raised: Raised, started_s: float, settle_s: float) -> Acknowledgements:
         """4. Give what every other replica made of a fence that was just committed.
 
         Returns when each has answered or is gone, or when the longest of their leases is over; and waits for
         what becomes of their credentials, `settle_s` seconds at the most.
         """
         if self._fleet is None:
-            return Gathered()
+            return Acknowledgements()
         with self._fleet.awaiting():
             return await self._gather(self._fleet, raised, started_s, settle_s)
 
-    async def _gather(self, fleet: Fleet, raised: Raised, started_s: float, settle_s: float) -> Gathered:
+    async def _gather(
+        self, fleet: Fleet, raised: Raised, started_s: float, settle_s: float
+    ) -> Acknowledgements:
         committed_s = self._clock.boot_s()
         try:
             # Whoever enters from here on reads the epoch before it acts.
@@ -320,7 +336,7 @@ class Replicas:
             for one in sorted(waited.values(), key=lambda one: one.id)
         )
         listed = [one for ack in self._heard(raised, waited).values() for one in ack.indeterminate]
-        return Gathered(told, tuple(listed), tuple(closings))
+        return Acknowledgements(told, tuple(listed), tuple(closings))
 
     def _heard(self, raised: Raised, waited: Collection[str]) -> dict[str, FenceAck]:
         """Return the word of each replica; one about a later fence of the scope counts too."""
