@@ -27,6 +27,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import INPUT, Effect, Tool
+from remit.gateway.doors import mcp_endpoint
 from remit.gateway.mcp import McpEndpoint, McpLimits
 from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services
@@ -258,7 +259,7 @@ async def gateway_world(
         lowered = frozenset() if constrained else frozenset(upstreams)
         house = make_house(folder, clock, upstreams, unconstrained=lowered, observed=observed)
         await house.policies.apply(bundle or a_bundle(), by="remit")
-        door = McpEndpoint(house, limits=limits)
+        door = mcp_endpoint(house, limits=limits)
         for name, upstream in upstreams.items():
             await upstream.start(
                 lambda name=name: door.changed(name),  # type: ignore[misc]

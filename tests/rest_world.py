@@ -27,6 +27,7 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Budgets, TaskType
 from remit.core.tools.http_api import Api, read_api
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
+from remit.gateway.doors import http_endpoint
 from remit.gateway.http import HttpEndpoint, HttpLimits
 from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services
@@ -272,7 +273,7 @@ async def rest_world(
         await house.identity.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
         new = NewAgent(name="clerk", owner="lena", purpose="works", bindings=(KeyBinding(KEYS["clerk"]),))
         await house.identity.directory.register(new, by="root")
-        world = RestWorld(house, HttpEndpoint(house, limits=limits), clock, scripted, upstream, PUBLIC_URL)
+        world = RestWorld(house, http_endpoint(house, limits=limits), clock, scripted, upstream, PUBLIC_URL)
         world.task, world.token = await world.open()
         try:
             yield world

@@ -31,6 +31,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import INPUT
+from remit.gateway.doors import mcp_endpoint
 from remit.gateway.mcp import McpEndpoint
 from remit.ports.upstream import Call
 from remit.services.assembly.services import Services
@@ -149,7 +150,7 @@ async def governed(folder: Path, upstream: Any) -> AsyncIterator[tuple[Services,
         await house.identity.directory.register(new, by="root")
         person = await house.store.person(house.tenant, "lena")
         task = await house.tasks.tasks.open(Opening(agent="bot", task_type="work"), person=person)
-        yield house, McpEndpoint(house), task.id, await task_token(house, task.id)
+        yield house, mcp_endpoint(house), task.id, await task_token(house, task.id)
     finally:
         await house.mediation.deferrals.stop()
         await upstream.stop()

@@ -19,6 +19,7 @@ import uvicorn
 from remit.cli.serve.connections import BoundedConnection
 from remit.core.evidence.event import EventKind
 from remit.gateway.asgi import TARGET
+from remit.gateway.doors import http_endpoint
 from remit.gateway.http import HttpEndpoint
 from tests.house_world import Told
 from tests.rest_world import SECRET, RestWorld, rest_world
@@ -30,7 +31,7 @@ Json = Any
 async def world(tmp_path: Path) -> AsyncIterator[RestWorld]:
     """A shop behind the door, which is a proxy."""
     async with rest_world(tmp_path) as made:
-        made.door = HttpEndpoint(made.house, forward=True)
+        made.door = http_endpoint(made.house, forward=True)
         yield made
 
 
@@ -179,7 +180,7 @@ async def test_a_tunnel_is_refused_with_the_way_out(world: RestWorld) -> None:
 
 async def test_without_the_setting_there_is_no_proxy(world: RestWorld) -> None:
     """A target that names another host is not served as if it had named this one."""
-    world.door = HttpEndpoint(world.house)
+    world.door = http_endpoint(world.house)
     told = await ask(world, f"{world.upstream.base}/customers/c-1")
     assert (told.status, told.json["code"]) == (421, "not-here")
     assert not world.door.takes(f"{world.base}/mcp".encode())

@@ -48,13 +48,13 @@ class World:
         )
         about = SimpleNamespace(about=lambda *_: TASK.id)
         clock = SimpleNamespace(now=lambda: START)
-        house: Json = SimpleNamespace(
-            replicas=SimpleNamespace(membership=replicas, passing=passing),
-            identity=SimpleNamespace(authenticator=about),
-            clock=clock,
-        )
+        parts: Json = {
+            "clock": clock,
+            "authenticator": about,
+            "replicas": SimpleNamespace(membership=replicas, passing=passing),
+        }
         forwarder: Json = SimpleNamespace(ask=self._ask)
-        self.front = ForwardingFront(house, forwarder, self._inner, max_body_bytes=1000)
+        self.front = ForwardingFront(**parts, forwarder=forwarder, inner=self._inner, max_body_bytes=1000)
         self.scope: Json = {
             "type": "http", "method": "POST", "path": path, "raw_path": path.encode(),
             "headers": [(b"authorization", b"Bearer x")], ROOM: self.room.wait,

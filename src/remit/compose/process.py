@@ -36,8 +36,9 @@ from remit.gateway.asgi import (
     counting,
     raw_path,
 )
-from remit.gateway.http import HttpEndpoint, HttpLimits
-from remit.gateway.mcp import McpEndpoint, McpLimits
+from remit.gateway.doors import http_endpoint, mcp_endpoint
+from remit.gateway.http import HttpLimits
+from remit.gateway.mcp import McpLimits
 from remit.ports.store.units import Unit
 from remit.ports.upstream import LIST_CHANGED, HttpUpstream, Upstream
 from remit.services.assembly.services import Services
@@ -209,7 +210,7 @@ def application(house: Services, config: Config) -> Application:
     in_hand = RequestsInProgress(
         most=config.limits.max_calls_in_flight, most_of_agent=McpLimits().max_calls_per_agent
     )
-    http = HttpEndpoint(
+    http = http_endpoint(
         house,
         limits=HttpLimits(
             max_request_bytes=config.limits.max_request_bytes, max_depth=config.limits.max_depth
@@ -217,7 +218,7 @@ def application(house: Services, config: Config) -> Application:
         in_hand=in_hand,
         forward=config.listen.forward_proxy,
     )
-    door = McpEndpoint(
+    door = mcp_endpoint(
         house,
         in_hand=in_hand,
         limits=McpLimits(

@@ -20,7 +20,7 @@ from remit.core.errors import ConfigInvalid
 from remit.core.policy.bundle import Bundle
 from remit.core.replicas.replica import Replica
 from remit.gateway.asgi import Application
-from remit.gateway.forwarding import ForwardingFront
+from remit.gateway.doors import forwarding_front
 from remit.ports.replicas.forwarding import Forwarder
 from remit.ports.replicas.wakeup import Waker
 from remit.ports.runtime import Clock
@@ -108,7 +108,7 @@ def front(house: Services, config: Config, doors: Application) -> Application:
     """Put before the doors what passes requests on to other replicas, where there can be others."""
     if house.replicas.forwarder is None:
         return doors
-    return ForwardingFront(
+    return forwarding_front(
         house, house.replicas.forwarder, doors, max_body_bytes=config.limits.max_request_bytes
     )
 

@@ -7,6 +7,7 @@ It is a hint for where to send the request, and nothing else: what a token says 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -14,7 +15,6 @@ import msgspec
 
 from remit.gateway.asgi import TARGET, Scope
 from remit.gateway.http.proxy import password_of
-from remit.services.assembly.services import Services
 
 MCP: Final = "/mcp"
 HTTP: Final = "/http/"
@@ -41,6 +41,9 @@ class _Asking(msgspec.Struct, frozen=True):
     evaluations: tuple[dict[str, Any], ...] = ()
 
 
+About = Callable[[str], str]
+"""Returns the task of a token that is ours; empty where it names none."""
+
 _asking = msgspec.json.Decoder(_Asking).decode
 
 
@@ -60,11 +63,11 @@ def needs_body(scope: Scope) -> bool:
     return TARGET not in scope and (scope["path"] == TOKEN or scope["path"] in ASKING)
 
 
-def task_of(house: Services, scope: Scope, body: bytes) -> str:
-    """Return the task that a request seems to be about; empty where it says none."""
+def task_of(scope: Scope, body: bytes, about: About) -> str:
+    """Return the task that a request seems to be about; empty where it says none. `about` reads a token."""
     path: str = scope["path"]
     if TARGET in scope:
-        return _of_header(house, scope, PROXY)
+        return _of_header(scope, PROXY, about)
     if scope["method"] == "POST" and (named := _TASK.fullmatch(path)) is not None:
         return named[1]
     if path == TOKEN:
@@ -72,10 +75,10 @@ def task_of(house: Services, scope: Scope, body: bytes) -> str:
             given = parse_qs(body.decode("ascii"), max_num_fields=64)
         except ValueError:
             return ""
-        return _of_token(house, given.get("subject_token", [""])[0])
+        return _of_token(about, given.get("subject_token", [""])[0])
     if path in ASKING:
-        return _of_question(house, body)
-    return _of_header(house, scope, b"authorization")
+        return _of_question(body, about)
+    return _of_header(scope, b"authorization", about)
 
 
 def upstream_of(scope: Scope) -> str | None:
@@ -89,24 +92,24 @@ def upstream_of(scope: Scope) -> str | None:
     return None if door is None else path.removeprefix(door).partition("/")[0]
 
 
-def _of_header(house: Services, scope: Scope, header: bytes) -> str:
+def _of_header(scope: Scope, header: bytes, about: About) -> str:
     shown = [value for name, value in scope["headers"] if name == header]
     if len(shown) != 1:
         return ""
     kind, _, token = shown[0].strip().rpartition(b" ")
     if header == PROXY and kind.strip().lower() == b"basic":
         token = password_of(token)
-    return _of_token(house, token.decode("latin-1"))
+    return _of_token(about, token.decode("latin-1"))
 
 
-def _of_token(house: Services, token: str) -> str:
-    return house.identity.authenticator.about(token, house.clock.now()) if token else ""
+def _of_token(about: About, token: str) -> str:
+    return about(token) if token else ""
 
 
-def _of_question(house: Services, body: bytes) -> str:
+def _of_question(body: bytes, about: About) -> str:
     try:
         subject = _asking(body).subject
     except (msgspec.DecodeError, RecursionError):
         return ""
     told = subject.properties
-    return _of_token(house, told.access_token) or told.task or (subject.id if subject.type == "task" else "")
+    return _of_token(about, told.access_token) or told.task or (subject.id if subject.type == "task" else "")

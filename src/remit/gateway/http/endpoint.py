@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -66,11 +66,17 @@ from remit.gateway.http.request_state import ApiArrival, ApiVisit
 from remit.gateway.http.response import ApiAnswer
 from remit.gateway.protected_resource import METADATA, ProtectedResource
 from remit.gateway.tracing import travelling
-from remit.ports.upstream import HttpUpstream
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock
+from remit.ports.upstream import HttpUpstream, Upstream
+from remit.services.decisions.assembly import DecisionServices
+from remit.services.findings.shared_identities import SharedIdentities
+from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
-from remit.services.mediation.mediator import RequestedCall
+from remit.services.mediation.mediator import Mediator, RequestedCall
+from remit.services.oauth.server import AuthorizationServer
+from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 _LOG = logging.getLogger(__name__)
 
@@ -98,19 +104,41 @@ class HttpEndpoint:
 
     def __init__(
         self,
-        house: Services,
         *,
+        public_url: str,
+        clock: Clock,
+        upstreams: Mapping[str, Upstream],
+        sightings: SharedIdentities,
+        registry: ToolCatalogue,
+        live: LiveTasks,
+        decisions: DecisionServices,
+        authenticator: Authenticator,
+        oauth: AuthorizationServer,
+        mediator: Mediator,
         limits: HttpLimits | None = None,
         in_hand: RequestsInProgress | None = None,
         forward: bool = False,
     ) -> None:
         """Take the services. `in_hand` is shared with other doors; with `forward` it is a proxy, too."""
-        self._house = house
+        self._clock = clock
+        self._sightings = sightings
+        self._registry = registry
+        self._live = live
+        self._authorizer = decisions.authorizer
+        self._approvals = decisions.approvals
+        self._authenticator = authenticator
+        self._mediator = mediator
         self._limits = limits or HttpLimits()
-        self._resource = ProtectedResource(house, PREFIX)
-        self._base = house.public_url.rstrip("/")
+        self._resource = ProtectedResource(
+            public_url=public_url,
+            prefix=PREFIX,
+            clock=clock,
+            issuer=authenticator.issuer,
+            oauth=oauth,
+        )
+        self._base = public_url.rstrip("/")
         self._apis: dict[str, HttpUpstream] = {
-            name: one for name, one in house.upstreams.items() if isinstance(one, HttpUpstream)
+            name: one for name, one in upstreams.items() if isinstance(one, HttpUpstream)
         }
         self._in_hand = in_hand or RequestsInProgress(
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
@@ -168,7 +196,7 @@ class HttpEndpoint:
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
         if client := scope.get("client"):
-            self._house.findings.sightings.shown(found.claims, client[0])
+            self._sightings.shown(found.claims, client[0])
         if found.nonce:
             visit.send = with_nonce(visit.send, found.nonce.encode())
         visit.agent = found.claims.client_id
@@ -236,9 +264,9 @@ class HttpEndpoint:
         )
 
     async def _sees(self, visit: ApiVisit, route: Route) -> bool:
-        live = await self._house.tasks.live.bind(visit.claims, self._house.clock.now())
-        tool = self._house.tools.registry.get(f"{visit.upstream}/{route.name}")
-        observed = self._house.decisions.authorizer.observes(visit.upstream)
+        live = await self._live.bind(visit.claims, self._clock.now())
+        tool = self._registry.get(f"{visit.upstream}/{route.name}")
+        observed = self._authorizer.observes(visit.upstream)
         return tool is not None and live.sees(tool, observed=observed)
 
     # The call.
@@ -262,7 +290,7 @@ class HttpEndpoint:
         watch = DisconnectWatch(answer, visit.receive, call)
         self._alarms.start(watch, WATCH_AFTER_S)
         try:
-            end = await self._house.mediation.mediator.run(asked, answer)
+            end = await self._mediator.run(asked, answer)
         except asyncio.CancelledError:
             if not answer.gone:
                 raise
@@ -291,7 +319,7 @@ class HttpEndpoint:
             return self._unknown(visit)
         if end.decision.outcome is not Outcome.DEFER:
             return refusal(end)
-        approval = await self._house.decisions.approvals.find(end.decision.approval)
+        approval = await self._approvals.find(end.decision.approval)
         return refusal(end, approval.expires.isoformat() if approval else "")
 
     # What is answered otherwise.
@@ -315,7 +343,7 @@ class HttpEndpoint:
             agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
             # The refusal stands whether or not it can be written down.
             with contextlib.suppress(StoreUnavailable):
-                await self._house.identity.authenticator.refused(error, "http", agent=agent, task=task)
+                await self._authenticator.refused(error, "http", agent=agent, task=task)
         if unknown:
             problem.headers = self._resource.challenges(f"{PREFIX}/{visit.upstream}", error)
             if visit.proxied:

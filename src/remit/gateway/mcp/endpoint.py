@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -61,10 +61,18 @@ from remit.gateway.mcp.methods import Methods
 from remit.gateway.mcp.sessions import Sessions
 from remit.gateway.mcp.subscriptions import CHANGED, RESOURCE_UPDATED, Subscriptions
 from remit.gateway.protected_resource import METADATA, ProtectedResource
-from remit.ports.upstream import LISTS
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.upstream import LISTS, Upstream
+from remit.services.decisions.approvals import Approvals
+from remit.services.endings.events import EndEvents
+from remit.services.findings.shared_identities import SharedIdentities
+from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
+from remit.services.mediation.assembly import MediationServices
+from remit.services.oauth.server import AuthorizationServer
+from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tools.assembly import ToolServices
 
 PREFIX: Final = JOINED_PATH
 _LOG = logging.getLogger(__name__)
@@ -95,8 +103,19 @@ class McpEndpoint:
 
     def __init__(
         self,
-        house: Services,
         *,
+        public_url: str,
+        clock: Clock,
+        entropy: Entropy,
+        upstreams: Mapping[str, Upstream],
+        sightings: SharedIdentities,
+        tools: ToolServices,
+        live: LiveTasks,
+        approvals: Approvals,
+        ends: EndEvents,
+        authenticator: Authenticator,
+        oauth: AuthorizationServer,
+        mediation: MediationServices,
         limits: McpLimits | None = None,
         in_hand: RequestsInProgress | None = None,
         origins: Iterable[str] = (),
@@ -109,14 +128,21 @@ class McpEndpoint:
 
         Raises `ConfigInvalid` where two upstreams could give different tools one name at `/mcp`.
         """
-        check_joined(house.upstreams)
-        self._house = house
+        check_joined(upstreams)
+        self._sightings = sightings
+        self._authenticator = authenticator
         self._limits = limits or McpLimits()
-        self._resource = ProtectedResource(house, PREFIX)
-        self._base = house.public_url.rstrip("/")
+        self._resource = ProtectedResource(
+            public_url=public_url,
+            prefix=PREFIX,
+            clock=clock,
+            issuer=authenticator.issuer,
+            oauth=oauth,
+        )
+        self._base = public_url.rstrip("/")
         self._origins = frozenset(one.rstrip("/").lower() for one in (*origins, origin_of(self._base)))
         self._hosts = frozenset(one.lower() for one in hosts)
-        names = tuple(house.upstreams)
+        names = tuple(upstreams)
         self._places = {
             f"{PREFIX}/{name}": Place(f"{PREFIX}/{name}", (name,), joined=False) for name in names
         }
@@ -125,10 +151,10 @@ class McpEndpoint:
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
         )
         self._bodies = Deadlines()
-        listing = Listing(house.mediation.lists, house.tools.registry)
+        listing = Listing(mediation.lists, tools.registry)
         self._sessions = Sessions(
-            house.clock,
-            house.entropy,
+            clock,
+            entropy,
             per_task=self._limits.sessions_per_task,
             total=self._limits.sessions,
             idle_s=self._limits.session_idle_s,
@@ -136,15 +162,31 @@ class McpEndpoint:
         self._subscriptions = Subscriptions(
             per_task=self._limits.streams_per_task, total=self._limits.streams
         )
-        rounds = Rounds(house.clock, house.entropy)
-        calls = Calls(house, listing, rounds)
-        deferred = DeferredMethods(house, calls, rounds)
-        self._methods = Methods(house, listing, calls, deferred, self._sessions, self._subscriptions)
-        house.endings.events.ended.append(self.on_end)
-        house.endings.events.kept.extend(
-            (("mcp-session", self.end_sessions), ("mcp-stream", self.end_streams))
+        rounds = Rounds(clock, entropy)
+        calls = Calls(
+            clock=clock,
+            registry=tools.registry,
+            live=live,
+            approvals=approvals,
+            mediator=mediation.mediator,
+            listing=listing,
+            rounds=rounds,
         )
-        house.tools.announcements.listen(self.changed, self.notified)
+        deferred = DeferredMethods(clock, live, mediation, calls, rounds)
+        self._methods = Methods(
+            clock=clock,
+            sightings=sightings,
+            live=live,
+            authenticator=authenticator,
+            listing=listing,
+            calls=calls,
+            deferred=deferred,
+            sessions=self._sessions,
+            subscriptions=self._subscriptions,
+        )
+        ends.ended.append(self.on_end)
+        ends.kept.extend((("mcp-session", self.end_sessions), ("mcp-stream", self.end_streams)))
+        tools.announcements.listen(self.changed, self.notified)
 
     # What others tell the door.
 
@@ -299,7 +341,7 @@ class McpEndpoint:
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
         if client := scope.get("client"):
-            self._house.findings.sightings.shown(found.claims, client[0])
+            self._sightings.shown(found.claims, client[0])
         if found.nonce:
             visit.send = with_nonce(visit.send, found.nonce.encode())
 
@@ -361,7 +403,7 @@ class McpEndpoint:
             agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
             # The refusal stands whether or not it can be written down.
             with contextlib.suppress(StoreUnavailable):
-                await self._house.identity.authenticator.refused(error, "mcp", agent=agent, task=task)
+                await self._authenticator.refused(error, "mcp", agent=agent, task=task)
         if unknown:
             fault.headers = self._resource.challenges(scope["path"], error)
         await self._fail(visit, fault)
