@@ -5,6 +5,7 @@ import re
 import resource
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
         yield opened
 
 
-def somewhere(endpoint: Endpoint) -> str:
+def somewhere(endpoint: Endpoint[Any]) -> str:
     """Return an address of an endpoint, of things that do not exist."""
     return re.sub(r"\{\w+(:path)?\}", "none", endpoint.path)
 

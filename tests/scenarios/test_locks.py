@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from remit.api.health import Health
+from remit.api.rooms import health_rooms
 from remit.core.endings.closure import Cause
 from remit.core.errors import Fenced, Forbidden, NotFound
 from remit.core.evidence.event import EventKind
@@ -116,7 +117,7 @@ async def test_a_lock_is_loud(world: CallWorld) -> None:
     told = await house.inspection.who.of("clerk")
     assert [one["scope"] for one in told["locks"]] == ["agent:clerk", EVERYTHING]
     assert [one["scope"] for one in (await house.inspection.who.of("other"))["locks"]] == [EVERYTHING]
-    health = Health(house)
+    health = Health(health_rooms(house))
     ready = bytes((await health.ready()).body)
     assert b'"everything_locked":true' in ready
     assert b'"locks":2' in ready

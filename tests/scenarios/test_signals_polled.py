@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from remit.api.health import Health
+from remit.api.rooms import health_rooms
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import Fenced, SourceUnavailable, StoreUnavailable
 from remit.core.signals.signal import SignalKind
@@ -131,7 +132,7 @@ async def test_answers_that_are_none(world: SignalsWorld, poll: ScriptedPoll, an
     world.clock.advance(5)
     assert await world.house.signals.polling.turn() == 0
     assert list(world.house.signals.polling.failing) == ["idp"]
-    assert b'"telling_fails":1' in bytes((await Health(world.house).ready()).body)
+    assert b'"telling_fails":1' in bytes((await Health(health_rooms(world.house)).ready()).body)
     poll.status = 200
     world.clock.advance(5)
     assert await world.house.signals.polling.turn() == 0

@@ -4,6 +4,7 @@
 from pathlib import Path
 
 from remit.api.health import Health
+from remit.api.rooms import health_rooms
 from remit.core.findings.finding import FindingKind, FindingState
 from remit.services.assembly.services import Services
 from tests.credentials_world import desk_world
@@ -27,7 +28,7 @@ async def test_an_open_sink_is_a_finding_until_it_is_dead(tmp_path: Path) -> Non
         await house.endings.revocations.end_task(task.id, reason="enough", by="root")
         assert await house.credentials.sink_alarms.look() == 1
         (lease,) = await open_findings(house)
-        health = Health(house)
+        health = Health(health_rooms(house))
         assert b'"open_sinks":1' in bytes((await health.ready()).body)
         figures = bytes((await health.metrics()).body)
         assert b'remit_sinks_open{kind="scripted"} 1' in figures
@@ -46,7 +47,7 @@ async def test_an_open_sink_is_a_finding_until_it_is_dead(tmp_path: Path) -> Non
         await house.credentials.leases.stop()
         assert await house.credentials.sink_alarms.look() == 0
         assert await open_findings(house) == []
-        assert b'"open_sinks":0' in bytes((await Health(house).ready()).body)
+        assert b'"open_sinks":0' in bytes((await Health(health_rooms(house)).ready()).body)
 
 
 async def test_a_sink_that_is_slow_and_then_dead_is_no_finding(tmp_path: Path) -> None:

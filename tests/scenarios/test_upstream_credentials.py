@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from remit.api.health import Health
+from remit.api.rooms import health_rooms
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import Fenced, KeyUnavailable, RemitError, StoreUnavailable
 from remit.core.evidence.event import EventKind
@@ -352,7 +353,7 @@ async def test_a_store_that_takes_nothing_does_not_keep_it_alive(
 
 async def test_figures_say_how_fast_they_die(world: CallWorld, broker: ScriptedBroker) -> None:
     """Held, open, and the time to dead by kind; none before there was one."""
-    health = Health(world.house)
+    health = Health(health_rooms(world.house))
     assert "remit_lease_dead_ms" not in bytes((await health.metrics()).body).decode()
     task, token = await world.open()
     await world.call(token, "read")

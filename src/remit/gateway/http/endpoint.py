@@ -67,14 +67,13 @@ from remit.gateway.http.response import ApiAnswer
 from remit.gateway.protected_resource import METADATA, ProtectedResource
 from remit.gateway.tracing import travelling
 from remit.ports.runtime import Clock
-from remit.ports.upstream import HttpUpstream, Upstream
+from remit.ports.upstream import HttpUpstream
 from remit.services.decisions.assembly import DecisionServices
 from remit.services.findings.shared_identities import SharedIdentities
 from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
 from remit.services.mediation.mediator import Mediator, RequestedCall
-from remit.services.oauth.server import AuthorizationServer
 from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tools.pinned_tools import ToolCatalogue
 
@@ -106,14 +105,14 @@ class HttpEndpoint:
         self,
         *,
         public_url: str,
+        resource: ProtectedResource,
         clock: Clock,
-        upstreams: Mapping[str, Upstream],
+        apis: Mapping[str, HttpUpstream],
         sightings: SharedIdentities,
         registry: ToolCatalogue,
         live: LiveTasks,
         decisions: DecisionServices,
         authenticator: Authenticator,
-        oauth: AuthorizationServer,
         mediator: Mediator,
         limits: HttpLimits | None = None,
         in_hand: RequestsInProgress | None = None,
@@ -129,17 +128,9 @@ class HttpEndpoint:
         self._authenticator = authenticator
         self._mediator = mediator
         self._limits = limits or HttpLimits()
-        self._resource = ProtectedResource(
-            public_url=public_url,
-            prefix=PREFIX,
-            clock=clock,
-            issuer=authenticator.issuer,
-            oauth=oauth,
-        )
+        self._resource = resource
         self._base = public_url.rstrip("/")
-        self._apis: dict[str, HttpUpstream] = {
-            name: one for name, one in upstreams.items() if isinstance(one, HttpUpstream)
-        }
+        self._apis = apis
         self._in_hand = in_hand or RequestsInProgress(
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
         )

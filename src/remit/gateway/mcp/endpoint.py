@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -37,11 +37,9 @@ from remit.gateway.asgi import (
     respond,
     with_nonce,
 )
-from remit.gateway.mcp.calls import Calls, CallVisit
-from remit.gateway.mcp.deferred import DeferredMethods
+from remit.gateway.mcp.calls import CallVisit
 from remit.gateway.mcp.headers import SESSION, VERSION, McpHeaders, accepted, is_json
-from remit.gateway.mcp.input_rounds import Rounds
-from remit.gateway.mcp.listing import Listing, Place, check_joined
+from remit.gateway.mcp.listing import Place, check_joined
 from remit.gateway.mcp.messages import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
@@ -61,18 +59,13 @@ from remit.gateway.mcp.methods import Methods
 from remit.gateway.mcp.sessions import Sessions
 from remit.gateway.mcp.subscriptions import CHANGED, RESOURCE_UPDATED, Subscriptions
 from remit.gateway.protected_resource import METADATA, ProtectedResource
-from remit.ports.runtime import Clock, Entropy
-from remit.ports.upstream import LISTS, Upstream
-from remit.services.decisions.approvals import Approvals
+from remit.ports.upstream import LISTS
 from remit.services.endings.events import EndEvents
 from remit.services.findings.shared_identities import SharedIdentities
 from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
-from remit.services.mediation.assembly import MediationServices
-from remit.services.oauth.server import AuthorizationServer
-from remit.services.tasks.live_tasks import LiveTasks
-from remit.services.tools.assembly import ToolServices
+from remit.services.tools.announcements import Announcements
 
 PREFIX: Final = JOINED_PATH
 _LOG = logging.getLogger(__name__)
@@ -104,24 +97,22 @@ class McpEndpoint:
     def __init__(
         self,
         *,
+        upstreams: Sequence[str],
         public_url: str,
-        clock: Clock,
-        entropy: Entropy,
-        upstreams: Mapping[str, Upstream],
+        resource: ProtectedResource,
+        methods: Methods,
+        sessions: Sessions,
+        subscriptions: Subscriptions,
         sightings: SharedIdentities,
-        tools: ToolServices,
-        live: LiveTasks,
-        approvals: Approvals,
-        ends: EndEvents,
         authenticator: Authenticator,
-        oauth: AuthorizationServer,
-        mediation: MediationServices,
-        limits: McpLimits | None = None,
+        ends: EndEvents,
+        announcements: Announcements,
+        limits: McpLimits,
         in_hand: RequestsInProgress | None = None,
         origins: Iterable[str] = (),
         hosts: Iterable[str] = (),
     ) -> None:
-        """Take the services. `in_hand` is shared with other doors.
+        """Take the parts. `in_hand` is shared with other doors.
 
         `origins` are browser origins that may call beside the door's own; `hosts`, where given, are the only
         `Host` values that are answered.
@@ -129,16 +120,13 @@ class McpEndpoint:
         Raises `ConfigInvalid` where two upstreams could give different tools one name at `/mcp`.
         """
         check_joined(upstreams)
+        self._resource = resource
+        self._methods = methods
+        self._sessions = sessions
+        self._subscriptions = subscriptions
         self._sightings = sightings
         self._authenticator = authenticator
-        self._limits = limits or McpLimits()
-        self._resource = ProtectedResource(
-            public_url=public_url,
-            prefix=PREFIX,
-            clock=clock,
-            issuer=authenticator.issuer,
-            oauth=oauth,
-        )
+        self._limits = limits
         self._base = public_url.rstrip("/")
         self._origins = frozenset(one.rstrip("/").lower() for one in (*origins, origin_of(self._base)))
         self._hosts = frozenset(one.lower() for one in hosts)
@@ -148,45 +136,12 @@ class McpEndpoint:
         }
         self._places[PREFIX] = self._places[f"{PREFIX}/"] = Place(PREFIX, names, joined=True)
         self._in_hand = in_hand or RequestsInProgress(
-            most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
+            most=limits.max_calls_in_flight, most_of_agent=limits.max_calls_per_agent
         )
         self._bodies = Deadlines()
-        listing = Listing(mediation.lists, tools.registry)
-        self._sessions = Sessions(
-            clock,
-            entropy,
-            per_task=self._limits.sessions_per_task,
-            total=self._limits.sessions,
-            idle_s=self._limits.session_idle_s,
-        )
-        self._subscriptions = Subscriptions(
-            per_task=self._limits.streams_per_task, total=self._limits.streams
-        )
-        rounds = Rounds(clock, entropy)
-        calls = Calls(
-            clock=clock,
-            registry=tools.registry,
-            live=live,
-            approvals=approvals,
-            mediator=mediation.mediator,
-            listing=listing,
-            rounds=rounds,
-        )
-        deferred = DeferredMethods(clock, live, mediation, calls, rounds)
-        self._methods = Methods(
-            clock=clock,
-            sightings=sightings,
-            live=live,
-            authenticator=authenticator,
-            listing=listing,
-            calls=calls,
-            deferred=deferred,
-            sessions=self._sessions,
-            subscriptions=self._subscriptions,
-        )
         ends.ended.append(self.on_end)
         ends.kept.extend((("mcp-session", self.end_sessions), ("mcp-stream", self.end_streams)))
-        tools.announcements.listen(self.changed, self.notified)
+        announcements.listen(self.changed, self.notified)
 
     # What others tell the door.
 
