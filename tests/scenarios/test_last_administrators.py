@@ -70,13 +70,13 @@ async def test_a_house_in_which_somebody_signed_in_is_given_no_administrator(wor
     remit's own that appears where all administrators are gone.
     """
     house = world.house
-    code = await first_code(house, "")
+    code = await first_code(house.identity, house.evidence.log, "")
     assert code is not None
     await world.session("lena")
-    assert await first_code(house, "") is None
+    assert await first_code(house.identity, house.evidence.log, "") is None
     for one in await house.identity.directory.people():
         gone = PutPerson(type(one)(tenant=one.tenant, name=one.name, created=one.created))
         await house.store.commit(Unit((gone,)))
-    assert await first_code(house, "") is None
+    assert await first_code(house.identity, house.evidence.log, "") is None
     assert await administrators(world) == set()
     assert await house.evidence.log.pages(kinds=(EventKind.PERSON_SIGNED_IN.value,))

@@ -93,51 +93,53 @@ async def open_house(
             connections=connections,
             reached=reached,
         )
-        house = build(config, opened, url, address)
-        await _begin(house, stack, bundle, go_back=go_back)
+        services = build(config, opened, url, address)
+        await _begin(services, stack, bundle, go_back=go_back)
         for upstream in upstreams.values():
             stack.push_async_callback(upstream.stop)
-        await asyncio.gather(*(_start(house, upkeep, name, one) for name, one in upstreams.items()))
-        house.endings.events.ended.append(partial(_forget_task, upkeep, upstreams))
-        await serve_keys(config, house, upkeep, stack)
-        await look_after_secrets(config, house, rotated, fetched, keys.sealing, upkeep)
-        _keep_up(house, config, upkeep)
+        await asyncio.gather(*(_start(services, upkeep, name, one) for name, one in upstreams.items()))
+        services.endings.events.ended.append(partial(_forget_task, upkeep, upstreams))
+        await serve_keys(config, services.identity, services.findings.sightings, upkeep, stack)
+        await look_after_secrets(config, services, rotated, fetched, keys.sealing, upkeep)
+        _keep_up(services, config, upkeep)
         stack.push_async_callback(upkeep.close)
-        yield house
+        yield services
         await upkeep.close()
-        await _end(house)
+        await _end(services)
 
 
-async def _begin(house: Services, stack: AsyncExitStack, bundle: Bundle, *, go_back: bool) -> None:
+async def _begin(services: Services, stack: AsyncExitStack, bundle: Bundle, *, go_back: bool) -> None:
     """Put a bundle in force and mend what a crash left; nothing is served yet."""
     # A new log's head is signed while it is empty, so that no log with events is ever without one.
-    await house.evidence.log.check_head()
-    await house.evidence.log.checkpoint()
-    await house.tools.registry.load()
-    await put_in_force(house, bundle, go_back)
-    await enter(house, stack)
-    recovered = await house.endings.remains.recover()
-    stack.push_async_callback(house.credentials.leases.stop)
-    await house.endings.remains.take_back()
-    await house.endings.rebundling.look()
-    if not house.replicas.membership.several:
-        await house.endings.spent.end()
-    await house.signals.heard.resume()
-    await house.signals.streams.begin()
-    await house.signals.notifications.begin()
+    await services.evidence.log.check_head()
+    await services.evidence.log.checkpoint()
+    await services.tools.registry.load()
+    await put_in_force(
+        services.policies, bundle, several=services.replicas.membership.several, go_back=go_back
+    )
+    await enter(services, stack)
+    recovered = await services.endings.remains.recover()
+    stack.push_async_callback(services.credentials.leases.stop)
+    await services.endings.remains.take_back()
+    await services.endings.rebundling.look()
+    if not services.replicas.membership.several:
+        await services.endings.spent.end()
+    await services.signals.heard.resume()
+    await services.signals.streams.begin()
+    await services.signals.notifications.begin()
     started = {"version": __version__, "bundle": bundle.digest, "recovered": recovered}
-    await _record(house, EventKind.SYSTEM_STARTED, started)
-    await house.evidence.log.checkpoint()
+    await _record(services, EventKind.SYSTEM_STARTED, started)
+    await services.evidence.log.checkpoint()
 
 
-async def _end(house: Services) -> None:
+async def _end(services: Services) -> None:
     """Write what is left to be written, and sign the log once more."""
-    await house.mediation.deferrals.stop()
-    await house.credentials.leases.stop()
-    await house.mediation.mediator.count_refusals()
-    await house.mediation.mediator.retry_late()
-    await _record(house, EventKind.SYSTEM_STOPPED, {})
-    await _sign_last(house)
+    await services.mediation.deferrals.stop()
+    await services.credentials.leases.stop()
+    await services.mediation.mediator.count_refusals()
+    await services.mediation.mediator.retry_late()
+    await _record(services, EventKind.SYSTEM_STOPPED, {})
+    await _sign_last(services)
 
 
 @asynccontextmanager
@@ -156,7 +158,7 @@ async def open_records(
         keys = await open_keys(config, clock, entropy, stack, log_origin(config.tenant))
         store, heads = open_store(config, clock, entropy, keys.sealing, log_origin)
         stack.push_async_callback(store.close)
-        house = build(
+        services = build(
             config,
             OpenedProcess(
                 clock=clock,
@@ -168,13 +170,13 @@ async def open_records(
             ),
             config.listen.url,
         )
-        if not house.replicas.membership.several:
-            await house.endings.remains.recover()
-        yield house
-        await house.evidence.log.checkpoint()
+        if not services.replicas.membership.several:
+            await services.endings.remains.recover()
+        yield services
+        await services.evidence.log.checkpoint()
 
 
-async def _start(house: Services, upkeep: Upkeep, name: str, upstream: Upstream) -> None:
+async def _start(services: Services, upkeep: Upkeep, name: str, upstream: Upstream) -> None:
     """Start an upstream and learn what it offers; one that is not there yet is learned of when it comes."""
     said: set[str] = set()
 
@@ -182,7 +184,7 @@ async def _start(house: Services, upkeep: Upkeep, name: str, upstream: Upstream)
         if method in LIST_CHANGED:
             said.add(LIST_CHANGED[method])
         else:
-            house.tools.announcements.notified(name, method, params)
+            services.tools.announcements.notified(name, method, params)
 
     async def learn() -> None:
         # What the upstream says has changed is announced, even where the list reads as before.
@@ -190,8 +192,10 @@ async def _start(house: Services, upkeep: Upkeep, name: str, upstream: Upstream)
         said.clear()
         catalogue = await upstream.catalogue()
         if not isinstance(upstream, HttpUpstream):  # of an API it is its document that was read
-            house.tools.reached.tell(name, True)
-        house.tools.announcements.changed(name, told | await house.tools.registry.learned(name, catalogue))
+            services.tools.reached.tell(name, True)
+        services.tools.announcements.changed(
+            name, told | await services.tools.registry.learned(name, catalogue)
+        )
 
     try:
         await upstream.start(
@@ -201,17 +205,17 @@ async def _start(house: Services, upkeep: Upkeep, name: str, upstream: Upstream)
         await learn()
     except UpstreamUnreachable as error:
         # The others serve; this one is learned of when it comes, and is refused until then.
-        house.tools.reached.tell(name, False, error.message)
+        services.tools.reached.tell(name, False, error.message)
         log.warning("upstream `%s`: %s", name, error)
 
 
-def application(house: Services, config: Config) -> Application:
+def application(services: Services, config: Config) -> Application:
     """Return everything that is served on the one port: the doors for traffic, and the management doors."""
     in_hand = RequestsInProgress(
         most=config.limits.max_calls_in_flight, most_of_agent=McpLimits().max_calls_per_agent
     )
     http = http_endpoint(
-        house,
+        services,
         limits=HttpLimits(
             max_request_bytes=config.limits.max_request_bytes, max_depth=config.limits.max_depth
         ),
@@ -219,7 +223,7 @@ def application(house: Services, config: Config) -> Application:
         forward=config.listen.forward_proxy,
     )
     door = mcp_endpoint(
-        house,
+        services,
         in_hand=in_hand,
         limits=McpLimits(
             max_request_bytes=config.limits.max_request_bytes,
@@ -228,7 +232,7 @@ def application(house: Services, config: Config) -> Application:
         ),
     )
     management = api.app(
-        house,
+        services,
         reload=lambda: load_bundle(load_config(config.file)),
         waiting=lambda: load_config(config.file).waiting(config),
         remote_sign_in=config.sign_in.remote_codes,
@@ -244,7 +248,7 @@ def application(house: Services, config: Config) -> Application:
         else:
             await management(scope, receive, send)
 
-    doors = front(house, config, serve)
+    doors = front(services, config, serve)
 
     async def arrive(scope: Scope, receive: Receive, send: Send) -> None:
         if TARGET in scope and not http.takes(scope[TARGET]):
@@ -255,35 +259,63 @@ def application(house: Services, config: Config) -> Application:
     return counting(arrive, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
 
 
-def _keep_up(house: Services, config: Config, upkeep: Upkeep) -> None:
+def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     """Begin all that goes on beside the calls."""
-    upkeep.every("sign the log", 1.0, house.evidence.log.checkpoint)
-    upkeep.every("read the log again", house.evidence.log_reading.pause_s, house.evidence.log_reading.turn)
-    upkeep.every("end what has run out", 1.0, house.endings.revocations.expire)
-    upkeep.every("hold tasks against the bundle", 1.0, house.endings.rebundling.turn)
-    upkeep.every("complete ends that were cut short", 5.0, house.endings.revocations.take_up)
-    upkeep.every("take credentials back", 1.0, house.credentials.leases.sweep)
-    upkeep.every("end idle programs", 1.0, idle_programs_of(config, house).look)
-    upkeep.every("do what signals ask for", 5.0, tended(house, house.signals.heard.resume))
-    if house.signals.polling.sources:
-        upkeep.every("ask for signals", 1.0, tended(house, house.signals.polling.turn))
-    if house.signals.silence.watched:
-        upkeep.every("look who is silent", 1.0, tended(house, house.signals.silence.turn))
-    for name in house.signals.notifications.addressees:
-        upkeep.every(f"notify {name}", 0.5, tended(house, partial(house.signals.notifications.turn_of, name)))
-    for name in (name for name, one in house.signals.streams.receivers.items() if one.push):
+    upkeep.every("sign the log", 1.0, services.evidence.log.checkpoint)
+    upkeep.every(
+        "read the log again", services.evidence.log_reading.pause_s, services.evidence.log_reading.turn
+    )
+    upkeep.every("end what has run out", 1.0, services.endings.revocations.expire)
+    upkeep.every("hold tasks against the bundle", 1.0, services.endings.rebundling.turn)
+    upkeep.every("complete ends that were cut short", 5.0, services.endings.revocations.take_up)
+    upkeep.every("take credentials back", 1.0, services.credentials.leases.sweep)
+    upkeep.every(
+        "end idle programs",
+        1.0,
+        idle_programs_of(
+            config, services.credentials.leases, services.tasks.live, services.endings.events
+        ).look,
+    )
+    upkeep.every(
+        "do what signals ask for", 5.0, tended(services.endings.remains, services.signals.heard.resume)
+    )
+    if services.signals.polling.sources:
+        upkeep.every("ask for signals", 1.0, tended(services.endings.remains, services.signals.polling.turn))
+    if services.signals.silence.watched:
         upkeep.every(
-            f"tell {name} of events", 0.5, tended(house, partial(house.signals.telling.turn_of, name))
+            "look who is silent", 1.0, tended(services.endings.remains, services.signals.silence.turn)
         )
-    upkeep.every("look at open sinks", 1.0, house.credentials.sink_alarms.look)
-    upkeep.every("close what was not reported", 1.0, house.answers.sweep)
-    upkeep.every("look after deferred calls", 1.0, house.mediation.deferrals.sweep)
-    upkeep.every("write counted refusals", 5.0, house.mediation.mediator.count_refusals)
-    upkeep.every("write late outcomes", 1.0, house.mediation.mediator.retry_late)
-    upkeep.every("write what was seen", 1.0, house.findings.sightings.flush)
-    upkeep.every("look who answers for agents", 60.0, tended(house, house.identity.directory.look_at_owners))
-    upkeep.every("look what HTTP APIs offer", 0.5, partial(offer_apis, house, house.upstreams))
-    upkeep.every("tell of upstreams", 0.5, partial(house.tools.reached.record, house.store, house.tenant))
+    for name in services.signals.notifications.addressees:
+        upkeep.every(
+            f"notify {name}",
+            0.5,
+            tended(services.endings.remains, partial(services.signals.notifications.turn_of, name)),
+        )
+    for name in (name for name, one in services.signals.streams.receivers.items() if one.push):
+        upkeep.every(
+            f"tell {name} of events",
+            0.5,
+            tended(services.endings.remains, partial(services.signals.telling.turn_of, name)),
+        )
+    upkeep.every("look at open sinks", 1.0, services.credentials.sink_alarms.look)
+    upkeep.every("close what was not reported", 1.0, services.answers.sweep)
+    upkeep.every("look after deferred calls", 1.0, services.mediation.deferrals.sweep)
+    upkeep.every("write counted refusals", 5.0, services.mediation.mediator.count_refusals)
+    upkeep.every("write late outcomes", 1.0, services.mediation.mediator.retry_late)
+    upkeep.every("write what was seen", 1.0, services.findings.sightings.flush)
+    upkeep.every(
+        "look who answers for agents",
+        60.0,
+        tended(services.endings.remains, services.identity.directory.look_at_owners),
+    )
+    upkeep.every(
+        "look what HTTP APIs offer",
+        0.5,
+        partial(offer_apis, services.policies, services.tools, services.upstreams),
+    )
+    upkeep.every(
+        "tell of upstreams", 0.5, partial(services.tools.reached.record, services.store, services.tenant)
+    )
 
 
 async def _forget_task(upkeep: Upkeep, upstreams: Mapping[str, Upstream], task: str) -> None:
@@ -296,15 +328,15 @@ async def _forget_task(upkeep: Upkeep, upstreams: Mapping[str, Upstream], task: 
     upkeep.soon(f"let go of {task}", let_go)
 
 
-async def _sign_last(house: Services) -> None:
+async def _sign_last(services: Services) -> None:
     """Sign the log once more at the end; where nobody signs now, the next start does."""
     try:
-        await house.evidence.log.checkpoint()
+        await services.evidence.log.checkpoint()
     except (KeyUnavailable, StoreUnavailable, VerificationFailed) as error:
         log.warning("the log's last events are signed at the next start: %s", error)
 
 
-async def _record(house: Services, kind: EventKind, facts: dict[str, Any]) -> None:
+async def _record(services: Services, kind: EventKind, facts: dict[str, Any]) -> None:
     """Write to the evidence what remit itself did or met."""
-    event = Event(kind=kind, at=house.clock.now(), tenant=house.tenant, facts=facts)
-    await house.store.commit(Unit(events=(event,)))
+    event = Event(kind=kind, at=services.clock.now(), tenant=services.tenant, facts=facts)
+    await services.store.commit(Unit(events=(event,)))

@@ -28,6 +28,8 @@ from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store
 from remit.services.assembly.services import Services
 from remit.services.assembly.upkeep import Upkeep
+from remit.services.endings.takeover import Takeover
+from remit.services.policy.bundle import Policies
 from remit.services.replicas.replica_lease import RENEWALS
 
 
@@ -104,56 +106,58 @@ def waker_of(config: Config) -> Waker | None:
     return NatsWaker(servers, f"{section.subject}.{config.tenant.replace('.', '_')}", login=login, tls=tls)
 
 
-def front(house: Services, config: Config, doors: Application) -> Application:
+def front(services: Services, config: Config, doors: Application) -> Application:
     """Put before the doors what passes requests on to other replicas, where there can be others."""
-    if house.replicas.forwarder is None:
+    if services.replicas.forwarder is None:
         return doors
     return forwarding_front(
-        house, house.replicas.forwarder, doors, max_body_bytes=config.limits.max_request_bytes
+        services, services.replicas.forwarder, doors, max_body_bytes=config.limits.max_request_bytes
     )
 
 
-def tended(house: Services, chore: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+def tended(remains: Takeover, chore: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
     """Return a chore that one replica does for all: the one that tends."""
 
     async def where_it_is_due() -> None:
-        if house.endings.remains.tends:
+        if remains.tends:
             await chore()
 
     return where_it_is_due
 
 
-async def put_in_force(house: Services, bundle: Bundle, go_back: bool) -> None:
+async def put_in_force(policies: Policies, bundle: Bundle, *, several: bool, go_back: bool) -> None:
     """Put the bundle of the files here in force; where there can be others, unless they have replaced it."""
-    if house.replicas.membership.several:
-        await house.policies.begin(bundle, by="remit", go_back=go_back)
+    if several:
+        await policies.begin(bundle, by="remit", go_back=go_back)
     else:
-        await house.policies.apply(bundle, by="remit")
+        await policies.apply(bundle, by="remit")
 
 
-async def enter(house: Services, stack: AsyncExitStack) -> None:
+async def enter(services: Services, stack: AsyncExitStack) -> None:
     """Become a replica, and stay one until the stack is closed: after the last commit."""
-    if not house.replicas.membership.several:
+    if not services.replicas.membership.several:
         return
-    stack.push_async_callback(house.replicas.membership.leave)
-    stack.push_async_callback(house.endings.reactions.stop)
-    stack.push_async_callback(house.replicas.waking.stop)
-    if house.replicas.forwarder is not None:
-        stack.push_async_callback(house.replicas.forwarder.close)
-    await house.replicas.membership.enter()
-    await house.replicas.waking.begin()
+    stack.push_async_callback(services.replicas.membership.leave)
+    stack.push_async_callback(services.endings.reactions.stop)
+    stack.push_async_callback(services.replicas.waking.stop)
+    if services.replicas.forwarder is not None:
+        stack.push_async_callback(services.replicas.forwarder.close)
+    await services.replicas.membership.enter()
+    await services.replicas.waking.begin()
     beat = Upkeep()
     stack.push_async_callback(beat.close)
-    pause_s = house.replicas.membership.lease.lease_s / RENEWALS
-    beat.every("renew the lease", pause_s, house.replicas.membership.renew)
-    beat.every("look after other replicas", pause_s, house.replicas.membership.keep_up)
-    beat.every("tend what others have left", 1.0, house.endings.remains.tend)
-    beat.every("end what others have used up", 1.0, tended(house, house.endings.spent.turn))
-    beat.every("say what this replica is", 1.0, partial(_describe, house))
+    pause_s = services.replicas.membership.lease.lease_s / RENEWALS
+    beat.every("renew the lease", pause_s, services.replicas.membership.renew)
+    beat.every("look after other replicas", pause_s, services.replicas.membership.keep_up)
+    beat.every("tend what others have left", 1.0, services.endings.remains.tend)
+    beat.every(
+        "end what others have used up", 1.0, tended(services.endings.remains, services.endings.spent.turn)
+    )
+    beat.every("say what this replica is", 1.0, partial(_describe, services))
 
 
-async def _describe(house: Services) -> None:
-    state = house.replicas.waking.state
-    await house.replicas.membership.describe(
-        bundle=house.policies.digest, waking=state.word if state else "", version=__version__
+async def _describe(services: Services) -> None:
+    state = services.replicas.waking.state
+    await services.replicas.membership.describe(
+        bundle=services.policies.digest, waking=state.word if state else "", version=__version__
     )
