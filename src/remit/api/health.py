@@ -26,7 +26,6 @@ from remit.services.limits.durations import RecentTimes
 from remit.services.mediation.assembly import MediationServices
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.assembly import ReplicaServices
-from remit.services.replicas.wakeup import WakingState
 from remit.services.signals.assembly import SignalServices
 from remit.services.tasks.assembly import TaskServices
 from remit.services.tools.assembly import ToolServices
@@ -62,7 +61,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     `replica`: `alone`, `leased`, or `fenced` without a lease; then it is not ready. `bundle` is `superseded`
     where another replica has put in force what is not in the files of this one. `replicas` is how many serve
     this store, `late_replicas` how many of them may not act, `differing_bundles` how many decide by another
-    bundle than the one in force; `waking` how this one is woken: `postgres`, `nats`, or `nats, away`.
+    bundle than the one in force.
     `everything_locked` and `locks` tell of the kill switch, `open_sinks` of credentials that outlive their
     tasks, `telling_fails` of those who are told of events, or asked, and do not answer: numbers alone, for
     everybody may ask this. `log` says what reading the evidence again after the start has come to: `reading`,
@@ -80,7 +79,6 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int = 1
     late_replicas: int = 0
     differing_bundles: int = 0
-    waking: str = ""
     everything_locked: bool = False
     locks: int = 0
     open_sinks: int = 0
@@ -130,7 +128,6 @@ class Health:
             replicas=len(roll.enforcers) or 1,
             late_replicas=roll.late,
             differing_bundles=roll.differing,
-            waking=roll.waking.word if roll.waking else "",
             everything_locked=EVERYTHING in shut,
             locks=len(shut),
             open_sinks=sum(one.alarmed for one in rooms.credentials.leases.open_sinks()),
@@ -287,7 +284,7 @@ async def _replicas(rooms: HealthRooms) -> list[str]:
     if not rooms.replicas.membership.several:
         return []
     standing = rooms.replicas.membership.standing()
-    roll, waking = rooms.inspection.roster.seen(), rooms.replicas.waking.state
+    roll = rooms.inspection.roster.seen()
     owned = len(rooms.replicas.ownership) - rooms.endings.remains.tends  # the chores are owned as a task is
     ages = {
         f'{{replica="{one.replica.id}"}}': round(one.silent_s, 3)
@@ -306,7 +303,6 @@ async def _replicas(rooms: HealthRooms) -> list[str]:
             "Replicas that decide by another bundle than the one in force.",
             {"": roll.differing},
         ),
-        *(_wakes(waking) if waking is not None and waking.how != "postgres" else ()),
         *_family("remit_replica_silent_seconds", "gauge", "Seconds since a replica renewed its lease.", ages),
         *_family("remit_tasks_owned", "gauge", "Tasks that this replica owns.", {"": owned}),
         *_family(
@@ -318,15 +314,6 @@ async def _replicas(rooms: HealthRooms) -> list[str]:
         *_times(
             "remit_fence_acknowledged_ms", "Until others stood too.", "what", rooms.replicas.membership.times
         ),
-    ]
-
-
-def _wakes(waking: WakingState) -> list[str]:
-    """Return what went over the way that wakes replicas beside the store."""
-    counts = {f'{{what="{what}"}}': count for what, count in sorted(waking.counts.items())}
-    return [
-        *_family("remit_waking_up", "gauge", "Whether wakes come through.", {"": int(not waking.fault)}),
-        *_family("remit_wakes_total", "counter", "Wakes since start, by what became of them.", counts),
     ]
 
 

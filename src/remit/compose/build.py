@@ -11,7 +11,7 @@ from datetime import timedelta
 from remit.adapters.policy.cedar import cedar_apart
 from remit.compose.keys import REST, periods_of
 from remit.compose.people import document_fetch_of, people_settings
-from remit.compose.replicas import fleet_of, forwarder_of, replica_of, several, waker_of
+from remit.compose.replicas import fleet_of, forwarder_of, replica_of, several
 from remit.compose.signals import signal_settings
 from remit.compose.store import pins_of
 from remit.compose.trust import Trusted
@@ -94,7 +94,6 @@ def _adapters(config: Config, opened: OpenedProcess) -> Adapters:
         document_fetch=document_fetch_of(config),
         fleet=fleet_of(config, opened.store, opened.clock),
         forwarder=forwarder_of(config),
-        waker=waker_of(config),
     )
 
 

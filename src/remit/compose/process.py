@@ -8,7 +8,6 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
 
 from remit import __version__, api
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
@@ -23,11 +22,11 @@ from remit.compose.upstreams import idle_programs_of, offer_apis, upstreams_of
 from remit.config import Config, load_bundle, load_config
 from remit.config.scaffold import keep_from_git
 from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable, VerificationFailed
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event, EventBody
+from remit.core.evidence.events.system import SystemStarted, SystemStopped
 from remit.core.json_value import Json
 from remit.core.policy.bundle import Bundle
 from remit.gateway.asgi import (
-    TARGET,
     Application,
     Receive,
     RequestsInProgress,
@@ -39,6 +38,7 @@ from remit.gateway.asgi import (
 from remit.gateway.doors import http_endpoint, mcp_endpoint
 from remit.gateway.http import HttpLimits
 from remit.gateway.mcp import McpLimits
+from remit.gateway.request_target import own_target_only
 from remit.ports.store.units import Unit
 from remit.ports.upstream import LIST_CHANGED, HttpUpstream, Upstream
 from remit.services.assembly.services import Services
@@ -127,8 +127,8 @@ async def _begin(services: Services, stack: AsyncExitStack, bundle: Bundle, *, g
     await services.signals.heard.resume()
     await services.signals.streams.begin()
     await services.signals.notifications.begin()
-    started = {"version": __version__, "bundle": bundle.digest, "recovered": recovered}
-    await _record(services, EventKind.SYSTEM_STARTED, started)
+    started = SystemStarted(version=__version__, bundle=bundle.digest, recovered=recovered)
+    await _record(services, started)
     await services.evidence.log.checkpoint()
 
 
@@ -138,7 +138,7 @@ async def _end(services: Services) -> None:
     await services.credentials.leases.stop()
     await services.mediation.mediator.count_refusals()
     await services.mediation.mediator.retry_late()
-    await _record(services, EventKind.SYSTEM_STOPPED, {})
+    await _record(services, SystemStopped())
     await _sign_last(services)
 
 
@@ -220,7 +220,6 @@ def application(services: Services, config: Config) -> Application:
             max_request_bytes=config.limits.max_request_bytes, max_depth=config.limits.max_depth
         ),
         in_hand=in_hand,
-        forward=config.listen.forward_proxy,
     )
     door = mcp_endpoint(
         services,
@@ -241,22 +240,15 @@ def application(services: Services, config: Config) -> Application:
     )
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if TARGET in scope or (scope["type"] == "http" and http.owns(raw_path(scope))):
+        if scope["type"] == "http" and http.owns(raw_path(scope)):
             await http(scope, receive, send)
         elif scope["type"] == "http" and door.owns(scope["path"]):
             await door(scope, receive, send)
         else:
             await management(scope, receive, send)
 
-    doors = front(services, config, serve)
-
-    async def arrive(scope: Scope, receive: Receive, send: Send) -> None:
-        if TARGET in scope and not http.takes(scope[TARGET]):
-            # It names remit itself: a request like any other.
-            del scope[TARGET]
-        await doors(scope, receive, send)
-
-    return counting(arrive, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
+    doors = own_target_only(front(services, config, serve), services.public_url)
+    return counting(doors, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
 
 
 def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
@@ -336,7 +328,7 @@ async def _sign_last(services: Services) -> None:
         log.warning("the log's last events are signed at the next start: %s", error)
 
 
-async def _record(services: Services, kind: EventKind, facts: dict[str, Any]) -> None:
+async def _record(services: Services, body: EventBody) -> None:
     """Write to the evidence what remit itself did or met."""
-    event = Event(kind=kind, at=services.clock.now(), tenant=services.tenant, facts=facts)
+    event = Event.of(body, at=services.clock.now(), tenant=services.tenant)
     await services.store.commit(Unit(events=(event,)))

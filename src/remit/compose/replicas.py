@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -13,16 +12,12 @@ import msgspec
 
 from remit import __version__
 from remit.adapters.upstream.replica_client import HttpForwarder
-from remit.compose.sources import tls_of
 from remit.config import Config
-from remit.config.sections.nats import nats_servers
-from remit.core.errors import ConfigInvalid
 from remit.core.policy.bundle import Bundle
 from remit.core.replicas.replica import Replica
 from remit.gateway.asgi import Application
 from remit.gateway.doors import forwarding_front
-from remit.ports.replicas.forwarding import Forwarder
-from remit.ports.replicas.wakeup import Waker
+from remit.ports.forwarding import Forwarder
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store
@@ -70,42 +65,6 @@ def forwarder_of(config: Config) -> Forwarder | None:
     return HttpForwarder(str(config.at(config.replica.tls_ca)) if config.replica.tls_ca else "")
 
 
-def waker_of(config: Config) -> Waker | None:
-    """Return the way that the configuration names; `None` where the store itself wakes."""
-    section = config.replica.nats
-    if section is None or not several(config):
-        return None
-    from remit.adapters.waker.nats import Login, NatsWaker
-
-    servers = nats_servers(section)
-
-    def login() -> Login:
-        return Login(
-            user=section.user,
-            password=section.password.resolve() if section.password else "",
-            token=section.token.resolve() if section.token else "",
-            credentials=section.credentials.resolve_lines() if section.credentials else "",
-        )
-
-    def tls() -> ssl.SSLContext | None:
-        if not servers[0].startswith("tls://"):
-            return None
-        try:
-            context = tls_of(section.tls_ca, config) or ssl.create_default_context()
-            if section.tls_certificate:
-                context.load_cert_chain(config.at(section.tls_certificate), config.at(section.tls_key))
-        except OSError as fault:
-            # What TLS itself says of a file that it cannot read does not name it.
-            raise ConfigInvalid(
-                f"a file of `replica.nats` cannot be used for TLS: {fault.strerror or fault}",
-                key="replica.nats",
-                remediation="look at `tls_ca`, `tls_certificate` and `tls_key`",
-            ) from None
-        return context
-
-    return NatsWaker(servers, f"{section.subject}.{config.tenant.replace('.', '_')}", login=login, tls=tls)
-
-
 def front(services: Services, config: Config, doors: Application) -> Application:
     """Put before the doors what passes requests on to other replicas, where there can be others."""
     if services.replicas.forwarder is None:
@@ -139,11 +98,9 @@ async def enter(services: Services, stack: AsyncExitStack) -> None:
         return
     stack.push_async_callback(services.replicas.membership.leave)
     stack.push_async_callback(services.endings.reactions.stop)
-    stack.push_async_callback(services.replicas.waking.stop)
     if services.replicas.forwarder is not None:
         stack.push_async_callback(services.replicas.forwarder.close)
     await services.replicas.membership.enter()
-    await services.replicas.waking.begin()
     beat = Upkeep()
     stack.push_async_callback(beat.close)
     pause_s = services.replicas.membership.lease.lease_s / RENEWALS
@@ -157,7 +114,4 @@ async def enter(services: Services, stack: AsyncExitStack) -> None:
 
 
 async def _describe(services: Services) -> None:
-    state = services.replicas.waking.state
-    await services.replicas.membership.describe(
-        bundle=services.policies.digest, waking=state.word if state else "", version=__version__
-    )
+    await services.replicas.membership.describe(bundle=services.policies.digest, version=__version__)

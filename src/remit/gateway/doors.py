@@ -19,7 +19,7 @@ from remit.gateway.mcp.methods import Methods
 from remit.gateway.mcp.sessions import Sessions
 from remit.gateway.mcp.subscriptions import Subscriptions
 from remit.gateway.protected_resource import ProtectedResource
-from remit.ports.replicas.forwarding import Forwarder
+from remit.ports.forwarding import Forwarder
 from remit.ports.upstream import HttpUpstream
 from remit.services.assembly.services import Services
 
@@ -29,7 +29,6 @@ def http_endpoint(
     *,
     limits: HttpLimits | None = None,
     in_hand: RequestsInProgress | None = None,
-    forward: bool = False,
 ) -> HttpEndpoint:
     """Return the door for agents that call REST APIs."""
     return HttpEndpoint(
@@ -45,7 +44,6 @@ def http_endpoint(
         mediator=services.mediation.mediator,
         limits=limits,
         in_hand=in_hand,
-        forward=forward,
     )
 
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 
 from remit.ports.broker import Broker
 from remit.ports.fetch import Fetch
+from remit.ports.forwarding import Forwarder
 from remit.ports.issuers import TrustedIssuers
 from remit.ports.keys import Keyring
 from remit.ports.log import HeadKeeper
 from remit.ports.policy import PolicyEngine
-from remit.ports.replicas.forwarding import Forwarder
-from remit.ports.replicas.wakeup import Waker
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store
@@ -25,7 +24,7 @@ class Adapters:
     """The adapters of one process.
 
     `brokers` and `processes` are by upstream: where its credentials come from, and what starts processes that
-    serve one task. `fleet`, `forwarder` and `waker` are there where several processes may serve one store.
+    serve one task. `fleet` and `forwarder` are there where several processes may serve one store.
     """
 
     clock: Clock
@@ -41,4 +40,3 @@ class Adapters:
     document_fetch: Fetch | None = None
     fleet: Fleet | None = None
     forwarder: Forwarder | None = None
-    waker: Waker | None = None

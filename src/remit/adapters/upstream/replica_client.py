@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections to other replicas (`ports.replicas.forwarding`), by the client for calls to upstreams."""
+"""Connections to other replicas (`ports.forwarding`), by the client for calls to upstreams."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from remit.adapters.upstream.http1 import Connection, Limits, Origin, Pool, ResponseHead
-from remit.ports.replicas.forwarding import ForwardedRequest
+from remit.ports.forwarding import ForwardedRequest
 
 #: Another replica bounds what it answers itself; streams may be silent for long.
 LIMITS: Final = Limits(

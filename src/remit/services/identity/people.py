@@ -16,10 +16,10 @@ import msgspec
 from remit.core.decisions.approval import may_approve
 from remit.core.endings.closure import Cause
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden
-from remit.core.evidence.event import Event, person_changed
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.people import PersonChanged
 from remit.core.findings.finding import Finding, FindingKind, finding_id
 from remit.core.identity.principals import Person, Role
-from remit.core.json_value import Json
 from remit.core.scope import ScopeKind, scope
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Change, EndCredentials, PutPerson
@@ -86,9 +86,14 @@ class PersonAdministration:
             if SENSITIVE & (roles - person.roles):
                 await self._second.agreed({"act": "roles", "person": name, "roles": words}, name, by)
             changed = msgspec.structs.replace(person, roles=roles)
-            facts = {"roles": words, "previous": sorted(role.value for role in person.roles)}
-            mute = not may_approve(changed)
-            await self._commit(person, changed, "roles", by, *kept, facts=facts, mute=mute)
+            told = PersonChanged(
+                change="roles",
+                roles=words,
+                previous=sorted(role.value for role in person.roles),
+                person=name,
+                by=by,
+            )
+            await self._commit(person, changed, told, *kept, mute=not may_approve(changed))
         return changed
 
     async def deactivate(self, name: str, *, by: str, reason: str = "") -> Person:
@@ -113,9 +118,9 @@ class PersonAdministration:
         kept = await self._keep(person, frozenset())
         changed = msgspec.structs.replace(person, active=False)
         ended = EndCredentials(self._tenant, name)
-        facts = {"reason": reason}
+        told = PersonChanged(change="deactivated", reason=reason, person=name, by=by)
         try:
-            await self._commit(person, changed, "deactivated", by, *kept, ended, facts=facts, mute=True)
+            await self._commit(person, changed, told, *kept, ended, mute=True)
         except ChangedMeanwhile:
             # A sign-in that brings other groups at the same moment keeps nobody in service.
             if tries == 1:
@@ -130,7 +135,7 @@ class PersonAdministration:
             if SENSITIVE & person.roles:
                 await self._second.agreed({"act": "activate", "person": name}, name, by)
             changed = msgspec.structs.replace(person, active=True)
-            await self._commit(person, changed, "activated", by)
+            await self._commit(person, changed, PersonChanged(change="activated", person=name, by=by))
         shut = {(one.scope, one.cause) for one in await self._revocations.locks()}
         for kind, cause in ((ScopeKind.PERSON, Cause.PERSON_LEFT), (ScopeKind.OWNER, Cause.OWNER_LEFT)):
             # What somebody locked by hand stays locked.
@@ -142,7 +147,7 @@ class PersonAdministration:
     async def sign_out(self, name: str, *, by: str) -> Person:
         """End all sessions and codes of a person, and the approvals that they gave and nobody has used."""
         person = await self._directory.person(name)
-        event = self._event(name, "signed-out", by, {})
+        event = self._event(PersonChanged(change="signed-out", person=name, by=by))
         await self._put((EndCredentials(self._tenant, name),), event, mute=name)
         return person
 
@@ -191,13 +196,11 @@ class PersonAdministration:
         self,
         was: Person,
         person: Person,
-        change: str,
-        by: str,
+        told: PersonChanged,
         *changes: Change,
-        facts: dict[str, Json] | None = None,
         mute: bool = False,
     ) -> None:
-        event = self._event(person.name, change, by, facts or {})
+        event = self._event(told)
         # A sign-in may have changed their groups meanwhile: neither undoes the other.
         await self._put((PutPerson(person, was=was), *changes), event, mute=person.name if mute else "")
 
@@ -214,5 +217,5 @@ class PersonAdministration:
             else:
                 return
 
-    def _event(self, name: str, change: str, by: str, facts: dict[str, Json]) -> Event:
-        return person_changed(self._tenant, name, change, by=by, at=self._clock.now(), facts=facts)
+    def _event(self, told: PersonChanged) -> Event:
+        return Event.of(told, at=self._clock.now(), tenant=self._tenant, subject=told.person)

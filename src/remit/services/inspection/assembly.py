@@ -49,7 +49,6 @@ def inspection_services(
         replicas=among.membership,
         policies=policies,
         reactions=endings.reactions,
-        waking=among.waking,
     )
     return InspectionServices(
         reports=CanReports(

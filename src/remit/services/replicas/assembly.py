@@ -9,21 +9,19 @@ from functools import partial
 from remit.core.identity.deployment import Deployment
 from remit.core.replicas.replica import Replica
 from remit.ports.adapters import Adapters
-from remit.ports.replicas.forwarding import Forwarder
+from remit.ports.forwarding import Forwarder
 from remit.services.replicas.forwarding import Forwarding, sealed_address
 from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership
-from remit.services.replicas.wakeup import WakeUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaServices:
-    """What a process knows of the others, what it owns, what it forwards, and what wakes it."""
+    """What a process knows of the others, what it owns, what it forwards."""
 
     membership: Replicas
     ownership: Ownership
     passing: Forwarding
-    waking: WakeUp
     forwarder: Forwarder | None
 
 
@@ -50,13 +48,6 @@ def replica_services(adapters: Adapters, deployment: Deployment, me: Replica | N
             store=store,
             tenant=tenant,
             forwarder=adapters.forwarder,
-        ),
-        waking=WakeUp(
-            waker=adapters.waker,
-            fleet=adapters.fleet,
-            replicas=replicas,
-            sealing=sealing,
-            clock=adapters.clock,
         ),
         forwarder=adapters.forwarder,
     )

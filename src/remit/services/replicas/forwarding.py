@@ -29,8 +29,8 @@ from remit.core.replicas.forwarding import ForwardingStep, Numbers, Seen
 from remit.core.replicas.replica import Replica
 from remit.core.scope import Raised, ScopeKind
 from remit.core.tasks.task import Task
+from remit.ports.forwarding import ForwardedRequest, Forwarder
 from remit.ports.keys import SealingKeys
-from remit.ports.replicas.forwarding import ForwardedRequest, Forwarder
 from remit.ports.store.tasks import TaskStore
 from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership, root_of

@@ -10,7 +10,8 @@ import msgspec
 
 from remit.core.canonical import digest
 from remit.core.errors import Forbidden
-from remit.core.evidence.event import person_changed
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.people import PersonChanged
 from remit.core.identity.principals import Role
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock
@@ -52,7 +53,8 @@ class SecondPerson:
             if other is not None and not one_hand:
                 await self._store.commit(Unit((PutValue(self._tenant, key, None),)))
                 return [other.by]
-            event = person_changed(self._tenant, name, f"asked: {act['act']}", by=by, at=self._clock.now())
+            told = PersonChanged(change=f"asked: {act['act']}", person=name, by=by)
+            event = Event.of(told, at=self._clock.now(), tenant=self._tenant, subject=name)
             kept = msgspec.to_builtins(_Asked(by, now + WAIT, tuple(sorted(hands))))
             await self._store.commit(Unit((PutValue(self._tenant, key, kept),), (event,)))
         if one_hand:
