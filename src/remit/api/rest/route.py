@@ -40,7 +40,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestServices:
-    """What every endpoint works with; `points` are the agents that may ask for decisions.
+    """What all endpoints work with; `points` are the agents that may ask for decisions.
 
     `reload` reads the bundle from its files (slow, in a thread); raises `ConfigInvalid`. `waiting` names the
     sections of the configuration that have changed since the start and count after the next one (slow, too).
@@ -82,7 +82,7 @@ _AS_IT_CAME = HttpOrigin()
 class RestRequest(Generic[S]):
     """One request whose caller is known: a person with `secret`, or an agent with `claims`, or nobody.
 
-    `rooms` are the services that the endpoint works with, `desk` what every endpoint does.
+    `rooms` are the services of this endpoint, and `desk` holds those of all endpoints.
 
     `place` are the parts of the path, `body` and `query` have the types that the endpoint names. `client` is
     the caller's address; `proxied` that somebody passed the request on; `origin` the place that the request
