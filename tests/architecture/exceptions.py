@@ -50,7 +50,7 @@ LATE_IMPORTS: dict[str, str] = {
 
 # Files of core that await something.
 AWAITS_IN_CORE: dict[str, str] = {
-    "src/remit/core/decisions/mediation.py": "the order of the nine steps; it awaits the steps and nothing else",
+    "src/remit/core/decisions/mediation.py": "the order of the nine steps: it awaits the steps alone",
 }
 
 # Doors that name something of an upstream which no task has taken in.

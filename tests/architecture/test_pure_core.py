@@ -74,7 +74,7 @@ def test_core_keeps_no_state_of_its_own() -> None:
 
 
 def test_core_is_not_asynchronous() -> None:
-    """Core awaits nothing: a conversation is a generator that is sent its answers. The nine steps are listed."""
+    """Core awaits nothing but in listed files: a conversation is a generator that is sent its answers."""
     found = {
         file.name: [node.lineno for node in nodes]
         for file in CORE
@@ -90,7 +90,7 @@ def test_core_is_not_asynchronous() -> None:
 
 
 def test_the_nine_steps_await_the_steps_alone() -> None:
-    """What is awaited there is a method of the steps that were handed in, or a function that is handed them."""
+    """A path awaits methods of the steps that it is handed, and functions to which it hands these."""
     [path] = [file for file in CORE if file.name in exceptions.AWAITS_IN_CORE]
     awaited = [node.value for node in ast.walk(path.syntax) if isinstance(node, ast.Await)]
     assert awaited

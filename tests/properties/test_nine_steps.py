@@ -28,7 +28,7 @@ PATHS: dict[str, Callable[[ScriptedSteps], Coroutine[Any, Any, object]]] = {
 }  # fmt: skip
 LAST = st.sampled_from([RESULT, msgspec.structs.replace(RESULT, is_error=True), HANDLE])
 FAULTS: st.SearchStrategy[Callable[[], BaseException]] = st.sampled_from([
-    lambda: Fenced("ended"), lambda: Fenced("ended", sent=True), asyncio.CancelledError, KeyboardInterrupt,
+    lambda: Fenced("ended"), lambda: Fenced("ended", sent=True), asyncio.CancelledError,
     lambda: UpstreamUnreachable("lost", sent=True), ConnectionError, lambda: RuntimeError("a defect"),
 ])  # fmt: skip
 DECISIONS = st.builds(
