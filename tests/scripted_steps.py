@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nine steps that do nothing but what a test says, and keep what was asked of them.
 
-Each step hands on a value of its own, and refuses any other than the one that the step before returned. With
-`waits` each of them suspends once, as a step that waits for a disk or a server does.
+Each step takes the one value that the step before returned, and refuses others. With `waits` each of them
+suspends once, as a step that waits for a disk or a server does.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What holds of the nine steps whatever an upstream sends, and wherever whatever fault comes.
+"""What holds of the nine steps, for any answer of an upstream and a fault at any place.
 
 `ScriptedSteps` itself refuses a value that the step before did not return, a chunk that is asked for before
-the last one was observed, and whatever comes after the call was let go of.
+the last one was observed, and any step after the call was let go of.
 """
 
 from __future__ import annotations

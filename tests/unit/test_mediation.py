@@ -82,7 +82,7 @@ def test_a_refusal_in_observe_mode_is_recorded_and_goes_on() -> None:
 
 
 def test_a_door_that_only_answers_stops_after_step_5() -> None:
-    """A permit for somebody else ends once it is recorded: nothing is leased, forwarded or closed."""
+    """A permit for another program ends once it is recorded: nothing is leased, forwarded or closed."""
     permit = msgspec.structs.replace(PERMIT, valid_until=NOW)
     steps = ScriptedSteps(decision=permit)
     end = outcome_of(answer(steps))
@@ -99,8 +99,8 @@ def test_a_refusal_of_a_door_that_only_answers_is_recorded() -> None:
     assert steps.asked == REFUSED
 
 
-def test_a_permit_for_somebody_else_without_an_end_is_never_recorded() -> None:
-    """INVARIANT: whoever carries a call out knows until when its permit counts."""
+def test_a_permit_for_another_program_without_an_end_is_never_recorded() -> None:
+    """INVARIANT: the program that carries a call out knows until when its permit counts."""
     steps = ScriptedSteps()
     with pytest.raises(OutOfOrder):
         outcome_of(answer(steps))

@@ -122,9 +122,7 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Permitted(msgspec.Struct, frozen=True):
-    """How a call ends that somebody else carries out: its permit is durable, and outside the fence from now
-    on.
-    """
+    """How a call ends that another program carries out: its permit is durable, and outside the fence."""
 
     request: AccessRequest
     decision: Decision
@@ -267,10 +265,10 @@ async def mediate(
     """Take one call through the nine steps."""
     steps.begin()
     try:
-        recorded = await _decide(steps)
+        recorded = await _until_recorded(steps)
         if isinstance(recorded, Refused):
             return recorded
-        return await _carry_out(steps, recorded)
+        return await _until_closed(steps, recorded)
     finally:
         steps.let_go()
 
@@ -278,10 +276,10 @@ async def mediate(
 async def answer(
     steps: DecidingSteps[Identified, Bound, Described, Decided, Recorded],
 ) -> Refused | Permitted:
-    """Take one call through steps 1 to 5, for a door that only answers: somebody else carries it out."""
+    """Take one call through steps 1 to 5, for a door that only answers: another program carries it out."""
     steps.begin()
     try:
-        recorded = await _decide(steps, elsewhere=True)
+        recorded = await _until_recorded(steps, elsewhere=True)
         if isinstance(recorded, Refused):
             return recorded
         return Permitted(recorded.request, recorded.decision)
@@ -309,7 +307,7 @@ async def resume(steps: ResumingSteps[Identified, Bound, Recorded, Leased, Forwa
             at = await steps.turn(_OBSERVE)
             await steps.release(recorded, known)
             return Answered(recorded.request, recorded.decision, _DEFERRED)
-        return await _carry_out(steps, recorded)
+        return await _until_closed(steps, recorded)
     except BaseException as fault:
         _failed(steps, fault, at)
         raise
@@ -317,7 +315,7 @@ async def resume(steps: ResumingSteps[Identified, Bound, Recorded, Leased, Forwa
         steps.let_go()
 
 
-async def _decide(
+async def _until_recorded(
     steps: DecidingSteps[Identified, Bound, Described, Decided, Recorded], *, elsewhere: bool = False
 ) -> Refused | Recorded:
     """Take steps 1 to 5. A fault ends the call with nothing to close: nothing has happened."""
@@ -344,7 +342,7 @@ async def _decide(
         raise
 
 
-async def _carry_out(steps: ForwardingSteps[Recorded, Leased, Forwarded], recorded: Recorded) -> Answered:
+async def _until_closed(steps: ForwardingSteps[Recorded, Leased, Forwarded], recorded: Recorded) -> Answered:
     """Take steps 6 to 9. A fault closes the call with the outcome that it leaves: not sent, unknown where the
     upstream may have acted, or what the upstream has said already.
     """

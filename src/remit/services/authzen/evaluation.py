@@ -153,7 +153,7 @@ class EvaluationSteps(CallState):
         return recorded
 
     def carried(self, tool: Tool, classes: Classes) -> Label:
-        """Return the worst that the call can bring: whoever carries it out shows no result."""
+        """Return the worst that the call can bring, since its result is not seen."""
         return carries(tool, classes)
 
     def let_go(self) -> None:

@@ -151,7 +151,7 @@ class ResumptionSteps(CallState):
             self._held.turn.release()
 
     def look(self, live: LiveTask, call: LiveCall) -> None:
-        """Look at the local fence; raises `Fenced`, with `sent` set."""
+        """Look at the local fence; raises `Fenced` with `sent` set."""
         try:
             super().look(live, call)
         except Fenced as fenced:

@@ -18,7 +18,7 @@ async def close_call(call: CallState, recorded: RecordedCall, outcome: CallOutco
     if (held := call.deferred) is not None:
         held.result_bytes += size
         if call.ended_by:
-            # Nobody has the handle.
+            # The agent did not get the handle.
             deps.deferrals.give_up(held, call.ended_by)
     events = outcome_events(
         recorded.request, recorded.decision, outcome, deps.clock.now(), size, call.ended_by

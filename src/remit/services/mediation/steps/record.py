@@ -54,7 +54,7 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
         # What the intent states is used up for this purpose, before another call can be described.
         live.spend(request)
         left = deps.holdings.writes(request, decision.id, number)
-        # A call that is alone has nobody to share a transaction with.
+        # A call that is alone shares its transaction with no other.
         alone = deps.authorizer.evaluations.calls == 1
         await deps.store.commit(Unit((*changes, *rise.changes, *left), events), at_once=alone)
     except BaseException as lost:
