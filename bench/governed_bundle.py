@@ -41,7 +41,7 @@ _TASK = f"""\
 task: {TASK_TYPE}
 purpose: Have texts given back
 run_by: [{AGENT}]
-stated_by: [group:staff]
+requested_by: [group:staff]
 deadline: 24h
 budgets: {{calls: 100000000}}
 grants:

@@ -103,7 +103,7 @@ def write_reach_bundle(folder: Path, tools: int, seed: int = 4) -> Path:
             "task": f"task-{number}",
             "purpose": "Work with what it is given",
             "run_by": [f"agent-{number % max(1, tools // 50)}"],
-            "stated_by": ["group:staff"],
+            "requested_by": ["group:staff"],
             "grants": [grant_form(tool, form, luck) for tool, form in chosen],
         }
         if luck.random() < 0.1:

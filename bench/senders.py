@@ -22,11 +22,11 @@ from bench.target import confined
 from remit.compose import application, open_house
 from remit.config import load_config
 from remit.core.identity.workload import AttestationMethod, Attested, Confirmation
-from remit.sdk.dpop import Prover
+from remit.sdk.dpop import DpopProver
 from remit.services.assembly.services import Services
-from remit.services.oauth.access_tokens import Asking
+from remit.services.oauth.access_tokens import TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
-from remit.services.oauth.presented_tokens import Showing
+from remit.services.oauth.presented_tokens import PresentedToken
 
 Json = Any
 
@@ -43,7 +43,7 @@ _ENVELOPE = {
 class Caller:
     """An agent with two tokens of one task: one that anybody may show, one that is bound to a key."""
 
-    def __init__(self, house: Services, asgi: Any, bearer: str, bound: str, prover: Prover) -> None:
+    def __init__(self, house: Services, asgi: Any, bearer: str, bound: str, prover: DpopProver) -> None:
         self.house = house
         self.prover = prover
         self.bound = bound
@@ -100,8 +100,8 @@ async def _caller(house: Services, asgi: Any) -> Caller:
     bearer = await open_task(house)
     claims = house.authenticator.unproven(bearer, house.clock.now())
     live = await house.live.load(claims.task)
-    prover = Prover()
-    asking = Asking(how="bench", confirmation=Confirmation(jkt=prover.key.thumbprint))
+    prover = DpopProver()
+    asking = TokenQuestion(how="bench", confirmation=Confirmation(jkt=prover.key.thumbprint))
     method = AttestationMethod.PRIVATE_KEY
     attested = Attested(workload="jkt:bench", method=method, assurance=method.assurance)
     client = TokenClient(agent=live.agent, client_id=live.agent.name, attested=attested)
@@ -125,7 +125,9 @@ async def run(config_path: Path, rounds: int) -> dict[str, float]:
         for _ in range(rounds):
             proof = caller.proof()
             checks.append(_each(partial(house.proofs.check, proof, method="POST", url=url, token=token)))
-            showing = Showing(authorization=f"DPoP {token}", method="POST", url=url, proofs=[caller.proof()])
+            showing = PresentedToken(
+                authorization=f"DPoP {token}", method="POST", url=url, proofs=[caller.proof()]
+            )
             identified.append(_each(partial(house.credentials.identify, showing, now, resource=url)))
         for number in range(rounds // 10):
             await caller.call(number, "")

@@ -23,7 +23,7 @@ from remit.core.identity.workload import AttestationMethod, Attested, KeyBinding
 from remit.core.keys.jwk import thumbprint
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
-from remit.services.oauth.access_tokens import Asking
+from remit.services.oauth.access_tokens import TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
 from remit.services.tasks.tasks import Opening
 
@@ -61,7 +61,7 @@ class Desk:
         opening = Opening(agent=AGENT, task_type=TASK_TYPE)
         task = await self._house.tasks.open(opening, person=self.person)
         live = await self._house.live.load(task.id)
-        token = await self._house.oauth.tokens.for_task(self._client, live, Asking(how="bench"))
+        token = await self._house.oauth.tokens.for_task(self._client, live, TokenQuestion(how="bench"))
         return task.id, token.text
 
 

@@ -49,7 +49,7 @@ TASK = """
 task: read-records
 purpose: Read records
 run_by: [note-bot]
-stated_by: ["agent:note-bot"]
+requested_by: ["agent:note-bot"]
 requires_person: false
 grants:
   - tool: records/getRecord

@@ -34,7 +34,7 @@ WRITE = """
 task: write-note
 purpose: Tidy up one note
 run_by: [notebook]
-stated_by: [group:writers]
+requested_by: [group:writers]
 parameters:
   note:
     description: The note's name, such as shopping
@@ -54,7 +54,7 @@ READ = """
 task: read-notes
 purpose: Answer a question from the notes
 run_by: [notebook]
-stated_by: [group:writers]
+requested_by: [group:writers]
 grants:
   - tool: notes/list_notes
 """

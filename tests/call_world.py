@@ -99,7 +99,7 @@ def a_type(name: str = "work", **changes: Json) -> TaskType:
         "name": name,
         "purpose": "Work at the desk",
         "run_by": ("clerk", "other"),
-        "stated_by": ("group:staff",),
+        "requested_by": ("group:staff",),
         "grants": OPEN_GRANTS,
     }
     return TaskType(**(known | changes))
@@ -116,7 +116,7 @@ TYPES = (
     ),
     a_type("twice", grants=(GrantTemplate("desk/write", other_arguments=True, ceilings={"calls": 2}),)),
     a_type("hello", grants=(GrantTemplate("desk/write", {"text": {"exact": "hello"}}),)),
-    a_type("by-itself", stated_by=("agent:clerk",), requires_person=False),
+    a_type("by-itself", requested_by=("agent:clerk",), requires_person=False),
 )
 
 

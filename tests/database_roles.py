@@ -37,7 +37,7 @@ def broker_of(place: AtPostgres, *grants: str) -> PostgresBroker:
 
 def wanted(lease: str, customer: str = "C-42", life: timedelta = timedelta(hours=1)) -> LeaseWanted:
     """Return what a task wants that is about one customer."""
-    intent = Intent(goal="look up", params={"id": customer}, stated_by="lena", stated_at=START)
+    intent = Intent(goal="look up", params={"id": customer}, requested_by="lena", stated_at=START)
     return LeaseWanted(lease, "crm", a_task(intent=intent, deadline=datetime.now(UTC) + life))
 
 

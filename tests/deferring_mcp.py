@@ -130,7 +130,7 @@ def deferring_bundle() -> Bundle:
     grants += [GrantTemplate("files/ask", {INPUT: ANY, "n": ANY}), GrantTemplate("files/needs")]
     grants += [GrantTemplate("files/pay", {INPUT: ANY, "n": ANY})]
     grants += [GrantTemplate("notes/echo", other_arguments=True)]
-    common: Json = {"purpose": "Do", "run_by": ("bot",), "stated_by": ("group:staff",)}
+    common: Json = {"purpose": "Do", "run_by": ("bot",), "requested_by": ("group:staff",)}
     types = [
         TaskType(name="work", grants=tuple(grants), **common),
         TaskType(name="other", grants=(GrantTemplate("notes/echo"),), **common),

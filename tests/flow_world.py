@@ -28,7 +28,7 @@ from remit.ports.store.store import Unit
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.mediation.mediator import RequestedCall
-from remit.services.tasks.tasks import Handing, Opening
+from remit.services.tasks.tasks import DelegatedOpening, Opening
 from tests.call_world import KEYS, Desk, DeskExchange, Heard
 from tests.house_world import make_house
 from tests.policy_requests import guardrails
@@ -87,7 +87,7 @@ WORK = TaskType(
     name="work",
     purpose="Work in the office",
     run_by=("clerk",),
-    stated_by=("group:staff",),
+    requested_by=("group:staff",),
     delegates=HandDown(to=("helper",)),
     parameters={name: Parameter(required=False) for name in ("to", "customer", "script", "code")},
     grants=tuple(GrantTemplate(tool.id, other_arguments=True) for tool in TOOLS),
@@ -96,7 +96,7 @@ ITSELF = TaskType(
     name="itself",
     purpose="Work in the office",
     run_by=("clerk",),
-    stated_by=("agent:clerk",),
+    requested_by=("agent:clerk",),
     requires_person=False,
     grants=WORK.grants,
 )
@@ -198,7 +198,7 @@ class FlowWorld:
     async def hand_down(self) -> Task:
         """Hand the task down to `helper`, whose child task is worked on from then on."""
         helper = await self.house.directory.agent("helper")
-        self.task = await self.house.tasks.open_child(self.task.id, helper, Handing(brief="help"))
+        self.task = await self.house.tasks.open_child(self.task.id, helper, DelegatedOpening(brief="help"))
         self.token = await task_token(self.house, self.task.id, confirmation=HELD)
         return self.task
 

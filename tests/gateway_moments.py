@@ -17,9 +17,9 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from remit.adapters.store.postgres.loop_connection import Done, Heard, OnLoop, Statement
+from remit.adapters.store.postgres.loop_connection import Done, Heard, LoopConnection, Statement
 from remit.adapters.store.postgres.session import PostgresSession
-from remit.adapters.store.postgres.whole import BEGIN
+from remit.adapters.store.postgres.store_claim import BEGIN
 from remit.services.mediation.call_steps import CallSteps
 
 #: What a call says of where it is to be broken.
@@ -129,10 +129,10 @@ def let_tests_break_calls(loop: asyncio.AbstractEventLoop, folder: Path) -> None
         return execute(self, query, values)
 
     PostgresSession.execute = executed  # type: ignore[method-assign]
-    send = OnLoop.send
+    send = LoopConnection.send
 
     def sent(
-        self: OnLoop,
+        self: LoopConnection,
         loop: asyncio.AbstractEventLoop,
         session: PostgresSession,
         statements: Sequence[Statement],
@@ -152,7 +152,7 @@ def let_tests_break_calls(loop: asyncio.AbstractEventLoop, folder: Path) -> None
         send(self, loop, session, statements, told, within_s=within_s)
         moments.here("commit")
 
-    OnLoop.send = sent  # type: ignore[method-assign]
+    LoopConnection.send = sent  # type: ignore[method-assign]
     turn = loop._run_once  # type: ignore[attr-defined]
 
     def turned() -> None:

@@ -27,7 +27,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import INPUT, Effect, Tool
-from remit.gateway.mcp import McpDoor, McpLimits
+from remit.gateway.mcp import McpEndpoint, McpLimits
 from remit.ports.store.store import Unit
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
@@ -90,13 +90,13 @@ def a_bundle() -> Bundle:
     ]
     types = [
         TaskType(
-            name="work", purpose="Do", run_by=("bot",), stated_by=("group:staff",), grants=tuple(grants)
+            name="work", purpose="Do", run_by=("bot",), requested_by=("group:staff",), grants=tuple(grants)
         ),
         TaskType(
             name="little",
             purpose="Do less",
             run_by=("bot",),
-            stated_by=("group:staff",),
+            requested_by=("group:staff",),
             grants=(GrantTemplate("files/echo", other_arguments=True),),
         ),
         # May be asked something by the one tool, and by the other not.
@@ -104,7 +104,7 @@ def a_bundle() -> Bundle:
             name="asked",
             purpose="Answer",
             run_by=("bot",),
-            stated_by=("group:staff",),
+            requested_by=("group:staff",),
             grants=(
                 GrantTemplate("files/ask", {INPUT: ANY, "n": ANY}),
                 GrantTemplate("files/fail", {"n": ANY}),
@@ -114,7 +114,7 @@ def a_bundle() -> Bundle:
             name="unasked",
             purpose="Answer nothing",
             run_by=("bot",),
-            stated_by=("group:staff",),
+            requested_by=("group:staff",),
             grants=(GrantTemplate("files/ask", {"n": ANY}),),
         ),
     ]
@@ -131,7 +131,7 @@ class GatewayWorld:
     """The door, what stands behind it, and a task's token."""
 
     house: Services
-    door: McpDoor
+    door: McpEndpoint
     clock: WorldClock
     files: ScriptedHttp
     notes: ScriptedHttp
@@ -258,7 +258,7 @@ async def gateway_world(
         lowered = frozenset() if constrained else frozenset(upstreams)
         house = make_house(folder, clock, upstreams, unconstrained=lowered, observed=observed)
         await house.policies.apply(bundle or a_bundle(), by="remit")
-        door = McpDoor(house, limits=limits)
+        door = McpEndpoint(house, limits=limits)
         for name, upstream in upstreams.items():
             await upstream.start(
                 lambda name=name: door.changed(name),  # type: ignore[misc]

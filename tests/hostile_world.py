@@ -67,7 +67,7 @@ def a_bundle(
         name="work",
         purpose="Do",
         run_by=("bot",),
-        stated_by=("group:staff",),
+        requested_by=("group:staff",),
         grants=(*grants, *(GrantTemplate(tool.id, other_arguments=True) for tool in changing)),
         budgets=Budgets(**budgets),
     )

@@ -74,7 +74,7 @@ SUMMARISE = TaskType(
     name="summarise-contract",
     purpose="Summarise one contract",
     run_by=("contract-bot",),
-    stated_by=("group:legal",),
+    requested_by=("group:legal",),
     parameters={"id": Parameter(constraint={"pattern": "C-[0-9]{1,6}"})},
     grants=(GrantTemplate("contracts/read", {"path": {"exact": "contracts/{id}.md"}}),),
 )
@@ -82,7 +82,7 @@ NIGHTLY = TaskType(
     name="nightly-check",
     purpose="Look whether contracts have run out",
     run_by=("contract-bot", "other-bot"),
-    stated_by=("agent:contract-bot",),
+    requested_by=("agent:contract-bot",),
     grants=(GrantTemplate("contracts/read", other_arguments=True),),
     requires_person=False,
 )

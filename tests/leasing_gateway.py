@@ -32,7 +32,7 @@ TASK = """
 task: look-up
 purpose: Look up a customer
 run_by: [note-bot]
-stated_by: ["agent:note-bot", ana]
+requested_by: ["agent:note-bot", ana]
 requires_person: false
 grants:
   - tool: crm/echo

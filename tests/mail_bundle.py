@@ -24,7 +24,7 @@ TASK = """
 task: send-mail
 purpose: Send mails
 run_by: [mail-bot, other-bot]
-stated_by: [lena]
+requested_by: [lena]
 deadline: 2h
 grants:
   - tool: mail/inbox

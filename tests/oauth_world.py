@@ -29,7 +29,7 @@ from remit.core.tasks.task import HandDown, TaskType
 from remit.ports.issuers import IssuerUse
 from remit.ports.store.people import PutLink
 from remit.ports.store.store import Unit
-from remit.sdk.dpop import Prover
+from remit.sdk.dpop import DpopProver
 from remit.services.identity.attestation import Attestors
 from remit.services.identity.directory import NewAgent
 from tests.attestation_world import WorldAuthority, WorldFetch, WorldIssuer
@@ -49,7 +49,7 @@ REVIEW = TaskType(
     name="review",
     purpose="Review contracts",
     run_by=("contract-bot",),
-    stated_by=("group:legal", "issuer:enterprise"),
+    requested_by=("group:legal", "issuer:enterprise"),
     grants=(
         GrantTemplate("contracts/read", {"path": {"prefix": "contracts/"}}),
         GrantTemplate("contracts/list", other_arguments=True),
@@ -152,7 +152,7 @@ class OAuthWorld(HouseWorld):
         task = await self.open(await self.session("lena"), task_type="review", params={})
         return await self.task_token(task, agent, **more)
 
-    async def with_proof(self, prover: Prover, grant: str, *, by: str = "", **fields: str) -> Told:
+    async def with_proof(self, prover: DpopProver, grant: str, *, by: str = "", **fields: str) -> Told:
         """Ask the token endpoint with a DPoP proof, and again with the nonce that it wants."""
         url = f"{PUBLIC_URL}/oauth/token"
         told = await self.ask_token(grant, by=by, headers={"dpop": prover.proof("POST", url)}, **fields)

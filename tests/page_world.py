@@ -42,7 +42,7 @@ DEPLOYING = TaskType(
     name="deploy-change",
     purpose="Deploy one change",
     run_by=("notebook",),
-    stated_by=("group:legal",),
+    requested_by=("group:legal",),
     parameters={"change": Parameter(), "times": Parameter(type="integer", required=False)},
     grants=(GrantTemplate("changes/deploy", {"change": {"exact": "{change}"}}),),
 )
@@ -50,7 +50,7 @@ OPEN_TO_ALL = TaskType(
     name="look-around",
     purpose="Look around in the contracts",
     run_by=("group:self-service",),
-    stated_by=("group:legal",),
+    requested_by=("group:legal",),
     grants=(GrantTemplate("contracts/read", other_arguments=True),),
 )
 OPEN_DEPLOY = msgspec.structs.replace(DEPLOYING, name="deploy-anything", run_by=("group:self-service",))

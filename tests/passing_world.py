@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import aiohttp
 from yarl import URL
 
-from remit.sdk.dpop import Prover
+from remit.sdk.dpop import DpopProver
 from tests.gateway_process import MODERN, GatewayProcess
 from tests.gateway_world import served
 from tests.mail_bundle import RECIPIENT
@@ -132,7 +132,7 @@ class PassingWorld:
     async def proven(
         self,
         one: GatewayProcess,
-        prover: Prover,
+        prover: DpopProver,
         method: str,
         path: str,
         token: str,

@@ -67,7 +67,7 @@ SUMMARISE = TaskType(
     name="summarise",
     purpose="legal-review",
     run_by=("clerk",),
-    stated_by=("group:lawyers",),
+    requested_by=("group:lawyers",),
     parameters={"contract": Parameter(), "pages": Parameter(type="integer", required=False)},
 )
 
@@ -96,7 +96,7 @@ def request(
             type="summarise",
             agent=by.name,
             owner="alice",
-            intent=Intent(goal="sum it up", params=params, stated_by="alice", stated_at=NOON),
+            intent=Intent(goal="sum it up", params=params, requested_by="alice", stated_at=NOON),
             grants=(),
             opened=NOON,
             deadline=NOON,

@@ -98,7 +98,7 @@ def task(
         name=name,
         purpose="Work",
         run_by=(agent or f"{name}-bot",),
-        stated_by=("ana",),
+        requested_by=("ana",),
         grants=grants,
         delegates=HandDown(heirs),
         **rest,

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from remit.adapters.broker.standing import StandingBroker
+from remit.adapters.broker.standing_secret import StandingBroker
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.http_api.api import HttpApi
 from remit.core.evidence.event import EventKind
@@ -27,7 +27,7 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Budgets, TaskType
 from remit.core.tools.http_api import Api, read_api
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
-from remit.gateway.http import HttpDoor, HttpLimits
+from remit.gateway.http import HttpEndpoint, HttpLimits
 from remit.ports.store.store import Unit
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
@@ -148,7 +148,7 @@ def a_type(name: str, **changes: Json) -> TaskType:
         "name": name,
         "purpose": "Work at the shop",
         "run_by": ("clerk",),
-        "stated_by": ("group:staff",),
+        "requested_by": ("group:staff",),
         "grants": GRANTS,
     }
     return TaskType(**(known | changes))
@@ -175,7 +175,7 @@ class RestWorld:
     """The door, what stands behind it, and a task's token."""
 
     house: Services
-    door: HttpDoor
+    door: HttpEndpoint
     clock: WorldClock
     api: ScriptedApi
     upstream: HttpApi
@@ -272,7 +272,7 @@ async def rest_world(
         await house.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
         new = NewAgent(name="clerk", owner="lena", purpose="works", bindings=(KeyBinding(KEYS["clerk"]),))
         await house.directory.register(new, by="root")
-        world = RestWorld(house, HttpDoor(house, limits=limits), clock, scripted, upstream, PUBLIC_URL)
+        world = RestWorld(house, HttpEndpoint(house, limits=limits), clock, scripted, upstream, PUBLIC_URL)
         world.task, world.token = await world.open()
         try:
             yield world

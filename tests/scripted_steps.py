@@ -60,7 +60,7 @@ def a_request() -> AccessRequest:
         type="t",
         agent="contract-bot",
         owner="legal",
-        intent=Intent(goal="g", stated_by="lena", stated_at=NOW),
+        intent=Intent(goal="g", requested_by="lena", stated_at=NOW),
         grants=(),
         opened=NOW,
         deadline=NOW,

@@ -15,7 +15,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import HandDown, Task
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
-from remit.services.tasks.opening_rules import Handing
+from remit.services.tasks.opening_rules import DelegatedOpening
 from remit.services.tasks.tasks import Opening
 from tests.call_world import CallWorld, a_surface, a_type
 from tests.house_world import PERMIT
@@ -118,7 +118,7 @@ class Desks(CallWorld):
     async def hand(self, parent: Task, to: str = "other", **wanted: Json) -> tuple[Task, str]:
         """Hand a task down; gives the child with a token."""
         agent = await self.house.directory.agent(to)
-        child = await self.house.tasks.open_child(parent.id, agent, Handing(**wanted))
+        child = await self.house.tasks.open_child(parent.id, agent, DelegatedOpening(**wanted))
         return child, await task_token(self.house, child.id, confirmation=HELD)
 
     async def tainted(self) -> tuple[Task, str]:

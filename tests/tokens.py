@@ -6,7 +6,7 @@ from __future__ import annotations
 from remit.core.identity.principals import Agent
 from remit.core.identity.workload import Assurance, AttestationMethod, Attested, Confirmation
 from remit.services.assembly.services import Services
-from remit.services.oauth.access_tokens import Asking, TokenGiven
+from remit.services.oauth.access_tokens import IssuedAccessToken, TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
 
 #: The key that tokens are bound to where a test is of what comes after step 1, with what proves it.
@@ -23,11 +23,11 @@ def a_client(agent: Agent) -> TokenClient:
 
 async def task_token_given(
     house: Services, task: str, *, audience: tuple[str, ...] = (), confirmation: Confirmation | None = None
-) -> TokenGiven:
+) -> IssuedAccessToken:
     """Issue a token for a task to the agent whose task it is; a task that has ended raises `Fenced`."""
     live = await house.live.load(task)
     house.live.check(live, house.clock.now())
-    asking = Asking(how="test", audience=audience, confirmation=confirmation or Confirmation())
+    asking = TokenQuestion(how="test", audience=audience, confirmation=confirmation or Confirmation())
     return await house.oauth.tokens.for_task(a_client(live.agent), live, asking)
 
 
@@ -42,4 +42,6 @@ async def agent_token(house: Services, agent: Agent) -> str:
     """Return a token with which an agent opens tasks, good at every door."""
     resources = house.oauth.tokens.resources
     audience = (resources.api, resources.joined, *(resources.of(name) for name in house.upstreams))
-    return (await house.oauth.tokens.for_agent(a_client(agent), Asking(how="test", audience=audience))).text
+    return (
+        await house.oauth.tokens.for_agent(a_client(agent), TokenQuestion(how="test", audience=audience))
+    ).text

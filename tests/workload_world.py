@@ -26,7 +26,7 @@ from remit.adapters.keys.file import FileAuthorityKeys, FileTokenKeys
 from remit.adapters.peers.linux import LinuxPeers
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.adapters.store.sqlite import SqliteStore
-from remit.api.spiffe.listener import WorkloadDoor
+from remit.api.spiffe.listener import WorkloadEndpoint
 from remit.api.spiffe.messages import message
 from remit.core.keys.own_keys import KeyKind
 from remit.ports.peers import Peers
@@ -54,7 +54,7 @@ class WorkloadWorld:
     authority: FileAuthorityKeys
     svids: FileTokenKeys
     store: Store
-    door: WorkloadDoor
+    door: WorkloadEndpoint
     socket: Path
 
     @property
@@ -126,7 +126,7 @@ async def workload_world(
         own_uid=os.getuid(),
     )
     await issuing.refresh()
-    door = WorkloadDoor(issuing, peers or LinuxPeers())
+    door = WorkloadEndpoint(issuing, peers or LinuxPeers())
     # Not in the test's folder: the path of a socket has room for a hundred characters.
     socket = Path("/tmp") / f"remit-{os.getpid()}-{os.urandom(4).hex()}" / "workload.sock"
     await door.open(socket)

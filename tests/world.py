@@ -148,7 +148,7 @@ def a_task(id: str = "task_one", **changes: Any) -> Task:
         "agent": "contract-bot",
         "owner": "lena",
         "on_behalf_of": "lena",
-        "intent": Intent(goal="summarise C-42", params={"id": "C-42"}, stated_by="lena", stated_at=START),
+        "intent": Intent(goal="summarise C-42", params={"id": "C-42"}, requested_by="lena", stated_at=START),
         "grants": (),
         "opened": START,
         "deadline": START + timedelta(minutes=30),

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
+from remit.core.cooperative_steps import finish
 from remit.core.decisions.decision import Outcome, weigh
 from remit.core.errors import RemitError
 from remit.core.flow.facts import FlowFacts
 from remit.core.flow.provenance import KEY_BYTES, Index
 from remit.core.identity.principals import Principal
-from remit.core.steps import finish
 from remit.core.tasks.task import Parameter
 from remit.core.tools.tool import Effect
 from remit.rehearse import Rehearsal

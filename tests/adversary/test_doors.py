@@ -40,7 +40,9 @@ READ = a_tool("notes", "echo", label=Label(trust=Trust.UNTRUSTED), arguments={"t
 def bundle() -> Bundle:
     """Return the scene's bundle, with the guardrails that `remit init` copies."""
     grants = tuple(GrantTemplate(one.id, other_arguments=True) for one in (POST, READ))
-    work = TaskType(name="work", purpose="Work", run_by=("bot",), stated_by=("group:staff",), grants=grants)
+    work = TaskType(
+        name="work", purpose="Work", run_by=("bot",), requested_by=("group:staff",), grants=grants
+    )
     return Bundle(
         tools={one.id: one for one in (POST, READ)},
         task_types={"work": work},

@@ -8,8 +8,8 @@ reading: sockets, the resolver of names and TLS (`wire`), what Node calls to con
 proxy on loopback for Chromium (`browser`). So nothing goes out, and what is recorded is the name that would
 be resolved, the port and the request as sent.
 
-`contact` has the answers, `strings` the generator of texts, and `holding` holds a judgement against every
-client. `differences.json` has the classes of texts with what each client does with them, and
-`python -m tests.clients` writes it again. A client that refuses is no difference: a difference is two places
-for one text.
+`contact` has the answers, `strings` the generator of texts, and `stored_label` holds a judgement against
+every client. `differences.json` has the classes of texts with what each client does with them, and `python -m
+tests.clients` writes it again. A client that refuses is no difference: a difference is two places for one
+text.
 """

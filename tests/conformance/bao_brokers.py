@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.http import BrokerHttp
 from remit.adapters.broker.openbao.client import BaoLogin, BaoSource
 from remit.adapters.broker.openbao.dynamic_secrets import OpenBaoBroker
 from remit.adapters.broker.openbao.pki import OpenBaoPkiBroker
@@ -34,7 +34,7 @@ class AtBao:
 
     def __init__(self, bao: BaoServer) -> None:
         self._bao = bao
-        self._webs: list[BrokerWeb] = []
+        self._webs: list[BrokerHttp] = []
 
     def mount(self, kind: str) -> bool:
         """Mount an engine where its kind says, unless it is there; gives whether it was not."""
@@ -42,7 +42,7 @@ class AtBao:
 
     def known(self, by: Callable[[], str] | BaoLogin) -> BaoSource:
         """Return what asks it, with connections of its own."""
-        web = BrokerWeb("OpenBao", timeout_s=PATIENCE_S)
+        web = BrokerHttp("OpenBao", timeout_s=PATIENCE_S)
         self._webs.append(web)
         return BaoSource(self._bao.address, by, web=web, clock=SystemClock())
 

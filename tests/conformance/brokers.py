@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 import psycopg
 
-from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.http import BrokerHttp
 from remit.adapters.broker.oauth.client import SourceClient
-from remit.adapters.broker.oauth.grants import AsItself, AskingForm
-from remit.adapters.broker.oauth.tokens import OAuthBroker, OAuthPlaces
+from remit.adapters.broker.oauth.grants import ClientCredentialsGrant, GrantForm
+from remit.adapters.broker.oauth.tokens import OAuthBroker, OAuthInjection
 from remit.adapters.broker.postgres.roles import PostgresBroker
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.ports.broker import Broker, UpstreamCredential
@@ -79,13 +79,13 @@ class AtAuthorities:
     def __init__(self, authorities: Authorities, *, by_introspection: bool, probe: str = "/me") -> None:
         self._authorities = authorities
         self._probe = "" if by_introspection else f"{authorities.url}{probe}"
-        self._webs: list[BrokerWeb] = []
+        self._webs: list[BrokerHttp] = []
 
     async def broker(self) -> Broker:
         """Return one with connections of its own."""
-        at, web = self._authorities.url, BrokerWeb("the authorization server")
+        at, web = self._authorities.url, BrokerHttp("the authorization server")
         self._webs.append(web)
-        places = OAuthPlaces(
+        places = OAuthInjection(
             token=f"{at}/token",
             revoke=f"{at}/revoke",
             introspect="" if self._probe else f"{at}/introspect",
@@ -104,14 +104,14 @@ class AtAuthorities:
             "crm.example.com",
             places,
             client=client,
-            source=AskingForm(AsItself()),
+            source=GrantForm(ClientCredentialsGrant()),
             web=web,
             clock=SystemClock(),
         )
 
     async def opens(self, credential: UpstreamCredential) -> bool:
         """Ask the resource."""
-        web = BrokerWeb("the resource")
+        web = BrokerHttp("the resource")
         try:
             return (
                 await web.ask("GET", f"{self._authorities.url}/me", headers=credential.headers)

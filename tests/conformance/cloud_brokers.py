@@ -10,7 +10,7 @@ from typing import Any, Generic
 from remit.adapters.broker.aws.query_api import AwsQuery
 from remit.adapters.broker.aws.sts import AwsProbe, AwsRole, StsBroker
 from remit.adapters.broker.github import GitHubApp, GitHubBroker
-from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.http import BrokerHttp
 from remit.adapters.broker.kubernetes import KubernetesBroker, ServiceAccount
 from remit.adapters.broker.openbao.client import BaoSource
 from remit.adapters.broker.openbao.dynamic_secrets import OpenBaoBroker
@@ -36,11 +36,11 @@ class AtServer(Generic[Served]):
 
     def __init__(self, server: Served) -> None:
         self._server = server
-        self._webs: list[BrokerWeb] = []
+        self._webs: list[BrokerHttp] = []
 
-    def web(self, name: str = "the cloud") -> BrokerWeb:
+    def web(self, name: str = "the cloud") -> BrokerHttp:
         """Return connections, which are closed at the end."""
-        self._webs.append(BrokerWeb(name))
+        self._webs.append(BrokerHttp(name))
         return self._webs[-1]
 
     def cut(self) -> None:
@@ -89,7 +89,7 @@ class AtAws(AtServer[AwsServer]):
     async def got(self, credential: UpstreamCredential, key: str) -> int:
         """Get an object with what the headers carry; gives the status."""
         keys = AwsKeys(*(credential.headers[one] for one in self.HEADERS))
-        url, web = f"{self._server.url}/s3/crm/{key}", BrokerWeb("the bucket")
+        url, web = f"{self._server.url}/s3/crm/{key}", BrokerHttp("the bucket")
         scope = AwsScope("eu-central-1", "s3")
         try:
             headers = signing_headers("GET", url, b"", keys, scope, SystemClock().now())

@@ -13,7 +13,7 @@ from keyring.backend import KeyringBackend
 from keyring.errors import NoKeyringError
 from keyrings.alt.file import PlaintextKeyring
 
-from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.http import BrokerHttp
 from remit.adapters.broker.openbao.client import BaoSource
 from remit.adapters.broker.openbao.key_value_secrets import KvSecrets
 from remit.adapters.broker.os_keyring import OsKeyring
@@ -63,7 +63,7 @@ class AtKv:
         bao.mount(self._mount, "kv", version=str(version))
         self._versioned = version == 2
         self.name = f"{self._mount}/crm/api#password"
-        self._web = BrokerWeb("OpenBao", timeout_s=PATIENCE_S)
+        self._web = BrokerHttp("OpenBao", timeout_s=PATIENCE_S)
         token = bao.token_for(f'path "{self._below}" {{ capabilities = ["read"] }}')
         self.source: SecretSource = KvSecrets(
             BaoSource(bao.address, lambda: token, web=self._web, clock=SystemClock())

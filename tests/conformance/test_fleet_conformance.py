@@ -20,9 +20,9 @@ from remit.core.replicas.replica import Replica
 from remit.core.replicas.wakeup import Nudge
 from remit.core.tasks.task import Ancestor, TaskState
 from remit.ports.store.issued_tokens import Withdraw
-from remit.ports.store.replicas import Bury, FenceAck, LeaveTask, Raised, Sight, TakeTask
+from remit.ports.store.replicas import DeclareDead, FenceAck, FleetSight, LeaveTask, Raised, TakeTask
 from remit.ports.store.store import Pin, PutAgent, PutPin, PutTask, PutValue, RaiseFence, Unit
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.wakeup import WakeUp
 from tests.nats_server import NatsServer
 from tests.world import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_task, an_agent
@@ -45,7 +45,7 @@ class Member:
         )
         waker = NatsWaker([nats.address], "remit.test") if nats is not None else None
         self.waking = WakeUp(waker=waker, fleet=self.fleet, replicas=self.replicas, sealing=keys, clock=clock)
-        self.sights: list[Sight] = []
+        self.sights: list[FleetSight] = []
         self.raised: list[Raised] = []
         self.replicas.on_change.append(self.sights.append)
         self.replicas.react = self._react
@@ -126,7 +126,7 @@ async def test_an_end_is_looked_at_by_all(three: list[Member]) -> None:
         assert other.store.epochs(TENANT)[SCOPE] == raised.epoch
 
 
-CHANGES: dict[str, tuple[Any, Callable[[Sight], bool]]] = {
+CHANGES: dict[str, tuple[Any, Callable[[FleetSight], bool]]] = {
     "an agent": (PutAgent(an_agent()), lambda sight: sight.agents == (an_agent().name,)),
     "a tool": (PutPin(Pin(TENANT, "mail/send", "1", {}, "1", {})), lambda sight: sight.pins),
 }
@@ -211,7 +211,7 @@ async def test_each_replica_looks_after_its_own_and_one_after_what_nobody_owns(t
 
     tasks = (
         a_task("root", idle_s=900),
-        a_task("below", lease_s=15, lineage=(Ancestor("root", "contract-bot", "ana"),)),
+        a_task("below", lease_s=15, process_tree=(Ancestor("root", "contract-bot", "ana"),)),
         a_task("other", lease_s=15),
         a_task("long"),
         a_task("done", idle_s=900, state=TaskState.COMPLETED),
@@ -226,5 +226,5 @@ async def test_each_replica_looks_after_its_own_and_one_after_what_nobody_owns(t
     assert await seen_by_all() == (["below", "root"], ["other"])
     await second.fleet.look()
     renewed = {one.id: one.renewed for one in second.sights[-1].replicas}[mine]
-    await second.store.commit(Unit((Bury(TENANT, mine, renewed),)))
+    await second.store.commit(Unit((DeclareDead(TENANT, mine, renewed),)))
     assert await seen_by_all() == ([], ["below", "other", "root"])

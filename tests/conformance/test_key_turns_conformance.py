@@ -99,7 +99,7 @@ async def test_in_a_turn_keys_are_as_they_are_now(
     """Also where the file server does not tell yet that another process has changed them."""
     first, second = await opened(key_store, kind), await opened(key_store, kind)
     seen = second.held()[0].id
-    monkeypatch.setattr(shelf.Shelf, "_stamped", lambda _: (1, 2, 3))
+    monkeypatch.setattr(shelf.KeyFolder, "_stamped", lambda _: (1, 2, 3))
     assert await second.refresh() is False
     await first.rotate(seen=seen)
     assert await second.refresh() is False

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A rotated secret where others read it, at a real OpenBao."""
 
-from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.http import BrokerHttp
 from remit.adapters.broker.openbao.client import BaoSource
-from remit.adapters.broker.openbao.key_value import KvPlace
+from remit.adapters.broker.openbao.key_value import KvPath
 from remit.adapters.runtime.system import SystemClock
 from tests.bao_server import BaoServer
 
@@ -14,9 +14,9 @@ async def test_others_find_the_newest_one_alone(bao: BaoServer) -> None:
     policy = 'path "kept/data/crm" { capabilities = ["read", "create", "update"] }\n'
     policy += 'path "kept/destroy/crm" { capabilities = ["update"] }'
     token = bao.token_for(policy)
-    web = BrokerWeb("OpenBao")
+    web = BrokerHttp("OpenBao")
     try:
-        place = KvPlace(
+        place = KvPath(
             BaoSource(bao.address, lambda: token, web=web, clock=SystemClock()), "kept", "crm", "password"
         )
         await place.put("one")

@@ -9,8 +9,15 @@ import pytest
 
 from remit.core.errors import Conflict
 from remit.core.identity.passkey import Link, Passkey
-from remit.core.oauth.one_time_code import Ceremony, Ticket
-from remit.ports.store.people import DropPasskey, PutLink, PutPasskey, PutTicket, UsePasskey, UseTicket
+from remit.core.oauth.one_time_code import OneTimeCode, PasskeyCeremony
+from remit.ports.store.people import (
+    DropPasskey,
+    PutLink,
+    PutOneTimeCode,
+    PutPasskey,
+    UseOneTimeCode,
+    UsePasskey,
+)
 from remit.ports.store.store import Credential, PutCredential, Store, Unit
 from tests.conformance.stores import each_store
 from tests.world import START, TENANT
@@ -18,14 +25,14 @@ from tests.world import START, TENANT
 pytestmark = each_store
 
 
-def a_ticket(digest: str = "d", made: datetime = START) -> Ticket:
+def a_ticket(digest: str = "d", made: datetime = START) -> OneTimeCode:
     """Return a ticket that is good for a minute."""
-    return Ticket(
+    return OneTimeCode(
         tenant=TENANT,
         digest=digest,
         created=made,
         expires=made + timedelta(minutes=1),
-        holds=Ceremony(challenge="c", browser="b"),
+        holds=PasskeyCeremony(challenge="c", browser="b"),
     )
 
 
@@ -36,8 +43,8 @@ def a_passkey(id: str = "key-1", person: str = "lena", counter: int = 0) -> Pass
 
 async def test_a_ticket_is_used_once(store: Store) -> None:
     """Whoever comes second is refused, and what the first use led to is known."""
-    await store.commit(Unit(changes=(PutTicket(a_ticket()),)))
-    use = Unit(changes=(UseTicket(TENANT, "d", START, outcome="task_one"),))
+    await store.commit(Unit(changes=(PutOneTimeCode(a_ticket()),)))
+    use = Unit(changes=(UseOneTimeCode(TENANT, "d", START, outcome="task_one"),))
     results = await asyncio.gather(store.commit(use), store.commit(use), return_exceptions=True)
     assert [isinstance(result, Conflict) for result in results] == [False, True]
     found = await store.ticket(TENANT, "d")
@@ -48,18 +55,18 @@ async def test_a_ticket_is_used_once(store: Store) -> None:
 
 async def test_a_ticket_runs_out(store: Store) -> None:
     """From its expiry on, and in another tenant, there is nothing to use."""
-    await store.commit(Unit(changes=(PutTicket(a_ticket()),)))
+    await store.commit(Unit(changes=(PutOneTimeCode(a_ticket()),)))
     for tenant, at in ((TENANT, START + timedelta(minutes=1)), ("other", START)):
         with pytest.raises(Conflict):
-            await store.commit(Unit(changes=(UseTicket(tenant, "d", at),)))
+            await store.commit(Unit(changes=(UseOneTimeCode(tenant, "d", at),)))
 
 
 async def test_old_tickets_are_dropped(store: Store) -> None:
     """What ran out long ago does not pile up, and what ran out just now is still known."""
-    await store.commit(Unit(changes=(PutTicket(a_ticket("old")),)))
-    await store.commit(Unit(changes=(PutTicket(a_ticket("late", START + timedelta(minutes=30))),)))
+    await store.commit(Unit(changes=(PutOneTimeCode(a_ticket("old")),)))
+    await store.commit(Unit(changes=(PutOneTimeCode(a_ticket("late", START + timedelta(minutes=30))),)))
     assert await store.ticket(TENANT, "old") is not None
-    await store.commit(Unit(changes=(PutTicket(a_ticket("new", START + timedelta(hours=2))),)))
+    await store.commit(Unit(changes=(PutOneTimeCode(a_ticket("new", START + timedelta(hours=2))),)))
     assert await store.ticket(TENANT, "old") is None
 
 

@@ -10,13 +10,13 @@ import pytest
 from remit.core.decisions.approval import ApprovalState
 from remit.core.errors import Conflict
 from remit.ports.store.store import (
-    ConsumeApproval,
     Credential,
     PutApproval,
     PutCredential,
     Store,
     TakeCredential,
     Unit,
+    UseApproval,
     UseAssertion,
 )
 from tests.conformance.stores import each_store
@@ -28,7 +28,7 @@ pytestmark = each_store
 async def test_an_approval_permits_one_call_once(store: Store) -> None:
     """It must be approved, for exactly this call, in time, and it is used up."""
     pending = an_approval()
-    use = Unit(changes=(ConsumeApproval(pending.id, pending.call, START),), tenant=TENANT)
+    use = Unit(changes=(UseApproval(pending.id, pending.call, START),), tenant=TENANT)
     await store.commit(Unit(changes=(PutApproval(pending),)))
     with pytest.raises(Conflict):
         await store.commit(use)
@@ -37,9 +37,9 @@ async def test_an_approval_permits_one_call_once(store: Store) -> None:
     with pytest.raises(Conflict):
         await store.commit(Unit(changes=(PutApproval(approved, expected=ApprovalState.PENDING),)))
     for change in (
-        ConsumeApproval(pending.id, "sha256:another-call", START),
-        ConsumeApproval(pending.id, pending.call, pending.expires),
-        ConsumeApproval("approval_none", pending.call, START),
+        UseApproval(pending.id, "sha256:another-call", START),
+        UseApproval(pending.id, pending.call, pending.expires),
+        UseApproval("approval_none", pending.call, START),
     ):
         with pytest.raises(Conflict):
             await store.commit(Unit(changes=(change,), tenant=TENANT))

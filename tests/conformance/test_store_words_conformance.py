@@ -9,15 +9,15 @@ import msgspec
 from remit.core.decisions.approval import ApprovalState
 from remit.core.identity.principals import Role
 from remit.core.tasks.grant import Grant
-from remit.core.tasks.task import TaskState, Turn
+from remit.core.tasks.task import TaskState, UserMessageRecord
 from remit.ports.store.store import (
-    ConsumeApproval,
     PutApproval,
     PutDelegation,
     PutPerson,
     PutTask,
     Store,
     Unit,
+    UseApproval,
 )
 from tests.conformance.stores import each_store
 from tests.conformance.test_store_registry_conformance import a_delegation
@@ -35,7 +35,7 @@ def changed(value: Any, **changes: Any) -> Any:
 
 TASK = changed(a_task(), grants=(GRANT,), plan=(GRANT,))
 OTHERS = changed(
-    a_task("task_two"), on_behalf_of="leo", intent=changed(TASK.intent, goal="read it", stated_by="leo")
+    a_task("task_two"), on_behalf_of="leo", intent=changed(TASK.intent, goal="read it", requested_by="leo")
 )
 OMAR = a_person("omar", roles=frozenset({Role.APPROVER}))
 APPROVAL = an_approval(reasons=("`change` is CR-7",))
@@ -68,7 +68,7 @@ async def test_what_was_said_comes_back_whole(store: Store) -> None:
     assert await store.open_approvals(TENANT, [TASK.id]) == [APPROVAL]
     assert await store.delegation(TENANT, RECORD.id) == RECORD
     assert await store.delegations(TENANT, person="lena") == [RECORD]
-    later = changed(TASK, intent=changed(TASK.intent, turns=(Turn("and C-43", START),)))
+    later = changed(TASK, intent=changed(TASK.intent, turns=(UserMessageRecord("and C-43", START),)))
     answered = APPROVAL.answered(OMAR, True, START, "fine by me")
     revoked = changed(RECORD, revoked=START)
     await store.commit(
@@ -84,7 +84,7 @@ async def test_what_was_said_comes_back_whole(store: Store) -> None:
     assert await store.approvals(TENANT, task=TASK.id) == [answered]
     assert await store.delegation(TENANT, RECORD.id) == revoked
     ended = later.moved(TaskState.COMPLETED, START)
-    used = ConsumeApproval(APPROVAL.id, APPROVAL.call, START)
+    used = UseApproval(APPROVAL.id, APPROVAL.call, START)
     await store.commit(Unit((PutTask(ended, expected=TaskState.ACTIVE), used), tenant=TENANT))
     assert await store.task(TENANT, TASK.id) == ended
     assert await store.approval(TENANT, APPROVAL.id) == changed(answered, state=ApprovalState.CONSUMED)
@@ -112,7 +112,7 @@ async def test_what_was_forgotten_does_not_come_back(store: Store) -> None:
     """Whoever still has it in memory and puts the row back does not give it another key."""
     await filled(store)
     await store.forget(TENANT, "lena")
-    later = changed(TASK, intent=changed(TASK.intent, turns=(Turn("and C-43", START),)))
+    later = changed(TASK, intent=changed(TASK.intent, turns=(UserMessageRecord("and C-43", START),)))
     answered = APPROVAL.answered(OMAR, False, START)
     await store.commit(
         Unit(
@@ -138,7 +138,7 @@ async def test_what_was_forgotten_does_not_come_back(store: Store) -> None:
 
 async def test_words_of_two_people_are_under_two_keys(store: Store) -> None:
     """Who states a task for somebody else said the words; for whom it is has the parameters."""
-    both = changed(TASK, intent=changed(TASK.intent, stated_by="leo"))
+    both = changed(TASK, intent=changed(TASK.intent, requested_by="leo"))
     await store.commit(Unit((PutTask(both),)))
     await store.forget(TENANT, "leo")
     assert await store.task(TENANT, TASK.id) == changed(both, intent=changed(both.intent, goal=""))

@@ -17,8 +17,8 @@ from joserfc.jwk import ECKey
 from mcp import Client, MCPError
 from mcp_types import CallToolResult, ElicitResult
 
-from remit.sdk.dpop import Prover
-from remit.sdk.faults import AgentFault
+from remit.sdk.dpop import DpopProver
+from remit.sdk.errors import AgentFault
 from remit.sdk.key import AgentKey
 from remit.sdk.oauth import (
     AuthorizationCode,
@@ -28,7 +28,7 @@ from remit.sdk.oauth import (
     OAuthIdentity,
     WorkloadAssertion,
 )
-from remit.sdk.oauth.web import Web
+from remit.sdk.oauth.web import OAuthHttp
 from tests.interop.piped import piped
 
 Json = Any
@@ -39,14 +39,14 @@ DOCUMENT = "https://conformance-test.local/client-metadata.json"
 DEFAULTS = {"name": "John Doe", "age": 30, "score": 95.5, "status": "active", "verified": True}
 
 
-async def visit(web: Web, url: str) -> str:
+async def visit(web: OAuthHttp, url: str) -> str:
     """Consent at once: give the address that the authorization server leads back to."""
     answer = await web.open("GET", url, headers={})
     async with answer:
         return answer.headers.get("Location", "")
 
 
-def way_to_tokens(web: Web, facts: Json) -> Json:
+def way_to_tokens(web: OAuthHttp, facts: Json) -> Json:
     """Return the grant that goes with what the scenario gave the client."""
     name = facts.get("client_id", "")
     if "private_key_pem" in facts:
@@ -120,8 +120,8 @@ async def main(url: str) -> int:
     version = os.environ.get("MCP_CONFORMANCE_PROTOCOL_VERSION", "2025-11-25")
     mode = "auto" if version >= "2026-07-28" else "legacy"
     ended = 0
-    async with Web() as web:
-        oauth = OAuthClient(web, way_to_tokens(web, facts), prover=Prover())
+    async with OAuthHttp() as web:
+        oauth = OAuthClient(web, way_to_tokens(web, facts), prover=DpopProver())
         try:
             async with Client(
                 piped(oauth, url), mode=mode, read_timeout_seconds=120, elicitation_callback=fill_in

@@ -33,7 +33,7 @@ READ = """
 task: read-notes
 purpose: Answer a question from the notes
 run_by: [notebook]
-stated_by: [group:writers]
+requested_by: [group:writers]
 grants:
   - tool: notes/list_notes
 """

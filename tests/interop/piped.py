@@ -18,7 +18,7 @@ import anyio
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
-from remit.sdk.door import Reply
+from remit.sdk.gateway_client import GatewayReply
 from remit.sdk.oauth import OAuthClient
 from remit.sdk.relay.bridge import Bridge
 from remit.sdk.relay.stdio import Lines, LineWriter
@@ -34,9 +34,11 @@ class DirectDoor:
         self._client = client
         self._url = url
 
-    async def send(self, method: str, upstream: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+    async def send(
+        self, method: str, upstream: str, headers: Mapping[str, str], body: bytes | None
+    ) -> GatewayReply:
         """Send one request."""
-        return Reply(await self._client.send(method, self._url, headers=headers, body=body))
+        return GatewayReply(await self._client.send(method, self._url, headers=headers, body=body))
 
 
 @asynccontextmanager

@@ -68,7 +68,7 @@ def lay_out(folder: Path, gateway: LiveGateway, upstream: str, tools: list[str])
         "task": "interop",
         "purpose": "Run the scenarios of others",
         "run_by": ["note-bot"],
-        "stated_by": ["agent:note-bot"],
+        "requested_by": ["agent:note-bot"],
         "requires_person": False,
         "grants": [{"tool": f"{UPSTREAM}/{name}", "other_arguments": True} for name in names],
     }

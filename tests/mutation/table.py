@@ -128,7 +128,7 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "services.endings.task_ends": _CUT_SHORT,
     "services.endings.unclosed_ends": _CUT_SHORT,
     "core.replicas.replica": _REPLICAS,
-    "services.replicas.membership": _REPLICAS,
+    "services.replicas.replica_lease": _REPLICAS,
     "services.replicas.task_ownership": ("tests/unit/test_ownership.py",),
     "services.endings.remote_endings": ("tests/unit/test_reactions.py",),
     "services.tasks.calls_in_flight": (

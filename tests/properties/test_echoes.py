@@ -14,8 +14,8 @@ from urllib.parse import unquote_plus
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
+from remit.core.cooperative_steps import finish
 from remit.core.decisions.mediation import Chunk, ChunkKind
-from remit.core.steps import finish
 from remit.core.tools.http_api import ReplyPiece
 from remit.ports.broker import UpstreamCredential
 from remit.services.credentials.scrubbing import REMOVED, Scrubber

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.flow.values.destination import both, whole, within
-from remit.core.flow.values.fast_path import A_VALUE, AN_ADDRESS, SHORT, SOME_WORDS, Glance, glance
+from remit.core.flow.values.fast_path import A_VALUE, AN_ADDRESS, SHORT, SOME_WORDS, FastPath, glance
 
 #: Makes a text too long for a glance, and changes nothing of what it is.
 PADDING = " " * (SHORT + 1)
@@ -21,7 +21,7 @@ short = st.one_of(seen_at_a_glance, st.text("aZ09.-_@:/+ ,%=", max_size=24))
 @given(seen_at_a_glance)
 def test_a_glance_sees_what_reading_finds(text: str) -> None:
     """The same text with so many blanks behind it that it is read is the same, and holds the same."""
-    assert glance(text) is not Glance.UNCLEAR
+    assert glance(text) is not FastPath.UNCLEAR
     assert whole(text) == whole(text + PADDING)
     assert set(within(text)) == set(within(text + PADDING))
 

@@ -12,7 +12,7 @@ from remit.core.errors import Forbidden
 from remit.core.identity.principals import Agent
 from remit.core.label import Label
 from remit.core.scope import risen
-from remit.core.tasks.delegated_task import Moment, Share, child_of, inherited_epochs
+from remit.core.tasks.delegated_task import BudgetShare, Moment, child_of, inherited_epochs
 from remit.core.tasks.grant import Ceilings, Grant
 from remit.core.tasks.task import MAX_CHAIN, Budgets, HandDown, Task
 from tests.properties.test_attenuation import ARGUMENTS, CEILINGS, SPECS
@@ -37,7 +37,7 @@ RULES = st.builds(
     HandDown, to=st.lists(NAMES | st.just("group:all"), max_size=4).map(tuple), max_depth=st.integers(0, 5)
 )
 WANTED = st.builds(
-    Share,
+    BudgetShare,
     grants=st.none() | GRANTS,
     tools=st.none() | st.lists(TOOLS, max_size=2).map(tuple),
     budgets=BUDGETS,
@@ -79,7 +79,7 @@ def root(grants: tuple[Grant, ...], budgets: Budgets, rule: HandDown, epochs: di
     )
 
 
-def handed(parent: Task, heir: str, wanted: Share, number: int, epochs: dict[str, int]) -> Task | None:
+def handed(parent: Task, heir: str, wanted: BudgetShare, number: int, epochs: dict[str, int]) -> Task | None:
     """Return the child, or nothing where it is refused."""
     moment = Moment(task_id=f"t{number}", now=START, label=Label(), epochs=epochs, bundle="sha256:b")
     try:
@@ -92,7 +92,7 @@ CHAINS = st.lists(st.tuples(NAMES, WANTED, EPOCHS), max_size=4)
 DEPTH_RULE = HandDown(("group:all",), 9)
 
 
-def line_of(first: Task, steps: list[tuple[str, Share, dict[str, int]]]) -> list[Task]:
+def line_of(first: Task, steps: list[tuple[str, BudgetShare, dict[str, int]]]) -> list[Task]:
     """Hand a task down step by step; gives all that came of it, the root first."""
     line = [first]
     for number, (heir, wanted, epochs) in enumerate(steps, 1):
@@ -174,7 +174,7 @@ def test_intent_and_person_go_down_unchanged(grants: tuple[Grant, ...], steps: A
 def test_a_child_of_an_agent_that_was_ended_before_begins_anew() -> None:
     """Its own agent's earlier end does not count; that of its parent's agent since then does."""
     parent = root((Grant("files/read", other_arguments=True),), Budgets(), DEPTH_RULE, {"agent:b": 1})
-    child = handed(parent, "b", Share(), 1, {"agent:b": 2, "agent:a": 5})
+    child = handed(parent, "b", BudgetShare(), 1, {"agent:b": 2, "agent:a": 5})
     assert child is not None
     assert child.epochs == {"agent:b": 2}
     assert inherited_epochs(parent, child, {"agent:b": 2, "agent:a": 5}) == {"agent:b": 2}

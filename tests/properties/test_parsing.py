@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from remit.core.cooperative_steps import PIECE, finish
 from remit.core.flow.records import json_parsing as parsing
 from remit.core.flow.records.json_parsing import MAX_AT_ONCE, MAX_VALUES, TOKENS, decoding, reading
-from remit.core.steps import PIECE, finish
 
 Json = Any
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.cedar.facts import Facts, context_shape, parameters
-from remit.adapters.policy.cedar.index import Recent
+from remit.adapters.policy.cedar.index import RecentAnswers
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Outcome, weigh
 from remit.core.flow.facts import Flow, FlowFacts
@@ -308,7 +308,7 @@ def test_no_argument_makes_the_engine_raise_or_look_away(arguments: dict[str, An
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans())))
 def test_a_bounded_cache_keeps_the_latest(steps: list[tuple[int, bool]]) -> None:
     """It never holds more than its size, and never forgets what was used last."""
-    cache: Recent[int, str] = Recent(3)
+    cache: RecentAnswers[int, str] = RecentAnswers(3)
     for key, write in steps:
         if write or cache.get(key) is None:
             cache.put(key, str(key))

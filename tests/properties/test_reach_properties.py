@@ -141,7 +141,7 @@ def test_a_change_in_one_task_type_leaves_what_shares_nothing_with_it(one: Bundl
     survey = look(one)
     alone = {
         runner.name
-        for place, runner in enumerate(survey.terrain.runners)
+        for place, runner in enumerate(survey.reach_graph.runners)
         if all(inflow.direct for inflow in survey.spread.inflows[place])
     }
     before = reaches(survey)

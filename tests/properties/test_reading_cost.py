@@ -21,6 +21,7 @@ import pytest
 from hypothesis import example, given, settings, target
 from hypothesis import strategies as st
 
+from remit.core.cooperative_steps import LAP, MAX_WORD, PIECE, STEP, Steps, finish, pieces, weight
 from remit.core.flow.argument_values import MAX_LIST, several
 from remit.core.flow.argument_walk import walk
 from remit.core.flow.language import quotation
@@ -59,7 +60,6 @@ from remit.core.flow.values.encodings import MAX_DEPTH, decoded, enclosing
 from remit.core.flow.values.normal_text import folded, folding
 from remit.core.flow.values.strict_reading import standing
 from remit.core.label import Label, Trust
-from remit.core.steps import LAP, MAX_WORD, PIECE, STEP, Steps, finish, pieces, weight
 from remit.core.tools.constraint import Verdict, load
 from remit.core.tools.constraint.structure import MAX_ITEMS
 from remit.core.tools.tool import Tool

@@ -19,7 +19,7 @@ from remit.core.flow.language.words import (
     stems_of,
     words_of,
 )
-from remit.core.flow.memory import Remembered
+from remit.core.flow.memory import TaskRecords
 from remit.core.flow.provenance import KEY_BYTES, Index
 from remit.core.flow.records.record import MAX_PATHS, PATH_BYTES, Paths, Reading
 from remit.core.flow.values import numbers
@@ -127,7 +127,7 @@ def test_stems_among_words_are_those_that_words_have(written: list[str], said: l
 @example(["#)a"], ")a")
 def test_a_word_is_mentioned_only_where_a_text_holds_it(heard: list[str], asked: str) -> None:
     """Words that are known are not read again; one that only looks like one of them is."""
-    kept = Remembered(b"k" * 32, 100)
+    kept = TaskRecords(b"k" * 32, 100)
     for place, text in enumerate(heard):
         if place % 2:
             kept.mention_words(words_of(text), place)

@@ -12,7 +12,7 @@ from remit.core.tasks.delegated_task import account_of
 from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.task import Ancestor, Budgets, Task, TaskType
 from remit.services.tasks.opening_rules import granted
-from remit.services.tasks.revalidation import Judged, below, standing
+from remit.services.tasks.revalidation import RevalidatedTask, below, standing
 from tests.world import START, a_task, an_agent
 
 TOOLS = st.sampled_from(["files/read", "files/write", "mail/send"])
@@ -42,7 +42,7 @@ TYPES = st.builds(
         name="work",
         purpose="work",
         run_by=(runs,),
-        stated_by=(states,),
+        requested_by=(states,),
         grants=tuple(grants),
         budgets=budgets,
         deadline_s=deadline_s,
@@ -66,7 +66,7 @@ def task_of(task_type: TaskType, name: str = "one") -> Task:
     )
 
 
-def judged(task: Task, task_type: TaskType) -> Judged:
+def judged(task: Task, task_type: TaskType) -> RevalidatedTask:
     """Judge a task under a bundle with one type."""
     bundle = Bundle(tools={}, task_types={"work": task_type}, policies=(), digest="sha256:new")
     return standing(task, bundle, an_agent(groups=("bots",)), ("legal",))
@@ -145,8 +145,8 @@ def test_a_child_loses_what_its_parent_loses(
     """And ends with it; whatever it may do still, its parent may."""
     parent = task_of(old)
     drawn = {one.digest: (account_of(parent, one),) for one in parent.grants}
-    lineage = (Ancestor("tsk_one", "contract-bot", "lena"),)
-    child = a_task("tsk_child", grants=parent.grants, lineage=lineage, drawn_from=drawn)
+    process_tree = (Ancestor("tsk_one", "contract-bot", "lena"),)
+    child = a_task("tsk_child", grants=parent.grants, process_tree=process_tree, drawn_from=drawn)
     above = judged(parent, new)
     found = below(child, {parent.id: above})
     assert bool(found.ends) or not above.ends

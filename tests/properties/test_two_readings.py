@@ -8,11 +8,11 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remit.core.cooperative_steps import finish
 from remit.core.flow.justification import Provenance
 from remit.core.flow.provenance import KEY_BYTES, Index
 from remit.core.flow.values.strict_reading import exact, stated_forms
 from remit.core.label import Label, Trust
-from remit.core.steps import finish
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 
 KEY = b"k" * KEY_BYTES

@@ -13,7 +13,7 @@ import pytest
 from remit.core.errors import Busy
 from remit.core.identity.workload import KeyBinding
 from remit.gateway.asgi import TARGET, counting
-from remit.gateway.http import HttpDoor
+from remit.gateway.http import HttpEndpoint
 from remit.services.identity.directory import NewAgent
 from remit.services.limits.request_bodies import SMALL, VALUE_BYTES, Bodies, FairShare
 from tests.call_world import KEYS
@@ -230,7 +230,7 @@ async def test_a_body_of_brackets_is_not_read_twice_at_once(tmp_path: Path) -> N
 async def rest(folder: Path) -> AsyncIterator[RestWorld]:
     """An API, whose door is a proxy too."""
     async with rest_world(folder) as world:
-        world.door = HttpDoor(world.house, forward=True)
+        world.door = HttpEndpoint(world.house, forward=True)
         yield world
 
 

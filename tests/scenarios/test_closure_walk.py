@@ -10,7 +10,7 @@ from remit.core.endings.closure import Closing, Closure
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import Task
 from remit.services.tasks.live_task import MAX_TOKENS
-from remit.services.tasks.opening_rules import Handing
+from remit.services.tasks.opening_rules import DelegatedOpening
 from tests.call_world import CallWorld, a_bundle, a_type, call_world
 from tests.gateway_world import LEGACY, GatewayWorld, gateway_world
 from tests.house_world import Told
@@ -65,7 +65,7 @@ def named(closure: Closure, kind: str) -> list[str]:
 async def handed(world: CallWorld, parent: Task) -> tuple[Task, str]:
     """Hand a task down; gives the child with a token."""
     other = await world.house.directory.agent("other")
-    child = await world.house.tasks.open_child(parent.id, other, Handing())
+    child = await world.house.tasks.open_child(parent.id, other, DelegatedOpening())
     return child, await task_token(world.house, child.id)
 
 

@@ -22,7 +22,7 @@ from remit.adapters.broker.aws.own_identity import WebIdentity
 from remit.adapters.broker.aws.query_api import AwsQuery, Said, code_of
 from remit.adapters.broker.aws.session_denials import RoleDenials
 from remit.adapters.broker.aws.sts import AwsProbe, AwsRole, StsBroker
-from remit.adapters.broker.http import BrokerWeb, WebAnswer
+from remit.adapters.broker.http import BrokerHttp, BrokerResponse
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import KeyUnavailable, NothingDone
 from remit.core.keys.sigv4 import AwsKeys, AwsScope
@@ -213,8 +213,8 @@ async def test_what_is_no_refusal_of_the_session_is_none(aws: AwsServer, place: 
     aws.broken = False
     unknown = {**given.handle, "id": "ASIAUNKNOWN"}
     assert await broker.probe(msgspec.structs.replace(given, handle=unknown)) is Probe.REFUSED
-    assert code_of(WebAnswer(403, b"<html>Forbidden</html>")) == ""
-    assert code_of(WebAnswer(400, b'{"__type":"com.amazon.coral.service#AccessDeniedException"}')) == (
+    assert code_of(BrokerResponse(403, b"<html>Forbidden</html>")) == ""
+    assert code_of(BrokerResponse(400, b'{"__type":"com.amazon.coral.service#AccessDeniedException"}')) == (
         "AccessDeniedException"
     )
 
@@ -233,7 +233,7 @@ async def test_ended_sessions_stay_denied_and_leave_room(aws: AwsServer, place: 
     """A hundred and twenty ends within a session's life, by two writers: all are denied, within what IAM
     allows; a session that lives is not; what is over is deleted.
     """
-    web, clock = BrokerWeb("AWS"), WorldClock(datetime.now(UTC))
+    web, clock = BrokerHttp("AWS"), WorldClock(datetime.now(UTC))
     iam = AwsQuery(
         f"{aws.url}/iam", AwsScope("us-east-1", "iam"), web=web, clock=SystemClock(), version="2010-05-08"
     )
@@ -303,7 +303,7 @@ def moto() -> Iterator[str]:
 
 async def test_the_requests_have_the_form_of_the_interface(moto: str) -> None:
     """A role is assumed, its policy is put, listed, read and deleted, at a server that others wrote."""
-    web, clock = BrokerWeb("moto"), WorldClock(datetime.now(UTC))
+    web, clock = BrokerHttp("moto"), WorldClock(datetime.now(UTC))
     sts = AwsQuery(moto, AwsScope("us-east-1", "sts"), web=web, clock=clock, version="2011-06-15")
     iam = AwsQuery(moto, AwsScope("us-east-1", "iam"), web=web, clock=clock, version="2010-05-08")
     ours = AwsKeys("AKIAIOSFODNN7EXAMPLE", "of-the-tests")

@@ -29,7 +29,7 @@ THEIRS = """
 task: serve-partner
 purpose: Serve a partner's people
 run_by: [partner]
-stated_by: ["issuer:provider"]
+requested_by: ["issuer:provider"]
 requires_person: false
 grants:
   - tool: notes/list_notes

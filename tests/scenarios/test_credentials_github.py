@@ -15,7 +15,7 @@ from remit.adapters.broker.github import GitHubBroker
 from remit.core.errors import KeyUnavailable, NothingDone
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import Task
-from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, UnfitCredential, UpstreamCredential
 from tests.conformance.cloud_brokers import AtGitHub
 from tests.github_server import APP, INSTALLATION, OWNER, GitHubServer, github_server
 from tests.leasing_gateway import LeasingGateway
@@ -144,7 +144,7 @@ async def test_a_token_that_may_more_than_was_asked_for_is_not_used(
     """And it can be taken back: whoever leases does that."""
     github.generous = True
     broker = await place.broker()
-    with pytest.raises(Unfit, match="may more than was asked for") as unfit:
+    with pytest.raises(UnfitCredential, match="may more than was asked for") as unfit:
         await broker.obtain(LeaseWanted("lse_1", "code", about()))
     assert len(github.tokens) == 1
     await broker.revoke(unfit.value.credential)

@@ -11,14 +11,14 @@ from unittest import mock
 import psycopg
 import pytest
 
-from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.http import BrokerHttp
 from remit.adapters.broker.openbao import static_roles as openbao_static
 from remit.adapters.broker.openbao.client import BaoSource
 from remit.adapters.broker.openbao.dynamic_secrets import OpenBaoBroker
 from remit.adapters.broker.openbao.static_roles import OpenBaoStaticBroker
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import ConfigInvalid, KeyUnavailable
-from remit.ports.broker import LeaseWanted, Unfit
+from remit.ports.broker import LeaseWanted, UnfitCredential
 from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoStatic, AtOpenBao
 from tests.leasing_gateway import LeasingGateway
@@ -80,7 +80,7 @@ async def test_what_could_not_be_taken_back_is_not_used(
     """A secret without a lease; values that are not those that the headers need; a path that is shut."""
     place = AtOpenBao(bao, postgres_server, by_login=False)
     bao.ask("POST", "secret/data/crm", {"data": {"password": "standing"}})
-    web = BrokerWeb("OpenBao")
+    web = BrokerHttp("OpenBao")
     wanted = LeaseWanted("lse_one", "crm", a_task())
     try:
         for path, headers, token, told in (
@@ -92,7 +92,7 @@ async def test_what_could_not_be_taken_back_is_not_used(
             broker = OpenBaoBroker(known, path, headers=headers)
             with pytest.raises(KeyUnavailable, match=told) as refused:
                 await broker.obtain(wanted)
-            if isinstance(refused.value, Unfit):
+            if isinstance(refused.value, UnfitCredential):
                 await broker.revoke(refused.value.credential)
     finally:
         await web.close()
@@ -101,7 +101,7 @@ async def test_what_could_not_be_taken_back_is_not_used(
 
 def test_an_address_that_is_none_is_said() -> None:
     """Before anything is leased."""
-    known = BaoSource("http://127.0.0.1:1", str, web=BrokerWeb("OpenBao"), clock=SystemClock())
+    known = BaoSource("http://127.0.0.1:1", str, web=BrokerHttp("OpenBao"), clock=SystemClock())
     with pytest.raises(ConfigInvalid, match="is no address of a PostgreSQL database"):
         OpenBaoBroker(known, "database/creds/crm", login="postgresql://[")
 
@@ -220,7 +220,7 @@ async def test_a_password_that_nobody_confirms_counts_for_a_while_and_a_clear_no
     postgres_server: PostgresServer,
 ) -> None:
     """OpenBao is sealed: calls go on for five minutes. It takes the leave to read away: they do not."""
-    place, clock, web = AtBaoStatic(own_bao, postgres_server), WorldClock(), BrokerWeb("OpenBao")
+    place, clock, web = AtBaoStatic(own_bao, postgres_server), WorldClock(), BrokerHttp("OpenBao")
     known = BaoSource(own_bao.address, lambda: place.token, web=web, clock=clock)
     broker = OpenBaoStaticBroker(known, "database", place.role, login=place.place)
     try:

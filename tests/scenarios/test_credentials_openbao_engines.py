@@ -14,14 +14,14 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.http import BrokerHttp
 from remit.adapters.broker.openbao.client import BaoLogin, BaoSource
 from remit.adapters.broker.openbao.pki import OpenBaoPkiBroker
 from remit.adapters.broker.openbao.tokens import OpenBaoTokenBroker
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import KeyUnavailable, NothingDone
 from remit.core.tasks.task import Task
-from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, UnfitCredential, UpstreamCredential
 from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoOtp, AtBaoPki, AtBaoTokens
 from tests.leasing_gateway import LeasingGateway
@@ -146,7 +146,7 @@ async def test_a_login_is_done_again_before_its_token_ends(bao: BaoServer) -> No
     """OpenBao takes back what a token obtained when it ends: nothing is obtained with an old one, and nothing
     counts as longer living than its token.
     """
-    place, clock, web = AtBaoOtp(bao), WorldClock(datetime.now(UTC)), BrokerWeb("OpenBao")
+    place, clock, web = AtBaoOtp(bao), WorldClock(datetime.now(UTC)), BrokerHttp("OpenBao")
     entered = []
 
     def form() -> dict[str, str]:
@@ -192,7 +192,7 @@ async def test_remit_logs_in_with_a_jwt(bao: BaoServer) -> None:
         "token_policies": ["default"],
     }
     bao.ask("POST", "auth/jwt/role/remit", {**role, "bound_subject": "spiffe://example.com/remit"})
-    web = BrokerWeb("OpenBao")
+    web = BrokerHttp("OpenBao")
 
     def shown(subject: str) -> BaoSource:
         now = int(datetime.now(UTC).timestamp())
@@ -213,7 +213,7 @@ async def test_remit_logs_in_with_a_jwt(bao: BaoServer) -> None:
 async def test_what_a_task_says_adds_no_name_to_its_certificate(bao: BaoServer) -> None:
     """A parameter is one name; one that would be two is refused, and nothing was asked for."""
     place = AtBaoPki(bao)
-    web = BrokerWeb("OpenBao")
+    web = BrokerHttp("OpenBao")
     known = BaoSource(bao.address, lambda: place.token, web=web, clock=SystemClock())
     broker = OpenBaoPkiBroker(
         known,
@@ -243,7 +243,7 @@ async def test_what_a_task_says_adds_no_name_to_its_certificate(bao: BaoServer) 
             )
         # A header cannot hold the lines of a certificate: it can be revoked, and is not left behind.
         before = serials(bao)
-        with pytest.raises(Unfit, match="cannot stand in the header `X`") as unfit:
+        with pytest.raises(UnfitCredential, match="cannot stand in the header `X`") as unfit:
             await broker.obtain(LeaseWanted("lse_1", "crm", about("C-42")))
         await broker.revoke(unfit.value.credential)
         (made,) = serials(bao) - before
@@ -320,7 +320,7 @@ async def test_an_answer_of_ocsp_that_is_anothers_shows_nothing(bao: BaoServer) 
 
 async def test_a_task_without_the_tools_policies_gets_no_token(bao: BaoServer) -> None:
     """It would have those of the role, which are all; and a batch token could not be ended."""
-    place, web = AtBaoTokens(bao), BrokerWeb("OpenBao")
+    place, web = AtBaoTokens(bao), BrokerHttp("OpenBao")
     known = BaoSource(bao.address, lambda: place.token, web=web, clock=SystemClock())
     wanted = LeaseWanted("lse_1", "crm", a_task(deadline=datetime.now(UTC) + timedelta(hours=1)))
     role = {"allowed_policies": ["crm-reader"], "orphan": True, "renewable": False, "token_type": "batch"}

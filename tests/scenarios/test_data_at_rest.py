@@ -174,7 +174,7 @@ async def test_who_carries_nothing_leaves_nothing(world: Desks) -> None:
     """A task that has read nothing of note writes no label."""
     _, token = await world.begin()
     await world.outcome(token, "comment", ticket=7, text="hello")
-    assert await world.house.store.holding_counts(TENANT) == {}
+    assert await world.house.store.stored_label_counts(TENANT) == {}
 
 
 async def test_a_clean_write_does_not_wash_a_ticket(world: Desks) -> None:
@@ -239,7 +239,7 @@ async def test_a_label_that_a_failed_commit_left_in_memory_goes_into_the_next_on
     with full_disk(world):
         ticket = await _until_full(world, token) - 1
     await world.outcome(token, "comment", ticket=ticket, text="again")
-    (found,) = await world.house.store.holdings(TENANT, "desk", [f"ticket/{ticket}"])
+    (found,) = await world.house.store.stored_labels(TENANT, "desk", [f"ticket/{ticket}"])
     assert found.label == UNTRUSTED
 
 
@@ -272,7 +272,7 @@ async def test_many_write_at_once_and_none_is_lost(world: Desks) -> None:
         )
     )
     names = [ROOT, *(f"ticket/{ticket}" for ticket in range(20))]
-    found = await world.house.store.holdings(TENANT, "desk", names)
+    found = await world.house.store.stored_labels(TENANT, "desk", names)
     assert len(found) == len(names)
     assert all(UNTRUSTED in (one.label, one.below) for one in found)
 
@@ -290,9 +290,9 @@ async def test_undescribed_tools_leave_the_worst_on_the_whole_upstream(world: De
     """Nobody said where they write, nor what."""
     odd = Tool(upstream="desk", name="odd")
     request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
-    changed = world.house.holdings.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)
+    changed = world.house.stored_labels.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)
     worst = Label("restricted", trust=Trust.UNTRUSTED)
-    assert [(one.holding.resource, one.holding.label) for one in changed] == [("?tool/odd", worst)]
+    assert [(one.stored_label.resource, one.stored_label.label) for one in changed] == [("?tool/odd", worst)]
     reader, theirs = await world.begin("other")
     await world.outcome(theirs, "read_ticket", ticket=1)
     assert await world.label(reader) == worst
@@ -302,7 +302,7 @@ async def test_what_was_not_described_and_is_a_read_has_written_nothing(world: D
     """Once somebody says so; nothing has to be declassified for it."""
     odd = Tool(upstream="desk", name="odd")
     request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
-    world.house.holdings.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)
+    world.house.stored_labels.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)
     world.desk.surfaces["odd"] = a_surface("odd")
     await world.apply(tools=(*TOOLS, a_tool("odd")))
     reader, theirs = await world.begin("other")
@@ -314,7 +314,7 @@ async def test_reading_by_an_operation_that_nobody_has_described_writes_nothing(
     """The protocol says that it reads."""
     read = Tool(upstream="desk", name=RESOURCE_READ)
     request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
-    assert world.house.holdings.writes(msgspec.structs.replace(request, tool=read), "dec_odd", 1) == ()
+    assert world.house.stored_labels.writes(msgspec.structs.replace(request, tool=read), "dec_odd", 1) == ()
 
 
 async def test_a_sanitizer_gives_what_carries_its_own_label_alone(world: Desks) -> None:

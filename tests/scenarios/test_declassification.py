@@ -260,7 +260,7 @@ async def test_nothing_is_written_while_data_is_declassified(world: Desks) -> No
         await lower_data(world, "ticket/7")
     world.desk.open.set()
     await writing
-    shelf = world.house.holdings.shelves.of("desk")
+    shelf = world.house.stored_labels.shelves.of("desk")
     assert shelf is not None
     shelf.closed = True
     with pytest.raises(Busy):

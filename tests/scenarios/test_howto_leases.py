@@ -108,8 +108,8 @@ OURS_TOO = ("sweep", "tidy-note")
 def task_of(page: str, tool: str) -> str:
     """Return a guide's task type, as one that the agent here may open by itself."""
     (text,) = blocks(page, "task:")
-    own = 'run_by: [note-bot]\nstated_by: ["agent:note-bot"]\nrequires_person: false\n'
-    text = re.sub(r"run_by: .*\nstated_by: .*\n", own, text)
+    own = 'run_by: [note-bot]\nrequested_by: ["agent:note-bot"]\nrequires_person: false\n'
+    text = re.sub(r"run_by: .*\nrequested_by: .*\n", own, text)
     text = re.sub(r"arguments: .*", "arguments: {word: {length: {max: 100}}}", text)
     upstream = tool.partition("/")[0]
     return written(text, {tool: f"{upstream}/echo"})

@@ -10,7 +10,7 @@ import pytest
 
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
-from remit.gateway.mcp import McpDoor
+from remit.gateway.mcp import McpEndpoint
 from remit.services.identity.directory import NewPerson
 from tests.gateway_world import ENVELOPE, MODERN
 from tests.house_world import Told, exchange
@@ -191,7 +191,7 @@ async def test_budgets_count_calls_of_this_door(world: RestWorld) -> None:
 
 async def test_the_mcp_door_offers_the_same_operations(world: RestWorld) -> None:
     """An agent that speaks MCP calls the API's operations as tools, under the same grants."""
-    door = McpDoor(world.house)
+    door = McpEndpoint(world.house)
 
     async def ask(method: str, **params: object) -> Told:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": ENVELOPE}}

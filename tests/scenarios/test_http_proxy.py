@@ -19,7 +19,7 @@ import uvicorn
 from remit.cli.serve.connections import BoundedConnection
 from remit.core.evidence.event import EventKind
 from remit.gateway.asgi import TARGET
-from remit.gateway.http import HttpDoor
+from remit.gateway.http import HttpEndpoint
 from tests.house_world import Told
 from tests.rest_world import SECRET, RestWorld, rest_world
 
@@ -30,7 +30,7 @@ Json = Any
 async def world(tmp_path: Path) -> AsyncIterator[RestWorld]:
     """A shop behind the door, which is a proxy."""
     async with rest_world(tmp_path) as made:
-        made.door = HttpDoor(made.house, forward=True)
+        made.door = HttpEndpoint(made.house, forward=True)
         yield made
 
 
@@ -179,7 +179,7 @@ async def test_a_tunnel_is_refused_with_the_way_out(world: RestWorld) -> None:
 
 async def test_without_the_setting_there_is_no_proxy(world: RestWorld) -> None:
     """A target that names another host is not served as if it had named this one."""
-    world.door = HttpDoor(world.house)
+    world.door = HttpEndpoint(world.house)
     told = await ask(world, f"{world.upstream.base}/customers/c-1")
     assert (told.status, told.json["code"]) == (421, "not-here")
     assert not world.door.takes(f"{world.base}/mcp".encode())
@@ -190,7 +190,7 @@ async def test_without_the_setting_there_is_no_proxy(world: RestWorld) -> None:
 
 
 @asynccontextmanager
-async def listening(door: HttpDoor) -> AsyncIterator[int]:
+async def listening(door: HttpEndpoint) -> AsyncIterator[int]:
     """Serve the door as `remit up` does."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(door, lifespan="off", log_level="critical", http=BoundedConnection, ws="none")

@@ -18,7 +18,7 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Budgets, HandDown, Task, TaskState, TaskType
 from remit.ports.store.store import PutTask, Unit
-from remit.services.tasks.tasks import Handing
+from remit.services.tasks.tasks import DelegatedOpening
 from tests.call_world import OPEN_GRANTS, CallWorld, a_bundle, a_type, call_world
 from tests.house_world import HouseWorld, house_world
 from tests.tokens import HELD, task_token
@@ -67,7 +67,7 @@ async def over(world: CallWorld, task: Task, token: str) -> None:
     [
         (a_type("another"),),
         (a_type(run_by=("other",)),),
-        (a_type(stated_by=("group:others",)),),
+        (a_type(requested_by=("group:others",)),),
         (a_type(grants=()),),
         (a_type(grants=(GrantTemplate("desk/odd", other_arguments=True),)),),
     ],
@@ -183,7 +183,7 @@ async def test_children_are_narrowed_with_what_they_were_handed_down_from(world:
     task, _ = await world.open()
     child, little = [
         await world.house.tasks.open_child(
-            task.id, await world.house.directory.agent("other"), Handing(grants=wanted)
+            task.id, await world.house.directory.agent("other"), DelegatedOpening(grants=wanted)
         )
         for wanted in (None, (writing(1).instantiate({}),))
     ]

@@ -13,7 +13,7 @@ from remit.adapters.notifier.webhook import Webhook
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind
 from remit.core.scope import ScopeKind
-from remit.services.signals.notifications import Addressee
+from remit.services.signals.notifications import NotificationTarget
 from tests.call_world import CallWorld, call_world
 from tests.hook_server import SECRET, HookServer, hook_server
 from tests.world import WorldClock
@@ -33,7 +33,7 @@ async def told_world(folder: Path, hook: HookServer, seed: str = "house") -> Asy
     """Provide a desk of which the hook hears."""
     webhook = Webhook(hook.url, lambda: SECRET, deliver=GuardedFetch(plain_loopback=True), clock=WorldClock())
     again = (folder / "remit.db").exists()
-    outfit: Json = {"addressees": {"ops": Addressee(name="ops", notifier=webhook)}}
+    outfit: Json = {"addressees": {"ops": NotificationTarget(name="ops", notifier=webhook)}}
     async with call_world(folder, seed=seed, settle=not again, **outfit) as made:
         if again:
             await made.reopen()

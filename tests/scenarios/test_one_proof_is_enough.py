@@ -41,7 +41,7 @@ TASK = f"""
 task: look-around
 purpose: See which notes there are
 run_by: [{", ".join(AGENTS)}]
-stated_by: [{", ".join(f"agent:{name}" for name in AGENTS)}]
+requested_by: [{", ".join(f"agent:{name}" for name in AGENTS)}]
 requires_person: false
 deadline: 30m
 grants:

@@ -25,7 +25,7 @@ SWEEP = """
 task: sweep
 purpose: Look through the notes at night
 run_by: [note-bot]
-stated_by: ["agent:note-bot"]
+requested_by: ["agent:note-bot"]
 requires_person: false
 grants:
   - tool: notes/list_notes

@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from remit.adapters.provider.oidc import OidcProvider
 from remit.api import app
-from remit.api.oauth.browser.rendering import PageVisit
+from remit.api.oauth.browser.rendering import PageRequest
 from remit.core.evidence.event import EventKind
 from remit.core.identity.admission import AdmissionRules
 from remit.services.people.sessions import Entrance
@@ -122,7 +122,7 @@ async def test_cookies_are_the_hosts_own(world: HouseWorld, lena: Browsing) -> N
         assert "samesite=lax" in cookie.lower()
         assert "Domain" not in cookie
     secure = replace(world.house, people=replace(world.house.people, origin="https://remit.example"))
-    visit = await PageVisit.enter(Request({"type": "http", "headers": []}), secure)
+    visit = await PageRequest.enter(Request({"type": "http", "headers": []}), secure)
     visit.signed_in("rmb_x")
     told = visit.go("/")
     set_ = [value.decode() for name, value in told.raw_headers if name == b"set-cookie"]

@@ -46,7 +46,7 @@ TASK = """
 task: look
 purpose: Look at files
 run_by: [clerk]
-stated_by: [lena]
+requested_by: [lena]
 grants:
   - {tool: files/read, arguments: {path: {prefix: "a"}}}
   - tool: files/list

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from remit.cli.session_file import session_for, terminal_key
-from remit.sdk.dpop import Prover
+from remit.sdk.dpop import DpopProver
 from tests.cli_world import Remit
 from tests.other_user import NOBODY, OPEN_PYTHON
 
@@ -99,7 +99,7 @@ def asked(remit: Remit, path: str, **headers: str) -> tuple[int, str]:
         return refused.code, json.loads(refused.read()).get("code", "")
 
 
-def proven(remit: Remit, prover: Prover, secret: str) -> str:
+def proven(remit: Remit, prover: DpopProver, secret: str) -> str:
     """Show a session with a proof that has remit's nonce; gives the code of the refusal."""
     url, code = f"{remit.url}/api/v1/me", ""
     for _ in range(2):
@@ -128,7 +128,7 @@ def test_what_was_sent_to_whoever_held_the_port_opens_nothing(remit: Remit) -> N
     shown = {"Authorization": f"DPoP {secret}", "DPoP": proof}
     assert asked(remit, "/api/v1/me", **shown) == (401, "proof-method")
     # With a key of the thief's own, and with remit's nonce.
-    assert proven(remit, Prover(), secret) == "session-unproven"
+    assert proven(remit, DpopProver(), secret) == "session-unproven"
     assert remit("who", "admin").code == 0
 
 
@@ -222,7 +222,7 @@ def test_a_session_goes_with_its_proofs_in_every_command(remit: Remit) -> None:
         assert kept.proven_at == remit.url
         key = terminal_key()
     assert remit("logout").code == 0
-    assert proven(remit, Prover(key), kept.secret) == "no-session"
+    assert proven(remit, DpopProver(key), kept.secret) == "no-session"
 
 
 def test_the_key_lies_beside_the_sessions_for_its_owner_alone(remit: Remit) -> None:

@@ -16,10 +16,10 @@ from remit.adapters.store.postgres import PostgresStore, writer
 from remit.core.errors import BudgetExhausted, Fenced, StoreUnavailable
 from remit.core.evidence.event import Event
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
-from remit.core.flow.stored_labels import Holding
+from remit.core.flow.stored_labels import StoredLabel
 from remit.core.tasks.task import Budgets
 from remit.ports.store.store import CheckFence, Entry, PutTask, RaiseFence, TakeBudget, Unit
-from remit.ports.store.stored_labels import PutHolding
+from remit.ports.store.stored_labels import PutStoredLabel
 from tests.dicing_proxy import DicingProxy
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened
@@ -86,14 +86,16 @@ class Trial:
         """Write a label at rest, or read them: what was confirmed before the question is in the answer."""
         if self.dice.randrange(2):
             name = self._name("held")
-            holding = Holding(tenant=TENANT, upstream="files", resource=name, changed=START)
-            if await self.commit(store, name, PutHolding(holding), event=an_event(facts={"name": name})):
+            stored_label = StoredLabel(tenant=TENANT, upstream="files", resource=name, changed=START)
+            if await self.commit(
+                store, name, PutStoredLabel(stored_label), event=an_event(facts={"name": name})
+            ):
                 self.held.append(name)
             return
         known = set(self.held)
         self.asked["read"] += 1
         try:
-            found, _ = await self.fleets[store.writer].holdings_since("files", 0)
+            found, _ = await self.fleets[store.writer].stored_labels_since("files", 0)
         except StoreUnavailable:
             return
         assert known <= {one.resource for one in found}

@@ -18,9 +18,9 @@ from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.core.errors import RemitError
 from remit.core.replicas.replica import Replica
 from remit.core.tasks.task import Budgets
-from remit.ports.store.replicas import Sight
+from remit.ports.store.replicas import FleetSight
 from remit.ports.store.store import PutTask, Receipt, TakeBudget, Unit
-from remit.services.replicas.membership import RENEWALS
+from remit.services.replicas.replica_lease import RENEWALS
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened
 from tests.world import START, TENANT, WorldClock, a_permit, a_task, an_outcome
@@ -62,7 +62,7 @@ class Busy:
         self.uses |= {
             "tables": Use(self._table, 0.01),
             "reads": Use(lambda _: store.agents(TENANT)),
-            "labels at rest": Use(lambda _: fleet.holdings_since("files", 0)),
+            "labels at rest": Use(lambda _: fleet.stored_labels_since("files", 0)),
             "the lease": Use(self._renew, LEASE_S / RENEWALS / 4),
         }
 
@@ -118,7 +118,7 @@ async def rounds(server: PostgresServer, seed: int, count: int) -> None:
     dice, url = random.Random(seed), server.fresh()
     store = opened(url)
     fleet = store.fleet(TENANT, WorldClock())
-    seen: list[Sight] = []
+    seen: list[FleetSight] = []
     await fleet.join(Replica(id=store.writer, host="here", joined=START, lease_s=LEASE_S), seen.append)
     busy = Busy(store, fleet)
     running = [asyncio.create_task(use.run()) for use in busy.uses.values()]

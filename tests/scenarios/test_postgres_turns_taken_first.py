@@ -16,7 +16,7 @@ import pytest
 
 from remit.adapters.store.postgres import PostgresStore, writer
 from remit.adapters.store.postgres.loop_connection import Heard
-from remit.adapters.store.postgres.whole import on_record
+from remit.adapters.store.postgres.store_claim import on_record
 from remit.core.errors import BudgetExhausted, Fenced, StoreUnavailable
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.tasks.task import Budgets

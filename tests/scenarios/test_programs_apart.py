@@ -13,7 +13,7 @@ import pytest
 
 from remit.adapters.upstream.processes import guard
 from remit.adapters.upstream.processes import separation as apart
-from remit.adapters.upstream.processes.user_ids import Users
+from remit.adapters.upstream.processes.user_ids import UserIds
 from remit.compose.programs import users_of
 from remit.config import load_config
 from remit.config.scaffold import scaffold
@@ -139,7 +139,7 @@ def test_nobody_of_the_same_user_looks_into_remit(hidden: bool) -> None:
 
 def test_no_user_id_is_used_twice_at_once_nor_again_soon() -> None:
     """The one that was free for longest comes next; where none is free, one more program is refused."""
-    users = Users(10, 12)
+    users = UserIds(10, 12)
     assert [users.take() for _ in range(3)] == [10, 11, 12]
     with pytest.raises(Busy, match="all 3 user ids"):
         users.take()

@@ -22,7 +22,7 @@ from remit.core.identity.workload import KeyBinding
 from remit.sdk.key import AgentKey
 from remit.services.identity.directory import NewAgent
 from remit.services.mediation.mediator import RequestedCall
-from remit.services.tasks.opening_rules import Handing
+from remit.services.tasks.opening_rules import DelegatedOpening
 from tests.architecture.tree import ROOT
 from tests.authorization_server import Authorities, server
 from tests.call_world import Heard
@@ -61,7 +61,9 @@ def handed_down(gateway: LeasingGateway, task: str) -> str:
         directory, key = gateway.house.directory, KeyBinding(AgentKey.generate().public_jwk)
         other = NewAgent(name="other-bot", owner="ana", purpose="helps", bindings=(key,))
         await directory.register(other, by="ana")
-        child = await gateway.house.tasks.open_child(task, await directory.agent("other-bot"), Handing())
+        child = await gateway.house.tasks.open_child(
+            task, await directory.agent("other-bot"), DelegatedOpening()
+        )
         await task_token(gateway.house, child.id)
         return child.id
 

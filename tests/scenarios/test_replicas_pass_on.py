@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from remit.sdk.dpop import Prover
+from remit.sdk.dpop import DpopProver
 from remit.sdk.key import AgentKey
 from tests.deferring_mcp import ABLE, DeferringServer
 from tests.gateway_process import META, Told
@@ -163,7 +163,7 @@ async def test_questions_of_enforcement_points_and_their_reports(world: PassingW
     first, second = world.world.all
     task, token = await first.open_task()
     await owned(second, token)
-    prover = Prover()
+    prover = DpopProver()
     point = await point_token(world, first, prover)
 
     async def ask(one: Replica, path: str, body: Json) -> Json:
@@ -212,12 +212,14 @@ async def test_questions_of_enforcement_points_and_their_reports(world: PassingW
     assert all(outcomes[permit] == "ok" for permit, _ in given)
 
 
-async def point_token(world: PassingWorld, one: Replica, prover: Prover) -> str:
+async def point_token(world: PassingWorld, one: Replica, prover: DpopProver) -> str:
     """Get the enforcement point's token, bound to a key."""
     return await bound_token(world, one, prover, "other-bot")
 
 
-async def bound_token(world: PassingWorld, one: Replica, prover: Prover, agent: str, task: str = "") -> str:
+async def bound_token(
+    world: PassingWorld, one: Replica, prover: DpopProver, agent: str, task: str = ""
+) -> str:
     """Get a token of an agent, or of its task, that is bound to a key."""
     url = f"{one.url}/oauth/token"
     while True:
@@ -239,7 +241,7 @@ async def test_a_token_that_is_bound_to_a_key_is_bound_at_every_replica(world: P
     first, second = world.world.all
     task, bearer = await first.open_task()
     await owned(second, bearer)
-    prover, thief = Prover(), Prover(AgentKey.generate())
+    prover, thief = DpopProver(), DpopProver(AgentKey.generate())
     token = await bound_token(world, first, prover, "mail-bot", task)
     path, url = "/mcp/mail", f"{first.url}/mcp/mail"
 

@@ -26,7 +26,7 @@ def a_broker(address: str, *grants: str) -> PostgresBroker:
 async def test_a_parameter_does_not_run_as_the_administrator(postgres_server: PostgresServer) -> None:
     """A body between dollars takes a literal for what it looks like, until one holds the dollars."""
     place = AtPostgres(postgres_server)
-    intent = Intent(goal="look up", params={"id": BREAKS_OUT}, stated_by="lena", stated_at=START)
+    intent = Intent(goal="look up", params={"id": BREAKS_OUT}, requested_by="lena", stated_at=START)
     task = a_task(intent=intent, deadline=datetime.now(UTC) + timedelta(hours=1))
     with pytest.raises((ConfigInvalid, KeyUnavailable)):
         await a_broker(place.admin_url, LOOKS_WELL).obtain(LeaseWanted("lse_dollars", "crm", task))

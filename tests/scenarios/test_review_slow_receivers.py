@@ -20,7 +20,7 @@ from remit.core.errors import SourceUnavailable
 from remit.core.scope import ScopeKind
 from remit.ports.fetch import Fetched
 from remit.ports.notifier import Notification
-from remit.services.signals.notifications import Addressee
+from remit.services.signals.notifications import NotificationTarget
 from remit.services.signals.streams import Receiver
 from remit.services.signals.transmitter import PushTarget
 from tests.call_world import call_world
@@ -157,7 +157,7 @@ async def test_no_answer_of_an_addressee_does_more_than_fail(tmp_path: Path, nam
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     fetch = GuardedFetch(plain_loopback=True)
     webhook = Webhook(url, lambda: SECRET, deliver=fetch, clock=WorldClock())
-    outfit: Json = {"addressees": {"ops": Addressee(name="ops", notifier=webhook)}}
+    outfit: Json = {"addressees": {"ops": NotificationTarget(name="ops", notifier=webhook)}}
     async with call_world(tmp_path, **outfit) as world:
         await world.house.notifications.begin()
         await lock(world, "one")

@@ -14,7 +14,7 @@ from unittest import mock
 
 import pytest
 
-from remit.adapters.broker.http import BrokerWeb, WebAnswer
+from remit.adapters.broker.http import BrokerHttp, BrokerResponse
 from remit.adapters.broker.oauth.client import SourceClient
 from remit.adapters.broker.oauth.registration import OAuthClientSecret, secret_in
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
@@ -39,7 +39,7 @@ class Place(Rotations):
         self.server = server
         #: What the configuration names now.
         self.first, self.opens = SECRET, OPENS
-        self.web = BrokerWeb("the authorization server")
+        self.web = BrokerHttp("the authorization server")
 
     def known_by(self, secret: str) -> SourceClient:
         """Return the client as whoever knows a secret."""
@@ -53,7 +53,7 @@ class Place(Rotations):
             entropy=SystemEntropy(),
         )
 
-    async def tried(self, secret: str) -> WebAnswer:
+    async def tried(self, secret: str) -> BrokerResponse:
         """Ask for nothing."""
         return await self.known_by(secret).ask(f"{self.server.url}/revoke", {"token": "of-nobody"})
 

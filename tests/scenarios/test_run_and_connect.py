@@ -136,7 +136,7 @@ def test_a_signed_in_person_states_the_intent(gateway: LiveGateway) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     task = newest(gateway)
-    assert (task.intent.stated_by, task.on_behalf_of, task.intent.goal) == ("ana", "ana", "tidy it")
+    assert (task.intent.requested_by, task.on_behalf_of, task.intent.goal) == ("ana", "ana", "tidy it")
     assert tools_of(task.plan) == ("notes/read_note",)
 
 

@@ -81,7 +81,7 @@ def test_one_command_in_and_one_back(desk: Desk) -> None:
     config = load_config(desk.folder)
     assert config.upstreams["my-notes"].mode == "observe"
     everyday = load_bundle(config).task_types["everyday"]
-    assert (everyday.run_by, everyday.stated_by) == (("mcp-client",), ("agent:mcp-client",))
+    assert (everyday.run_by, everyday.requested_by) == (("mcp-client",), ("agent:mcp-client",))
     assert not everyday.requires_person
     back = desk.wrap("--undo")
     assert back.returncode == 0, back.stderr
@@ -92,13 +92,15 @@ def test_one_command_in_and_one_back(desk: Desk) -> None:
 def test_secrets_move_to_where_only_their_owner_reads_them(desk: Desk) -> None:
     """A credential stands in its own file, the backup and nowhere else; all of these are closed to others."""
     desk.wrap()
-    holding = [path for path in desk.folder.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
-    assert {path.name.partition(".before")[0] for path in holding} == {
+    stored_label = [
+        path for path in desk.folder.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()
+    ]
+    assert {path.name.partition(".before")[0] for path in stored_label} == {
         ".mcp.json",
         "my-notes.API_KEY",
     }
-    assert all(path.stat().st_mode & 0o777 == 0o600 for path in holding)
-    assert desk.file not in holding
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in stored_label)
+    assert desk.file not in stored_label
 
 
 def test_wrapping_twice_changes_nothing_and_a_new_server_is_added(desk: Desk) -> None:

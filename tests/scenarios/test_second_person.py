@@ -62,7 +62,7 @@ async def approve(world: HouseWorld, task: str, by: str) -> Told:
     approval = msgspec.structs.replace(
         an_approval(f"apr_{world.house.entropy.bytes(8).hex()}", task=task),
         requested_for="lena",
-        stated_by="lena",
+        requested_by="lena",
         requested=world.clock.now(),
         expires=world.clock.now().replace(year=2030),
     )
@@ -188,7 +188,7 @@ async def test_who_made_a_code_approves_nothing_of_it(world: HouseWorld) -> None
 async def test_whoever_made_a_code_may_still_say_no(world: HouseWorld) -> None:
     """A refusal takes nothing that a second person protects."""
     await code_for(world, "lena", by="mona")
-    approval = msgspec.structs.replace(an_approval("apr_no"), requested_for="lena", stated_by="lena")
+    approval = msgspec.structs.replace(an_approval("apr_no"), requested_for="lena", requested_by="lena")
     now = world.clock.now()
     approval = msgspec.structs.replace(approval, requested=now, expires=now.replace(year=2030))
     await world.house.store.commit(Unit((PutApproval(approval),)))

@@ -10,7 +10,7 @@ from remit.core.errors import SourceUnavailable
 from remit.core.findings.finding import Finding, FindingState
 from remit.core.signals.signal import SignalKind
 from remit.ports.fetch import Fetched
-from remit.services.signals.silence import Listened
+from remit.services.signals.silence import WatchedTransmitter
 from tests.signals_world import SignalsWorld, signals_world
 
 Json = Any
@@ -48,10 +48,10 @@ class Transmitter:
         return Fetched(url=url, status=self.status)
 
 
-def asking(transmitter: Transmitter) -> dict[str, Listened]:
+def asking(transmitter: Transmitter) -> dict[str, WatchedTransmitter]:
     """Return it as the configuration does."""
     shown = {"Authorization": "Bearer verify-me"}
-    one = Listened(
+    one = WatchedTransmitter(
         name="idp",
         silent_after_s=3600,
         url="https://login.example/verify",
@@ -73,7 +73,7 @@ async def passes(world: SignalsWorld, seconds: int) -> list[Finding]:
 
 async def test_one_that_tells_of_nothing_is_a_finding(tmp_path: Path) -> None:
     """Over restarts, until something is heard; what is heard in time is none."""
-    watched = {"idp": Listened(name="idp", silent_after_s=3600)}
+    watched = {"idp": WatchedTransmitter(name="idp", silent_after_s=3600)}
     async with signals_world(tmp_path, watched=watched) as world:
         await world.house.silence.turn()
         assert await passes(world, 3300) == []
@@ -122,7 +122,7 @@ async def test_an_answer_that_was_not_asked_for_is_no_sign_of_life(tmp_path: Pat
 
 async def test_what_was_held_back_counts_for_when_it_was_issued(tmp_path: Path) -> None:
     """An old event that somebody lets through late shows not that new ones would come; nor does a replay."""
-    watched = {"idp": Listened(name="idp", silent_after_s=1800)}
+    watched = {"idp": WatchedTransmitter(name="idp", silent_after_s=1800)}
     async with signals_world(tmp_path, watched=watched) as world:
         await world.house.silence.turn()
         held = [world.event(SignalKind.SESSION_ESTABLISHED) for _ in range(3)]

@@ -15,7 +15,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.identity.workload import Confirmation
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.core.tools.tool import Effect
-from remit.sdk.dpop import Prover
+from remit.sdk.dpop import DpopProver
 from tests.gateway_world import BASIC, ENVELOPE, MODERN, GatewayWorld, a_bundle, a_tool, gateway_world
 from tests.house_world import PUBLIC_URL, Told
 from tests.tokens import agent_token, task_token
@@ -41,14 +41,14 @@ async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
 
 
 @pytest.fixture
-def prover(world: GatewayWorld) -> Prover:
+def prover(world: GatewayWorld) -> DpopProver:
     """The key of the task's rightful sender, with the nonce of the moment."""
-    made = Prover()
+    made = DpopProver()
     made.learn(URL, {"DPoP-Nonce": world.house.proofs.nonce()})
     return made
 
 
-async def bound(world: GatewayWorld, prover: Prover) -> str:
+async def bound(world: GatewayWorld, prover: DpopProver) -> str:
     """Return a token of the task that is bound to the sender's key."""
     return await task_token(world.house, world.task, confirmation=Confirmation(jkt=prover.key.thumbprint))
 
@@ -62,7 +62,7 @@ async def send(world: GatewayWorld, name: str = "echo", *, path: str = "/mcp/fil
     return await world.send(json.dumps(body).encode(), given, path=path, token="")
 
 
-def shown(prover: Prover, token: str, **changes: str) -> dict[str, str]:
+def shown(prover: DpopProver, token: str, **changes: str) -> dict[str, str]:
     """Return the headers of a request that its sender may make."""
     proof = prover.proof(changes.get("method", "POST"), changes.get("url", URL), token)
     return {"authorization": f"DPoP {token}", "dpop": proof}
@@ -73,7 +73,7 @@ async def refused(world: GatewayWorld) -> list[str]:
     return [facts["code"] for facts in await world.facts(EventKind.TOKEN_REFUSED)]
 
 
-async def test_bound_token_with_its_proof_passes(world: GatewayWorld, prover: Prover) -> None:
+async def test_bound_token_with_its_proof_passes(world: GatewayWorld, prover: DpopProver) -> None:
     """The rightful sender reads and changes; the decision says that its token was bound."""
     token = await bound(world, prover)
     assert (await send(world, **shown(prover, token))).status == 200
@@ -83,10 +83,10 @@ async def test_bound_token_with_its_proof_passes(world: GatewayWorld, prover: Pr
     assert not any("sender_constraint" in one for one in decisions)
 
 
-async def test_bound_token_without_its_proof_opens_nothing(world: GatewayWorld, prover: Prover) -> None:
+async def test_bound_token_without_its_proof_opens_nothing(world: GatewayWorld, prover: DpopProver) -> None:
     """A bound token is refused as a bearer, without a proof, and with the proof of another key."""
     token = await bound(world, prover)
-    thief = Prover()
+    thief = DpopProver()
     thief.learn(URL, {"DPoP-Nonce": world.house.proofs.nonce()})
     for headers, error in (
         ({"authorization": f"Bearer {token}"}, "invalid_token"),
@@ -101,7 +101,7 @@ async def test_bound_token_without_its_proof_opens_nothing(world: GatewayWorld, 
     assert world.calls() == []
 
 
-async def test_overheard_request_cannot_be_made_again(world: GatewayWorld, prover: Prover) -> None:
+async def test_overheard_request_cannot_be_made_again(world: GatewayWorld, prover: DpopProver) -> None:
     """Whoever overhears a request can neither repeat it nor use its proof elsewhere."""
     token = await bound(world, prover)
     headers = shown(prover, token)
@@ -124,7 +124,7 @@ async def test_overheard_request_cannot_be_made_again(world: GatewayWorld, prove
 
 async def test_nonce_is_asked_for_and_renewed(world: GatewayWorld) -> None:
     """A first proof is answered by a challenge with the nonce to use; an older nonce by a newer one."""
-    prover = Prover()
+    prover = DpopProver()
     token = await bound(world, prover)
     told = await send(world, **shown(prover, token))
     assert told.status == 401
@@ -137,7 +137,7 @@ async def test_nonce_is_asked_for_and_renewed(world: GatewayWorld) -> None:
     assert (told.status, told.headers["dpop-nonce"]) == (200, world.house.proofs.nonce())
 
 
-async def test_proof_of_a_skewed_clock_is_refused(world: GatewayWorld, prover: Prover) -> None:
+async def test_proof_of_a_skewed_clock_is_refused(world: GatewayWorld, prover: DpopProver) -> None:
     """A proof from five minutes before or after is refused, nonce or not."""
     token = await bound(world, prover)
     for seconds in (-400, 400):
@@ -162,7 +162,7 @@ async def test_unbound_token_does_not_change_things(world: GatewayWorld) -> None
     assert len(world.calls()) == 1
 
 
-async def test_unbound_token_is_no_dpop_token(world: GatewayWorld, prover: Prover) -> None:
+async def test_unbound_token_is_no_dpop_token(world: GatewayWorld, prover: DpopProver) -> None:
     """A proof beside a token that is bound to nothing lifts it to nothing."""
     token = await task_token(world.house, world.task)
     assert (await send(world, **shown(prover, token))).status == 401

@@ -36,7 +36,7 @@ TASK = """
 task: tidy-note
 purpose: Tidy up
 run_by: [note-bot]
-stated_by: [group:writers]
+requested_by: [group:writers]
 grants:
   - tool: notes/do
     arguments: {word: {anything: {}}}

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from remit.core.flow.stored_labels import Holding, Written
+from remit.core.flow.stored_labels import StoredLabel, WrittenValues
 from remit.core.label import Classes, Label, Trust
 from remit.ports.store.store import Unit
-from remit.ports.store.stored_labels import PutHolding
+from remit.ports.store.stored_labels import PutStoredLabel
 from tests.house_world import HouseWorld, house_world
 from tests.world import START, TENANT
 
@@ -38,7 +38,7 @@ async def tainted(world: HouseWorld) -> str:
 
 async def written(world: HouseWorld, task: str) -> None:
     """Have a task write to a contract."""
-    by = Written(
+    by = WrittenValues(
         upstream="contracts",
         resource="contract/c-42",
         task=task,
@@ -51,12 +51,12 @@ async def written(world: HouseWorld, task: str) -> None:
         call=2,
     )
     rows = [
-        Holding(tenant=TENANT, upstream="contracts", resource=name, changed=START).raised(
+        StoredLabel(tenant=TENANT, upstream="contracts", resource=name, changed=START).raised(
             UNTRUSTED, by, Classes(), below=name != "contract/c-42"
         )
         for name in ("", "contract", "contract/c-42")
     ]
-    await world.house.store.commit(Unit(tuple(PutHolding(row) for row in rows)))
+    await world.house.store.commit(Unit(tuple(PutStoredLabel(row) for row in rows)))
 
 
 async def test_a_task_is_shown_with_its_digest_and_declassified_by_an_approver(world: HouseWorld) -> None:

@@ -76,7 +76,7 @@ async def test_an_agent_opens_what_its_type_lets_it_state(world: HouseWorld) -> 
     agent = await world.agent_token()
     nightly = {"agent": "contract-bot", "task_type": "nightly-check"}
     opened = await world.ask("POST", "/api/v1/tasks", nightly, by=agent)
-    assert (opened.status, opened.json["stated_by"]) == (201, "agent:contract-bot")
+    assert (opened.status, opened.json["requested_by"]) == (201, "agent:contract-bot")
     other = await world.agent_token("other-bot")
     for by, body in (
         (agent, {"agent": "contract-bot", "task_type": "summarise-contract", "params": {"id": "C-42"}}),
@@ -221,7 +221,7 @@ async def test_evidence_is_read_proven_and_exported(world: HouseWorld) -> None:
     audra = await world.session("audra")
     page = await world.ask("GET", f"/api/v1/events?task={task}&kinds=task.opened", by=audra)
     (opened,) = page.json["items"]
-    assert (opened["kind"], opened["values"]["stated_by"]) == ("task.opened", "lena")
+    assert (opened["kind"], opened["values"]["requested_by"]) == ("task.opened", "lena")
     last = await world.ask("GET", "/api/v1/events?start=-2&limit=1", by=audra)
     assert last.json["items"][0]["index"] == last.json["next"] - 1 == last.json["size"] - 2
     proof = await world.ask("GET", f"/api/v1/events/{opened['index']}/proof", by=audra)

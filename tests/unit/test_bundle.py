@@ -36,7 +36,7 @@ tools:
 task: read
 purpose: Read one file
 run_by: [reader, "group:bots"]
-stated_by: [ana@example.org, "group:legal", "agent:desk"]
+requested_by: [ana@example.org, "group:legal", "agent:desk"]
 parameters:
   file: {constraint: {pattern: "[a-z]+"}}
 deadline: 10m
@@ -192,7 +192,7 @@ def test_each_mistake_in_a_folder_is_one_line(
             "['*', ",
             "`*` names nobody; write an agent's name or `group:name`; there are no wildcards",
         ),
-        ("ana@example.org", "'*'", "`stated_by[0]`: `*` names nobody"),
+        ("ana@example.org", "'*'", "`requested_by[0]`: `*` names nobody"),
         ("10m", "10 minutes", "tasks/read.yaml:7: `deadline`: must be a duration"),
         ("calls: 5", "calls: -5", "`budgets.calls`: is too small"),
         ("2 MiB", "2 MB/s", "`budgets.result_bytes`: must be a size"),

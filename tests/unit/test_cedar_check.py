@@ -7,7 +7,7 @@ import cedarpy
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.adapters.policy.cedar.check import Shapes, World
+from remit.adapters.policy.cedar.check import CheckInput, Shapes
 from remit.adapters.policy.cedar.rule import parse
 from remit.adapters.policy.cedar.types import Kind, Shape
 from remit.core.label import Classes
@@ -161,7 +161,7 @@ def test_no_name_breaks_out_of_the_schema() -> None:
     """
     evil = '"; entity Evil; //\n\\ entity Evil;\u2028\x00'
     tools = [tool(evil, evil, {evil: STRING, "in": STRING, "__entity": STRING}, effect=Effect.NONE)]
-    task_type = TaskType(name="t", purpose=evil, run_by=(), stated_by=(), parameters={evil: Parameter()})
+    task_type = TaskType(name="t", purpose=evil, run_by=(), requested_by=(), parameters={evil: Parameter()})
     schema = str(cedarpy.Schema.from_str(ENGINE.schema(tools, [task_type])))
     assert "entity Evil;" not in [line.strip() for line in schema.splitlines()]
 
@@ -169,7 +169,7 @@ def test_no_name_breaks_out_of_the_schema() -> None:
 def test_parameters_of_two_types_are_left_out() -> None:
     """A name that two task types use differently has no type for policies."""
     other = TaskType(
-        name="o", purpose="", run_by=(), stated_by=(), parameters={"pages": Parameter(type="string")}
+        name="o", purpose="", run_by=(), requested_by=(), parameters={"pages": Parameter(type="string")}
     )
     schema = ENGINE.schema(TOOLS, [SUMMARISE, other])
     assert '// not readable by policies: task.params."pages", of several types' in schema
@@ -181,7 +181,7 @@ def test_tools_that_no_rule_tells_apart_are_typed_once() -> None:
     rules, _ = parse(source(WIDE))
     many = [tool("files", f"t{one}", {"path": STRING, f"own{one}": STRING}) for one in range(400)]
     other = [tool("files", "odd", {"path": {"type": "integer"}}), tool("contracts", "read", {"path": STRING})]
-    world = World([*many, *other], Shape(Kind.RECORD), Classes())
+    world = CheckInput([*many, *other], Shape(Kind.RECORD), Classes())
     assert [one.name for one in Shapes(world).apart(rules)] == ["t0", "odd", "read"]
 
 

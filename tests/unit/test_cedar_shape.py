@@ -15,8 +15,8 @@ from remit.adapters.policy.cedar.types import (
     STRING,
     STRINGS,
     WHOLE,
-    Misfit,
     Shape,
+    TypeMismatch,
     arguments,
     fit,
     prune,
@@ -154,7 +154,7 @@ def test_values_fit_their_type(shape: Shape, value: object, cedar: object) -> No
 )
 def test_values_that_do_not_fit_are_refused_whole(shape: Shape, value: object) -> None:
     """Nothing is rounded, cut, dropped or taken for an entity; the message never holds the value."""
-    with pytest.raises(Misfit) as found:
+    with pytest.raises(TypeMismatch) as found:
         fit(shape, value, "args.x", LIMIT)
     assert "root" not in str(found.value)
 
@@ -164,7 +164,7 @@ def test_null_is_absence_only_where_the_schema_takes_null() -> None:
     text, nullable = {"type": "string"}, {"type": ["string", "null"]}
     shape = arguments({"properties": {"a": nullable, "b": text}, "required": ["a"]})
     assert fit(shape, {"a": None}, "args", LIMIT) == {}
-    with pytest.raises(Misfit):
+    with pytest.raises(TypeMismatch):
         fit(shape, {"b": None}, "args", LIMIT)
 
 
@@ -174,12 +174,12 @@ def test_only_what_is_read_is_passed_on() -> None:
     """
     shape = prune(record(args=record(a=STRING, b=STRING)), [("args", "a"), ("args", "gone", None)])
     assert fit(shape, {"args": {"a": "x", "b": "y" * 99, "c": 1}}, "context", LIMIT) == {"args": {"a": "x"}}
-    with pytest.raises(Misfit, match=r"args\.gone"):
+    with pytest.raises(TypeMismatch, match=r"args\.gone"):
         fit(shape, {"args": {"a": "x", "gone": 1}}, "context", LIMIT)
 
 
 def test_a_record_read_whole_stays_closed() -> None:
     """Reading a record as a value keeps all of it, and refuses names that it does not have."""
     shape = prune(record(args=record(a=STRING)), [("args",)])
-    with pytest.raises(Misfit, match=r"args\.c"):
+    with pytest.raises(TypeMismatch, match=r"args\.c"):
         fit(shape, {"args": {"a": "x", "c": 1}}, "context", LIMIT)

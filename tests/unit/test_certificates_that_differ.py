@@ -17,12 +17,12 @@ from cryptography.x509.oid import NameOID
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
 
-from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.http import BrokerHttp
 from remit.adapters.broker.openbao.client import BaoSource
 from remit.adapters.broker.openbao.pki import OpenBaoPkiBroker
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import NothingDone
-from remit.ports.broker import LeaseWanted, Unfit
+from remit.ports.broker import LeaseWanted, UnfitCredential
 from tests.world import a_task
 
 Json = Any
@@ -90,7 +90,7 @@ def wanted() -> LeaseWanted:
 
 async def test_a_certificate_for_another_name_or_key_is_revoked_and_not_used(authority: Authority) -> None:
     """Whoever signs does not say who a task is."""
-    web, clock = BrokerWeb("the authority"), SystemClock()
+    web, clock = BrokerHttp("the authority"), SystemClock()
     source = BaoSource(authority.url, lambda: "t", web=web, clock=clock)
     named = {"common_name": "{agent}", "uri_sans": "remit:{task}, spiffe://example.com/{agent}"}
     broker = OpenBaoPkiBroker(source, "pki", "task", clock=clock, parameters=named)
@@ -104,7 +104,7 @@ async def test_a_certificate_for_another_name_or_key_is_revoked_and_not_used(aut
         assert authority.revoked == []
         for name, own_key in (("administrator", False), ("", True)):
             authority.name, authority.own_key = name, own_key
-            with pytest.raises(Unfit, match="for another key, or with other names") as raised:
+            with pytest.raises(UnfitCredential, match="for another key, or with other names") as raised:
                 await broker.obtain(wanted())
             # Whoever leases takes it back, and tries until it is dead.
             await broker.revoke(raised.value.credential)
@@ -115,7 +115,7 @@ async def test_a_certificate_for_another_name_or_key_is_revoked_and_not_used(aut
 
 async def test_a_name_that_no_certificate_can_have_is_not_asked_for(authority: Authority) -> None:
     """X.509 takes 64 characters for a common name."""
-    web, clock = BrokerWeb("the authority"), SystemClock()
+    web, clock = BrokerHttp("the authority"), SystemClock()
     source = BaoSource(authority.url, lambda: "t", web=web, clock=clock)
     long = {"common_name": "{agent}" * 20}
     try:

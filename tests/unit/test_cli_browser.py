@@ -9,14 +9,14 @@ import httpx2
 import pytest
 
 from remit.cli.global_options import CLOSING
-from remit.cli.identity.login_browser import Waiting, sign_in
+from remit.cli.identity.login_browser import LoginListener, sign_in
 from remit.cli.rest_client import Client
 from remit.core.errors import Forbidden, Unauthenticated
 
 
 def test_it_takes_its_own_answer_once() -> None:
     """Another state, another path and a second answer are not it; and the page tells nothing on."""
-    with Waiting("s" * 24) as waiting:
+    with LoginListener("s" * 24) as waiting:
         told: list[dict[str, str]] = []
         thread = threading.Thread(target=lambda: told.append(waiting.wait(60)), daemon=True)
         thread.start()
@@ -36,7 +36,7 @@ def test_it_takes_its_own_answer_once() -> None:
 
 def test_nobody_comes() -> None:
     """It does not wait for ever."""
-    with Waiting("s" * 24) as waiting, pytest.raises(Unauthenticated):
+    with LoginListener("s" * 24) as waiting, pytest.raises(Unauthenticated):
         waiting.wait(0.05)
 
 

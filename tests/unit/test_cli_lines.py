@@ -4,7 +4,7 @@
 import pytest
 
 from remit.cli.main import run
-from remit.cli.output import output as show
+from remit.cli.output import terminal as show
 
 
 def test_the_front_page_breaks_where_the_terminal_ends(

@@ -44,7 +44,7 @@ TASK = """
 task: triage
 purpose: Look through the mail
 run_by: [mail-bot]
-stated_by: [ana]
+requested_by: [ana]
 grants:
   - {tool: mail/inbox}
   - {tool: files/read}

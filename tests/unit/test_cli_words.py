@@ -28,7 +28,7 @@ from remit.cli.evidence.verification import verify_file
 from remit.cli.exit_codes import UsageFault, exit_code
 from remit.cli.global_options import CURRENT, Invocation
 from remit.cli.main import DEFECT, run, split
-from remit.cli.output.output import moment, span
+from remit.cli.output.terminal import moment, span
 from remit.cli.parser import pairs
 from remit.cli.reference_pages import cli_page, events_page
 from remit.cli.safe_text import plain

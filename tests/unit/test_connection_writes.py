@@ -5,7 +5,7 @@ import asyncio
 
 import pytest
 
-from remit.cli.serve.connections import OneWrite
+from remit.cli.serve.connections import SingleWrite
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n"
 
@@ -43,9 +43,9 @@ async def socket() -> Socket:
     return Socket()
 
 
-def one_write(socket: Socket) -> OneWrite:
+def one_write(socket: Socket) -> SingleWrite:
     """What one response is written to."""
-    return OneWrite(socket, asyncio.get_running_loop())
+    return SingleWrite(socket, asyncio.get_running_loop())
 
 
 async def test_head_and_body_are_one_write(socket: Socket) -> None:

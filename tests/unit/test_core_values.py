@@ -117,7 +117,7 @@ def task(state: TaskState = TaskState.ACTIVE) -> Task:
         type="t",
         agent="a",
         owner="o",
-        intent=Intent(goal="g", stated_by="lena", stated_at=NOW),
+        intent=Intent(goal="g", requested_by="lena", stated_at=NOW),
         grants=(),
         state=state,
         opened=NOW,
@@ -165,7 +165,7 @@ TYPE = TaskType(
     name="t",
     purpose="p",
     run_by=("a",),
-    stated_by=("lena",),
+    requested_by=("lena",),
     parameters={"n": Parameter(type="integer"), "s": Parameter(required=False, default="x")},
 )
 

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
+from remit.core.cooperative_steps import MAX_WORD, PIECE, pieces, whole_words
 from remit.core.flow.values.destination import Destination, whole, within
 from remit.core.flow.values.kinds import KindOfValue
-from remit.core.steps import MAX_WORD, PIECE, pieces, whole_words
 
 SAME = {
     "capitals": ("ana@shop.example", "Ana@SHOP.Example"),

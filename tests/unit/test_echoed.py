@@ -7,8 +7,8 @@ import tracemalloc
 
 import pytest
 
+from remit.core.cooperative_steps import finish
 from remit.core.flow.values.echoes import WINDOW_BYTES, Echoes
-from remit.core.steps import finish
 from tests.encoders import ENCODERS, WRAPPERS
 
 SECRETS = (

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from remit.core.flow.facts import FlowFacts, chains, judged
-from remit.core.flow.justification import Justification, Met, Provenance
+from remit.core.flow.justification import Encounter, Justification, Provenance
 from remit.core.flow.provenance import Index
 from remit.core.label import Label, Trust
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
@@ -188,9 +188,9 @@ def test_an_amount_is_the_one_that_was_said_or_another(amount: Any, provenance: 
     assert found.amount_reached is not differs
 
 
-def met(call: int, trust: Trust) -> Met:
+def met(call: int, trust: Trust) -> Encounter:
     """Return a place."""
-    return Met(call, f"dec_{call}", "crm/find", "mail", trust)
+    return Encounter(call, f"dec_{call}", "crm/find", "mail", trust)
 
 
 def test_how_each_argument_came_into_the_task_is_said_in_a_sentence() -> None:

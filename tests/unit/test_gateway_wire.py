@@ -8,7 +8,7 @@ import pytest
 
 from remit.core.errors import ConfigInvalid, RemitError
 from remit.core.oauth.access_token import AccessClaims
-from remit.gateway.mcp.headers import DoorHeaders, accepted, check_params, decoded, param_rules
+from remit.gateway.mcp.headers import McpHeaders, accepted, check_params, decoded, param_rules
 from remit.gateway.mcp.input_rounds import Rounds, read_wanted
 from remit.gateway.mcp.listing import Place, check_joined
 from remit.gateway.mcp.messages import WireFault, event
@@ -202,7 +202,7 @@ SCHEMA = {
 )
 def test_repeated_arguments_must_agree(headers: dict[str, str], arguments: Json, good: bool) -> None:
     """An argument and its header come together and say the same; undeclared headers mean nothing."""
-    head = DoorHeaders([(b"mcp-param-" + name.encode(), value.encode()) for name, value in headers.items()])
+    head = McpHeaders([(b"mcp-param-" + name.encode(), value.encode()) for name, value in headers.items()])
     if good:
         check_params(param_rules(SCHEMA), head, arguments)
     else:

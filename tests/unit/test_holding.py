@@ -11,8 +11,8 @@ from remit.core.flow.stored_labels import (
     MAX_NAMED,
     MAX_WRITERS,
     ROOT,
-    Holding,
-    Written,
+    StoredLabel,
+    WrittenValues,
     above,
     found_in,
     missing,
@@ -28,9 +28,9 @@ CLASSES = Classes()
 UNTRUSTED = Label(trust=Trust.UNTRUSTED)
 
 
-def a_writing(decision: str = "dec_one", trust: Trust = Trust.UNTRUSTED) -> Written:
+def a_writing(decision: str = "dec_one", trust: Trust = Trust.UNTRUSTED) -> WrittenValues:
     """Return a call that wrote to ticket 7."""
-    return Written(
+    return WrittenValues(
         upstream="tickets",
         resource="ticket/7",
         task="tsk_a",
@@ -107,7 +107,7 @@ def test_a_resource_lies_in_what_its_path_names() -> None:
 
 def test_a_holding_only_rises_and_remembers_who_raised_it() -> None:
     """A write that adds nothing changes nothing."""
-    empty = Holding(tenant=TENANT, upstream="tickets", resource="ticket/7", changed=START)
+    empty = StoredLabel(tenant=TENANT, upstream="tickets", resource="ticket/7", changed=START)
     once = empty.raised(UNTRUSTED, a_writing(), CLASSES, below=False)
     assert once.label == UNTRUSTED
     assert once.below is None
@@ -120,16 +120,20 @@ def test_a_holding_only_rises_and_remembers_who_raised_it() -> None:
 
 def test_of_many_writers_the_first_untrusted_one_is_kept() -> None:
     """Their number is bounded."""
-    holding = Holding(tenant=TENANT, upstream="tickets", changed=START)
+    stored_label = StoredLabel(tenant=TENANT, upstream="tickets", changed=START)
     for count in range(MAX_WRITERS + 4):
         label = Label(categories=frozenset({f"c{count}"}))
-        holding = holding.raised(label, a_writing(f"dec_{count}", Trust.TRUSTED), CLASSES, below=True)
-    holding = holding.raised(UNTRUSTED, a_writing("dec_bad"), CLASSES, below=True)
+        stored_label = stored_label.raised(
+            label, a_writing(f"dec_{count}", Trust.TRUSTED), CLASSES, below=True
+        )
+    stored_label = stored_label.raised(UNTRUSTED, a_writing("dec_bad"), CLASSES, below=True)
     for count in range(3):
         label = Label(categories=frozenset({f"d{count}"}))
-        holding = holding.raised(label, a_writing(f"dec_more_{count}", Trust.TRUSTED), CLASSES, below=True)
-    assert len(holding.writers) == MAX_WRITERS
-    assert "dec_bad" in [one.decision for one in holding.writers]
+        stored_label = stored_label.raised(
+            label, a_writing(f"dec_more_{count}", Trust.TRUSTED), CLASSES, below=True
+        )
+    assert len(stored_label.writers) == MAX_WRITERS
+    assert "dec_bad" in [one.decision for one in stored_label.writers]
 
 
 def test_an_id_that_the_upstream_chooses_is_found_in_the_result() -> None:

@@ -10,14 +10,14 @@ from unittest import mock
 
 import pytest
 
-from remit.cli.doctor.check import Look
+from remit.cli.doctor.check import Check
 from remit.cli.doctor.credentials import lease_looks
 from remit.config.load import load_config
 from tests.conformance.brokers import AtPostgres
 from tests.postgres_server import PostgresServer
 
 
-def looks(folder: Path, port: int) -> list[Look]:
+def looks(folder: Path, port: int) -> list[Check]:
     """Look at a lease of a GitHub App whose interface is at a port of this machine."""
     github = {
         "api_url": f"http://127.0.0.1:{port}",
@@ -67,7 +67,7 @@ def test_what_is_missing_is_said(tmp_path: Path, listening: int) -> None:
     assert f"`127.0.0.1:{port}` (`api_url`) is not reachable" in look.says
 
 
-def looks_at(folder: Path, place: AtPostgres, *grants: str) -> list[Look]:
+def looks_at(folder: Path, place: AtPostgres, *grants: str) -> list[Check]:
     """Look at a lease of a database's roles."""
     postgres = {"admin": "env:CRM_DATABASE", "grants": grants}
     crm = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.adapters.upstream.bounds import Backoff, BufferBound, Hold
+from remit.adapters.upstream.bounds import Backoff, BufferBound, HeldBytes
 from remit.adapters.upstream.http1 import SteadyHeaders
 from remit.adapters.upstream.mcp import protocol_versions as era
 from remit.adapters.upstream.mcp.jsonrpc import (
@@ -157,7 +157,7 @@ def test_an_overlong_line_is_not_kept() -> None:
 def test_a_hold_counts_only_what_is_large_and_gives_it_back() -> None:
     """The bound is shared; what one call holds, another cannot."""
     bound = BufferBound(300_000)
-    one, other = Hold(bound), Hold(bound)
+    one, other = HeldBytes(bound), HeldBytes(bound)
     one.resize(60_000)
     assert bound.held_bytes == 0
     one.resize(200_000)
@@ -176,12 +176,12 @@ def test_a_hold_counts_only_what_is_large_and_gives_it_back() -> None:
 def test_a_task_that_takes_nothing_leaves_something_to_others() -> None:
     """One answer may have all that is free; for more of them a task has as much as is left after that."""
     bound = BufferBound(1_000_000)
-    first, second, third = (Hold(bound, "greedy") for _ in range(3))
+    first, second, third = (HeldBytes(bound, "greedy") for _ in range(3))
     first.resize(300_000)
     second.resize(200_000)
     with pytest.raises(UpstreamFault, match="memory"):
         third.resize(100_000)
-    Hold(bound, "another").resize(400_000)
+    HeldBytes(bound, "another").resize(400_000)
     second.release()
     first.release()
     assert bound.held_bytes == 400_000

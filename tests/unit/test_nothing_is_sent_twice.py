@@ -7,12 +7,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
-from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.http import BrokerHttp
 from remit.api.http_messages import problem
 from remit.core.errors import CommitInDoubt, KeyUnavailable, OutOfForce, OwnerAway, StoreUnavailable
 from remit.gateway.http.problems import problem_of
-from remit.sdk.faults import GatewayUnreachable
-from remit.sdk.oauth.web import Web
+from remit.sdk.errors import GatewayUnreachable
+from remit.sdk.oauth.web import OAuthHttp
 from remit.sdk.wire import Gateway
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -55,7 +55,7 @@ async def gateway(url: str) -> AsyncIterator[Ask]:
 @asynccontextmanager
 async def discovery(url: str) -> AsyncIterator[Ask]:
     """Ask as whoever logs in does."""
-    async with Web() as made:
+    async with OAuthHttp() as made:
 
         async def ask(method: str, path: str) -> object:
             answer = await made.open(method, url + path, headers={})
@@ -67,7 +67,7 @@ async def discovery(url: str) -> AsyncIterator[Ask]:
 @asynccontextmanager
 async def broker(url: str) -> AsyncIterator[Ask]:
     """Ask as a broker of credentials does."""
-    made = BrokerWeb("the source")
+    made = BrokerHttp("the source")
 
     async def ask(method: str, path: str) -> object:
         return await made.ask(method, url + path)

@@ -13,14 +13,14 @@ from urllib.parse import urlencode
 
 import pytest
 
-from remit.sdk.dpop import Prover, challenge_error
-from remit.sdk.faults import AgentFault, GatewayRefused
+from remit.sdk.dpop import DpopProver, challenge_error
+from remit.sdk.errors import AgentFault, GatewayRefused
 from remit.sdk.key import AgentKey
 from remit.sdk.oauth import AuthorizationCode, ClientCredentials, OAuthClient, OAuthIdentity
 from remit.sdk.oauth.discovery import IssuerMetadata, covers, find_resource, find_server, read_challenge
 from remit.sdk.oauth.endpoint import TokenEndpoint
-from remit.sdk.oauth.grants import Occasion, checked_response
-from remit.sdk.oauth.web import Page, Web, checked_url
+from remit.sdk.oauth.grants import GrantContext, checked_response
+from remit.sdk.oauth.web import HttpPage, OAuthHttp, checked_url
 
 Json = Any
 
@@ -30,30 +30,30 @@ RESOURCE_METADATA = "https://tools.example/.well-known/oauth-protected-resource/
 BACK = "http://127.0.0.1:9/callback"
 
 
-class ScriptedWeb(Web):
+class ScriptedWeb(OAuthHttp):
     """Servers that answer as they are told, and remember what they were asked."""
 
     def __init__(self, pages: Mapping[str, Json]) -> None:
         """Take the documents by address; what is not among them is not found. No connection is made."""
         self.pages = dict(pages)
         self.asked: list[tuple[str, dict[str, str], dict[str, str]]] = []
-        self.answers: list[Page] = []
+        self.answers: list[HttpPage] = []
 
-    async def get(self, url: str) -> Page:
+    async def get(self, url: str) -> HttpPage:
         """Return a document."""
         checked_url(url)
         found = self.pages.get(url)
-        return Page(404, {}, b"") if found is None else page(found)
+        return HttpPage(404, {}, b"") if found is None else page(found)
 
-    async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Page:
+    async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> HttpPage:
         """Return the next answer."""
         self.asked.append((url, dict(form), dict(headers)))
         return self.answers.pop(0)
 
 
-def page(value: Json, status: int = 200, **headers: str) -> Page:
+def page(value: Json, status: int = 200, **headers: str) -> HttpPage:
     """An answer with a JSON value."""
-    return Page(
+    return HttpPage(
         status, {name.replace("_", "-"): one for name, one in headers.items()}, json.dumps(value).encode()
     )
 
@@ -170,7 +170,7 @@ async def test_no_consent_without_pkce() -> None:
     for methods in (None, ["plain"]):
         server = a_server(code_challenge_methods_supported=methods)
         with pytest.raises(AgentFault, match="PKCE"):
-            await grant.token(Occasion(web, resource, server, "", None))
+            await grant.token(GrantContext(web, resource, server, "", None))
 
 
 async def test_each_try_has_an_assertion_and_a_proof_of_its_own() -> None:
@@ -180,7 +180,7 @@ async def test_each_try_has_an_assertion_and_a_proof_of_its_own() -> None:
         page({"error": "use_dpop_nonce"}, 400, DPoP_Nonce="n1"),
         page({**TOKEN, "token_type": "DPoP"}),
     ]
-    who, prover = OAuthIdentity("us", key=AgentKey.generate()), Prover()
+    who, prover = OAuthIdentity("us", key=AgentKey.generate()), DpopProver()
     token = await TokenEndpoint(web, a_server(), who, prover).ask({"grant_type": "client_credentials"})
     assert (token.text, token.kind) == ("abc", "dpop")
     (_, one, sent), (_, other, again) = web.asked
@@ -210,13 +210,13 @@ async def test_odd_tokens_are_none() -> None:
 
 def test_clock_of_the_server_is_taken_where_ours_is_refused() -> None:
     """A proof that was refused is signed again by the server's clock, once; without its time, never."""
-    prover = Prover()
+    prover = DpopProver()
     url = "https://tools.example/mcp"
     told = {"WWW-Authenticate": 'DPoP error="invalid_dpop_proof"', "Date": formatdate(4_000_000_000)}
     assert prover.again(url, 401, told)
     assert not prover.again(url, 401, told)
-    assert not Prover().again(url, 401, {"WWW-Authenticate": 'DPoP error="invalid_dpop_proof"'})
-    assert not Prover().again(url, 401, {"WWW-Authenticate": 'DPoP error="invalid_token"'})
+    assert not DpopProver().again(url, 401, {"WWW-Authenticate": 'DPoP error="invalid_dpop_proof"'})
+    assert not DpopProver().again(url, 401, {"WWW-Authenticate": 'DPoP error="invalid_token"'})
 
 
 async def test_token_is_gotten_once_for_many() -> None:

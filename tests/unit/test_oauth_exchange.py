@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from remit.core.tasks.task import TaskState
-from remit.sdk.dpop import Prover
+from remit.sdk.dpop import DpopProver
 from tests.house_world import PUBLIC_URL, Told
 from tests.oauth_world import (
     ACCESS_TOKEN,
@@ -76,7 +76,7 @@ async def test_a_task_is_handed_down(world: OAuthWorld) -> None:
 
 async def test_a_task_is_handed_down_by_an_actor_token(world: OAuthWorld) -> None:
     """The parent asks; the new token is bound to the key of the agent that will use it."""
-    prover = Prover()
+    prover = DpopProver()
     world.clock.jump(time.time() - world.clock.now().timestamp())
     parent = await world.review()
     actor = await world.with_proof(prover, "client_credentials", by="other-bot")
@@ -137,7 +137,7 @@ async def test_a_chain_does_not_come_back_and_does_not_grow_too_long(world: OAut
 
 async def test_a_bound_subject_token_needs_its_key(world: OAuthWorld) -> None:
     """Who shows a token that is bound to a key proves to hold it, at this endpoint too."""
-    prover = Prover()
+    prover = DpopProver()
     world.clock.jump(time.time() - world.clock.now().timestamp())
     task = await world.open(await world.session("lena"), task_type="review", params={})
     parent = await world.with_proof(prover, "client_credentials", by="contract-bot", mission_id=task)
@@ -167,7 +167,7 @@ async def test_a_persons_own_token_lets_an_agent_act_for_them(world: OAuthWorld)
     assert (claims.subject, claims.client_id, claims.on_behalf_of) == ("lena", "contract-bot", "lena")
     task = await world.house.store.task(TENANT, claims.task)
     assert task is not None
-    assert task.intent.stated_by == "issuer:enterprise"
+    assert task.intent.requested_by == "issuer:enterprise"
     again = await exchange(world, token, "contract-bot", subject_token_type=ID_TOKEN)
     assert error_of(again) == (400, "invalid_grant")
 

@@ -15,8 +15,8 @@ import pytest
 from remit.core.errors import Malformed
 from remit.core.identity.workload import Confirmation
 from remit.core.tasks.task import TaskState
-from remit.sdk.dpop import Prover
-from remit.services.oauth.access_tokens import Asking
+from remit.sdk.dpop import DpopProver
+from remit.services.oauth.access_tokens import TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
 from tests.house_world import PUBLIC_URL, Told
 from tests.oauth_world import (
@@ -94,7 +94,7 @@ async def test_a_code_that_ran_out_gives_nothing(world: OAuthWorld) -> None:
 
 async def test_a_code_bound_to_a_key_needs_it(world: OAuthWorld) -> None:
     """RFC 9449 section 10: `dpop_jkt` of the request is the key of the proof."""
-    _, code = await coded(world, dpop_jkt=Prover().key.thumbprint)
+    _, code = await coded(world, dpop_jkt=DpopProver().key.thumbprint)
     assert error_of(await redeem(world, code)) == (400, "invalid_grant")
 
 
@@ -177,11 +177,11 @@ async def test_a_refresh_token_of_a_bound_grant_needs_a_key(world: OAuthWorld) -
     world.clock.jump(time.time() - world.clock.now().timestamp())  # proofs go by the time of day
     _, code = await coded(world)
     fields: dict[str, Any] = {"code": code, "redirect_uri": REDIRECT, "code_verifier": VERIFIER}
-    first = await world.with_proof(Prover(), "authorization_code", by="contract-bot", **fields)
+    first = await world.with_proof(DpopProver(), "authorization_code", by="contract-bot", **fields)
     text = first.json["refresh_token"]
     bare = await world.ask_token("refresh_token", by="contract-bot", refresh_token=text)
     assert error_of(bare) == (400, "invalid_grant")
-    prover = Prover()
+    prover = DpopProver()
     told = await world.with_proof(prover, "refresh_token", by="contract-bot", refresh_token=text)
     assert claims_of(world, told).confirmation.jkt == prover.key.thumbprint
 
@@ -192,14 +192,14 @@ async def test_a_public_clients_refresh_token_is_its_keys(world: OAuthWorld) -> 
     live, agent = await world.house.live.load(task), await world.house.directory.agent("contract-bot")
     families = world.house.oauth.families
     client = TokenClient(agent=agent, client_id="contract-bot")
-    mine, other = (Asking(how="test", confirmation=Confirmation(jkt=key)) for key in ("mine", "other"))
+    mine, other = (TokenQuestion(how="test", confirmation=Confirmation(jkt=key)) for key in ("mine", "other"))
 
     async def text() -> str:
         code = await world.code(live.task.id, CHALLENGE)
         given = await families.redeem(client, code, redirect_uri=REDIRECT, verifier=VERIFIER, asking=mine)
         return given.refresh
 
-    for stranger in (other, Asking(how="test")):
+    for stranger in (other, TokenQuestion(how="test")):
         with pytest.raises(Malformed) as refused:
             await families.refresh(client, await text(), stranger)
         assert (refused.value.code, "bound to a key" in refused.value.message) == ("invalid_grant", True)

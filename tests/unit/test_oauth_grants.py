@@ -19,7 +19,7 @@ from remit.api.oauth.paths import INTROSPECTION_PATH
 from remit.core.label import Label, Trust
 from remit.core.oauth.access_token import LABEL_CLAIM
 from remit.core.tasks.task import TaskState
-from remit.sdk.dpop import Prover
+from remit.sdk.dpop import DpopProver
 from tests.house_world import PUBLIC_URL
 from tests.oauth_world import (
     JWT_BEARER,
@@ -204,7 +204,7 @@ async def test_a_certificate_over_a_registered_key_authenticates_a_client(world:
 
 async def test_a_proof_binds_the_token(world: OAuthWorld) -> None:
     """RFC 9449 section 5: first a nonce is asked for, then the token is bound to the proof's key."""
-    prover = Prover()
+    prover = DpopProver()
     world.clock.jump(time.time() - world.clock.now().timestamp())
     told = await world.with_proof(prover, "client_credentials", by="contract-bot")
     assert told.json["token_type"] == "DPoP"
@@ -223,7 +223,7 @@ async def test_an_identity_assertion_opens_a_task_for_its_person(world: OAuthWor
     assert (claims.client_id, claims.on_behalf_of) == ("contract-bot", "lena")
     task = await world.house.store.task(TENANT, claims.task)
     assert task is not None
-    assert (task.type, task.intent.stated_by, task.intent.goal) == (
+    assert (task.type, task.intent.requested_by, task.intent.goal) == (
         "review",
         "issuer:enterprise",
         "Review contracts",

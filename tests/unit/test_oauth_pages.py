@@ -49,7 +49,7 @@ async def test_a_person_opens_a_task_at_the_consent_page(world: HouseWorld, lena
     assert task.state is TaskState.ACTIVE
     assert task.intent.goal == "Sum up C-42 for Monday"
     assert task.intent.params == {"id": "C-42"}
-    assert task.intent.stated_by == task.on_behalf_of == "lena"
+    assert task.intent.requested_by == task.on_behalf_of == "lena"
     assert task.idle_s == 1800
     assert {"task.opened", "consent.given"} <= set(await world.kinds())
 

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from remit.core.cooperative_steps import finish
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.flow.records.fields import MAX_YAML_CHARS, ResultFields, structured
 from remit.core.flow.records.json_parsing import MAX_AT_ONCE, MAX_VALUES
 from remit.core.flow.records.record import Reading
 from remit.core.label import Label, Trust
-from remit.core.steps import finish
 from remit.core.tools.tool import FieldLabel, Tool
 from remit.services.flow.tool_results import brought as bringing
 

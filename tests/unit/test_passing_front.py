@@ -12,8 +12,8 @@ import pytest
 from remit.core.errors import UpstreamUnreachable
 from remit.core.replicas.replica import Replica
 from remit.gateway.asgi import ROOM
-from remit.gateway.forwarding import PassingFront
-from remit.ports.store.replicas import Raised, Sight
+from remit.gateway.forwarding import ForwardingFront
+from remit.ports.store.replicas import FleetSight, Raised
 from remit.services.replicas.forwarding import Family
 from tests.world import START, a_task
 
@@ -49,8 +49,8 @@ class World:
         clock = SimpleNamespace(now=lambda: START)
         house: Json = SimpleNamespace(replicas=replicas, passing=passing, authenticator=about, clock=clock)
         self.replicas = replicas
-        passer: Json = SimpleNamespace(ask=self._ask)
-        self.front = PassingFront(house, passer, self._inner, max_body_bytes=1000)
+        forwarder: Json = SimpleNamespace(ask=self._ask)
+        self.front = ForwardingFront(house, forwarder, self._inner, max_body_bytes=1000)
         self.scope: Json = {
             "type": "http", "method": "POST", "path": path, "raw_path": path.encode(),
             "headers": [(b"authorization", b"Bearer x")], ROOM: self.room.wait,
@@ -96,7 +96,7 @@ class World:
         """See that something was ended."""
         raised = (Raised(scope, 1),)
         for told in self.replicas.on_change:
-            told(Sight(sent_s=None, seen_s=0.0, gone=False, replicas=(), raised=raised))
+            told(FleetSight(sent_s=None, seen_s=0.0, gone=False, replicas=(), raised=raised))
 
     @property
     def handed(self) -> bytes:

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.cli.output import output as show
+from remit.cli.output import terminal as show
 from remit.cli.safe_text import escaped
 
 

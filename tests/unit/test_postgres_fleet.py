@@ -12,7 +12,7 @@ from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.adapters.store.relational.memory import Memory
 from remit.core.errors import StoreUnavailable
 from remit.core.replicas.replica import Replica
-from remit.ports.store.replicas import Sight
+from remit.ports.store.replicas import FleetSight
 from remit.ports.store.store import RaiseFence, Unit
 from tests.unit.test_postgres_store import opened
 from tests.world import START, TENANT, WorldClock, an_event
@@ -27,7 +27,7 @@ class Member:
         self.store = store
         self.clock = WorldClock()
         self.fleet: PostgresFleet = store.fleet(TENANT, self.clock)
-        self.sights: list[Sight] = []
+        self.sights: list[FleetSight] = []
 
     async def enter(self) -> None:
         """Enter, and renew once."""
@@ -74,7 +74,7 @@ async def test_what_was_ended_is_shown_before_the_renewal_is_told_of(
     await other.close()
     known: list[int] = []
 
-    def told(sight: Sight) -> None:
+    def told(sight: FleetSight) -> None:
         known.append(member.store.epochs(TENANT)[SCOPE])
         member.sights.append(sight)
 

@@ -11,7 +11,7 @@ from remit.adapters.store.postgres.listening import DEAF_S, MOST
 from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.adapters.store.postgres.schema import CHANNEL
 from remit.core.replicas.replica import Replica
-from remit.ports.store.replicas import Sight
+from remit.ports.store.replicas import FleetSight
 from remit.ports.store.store import RaiseFence, Unit
 from tests.replicas_world import until
 from tests.unit.test_postgres_store import opened
@@ -48,7 +48,7 @@ async def test_a_flood_of_notifications_is_listened_to_up_to_a_bound(
     store, other = opened(postgres), opened(postgres, "other")
     clock = WorldClock()
     fleet = store.fleet(TENANT, clock)
-    sights: list[Sight] = []
+    sights: list[FleetSight] = []
     await fleet.join(Replica(id=store.writer, host="here", joined=START, lease_s=30.0), sights.append)
     await fleet.renew()
     await asyncio.to_thread(flood, postgres)

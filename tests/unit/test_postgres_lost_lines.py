@@ -168,7 +168,7 @@ async def test_the_word_that_a_connection_ends_is_its_end(
             call = f"call_{number}_{again}"
             async with asyncio.timeout(60):
                 await store.commit(Unit((take,), (a_permit(call, "task_one"),)))
-                await fleet.holdings_since("files", 0)
+                await fleet.stored_labels_since("files", 0)
         await asyncio.to_thread(end_all, postgres)
     assert (await store.usage(TENANT, "task_one")).calls == 8
     proxy.keeps_open = False
@@ -181,7 +181,7 @@ async def test_a_question_that_the_server_answers_with_its_end_is_lost_at_once(
     """Its word is there and the end of the connection never comes: nothing more is waited for."""
     url, proxy = proxied
     proxy.keeps_open = True
-    session, line = connect(url, "remit of the test"), onloop.OnLoop()
+    session, line = connect(url, "remit of the test"), onloop.LoopConnection()
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[onloop.Heard] = loop.create_future()
     line.send(loop, session, [("select pg_sleep(3600)", (), False)], answered.set_result, within_s=3600)
@@ -195,7 +195,7 @@ async def test_an_answer_that_never_comes_is_not_waited_for(
     postgres: str,
 ) -> None:
     """The server has taken the question and says nothing: after a bounded time the connection is lost."""
-    session, line = connect(postgres, "remit of the test"), onloop.OnLoop()
+    session, line = connect(postgres, "remit of the test"), onloop.LoopConnection()
     answered: asyncio.Future[onloop.Heard] = asyncio.get_running_loop().create_future()
     sleeps = ("select pg_sleep(3600)", (), False)
     loop = asyncio.get_running_loop()

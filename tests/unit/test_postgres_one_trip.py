@@ -12,19 +12,19 @@ import pytest
 from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.store.postgres.arrays import IntArray, blobs, ints, texts
 from remit.adapters.store.postgres.commit_outcome import by_turn
-from remit.adapters.store.postgres.loop_connection import Done, OnLoop, Statement
+from remit.adapters.store.postgres.loop_connection import Done, LoopConnection, Statement
 from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.adapters.store.postgres.session import PostgresSession, connect
-from remit.adapters.store.postgres.whole import BEGIN
+from remit.adapters.store.postgres.store_claim import BEGIN
 from remit.adapters.store.postgres.writer import CALM
 from remit.core.errors import BudgetExhausted, Conflict, Fenced, StoreUnavailable
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
-from remit.core.flow.stored_labels import Holding
+from remit.core.flow.stored_labels import StoredLabel
 from remit.core.replicas.replica import Replica
 from remit.core.scope import EVERYTHING
 from remit.core.tasks.task import Budgets
 from remit.ports.store.store import CheckFence, PutTask, RaiseFence, TakeBudget, Unit
-from remit.ports.store.stored_labels import PutHolding
+from remit.ports.store.stored_labels import PutStoredLabel
 from tests.cutting_proxy import CuttingProxy
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened
@@ -49,10 +49,10 @@ class Road:
 @pytest.fixture
 def road(monkeypatch: pytest.MonkeyPatch) -> Road:
     """See which way batches go."""
-    seen, send = Road(), OnLoop.send
+    seen, send = Road(), LoopConnection.send
 
     def sent(
-        self: OnLoop,
+        self: LoopConnection,
         loop: asyncio.AbstractEventLoop,
         session: PostgresSession,
         statements: Sequence[Statement],
@@ -63,7 +63,7 @@ def road(monkeypatch: pytest.MonkeyPatch) -> Road:
         seen.whole += statements[0] is BEGIN
         send(self, loop, session, statements, done, within_s=within_s)
 
-    monkeypatch.setattr(OnLoop, "send", sent)
+    monkeypatch.setattr(LoopConnection, "send", sent)
     return seen
 
 
@@ -255,29 +255,31 @@ async def reading_on_the_loop(store: PostgresStore, fleet: PostgresFleet) -> Non
     """Return when what lies at rest is read over a connection of its own."""
     async with asyncio.timeout(60):
         while store._at_rest[0]._session is None:
-            await fleet.holdings_since("files", 0)
+            await fleet.stored_labels_since("files", 0)
 
 
 async def test_what_lies_at_rest_is_read_as_of_the_question(postgres: str, store: PostgresStore) -> None:
     """By many at once, who share reads, and each sees what was committed before it asked."""
     fleet = store.fleet(TENANT, WorldClock())
     began = fleet.began
-    assert (await fleet.holdings_since("files", began))[0] == []
+    assert (await fleet.stored_labels_since("files", began))[0] == []
 
     async def ask(number: int) -> None:
         name = f"files/{number}"
         await store.commit(
-            Unit((PutHolding(Holding(tenant=TENANT, upstream="files", resource=name, changed=START)),))
+            Unit(
+                (PutStoredLabel(StoredLabel(tenant=TENANT, upstream="files", resource=name, changed=START)),)
+            )
         )
-        found = await asyncio.gather(*(fleet.holdings_since("files", began) for _ in range(3)))
-        for holdings, turn in found:
-            assert name in {one.resource for one in holdings}
+        found = await asyncio.gather(*(fleet.stored_labels_since("files", began) for _ in range(3)))
+        for stored_labels, turn in found:
+            assert name in {one.resource for one in stored_labels}
             assert turn > began
 
     await asyncio.gather(*(ask(number) for number in range(30)))
-    _, turn = await fleet.holdings_since("files", began)
-    assert await fleet.holdings_since("files", turn) == ([], turn)
-    assert await fleet.holdings_since("mail", began) == ([], turn)
+    _, turn = await fleet.stored_labels_since("files", began)
+    assert await fleet.stored_labels_since("files", turn) == ([], turn)
+    assert await fleet.stored_labels_since("mail", began) == ([], turn)
 
 
 async def test_who_waits_for_what_lies_at_rest_is_told_when_the_store_is_closed(
@@ -290,28 +292,31 @@ async def test_who_waits_for_what_lies_at_rest_is_told_when_the_store_is_closed(
     await reading_on_the_loop(other, fleet)
     with psycopg.connect(postgres) as aside:
         aside.execute("lock table remit.holdings")
-        waiting = [asyncio.create_task(fleet.holdings_since("files", n)) for n in range(2)]
+        waiting = [asyncio.create_task(fleet.stored_labels_since("files", n)) for n in range(2)]
         await asyncio.sleep(0)
         await other.close()
         for one in waiting:
             with pytest.raises(StoreUnavailable, match="closed"):
                 await asyncio.wait_for(one, 60)
     with pytest.raises(StoreUnavailable, match="closed"):
-        await fleet.holdings_since("files", 0)
+        await fleet.stored_labels_since("files", 0)
 
 
 async def test_a_label_at_rest_that_cannot_be_read_is_told(postgres: str, store: PostgresStore) -> None:
     """As it is by way of a thread; those who ask afterwards are answered."""
     fleet = store.fleet(TENANT, WorldClock())
     await reading_on_the_loop(store, fleet)
-    holding = Holding(tenant=TENANT, upstream="files", resource="files/1", changed=START)
-    await store.commit(Unit((PutHolding(holding),)))
+    stored_label = StoredLabel(tenant=TENANT, upstream="files", resource="files/1", changed=START)
+    await store.commit(Unit((PutStoredLabel(stored_label),)))
     with psycopg.connect(postgres, autocommit=True) as aside:
         aside.execute("update remit.holdings set body = '[]'")
     for _ in range(2):
         with pytest.raises(msgspec.ValidationError):
-            await asyncio.wait_for(fleet.holdings_since("files", 0), 60)
-    assert await fleet.holdings_since("mail", 10**6) == ([], (await fleet.holdings_since("mail", 0))[1])
+            await asyncio.wait_for(fleet.stored_labels_since("files", 0), 60)
+    assert await fleet.stored_labels_since("mail", 10**6) == (
+        [],
+        (await fleet.stored_labels_since("mail", 0))[1],
+    )
 
 
 async def test_a_lost_connection_of_such_reads_costs_none(proxied: tuple[str, CuttingProxy]) -> None:
@@ -321,10 +326,10 @@ async def test_a_lost_connection_of_such_reads_costs_none(proxied: tuple[str, Cu
     await store.commit(a_call(0))
     fleet = store.fleet(TENANT, WorldClock())
     for _ in range(3):
-        await fleet.holdings_since("files", 0)
+        await fleet.stored_labels_since("files", 0)
     proxy.cut_off(True)
     with pytest.raises(StoreUnavailable):
-        await fleet.holdings_since("files", 0)
+        await fleet.stored_labels_since("files", 0)
     proxy.cut_off(False)
-    assert (await fleet.holdings_since("files", 0))[0] == []
+    assert (await fleet.stored_labels_since("files", 0))[0] == []
     await store.close()

@@ -9,13 +9,13 @@ import psycopg
 import pytest
 
 from remit.adapters.store.postgres.commit_outcome import by_turn
-from remit.adapters.store.postgres.loop_connection import Heard, OnLoop, Statement
+from remit.adapters.store.postgres.loop_connection import Heard, LoopConnection, Statement
 from remit.adapters.store.postgres.session import PostgresSession, connect
-from remit.adapters.store.postgres.whole import Claim, on_record, whole
+from remit.adapters.store.postgres.store_claim import StoreClaim, on_record, whole
 from tests.unit.test_postgres_store import opened
 from tests.world import TENANT
 
-KNOWN = Claim(TENANT, 7, "me", "", "before")
+KNOWN = StoreClaim(TENANT, 7, "me", "", "before")
 
 Dial = Callable[[], PostgresSession]
 
@@ -40,7 +40,7 @@ def events(*indexes: int) -> list[Any]:
     ]
 
 
-def batch(claim: Claim, index: int = 3) -> Sequence[Statement]:
+def batch(claim: StoreClaim, index: int = 3) -> Sequence[Statement]:
     """Two events, of a task that has a row of counters and of one that has none, and a node."""
     counters = [TENANT, "task_one", 9, 0, 0, index, TENANT, "task_two", 1, 0, 0, index + 1]
     return whole(claim, events(index, index + 1), counters, [TENANT, 8, index, b"node"])
@@ -51,7 +51,7 @@ class Writing:
 
     def __init__(self, session: PostgresSession) -> None:
         self.session = session
-        self._line = OnLoop()
+        self._line = LoopConnection()
 
     async def sent(self, statements: Sequence[Statement]) -> Heard:
         """Return what the server made of them."""
@@ -124,7 +124,7 @@ async def waiting(aside: PostgresSession) -> None:
 
 @pytest.mark.parametrize("claim", [KNOWN, KNOWN._replace(member="alive")], ids=["alone", "replica"])
 async def test_a_turn_that_is_the_known_one_takes_everything(
-    writing: Writing, aside: PostgresSession, claim: Claim
+    writing: Writing, aside: PostgresSession, claim: StoreClaim
 ) -> None:
     """Counters that are there are replaced, others made; and each combination of tables can be written."""
     assert on_record(await writing.sent(batch(claim)))
@@ -157,7 +157,7 @@ async def test_a_turn_that_is_the_known_one_takes_everything(
     ids=["moved on", "copy behind", "copy written on", "by nobody", "buried", "no replica", "no tenant"],
 )
 async def test_what_does_not_hold_takes_nothing_and_is_no_fault(
-    writing: Writing, aside: PostgresSession, claim: Claim
+    writing: Writing, aside: PostgresSession, claim: StoreClaim
 ) -> None:
     """The connection is as it was: the next batch goes over it at once."""
     before = all_of(aside)
@@ -213,7 +213,7 @@ async def test_of_many_who_want_one_turn_one_takes_it(dial: Dial, aside: Postgre
     writers = [Writing(dial()) for _ in range(6)]
     taker = "before"
     for turn in range(7, 27):
-        claims = [Claim(TENANT, turn, f"writer_{turn}_{number}", "alive", taker) for number in range(6)]
+        claims = [StoreClaim(TENANT, turn, f"writer_{turn}_{number}", "alive", taker) for number in range(6)]
         index = 10 * turn
         answers = await asyncio.gather(
             *(
@@ -283,7 +283,7 @@ async def test_who_asks_for_a_batch_that_waits_for_its_turn_is_told_what_becomes
 ) -> None:
     """Whichever of the two comes first, what is said is what is on record."""
     for turn in range(7, 19):
-        claim = Claim(TENANT, turn, "me", "", "before" if turn == 7 else "me")
+        claim = StoreClaim(TENANT, turn, "me", "", "before" if turn == 7 else "me")
         holder, asker = dial(), dial()
         holder.run("begin; select 1 from turns for update")
         index = 10 * turn

@@ -8,8 +8,8 @@ import pytest
 from remit.core.flow.facts import judged
 from remit.core.flow.justification import (
     MAX_MET,
+    Encounter,
     Justification,
-    Met,
     Provenance,
     Reach,
     Stated,
@@ -125,9 +125,9 @@ def test_an_index_has_a_key_of_its_own() -> None:
         Index(b"k" * 31)
 
 
-def met(call: int, trust: Trust = TRUSTED, field: str = "") -> Met:
+def met(call: int, trust: Trust = TRUSTED, field: str = "") -> Encounter:
     """Return a place."""
-    return Met(call, f"dec_{call}", "crm/find", field, trust)
+    return Encounter(call, f"dec_{call}", "crm/find", field, trust)
 
 
 GOOD = Justification(Provenance.TRUSTED, None, (met(1),), Reach.NAMED, 1, 1)

@@ -15,7 +15,7 @@ from remit.core.identity.principals import Agent, AgentState
 from remit.core.policy.bundle import Bundle
 from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.task import Task
-from remit.ports.store.replicas import FenceAck, Raised, Sight
+from remit.ports.store.replicas import FenceAck, FleetSight, Raised
 from remit.ports.store.store import PutAgent, PutClosure, RaiseFence, Unit
 from tests.call_world import CallWorld, a_bundle
 from tests.credentials_world import closure_now, desk_world
@@ -214,10 +214,10 @@ async def test_what_was_taken_for_gone_has_nothing_left(world: CallWorld, broker
     assert sorted(broker.revoked) == sorted(one.lease for one in broker.obtained)
 
 
-def a_sight(**changes: Any) -> Sight:
+def a_sight(**changes: Any) -> FleetSight:
     """Return what a look has found."""
     known: dict[str, Any] = {"sent_s": None, "seen_s": 0.0, "gone": False, "replicas": ()}
-    return Sight(**{**known, **changes})
+    return FleetSight(**{**known, **changes})
 
 
 async def test_an_agent_that_another_replica_has_suspended_is_suspended_here(world: CallWorld) -> None:

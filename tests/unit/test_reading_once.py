@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from remit.core.cooperative_steps import STEP, Steps, finish, weight
 from remit.core.flow import provenance
 from remit.core.flow import stated_values as statement
 from remit.core.flow import untrusted_values as foreign
@@ -17,7 +18,6 @@ from remit.core.flow.values import destination
 from remit.core.flow.values import encodings as encoding
 from remit.core.flow.values import strict_reading as exact
 from remit.core.label import Label, Trust
-from remit.core.steps import STEP, Steps, finish, weight
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 
 SENDS = Tool(

@@ -35,7 +35,7 @@ TASK = """
 task: report
 purpose: Write a report
 run_by: [group:writers]
-stated_by: [group:editors]
+requested_by: [group:editors]
 parameters: {topic: {constraint: {pattern: "[a-z]+"}}}
 grants: [{tool: desk/look, arguments: {about: {exact: "{topic}"}}}]
 """
@@ -303,7 +303,7 @@ async def test_a_rehearsal_can_be_used_inside_of_a_running_event_loop(bundle: Pa
 def test_without_a_folder_there_are_the_usual_policies_and_no_described_tool() -> None:
     """What nobody has described is asked about; types may be given as they are."""
     kind = TaskType(
-        name="given", purpose="look", run_by=("rehearsed-agent",), stated_by=("rehearsed-person",)
+        name="given", purpose="look", run_by=("rehearsed-agent",), requested_by=("rehearsed-person",)
     )
     with Rehearsal(task_types=[kind]) as made:
         made.open(task="given")

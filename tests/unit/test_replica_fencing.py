@@ -11,8 +11,8 @@ from remit.core.endings.closure import Closing
 from remit.core.errors import Conflict, OutOfForce, StoreUnavailable
 from remit.core.evidence.event import EventKind
 from remit.core.replicas.replica import SILENT_LEASES, Acknowledgement, longest_s, outlived_s
-from remit.ports.store.replicas import Bury, FenceAck, Raised, Sight
-from remit.services.replicas.membership import Gathered, Replicas, ReplicaStanding
+from remit.ports.store.replicas import DeclareDead, FenceAck, FleetSight, Raised
+from remit.services.replicas.replica_lease import Acknowledgements, Replicas, ReplicaStanding
 from tests.unit.test_services_replicas import LEASE_S, ME, OTHER, SCOPE, Kept, a_replica, turns
 from tests.world import START, TENANT, RunningClock, WorldClock, WorldEntropy
 
@@ -28,7 +28,7 @@ async def test_who_is_alone_asks_nobody_and_may_always_act() -> None:
         await step()
     await alone.describe(bundle="b", waking="", version="1")
     assert (alone.several, alone.holds(), alone.state) == (False, True, "alone")
-    assert await alone.gathered(Raised(SCOPE, 1), 0.0, 1.0) == Gathered()
+    assert await alone.gathered(Raised(SCOPE, 1), 0.0, 1.0) == Acknowledgements()
     assert alone.standing() == []
     await alone.leave()
     alone.check()
@@ -83,7 +83,7 @@ async def test_who_is_silent_for_two_leases_is_buried_and_told_of_once() -> None
         assert len(world.units) == count
     assert world.fleet.done.count("check") == 2
     (unit,) = world.units
-    assert unit.changes == (Bury(TENANT, OTHER, 7),)
+    assert unit.changes == (DeclareDead(TENANT, OTHER, 7),)
     (told,) = unit.events
     assert (told.kind, told.tenant, told.at) == (EventKind.REPLICA_GONE, TENANT, world.clock.now())
     assert told.facts == {"replica": OTHER, "host": OTHER}
@@ -130,7 +130,7 @@ async def test_who_has_renewed_meanwhile_is_not_gone_and_may_be_buried_later() -
 async def test_others_that_are_no_longer_seen_are_told_of_and_every_look_is_passed_on() -> None:
     """One that left in order is gone, too."""
     world = Kept()
-    seen: list[Sight] = []
+    seen: list[FleetSight] = []
     world.replicas.on_change.append(seen.append)
     await world.leased(a_replica(OTHER), a_replica("writer_third"))
     world.sees(others=(a_replica("writer_third"),))

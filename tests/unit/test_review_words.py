@@ -15,7 +15,7 @@ from remit.cli.evidence.chain import chain_in
 from remit.core.errors import Malformed, NotFound
 from remit.core.evidence.chain import traced
 from remit.core.flow.facts import Flow, FlowFacts, chains
-from remit.core.flow.justification import MAX_NAMED, Justification, Met, Provenance, bare
+from remit.core.flow.justification import MAX_NAMED, Encounter, Justification, Provenance, bare
 from remit.core.label import Trust
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.plan import MAX_PLAN, PlanEntry, read_plan, within
@@ -36,7 +36,7 @@ Json = Any
 def test_a_refusal_holds_the_names_of_others_within_its_quotes(name: str, shown: str) -> None:
     """A key of a result, or an argument that an agent made up, ends no sentence and begins none."""
     assert bare(name) == shown
-    met = Met(3, "dec_x", "mail/read", name, Trust.UNTRUSTED)
+    met = Encounter(3, "dec_x", "mail/read", name, Trust.UNTRUSTED)
     assert str(met) == f"the result of call 3, `mail/read`, field `{shown}`, untrusted"
     one = Justification(Provenance.UNTRUSTED, origins=(met,))
     ((_, said),) = chains(Flow(FlowFacts(), {name: one}))

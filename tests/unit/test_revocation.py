@@ -14,8 +14,8 @@ CHILD = a_task(
     agent="helper",
     owner="omar",
     on_behalf_of="ada",
-    intent=Intent(goal="help", params={}, stated_by="agent:planner", stated_at=START),
-    lineage=(Ancestor("tsk_top", "planner", "lena"),),
+    intent=Intent(goal="help", params={}, requested_by="agent:planner", stated_at=START),
+    process_tree=(Ancestor("tsk_top", "planner", "lena"),),
     delegation="del_1",
 )
 
@@ -46,11 +46,11 @@ def test_a_task_lies_in_its_own_scopes_and_in_those_of_its_ancestors() -> None:
 def test_a_task_of_nobody_lies_in_no_persons_scope(nobody: str) -> None:
     """An agent or an issuer that stated the work is no person."""
     task = msgspec.structs.replace(
-        CHILD, on_behalf_of=nobody, intent=Intent(goal="x", params={}, stated_by=nobody, stated_at=START)
+        CHILD, on_behalf_of=nobody, intent=Intent(goal="x", params={}, requested_by=nobody, stated_at=START)
     )
     assert not [one for one in task.scopes if one.startswith("person:")]
     task = msgspec.structs.replace(
-        task, intent=Intent(goal="x", params={}, stated_by="eve", stated_at=START), delegation=""
+        task, intent=Intent(goal="x", params={}, requested_by="eve", stated_at=START), delegation=""
     )
     assert [one for one in task.scopes if one.startswith("person:")] == ["person:eve"]
     assert not [one for one in task.scopes if one.startswith("delegation:")]

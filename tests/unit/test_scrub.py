@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
+from remit.core.cooperative_steps import finish
 from remit.core.decisions.mediation import Chunk, ChunkKind
-from remit.core.steps import finish
 from remit.ports.broker import UpstreamCredential
 from remit.services.credentials.scrubbing import Scrubber
 

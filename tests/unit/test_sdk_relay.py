@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from remit.sdk.door import Door
-from remit.sdk.faults import GatewayRefused
+from remit.sdk.errors import GatewayRefused
+from remit.sdk.gateway_client import GatewayClient
 from remit.sdk.relay.relay import Relay
 from remit.sdk.wire import Gateway
 
@@ -95,7 +95,7 @@ class Standing:
     def __init__(self, peer: Peer, *, last: int = 9, guarded: bool = False, upstream: str = "") -> None:
         self.gateway = Gateway(peer.url)
         self.told: list[str] = []
-        door = Door(self.gateway, Purse(last))
+        door = GatewayClient(self.gateway, Purse(last))
         self.relay = Relay(door, only_descendants=guarded, upstream=upstream, notice=self.told.append)
 
     async def __aenter__(self) -> str:

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from remit.sdk.door import Door
+from remit.sdk.gateway_client import GatewayClient
 from remit.sdk.relay.relay import Relay
 from remit.sdk.wire import Gateway
 from tests.unit.test_sdk_relay import Purse
@@ -52,7 +52,7 @@ async def peer() -> AsyncIterator[Peer]:
 async def relay(peer: Peer) -> AsyncIterator[Relay]:
     """A relay before it."""
     gateway = Gateway(peer.url)
-    made = Relay(Door(gateway, Purse()), only_descendants=False)
+    made = Relay(GatewayClient(gateway, Purse()), only_descendants=False)
     await made.start()
     yield made
     await made.close()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from remit.sdk.door import Door
-from remit.sdk.message import guess_id
+from remit.sdk.gateway_client import GatewayClient
+from remit.sdk.jsonrpc_message import guess_id
 from remit.sdk.relay.bridge import CALLS_AT_ONCE, Bridge
 from remit.sdk.relay.stdio import Lines, LineWriter, LongLine
 from remit.sdk.wire import Gateway
@@ -81,7 +81,7 @@ async def test_a_request_that_is_too_long_gets_its_answer() -> None:
     gateway = Gateway("http://127.0.0.1:9")
     try:
         async with asyncio.timeout(60):
-            await Bridge(Door(gateway, Nobody()), Lines(out, 1000), LineWriter(answers)).run()
+            await Bridge(GatewayClient(gateway, Nobody()), Lines(out, 1000), LineWriter(answers)).run()
         answer = json.loads(os.read(told, 65_536))
     finally:
         await gateway.close()
@@ -138,7 +138,9 @@ async def test_calls_beyond_what_a_gateway_takes_at_once_wait_and_can_be_cancell
     # All that stands before it has been read once this arrives.
     ping = {"jsonrpc": "2.0", "id": total, "method": "ping"}
     os.write(into, b"".join(json.dumps(one).encode() + b"\n" for one in (*calls, cancelled, ping)))
-    running = asyncio.create_task(Bridge(Door(gateway, Purse()), Lines(out), LineWriter(answers)).run())
+    running = asyncio.create_task(
+        Bridge(GatewayClient(gateway, Purse()), Lines(out), LineWriter(answers)).run()
+    )
     try:
         async with asyncio.timeout(60):
             while held.now < CALLS_AT_ONCE or total not in held.seen:  # noqa: ASYNC110 - it tells nobody

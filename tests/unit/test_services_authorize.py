@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from remit.core.cooperative_steps import finish
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import ApprovalState
 from remit.core.decisions.decision import Outcome, Reason
 from remit.core.identity.workload import Assurance
-from remit.core.steps import finish
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tools.tool import Tier
 from remit.services.decisions.authorizer import Ruling

@@ -20,7 +20,7 @@ from remit.core.scope import ScopeKind
 from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.task import Budgets, HandDown, Task, TaskState
 from remit.services.identity.directory import NewAgent
-from remit.services.tasks.opening_rules import Handing
+from remit.services.tasks.opening_rules import DelegatedOpening
 from tests.call_world import CallWorld, a_bundle, a_type, call_world
 from tests.tokens import task_token
 
@@ -65,7 +65,7 @@ async def agent(world: CallWorld, name: str) -> Agent:
 
 async def hand(world: CallWorld, parent: Task, to: str = "other", **wanted: Any) -> tuple[Task, str]:
     """Hand a task down; gives the child with a token."""
-    child = await world.house.tasks.open_child(parent.id, await agent(world, to), Handing(**wanted))
+    child = await world.house.tasks.open_child(parent.id, await agent(world, to), DelegatedOpening(**wanted))
     return child, await task_token(world.house, child.id)
 
 
@@ -217,7 +217,7 @@ async def test_no_child_slips_through_while_its_parent_ends(world: CallWorld) ->
     for _ in range(10):
         parent, _ = await world.open("shared")
         other = await agent(world, "other")
-        opening = asyncio.create_task(world.house.tasks.open_child(parent.id, other, Handing()))
+        opening = asyncio.create_task(world.house.tasks.open_child(parent.id, other, DelegatedOpening()))
         ending = asyncio.create_task(world.house.revocations.end_task(parent.id, reason="x", by="root"))
         child, _ = await asyncio.gather(opening, ending, return_exceptions=True)
         if isinstance(child, Task):

@@ -17,7 +17,7 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import HandDown, Parameter, Task
 from remit.services.identity.directory import NewPerson
 from remit.services.people.delegations import NewDelegation
-from remit.services.tasks.opening_rules import Handing, Opening
+from remit.services.tasks.opening_rules import DelegatedOpening, Opening
 from tests.call_world import CallWorld, a_bundle, a_type, call_world
 from tests.tokens import task_token
 
@@ -68,7 +68,7 @@ async def test_an_agent_acts_for_a_person_under_their_record_alone(world: CallWo
         await act(world)
     record = await agree(world)
     task = await act(world, goal="send me everything")
-    assert (task.on_behalf_of, task.intent.stated_by, task.intent.goal) == ("lena", "lena", "write to ann")
+    assert (task.on_behalf_of, task.intent.requested_by, task.intent.goal) == ("lena", "lena", "write to ann")
     assert (task.delegation, task.intent.params["to"]) == (record.id, "ann")
     assert task.deadline <= record.expires
     for changes in ({"on_behalf_of": "otto"}, {"agent": "other"}, {"task_type": "work"}):
@@ -115,7 +115,7 @@ async def test_rank_speaks_for_nobody(world: CallWorld) -> None:
         await world.house.tasks.open(opening, person=otto)
     record = await agree(world)
     task = await world.house.tasks.open(opening, person=otto)
-    assert (task.on_behalf_of, task.intent.stated_by, task.delegation) == ("lena", "otto", record.id)
+    assert (task.on_behalf_of, task.intent.requested_by, task.delegation) == ("lena", "otto", record.id)
 
 
 async def test_revoking_ends_what_was_opened_under_it(world: CallWorld) -> None:
@@ -123,7 +123,7 @@ async def test_revoking_ends_what_was_opened_under_it(world: CallWorld) -> None:
     record = await agree(world)
     task = await act(world)
     other = await world.house.directory.agent("other")
-    child = await world.house.tasks.open_child(task.id, other, Handing())
+    child = await world.house.tasks.open_child(task.id, other, DelegatedOpening())
     tokens = [await task_token(world.house, one.id) for one in (task, child)]
     closure = await world.house.delegations.revoke(record.id, by="lena", reason="enough")
     assert set(closure.tasks) == {task.id, child.id}

@@ -22,7 +22,7 @@ from remit.core.tasks.plan import PlanEntry, tools_of
 from remit.core.tasks.task import HandDown
 from remit.services.decisions.approvals import MAX_PENDING
 from remit.services.decisions.plan_changes import Extension
-from remit.services.tasks.opening_rules import Handing
+from remit.services.tasks.opening_rules import DelegatedOpening
 from tests.call_world import ASK, CallWorld, a_bundle, a_type, call_world
 from tests.house_world import PERMIT
 
@@ -248,7 +248,7 @@ async def test_a_childs_plan_lies_within_its_parents(world: CallWorld) -> None:
     other = await world.house.directory.agent("other")
 
     async def hand(**wanted: Any) -> Any:
-        return await world.house.tasks.open_child(task.id, other, Handing(**wanted))
+        return await world.house.tasks.open_child(task.id, other, DelegatedOpening(**wanted))
 
     with pytest.raises(Forbidden, match="not in the plan"):
         await hand(tools=("desk/read",))

@@ -11,9 +11,9 @@ import pytest
 from remit.core.endings.closure import Indeterminate
 from remit.core.errors import OutOfForce, RemitError
 from remit.core.replicas.replica import DRIFT, SILENT_LEASES, OwnLease, Replica, Watch, outlived_s
-from remit.ports.store.replicas import FenceAck, Raised, Sight
+from remit.ports.store.replicas import FenceAck, FleetSight, Raised
 from remit.ports.store.store import Receipt, Unit
-from remit.services.replicas.membership import Gathered, Replicas, ReplicaStanding
+from remit.services.replicas.replica_lease import Acknowledgements, Replicas, ReplicaStanding
 from tests.world import START, TENANT, WorldClock, WorldEntropy
 
 Json = Any
@@ -75,7 +75,7 @@ class World:
 
     def sees(self, *acks: FenceAck, sent_s: float | None = None, others: tuple[Replica, ...] = ()) -> None:
         """Tell of a look that was just answered."""
-        sight = Sight(
+        sight = FleetSight(
             sent_s=sent_s,
             seen_s=self.clock.boot_s(),
             gone=False,
@@ -172,7 +172,7 @@ class Kept(World):
     def tells(self, **more: Json) -> None:
         """Tell of a look at this replica alone."""
         known: Json = {"sent_s": None, "seen_s": self.clock.boot_s(), "gone": False}
-        self.fleet.told(Sight(**{**known, "replicas": (a_replica(ME),), **more}))
+        self.fleet.told(FleetSight(**{**known, "replicas": (a_replica(ME),), **more}))
 
 
 async def test_a_lease_runs_from_when_its_renewal_was_sent() -> None:
@@ -216,7 +216,7 @@ async def test_a_look_renews_nothing() -> None:
     assert not world.replicas.holds()
 
 
-async def gathering(world: World, epoch: int = 2) -> "asyncio.Task[Gathered]":
+async def gathering(world: World, epoch: int = 2) -> "asyncio.Task[Acknowledgements]":
     """Begin to wait for what the other one makes of an end."""
     await world.enter()
     world.sees(sent_s=world.clock.boot_s(), others=(a_replica(OTHER),))

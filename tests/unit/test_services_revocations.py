@@ -33,7 +33,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 async def child_of(world: CallWorld, parent: Task, name: str) -> Task:
     """Put a task under another one."""
     child = msgspec.structs.replace(
-        parent, id=name, lineage=(Ancestor(parent.id, parent.agent, parent.owner), *parent.lineage)
+        parent, id=name, process_tree=(Ancestor(parent.id, parent.agent, parent.owner), *parent.process_tree)
     )
     await world.house.store.commit(Unit((PutTask(child),)))
     return child

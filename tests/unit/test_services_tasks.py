@@ -25,7 +25,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
         bundle = a_bundle()
         for one in (
             a_type("others", run_by=("other",)),
-            a_type("roots", stated_by=("root",)),
+            a_type("roots", requested_by=("root",)),
             a_type("grouped", run_by=("group:night",)),
             a_type(
                 "letter",
@@ -87,7 +87,7 @@ async def test_an_agent_states_no_intent_of_its_own_unless_the_type_says_so(worl
     with pytest.raises(Forbidden):
         await opened(Opening(agent="clerk", task_type="by-itself", on_behalf_of="lena"), agent=clerk)
     task = await opened(Opening(agent="clerk", task_type="by-itself"), agent=clerk)
-    assert (task.intent.stated_by, task.on_behalf_of) == ("agent:clerk", "")
+    assert (task.intent.requested_by, task.on_behalf_of) == ("agent:clerk", "")
 
 
 async def test_nobody_is_spoken_for(world: CallWorld) -> None:

@@ -14,7 +14,7 @@ from remit.core.identity.workload import IssuerBinding, KeyBinding, LocalBinding
 from remit.core.tasks.task import HandDown, TaskType
 from remit.services.inspection.who import is_token
 from remit.services.people.delegations import NewDelegation
-from remit.services.tasks.opening_rules import Handing, Opening
+from remit.services.tasks.opening_rules import DelegatedOpening, Opening
 from tests.call_world import KEYS, CallWorld, a_bundle, a_type, call_world
 from tests.tokens import agent_token, task_token
 
@@ -84,7 +84,7 @@ async def test_a_token_of_a_child_tells_the_whole_chain(world: CallWorld) -> Non
     """From the one who acts to the person whom it is for; the token itself is nowhere in the answer."""
     parent, _ = await world.open("shared")
     other = await world.house.directory.agent("other")
-    child = await world.house.tasks.open_child(parent.id, other, Handing())
+    child = await world.house.tasks.open_child(parent.id, other, DelegatedOpening())
     token = await task_token(world.house, child.id)
     told = await world.house.who.of(token)
     assert told["valid"]

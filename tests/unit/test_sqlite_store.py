@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.adapters.store.relational.sealed_words import TABLES
+from remit.adapters.store.relational.sealed_values import TABLES
 from remit.adapters.store.relational.tables import MIGRATIONS, VERSION
 from remit.adapters.store.relational.timestamps import text
 from remit.adapters.store.sqlite import Durability, SqliteStore

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 
 from remit.sdk.auth import TaskAuth
-from remit.sdk.dpop import Prover
+from remit.sdk.dpop import DpopProver
 
 Json = Any
 
@@ -49,7 +49,7 @@ async def told(answers: list[httpx2.Response], purse: Purse) -> tuple[httpx2.Res
         assert request.headers["Remit-Task"] == "tsk_1"
         return answers.pop(0)
 
-    auth = TaskAuth(purse, Prover(), upstream="notes")
+    auth = TaskAuth(purse, DpopProver(), upstream="notes")
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(serve), auth=auth) as http:
         return await http.post(f"{URL}?a=b", content=b"body"), proofs
 

@@ -253,7 +253,7 @@ def test_a_zone_of_a_task_type_must_be_declared(tmp_path: Path) -> None:
     where = folder(tmp_path)
     (where / "tasks").mkdir()
     (where / "tasks/read.yaml").write_text(
-        "task: read\npurpose: Read\nrun_by: [bot]\nstated_by: [ana]\nlabels: {zone: partnr}\n",
+        "task: read\npurpose: Read\nrun_by: [bot]\nrequested_by: [ana]\nlabels: {zone: partnr}\n",
         encoding="utf-8",
     )
     (found,) = [str(problem) for problem in problems(where)]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from remit.core.steps import Steps
+from remit.core.cooperative_steps import Steps
 from remit.services.limits.time_slices import TimeSlices
 from tests.world import RunningClock, WorldClock
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remit.core.cooperative_steps import finish
 from remit.core.flow.records.fields import structured
 from remit.core.flow.records.json_parsing import reading
 from remit.core.flow.records.record import MAX_DEPTH, MAX_LEAVES, Reading, with_fields
 from remit.core.label import Classes, Label, Trust
-from remit.core.steps import finish
 from remit.core.tools.tool import FieldLabel, Tool
 
 Json = Any

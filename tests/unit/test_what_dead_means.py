@@ -3,7 +3,7 @@
 
 import re
 
-from remit.adapters.broker.standing import StandingBroker
+from remit.adapters.broker.standing_secret import StandingBroker
 from remit.adapters.upstream.mcp.task_processes import KIND
 from tests.architecture.tree import ROOT
 

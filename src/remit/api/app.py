@@ -15,15 +15,15 @@ from starlette.routing import Route
 from remit.api.authzen.paths import METADATA_PATH as AUTHZEN_METADATA_PATH
 from remit.api.health import Health
 from remit.api.http_messages import answer, body, no_body, no_query, problem, query
-from remit.api.oauth import routes as oauth
-from remit.api.oauth.browser import routes as people
+from remit.api.oauth import routes as oauth_routes
+from remit.api.oauth.browser import routes as people_routes
 from remit.api.oauth.paths import ACCOUNT_PATH, METADATA_PATH
 from remit.api.openapi import OPENAPI_PATH, document
 from remit.api.rest.authentication import may_navigate, own_origins, received, refuse_cross_site, still
-from remit.api.rest.route import Desk, Endpoint, Errand
+from remit.api.rest.route import Endpoint, RestRequest, RestServices
 from remit.api.route_table import ENDPOINTS
 from remit.api.spiffe.trust_bundle import BUNDLE_PATH, trust_bundle
-from remit.api.ssf import routes as ssf
+from remit.api.ssf import routes as ssf_routes
 from remit.core.errors import Malformed, NotFound, RemitError
 from remit.core.policy.bundle import Bundle
 from remit.services.assembly.services import Services
@@ -63,7 +63,7 @@ def app(
     `remote_sign_in` lets people sign in with a code from other machines. Addresses are those of the
     connection: the server in front of this application must not take them from a header.
     """
-    desk = Desk(
+    desk = RestServices(
         house=house,
         reload=reload,
         waiting=waiting,
@@ -74,7 +74,7 @@ def app(
         tries=SignInAttempts(house.clock),
     )
     origins = own_origins(house.public_url)
-    pages = people.routes(house, desk.tries, remote_sign_in=remote_sign_in)
+    pages = people_routes.routes(house, desk.tries, remote_sign_in=remote_sign_in)
     # Routes are tried in this order: what is asked most comes first.
     routes = [*_others(house), *_rest(desk), *pages]
     guarded = [
@@ -85,7 +85,7 @@ def app(
     return made
 
 
-def _rest(desk: Desk) -> Iterable[tuple[str, dict[str, Serve]]]:
+def _rest(desk: RestServices) -> Iterable[tuple[str, dict[str, Serve]]]:
     by_path: dict[str, dict[str, Serve]] = {}
     for endpoint in ENDPOINTS:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = _serving(endpoint, desk)
@@ -112,8 +112,8 @@ def _others(house: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
         return await trust_bundle(house)
 
     return (
-        *oauth.routes(house),
-        *ssf.routes(house),
+        *oauth_routes.routes(house),
+        *ssf_routes.routes(house),
         *(((BUNDLE_PATH, {"GET": bundle}),) if house.issuing is not None else ()),
         ("/health/live", {"GET": live}),
         ("/health/ready", {"GET": ready}),
@@ -122,7 +122,7 @@ def _others(house: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
     )
 
 
-def _serving(endpoint: Endpoint, desk: Desk) -> Serve:
+def _serving(endpoint: Endpoint, desk: RestServices) -> Serve:
     async def serve(request: Request) -> Response:
         errand = await received(request, endpoint, desk)
         try:
@@ -143,7 +143,7 @@ def _serving(endpoint: Endpoint, desk: Desk) -> Serve:
     return serve
 
 
-async def _read(request: Request, endpoint: Endpoint, errand: Errand) -> Errand:
+async def _read(request: Request, endpoint: Endpoint, errand: RestRequest) -> RestRequest:
     """Read body and query, once it is known that the caller may call at all."""
     asked = taken = None
     if endpoint.asks is not None:
@@ -180,7 +180,7 @@ def _edge(serve: Serve, origins: frozenset[str]) -> Serve:
 
     async def answered(request: Request) -> Response:
         try:
-            if not may_navigate(request, people.NAVIGABLE):
+            if not may_navigate(request, people_routes.NAVIGABLE):
                 refuse_cross_site(request, origins)
             return await serve(request)
         except RemitError as error:

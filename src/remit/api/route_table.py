@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import msgspec
 
-from remit.api.authzen import routes as authzen
-from remit.api.rest import routes as rest
+from remit.api.authzen import routes as authzen_routes
+from remit.api.rest import routes as rest_routes
 from remit.api.rest.route import Endpoint
-from remit.api.ssf import table as ssf
+from remit.api.ssf import table as ssf_table
 
 ENDPOINTS: tuple[Endpoint, ...] = (
-    *rest.ENDPOINTS,
+    *rest_routes.ENDPOINTS,
     *(
         msgspec.structs.replace(one, tag="Decisions for other enforcement points (AuthZEN)")
-        for one in authzen.ENDPOINTS
+        for one in authzen_routes.ENDPOINTS
     ),
-    *(msgspec.structs.replace(one, tag="Telling others of events (SSF)") for one in ssf.ENDPOINTS),
+    *(msgspec.structs.replace(one, tag="Shared signals (SSF)") for one in ssf_table.ENDPOINTS),
 )

@@ -15,7 +15,7 @@ from cyclopts import App, Parameter
 
 from remit.cli.command_list import COMMANDS
 from remit.cli.exit_codes import UsageFault
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Switch, usage_of, verb
 from remit.core.json_value import Json
 
@@ -43,8 +43,8 @@ def completion(shell: Shell | None = None, /, *, install: Switch = False) -> Non
     wanted = shell or _yours()
     text = script(wanted)
     if not install:
-        if show.is_json():
-            show.answer({"shell": wanted, "script": text})
+        if terminal.is_json():
+            terminal.answer({"shell": wanted, "script": text})
         else:
             sys.stdout.write(text)
         return
@@ -52,15 +52,15 @@ def completion(shell: Shell | None = None, /, *, install: Switch = False) -> Non
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(text, encoding="utf-8")
     file, lines = _still(wanted, place)
-    if show.is_json():
-        show.answer({"shell": wanted, "written": str(place), "file": str(file), "lines": lines})
+    if terminal.is_json():
+        terminal.answer({"shell": wanted, "written": str(place), "file": str(file), "lines": lines})
         return
-    show.copyable("Wrote ", show.text(str(place), "bold"))
+    terminal.copyable("Wrote ", terminal.text(str(place), "bold"))
     if lines:
-        show.say(_WHY[wanted].format(file=file))
+        terminal.say(_WHY[wanted].format(file=file))
         for line in lines:
-            show.copyable(f"  {line}")
-    show.say("It counts in the next shell that you open.", style="dim")
+            terminal.copyable(f"  {line}")
+    terminal.say("It counts in the next shell that you open.", style="dim")
 
 
 def _yours() -> Shell:

@@ -53,7 +53,7 @@ def exit_code(fault: BaseException, defect: int) -> int:
 def _agent_code(fault: BaseException, defect: int) -> int:
     """Return the code of a fault of the sdk, which the house's own tree does not hold."""
     # By name: the sdk is heavy, and where it was not imported it did not raise.
-    faults = sys.modules.get("remit.sdk.faults")
+    faults = sys.modules.get("remit.sdk.errors")
     if faults is not None and isinstance(fault, faults.AgentFault):
         if isinstance(fault, faults.GatewayUnreachable):
             return 3

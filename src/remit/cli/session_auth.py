@@ -24,9 +24,9 @@ class SessionAuth(httpx.Auth):
         self._proven_at = session.proven_at if session else ""
         self._base_path = base_path.encode()
         if self._proven_at:
-            from remit.sdk.dpop import Prover
+            from remit.sdk.dpop import DpopProver
 
-            self._prover = Prover(terminal_key())
+            self._prover = DpopProver(terminal_key())
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send a request; again where the server wants a proof with its nonce."""

@@ -77,7 +77,7 @@ def terminal_key(*, make: bool = False) -> AgentKey:
     """Return the key that the sessions of this user are bound to; raises `KeyUnusable` where there is
     none.
     """
-    from remit.sdk.faults import KeyTaken
+    from remit.sdk.errors import KeyTaken
     from remit.sdk.key import AgentKey
 
     place = sessions_file().parent / "keys" / "terminal.key.json"

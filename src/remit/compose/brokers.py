@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from remit.adapters.broker.standing import StandingBroker
+from remit.adapters.broker.standing_secret import StandingBroker
 from remit.adapters.runtime.system import SystemEntropy
 from remit.compose.cloud_brokers import aws_broker, github_broker, kubernetes_broker
 from remit.compose.oauth_brokers import known_by_of, oauth_broker
@@ -21,7 +21,7 @@ from remit.config.credentials.password import PasswordLeaseSection
 from remit.ports.broker import Broker
 from remit.ports.connector import KeptTokens
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.upstream_assertion import Voucher
+from remit.ports.upstream_assertion import AssertionIssuer
 from remit.services.credentials.secret_rotation import RotatedSecrets
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def brokers_of(
     config: Config,
     clock: Clock,
     entropy: Entropy,
-    voucher: Voucher,
+    assertion_issuer: AssertionIssuer,
     kept: KeptTokens,
     rotated: RotatedSecrets,
     stack: AsyncExitStack,
@@ -43,7 +43,9 @@ def brokers_of(
         if section.lease is not None and section.lease.password is not None:
             found[name] = _standing_password(name, section.lease, section.lease.password, rotated)
         elif section.lease is not None:
-            found[name] = _leasing(name, section.lease, config, clock, entropy, voucher, kept, rotated, stack)
+            found[name] = _leasing(
+                name, section.lease, config, clock, entropy, assertion_issuer, kept, rotated, stack
+            )
         elif section.headers:
             found[name] = StandingBroker(
                 name,
@@ -63,7 +65,7 @@ def _leasing(
     config: Config,
     clock: Clock,
     entropy: Entropy,
-    voucher: Voucher,
+    assertion_issuer: AssertionIssuer,
     kept: KeptTokens,
     rotated: RotatedSecrets,
     stack: AsyncExitStack,
@@ -81,7 +83,9 @@ def _leasing(
         return kubernetes_broker(lease, lease.kubernetes, config, clock, stack)
     assert lease.oauth is not None
     known_by = known_by_of(name, lease.oauth, rotated)
-    return oauth_broker(section, lease, lease.oauth, config, clock, entropy, voucher, kept, known_by, stack)
+    return oauth_broker(
+        section, lease, lease.oauth, config, clock, entropy, assertion_issuer, kept, known_by, stack
+    )
 
 
 async def beyond_rows(lease: LeaseSection, postgres: PostgresLeaseSection) -> list[tuple[str, str]]:

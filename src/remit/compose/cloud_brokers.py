@@ -31,10 +31,10 @@ def aws_broker(
     """Return the broker of an upstream whose credentials are sessions of a role."""
     from remit.adapters.broker.aws.query_api import AwsQuery
     from remit.adapters.broker.aws.sts import AwsProbe, AwsRole, StsBroker
-    from remit.adapters.broker.http import BrokerWeb
+    from remit.adapters.broker.http import BrokerHttp
     from remit.core.keys.sigv4 import AwsScope
 
-    web = BrokerWeb(f"AWS at `{urlsplit(aws.probe_url).netloc}`", tls=tls_of(aws.tls_ca, config))
+    web = BrokerHttp(f"AWS at `{urlsplit(aws.probe_url).netloc}`", tls=tls_of(aws.tls_ca, config))
     stack.push_async_callback(web.close)
 
     def query(url: str, service: str, region: str, version: str) -> AwsQuery:
@@ -87,9 +87,9 @@ def github_broker(
 ) -> Broker:
     """Return the broker of an upstream whose credentials are tokens of a GitHub App."""
     from remit.adapters.broker.github import GitHubApp, GitHubBroker
-    from remit.adapters.broker.http import BrokerWeb
+    from remit.adapters.broker.http import BrokerHttp
 
-    web = BrokerWeb(f"GitHub at `{urlsplit(github.api_url).netloc}`", tls=tls_of(github.tls_ca, config))
+    web = BrokerHttp(f"GitHub at `{urlsplit(github.api_url).netloc}`", tls=tls_of(github.tls_ca, config))
     stack.push_async_callback(web.close)
     app = GitHubApp(
         api=github.api_url.rstrip("/"),
@@ -112,11 +112,11 @@ def kubernetes_broker(
     stack: AsyncExitStack,
 ) -> Broker:
     """Return the broker of an upstream whose credentials are tokens of a service account."""
-    from remit.adapters.broker.http import BrokerWeb
+    from remit.adapters.broker.http import BrokerHttp
     from remit.adapters.broker.kubernetes import KubernetesBroker, ServiceAccount
 
     where = urlsplit(kubernetes.api_url).netloc
-    web = BrokerWeb(f"the API server at `{where}`", tls=tls_of(kubernetes.tls_ca, config))
+    web = BrokerHttp(f"the API server at `{where}`", tls=tls_of(kubernetes.tls_ca, config))
     stack.push_async_callback(web.close)
     account = ServiceAccount(
         api=kubernetes.api_url.rstrip("/"),

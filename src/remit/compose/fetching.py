@@ -25,7 +25,7 @@ class Fetching(TypedDict, total=False):
     context: Context | None
 
 
-class LateFetch:
+class LazyFetch:
     """`ports.fetch.Fetch` and `ports.delivery.Deliver`: a `GuardedFetch` from the first fetch on."""
 
     def __init__(self, **told: Unpack[Fetching]) -> None:
@@ -62,11 +62,11 @@ class LateFetch:
         )
 
 
-def guarded_fetch(**told: Unpack[Fetching]) -> LateFetch | GuardedFetch:
+def guarded_fetch(**told: Unpack[Fetching]) -> LazyFetch | GuardedFetch:
     """Return what fetches and delivers; raises `ConfigInvalid` where certificate authorities cannot be
     read.
     """
-    late = LateFetch(**told)
+    late = LazyFetch(**told)
     if told.get("ca_file") is not None:
         return late.fetch
     return late

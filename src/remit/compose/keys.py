@@ -121,8 +121,8 @@ async def serve_keys(config: Config, house: Services, upkeep: Upkeep, stack: Asy
     )
     # Also now and then, in case it could not be recorded when it changed.
     upkeep.every("publish the bundle again", KEEP_S, issuing.refresh)
-    from remit.api.spiffe.listener import WorkloadDoor
+    from remit.api.spiffe.listener import WorkloadEndpoint
 
-    door = WorkloadDoor(issuing, LinuxPeers())
+    door = WorkloadEndpoint(issuing, LinuxPeers())
     stack.push_async_callback(door.close)
     await door.open(config.at(own.socket), own.open_to)

@@ -15,11 +15,11 @@ from remit.ports.broker import Broker
 from remit.ports.connector import Connector, KeptTokens
 from remit.ports.rotating import Rotating
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.upstream_assertion import Voucher
+from remit.ports.upstream_assertion import AssertionIssuer
 from remit.services.credentials.secret_rotation import RotatedSecrets
 
 if TYPE_CHECKING:
-    from remit.adapters.broker.http import BrokerWeb, WebAnswer
+    from remit.adapters.broker.http import BrokerHttp, BrokerResponse
     from remit.adapters.broker.oauth.client import SourceClient
     from remit.adapters.broker.oauth.grants import OAuthGrant, TokenSource
 
@@ -31,25 +31,25 @@ def oauth_broker(
     config: Config,
     clock: Clock,
     entropy: Entropy,
-    voucher: Voucher,
+    assertion_issuer: AssertionIssuer,
     kept: KeptTokens,
     known_by: Callable[[], str],
     stack: AsyncExitStack,
 ) -> Broker:
     """Return the broker of an upstream whose credentials are tokens; `known_by` reads its client's secret."""
-    from remit.adapters.broker.oauth.tokens import OAuthBroker, OAuthPlaces
+    from remit.adapters.broker.oauth.tokens import OAuthBroker, OAuthInjection
 
     web = _web(oauth, config, stack)
     return OAuthBroker(
         urlsplit(oauth.probe_url or section.url or oauth.token_url).netloc,
-        OAuthPlaces(
+        OAuthInjection(
             token=oauth.token_url,
             revoke=oauth.revoke_url,
             introspect=oauth.introspect_url,
             probe=oauth.probe_url,
         ),
         client=_client(oauth, known_by, web, clock, entropy),
-        source=_source(oauth, config, clock, entropy, voucher, kept, stack),
+        source=_source(oauth, config, clock, entropy, assertion_issuer, kept, stack),
         web=web,
         clock=clock,
         scopes=oauth.scopes,
@@ -85,7 +85,7 @@ def client_secret_of(
 
     web = _web(oauth, config, stack)
 
-    async def tried(secret: str) -> WebAnswer:
+    async def tried(secret: str) -> BrokerResponse:
         client = _client(oauth, lambda: secret, web, clock, entropy)
         return await client.ask(oauth.revoke_url, {"token": "of-nobody", "token_type_hint": "access_token"})
 
@@ -128,15 +128,15 @@ def _source(
     config: Config,
     clock: Clock,
     entropy: Entropy,
-    voucher: Voucher,
+    assertion_issuer: AssertionIssuer,
     kept: KeptTokens,
     stack: AsyncExitStack,
 ) -> TokenSource:
-    from remit.adapters.broker.oauth.grants import AskingForm, ByRefresh
+    from remit.adapters.broker.oauth.grants import GrantForm, RefreshGrant
 
     if oauth.grant == "refresh-token":
-        return ByRefresh(kept)
-    return AskingForm(_grant(oauth, config, clock, entropy, voucher, stack))
+        return RefreshGrant(kept)
+    return GrantForm(_grant(oauth, config, clock, entropy, assertion_issuer, stack))
 
 
 def _grant(
@@ -144,21 +144,26 @@ def _grant(
     config: Config,
     clock: Clock,
     entropy: Entropy,
-    voucher: Voucher,
+    assertion_issuer: AssertionIssuer,
     stack: AsyncExitStack,
 ) -> OAuthGrant:
-    from remit.adapters.broker.oauth.grants import AsItself, ByAssertion, ByExchange, ByIdentityAssertion
+    from remit.adapters.broker.oauth.grants import (
+        ClientCredentialsGrant,
+        IdentityAssertionGrant,
+        JwtBearerGrant,
+        TokenExchangeGrant,
+    )
 
     if oauth.grant == "token-exchange":
-        return ByExchange(voucher, oauth.called)
+        return TokenExchangeGrant(assertion_issuer, oauth.called)
     if oauth.grant == "jwt-bearer":
-        return ByAssertion(voucher, oauth.called)
+        return JwtBearerGrant(assertion_issuer, oauth.called)
     if oauth.idp is not None:
         at = _web(oauth.idp, config, stack)
         provider = _client(oauth.idp, _configured(oauth.idp), at, clock, entropy)
-        subject = ByExchange(voucher, oauth.idp.called)
-        return ByIdentityAssertion(provider, oauth.idp.token_url, subject, oauth.called)
-    return AsItself()
+        subject = TokenExchangeGrant(assertion_issuer, oauth.idp.called)
+        return IdentityAssertionGrant(provider, oauth.idp.token_url, subject, oauth.called)
+    return ClientCredentialsGrant()
 
 
 def _configured(at: OAuthClientSection) -> Callable[[], str]:
@@ -168,7 +173,7 @@ def _configured(at: OAuthClientSection) -> Callable[[], str]:
 
 
 def _client(
-    at: OAuthClientSection, known_by: Callable[[], str], web: BrokerWeb, clock: Clock, entropy: Entropy
+    at: OAuthClientSection, known_by: Callable[[], str], web: BrokerHttp, clock: Clock, entropy: Entropy
 ) -> SourceClient:
     from remit.adapters.broker.oauth.client import SourceClient
 
@@ -183,10 +188,10 @@ def _client(
     )
 
 
-def _web(at: OAuthClientSection, config: Config, stack: AsyncExitStack) -> BrokerWeb:
-    from remit.adapters.broker.http import BrokerWeb
+def _web(at: OAuthClientSection, config: Config, stack: AsyncExitStack) -> BrokerHttp:
+    from remit.adapters.broker.http import BrokerHttp
 
     where = urlsplit(at.token_url).netloc
-    web = BrokerWeb(f"the authorization server at `{where}`", tls=tls_of(at.tls_ca, config))
+    web = BrokerHttp(f"the authorization server at `{where}`", tls=tls_of(at.tls_ca, config))
     stack.push_async_callback(web.close)
     return web

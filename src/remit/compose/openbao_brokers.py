@@ -87,10 +87,10 @@ def openbao_broker(
 
 def source_of(at: BaoSourceSection, config: Config, clock: Clock, stack: AsyncExitStack) -> BaoSource:
     """Return an OpenBao as remit is known there; `stack` closes its connections."""
-    from remit.adapters.broker.http import BrokerWeb
+    from remit.adapters.broker.http import BrokerHttp
     from remit.adapters.broker.openbao.client import BaoSource
 
-    web = BrokerWeb(f"OpenBao at `{urlsplit(at.address).netloc}`", tls=tls_of(at.tls_ca, config))
+    web = BrokerHttp(f"OpenBao at `{urlsplit(at.address).netloc}`", tls=tls_of(at.tls_ca, config))
     stack.push_async_callback(web.close)
     return BaoSource(at.address, _known_by(at), web=web, clock=clock, namespace=at.namespace)
 

@@ -8,14 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from remit.adapters.upstream.processes import namespace as enclosed
-from remit.adapters.upstream.processes import separation as apart
-from remit.adapters.upstream.processes.user_ids import Users
+from remit.adapters.upstream.processes import namespace, separation
+from remit.adapters.upstream.processes.user_ids import UserIds
 from remit.config import Config
 from remit.core.errors import ConfigInvalid
 
 
-def users_of(config: Config) -> Users | None:
+def users_of(config: Config) -> UserIds | None:
     """Return the user ids that programs run as; raises `ConfigInvalid` where they cannot."""
     if not config.programs.users:
         return None
@@ -33,7 +32,7 @@ def users_of(config: Config) -> Users | None:
             key="programs.users",
             remediation="choose a range that neither `/etc/passwd` nor `/etc/subuid` names",
         )
-    return Users(first, last)
+    return UserIds(first, last)
 
 
 def _taken(first: int, last: int) -> str:
@@ -55,23 +54,23 @@ def _taken(first: int, last: int) -> str:
 
 def keeps_apart() -> bool:
     """Whether this machine keeps programs of one user from looking into each other."""
-    return apart.version() > 0
+    return separation.version() > 0
 
 
 def enter_domain() -> bool:
     """Keep this process, and all that it starts from now on, from looking into any other; `False` where that
     cannot be. For a process that is about to become another program.
     """
-    return apart.keep_apart()
+    return separation.keep_apart()
 
 
 def encloses() -> bool:
     """Whether this machine gives a task's program a PID namespace, all of which ends at once."""
     # In a process of its own: what makes a namespace must have one thread.
-    argv = [sys.executable, "-I", "-S", str(enclosed.__file__)]
+    argv = [sys.executable, "-I", "-S", str(namespace.__file__)]
     return subprocess.run(argv, check=False, capture_output=True).returncode == 0  # noqa: S603 - our own
 
 
 def hide_this_process() -> None:
     """Let nobody of the same user look into this process: its memory holds what every upstream opens."""
-    apart.hide()
+    separation.hide()

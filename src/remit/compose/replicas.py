@@ -11,19 +11,19 @@ from functools import partial
 import msgspec
 
 from remit import __version__
-from remit.adapters.upstream.replica_client import HttpPasser
+from remit.adapters.upstream.replica_client import HttpForwarder
 from remit.config import Config
 from remit.core.policy.bundle import Bundle
 from remit.core.replicas.replica import Replica
 from remit.gateway.asgi import Application
-from remit.gateway.forwarding import PassingFront
-from remit.ports.forwarding import Passer
+from remit.gateway.forwarding import ForwardingFront
+from remit.ports.forwarding import Forwarder
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store
 from remit.services.assembly.services import Services
 from remit.services.assembly.upkeep import Upkeep
-from remit.services.replicas.membership import RENEWALS
+from remit.services.replicas.replica_lease import RENEWALS
 
 
 def several(config: Config) -> bool:
@@ -56,18 +56,18 @@ def replica_of(config: Config, address: str, clock: Clock) -> Replica:
     )
 
 
-def passer_of(config: Config) -> Passer | None:
+def passer_of(config: Config) -> Forwarder | None:
     """Return connections to other replicas, where there can be others."""
     if not several(config):
         return None
-    return HttpPasser(str(config.at(config.replica.tls_ca)) if config.replica.tls_ca else "")
+    return HttpForwarder(str(config.at(config.replica.tls_ca)) if config.replica.tls_ca else "")
 
 
 def front(house: Services, config: Config, doors: Application) -> Application:
     """Put before the doors what passes requests on to other replicas, where there can be others."""
-    if house.passer is None:
+    if house.forwarder is None:
         return doors
-    return PassingFront(house, house.passer, doors, max_body_bytes=config.limits.max_request_bytes)
+    return ForwardingFront(house, house.forwarder, doors, max_body_bytes=config.limits.max_request_bytes)
 
 
 def tended(house: Services, chore: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
@@ -98,8 +98,8 @@ async def enter(house: Services, stack: AsyncExitStack, reload: Callable[[], Bun
     stack.push_async_callback(house.replicas.leave)
     stack.push_async_callback(house.reactions.stop)
     stack.push_async_callback(house.waking.stop)
-    if house.passer is not None:
-        stack.push_async_callback(house.passer.close)
+    if house.forwarder is not None:
+        stack.push_async_callback(house.forwarder.close)
     await house.replicas.enter()
     await house.waking.begin()
     beat = Upkeep()

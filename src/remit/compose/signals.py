@@ -11,10 +11,10 @@ from remit.adapters.runtime.system import SystemClock
 from remit.compose.fetching import guarded_fetch
 from remit.config import Config, SecretRef
 from remit.ports.issuers import IssuerUse
-from remit.services.signals.notifications import Addressee
+from remit.services.signals.notifications import NotificationTarget
 from remit.services.signals.polling import PolledSource
 from remit.services.signals.receiver import Transmitter, issuer_name
-from remit.services.signals.silence import Listened
+from remit.services.signals.silence import WatchedTransmitter
 from remit.services.signals.streams import Receiver
 from remit.services.signals.subjects import SubjectRules
 from remit.services.signals.transmitter import PushTarget
@@ -87,12 +87,12 @@ def polled_of(config: Config) -> dict[str, PolledSource]:
     return out
 
 
-def watched_of(config: Config) -> dict[str, Listened]:
+def watched_of(config: Config) -> dict[str, WatchedTransmitter]:
     """Return whose silence is told of; raises `ConfigInvalid`."""
     out = {}
     for name, one in config.signals.receive.items():
         if one.alive is not None:
-            out[name] = Listened(
+            out[name] = WatchedTransmitter(
                 name=name,
                 silent_after_s=float(one.alive.silent_after_s),
                 url=one.alive.verify_url,
@@ -141,7 +141,7 @@ def targets_of(config: Config) -> dict[str, PushTarget]:
     return out
 
 
-def addressees_of(config: Config) -> dict[str, Addressee]:
+def addressees_of(config: Config) -> dict[str, NotificationTarget]:
     """Return who is told of what needs somebody; raises `ConfigInvalid` or `KeyUnavailable`."""
     out = {}
     for name, one in config.notify.items():
@@ -156,7 +156,7 @@ def addressees_of(config: Config) -> dict[str, Addressee]:
             ),
             clock=SystemClock(),
         )
-        out[name] = Addressee(name=name, notifier=hook, kinds=tuple(one.on))
+        out[name] = NotificationTarget(name=name, notifier=hook, kinds=tuple(one.on))
     return out
 
 

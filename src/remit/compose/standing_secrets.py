@@ -21,7 +21,7 @@ from remit.ports.keys import SealingKeys
 from remit.ports.rotating import Rotating
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
-from remit.ports.upstream_assertion import Voucher
+from remit.ports.upstream_assertion import AssertionIssuer
 from remit.services.assembly.services import Services
 from remit.services.assembly.upkeep import Upkeep
 from remit.services.credentials.secret_rotation import RotatedSecrets
@@ -30,20 +30,24 @@ from remit.services.credentials.standing_secrets import StandingSecret, Standing
 from remit.services.people.connections import Connections
 
 if TYPE_CHECKING:
-    from remit.adapters.broker.openbao.key_value import KvPlace
+    from remit.adapters.broker.openbao.key_value import KvPath
 
 #: What remit changes by itself, as the configuration has it.
 ROTATED = {"password": "lease.password.first", "oauth": "lease.oauth.client_secret"}
 
 
 def credentials_of(
-    config: Config, store: Store, sealing: SealingKeys, voucher: Voucher, stack: AsyncExitStack
+    config: Config,
+    store: Store,
+    sealing: SealingKeys,
+    assertion_issuer: AssertionIssuer,
+    stack: AsyncExitStack,
 ) -> tuple[RotatedSecrets, Connections, dict[str, Broker]]:
     """Return where the credentials of upstreams come from, and what keeps the secrets that outlive a task."""
     clock, entropy = SystemClock(), SystemEntropy()
     rotated = _rotated_of(config, store, clock, entropy, sealing, stack)
     connections = _connections_of(config, store, clock, entropy, sealing, rotated, stack)
-    brokers = brokers_of(config, clock, entropy, voucher, connections, rotated, stack)
+    brokers = brokers_of(config, clock, entropy, assertion_issuer, connections, rotated, stack)
     return rotated, connections, brokers
 
 
@@ -149,12 +153,12 @@ def _standing_of(
     )
 
 
-def _kv(at: KvSection, config: Config, clock: Clock, stack: AsyncExitStack) -> KvPlace:
-    from remit.adapters.broker.http import BrokerWeb
+def _kv(at: KvSection, config: Config, clock: Clock, stack: AsyncExitStack) -> KvPath:
+    from remit.adapters.broker.http import BrokerHttp
     from remit.adapters.broker.openbao.client import BaoSource
-    from remit.adapters.broker.openbao.key_value import KvPlace
+    from remit.adapters.broker.openbao.key_value import KvPath
 
-    web = BrokerWeb(f"OpenBao at `{urlsplit(at.address).netloc}`", tls=tls_of(at.tls_ca, config))
+    web = BrokerHttp(f"OpenBao at `{urlsplit(at.address).netloc}`", tls=tls_of(at.tls_ca, config))
     stack.push_async_callback(web.close)
     bao = BaoSource(at.address, at.token.resolve, web=web, clock=clock, namespace=at.namespace)
-    return KvPlace(bao, at.mount, at.path, at.field)
+    return KvPath(bao, at.mount, at.path, at.field)

@@ -14,7 +14,7 @@ from remit.adapters.upstream.mcp.http import McpHttp
 from remit.adapters.upstream.mcp.stdio import McpStdio
 from remit.adapters.upstream.mcp.task_processes import ProcessBroker, TaskProcesses
 from remit.adapters.upstream.processes.marks import can_mark
-from remit.adapters.upstream.processes.user_ids import Users
+from remit.adapters.upstream.processes.user_ids import UserIds
 from remit.compose.programs import users_of
 from remit.config import Config, UpstreamSection
 from remit.core.errors import ConfigInvalid
@@ -48,7 +48,7 @@ def upstream_of(
     bound: BufferBound,
     on_state: OnState,
     api: Api | None = None,
-    users: Users | None = None,
+    users: UserIds | None = None,
 ) -> Upstream:
     """Return the adapter of one upstream; `api` are its routes where it is an HTTP API, `users` the user ids
     of programs, which all upstreams share.
@@ -112,7 +112,7 @@ def _stdio(
     config: Config,
     bound: BufferBound,
     on_state: OnState,
-    users: Users | None,
+    users: UserIds | None,
 ) -> McpStdio:
     return McpStdio(
         name,
@@ -139,7 +139,7 @@ def _task_processes(
     config: Config,
     bound: BufferBound,
     on_state: OnState,
-    users: Users | None,
+    users: UserIds | None,
 ) -> TaskProcesses:
     if not can_mark():
         raise ConfigInvalid(

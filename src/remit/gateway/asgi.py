@@ -107,7 +107,7 @@ def too_large(max_bytes: int) -> Malformed:
     )
 
 
-class InHand:
+class RequestsInProgress:
     """Counts requests in hand, over all doors that share it: no agent may keep them from all others."""
 
     def __init__(self, *, most: int, most_of_agent: int) -> None:

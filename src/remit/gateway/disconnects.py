@@ -21,7 +21,7 @@ class Watched(Protocol):
         ...
 
 
-class Lookout(DeadlineTimer):
+class DisconnectWatch(DeadlineTimer):
     """Looks after one call: begins when it rings."""
 
     __slots__ = ("_answer", "_call", "_looking", "_receive")

@@ -20,7 +20,7 @@ from remit.core.oauth.dpop import ALGORITHMS
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.gateway.asgi import Scope, Send, respond
 from remit.services.assembly.services import Services
-from remit.services.oauth.presented_tokens import Identified, Showing
+from remit.services.oauth.presented_tokens import Identified, PresentedToken
 
 METADATA: Final = "/.well-known/oauth-protected-resource"
 _ALGORITHMS: Final = " ".join(ALGORITHMS)
@@ -57,7 +57,7 @@ class ProtectedResource:
                 remediation="send `Authorization` once",
                 step=1,
             )
-        showing = Showing(
+        showing = PresentedToken(
             authorization=authorization[0].decode("latin-1") if authorization else None,
             method=scope["method"],
             url=url,

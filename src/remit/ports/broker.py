@@ -68,7 +68,7 @@ class UpstreamCredential(msgspec.Struct, frozen=True, kw_only=True):
         return f"UpstreamCredential({self.lease!r}, {self.sink!r})"
 
 
-class Unfit(KeyUnavailable):
+class UnfitCredential(KeyUnavailable):
     """A source has given what is not used, for `why`. It opens something all the same: whoever leases takes
     `credential` back, like all others.
     """
@@ -116,8 +116,8 @@ class Broker(Protocol):
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
         """Return a credential of its own for a task; raises `KeyUnavailable` when there is none to be had,
-        `NothingDone` where it is sure that the source gave nothing: then nothing is taken back, and `Unfit`
-        where what it gave is not used: then that is.
+        `NothingDone` where it is sure that the source gave nothing: then nothing is taken back, and
+        `UnfitCredential` where what it gave is not used: then that is.
         """
         ...
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 
-class PassedRequest(msgspec.Struct, frozen=True):
+class ForwardedRequest(msgspec.Struct, frozen=True):
     """One request: `target` is its path with the query, as bytes."""
 
     method: str
@@ -19,7 +19,7 @@ class PassedRequest(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class PassedAnswer(Protocol):
+class ForwardedAnswer(Protocol):
     """The answer, whose head is there; its body comes in pieces."""
 
     @property
@@ -37,14 +37,14 @@ class PassedAnswer(Protocol):
         ...
 
 
-class Passer(Protocol):
+class Forwarder(Protocol):
     """Connections to other replicas. For one event loop.
 
     `ask` raises `UpstreamUnreachable`; with `sent` unset nothing has reached the other one. Whoever leaves
     the context before the end cuts the connection, which the other one notices.
     """
 
-    def ask(self, address: str, request: PassedRequest) -> AbstractAsyncContextManager[PassedAnswer]:
+    def ask(self, address: str, request: ForwardedRequest) -> AbstractAsyncContextManager[ForwardedAnswer]:
         """Send a request to the replica at an address, once."""
         ...
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from remit.core.tasks.task import Task
 
 
-class Voucher(Protocol):
+class AssertionIssuer(Protocol):
     """Signs short-lived assertions for one audience each. Safe for many at once; nothing is kept.
 
     Both raise `KeyUnavailable`: the first where a task is for nobody, both where the key cannot be used.

@@ -26,7 +26,7 @@ from remit.core.tasks.task import HandDown, Parameter, Task, TaskState, TaskType
 from remit.rehearse.call import RehearsedCall, finish
 from remit.rehearse.stage import BY, RehearsalStage
 from remit.services.decisions.plan_changes import Extension
-from remit.services.tasks.opening_rules import Handing, Opening
+from remit.services.tasks.opening_rules import DelegatedOpening, Opening
 
 _T = TypeVar("_T")
 
@@ -154,7 +154,7 @@ class RehearsedTask:
         async def hand() -> Task:
             await stage.prepare(agent, task, "")
             heir = await stage.house.directory.agent(agent)
-            handing = Handing(
+            handing = DelegatedOpening(
                 task_type=task,
                 params=dict(params or {}),
                 tools=None if tools is None else tuple(tools),
@@ -227,7 +227,7 @@ class Rehearsal:
         *,
         grants: Sequence[str | Mapping[str, Json]],
         run_by: Sequence[str] = (),
-        stated_by: Sequence[str] = (),
+        requested_by: Sequence[str] = (),
         purpose: str = "is rehearsed",
         parameters: Mapping[str, Parameter] | None = None,
         hand_down_to: Sequence[str] = (),
@@ -236,7 +236,7 @@ class Rehearsal:
         """Add a task type beside those of the folder; gives it.
 
         A grant is a tool's id, which lets it be called with any arguments, or a mapping as `grants` of a file
-        in `tasks/` has it. Without `run_by` and `stated_by` any agent may run it, and any person state it.
+        in `tasks/` has it. Without `run_by` and `requested_by` any agent may run it, and any person state it.
         Raises `ConfigInvalid`.
         """
         templates = tuple(
@@ -249,13 +249,13 @@ class Rehearsal:
             name=name,
             purpose=purpose,
             run_by=tuple(run_by) or (AGENT,),
-            stated_by=tuple(stated_by) or (PERSON,),
+            requested_by=tuple(requested_by) or (PERSON,),
             grants=templates,
             parameters=dict(parameters or {}),
             requires_person=requires_person,
             delegates=HandDown(tuple(hand_down_to)),
         )
-        self.run(self.stage.add_type(made, open_to_all=not run_by and not stated_by))
+        self.run(self.stage.add_type(made, open_to_all=not run_by and not requested_by))
         return made
 
     def person(self, name: str, *, groups: Sequence[str] = (), roles: Sequence[Role] = ()) -> None:

@@ -31,7 +31,7 @@ from remit.services.assembly.services import Services
 from remit.services.evidence.log import readable
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.mediation.call import RequestedCall
-from remit.services.oauth.access_tokens import Asking
+from remit.services.oauth.access_tokens import TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
 from remit.services.tasks.opening_rules import Opening
 
@@ -145,16 +145,16 @@ class RehearsalStage:
         """
         found = self.type_of(task)
         if person:
-            await self.person(person, groups=_groups(found.stated_by if found else ()))
+            await self.person(person, groups=_groups(found.requested_by if found else ()))
         if agent not in self._keys:
             await self.add_agent(agent, person, _groups(found.run_by if found else ()), "development")
         if found is not None and task in self._open_types:
             stated = person or f"{NO_PERSON[0]}{agent}"
-            if agent not in found.run_by or stated not in found.stated_by:
+            if agent not in found.run_by or stated not in found.requested_by:
                 self._types[task] = msgspec.structs.replace(
                     found,
                     run_by=tuple(dict.fromkeys((*found.run_by, agent))),
-                    stated_by=tuple(dict.fromkeys((*found.stated_by, stated))),
+                    requested_by=tuple(dict.fromkeys((*found.requested_by, stated))),
                 )
                 await self._apply()
 
@@ -216,7 +216,7 @@ class RehearsalStage:
             assurance=Assurance.KEY_BOUND,
         )
         client = TokenClient(agent=live.agent, client_id=live.agent.name, attested=attested)
-        asking = Asking(how=BY, confirmation=confirmation)
+        asking = TokenQuestion(how=BY, confirmation=confirmation)
         given = await self.house.oauth.tokens.for_task(client, live, asking)
         self._tokens[task] = given.text, confirmation, given.claims.expires
         return given.text, confirmation
@@ -225,7 +225,7 @@ class RehearsalStage:
         """Forget what tasks have written, once what is under way has been written."""
         await asyncio.sleep(0)
         await self.house.store.commit(Unit(tenant=self.house.tenant))
-        await self.house.holdings.forget()
+        await self.house.stored_labels.forget()
 
     # The evidence.
 

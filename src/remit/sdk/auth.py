@@ -16,8 +16,8 @@ from collections.abc import AsyncGenerator
 
 import httpx2
 
-from remit.sdk.door import Tokens
-from remit.sdk.dpop import HEADER, PROOF_TRIES, Prover
+from remit.sdk.dpop import HEADER, PROOF_TRIES, DpopProver
+from remit.sdk.gateway_client import Tokens
 from remit.sdk.wire import TASK_HEADER
 
 
@@ -26,7 +26,7 @@ class TaskAuth(httpx2.Auth):
 
     requires_request_body = True
 
-    def __init__(self, tokens: Tokens, prover: Prover, *, upstream: str = "", door: str = "mcp") -> None:
+    def __init__(self, tokens: Tokens, prover: DpopProver, *, upstream: str = "", door: str = "mcp") -> None:
         """Take where tokens come from, the key that they are bound to, and the upstream that is called, at
         which door; all of them together where none is named.
         """

@@ -34,7 +34,7 @@ PROOF_TRIES: Final = 3
 _ERROR: Final = re.compile(r'\berror="?([A-Za-z_]+)')
 
 
-class Prover:
+class DpopProver:
     """Signs proofs with one key, made for this process unless given, and remembers nonces by origin."""
 
     def __init__(self, key: AgentKey | None = None) -> None:

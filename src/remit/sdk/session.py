@@ -16,13 +16,13 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from remit.sdk.connector import Look
-from remit.sdk.dpop import Prover
-from remit.sdk.faults import GatewayRefused, GatewayUnreachable
+from remit.sdk.dpop import DpopProver
+from remit.sdk.errors import GatewayRefused, GatewayUnreachable
 from remit.sdk.key import AgentKey
 from remit.sdk.oauth.discovery import IssuerMetadata, find_server
 from remit.sdk.oauth.endpoint import OAuthIdentity, Token, TokenEndpoint
 from remit.sdk.oauth.grants import JWT_BEARER
-from remit.sdk.oauth.web import Web
+from remit.sdk.oauth.web import OAuthHttp
 from remit.sdk.wire import Gateway, segment
 from remit.sdk.workload import TokenFile
 
@@ -74,11 +74,11 @@ class AgentSession(_TokenSource):
         super().__init__()
         self.gateway = Gateway(base_url, ca_file=ca_file, public_url=issuer, look=look)
         self.agent = agent
-        self.prover = Prover()
+        self.prover = DpopProver()
         self._platform = key if isinstance(key, TokenFile) else None
         own = key if isinstance(key, AgentKey) else None
         self._who = OAuthIdentity(agent, key=own, method="" if own else "none")
-        self._web = Web(ca_file=ca_file, look=look)
+        self._web = OAuthHttp(ca_file=ca_file, look=look)
         self._server: IssuerMetadata | None = None
 
     async def __aenter__(self) -> Self:
@@ -138,7 +138,7 @@ class AgentSession(_TokenSource):
         plan: Sequence[str | Mapping[str, Json]] | None = None,
         lease_s: int = 0,
         person_session: str = "",
-        person_prover: Prover | None = None,
+        person_prover: DpopProver | None = None,
         manifest_digest: str = "",
     ) -> TaskSession:
         """Open a task of this agent, and give it.

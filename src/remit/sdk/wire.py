@@ -15,9 +15,9 @@ import aiohttp
 from yarl import URL
 
 from remit.sdk.connector import AgentConnector, Look
-from remit.sdk.dpop import HEADER, PROOF_TRIES, Prover
-from remit.sdk.faults import AgentFault, GatewayRefused, GatewayUnreachable
-from remit.sdk.once import once
+from remit.sdk.dpop import HEADER, PROOF_TRIES, DpopProver
+from remit.sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
+from remit.sdk.retry_guard import once
 
 Json = Any
 
@@ -93,7 +93,7 @@ class Gateway:
         bearer: str = "",
         body: Json = None,
         form: Mapping[str, str] | None = None,
-        prover: Prover | None = None,
+        prover: DpopProver | None = None,
         task: str = "",
     ) -> Json:
         """Ask a management endpoint, and give its JSON answer (None for an empty one).

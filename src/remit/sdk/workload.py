@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from remit.sdk.faults import KeyUnusable
+from remit.sdk.errors import KeyUnusable
 
 #: Longer than any token that the gateway would read.
 MAX_TOKEN_BYTES: Final = 32_768

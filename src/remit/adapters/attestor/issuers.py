@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from remit.adapters.attestor.refreshed import KEPT_S, Refreshed
+from remit.adapters.attestor.refreshed import KEPT_S, RefreshedTrustBundle
 from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed, SourceUnavailable, Unauthenticated
 from remit.core.identity.platforms import Platform
@@ -179,9 +179,11 @@ class OidcIssuers:
         return found
 
 
-def _cache(issuer: Issuer, clock: Clock) -> Refreshed[_Known]:
+def _cache(issuer: Issuer, clock: Clock) -> RefreshedTrustBundle[_Known]:
     source = _KeySource(issuer)
-    return Refreshed(f"the key set of issuer `{issuer.name}`", source.read, clock, kept_s=issuer.kept_s)
+    return RefreshedTrustBundle(
+        f"the key set of issuer `{issuer.name}`", source.read, clock, kept_s=issuer.kept_s
+    )
 
 
 class _KeySource:

@@ -23,7 +23,7 @@ PAUSE_S: Final = 10.0
 KEPT_S: Final = 24 * 3600.0
 
 
-class Refreshed(Generic[T]):
+class RefreshedTrustBundle(Generic[T]):
     """A value that `read` gives together with the seconds for which it is fresh.
 
     One reading at a time, at most one in `pause_s`, each within `timeout_s`. What is fresh is given at once.

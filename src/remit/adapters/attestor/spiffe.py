@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from remit.adapters.attestor.bundles import Source
-from remit.adapters.attestor.refreshed import KEPT_S, Refreshed
+from remit.adapters.attestor.refreshed import KEPT_S, RefreshedTrustBundle
 from remit.core.errors import SourceUnavailable, Unauthenticated
 from remit.core.identity.spiffe import TrustAnchors, check_jwt_svid, check_x509_svid, jwt_svid_id, leaf_id
 from remit.core.identity.workload import Assurance, AttestationMethod, Attested, Confirmation, SpiffeId
@@ -45,7 +45,7 @@ class SpiffeAttestor:
         self._audience = audience
         self._leeway_s = leeway_s
         self._domains = {
-            name: Refreshed(f"the bundle of trust domain `{name}`", source, clock, kept_s=kept_s)
+            name: RefreshedTrustBundle(f"the bundle of trust domain `{name}`", source, clock, kept_s=kept_s)
             for name, source in sources.items()
         }
 

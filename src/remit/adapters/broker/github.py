@@ -21,12 +21,12 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
-from remit.adapters.broker.http import BrokerWeb, WebAnswer
+from remit.adapters.broker.http import BrokerHttp, BrokerResponse
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import fill, texts_of
 from remit.core.errors import KeyUnavailable, NothingDone
 from remit.core.json_value import Json
-from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, UnfitCredential, UpstreamCredential
 from remit.ports.runtime import Clock
 
 VERSION: Final = "2022-11-28"
@@ -66,7 +66,7 @@ class GitHubBroker:
         app: GitHubApp,
         private_key: Callable[[], str],
         *,
-        web: BrokerWeb,
+        web: BrokerHttp,
         clock: Clock,
         headers: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
@@ -104,7 +104,7 @@ class GitHubBroker:
             self._see_narrow(told, repositories, permissions)
             carried = self._injection.filled({"token": token, "basic": basic}, "GitHub")
         except KeyUnavailable as why:
-            raise Unfit(why, found) from None
+            raise UnfitCredential(why, found) from None
         return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
@@ -199,7 +199,7 @@ class GitHubBroker:
         if answer.status != 204 and not _unknown(answer):
             raise self._refused("to take a token back", f"status {answer.status}")
 
-    async def _ask(self, method: str, path: str, token: str, body: Json = None) -> WebAnswer:
+    async def _ask(self, method: str, path: str, token: str, body: Json = None) -> BrokerResponse:
         headers = {
             "Authorization": f"Bearer {token}",
             "Accept": "application/vnd.github+json",
@@ -225,7 +225,7 @@ def _names_one(text: str) -> bool:
     return _REPOSITORY.fullmatch(text) is not None
 
 
-def _unknown(answer: WebAnswer) -> bool:
+def _unknown(answer: BrokerResponse) -> bool:
     """Whether GitHub itself knows a token no more: who stands before it can say 401 of one that lives."""
     return answer.status == 401 and answer.object.get("message") == "Bad credentials"
 

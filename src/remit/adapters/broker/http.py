@@ -25,7 +25,7 @@ MAX_CONNECTIONS: Final = 16
 SILENT: Final = "source-lost"
 
 
-class WebAnswer(msgspec.Struct, frozen=True):
+class BrokerResponse(msgspec.Struct, frozen=True):
     """An answer that was read whole; `challenge` is what its `WWW-Authenticate` says."""
 
     status: int
@@ -58,7 +58,7 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise _Broken from fault
 
 
-class BrokerWeb:
+class BrokerHttp:
     """A connection pool to one source. Lives on one event loop; connects when first asked. `timeout_s` is the
     longest wait for a whole answer.
     """
@@ -79,7 +79,7 @@ class BrokerWeb:
         form: Mapping[str, str] | None = None,
         json: Json = None,
         content: bytes | None = None,
-    ) -> WebAnswer:
+    ) -> BrokerResponse:
         """Ask, and give the answer whatever its status; raises `KeyUnavailable` where there is none,
         `NothingDone` where it was not even sent.
         """
@@ -131,7 +131,7 @@ class BrokerWeb:
                 code="source-refused",
                 remediation="look whether its address is the right one",
             )
-        return WebAnswer(status, body, challenge)
+        return BrokerResponse(status, body, challenge)
 
     async def close(self) -> None:
         """Close all connections."""

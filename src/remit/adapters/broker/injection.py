@@ -13,7 +13,7 @@ from typing import NamedTuple
 from remit.core.errors import KeyUnavailable
 
 
-class Carried(NamedTuple):
+class InjectedHeaders(NamedTuple):
     """A credential as it is injected."""
 
     headers: dict[str, str]
@@ -43,7 +43,7 @@ class Injection:
         """Whether a template names it."""
         return any(f"{{{name}}}" in one for one in (*self._headers.values(), *self._env.values()))
 
-    def filled(self, values: Mapping[str, str], source: str) -> Carried:
+    def filled(self, values: Mapping[str, str], source: str) -> InjectedHeaders:
         """Put a credential's values where their names stand.
 
         Raises `KeyUnavailable` where one is missing, or is not what a header or a variable can hold.
@@ -58,7 +58,7 @@ class Injection:
         for name, text in env.items():
             if "\0" in text:
                 raise _unfit(source, f"variable `{name}`")
-        return Carried(headers, env)
+        return InjectedHeaders(headers, env)
 
 
 def _text(template: str, values: Mapping[str, str], source: str, place: str) -> str:

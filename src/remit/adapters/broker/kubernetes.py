@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from remit.adapters.broker.http import BrokerWeb, WebAnswer
+from remit.adapters.broker.http import BrokerHttp, BrokerResponse
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import fill, texts_of
 from remit.core.errors import KeyUnavailable, NothingDone
@@ -59,7 +59,7 @@ class KubernetesBroker:
         account: ServiceAccount,
         token: Callable[[], str],
         *,
-        web: BrokerWeb,
+        web: BrokerHttp,
         clock: Clock,
         headers: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
@@ -178,14 +178,14 @@ class KubernetesBroker:
         gone = answer.status == 404 and answer.object.get("reason") == "NotFound"
         return Probe.REFUSED if gone else Probe.UNREACHABLE
 
-    async def _ask(self, method: str, path: str, body: Json = None, *, token: str = "") -> WebAnswer:
+    async def _ask(self, method: str, path: str, body: Json = None, *, token: str = "") -> BrokerResponse:
         headers = {"Authorization": f"Bearer {token or self._token()}", "Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json"
         return await self._web.ask(method, f"{self._account.api}{path}", headers=headers, json=body)
 
     def _refused(
-        self, what: str, answer: WebAnswer, kind: type[KeyUnavailable] = KeyUnavailable
+        self, what: str, answer: BrokerResponse, kind: type[KeyUnavailable] = KeyUnavailable
     ) -> KeyUnavailable:
         reason = answer.object.get("reason")
         why = f"`{reason}`" if isinstance(reason, str) and reason.isalpha() else f"status {answer.status}"

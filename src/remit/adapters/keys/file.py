@@ -30,7 +30,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from remit.adapters.keys.jwt import ALGORITHM, REGISTRY, public_set, verified
-from remit.adapters.keys.key_folder import Craft, Shelf
+from remit.adapters.keys.key_folder import KeyFolder, KeyFormat
 from remit.adapters.keys.overlaps import (
     CHECKPOINT_RULES,
     MAX_SIGNERS,
@@ -38,7 +38,7 @@ from remit.adapters.keys.overlaps import (
     authority_rules,
     jwt_rules,
 )
-from remit.adapters.keys.rotation import Shelved, ShelvedSealing, ShelvedVerifiers
+from remit.adapters.keys.rotation import RotatingFileKeys, RotatingSealing, RotatingVerifiers
 from remit.adapters.keys.secret_files import check_folder
 from remit.core.canonical import encode
 from remit.core.evidence.checkpoint import VerifierKey
@@ -52,7 +52,7 @@ SEALING_BYTES = 32
 _SEALING_PREFIX = b"remit-sealing-key-1:"
 
 
-class FileTokenKeys(Shelved[ECKey]):
+class FileTokenKeys(RotatingFileKeys[ECKey]):
     """`ports.keys.TokenKeys`: ES256, with the RFC 7638 thumbprint as `kid`."""
 
     def __init__(
@@ -63,7 +63,7 @@ class FileTokenKeys(Shelved[ECKey]):
         `kind` is `TOKEN`, or `SVID` for JWT-SVIDs; `overlap` is no shorter than the longest life of a token.
         """
         self.kind = kind
-        self._shelf = Shelf(folder, jwt_rules(kind, overlap), _JWT, clock)
+        self._shelf = KeyFolder(folder, jwt_rules(kind, overlap), _JWT, clock)
 
     @property
     def generation(self) -> int:
@@ -85,21 +85,21 @@ class FileTokenKeys(Shelved[ECKey]):
         return public_set({current: self._shelf.key} | self._shelf.keys)
 
 
-class FileCheckpointKeys(Shelved[Ed25519PrivateKey], ShelvedVerifiers[Ed25519PrivateKey]):
+class FileCheckpointKeys(RotatingFileKeys[Ed25519PrivateKey], RotatingVerifiers[Ed25519PrivateKey]):
     """`ports.keys.CheckpointKeys`: Ed25519, published in the C2SP form of a note's verifier."""
 
     kind = KeyKind.CHECKPOINT
 
     def __init__(self, folder: Path, name: str, clock: Clock) -> None:
         """Load the keys in `folder`, or make the first; `name` is the signer's name in its notes."""
-        craft = Craft(
+        craft = KeyFormat(
             what="an Ed25519 private key",
             suffix="pem",
             make=_make_ed25519,
             read=_read_ed25519,
             name=lambda key: str(VerifierKey(name, key.public_key().public_bytes_raw())),
         )
-        self._shelf = Shelf(folder, CHECKPOINT_RULES, craft, clock)
+        self._shelf = KeyFolder(folder, CHECKPOINT_RULES, craft, clock)
 
     async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
         """Return the current key's signature over a note's body, and those of previous keys."""
@@ -107,7 +107,7 @@ class FileCheckpointKeys(Shelved[Ed25519PrivateKey], ShelvedVerifiers[Ed25519Pri
         return tuple((verifier, key.sign(body)) for verifier, key in signers)
 
 
-class FileSealingKeys(ShelvedSealing):
+class FileSealingKeys(RotatingSealing):
     """`ports.keys.SealingKeys`. Losing a key that is in use loses every value sealed under it: copy the
     folder to a safe place.
     """
@@ -116,7 +116,7 @@ class FileSealingKeys(ShelvedSealing):
 
     def __init__(self, folder: Path, entropy: Entropy, clock: Clock) -> None:
         """Load the keys in `folder`, or make the first."""
-        craft = Craft(
+        craft = KeyFormat(
             what="a sealing key",
             suffix="key",
             make=lambda _: _SEALING_PREFIX + base64.b64encode(entropy.bytes(SEALING_BYTES)) + b"\n",
@@ -128,7 +128,7 @@ class FileSealingKeys(ShelvedSealing):
         only = folder / "sealing.key"
         if only.exists() and not only.is_symlink() and not (folder / "sealing-1.key").exists():
             only.rename(folder / "sealing-1.key")
-        self._shelf = Shelf(folder, SEALING_RULES, craft, clock)
+        self._shelf = KeyFolder(folder, SEALING_RULES, craft, clock)
 
 
 def sealing_id(key: bytes) -> str:
@@ -144,7 +144,7 @@ class Authority:
     certificate: bytes
 
 
-class FileAuthorityKeys(Shelved[Authority]):
+class FileAuthorityKeys(RotatingFileKeys[Authority]):
     """`ports.keys.AuthorityKeys`: P-256, each key with its self-signed certificate."""
 
     kind = KeyKind.CA
@@ -162,14 +162,14 @@ class FileAuthorityKeys(Shelved[Authority]):
         """Load the keys in `folder`, or make the first. `life` is that of a certificate of the authority,
         `overlap` no shorter than that of the longest SVID.
         """
-        craft = Craft(
+        craft = KeyFormat(
             what=f"an authority of trust domain `{trust_domain}`",
             suffix="pem",
             make=_make_authority(trust_domain, entropy, life),
             read=_read_authority,
             name=lambda one: key_id(one.private.public_key()),
         )
-        self._shelf = Shelf(folder, authority_rules(overlap), craft, clock)
+        self._shelf = KeyFolder(folder, authority_rules(overlap), craft, clock)
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
@@ -202,7 +202,7 @@ def _read_jwt(data: bytes) -> ECKey:
     return key
 
 
-_JWT: Craft[ECKey] = Craft(
+_JWT: KeyFormat[ECKey] = KeyFormat(
     what="an ES256 private key",
     suffix="pem",
     make=lambda _: ECKey.generate_key("P-256", private=True).as_pem(private=True),

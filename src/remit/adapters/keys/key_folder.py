@@ -44,7 +44,7 @@ TURN_PATIENCE_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Craft(Generic[K]):
+class KeyFormat(Generic[K]):
     """How keys of a kind are made, read (raises `ValueError`) and named. `what` they are, for messages."""
 
     what: str
@@ -54,7 +54,7 @@ class Craft(Generic[K]):
     name: Callable[[K], str]
 
 
-class Shelf(Generic[K]):
+class KeyFolder(Generic[K]):
     """The keys of one kind that are in files.
 
     `keys` has those that are not retired, by id, in the order of the book; `generation` rises when one leaves
@@ -62,7 +62,7 @@ class Shelf(Generic[K]):
     and each change is made to the book as it is, by one at a time.
     """
 
-    def __init__(self, folder: Path, rules: Rules, craft: Craft[K], clock: Clock) -> None:
+    def __init__(self, folder: Path, rules: Rules, craft: KeyFormat[K], clock: Clock) -> None:
         """Load the keys in `folder`, or make the first; raises `KeyUnavailable`."""
         self._folder = folder
         self._rules = rules

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 
 from remit.adapters.keys.file import sealing_id
-from remit.adapters.keys.key_folder import Craft, Shelf
+from remit.adapters.keys.key_folder import KeyFolder, KeyFormat
 from remit.adapters.keys.overlaps import SEALING_RULES
-from remit.adapters.keys.rotation import ShelvedSealing
+from remit.adapters.keys.rotation import RotatingSealing
 from remit.adapters.keys.secret_files import check_folder, read_secret
 from remit.adapters.keys.transit import SUFFIX, Reference, Remote, Transit, decode
 from remit.core.errors import KeyUnavailable
@@ -19,7 +19,7 @@ from remit.core.keys.own_keys import HeldKey, KeyKind
 from remit.ports.runtime import Clock
 
 
-class BaoSealingKeys(ShelvedSealing):
+class BaoSealingKeys(RotatingSealing):
     """`ports.keys.SealingKeys`: random bytes that only OpenBao can decrypt; decrypted once, when opened."""
 
     kind = KeyKind.SEALING
@@ -29,14 +29,14 @@ class BaoSealingKeys(ShelvedSealing):
         self._folder = folder
         self._remote = remote
         self._opened = opened
-        craft: Craft[bytes] = Craft(
+        craft: KeyFormat[bytes] = KeyFormat(
             what="a sealing key that OpenBao has encrypted",
             suffix=SUFFIX,
             make=lambda _: msgspec.json.encode(remote.take()),
             read=self._known,
             name=sealing_id,
         )
-        self._shelf = Shelf(folder, SEALING_RULES, craft, clock)
+        self._shelf = KeyFolder(folder, SEALING_RULES, craft, clock)
 
     @classmethod
     async def open(cls, folder: Path, clock: Clock, place: Transit) -> BaoSealingKeys:

@@ -25,9 +25,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from remit.adapters.keys.jwt import ALGORITHM, public_set, verified
-from remit.adapters.keys.key_folder import Shelf
+from remit.adapters.keys.key_folder import KeyFolder
 from remit.adapters.keys.overlaps import CHECKPOINT_RULES, MAX_SIGNERS, authority_rules, jwt_rules
-from remit.adapters.keys.rotation import ShelvedVerifiers
+from remit.adapters.keys.rotation import RotatingVerifiers
 from remit.adapters.keys.transit import (
     Reference,
     Remote,
@@ -53,7 +53,7 @@ class _Signing:
 
     kind: KeyKind
     _folder: Path
-    _shelf: Shelf[Any]
+    _shelf: KeyFolder[Any]
     _remote: Remote
     _ahead = True
     # What a crash kept from being destroyed is destroyed after the start.
@@ -124,7 +124,7 @@ class BaoTokenKeys(_Signing):
         self.kind = kind
         self._folder = folder
         self._remote = remote
-        self._shelf = Shelf(
+        self._shelf = KeyFolder(
             folder,
             jwt_rules(kind, overlap),
             remote_craft(remote, _read_jwk, lambda one: one.public.thumbprint()),
@@ -182,7 +182,7 @@ class BaoTokenKeys(_Signing):
         return self._public
 
 
-class BaoCheckpointKeys(_Signing, ShelvedVerifiers[RemoteKey]):
+class BaoCheckpointKeys(_Signing, RotatingVerifiers[RemoteKey]):
     """`ports.keys.CheckpointKeys`, signed in OpenBao."""
 
     kind = KeyKind.CHECKPOINT
@@ -197,7 +197,7 @@ class BaoCheckpointKeys(_Signing, ShelvedVerifiers[RemoteKey]):
         self._silent: set[str] = set()
         self._folder = folder
         self._remote = remote
-        self._shelf = Shelf(
+        self._shelf = KeyFolder(
             folder, CHECKPOINT_RULES, remote_craft(remote, read, lambda one: str(one.public)), clock
         )
 
@@ -252,7 +252,7 @@ class BaoAuthorityKeys(_Signing):
         self._folder = folder
         self._remote = remote
         craft = remote_craft(remote, _read_certificate, lambda one: key_id(one.public[0]))
-        self._shelf = Shelf(folder, authority_rules(overlap), craft, clock)
+        self._shelf = KeyFolder(folder, authority_rules(overlap), craft, clock)
 
     @classmethod
     async def open(

@@ -6,17 +6,17 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Generic, TypeVar
 
-from remit.adapters.keys.key_folder import Shelf
+from remit.adapters.keys.key_folder import KeyFolder
 from remit.core.errors import KeyUnavailable
 from remit.core.keys.own_keys import HeldKey
 
 K = TypeVar("K")
 
 
-class Shelved(Generic[K]):
+class RotatingFileKeys(Generic[K]):
     """Keys that a shelf holds whole: their turns and ends are the shelf's own."""
 
-    _shelf: Shelf[K]
+    _shelf: KeyFolder[K]
 
     def held(self) -> tuple[HeldKey, ...]:
         """Return the keys of the book."""
@@ -39,10 +39,10 @@ class Shelved(Generic[K]):
         return await self._shelf.tidy()
 
 
-class ShelvedVerifiers(Generic[K]):
+class RotatingVerifiers(Generic[K]):
     """The public side of keys for checkpoints: the book names each key by its verifier."""
 
-    _shelf: Shelf[K]
+    _shelf: KeyFolder[K]
 
     @property
     def verifier(self) -> str:
@@ -55,7 +55,7 @@ class ShelvedVerifiers(Generic[K]):
         return tuple(one.id for one in self._shelf.entries)
 
 
-class ShelvedSealing(Shelved[bytes]):
+class RotatingSealing(RotatingFileKeys[bytes]):
     """Keys for sealing: none goes by its age, for values may still be wrapped under it."""
 
     async def tidy(self) -> tuple[HeldKey, ...]:

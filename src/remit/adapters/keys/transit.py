@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from remit.adapters.keys.file import SEALING_BYTES
-from remit.adapters.keys.key_folder import Craft
+from remit.adapters.keys.key_folder import KeyFormat
 from remit.adapters.keys.key_versions import Rules, read_book
 from remit.adapters.keys.openbao_client import Bao
 from remit.adapters.keys.secret_files import alone, check_folder
@@ -217,7 +217,7 @@ async def first_versions(remote: Remote, folder: Path, rules: Rules) -> AsyncIte
 
 def remote_craft(
     remote: Remote, read: Callable[[Reference], Any], name: Callable[[RemoteKey], str]
-) -> Craft[RemoteKey]:
+) -> KeyFormat[RemoteKey]:
     """Return the craft of keys that are in transit; `read` gives the public half, or raises `ValueError`."""
 
     def whole(data: bytes) -> RemoteKey:
@@ -226,7 +226,7 @@ def remote_craft(
             raise ValueError(f"of `{reference.key}`")
         return RemoteKey(reference, read(reference))
 
-    return Craft(
+    return KeyFormat(
         what=f"a version of `{remote.name}` in OpenBao",
         suffix=SUFFIX,
         make=lambda _: msgspec.json.encode(remote.take()),

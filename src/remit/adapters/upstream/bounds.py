@@ -49,7 +49,7 @@ class BufferBound:
                 del self.by_task[task]
 
 
-class Hold:
+class HeldBytes:
     """The bytes that one call holds of a `BufferBound`."""
 
     __slots__ = ("_bound", "_task", "size_bytes")

@@ -24,7 +24,7 @@ MakeTls = Callable[[], ssl.SSLContext]
 MAX_ENDED: Final = 4096
 
 
-class ShownPools:
+class ClientCertificatePools:
     """The pools of one upstream. For one event loop."""
 
     def __init__(self, origin: Origin, limits: Limits, tls: MakeTls) -> None:

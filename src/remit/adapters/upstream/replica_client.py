@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from remit.adapters.upstream.http1 import Connection, Limits, Origin, Pool, ResponseHead
-from remit.ports.forwarding import PassedRequest
+from remit.ports.forwarding import ForwardedRequest
 
 #: Another replica bounds what it answers itself; streams may be silent for long.
 LIMITS: Final = Limits(
@@ -37,7 +37,7 @@ class OwnerAnswer:
         return self._connection.chunks()
 
 
-class HttpPasser:
+class HttpForwarder:
     """One pool for each replica."""
 
     def __init__(self, tls_ca: str = "") -> None:
@@ -46,7 +46,7 @@ class HttpPasser:
         self._pools: dict[str, Pool] = {}
 
     @asynccontextmanager
-    async def ask(self, address: str, request: PassedRequest) -> AsyncIterator[OwnerAnswer]:
+    async def ask(self, address: str, request: ForwardedRequest) -> AsyncIterator[OwnerAnswer]:
         """Send a request, once."""
         connection = await (await self._pool(address)).acquire()
         try:

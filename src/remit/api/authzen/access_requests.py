@@ -18,7 +18,7 @@ from remit.api.authzen.mapping import question
 from remit.api.authzen.messages import AccessRequestAnswer, AccessRequestForm, ApprovalTask, EvaluationForm
 from remit.api.authzen.paths import REQUESTS_PATH
 from remit.api.http_messages import HEADERS, PROBLEM, answer
-from remit.api.rest.route import Errand
+from remit.api.rest.route import RestRequest
 from remit.core.decisions.access_request import call_digest
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import NotFound
@@ -35,7 +35,7 @@ _STATUS = {
 }
 
 
-async def submitted(errand: Errand) -> Response:
+async def submitted(errand: RestRequest) -> Response:
     """Return the task of an access request, which is the approval that the denied evaluation asked for."""
     form: AccessRequestForm = errand.body
     point, caller = point_of(errand)
@@ -62,7 +62,7 @@ async def submitted(errand: Errand) -> Response:
     return response
 
 
-async def shown(errand: Errand) -> Response:
+async def shown(errand: RestRequest) -> Response:
     """Return where an access request stands."""
     point, _ = point_of(errand)
     approval = await _of(errand, point, errand.place["request"])
@@ -71,7 +71,7 @@ async def shown(errand: Errand) -> Response:
     return answer(_told(approval, errand.house.public_url))
 
 
-async def _of(errand: Errand, point: EnforcementPoint, approval_id: str) -> Approval | None:
+async def _of(errand: RestRequest, point: EnforcementPoint, approval_id: str) -> Approval | None:
     """Return an approval that this enforcement point may know of."""
     house = errand.house
     try:

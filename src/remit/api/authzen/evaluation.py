@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 
-from remit.api.authzen import other_replicas as elsewhere
+from remit.api.authzen import other_replicas
 from remit.api.authzen.mapping import merged, question, read_one
 from remit.api.authzen.messages import (
     EvaluationAnswer,
@@ -16,7 +16,7 @@ from remit.api.authzen.messages import (
     ResultForm,
 )
 from remit.api.authzen.responses import faulty, permitted, refused
-from remit.api.rest.route import Errand
+from remit.api.rest.route import RestRequest
 from remit.core.decisions.decision import Outcome
 from remit.core.decisions.mediation import Permitted
 from remit.core.errors import (
@@ -37,7 +37,7 @@ from remit.services.authzen.enforcement_points import EnforcementPoint
 REFUSALS = (Unauthenticated, NotFound, Forbidden, Conflict, Busy)
 
 
-def point_of(errand: Errand) -> tuple[EnforcementPoint, Principal]:
+def point_of(errand: RestRequest) -> tuple[EnforcementPoint, Principal]:
     """Return the enforcement point that asks, and how it was proven; raises `Forbidden` for anybody else."""
     agent, claims = errand.agent, errand.claims
     point = errand.house.answers.point(agent.name) if agent is not None else None
@@ -50,12 +50,12 @@ def point_of(errand: Errand) -> tuple[EnforcementPoint, Principal]:
     return point, claims.principal
 
 
-async def evaluation(errand: Errand) -> EvaluationAnswer:
+async def evaluation(errand: RestRequest) -> EvaluationAnswer:
     """Decide one evaluation."""
     return await _decide(errand, errand.body, single=True)
 
 
-async def evaluations(errand: Errand) -> EvaluationsAnswer:
+async def evaluations(errand: RestRequest) -> EvaluationsAnswer:
     """Decide several evaluations, one after another: what one reads counts for those after it."""
     form: EvaluationsForm = errand.body
     point_of(errand)
@@ -77,7 +77,7 @@ async def evaluations(errand: Errand) -> EvaluationsAnswer:
     return EvaluationsAnswer(evaluations=tuple(answers))
 
 
-async def _decide(errand: Errand, form: EvaluationForm, *, single: bool = False) -> EvaluationAnswer:
+async def _decide(errand: RestRequest, form: EvaluationForm, *, single: bool = False) -> EvaluationAnswer:
     point, caller = point_of(errand)
     house = errand.house
     try:
@@ -87,7 +87,7 @@ async def _decide(errand: Errand, form: EvaluationForm, *, single: bool = False)
         if errand.arrived.passed_on and single:
             raise
         try:
-            return await elsewhere.evaluated(errand, form, error)
+            return await other_replicas.evaluated(errand, form, error)
         except Elsewhere as lost:
             return faulty(lost)
     except REFUSALS as error:
@@ -102,14 +102,14 @@ async def _decide(errand: Errand, form: EvaluationForm, *, single: bool = False)
     return refused(end, approval, house.public_url, again="approval" in form.context)
 
 
-async def _recorded(errand: Errand, error: RemitError) -> None:
+async def _recorded(errand: RestRequest, error: RemitError) -> None:
     """Write that a question was refused before it was decided; a flood of them is counted."""
     told = Unauthenticated(error.message, code=error.code)
     with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
         await errand.house.authenticator.refused(told, "authzen")
 
 
-async def result(errand: Errand) -> ResultAnswer:
+async def result(errand: RestRequest) -> ResultAnswer:
     """Take the result of a permitted call."""
     point, _ = point_of(errand)
     form: ResultForm = errand.body
@@ -119,5 +119,5 @@ async def result(errand: Errand) -> ResultAnswer:
     except NotFound as unknown:
         if errand.arrived.passed_on:
             raise
-        await elsewhere.reported(errand, form, unknown)
+        await other_replicas.reported(errand, form, unknown)
     return ResultAnswer(evaluation_id=form.evaluation_id, recorded=True)

@@ -35,7 +35,7 @@ from remit.core.identity.principals import Principal
 from remit.core.json_value import Json
 from remit.core.tools.tool import PROMPT_GET, RESERVED_OPERATIONS, RESOURCE_READ, RESOURCE_SUBSCRIBE
 from remit.services.authzen.enforcement_points import AskedSubject, EnforcementPoint, SubjectKind
-from remit.services.authzen.evaluation import Inquiry
+from remit.services.authzen.evaluation import EvaluationQuestion
 from remit.services.mediation.call import RequestedCall
 
 KINDS: Final = {
@@ -56,7 +56,7 @@ OPERATIONS: Final = {
 _ABOUT_TASK: Final = frozenset({"access_token", "task", "agent"})
 
 
-def question(form: EvaluationForm, point: EnforcementPoint, caller: Principal) -> Inquiry:
+def question(form: EvaluationForm, point: EnforcementPoint, caller: Principal) -> EvaluationQuestion:
     """Return what is asked; raises `Malformed`, or `NotFound` for what is no subject or resource here."""
     subject = subject_of(form.subject, form.context)
     upstream, name, arguments = call_of(form.action, form.resource, point)
@@ -64,7 +64,7 @@ def question(form: EvaluationForm, point: EnforcementPoint, caller: Principal) -
     if said and form.action.name != TOOL_CALL and form.action.name not in OPERATIONS:
         arguments = _with(arguments, {"subject": said}, "the subject's properties")
     asked = RequestedCall(token=subject.token, upstream=upstream, name=name, arguments=arguments)
-    return Inquiry(point=point, caller=caller, subject=subject, asked=asked)
+    return EvaluationQuestion(point=point, caller=caller, subject=subject, asked=asked)
 
 
 def subject_of(form: SubjectForm, context: Properties) -> AskedSubject:

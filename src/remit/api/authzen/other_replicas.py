@@ -13,7 +13,7 @@ import msgspec
 
 from remit.api.authzen.messages import EvaluationAnswer, EvaluationForm, ResultForm
 from remit.api.authzen.paths import EVALUATION_PATH, RESULT_PATH
-from remit.api.rest.route import Errand
+from remit.api.rest.route import RestRequest
 from remit.core.errors import Elsewhere, NotFound, OwnerAway, StoreUnavailable
 from remit.core.replicas.replica import Replica
 from remit.services.replicas.forwarding import WholeAnswer
@@ -26,7 +26,7 @@ TRIES = 3
 _NOT_THERE = (421, 409)
 
 
-async def evaluated(errand: Errand, form: EvaluationForm, elsewhere: Elsewhere) -> EvaluationAnswer:
+async def evaluated(errand: RestRequest, form: EvaluationForm, elsewhere: Elsewhere) -> EvaluationAnswer:
     """Return the answer of the replica that owns the task; raises `Elsewhere` where none can be told."""
     passing = errand.house.passing
     for _ in range(TRIES):
@@ -42,7 +42,7 @@ async def evaluated(errand: Errand, form: EvaluationForm, elsewhere: Elsewhere) 
     raise elsewhere
 
 
-async def reported(errand: Errand, form: ResultForm, unknown: NotFound) -> None:
+async def reported(errand: RestRequest, form: ResultForm, unknown: NotFound) -> None:
     """Have whichever replica gave a permit take its result; raises `NotFound` where none has."""
     fault: StoreUnavailable | None = None
     for one in errand.house.passing.others():
@@ -59,7 +59,7 @@ async def reported(errand: Errand, form: ResultForm, unknown: NotFound) -> None:
     raise fault or unknown
 
 
-async def _asked(errand: Errand, other: Replica, path: str, form: msgspec.Struct) -> WholeAnswer:
+async def _asked(errand: RestRequest, other: Replica, path: str, form: msgspec.Struct) -> WholeAnswer:
     arrived = errand.arrived
     body = msgspec.json.encode(form)
     return await errand.house.passing.asked(other, path, arrived.headers, body, arrived.seen)

@@ -4,27 +4,19 @@
 from __future__ import annotations
 
 from remit.api.authzen import (
-    access_requests as requests,
-)
-from remit.api.authzen import (
-    evaluation as decisions,
-)
-from remit.api.authzen import (
-    messages as forms,
-)
-from remit.api.authzen import (
+    access_requests,
+    evaluation,
+    messages,
     paths,
+    search,
 )
-from remit.api.authzen import (
-    search as finding,
-)
-from remit.api.rest.route import Endpoint, Errand, of_standard
+from remit.api.rest.route import Endpoint, RestRequest, of_standard
 
 
-async def metadata(errand: Errand) -> forms.PdpMetadata:
+async def metadata(errand: RestRequest) -> messages.PdpMetadata:
     """Return what this policy decision point offers."""
     url = errand.house.public_url
-    return forms.PdpMetadata(
+    return messages.PdpMetadata(
         policy_decision_point=url,
         access_evaluation_endpoint=url + paths.EVALUATION_PATH,
         access_evaluations_endpoint=url + paths.EVALUATIONS_PATH,
@@ -44,78 +36,78 @@ ENDPOINTS = (
         summary="What this policy decision point offers (AuthZEN section 9)",
         serve=metadata,
         open=True,
-        gives=forms.PdpMetadata,
+        gives=messages.PdpMetadata,
     ),
     of_standard(
         "POST",
         paths.EVALUATION_PATH,
         "Decide one evaluation; a permit is recorded before it is given, and counts for seconds",
-        decisions.evaluation,
+        evaluation.evaluation,
         certificates=True,
-        takes=forms.EvaluationForm,
-        gives=forms.EvaluationAnswer,
+        takes=messages.EvaluationForm,
+        gives=messages.EvaluationAnswer,
     ),
     of_standard(
         "POST",
         paths.EVALUATIONS_PATH,
         "Decide several evaluations, one after another",
-        decisions.evaluations,
+        evaluation.evaluations,
         certificates=True,
-        takes=forms.EvaluationsForm,
-        gives=forms.EvaluationsAnswer,
+        takes=messages.EvaluationsForm,
+        gives=messages.EvaluationsAnswer,
     ),
     of_standard(
         "POST",
         paths.SUBJECTS_PATH,
         "Find which subjects of a type may do this; nothing is recorded",
-        finding.subjects,
+        search.subjects,
         certificates=True,
-        takes=forms.SubjectSearchForm,
-        gives=forms.SearchAnswer,
+        takes=messages.SubjectSearchForm,
+        gives=messages.SearchAnswer,
     ),
     of_standard(
         "POST",
         paths.RESOURCES_PATH,
         "Find to which resources of a type this subject may do this",
-        finding.resources,
+        search.resources,
         certificates=True,
-        takes=forms.ResourceSearchForm,
-        gives=forms.SearchAnswer,
+        takes=messages.ResourceSearchForm,
+        gives=messages.SearchAnswer,
     ),
     of_standard(
         "POST",
         paths.ACTIONS_PATH,
         "Find what this subject may do to this resource",
-        finding.actions,
+        search.actions,
         certificates=True,
-        takes=forms.ActionSearchForm,
-        gives=forms.SearchAnswer,
+        takes=messages.ActionSearchForm,
+        gives=messages.SearchAnswer,
     ),
     of_standard(
         "POST",
         paths.REQUESTS_PATH,
         "Submit an access request for a denied evaluation that a person may approve",
-        requests.submitted,
+        access_requests.submitted,
         certificates=True,
-        takes=forms.AccessRequestForm,
-        gives=forms.AccessRequestAnswer,
+        takes=messages.AccessRequestForm,
+        gives=messages.AccessRequestAnswer,
         status=202,
     ),
     of_standard(
         "GET",
         paths.REQUESTS_PATH + "/{request}",
         "Show where an access request stands",
-        requests.shown,
+        access_requests.shown,
         certificates=True,
-        gives=forms.AccessRequestAnswer,
+        gives=messages.AccessRequestAnswer,
     ),
     of_standard(
         "POST",
         paths.RESULT_PATH,
         "Report how a permitted call ended, once",
-        decisions.result,
+        evaluation.result,
         certificates=True,
-        takes=forms.ResultForm,
-        gives=forms.ResultAnswer,
+        takes=messages.ResultForm,
+        gives=messages.ResultAnswer,
     ),
 )

@@ -22,7 +22,7 @@ from remit.api.authzen.messages import (
     SubjectForm,
     SubjectSearchForm,
 )
-from remit.api.rest.route import Errand
+from remit.api.rest.route import RestRequest
 from remit.core.errors import NotFound
 from remit.core.tasks.task import Task
 from remit.core.tools.tool import RESERVED_OPERATIONS
@@ -32,7 +32,7 @@ from remit.services.authzen.search import Searches, listed_values
 Named = Callable[[str], EvaluationForm]
 
 
-async def subjects(errand: Errand) -> SearchAnswer:
+async def subjects(errand: RestRequest) -> SearchAnswer:
     """Find who may do this."""
     form: SubjectSearchForm = errand.body
     point, _ = point_of(errand)
@@ -51,7 +51,7 @@ async def subjects(errand: Errand) -> SearchAnswer:
     return SearchAnswer(results=tuple({"type": form.subject.type, "id": name} for name in found), page=page)
 
 
-async def resources(errand: Errand) -> SearchAnswer:
+async def resources(errand: RestRequest) -> SearchAnswer:
     """Find to what this subject may do it: tools by their names, others as far as grants list them."""
     form: ResourceSearchForm = errand.body
     point, _ = point_of(errand)
@@ -80,7 +80,7 @@ def _resource_names(point: EnforcementPoint, task: Task, action: ActionForm, kin
     return listed_values(task, f"{kind}/{action.name}", "id")
 
 
-async def actions(errand: Errand) -> SearchAnswer:
+async def actions(errand: RestRequest) -> SearchAnswer:
     """Find what this subject may do to this resource."""
     form: ActionSearchForm = errand.body
     _, _ = point_of(errand)
@@ -102,7 +102,7 @@ async def actions(errand: Errand) -> SearchAnswer:
 
 
 async def _task(
-    errand: Errand, form: SubjectForm, searched: ResourceSearchForm | ActionSearchForm
+    errand: RestRequest, form: SubjectForm, searched: ResourceSearchForm | ActionSearchForm
 ) -> Task | None:
     point, caller = point_of(errand)
     try:
@@ -113,7 +113,7 @@ async def _task(
 
 
 async def _found(
-    errand: Errand, form: msgspec.Struct, page: PageForm, names: Sequence[str], ask: Named
+    errand: RestRequest, form: msgspec.Struct, page: PageForm, names: Sequence[str], ask: Named
 ) -> tuple[tuple[str, ...], PageAnswer]:
     point, caller = point_of(errand)
     after = place_of(page, form)

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.requests import Request
 
 from remit.api.oauth.forms import Form, OAuthRefused
-from remit.core.drafts import JWT_SPIFFE_ASSERTION, SPIFFE_JWT_METHOD, SPIFFE_X509_METHOD
+from remit.core.draft_names import JWT_SPIFFE_ASSERTION, SPIFFE_JWT_METHOD, SPIFFE_X509_METHOD
 from remit.core.errors import Malformed
 from remit.core.keys.jws import read_compact
 from remit.core.oauth.client_assertion import ASSERTION_TYPE

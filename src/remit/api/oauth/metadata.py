@@ -19,7 +19,7 @@ from remit.api.oauth.paths import (
     TOKEN_PATH,
 )
 from remit.api.oauth.token_endpoint import GRANTS
-from remit.core.drafts import (
+from remit.core.draft_names import (
     CLIENT_DOCUMENTS_SUPPORTED,
     GRANT_PROFILES,
     ID_JAG_PROFILE,

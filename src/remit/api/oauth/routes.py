@@ -8,9 +8,7 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
-from remit.api.oauth import introspection as introspect
-from remit.api.oauth import metadata
-from remit.api.oauth import token_endpoint as token
+from remit.api.oauth import introspection, metadata, token_endpoint
 from remit.api.oauth.paths import (
     INTROSPECTION_PATH,
     JWKS_PATH,
@@ -27,13 +25,13 @@ def routes(house: Services) -> tuple[tuple[str, dict[str, Serve]], ...]:
     """Return every path of the authorization server, with what answers each method there."""
 
     async def issue(request: Request) -> Response:
-        return await token.token(request, house)
+        return await token_endpoint.token(request, house)
 
     async def tell(request: Request) -> Response:
-        return await introspect.introspect(request, house)
+        return await introspection.introspect(request, house)
 
     async def revoke(request: Request) -> Response:
-        return await introspect.revoke(request, house)
+        return await introspection.revoke(request, house)
 
     async def keys(_: Request) -> Response:
         return metadata.jwks(house)

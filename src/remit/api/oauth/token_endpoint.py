@@ -30,9 +30,9 @@ from remit.core.errors import ProofRefused
 from remit.core.identity.workload import Confirmation
 from remit.core.json_value import Json
 from remit.services.assembly.services import Services
-from remit.services.oauth.access_tokens import TokenGiven
+from remit.services.oauth.access_tokens import IssuedAccessToken
 
-GRANTS: Final[dict[str, Callable[[TokenRequest], Awaitable[TokenGiven]]]] = {
+GRANTS: Final[dict[str, Callable[[TokenRequest], Awaitable[IssuedAccessToken]]]] = {
     one.GRANT_TYPE: one.give
     for one in (authorization_code, client_credentials, jwt_bearer, refresh_token, token_exchange)
 }
@@ -88,7 +88,7 @@ def _proof(request: Request, house: Services) -> tuple[Confirmation, str]:
     return confirmation, house.proofs.fresher(used)
 
 
-def _written(given: TokenGiven, form: Form) -> OAuthToken:
+def _written(given: IssuedAccessToken, form: Form) -> OAuthToken:
     claims = given.claims
     exchanged = form.get("grant_type") == token_exchange.GRANT_TYPE
     return OAuthToken(

@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 
 from remit.api.http_messages import HEADERS
 from remit.api.rest.representations import ApprovalView, approval_view
-from remit.api.rest.route import Body, Endpoint, Errand, Items
+from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import NotFound, Unauthenticated
 from remit.core.identity.principals import Person
@@ -35,38 +35,40 @@ class ApprovalAnswer(Body, frozen=True, kw_only=True):
     comment: str = ""
 
 
-async def _visible(errand: Errand, person: Person, state: ApprovalState | None, task: str) -> list[Approval]:
+async def _visible(
+    errand: RestRequest, person: Person, state: ApprovalState | None, task: str
+) -> list[Approval]:
     found = await errand.house.approvals.listed(state, task)
     if may(person, Duty.APPROVE) or may(person, Duty.AUDIT):
         return found
     return [one for one in found if await _sees(errand, person, one)]
 
 
-async def _sees(errand: Errand, person: Person, approval: Approval) -> bool:
+async def _sees(errand: RestRequest, person: Person, approval: Approval) -> bool:
     task = await errand.house.store.task(errand.house.tenant, approval.task)
     return see_approval(approval, task, person)
 
 
-async def listed(errand: Errand) -> Items[ApprovalView]:
+async def listed(errand: RestRequest) -> Items[ApprovalView]:
     """Return the approvals that the caller may see, newest first."""
     wanted: ApprovalFilter = errand.query
     found = await _visible(errand, errand.someone, wanted.state, wanted.task)
     return Items(tuple(approval_view(one) for one in found))
 
 
-async def _one(errand: Errand) -> Approval:
+async def _one(errand: RestRequest) -> Approval:
     approval = await errand.house.approvals.get(errand.place["approval"])
     if not await _sees(errand, errand.someone, approval):
         raise NotFound(f"there is no approval `{approval.id}`", remediation="see `remit approvals`")
     return approval
 
 
-async def shown(errand: Errand) -> ApprovalView:
+async def shown(errand: RestRequest) -> ApprovalView:
     """Return one approval with the arguments of the call, the rules that asked, and why."""
     return approval_view(await _one(errand))
 
 
-async def answered(errand: Errand) -> ApprovalView:
+async def answered(errand: RestRequest) -> ApprovalView:
     """Take an answer."""
     approval = await _one(errand)
     answer: ApprovalAnswer = errand.body
@@ -76,12 +78,12 @@ async def answered(errand: Errand) -> ApprovalView:
     return approval_view(done)
 
 
-async def watched(errand: Errand) -> StreamingResponse:
+async def watched(errand: RestRequest) -> StreamingResponse:
     """Tell of each new and each changed approval, for as long as the session lives."""
     return StreamingResponse(_changes(errand), media_type="text/event-stream", headers=HEADERS)
 
 
-async def _changes(errand: Errand) -> AsyncIterator[bytes]:
+async def _changes(errand: RestRequest) -> AsyncIterator[bytes]:
     known: dict[str, ApprovalState] = {}
     quiet = 0
     first = True

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from remit.api.rest.route import Arrived, Desk, Endpoint, Errand
+from remit.api.rest.route import Endpoint, HttpOrigin, RestRequest, RestServices
 from remit.core.errors import Fenced, Forbidden, Malformed, RemitError, Unauthenticated
 from remit.core.oauth.access_token import AGENT_SCOPE, AccessClaims, wrong_audience
 from remit.core.replicas.forwarding import Seen, written_chain
@@ -16,7 +16,7 @@ from remit.services.assembly.services import Services
 from remit.services.identity.permissions import require
 from remit.services.limits.client_address import seen_from
 from remit.services.limits.request_bodies import body_of
-from remit.services.oauth.presented_tokens import Showing
+from remit.services.oauth.presented_tokens import PresentedToken
 
 SESSION_PREFIX = "rms_"
 MAX_BEARER = 16_384
@@ -74,7 +74,7 @@ def session_shown(request: Request) -> tuple[str, str]:
     return scheme, secret if secret.startswith(SESSION_PREFIX) else ""
 
 
-async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
+async def received(request: Request, endpoint: Endpoint, desk: RestServices) -> RestRequest:
     """Return the errand with its caller, or refuse: `Unauthenticated`, or `Forbidden` for the wrong caller.
 
     A refused credential is written to the evidence.
@@ -82,7 +82,7 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
     client = request.client.host if request.client else ""
     proxied = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via"))
     place = {name: str(value) for name, value in request.path_params.items()}
-    arrived = Arrived(
+    arrived = HttpOrigin(
         headers=tuple(request.scope["headers"]),
         seen=Seen(
             client=(client, request.client.port) if request.client else None,
@@ -90,7 +90,7 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
         ),
         passed_on="remit.passed_on" in request.scope,
     )
-    errand = Errand(
+    errand = RestRequest(
         desk=desk,
         place=place,
         client=client,
@@ -125,7 +125,7 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
         raise
 
 
-async def still(errand: Errand, endpoint: Endpoint) -> Errand:
+async def still(errand: RestRequest, endpoint: Endpoint) -> RestRequest:
     """Return the errand with its caller as they are now; raises as `received` does.
 
     A body takes as long as its sender likes: who was signed out meanwhile, or lost a role, does nothing more.
@@ -137,7 +137,7 @@ async def still(errand: Errand, endpoint: Endpoint) -> Errand:
     return errand
 
 
-async def _certified(errand: Errand, chain: tuple[bytes, ...]) -> Errand:
+async def _certified(errand: RestRequest, chain: tuple[bytes, ...]) -> RestRequest:
     """Return the errand as that of the enforcement point whose key or SPIFFE ID a certificate is of."""
     house = errand.house
     now = int(house.clock.now().timestamp())
@@ -169,7 +169,7 @@ async def _certified(errand: Errand, chain: tuple[bytes, ...]) -> Errand:
     )
 
 
-async def _person(errand: Errand, endpoint: Endpoint, secret: str) -> Errand:
+async def _person(errand: RestRequest, endpoint: Endpoint, secret: str) -> RestRequest:
     person = await errand.house.authenticator.person(secret, errand.arrived.seen.jkt)
     if endpoint.people is None:
         raise Forbidden("this is for agents", code="caller", remediation="use the agent's token")
@@ -177,10 +177,10 @@ async def _person(errand: Errand, endpoint: Endpoint, secret: str) -> Errand:
     return errand.by_person(person, secret)
 
 
-def shown_by(request: Request, house: Services) -> Showing:
+def shown_by(request: Request, house: Services) -> PresentedToken:
     """Return what a request shows of its sender: token or session, proofs, certificate."""
     path = request.scope.get("raw_path") or request.url.path.encode()
-    return Showing(
+    return PresentedToken(
         authorization=request.headers.get("authorization"),
         method=request.method,
         url=house.public_url.rstrip("/") + path.decode("latin-1"),
@@ -190,7 +190,7 @@ def shown_by(request: Request, house: Services) -> Showing:
     )
 
 
-async def _agent(errand: Errand, endpoint: Endpoint, claims: AccessClaims) -> Errand:
+async def _agent(errand: RestRequest, endpoint: Endpoint, claims: AccessClaims) -> RestRequest:
     house: Services = errand.house
     now = house.clock.now()
     if not (endpoint.agents or endpoint.tasks):

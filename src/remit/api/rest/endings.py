@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from remit.api.http_messages import HEADERS
 from remit.api.rest.representations import ClosureView, View, closure_view
-from remit.api.rest.route import Body, Endpoint, Errand, Items
+from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.endings.closure import Cause, Closing, Closure, Lock
 from remit.core.errors import Malformed, NotFound
 from remit.core.findings.finding import FindingKind
@@ -119,7 +119,7 @@ async def meant(house: Services, wanted: EndScope) -> ScopeKind:
     return found[0]
 
 
-async def end(errand: Errand) -> ClosureView:
+async def end(errand: RestRequest) -> ClosureView:
     """End a task, or everything under a scope."""
     wanted: EndScope = errand.body
     person, house = errand.someone, errand.house
@@ -133,7 +133,9 @@ async def end(errand: Errand) -> ClosureView:
     return closure_view(await _end_scope(errand, kind, wanted))
 
 
-async def _end_scope(errand: Errand, kind: ScopeKind, wanted: EndScope, *, lock: bool = False) -> Closure:
+async def _end_scope(
+    errand: RestRequest, kind: ScopeKind, wanted: EndScope, *, lock: bool = False
+) -> Closure:
     if wanted.compromised and kind is not ScopeKind.UPSTREAM:
         raise Malformed(
             "`compromised` is said of an upstream",
@@ -155,7 +157,7 @@ async def _end_scope(errand: Errand, kind: ScopeKind, wanted: EndScope, *, lock:
     return closure
 
 
-async def lock(errand: Errand) -> ClosureView:
+async def lock(errand: RestRequest) -> ClosureView:
     """End everything under a scope, and keep it shut."""
     wanted: EndScope = errand.body
     kind = await meant(errand.house, wanted)
@@ -164,7 +166,7 @@ async def lock(errand: Errand) -> ClosureView:
     return closure_view(await _end_scope(errand, kind, wanted, lock=True))
 
 
-async def unlock(errand: Errand) -> Unlocked:
+async def unlock(errand: RestRequest) -> Unlocked:
     """Let new tasks be opened under a scope again."""
     wanted: Unlock = errand.body
     await errand.house.locks.unlock(wanted.kind, wanted.name, person=errand.someone)
@@ -172,31 +174,31 @@ async def unlock(errand: Errand) -> Unlocked:
     return Unlocked(scope=name, locked=False)
 
 
-async def leases(errand: Errand) -> Items[OpenSink]:
+async def leases(errand: RestRequest) -> Items[OpenSink]:
     """Return the credentials that this process takes back."""
     return Items(tuple(errand.house.leases.open_sinks()))
 
 
-async def close_lease(errand: Errand) -> Closing:
+async def close_lease(errand: RestRequest) -> Closing:
     """Close a credential by hand."""
     wanted: CloseLease = errand.body
     left = errand.house.leases.left
     return await left.close(errand.place["lease"], by=errand.by, because=wanted.because)
 
 
-async def locks(errand: Errand) -> Items[Lock]:
+async def locks(errand: RestRequest) -> Items[Lock]:
     """Return what is locked."""
     return Items(tuple(await errand.house.locks.all()))
 
 
-async def closures(errand: Errand) -> Items[ClosureView]:
+async def closures(errand: RestRequest) -> Items[ClosureView]:
     """Return closures, newest first."""
     wanted: ClosureFilter = errand.query
     found = await errand.house.store.closures(errand.house.tenant, scope=wanted.scope, limit=wanted.limit)
     return Items(tuple(closure_view(one) for one in found))
 
 
-async def _closure(errand: Errand) -> Closure:
+async def _closure(errand: RestRequest) -> Closure:
     """Return the closure that the path names, if the caller may see it."""
     house = errand.house
     found = await house.receipts.closure(errand.place["closure"])
@@ -205,12 +207,12 @@ async def _closure(errand: Errand) -> Closure:
     return see_closure(found, task, errand.someone)
 
 
-async def closure(errand: Errand) -> ClosureView:
+async def closure(errand: RestRequest) -> ClosureView:
     """Return one closure, as it is now."""
     return closure_view(await _closure(errand))
 
 
-async def receipt(errand: Errand) -> StreamingResponse:
+async def receipt(errand: RestRequest) -> StreamingResponse:
     """Return the receipt of a closure, line by line."""
     errand.house.receipts.check_pace(errand.someone.name)
     lines = errand.house.receipts.lines(await _closure(errand))

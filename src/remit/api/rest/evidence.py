@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from remit.api.http_messages import HEADERS
 from remit.api.rest.representations import View
-from remit.api.rest.route import Body, Endpoint, Errand
+from remit.api.rest.route import Body, Endpoint, RestRequest
 from remit.core.errors import Malformed
 from remit.core.evidence.chain import Chain
 from remit.core.evidence.event import EventKind
@@ -80,7 +80,7 @@ class ExportFilter(Body, frozen=True, kw_only=True):
     values: bool = True
 
 
-async def events(errand: Errand) -> EventPage:
+async def events(errand: RestRequest) -> EventPage:
     """Return a page of events."""
     wanted: EventFilter = errand.query
     kinds = tuple(kind for kind in wanted.kinds.split(",") if kind)
@@ -102,12 +102,12 @@ async def events(errand: Errand) -> EventPage:
     return EventPage(items=items, next=after, previous=earlier, size=size)
 
 
-async def chain(errand: Errand) -> Chain:
+async def chain(errand: RestRequest) -> Chain:
     """Return what led to a call."""
     return await errand.house.chains.of(errand.place["call"])
 
 
-async def proof(errand: Errand) -> Response:
+async def proof(errand: RestRequest) -> Response:
     """Prove that an event is in the log."""
     index = errand.place["index"]
     if not (index.isascii() and index.isdigit() and len(index) < 16):
@@ -116,7 +116,7 @@ async def proof(errand: Errand) -> Response:
     return Response(made.encode(), media_type="text/plain; charset=utf-8", headers=HEADERS)
 
 
-async def export(errand: Errand) -> StreamingResponse:
+async def export(errand: RestRequest) -> StreamingResponse:
     """Return an export, line by line."""
     wanted: ExportFilter = errand.query
     lines = errand.house.evidence.export(task=wanted.task, values=wanted.values)
@@ -131,13 +131,13 @@ async def export(errand: Errand) -> StreamingResponse:
     return StreamingResponse(rest(), media_type="application/jsonl", headers=HEADERS)
 
 
-async def head(errand: Errand) -> HeadView:
+async def head(errand: RestRequest) -> HeadView:
     """Return the signed head."""
     evidence = errand.house.evidence
     return HeadView(**_head(evidence, await evidence.checkpoint()))
 
 
-async def growth(errand: Errand) -> GrowthView:
+async def growth(errand: RestRequest) -> GrowthView:
     """Prove that the log still begins with what it was."""
     wanted: GrowthFilter = errand.query
     evidence = errand.house.evidence

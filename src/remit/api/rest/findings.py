@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from remit.api.rest.representations import Moment, View
-from remit.api.rest.route import Body, Endpoint, Errand, Items
+from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.errors import NotFound
 from remit.core.findings.finding import FINDING_MEANINGS, Finding, FindingKind, FindingState
 from remit.core.json_value import Json
@@ -54,33 +54,33 @@ def _view(finding: Finding) -> FindingView:
     )
 
 
-async def _visible(errand: Errand, finding: Finding) -> bool:
+async def _visible(errand: RestRequest, finding: Finding) -> bool:
     if may(errand.someone, Duty.OVERSEE):
         return True
     agent = await errand.house.store.agent(errand.house.tenant, finding.agent) if finding.agent else None
     return agent is not None and agent.owned_by(errand.someone)
 
 
-async def listed(errand: Errand) -> Items[FindingView]:
+async def listed(errand: RestRequest) -> Items[FindingView]:
     """Return findings, the one seen last first; without a role, those about one's own agents."""
     wanted: FindingFilter = errand.query
     found = await errand.house.findings.about(wanted.about, wanted.state)
     return Items(tuple([_view(one) for one in found if await _visible(errand, one)]))
 
 
-async def _finding(errand: Errand) -> Finding:
+async def _finding(errand: RestRequest) -> Finding:
     found = await errand.house.findings.get(errand.place["id"])
     if not await _visible(errand, found):
         raise NotFound(f"there is no finding `{found.id}`", remediation="see `remit finding list`")
     return found
 
 
-async def shown(errand: Errand) -> FindingView:
+async def shown(errand: RestRequest) -> FindingView:
     """Return a finding."""
     return _view(await _finding(errand))
 
 
-async def resolve(errand: Errand) -> FindingView:
+async def resolve(errand: RestRequest) -> FindingView:
     """Mark a finding as dealt with."""
     wanted: Resolving = errand.body
     found = await _finding(errand)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from remit.api.rest.route import Body, Endpoint, Errand
+from remit.api.rest.route import Body, Endpoint, RestRequest
 from remit.core.errors import Malformed, NotFound
 from remit.core.json_value import Json
 from remit.services.identity.permissions import Duty, ask_about
@@ -37,7 +37,7 @@ class AskToken(Body, frozen=True, kw_only=True):
     x: str
 
 
-async def who(errand: Errand) -> dict[str, Json]:
+async def who(errand: RestRequest) -> dict[str, Json]:
     """Say who somebody is."""
     asked: AskWho = errand.query
     if is_token(asked.x):
@@ -45,13 +45,13 @@ async def who(errand: Errand) -> dict[str, Json]:
     return await _who(errand, asked.x)
 
 
-async def who_token(errand: Errand) -> dict[str, Json]:
+async def who_token(errand: RestRequest) -> dict[str, Json]:
     """Say whom a token speaks for, or who somebody is."""
     asked: AskToken = errand.body
     return await _who(errand, asked.x.strip())
 
 
-async def _who(errand: Errand, name: str) -> dict[str, Json]:
+async def _who(errand: RestRequest, name: str) -> dict[str, Json]:
     """Answer whoever may ask; to others nobody is there."""
     try:
         told = await errand.house.who.of(name)
@@ -69,7 +69,7 @@ async def _who(errand: Errand, name: str) -> dict[str, Json]:
     return told
 
 
-async def can(errand: Errand) -> dict[str, Json]:
+async def can(errand: RestRequest) -> dict[str, Json]:
     """Say what somebody may do right now."""
     asked: AskCan = errand.body
     if asked.arguments is not None and not asked.tool:
@@ -78,7 +78,7 @@ async def can(errand: Errand) -> dict[str, Json]:
     return await errand.house.reports.can(asked.x, asked.tool, asked.arguments)
 
 
-async def _may_ask(errand: Errand, name: str) -> None:
+async def _may_ask(errand: RestRequest, name: str) -> None:
     house = errand.house
     task = await house.store.task(house.tenant, name)
     agent = await house.store.agent(house.tenant, name)

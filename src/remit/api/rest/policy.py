@@ -9,12 +9,12 @@ from typing import Literal
 import msgspec
 
 from remit.api.rest.representations import Moment, View
-from remit.api.rest.route import Body, Endpoint, Errand, Items
+from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.errors import ConfigInvalid, Conflict
 from remit.core.policy.bundle import Bundle, PolicySource
 from remit.ports.policy import Problem
 from remit.services.identity.permissions import Duty
-from remit.services.tasks.revalidation import Judged
+from remit.services.tasks.revalidation import RevalidatedTask
 
 
 class CheckPolicies(Body, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ class SchemaText(View, frozen=True, kw_only=True):
     schema: str
 
 
-async def check(errand: Errand) -> CheckedPolicies:
+async def check(errand: RestRequest) -> CheckedPolicies:
     """Check policies against the tools that are registered now."""
     wanted: CheckPolicies = errand.body
     try:
@@ -112,7 +112,7 @@ async def check(errand: Errand) -> CheckedPolicies:
     return CheckedPolicies(sound=all(one.severity != "error" for one in problems), problems=tuple(problems))
 
 
-async def preview(errand: Errand) -> Preview:
+async def preview(errand: RestRequest) -> Preview:
     """Say which open tasks would not go on as they are; nothing changes."""
     bundle = await _reload(errand)
     found = await errand.house.rebundling.preview(bundle)
@@ -121,7 +121,7 @@ async def preview(errand: Errand) -> Preview:
     return Preview(bundle=bundle.digest, replaced=replaced, tasks=_unsettled(found))
 
 
-async def apply(errand: Errand) -> AppliedView:
+async def apply(errand: RestRequest) -> AppliedView:
     """Read the server's bundle again and put it in force, for open tasks too."""
     wanted: ApplyPolicies = errand.body
     bundle = await _reload(errand)
@@ -134,7 +134,7 @@ async def apply(errand: Errand) -> AppliedView:
     return msgspec.structs.replace(_applied(errand), waiting=waiting, tasks=_unsettled(changed))
 
 
-def _unsettled(found: list[Judged]) -> tuple[Unsettled, ...]:
+def _unsettled(found: list[RevalidatedTask]) -> tuple[Unsettled, ...]:
     return tuple(
         Unsettled(
             task=one.task.id,
@@ -150,28 +150,28 @@ def _unsettled(found: list[Judged]) -> tuple[Unsettled, ...]:
     )
 
 
-async def applied(errand: Errand) -> AppliedView:
+async def applied(errand: RestRequest) -> AppliedView:
     """Say which bundle is in force."""
     return _applied(errand)
 
 
-async def rules(errand: Errand) -> Items[RuleView]:
+async def rules(errand: RestRequest) -> Items[RuleView]:
     """Return every rule in force."""
     found = errand.house.policies.applied.policy.rules()
     return Items(tuple(RuleView(**rule._asdict()) for rule in found))
 
 
-async def schema(errand: Errand) -> SchemaText:
+async def schema(errand: RestRequest) -> SchemaText:
     """Return the policy schema."""
     return SchemaText(schema=await errand.house.policies.schema())
 
 
-async def _reload(errand: Errand) -> Bundle:
+async def _reload(errand: RestRequest) -> Bundle:
     # Reads files: not on the event loop.
     return await asyncio.to_thread(errand.desk.reload)
 
 
-def _applied(errand: Errand) -> AppliedView:
+def _applied(errand: RestRequest) -> AppliedView:
     now = errand.house.policies.applied
     return AppliedView(
         digest=now.digest,

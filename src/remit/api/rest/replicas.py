@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.api.rest.representations import Moment, View
-from remit.api.rest.route import Endpoint, Errand
+from remit.api.rest.route import Endpoint, RestRequest
 from remit.services.identity.permissions import Duty
 from remit.services.inspection.replica_status import Enforcer
 
@@ -58,7 +58,7 @@ class ReplicasView(View, frozen=True, kw_only=True):
     waking: WakingView | None
 
 
-async def replicas(errand: Errand) -> ReplicasView:
+async def replicas(errand: RestRequest) -> ReplicasView:
     """Say which replicas there are."""
     house = errand.house
     roll = await house.roster.call()

@@ -68,7 +68,7 @@ class TaskView(View, frozen=True, kw_only=True):
     agent: str
     owner: str
     on_behalf_of: str
-    stated_by: str
+    requested_by: str
     goal: str
     params: dict[str, Json]
     turns: int
@@ -91,7 +91,7 @@ class TaskTypeView(View, frozen=True, kw_only=True):
     name: str
     purpose: str
     run_by: tuple[str, ...]
-    stated_by: tuple[str, ...]
+    requested_by: tuple[str, ...]
     parameters: dict[str, Json]
     tools: tuple[str, ...]
     deadline_s: int
@@ -225,7 +225,7 @@ def task_view(task: Task, now: datetime) -> TaskView:
         agent=task.agent,
         owner=task.owner,
         on_behalf_of=task.on_behalf_of,
-        stated_by=task.intent.stated_by,
+        requested_by=task.intent.requested_by,
         goal=task.intent.goal,
         params=task.intent.params,
         turns=len(task.intent.turns),
@@ -253,7 +253,7 @@ def task_type_view(task_type: TaskType) -> TaskTypeView:
         name=task_type.name,
         purpose=task_type.purpose,
         run_by=task_type.run_by,
-        stated_by=task_type.stated_by,
+        requested_by=task_type.requested_by,
         parameters={name: msgspec.to_builtins(one) for name, one in task_type.parameters.items()},
         tools=tuple(sorted({grant.tool for grant in task_type.grants})),
         deadline_s=task_type.deadline_s,

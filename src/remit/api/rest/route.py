@@ -34,7 +34,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class RestServices:
     """What the endpoints work with besides the house.
 
     `reload` reads the bundle from its files (slow, in a thread); raises `ConfigInvalid`. `waiting` names the
@@ -53,7 +53,7 @@ class Desk:
     tries: SignInAttempts
 
 
-class Arrived(msgspec.Struct, frozen=True, kw_only=True):
+class HttpOrigin(msgspec.Struct, frozen=True, kw_only=True):
     """How a request arrived, for asking another replica on its behalf: its headers, what was seen of it, and
     whether another replica has passed it on.
     """
@@ -63,11 +63,11 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     passed_on: bool = False
 
 
-_AS_IT_CAME = Arrived()
+_AS_IT_CAME = HttpOrigin()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class RestRequest:
     """One request whose caller is known: a person with `secret`, or an agent with `claims`, or nobody.
 
     `place` are the parts of the path, `body` and `query` have the types that the endpoint names. `client` is
@@ -75,7 +75,7 @@ class Errand:
     comes from, as far as bounds go.
     """
 
-    desk: Desk
+    desk: RestServices
     place: dict[str, str]
     body: Any = None
     query: Any = None
@@ -86,27 +86,27 @@ class Errand:
     client: str = ""
     proxied: bool = False
     origin: str = ""
-    arrived: Arrived = _AS_IT_CAME
+    arrived: HttpOrigin = _AS_IT_CAME
 
     @property
     def house(self) -> Services:
         """All services."""
         return self.desk.house
 
-    def by_person(self, person: Person, secret: str) -> Errand:
+    def by_person(self, person: Person, secret: str) -> RestRequest:
         """Return the errand as a person's."""
         return replace(self, person=person, secret=secret)
 
-    def proven_by(self, jkt: str) -> Errand:
+    def proven_by(self, jkt: str) -> RestRequest:
         """Return the errand of a caller whose DPoP proof was judged here."""
         seen = msgspec.structs.replace(self.arrived.seen, jkt=jkt)
         return replace(self, arrived=msgspec.structs.replace(self.arrived, seen=seen))
 
-    def by_agent(self, agent: Agent, claims: AccessClaims) -> Errand:
+    def by_agent(self, agent: Agent, claims: AccessClaims) -> RestRequest:
         """Return the errand as an agent's."""
         return replace(self, agent=agent, claims=claims)
 
-    def saying(self, *, body: Json, query: Json) -> Errand:
+    def saying(self, *, body: Json, query: Json) -> RestRequest:
         """Return the errand with what it says."""
         return replace(self, body=body, query=query)
 
@@ -154,7 +154,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     summary: str
-    serve: Callable[[Errand], Awaitable[Any]]
+    serve: Callable[[RestRequest], Awaitable[Any]]
     people: Duty | None = None
     agents: bool = False
     tasks: bool = False
@@ -170,7 +170,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def of_standard(
-    method: str, path: str, summary: str, serve: Callable[[Errand], Awaitable[Any]], **more: Any
+    method: str, path: str, summary: str, serve: Callable[[RestRequest], Awaitable[Any]], **more: Any
 ) -> Endpoint:
     """Return an endpoint that agents call as somebody else's standard says: its bodies are read leniently."""
     return Endpoint(

@@ -5,41 +5,37 @@ from __future__ import annotations
 
 import msgspec
 
-from remit.api.rest import approvals, findings, replicas, tasks, tools, upstreams
 from remit.api.rest import (
-    endings as ends,
+    approvals,
+    endings,
+    evidence,
+    findings,
+    inspection,
+    policy,
+    replicas,
+    stored_labels,
+    tasks,
+    tools,
+    upstreams,
 )
-from remit.api.rest import (
-    evidence as events,
-)
-from remit.api.rest import (
-    inspection as reports,
-)
-from remit.api.rest import (
-    policy as policies,
-)
-from remit.api.rest import (
-    stored_labels as data,
-)
-from remit.api.rest.identity import agents, delegations, keys, people
-from remit.api.rest.identity import sign_in as session
+from remit.api.rest.identity import agents, delegations, keys, people, sign_in
 from remit.api.rest.route import Endpoint
 
 _PARTS = {
-    "Signing in": session.ENDPOINTS,
+    "Signing in": sign_in.ENDPOINTS,
     "People": people.ENDPOINTS,
     "Agents": agents.ENDPOINTS,
     "Delegations": delegations.ENDPOINTS,
     "Findings": findings.ENDPOINTS,
     "Tasks": tasks.ENDPOINTS,
-    "Ending": ends.ENDPOINTS,
+    "Ending": endings.ENDPOINTS,
     "Approvals": approvals.ENDPOINTS,
-    "Data at rest": data.ENDPOINTS,
-    "Questions": reports.ENDPOINTS,
+    "Data at rest": stored_labels.ENDPOINTS,
+    "Questions": inspection.ENDPOINTS,
     "Tools": tools.ENDPOINTS,
     "Upstreams": upstreams.ENDPOINTS,
-    "Policies": policies.ENDPOINTS,
-    "Evidence": events.ENDPOINTS,
+    "Policies": policy.ENDPOINTS,
+    "Evidence": evidence.ENDPOINTS,
     "Keys": keys.ENDPOINTS,
     "Replicas": replicas.ENDPOINTS,
 }

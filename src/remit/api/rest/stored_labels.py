@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 
 from remit.api.rest.representations import Moment, TaskView, View, task_view
-from remit.api.rest.route import Body, Endpoint, Errand, Items
-from remit.core.flow.stored_labels import LOOSE, Holding, Written
+from remit.api.rest.route import Body, Endpoint, Items, RestRequest
+from remit.core.flow.stored_labels import LOOSE, StoredLabel, WrittenValues
 from remit.core.json_value import Json
 from remit.core.label import Lowering
 from remit.services.flow.declassification import task_digest
@@ -95,22 +95,22 @@ class TaskLabel(View, frozen=True, kw_only=True):
     digest: str
 
 
-def data_view(holding: Holding) -> DataView:
+def data_view(stored_label: StoredLabel) -> DataView:
     """Show what is known of a resource."""
     return DataView(
-        upstream=holding.upstream,
-        resource=holding.resource,
-        known=not holding.resource.startswith(LOOSE),
-        label=holding.label.facts if holding.label else None,
-        below=holding.below.facts if holding.below else None,
-        writers=tuple(_written(one) for one in holding.writers),
-        changed=holding.changed,
-        lowered=holding.lowered,
-        digest=holding.digest,
+        upstream=stored_label.upstream,
+        resource=stored_label.resource,
+        known=not stored_label.resource.startswith(LOOSE),
+        label=stored_label.label.facts if stored_label.label else None,
+        below=stored_label.below.facts if stored_label.below else None,
+        writers=tuple(_written(one) for one in stored_label.writers),
+        changed=stored_label.changed,
+        lowered=stored_label.lowered,
+        digest=stored_label.digest,
     )
 
 
-def _written(one: Written) -> WrittenView:
+def _written(one: WrittenValues) -> WrittenView:
     return WrittenView(
         task=one.task,
         agent=one.agent,
@@ -123,7 +123,7 @@ def _written(one: Written) -> WrittenView:
     )
 
 
-async def listed(errand: Errand) -> Items[DataView]:
+async def listed(errand: RestRequest) -> Items[DataView]:
     """Return what is known of resources."""
     see_data(errand.someone)
     wanted: DataFilter = errand.query
@@ -131,14 +131,14 @@ async def listed(errand: Errand) -> Items[DataView]:
     return Items(tuple(data_view(one) for one in found))
 
 
-async def shown(errand: Errand) -> DataView:
+async def shown(errand: RestRequest) -> DataView:
     """Return what is known of one resource."""
     see_data(errand.someone)
     place: DataPlace = errand.query
     return data_view(await errand.house.declassifications.get(place.upstream, place.resource))
 
 
-async def declassified(errand: Errand) -> DataView:
+async def declassified(errand: RestRequest) -> DataView:
     """Lower what is known of a resource, and of all that lies in it."""
     said: DeclassifyingData = errand.body
     done = await errand.house.declassifications.resource(
@@ -152,13 +152,13 @@ async def declassified(errand: Errand) -> DataView:
     return data_view(done)
 
 
-async def task_label(errand: Errand) -> TaskLabel:
+async def task_label(errand: RestRequest) -> TaskLabel:
     """Return what a task carries."""
     task = await errand.task()
     return TaskLabel(task=task.id, label=task.label.facts, lowered=task.lowered, digest=task_digest(task))
 
 
-async def task_declassified(errand: Errand) -> TaskView:
+async def task_declassified(errand: RestRequest) -> TaskView:
     """Lower what a task carries."""
     task = await errand.task()
     said: Declassifying = errand.body

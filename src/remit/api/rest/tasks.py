@@ -17,7 +17,7 @@ from remit.api.rest.representations import (
     task_type_view,
     task_view,
 )
-from remit.api.rest.route import Body, Endpoint, Errand, Items
+from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import Forbidden
 from remit.core.json_value import Json
@@ -38,7 +38,7 @@ class TaskFilter(Body, frozen=True, kw_only=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 
-class TurnText(Body, frozen=True, kw_only=True):
+class UserMessage(Body, frozen=True, kw_only=True):
     """What the person who stated the intent adds to it."""
 
     text: Annotated[str, msgspec.Meta(min_length=1)]
@@ -74,13 +74,13 @@ class Renewed(View, frozen=True, kw_only=True):
     until: Moment
 
 
-async def task_types(errand: Errand) -> Items[TaskTypeView]:
+async def task_types(errand: RestRequest) -> Items[TaskTypeView]:
     """Return the task types in force."""
     bundle = errand.house.policies.applied.bundle
     return Items(tuple(task_type_view(bundle.task_types[name]) for name in sorted(bundle.task_types)))
 
 
-async def listed(errand: Errand) -> Items[TaskView]:
+async def listed(errand: RestRequest) -> Items[TaskView]:
     """Return tasks, newest first: with a role all, else one's own."""
     wanted: TaskFilter = errand.query
     person = errand.someone
@@ -93,7 +93,7 @@ async def listed(errand: Errand) -> Items[TaskView]:
     return Items(tuple(task_view(task, now) for task in mine[: wanted.limit]))
 
 
-async def opened(errand: Errand) -> TaskView:
+async def opened(errand: RestRequest) -> TaskView:
     """Open a task."""
     wanted: Opening = errand.body
     task = await errand.house.tasks.open(wanted, person=errand.person, agent=errand.agent)
@@ -104,20 +104,20 @@ async def opened(errand: Errand) -> TaskView:
     return task_view(task, errand.house.clock.now())
 
 
-async def shown(errand: Errand) -> TaskView:
+async def shown(errand: RestRequest) -> TaskView:
     """Return one task."""
     return task_view(await errand.task(), errand.house.clock.now())
 
 
-async def turn(errand: Errand) -> TaskView:
+async def turn(errand: RestRequest) -> TaskView:
     """Extend a task's intent."""
     task = await errand.task()
-    said: TurnText = errand.body
+    said: UserMessage = errand.body
     extended = await errand.house.tasks.turn(task.id, said.text, errand.someone)
     return task_view(extended, errand.house.clock.now())
 
 
-async def planned(errand: Errand) -> PlanAnswer:
+async def planned(errand: RestRequest) -> PlanAnswer:
     """Ask for a longer plan."""
     task = await errand.task()
     if not errand.owns(task):
@@ -141,13 +141,13 @@ async def planned(errand: Errand) -> PlanAnswer:
     )
 
 
-async def renew(errand: Errand) -> Renewed:
+async def renew(errand: RestRequest) -> Renewed:
     """Renew a task's lease."""
     task = await errand.task()
     return Renewed(task=task.id, until=await errand.house.tasks.renew(task.id))
 
 
-async def complete(errand: Errand) -> ClosureView:
+async def complete(errand: RestRequest) -> ClosureView:
     """End a task as completed; ending it again gives the same closure."""
     task = await errand.task()
     if errand.person is not None:
@@ -205,7 +205,7 @@ ENDPOINTS = (
         summary="Add a later utterance of the person who stated the intent",
         serve=turn,
         people=Duty.OWN,
-        takes=TurnText,
+        takes=UserMessage,
         gives=TaskView,
     ),
     Endpoint(

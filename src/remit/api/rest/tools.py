@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from remit.api.rest.representations import ToolView, View, tool_view
-from remit.api.rest.route import Body, Endpoint, Errand, Items
+from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.json_value import Json
 from remit.core.tools.suggestions import UpstreamFacts
 from remit.core.tools.tool import ArgumentRole, Tool
@@ -66,16 +66,16 @@ class DraftedFileView(View, frozen=True, kw_only=True):
     unnamed: tuple[str, ...]
 
 
-def _view(errand: Errand, tool: Tool) -> ToolView:
+def _view(errand: RestRequest, tool: Tool) -> ToolView:
     return tool_view(tool, observed=errand.house.authorizer.observes(tool.upstream))
 
 
-async def tools(errand: Errand) -> Items[ToolView]:
+async def tools(errand: RestRequest) -> Items[ToolView]:
     """Return all registered tools."""
     return Items(tuple(_view(errand, tool) for tool in errand.house.tools.all()))
 
 
-async def diff(errand: Errand) -> ToolDiff:
+async def diff(errand: RestRequest) -> ToolDiff:
     """Return the difference between what was accepted and what is offered."""
     pin, lines = errand.house.tools.diff(errand.place["tool"])
     return ToolDiff(
@@ -89,7 +89,7 @@ async def diff(errand: Errand) -> ToolDiff:
     )
 
 
-async def accept(errand: Errand) -> ToolView:
+async def accept(errand: RestRequest) -> ToolView:
     """Accept what is offered, by its digest."""
     wanted: AcceptTool = errand.body
     tool = await errand.house.tools.accept(errand.place["tool"], digest=wanted.digest, by=errand.by)
@@ -98,7 +98,7 @@ async def accept(errand: Errand) -> ToolView:
     return _view(errand, tool)
 
 
-async def draft(errand: Errand) -> DraftedFileView:
+async def draft(errand: RestRequest) -> DraftedFileView:
     """Draft a file for `tools/`; nothing is written."""
     wanted: Drafting = errand.query
     found = suggested(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.api.rest.representations import Moment, View
-from remit.api.rest.route import Endpoint, Errand, Items
+from remit.api.rest.route import Endpoint, Items, RestRequest
 from remit.core.tools.tool import ToolState
 from remit.ports.upstream import HttpUpstream
 from remit.services.identity.permissions import Duty
@@ -27,7 +27,7 @@ class UpstreamView(View, frozen=True, kw_only=True):
     observed: bool
 
 
-async def listed(errand: Errand) -> Items[UpstreamView]:
+async def listed(errand: RestRequest) -> Items[UpstreamView]:
     """Say of each upstream whether it is there."""
     house = errand.house
     found = []

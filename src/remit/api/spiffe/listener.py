@@ -16,7 +16,7 @@ from grpclib.protocol import H2Protocol
 from grpclib.server import Server
 
 from remit.api.spiffe.socket_path import MODES, bind
-from remit.api.spiffe.workload_api import Servant
+from remit.api.spiffe.workload_api import WorkloadApi
 from remit.core.errors import Unauthenticated
 from remit.ports.peers import Peer, Peers
 from remit.services.identity.svid_issuing import SvidIssuing
@@ -45,7 +45,7 @@ class _Connected(Server):
         return self._protocol_factory()
 
 
-class WorkloadDoor:
+class WorkloadEndpoint:
     """Serves the Workload API on a Unix socket until it is closed. Lives on one event loop."""
 
     def __init__(self, issuing: SvidIssuing, peers: Peers) -> None:
@@ -89,7 +89,7 @@ class WorkloadDoor:
             raise Unauthenticated("too many connections", code="busy", remediation="close some of them")
         self.connections.add(connection)
         config = Configuration(http2_connection_window_size=_WINDOW * 4, http2_stream_window_size=_WINDOW)
-        servant = Servant(self._issuing, peer, self._pace)
+        servant = WorkloadApi(self._issuing, peer, self._pace)
         # Without the optional codec of details: it would be whatever is installed beside.
         return _Connected([servant], codec=ProtoCodec(), config=config).protocol()
 
@@ -97,7 +97,7 @@ class WorkloadDoor:
 class _Connection(asyncio.Protocol):
     """One connection, and the bounds on it. The peer is found out once, when it begins."""
 
-    def __init__(self, door: WorkloadDoor) -> None:
+    def __init__(self, door: WorkloadEndpoint) -> None:
         self._door = door
         self._transport: asyncio.Transport | None = None
         self._inner: H2Protocol | None = None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The five methods of the Workload API, for the one process that is at the other end of a connection.
 
-INVARIANT: there is one `Servant` a connection, made with the peer of that connection; nothing that a request
-says changes who it is from.
+INVARIANT: there is one `WorkloadApi` a connection, made with the peer of that connection; nothing that a
+request says changes who it is from.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _STATUS: tuple[tuple[type[RemitError], Status], ...] = (
 Method = Callable[["Stream[Any, Any]"], Awaitable[None]]
 
 
-class Servant:
+class WorkloadApi:
     """What one connection is served with."""
 
     def __init__(self, issuing: SvidIssuing, peer: Peer, pace: RateLimit) -> None:

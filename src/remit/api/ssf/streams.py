@@ -8,7 +8,7 @@ from typing import Final
 from starlette.responses import Response
 
 from remit.api.http_messages import answer
-from remit.api.rest.route import Errand
+from remit.api.rest.route import RestRequest
 from remit.api.ssf.messages import (
     DeliveryForm,
     PollAnswer,
@@ -32,17 +32,17 @@ from remit.services.signals.streams import MIN_VERIFICATION_S, Receiver, Stream
 MOST: Final = 50
 
 
-def receiver_of(errand: Errand) -> Receiver:
+def receiver_of(errand: RestRequest) -> Receiver:
     """Return the receiver that calls; raises `Forbidden`."""
     return errand.house.streams.receiver_of(errand.agent.name if errand.agent else "")
 
 
-async def _stream(errand: Errand, stream_id: str) -> tuple[Receiver, Stream]:
+async def _stream(errand: RestRequest, stream_id: str) -> tuple[Receiver, Stream]:
     receiver = receiver_of(errand)
     return receiver, await errand.house.streams.get(receiver, stream_id)
 
 
-def _told(errand: Errand, receiver: Receiver, stream: Stream) -> StreamAnswer:
+def _told(errand: RestRequest, receiver: Receiver, stream: Stream) -> StreamAnswer:
     base = errand.house.public_url
     place = receiver.push if stream.method == PUSH else base + POLL_PATH.format(stream=stream.id)
     return StreamAnswer(
@@ -58,7 +58,7 @@ def _told(errand: Errand, receiver: Receiver, stream: Stream) -> StreamAnswer:
     )
 
 
-async def create(errand: Errand) -> Response:
+async def create(errand: RestRequest) -> Response:
     """Begin the receiver's stream: 201, or 409 where it has one."""
     receiver, form = receiver_of(errand), errand.body
     delivery: DeliveryForm = form.delivery or DeliveryForm()
@@ -72,7 +72,7 @@ async def create(errand: Errand) -> Response:
     return answer(_told(errand, receiver, stream), 201)
 
 
-async def shown(errand: Errand) -> Response:
+async def shown(errand: RestRequest) -> Response:
     """Return one stream, or a list of all."""
     wanted: StreamQuery = errand.query
     receiver = receiver_of(errand)
@@ -83,17 +83,17 @@ async def shown(errand: Errand) -> Response:
     return answer(_told(errand, receiver, stream))
 
 
-async def update(errand: Errand) -> StreamAnswer:
+async def update(errand: RestRequest) -> StreamAnswer:
     """Change what is given of a stream (PATCH)."""
     return await _update(errand, whole=False)
 
 
-async def replace(errand: Errand) -> StreamAnswer:
+async def replace(errand: RestRequest) -> StreamAnswer:
     """Change a stream to what is given, and the rest to what is usual (PUT)."""
     return await _update(errand, whole=True)
 
 
-async def _update(errand: Errand, *, whole: bool) -> StreamAnswer:
+async def _update(errand: RestRequest, *, whole: bool) -> StreamAnswer:
     form: StreamForm = errand.body
     if not form.stream_id:
         raise Malformed("`stream_id` is missing", remediation="say which stream")
@@ -111,7 +111,7 @@ async def _update(errand: Errand, *, whole: bool) -> StreamAnswer:
     return _told(errand, receiver, changed)
 
 
-async def delete(errand: Errand) -> Response:
+async def delete(errand: RestRequest) -> Response:
     """Delete a stream."""
     wanted: StreamQuery = errand.query
     if not wanted.stream_id:
@@ -121,14 +121,14 @@ async def delete(errand: Errand) -> Response:
     return answer(None, 204)
 
 
-async def status(errand: Errand) -> StatusAnswer:
+async def status(errand: RestRequest) -> StatusAnswer:
     """Say where a stream stands."""
     wanted: StreamQuery = errand.query
     _, stream = await _stream(errand, wanted.stream_id)
     return StatusAnswer(stream_id=stream.id, status=stream.status, reason=stream.reason)
 
 
-async def set_status(errand: Errand) -> StatusAnswer:
+async def set_status(errand: RestRequest) -> StatusAnswer:
     """Enable, pause or disable a stream."""
     wanted: StatusForm = errand.body
     _, stream = await _stream(errand, wanted.stream_id)
@@ -136,7 +136,7 @@ async def set_status(errand: Errand) -> StatusAnswer:
     return StatusAnswer(stream_id=now.id, status=now.status, reason=now.reason)
 
 
-async def add(errand: Errand) -> dict[str, Json]:
+async def add(errand: RestRequest) -> dict[str, Json]:
     """Put a subject back. Whether it is known here is not told."""
     wanted: StreamSubjectForm = errand.body
     _, stream = await _stream(errand, wanted.stream_id)
@@ -144,7 +144,7 @@ async def add(errand: Errand) -> dict[str, Json]:
     return {}
 
 
-async def remove(errand: Errand) -> Response:
+async def remove(errand: RestRequest) -> Response:
     """Take a subject out."""
     wanted: StreamSubjectForm = errand.body
     _, stream = await _stream(errand, wanted.stream_id)
@@ -152,7 +152,7 @@ async def remove(errand: Errand) -> Response:
     return answer(None, 204)
 
 
-async def verify(errand: Errand) -> Response:
+async def verify(errand: RestRequest) -> Response:
     """Have a verification event told."""
     wanted: VerifyForm = errand.body
     _, stream = await _stream(errand, wanted.stream_id)
@@ -160,7 +160,7 @@ async def verify(errand: Errand) -> Response:
     return answer(None, 204)
 
 
-async def poll(errand: Errand) -> PollAnswer:
+async def poll(errand: RestRequest) -> PollAnswer:
     """Take acknowledgements, and give what waits (RFC 8936)."""
     wanted: PollForm = errand.body
     most = MOST if wanted.max_events is None else min(wanted.max_events, MOST)

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from remit.cli.decisions.confirmation import looked
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Switch, verb
 from remit.cli.rest_client import Client, connect
 from remit.cli.safe_text import escaped, plain
@@ -42,10 +42,10 @@ def approvals(*, watch: Switch = False, state: Wanted = "pending", task: str | N
         _watch(client)
         return
     found = client.get("approvals", state=None if state == "all" else state, task=task)
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
         return
-    show.table(
+    terminal.table(
         ("APPROVAL", "STATE", "TOOL", "AGENT", "FOR", "ASKED", "UNTIL"),
         (_row(one) for one in found["items"]),
         empty="nothing waits for a human" if state == "pending" else "none",
@@ -55,37 +55,43 @@ def approvals(*, watch: Switch = False, state: Wanted = "pending", task: str | N
 def _row(one: Json) -> tuple[object, ...]:
     return (
         one["id"],
-        show.state(one["state"]),
+        terminal.state(one["state"]),
         one["tool"],
         one["agent"],
         one["requested_for"],
-        show.moment(one["requested"]),
+        terminal.moment(one["requested"]),
         _until(one),
     )
 
 
 def _until(one: Json) -> Text:
     """Say until when it may be answered or used, or when it expired; of what was used or refused nothing."""
-    return show.moment("" if one["state"] in ("denied", "consumed") else one["expires"])
+    return terminal.moment("" if one["state"] in ("denied", "consumed") else one["expires"])
 
 
 def _watch(client: Client) -> None:
-    show.remark("watching for approvals; Ctrl-C ends it")
+    terminal.remark("watching for approvals; Ctrl-C ends it")
     with client.stream("approvals", "watch", endless=True) as response:
         for line in response.iter_lines():
             if not line.startswith("data: "):
                 continue
             one = msgspec.json.decode(line.removeprefix("data: "))
-            if show.is_json():
+            if terminal.is_json():
                 sys.stdout.write(escaped(msgspec.json.encode(one).decode()) + "\n")
                 sys.stdout.flush()
             elif one["state"] == "pending":
-                show.say(show.moment(one["requested"]), "  ", show.text(one["id"], "bold"), "  ", one["tool"])
-                show.say(f"  {one['agent']} for {one['requested_for']}: {'; '.join(one['reasons'])}")
-                show.copyable(f"  remit approve {one['id']}", style="dim")
+                terminal.say(
+                    terminal.moment(one["requested"]),
+                    "  ",
+                    terminal.text(one["id"], "bold"),
+                    "  ",
+                    one["tool"],
+                )
+                terminal.say(f"  {one['agent']} for {one['requested_for']}: {'; '.join(one['reasons'])}")
+                terminal.copyable(f"  remit approve {one['id']}", style="dim")
             else:
                 by = f" by {one['decided_by']}" if one["decided_by"] else ""
-                show.say(show.text(one["id"], "dim"), "  ", show.state(one["state"]), by)
+                terminal.say(terminal.text(one["id"], "dim"), "  ", terminal.state(one["state"]), by)
 
 
 @app.default
@@ -123,26 +129,26 @@ def deny(id: str, /, *, comment: str = "", yes_i_looked: str = "") -> int:
 def _answer(approval: str, *, approve: bool, comment: str, given: str) -> int:
     client = connect()
     asked = client.get("approvals", approval)
-    if not show.is_json():
+    if not terminal.is_json():
         _show(asked)
     question = "Let exactly this call happen, once?" if approve else "Refuse this call?"
     if asked["state"] == "pending" and not looked(question, asked["call"], given, option="--yes-i-looked"):
-        show.remark("nothing was answered")
+        terminal.remark("nothing was answered")
         return 1
     done = client.post("approvals", approval, approve=approve, comment=comment)
-    if show.is_json():
-        show.answer(done)
+    if terminal.is_json():
+        terminal.answer(done)
         return 0
-    until: list[str | Text] = [", good once until ", show.moment(done["expires"])] if approve else []
-    show.say(show.state(done["state"]), f" by {done['decided_by']}", *until)
+    until: list[str | Text] = [", good once until ", terminal.moment(done["expires"])] if approve else []
+    terminal.say(terminal.state(done["state"]), f" by {done['decided_by']}", *until)
     return 0
 
 
 def _show(asked: Json) -> None:
     """Show the exact call: what hides itself in an argument is written out, and nothing is cut off."""
-    grid = show.facts(
+    grid = terminal.facts(
         [
-            ("call", show.text(asked["tool"], "bold")),
+            ("call", terminal.text(asked["tool"], "bold")),
             *(
                 (f"  {name}", plain(_argument(value), lines=True))
                 for name, value in asked["arguments"].items()
@@ -150,17 +156,17 @@ def _show(asked: Json) -> None:
             ("by", f"{asked['agent']} for {asked['requested_for'] or 'itself'}, in {asked['task']}"),
             *(("because", reason) for reason in asked["reasons"]),
             ("waives", ", ".join(f"{rule}" for rule, _ in asked["rules"])),
-            ("asked", show.moment(asked["requested"])),
+            ("asked", terminal.moment(asked["requested"])),
             ("expired" if asked["state"] == "expired" else "until", _until(asked)),
-            ("state", show.state(asked["state"])),
+            ("state", terminal.state(asked["state"])),
             ("digest", asked["call"]),
         ],
         lines=True,
     )
-    show.picture(
+    terminal.picture(
         Panel(
             grid,
-            title=show.text(asked["id"], "bold"),
+            title=terminal.text(asked["id"], "bold"),
             title_align="left",
             border_style="yellow",
             expand=False,
@@ -169,4 +175,4 @@ def _show(asked: Json) -> None:
 
 
 def _argument(value: Json) -> str:
-    return value if isinstance(value, str) else show.compact(value)
+    return value if isinstance(value, str) else terminal.compact(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Arguments, Switch, pairs, verb
 from remit.cli.rest_client import connect
 from remit.core.json_value import Json
@@ -35,8 +35,8 @@ def can(x: str, tool: str = "", /, *, argument: Arguments = (), no_arguments: Sw
     if argument or no_arguments:
         body["arguments"] = pairs(argument, "-a")
     told = connect().post("can", **body)
-    if show.is_json():
-        show.answer(told)
+    if terminal.is_json():
+        terminal.answer(told)
     else:
         _people(told, tool)
     return 0 if not tool or _permitted(told) else 1
@@ -51,20 +51,20 @@ def _permitted(told: Json) -> bool:
 
 def _people(told: Json, tool: str) -> None:
     if not told["tasks"]:
-        show.say(f"{told['asked']} has no open task, so it may do nothing")
+        terminal.say(f"{told['asked']} has no open task, so it may do nothing")
         return
     for number, task in enumerate(told["tasks"]):
         if number:
-            show.say("")
-        show.say(
-            show.text(task["task"], "bold"),
+            terminal.say("")
+        terminal.say(
+            terminal.text(task["task"], "bold"),
             f"  {task['task_type']}  ",
-            show.state(task["state"]),
+            terminal.state(task["state"]),
             "  until ",
-            show.moment(task["until"]),
+            terminal.moment(task["until"]),
         )
         if task["state"] != "active":
-            show.say("  it has ended, so it may do nothing", style="dim")
+            terminal.say("  it has ended, so it may do nothing", style="dim")
         elif tool and any("outcome" in one for one in task["tools"]):
             for one in task["tools"]:
                 _decision(one)
@@ -72,7 +72,7 @@ def _people(told: Json, tool: str) -> None:
             _grants(task["tools"])
             if any(one["granted"] for one in task["tools"]):
                 # What the rules say rests on the arguments: a grant alone permits nothing.
-                show.say(
+                terminal.say(
                     f"granted by task type `{task['task_type']}`; the rules are asked at each call, "
                     "and here with a tool and its arguments",
                     style="dim",
@@ -80,7 +80,7 @@ def _people(told: Json, tool: str) -> None:
 
 
 def _grants(tools: Json) -> None:
-    show.table(
+    terminal.table(
         ("TOOL", "MAY", "TIER", "SENDER", "EFFECT", "LEARNED BY", "WITH"),
         (
             (
@@ -100,22 +100,22 @@ def _grants(tools: Json) -> None:
 
 def _may(one: Json) -> Text:
     if not one["granted"]:
-        return show.text("not granted", "red")
+        return terminal.text("not granted", "red")
     if one.get("suspended"):
-        return show.text("suspended", "yellow")
+        return terminal.text("suspended", "yellow")
     if not one.get("planned", True):
-        return show.text("once planned", "yellow")
-    return show.text("granted", "green")
+        return terminal.text("once planned", "yellow")
+    return terminal.text("granted", "green")
 
 
 def _decision(one: Json) -> None:
-    show.say("  ", show.state(one["outcome"]), f"  {one['tool']}", *_by(one))
+    terminal.say("  ", terminal.state(one["outcome"]), f"  {one['tool']}", *_by(one))
     # What refuses, and how it came to that, before what would only be asked about.
     for reason in sorted(one["reasons"], key=lambda told: told["code"] == "approval-needed"):
         rule = f"  [{reason['rule']}]" if reason.get("rule") else ""
-        show.say(f"    {reason['text']}", show.text(rule, "dim"))
+        terminal.say(f"    {reason['text']}", terminal.text(rule, "dim"))
         if reason.get("remediation"):
-            show.say(f"      {reason['remediation']}", style="dim")
+            terminal.say(f"      {reason['remediation']}", style="dim")
 
 
 def _by(one: Json) -> list[str]:

@@ -8,7 +8,7 @@ import sys
 from rich.text import Text
 
 from remit.cli.exit_codes import UsageFault
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.core.errors import Conflict
 
 
@@ -30,5 +30,5 @@ def looked(question: str, digest: str, given: str, *, option: str) -> bool:
             "nobody is here to ask: this is no terminal",
             remediation=f"answer on a terminal, or give `{option} {digest}` after looking at it",
         )
-    show.err().print(Text.assemble("\n", (question, "bold"), " [y/N] "), end="")
+    terminal.err().print(Text.assemble("\n", (question, "bold"), " [y/N] "), end="")
     return sys.stdin.readline().strip().lower() in ("y", "yes")

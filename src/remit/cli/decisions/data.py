@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.cli.decisions.declassification import lowered, said
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Several, Switch, noun
 from remit.cli.rest_client import connect
 from remit.core.json_value import Json
@@ -26,19 +26,19 @@ def listed(upstream: str = "", /, *, prefix: str | None = None, limit: int = 100
         At most so many.
     """
     found = connect().get("data", upstream=upstream or None, prefix=prefix, limit=limit)
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
         return
-    show.table(
+    terminal.table(
         ("UPSTREAM", "RESOURCE", "CARRIES", "WITHIN IT", "WRITTEN BY", "CHANGED"),
         (
             (
                 one["upstream"],
                 _name(one),
-                show.label(one["label"] or {}),
-                show.label(one["below"] or {}),
+                terminal.label(one["label"] or {}),
+                terminal.label(one["below"] or {}),
                 ", ".join(dict.fromkeys(writer["tool"] for writer in one["writers"])),
-                show.moment(one["changed"]),
+                terminal.moment(one["changed"]),
             )
             for one in found["items"]
         ),
@@ -94,7 +94,7 @@ def declassify(
     """
     client = connect()
     found = client.get("data", "resource", upstream=upstream, resource=resource or None)
-    if not show.is_json():
+    if not terminal.is_json():
         _one(found)
     body = lowered(
         f"Say of this data: {said(to_class, trusted, without)}?",
@@ -108,13 +108,15 @@ def declassify(
     if body is None:
         return 1
     told = client.post("data", "declassify", upstream=upstream, resource=resource, **body)
-    if show.is_json():
-        show.answer(told)
+    if terminal.is_json():
+        terminal.answer(told)
     else:
-        left = ", ".join(filter(None, (show.label(told["label"] or {}), show.label(told["below"] or {}))))
-        show.say(
+        left = ", ".join(
+            filter(None, (terminal.label(told["label"] or {}), terminal.label(told["below"] or {})))
+        )
+        terminal.say(
             "declassified: ",
-            show.text(_name(told), "bold"),
+            terminal.text(_name(told), "bold"),
             f" of {told['upstream']} now carries {left or 'nothing to remember'}",
         )
     return 0
@@ -127,24 +129,24 @@ def _name(one: Json) -> str:
 
 
 def _one(one: Json) -> None:
-    if show.is_json():
-        show.answer(one)
+    if terminal.is_json():
+        terminal.answer(one)
         return
-    show.picture(
-        show.facts(
+    terminal.picture(
+        terminal.facts(
             [
-                ("upstream", show.text(one["upstream"], "bold")),
+                ("upstream", terminal.text(one["upstream"], "bold")),
                 ("resource", _name(one)),
-                ("carries", show.label(one["label"] or {}) or "nothing to remember"),
-                ("within it", show.label(one["below"] or {})),
-                ("changed", show.moment(one["changed"])),
-                ("declassified", show.moment(one["lowered"]) if one["lowered"] else ""),
+                ("carries", terminal.label(one["label"] or {}) or "nothing to remember"),
+                ("within it", terminal.label(one["below"] or {})),
+                ("changed", terminal.moment(one["changed"])),
+                ("declassified", terminal.moment(one["lowered"]) if one["lowered"] else ""),
                 ("digest", one["digest"]),
             ]
         )
     )
-    show.say("")
-    show.table(
+    terminal.say("")
+    terminal.table(
         ("WRITTEN BY", "CALL", "TASK", "AGENT", "CARRYING", "AT"),
         (
             (
@@ -152,8 +154,8 @@ def _one(one: Json) -> None:
                 str(writer["number"] or ""),
                 writer["task"],
                 writer["agent"],
-                show.label(writer),
-                show.moment(writer["at"]),
+                terminal.label(writer),
+                terminal.moment(writer["at"]),
             )
             for writer in one["writers"]
         ),

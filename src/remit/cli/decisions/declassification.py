@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from remit.cli.decisions.confirmation import looked
 from remit.cli.exit_codes import UsageFault
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.core.json_value import Json
 
 
@@ -33,7 +33,7 @@ def lowered(
 ) -> dict[str, Json] | None:
     """Ask, and give what to send; `None` where nobody agreed."""
     if not looked(question, digest, given, option="--yes-i-looked"):
-        show.remark("nothing was declassified")
+        terminal.remark("nothing was declassified")
         return None
     return {
         "reason": reason,

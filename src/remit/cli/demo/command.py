@@ -8,11 +8,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from remit.cli.demo.narrator import Teller, stage_console
+from remit.cli.demo.end_under_load import step_6
+from remit.cli.demo.evidence_story import step_7, step_8
+from remit.cli.demo.narrator import Narrator, stage_console
 from remit.cli.demo.stage import Stage, stage
-from remit.cli.demo.step_6 import step_6
-from remit.cli.demo.steps_1_to_5 import step_1, step_2, step_3, step_4, step_5
-from remit.cli.demo.steps_7_and_8 import step_7, step_8
+from remit.cli.demo.task_story import step_1, step_2, step_3, step_4, step_5
 from remit.cli.parser import verb
 
 app = verb("demo")
@@ -27,7 +27,7 @@ def demo(*, keep: Path | None = None) -> int:
     keep
         Play it in this folder and leave everything there to be looked at (default: a folder that is deleted).
     """
-    tell = Teller(stage_console())
+    tell = Narrator(stage_console())
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
         return asyncio.run(_tell(keep.resolve(), tell))
@@ -35,7 +35,7 @@ def demo(*, keep: Path | None = None) -> int:
         return asyncio.run(_tell(Path(folder).resolve(), tell))
 
 
-async def _tell(folder: Path, tell: Teller) -> int:
+async def _tell(folder: Path, tell: Narrator) -> int:
     started = time.monotonic()
     tell.title(
         "remit: the story of contract-bot",
@@ -57,7 +57,7 @@ async def cast_of(made: Stage) -> None:
     await made.enrol("ticket-bot", "Look through tickets for the legal team")
 
 
-async def the_story(made: Stage, tell: Teller) -> None:
+async def the_story(made: Stage, tell: Narrator) -> None:
     """Tell the eight steps in order."""
     await step_1(made, tell)
     task, token = await step_2(made, tell)

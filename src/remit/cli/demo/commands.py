@@ -7,12 +7,12 @@ import asyncio
 import os
 from pathlib import Path
 
-from remit.cli.demo.narrator import Teller
+from remit.cli.demo.narrator import Narrator
 from remit.cli.demo.stage import Stage, remit_command
 
 
 async def run(
-    stage: Stage, tell: Teller, *args: str, by: str = "admin", cwd: Path | None = None
+    stage: Stage, tell: Narrator, *args: str, by: str = "admin", cwd: Path | None = None
 ) -> tuple[int, str]:
     """Run a command of remit as a person would; gives its exit code and what it printed."""
     environment = {
@@ -33,7 +33,7 @@ async def run(
     return process.returncode or 0, out.decode()
 
 
-async def show(stage: Stage, tell: Teller, *args: str, code: int = 0, by: str = "admin") -> str:
+async def show(stage: Stage, tell: Narrator, *args: str, code: int = 0, by: str = "admin") -> str:
     """Run a command and show it with what it printed."""
     tell.command("remit " + " ".join(args))
     got, out = await run(stage, tell, *args, by=by)

@@ -23,7 +23,7 @@ def stage_console() -> Console:
     return made
 
 
-class Teller:
+class Narrator:
     """Chapters, lines, and claims that are held against what happened."""
 
     def __init__(self, console: Console) -> None:

@@ -30,7 +30,7 @@ GRANTS: Final = (
 
 
 @dataclass(frozen=True)
-class Register:
+class SqlTools:
     """Where the register is, and the log in which its server writes down what it was sent."""
 
     port: int
@@ -55,7 +55,7 @@ class Register:
 
 
 @asynccontextmanager
-async def register(folder: Path, examples: Path, port: int) -> AsyncIterator[Register]:
+async def register(folder: Path, examples: Path, port: int) -> AsyncIterator[SqlTools]:
     """Provide the register, for as long as the block runs."""
     log = folder / "register.log"
     server = subprocess.Popen(  # noqa: ASYNC220, S603
@@ -74,7 +74,7 @@ async def register(folder: Path, examples: Path, port: int) -> AsyncIterator[Reg
             script = examples / "story" / "register" / "register.sql"
             await asyncio.to_thread(database.ask, script.read_text())
             await asyncio.to_thread(_wait, server, port)
-            yield Register(port, database.url(), log)
+            yield SqlTools(port, database.url(), log)
         finally:
             await asyncio.to_thread(database.remove)
     finally:

@@ -23,11 +23,11 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from remit.cli.demo.free_port import free_port
-from remit.cli.demo.postgres_tool_server import ADMIN, Register, register
+from remit.cli.demo.postgres_tool_server import ADMIN, SqlTools, register
 from remit.core.errors import ConfigInvalid
 from remit.core.json_value import Json
 from remit.sdk.auth import TaskAuth
-from remit.sdk.dpop import Prover
+from remit.sdk.dpop import DpopProver
 from remit.sdk.key import AgentKey
 from remit.sdk.session import AgentSession
 
@@ -61,7 +61,7 @@ def git_server() -> list[str]:
     return [found]
 
 
-def set_up(folder: Path, port: int, register: Register) -> None:
+def set_up(folder: Path, port: int, register: SqlTools) -> None:
     """Lay the story's bundle and data into an empty folder."""
     source = examples()
     shutil.copytree(source / "story" / "bundle", folder, dirs_exist_ok=True)
@@ -115,10 +115,10 @@ class Stage:
     folder: Path
     url: str
     http: httpx2.AsyncClient
-    register: Register
+    register: SqlTools
     sessions: dict[str, str] = field(default_factory=dict)
     agents: dict[str, AgentSession] = field(default_factory=dict)
-    bound: dict[str, Prover] = field(default_factory=dict)
+    bound: dict[str, DpopProver] = field(default_factory=dict)
 
     async def ask(self, method: str, path: str, body: Json = None, *, by: str = "", token: str = "") -> Json:
         """Make one call to the management interface; raises `RuntimeError` with the problem's text on a

@@ -26,7 +26,7 @@ SHUT_OUT: Final = b"shut out\n"
 PATIENCE_S: Final = 30.0
 
 
-class Loot(msgspec.Struct):
+class StolenCredentials(msgspec.Struct):
     """What a password was good for: when a login was let in and refused, what could be seen, what became of
     the session that was kept; and how long the first login took.
     """
@@ -39,9 +39,9 @@ class Loot(msgspec.Struct):
     login_s: float = 0.0
 
 
-def rob(address: str, stop: threading.Event) -> Loot:
+def rob(address: str, stop: threading.Event) -> StolenCredentials:
     """Log in until told to stop."""
-    started, loot = time.monotonic(), Loot()
+    started, loot = time.monotonic(), StolenCredentials()
     with psycopg.connect(address, autocommit=True) as session:
         loot.login_s = time.monotonic() - started
         loot.saw = [str(row[0]) for row in session.execute("select id from changes order by id").fetchall()]
@@ -101,12 +101,12 @@ class Thief:
         except TimeoutError:
             return False
 
-    async def caught(self) -> Loot:
+    async def caught(self) -> StolenCredentials:
         """Have it stop, and say what it got."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         said, _ = await self._process.communicate()
-        return msgspec.json.decode(said, type=Loot)
+        return msgspec.json.decode(said, type=StolenCredentials)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 CONNECT_S = 3
 
 
-class Look(NamedTuple):
+class Check(NamedTuple):
     """One thing that was looked at; `state` is `ok`, `note` or `fail`."""
 
     subject: str

@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx2 as httpx
 
-from remit.cli.doctor.check import Look, unwarned
+from remit.cli.doctor.check import Check, unwarned
 from remit.cli.doctor.credentials import lease_looks, secret_looks
 from remit.cli.doctor.replicas import nats_looks, replica_looks
 from remit.cli.doctor.running_instance import whose_looks
@@ -44,7 +44,7 @@ MAX_SKEW_S = 5.0
 ANSWER_S = 5.0
 
 
-def examine_all(invocation: Invocation) -> list[Look]:
+def examine_all(invocation: Invocation) -> list[Check]:
     """Look at everything."""
     findings = [*_python(), *_libraries()]
     path = invocation.config_file
@@ -75,17 +75,17 @@ def examine_all(invocation: Invocation) -> list[Look]:
     return findings
 
 
-def _python() -> Iterator[Look]:
+def _python() -> Iterator[Check]:
     version = ".".join(map(str, sys.version_info[:3]))
     good = sys.version_info >= (3, 11)
-    yield Look("python", "ok" if good else "fail", version, "" if good else "remit needs 3.11 or newer")
+    yield Check("python", "ok" if good else "fail", version, "" if good else "remit needs 3.11 or newer")
 
 
-def _libraries() -> Iterator[Look]:
+def _libraries() -> Iterator[Check]:
     try:
         needed = importlib.metadata.requires("remit") or []
     except importlib.metadata.PackageNotFoundError:
-        yield Look("libraries", "note", "remit is not installed but runs from its sources")
+        yield Check("libraries", "note", "remit is not installed but runs from its sources")
         return
     missing = []
     for line in needed:
@@ -97,29 +97,29 @@ def _libraries() -> Iterator[Look]:
         except importlib.metadata.PackageNotFoundError:
             missing.append(name)
     if missing:
-        yield Look("libraries", "fail", f"missing: {', '.join(missing)}", "install remit again")
+        yield Check("libraries", "fail", f"missing: {', '.join(missing)}", "install remit again")
     else:
-        yield Look("libraries", "ok", "all that is declared is installed")
+        yield Check("libraries", "ok", "all that is declared is installed")
 
 
-def _configuration(path: Path) -> Iterator[Look]:
+def _configuration(path: Path) -> Iterator[Check]:
     from remit.cli.doctor.files import examine
 
     try:
         found = examine(path)
     except NotFound as fault:
-        yield Look("configuration", "fail", fault.message, fault.remediation)
+        yield Check("configuration", "fail", fault.message, fault.remediation)
         return
     for one in found:
         place = one["file"] + (f":{one['line']}" if one["line"] else "")
         state = "fail" if one["severity"] == "error" else "note"
         says = f"{place}: {one['text']}" if place else one["text"]
-        yield Look("configuration", state, says, one["remediation"])
+        yield Check("configuration", state, says, one["remediation"])
     if not found:
-        yield Look("configuration", "ok", f"{path}, with its tools, task types and policies")
+        yield Check("configuration", "ok", f"{path}, with its tools, task types and policies")
 
 
-def _keys(config: Config) -> Iterator[Look]:
+def _keys(config: Config) -> Iterator[Check]:
     places = [config.at(config.keys.path), config.folder / ".remit" / "agents"]
     found = 0
     for folder in places:
@@ -129,12 +129,12 @@ def _keys(config: Config) -> Iterator[Look]:
             found += place != folder
             yield from _open_to_others(place)
     if not found:
-        yield Look("keys", "note", "none yet; the first `remit up` makes them")
+        yield Check("keys", "note", "none yet; the first `remit up` makes them")
     else:
-        yield Look("keys", "ok", f"{found} files looked at")
+        yield Check("keys", "ok", f"{found} files looked at")
 
 
-def _openbao(config: Config) -> Iterator[Look]:
+def _openbao(config: Config) -> Iterator[Check]:
     section = config.keys.openbao
     if section is None:
         return
@@ -143,19 +143,19 @@ def _openbao(config: Config) -> Iterator[Look]:
         told = httpx.get(f"{section.address}/v1/sys/health", verify=verify, timeout=ANSWER_S, trust_env=False)
     except (httpx.HTTPError, OSError) as fault:
         remediation = "start it; until then remit neither starts nor signs anything"
-        yield Look(
+        yield Check(
             "openbao", "fail", f"`{section.address}` does not answer ({type(fault).__name__})", remediation
         )
         return
     # OpenBao's sys/health: 200 where it serves, 429 and 473 on standby, 501 and 503 where it is not ready.
     if told.status_code in (200, 429, 473):
-        yield Look("openbao", "ok", f"`{section.address}` serves")
+        yield Check("openbao", "ok", f"`{section.address}` serves")
     else:
         says = f"`{section.address}` is not ready (status {told.status_code}): sealed or not initialised"
-        yield Look("openbao", "fail", says, "unseal it")
+        yield Check("openbao", "fail", says, "unseal it")
 
 
-def _trust(config: Config) -> Iterator[Look]:
+def _trust(config: Config) -> Iterator[Check]:
     if not config.trust.issuers and not config.trust.spiffe and not config.signals.receive:
         return
     from remit.compose.trust import look_at_trust
@@ -164,42 +164,42 @@ def _trust(config: Config) -> Iterator[Look]:
         with unwarned():
             found = asyncio.run(look_at_trust(config))
     except ConfigInvalid as fault:
-        yield Look("trust", "fail", fault.message, fault.remediation)
+        yield Check("trust", "fail", fault.message, fault.remediation)
         return
     for name, why in found.items():
         if why:
             remediation = "what it signs is refused until it can be read"
-            yield Look("trust", "fail", f"{name} cannot be read: {why[:300]}", remediation)
+            yield Check("trust", "fail", f"{name} cannot be read: {why[:300]}", remediation)
         else:
-            yield Look("trust", "ok", f"{name} can be read")
+            yield Check("trust", "ok", f"{name} can be read")
 
 
-def _open_to_others(place: Path) -> Iterator[Look]:
+def _open_to_others(place: Path) -> Iterator[Check]:
     status = place.lstat()
     if os.name != "posix":
         return
     wanted = "700" if stat.S_ISDIR(status.st_mode) else "600"
     if status.st_uid != os.geteuid():
-        yield Look(
+        yield Check(
             "keys", "fail", f"`{place}` belongs to another user", "make it belong to whoever runs remit"
         )
     elif status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         remediation = f"run `chmod {wanted} {place}`, and replace the key if somebody may have read it"
-        yield Look("keys", "fail", f"`{place}` is open to other users", remediation)
+        yield Check("keys", "fail", f"`{place}` is open to other users", remediation)
 
 
-def _store(config: Config) -> Iterator[Look]:
+def _store(config: Config) -> Iterator[Check]:
     if config.store.url is not None:
         from remit.compose.store import database_at
 
         try:
             says, readable = database_at(config)
         except (StoreUnavailable, KeyUnavailable, ConfigInvalid) as fault:
-            yield Look("store", "fail", fault.message, fault.remediation)
+            yield Check("store", "fail", fault.message, fault.remediation)
             return
-        yield Look("store", "ok", says)
+        yield Check("store", "ok", says)
         if readable:
-            yield Look(
+            yield Check(
                 "store",
                 "note",
                 "what goes to PostgreSQL can be read on the way",
@@ -211,47 +211,47 @@ def _store(config: Config) -> Iterator[Look]:
     while not folder.exists():
         folder = folder.parent
     if not os.access(folder, os.W_OK):
-        yield Look(
+        yield Check(
             "store", "fail", f"`{folder}` cannot be written", "make it writable for whoever runs remit"
         )
         return
     free = shutil.disk_usage(folder).free
     if free < LOW_SPACE_BYTES:
         says = f"only {free // 2**20} MiB free at `{folder}`; on a full disk every call is refused"
-        yield Look("store", "fail", says, "make space")
+        yield Check("store", "fail", says, "make space")
     elif not place.exists():
-        yield Look("store", "note", "none yet; the first `remit up` makes it")
+        yield Check("store", "note", "none yet; the first `remit up` makes it")
     else:
         size = place.stat().st_size / 2**20
-        yield Look("store", "ok", f"{place}, {size:.1f} MiB, {free // 2**20} MiB free")
+        yield Check("store", "ok", f"{place}, {size:.1f} MiB, {free // 2**20} MiB free")
 
 
-def _log(config: Config) -> Iterator[Look]:
+def _log(config: Config) -> Iterator[Check]:
     from remit.compose import log_origin
     from remit.compose.store import check_log
 
     try:
         check_log(config, log_origin)
     except VerificationFailed as fault:
-        yield Look("evidence", "fail", f"{fault.message}: `remit up` refuses it", fault.remediation)
+        yield Check("evidence", "fail", f"{fault.message}: `remit up` refuses it", fault.remediation)
     except ConfigInvalid as fault:
-        yield Look("store", "fail", fault.message, fault.remediation or "restore it from a copy")
+        yield Check("store", "fail", fault.message, fault.remediation or "restore it from a copy")
     except (StoreUnavailable, KeyUnavailable):
         pass  # `_store` says so
 
 
-def _programs(config: Config) -> Iterator[Look]:
+def _programs(config: Config) -> Iterator[Check]:
     started = [one for one in config.upstreams.values() if one.command and one.apart != "off"]
     if not started:
         return
     from remit.compose.programs import keeps_apart
 
     if config.programs.users:
-        yield Look("programs", "ok", "each that is started has a user id of its own")
+        yield Check("programs", "ok", "each that is started has a user id of its own")
     elif keeps_apart():
-        yield Look("programs", "ok", "none that is started looks into another process of this user")
+        yield Check("programs", "ok", "none that is started looks into another process of this user")
     else:
-        yield Look(
+        yield Check(
             "programs",
             "note",
             "each can read the environment of all others of this user, and so their credentials",
@@ -261,13 +261,13 @@ def _programs(config: Config) -> Iterator[Look]:
         yield _ends_of_programs()
 
 
-def _ends_of_programs() -> Look:
+def _ends_of_programs() -> Check:
     """Say which way this machine gives to end all that a task's program has started."""
     from remit.compose.programs import encloses
 
     if encloses():
-        return Look("programs", "ok", "a task's program has a PID namespace: all in it is killed at once")
-    return Look(
+        return Check("programs", "ok", "a task's program has a PID namespace: all in it is killed at once")
+    return Check(
         "programs",
         "note",
         "a task's program has no PID namespace here: its guard counts what is left. Where the guard is killed"
@@ -276,10 +276,10 @@ def _ends_of_programs() -> Look:
     )
 
 
-def _sessions() -> Iterator[Look]:
+def _sessions() -> Iterator[Check]:
     place = sessions_file()
     if place.exists() and os.name == "posix" and place.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield Look("sessions", "fail", f"`{place}` is open to other users", f"run `chmod 600 {place}`")
+        yield Check("sessions", "fail", f"`{place}` is open to other users", f"run `chmod 600 {place}`")
 
 
 def _ask(base_url: str) -> httpx.Response | None:
@@ -302,45 +302,45 @@ def _told(answer: httpx.Response | None) -> dict[str, Any] | None:
     return told if isinstance(told, dict) and members <= told.keys() else None
 
 
-def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
+def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Check]:
     if answer is None:
-        yield Look("remit", "note", f"not running at {base_url}", "start it with `remit up`")
+        yield Check("remit", "note", f"not running at {base_url}", "start it with `remit up`")
         return
     told = _told(answer)
     if told is None:
-        yield Look("remit", "fail", f"what answers at {base_url} is not remit", "choose another port")
+        yield Check("remit", "fail", f"what answers at {base_url} is not remit", "choose another port")
         return
     known, upstreams = told["upstreams_known"], told["upstreams"]
     store, bundle = told["store"], told["bundle"]
     if not told.get("ready"):
-        yield Look(
+        yield Check(
             "remit", "fail", f"runs, and can decide nothing: store {store}, bundle {bundle}", "see its log"
         )
     else:
-        yield Look("remit", "ok", f"ready at {base_url}: store {store}, bundle {bundle}")
+        yield Check("remit", "ok", f"ready at {base_url}: store {store}, bundle {bundle}")
     if told.get("everything_locked"):
         remediation = "see `remit lock`; `remit unlock everything` lets tasks be opened again"
-        yield Look("locks", "fail", "EVERYTHING IS LOCKED: no task opens and no call passes", remediation)
+        yield Check("locks", "fail", "EVERYTHING IS LOCKED: no task opens and no call passes", remediation)
     elif told.get("locks"):
-        yield Look("locks", "note", f"{told['locks']} locked by hand", "see `remit lock`")
+        yield Check("locks", "note", f"{told['locks']} locked by hand", "see `remit lock`")
     if told.get("log") == "changed":
         says = (
             "the log is not the one that was signed: it was changed in the store, or another remit signs it"
         )
-        yield Look("evidence", "fail", says, "see `remit finding list` and `remit audit verify`")
+        yield Check("evidence", "fail", says, "see `remit finding list` and `remit audit verify`")
     elif told.get("log") == "holds":
-        yield Look("evidence", "ok", "every event up to the last start is the one that was signed")
+        yield Check("evidence", "ok", "every event up to the last start is the one that was signed")
     if told.get("telling_fails"):
         says = f"{told['telling_fails']} of those whom remit tells of events, or asks for them, do not answer"
-        yield Look("signals", "note", says, "see its log for why; nothing is lost meanwhile")
+        yield Check("signals", "note", says, "see its log for why; nothing is lost meanwhile")
     if told.get("open_sinks"):
         says = f"{told['open_sinks']} credentials outlive their tasks: their sinks still take them"
-        yield Look("open sinks", "fail", says, "see `remit finding list`")
+        yield Check("open sinks", "fail", says, "see `remit finding list`")
     yield from replica_looks(told)
     yield from _endings(told)
     if known < upstreams:
         says = f"{known} of {upstreams} upstreams are known; the calls of the others fail"
-        yield Look(
+        yield Check(
             "remit",
             "fail",
             says,
@@ -349,44 +349,44 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
         )
 
 
-def _endings(told: dict[str, Any]) -> Iterator[Look]:
+def _endings(told: dict[str, Any]) -> Iterator[Check]:
     """Say how fast ends were lately: until a fence stood, and until a sink refused."""
     for member, says in (("fence_ms", "fences stood after"), ("dead_ms", "credentials were dead after")):
         times = told.get(member) or {}
         shown = [f"{kind} {p50:.1f} ms (p99 {p99:.1f})" for kind, (p50, p99) in sorted(times.items())]
         if shown:
-            yield Look("endings", "ok", f"{says}: {', '.join(shown)}")
+            yield Check("endings", "ok", f"{says}: {', '.join(shown)}")
 
 
-def _clock(answer: httpx.Response | None) -> Iterator[Look]:
+def _clock(answer: httpx.Response | None) -> Iterator[Check]:
     date = answer.headers.get("date", "") if answer is not None else ""
     if not date:
-        yield Look("clock", "note", "there is no running remit to compare with")
+        yield Check("clock", "note", "there is no running remit to compare with")
         return
     # The header has whole seconds: up to one of them is not the clock's.
     apart = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
     if apart > MAX_SKEW_S:
-        yield Look("clock", "fail", f"{apart:.0f} s apart from remit's", "let both follow a time server")
+        yield Check("clock", "fail", f"{apart:.0f} s apart from remit's", "let both follow a time server")
     else:
-        yield Look("clock", "ok", "agrees with remit's")
+        yield Check("clock", "ok", "agrees with remit's")
 
 
-def _isolation(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
+def _isolation(base_url: str, answer: httpx.Response | None) -> Iterator[Check]:
     if answer is None:
         return
     word, why = isolation(base_url)
     if word == "none":
         remediation = "run remit as a user of its own, or on another machine, where agents run as this user"
-        yield Look(
+        yield Check(
             "isolation", "note", f"isolation: none; {why}, and so could an agent of this user", remediation
         )
     elif word:
-        yield Look("isolation", "ok", f"isolation: {word}; {why}")
+        yield Check("isolation", "ok", f"isolation: {word}; {why}")
     else:
-        yield Look("isolation", "note", "isolation: cannot be told on this system")
+        yield Check("isolation", "note", "isolation: cannot be told on this system")
 
 
-def _me(base_url: str) -> Iterator[Look]:
+def _me(base_url: str) -> Iterator[Check]:
     from remit.cli.rest_client import Client, Unreachable
 
     try:
@@ -394,7 +394,7 @@ def _me(base_url: str) -> Iterator[Look]:
     except Unreachable:
         return
     except RemitError as fault:
-        yield Look("session", "note", fault.message, fault.remediation)
+        yield Check("session", "note", fault.message, fault.remediation)
     else:
         roles = ", ".join(me.get("roles", [])) or "no role"
-        yield Look("session", "ok", f"signed in as {me['name']} ({roles})")
+        yield Check("session", "ok", f"signed in as {me['name']} ({roles})")

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from remit.cli.global_options import current
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import verb
 
 app = verb("doctor")
@@ -26,8 +26,8 @@ def doctor() -> int:
 
     findings = examine_all(current())
     failed = any(one.state == "fail" for one in findings)
-    if show.is_json():
-        show.answer({"healthy": not failed, "findings": [one._asdict() for one in findings]})
+    if terminal.is_json():
+        terminal.answer({"healthy": not failed, "findings": [one._asdict() for one in findings]})
         return 1 if failed else 0
     made = Table.grid(padding=(0, 2, 0, 0))
     made.add_column(no_wrap=True)
@@ -35,11 +35,13 @@ def doctor() -> int:
     made.add_column(overflow="fold")
     for one in findings:
         mark, style = _MARKS[one.state]
-        said = show.text(one.says)
+        said = terminal.text(one.says)
         if one.remediation:
-            said.append_text(Text.assemble("\n", show.text(one.remediation, "dim")))
-        made.add_row(Text(mark, style), show.text(one.subject), said)
-    show.picture(made)
-    show.say("")
-    show.say(show.text("something is wrong", "bold red") if failed else show.text("all is well", "green"))
+            said.append_text(Text.assemble("\n", terminal.text(one.remediation, "dim")))
+        made.add_row(Text(mark, style), terminal.text(one.subject), said)
+    terminal.picture(made)
+    terminal.say("")
+    terminal.say(
+        terminal.text("something is wrong", "bold red") if failed else terminal.text("all is well", "green")
+    )
     return 1 if failed else 0

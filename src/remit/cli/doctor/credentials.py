@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from remit.cli.doctor.check import Look, no_connection, unwarned
+from remit.cli.doctor.check import Check, no_connection, unwarned
 from remit.config import Config, LeaseSection, SecretRef
 from remit.config.reading.secret_reference import FETCHED
 from remit.config.sections.secret_sources import references
 from remit.core.errors import ConfigInvalid, KeyUnavailable
 
 
-def secret_looks(config: Config) -> Iterator[Look]:
+def secret_looks(config: Config) -> Iterator[Check]:
     """Read the secrets that lie in OpenBao or a keyring, also for what is looked at afterwards."""
     named = [(place, ref) for place, ref in references(config) if ref.scheme in FETCHED]
     if not named:
@@ -28,18 +28,18 @@ def secret_looks(config: Config) -> Iterator[Look]:
         with unwarned():
             fetch_now(config)
     except ConfigInvalid as fault:
-        yield Look("secrets", "fail", fault.message, fault.remediation)
+        yield Check("secrets", "fail", fault.message, fault.remediation)
         return
     for place, ref in named:
         try:
             ref.resolve_lines()
         except KeyUnavailable as fault:
-            yield Look("secrets", "fail", f"{fault.message} (`{place}`)", fault.remediation)
+            yield Check("secrets", "fail", f"{fault.message} (`{place}`)", fault.remediation)
         else:
-            yield Look("secrets", "ok", f"`{ref.where}` can be read (`{place}`)")
+            yield Check("secrets", "ok", f"`{ref.where}` can be read (`{place}`)")
 
 
-def lease_looks(config: Config) -> Iterator[Look]:
+def lease_looks(config: Config) -> Iterator[Check]:
     """Look at the secrets and the addresses of each upstream's lease."""
     for upstream, section in config.upstreams.items():
         if section.lease is None:
@@ -48,14 +48,14 @@ def lease_looks(config: Config) -> Iterator[Look]:
             subject = f"lease for {upstream}"
             faults = [*_secrets(source), *_addresses(source)]
             for says, remediation in faults:
-                yield Look(subject, "fail", says, remediation)
+                yield Check(subject, "fail", says, remediation)
             if not faults:
-                yield Look(subject, "ok", f"{name}: its source can be reached, and its secrets can be read")
+                yield Check(subject, "ok", f"{name}: its source can be reached, and its secrets can be read")
             if not faults and section.lease.postgres is not None:
                 yield from _roles(subject, section.lease)
 
 
-def _roles(subject: str, lease: LeaseSection) -> Iterator[Look]:
+def _roles(subject: str, lease: LeaseSection) -> Iterator[Check]:
     """Say what a task's role could do beyond reading and writing rows."""
     from remit.compose.brokers import beyond_rows
 
@@ -63,10 +63,10 @@ def _roles(subject: str, lease: LeaseSection) -> Iterator[Look]:
     try:
         found = asyncio.run(beyond_rows(lease, lease.postgres))
     except (ConfigInvalid, KeyUnavailable) as fault:
-        yield Look(subject, "fail", fault.message, fault.remediation)
+        yield Check(subject, "fail", fault.message, fault.remediation)
         return
     for says, remediation in found:
-        yield Look(subject, "note", f"a task's role {says}", remediation)
+        yield Check(subject, "note", f"a task's role {says}", remediation)
 
 
 def _secrets(section: msgspec.Struct) -> Iterator[tuple[str, str]]:

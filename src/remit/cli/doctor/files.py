@@ -18,7 +18,7 @@ from remit.core.policy.reach import Openness, ReachSurvey
 from remit.core.tools.tool import Tool
 from remit.ports.policy import Problem
 from remit.services.policy.reach import survey
-from remit.services.tools.catalogue import as_last_seen
+from remit.services.tools.pinned_tools import as_last_seen
 
 _NO_UPSTREAM = re.compile(r"`([^`]+)` is no upstream of `remit\.yaml`")
 _NO_CLASS = re.compile(r"`[^`]+` is not a data class")

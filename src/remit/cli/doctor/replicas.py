@@ -5,20 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from remit.cli.doctor.check import Look, no_connection
+from remit.cli.doctor.check import Check, no_connection
 from remit.config import Config
 from remit.config.sections.nats import nats_servers
 from remit.core.errors import ConfigInvalid, KeyUnavailable
 from remit.core.json_value import Json
 
 
-def replica_looks(told: dict[str, Json]) -> Iterator[Look]:
+def replica_looks(told: dict[str, Json]) -> Iterator[Check]:
     """Say what the remit that answers knows of its replicas; `told` is what `/health/ready` says."""
     if not told.get("waking"):
         return  # one process alone
     count, late, differing = told["replicas"], told["late_replicas"], told["differing_bundles"]
     if told.get("replica") != "leased":
-        yield Look(
+        yield Check(
             "replicas",
             "fail",
             "the one that answers holds no lease, and refuses everything",
@@ -26,12 +26,12 @@ def replica_looks(told: dict[str, Json]) -> Iterator[Look]:
         )
     if late:
         says = f"{late} of {count} have no lease any more; their tasks go to others within moments"
-        yield Look("replicas", "fail", says, "`remit who` says which")
+        yield Check("replicas", "fail", says, "`remit who` says which")
     if differing:
         says = f"{differing} of {count} decide by another bundle than the one in force"
-        yield Look("replicas", "fail", says, "lay the same files everywhere; `remit who` says who has which")
+        yield Check("replicas", "fail", says, "lay the same files everywhere; `remit who` says who has which")
     if told["waking"].endswith("away"):
-        yield Look(
+        yield Check(
             "replicas",
             "note",
             "NATS wakes nobody: replicas look with each renewal of their leases, and ends take that long",
@@ -39,14 +39,14 @@ def replica_looks(told: dict[str, Json]) -> Iterator[Look]:
         )
     if not late and not differing:
         one = count == 1
-        yield Look(
+        yield Check(
             "replicas",
             "ok",
             f"{count} serve{'s' if one else ''} this database, woken by {told['waking']}",
         )
 
 
-def nats_looks(config: Config) -> Iterator[Look]:
+def nats_looks(config: Config) -> Iterator[Check]:
     """Look whether the servers of NATS can be reached from here, and what is shown to them can be read."""
     section = config.replica.nats
     if section is None:
@@ -56,15 +56,15 @@ def nats_looks(config: Config) -> Iterator[Look]:
         try:
             secret.resolve_lines()
         except KeyUnavailable as fault:
-            yield Look("nats", "fail", fault.message, fault.remediation)
+            yield Check("nats", "fail", fault.message, fault.remediation)
     try:
         servers = nats_servers(section)
     except (ConfigInvalid, KeyUnavailable) as fault:
-        yield Look("nats", "fail", fault.message, fault.remediation)
+        yield Check("nats", "fail", fault.message, fault.remediation)
         return
     for address in servers:
         if why := no_connection(address):
             remediation = "is it running? without it ends take until the next renewals"
-            yield Look("nats", "fail", f"`{address}` is not reachable: {why}", remediation)
+            yield Check("nats", "fail", f"`{address}` is not reachable: {why}", remediation)
         else:
-            yield Look("nats", "ok", f"`{address}` takes connections")
+            yield Check("nats", "ok", f"`{address}` takes connections")

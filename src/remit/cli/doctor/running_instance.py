@@ -6,13 +6,13 @@ from __future__ import annotations
 import os
 from urllib.parse import urlsplit
 
-from remit.cli.doctor.check import Look
+from remit.cli.doctor.check import Check
 from remit.config import Config
 
 _HERE = ("127.0.0.1", "localhost", "::1")
 
 
-def whose_looks(config: Config, base_url: str, *, answers: bool) -> list[Look]:
+def whose_looks(config: Config, base_url: str, *, answers: bool) -> list[Check]:
     """Say where another remit answers at the address that this folder's commands use.
 
     The process that serves a file notes its number beside it. Of a store that is no file nothing is said.
@@ -22,7 +22,7 @@ def whose_looks(config: Config, base_url: str, *, answers: bool) -> list[Look]:
     if _is_served(config):
         return []
     return [
-        Look(
+        Check(
             "remit",
             "note",
             f"what answers at {base_url} is not the remit of this folder: none serves its store",

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from remit.cli.doctor.check import Look, no_connection
-from remit.cli.output.output import span
+from remit.cli.doctor.check import Check, no_connection
+from remit.cli.output.terminal import span
 from remit.cli.rest_client import Client
 from remit.cli.session_file import session_for
 from remit.config import Config
@@ -26,14 +26,14 @@ def told_of_upstreams(base_url: str) -> dict[str, Json]:
         return {}
 
 
-def upstream_looks(config: Config, told: dict[str, Json]) -> Iterator[Look]:
+def upstream_looks(config: Config, told: dict[str, Json]) -> Iterator[Check]:
     """Say of each whether it is there; `told` is what the running remit says of them, where it says so."""
     for name, section in config.upstreams.items():
         yield _look(f"upstream {name}", config, section, told.get(name))
         yield from _unread(f"upstream {name}", section, told.get(name))
 
 
-def _unread(subject: str, section: UpstreamSection, told: Json) -> Iterator[Look]:
+def _unread(subject: str, section: UpstreamSection, told: Json) -> Iterator[Check]:
     """Name the secrets without which remit does not start; a variable may be set where it runs."""
     for ref in (*section.env.values(), *section.headers.values()):
         if ref.scheme not in ("env", "file") or (ref.scheme == "env" and told is not None):
@@ -42,26 +42,26 @@ def _unread(subject: str, section: UpstreamSection, told: Json) -> Iterator[Look
             ref.resolve()
         except KeyUnavailable as fault:
             state = "fail" if ref.scheme == "file" else "note"
-            yield Look(subject, state, f"{fault.place}: {fault.message}", fault.remediation)
+            yield Check(subject, state, f"{fault.place}: {fault.message}", fault.remediation)
 
 
-def _look(subject: str, config: Config, section: UpstreamSection, told: Json) -> Look:
+def _look(subject: str, config: Config, section: UpstreamSection, told: Json) -> Check:
     here = _from_here(config, section)
     if told is not None and told["reachable"] is False:
         says = f"remit does not reach it, since {_since(told)}"
         says += f": {told['why']}" if told["why"] else ""
         if not told["api"]:
-            return Look(subject, "fail", says, _remediation(section, here))
+            return Check(subject, "fail", says, _remediation(section, here))
         # Only calls try an API: it may be back.
         if here:
-            return Look(subject, "fail", f"{says}; nor is it reachable from here: {here}", "is it running?")
+            return Check(subject, "fail", f"{says}; nor is it reachable from here: {here}", "is it running?")
         says += "; it takes connections from here"
-        return Look(subject, "note", says, "the next call tries it again")
+        return Check(subject, "note", says, "the next call tries it again")
     runs = told is not None and told["reachable"]
     if here and not (runs and section.command):
         missing = bool(section.command)
         says = here if missing else f"{section.url} is not reachable: {here}"
-        return Look(subject, "fail", says, "install it, or name its path" if missing else "is it running?")
+        return Check(subject, "fail", says, "install it, or name its path" if missing else "is it running?")
     says = f"starts {' '.join(section.command)}" if section.command else section.url
     if runs:
         says += f"; there since {_since(told)}"
@@ -89,14 +89,14 @@ def _since(told: Json) -> str:
     return f"{when.astimezone():%Y-%m-%d %H:%M:%S} ({ago})"
 
 
-def _standing(subject: str, section: UpstreamSection, says: str) -> Look:
+def _standing(subject: str, section: UpstreamSection, says: str) -> Check:
     if section.observed:
-        return Look(subject, "note", f"{says}; OBSERVED: nothing is refused", "set `mode: enforce`")
+        return Check(subject, "note", f"{says}; OBSERVED: nothing is refused", "set `mode: enforce`")
     if section.sender_constraint == "optional":
-        return Look(
+        return Check(
             subject,
             "note",
             f"{says}; takes calls of every tier from whoever shows a token, stolen or not",
             "set `sender_constraint: required`",
         )
-    return Look(subject, "ok", says)
+    return Check(subject, "ok", says)

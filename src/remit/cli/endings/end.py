@@ -9,7 +9,7 @@ from pathlib import Path
 from remit.cli.decisions.confirmation import looked
 from remit.cli.evidence.closure import show_closure, show_proof
 from remit.cli.exit_codes import UsageFault
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Switch, verb
 from remit.cli.rest_client import connect
 from remit.core.canonical import digest
@@ -67,11 +67,11 @@ def end(
     from remit.cli.evidence.receipts import prove_closure
 
     _, found = prove_closure(client, closure["id"], receipt)
-    if show.is_json():
-        show.answer({**closure, "proof": found})
+    if terminal.is_json():
+        terminal.answer({**closure, "proof": found})
         return 0
     show_closure(closure)
-    show.say("")
+    terminal.say("")
     show_proof(found)
     return 0
 
@@ -92,19 +92,19 @@ def lock(x: str = "", /, *, reason: str = "") -> int:
     if x:
         closure = connect().post("lock", reason=reason, **scope_of(x))
         show_closure(closure)
-        if not show.is_json():
-            show.say("")
-            show.say(show.text("LOCKED", "bold red"), ": no task of it opens until")
-            show.copyable(f"  remit unlock {closure['scope']}")
+        if not terminal.is_json():
+            terminal.say("")
+            terminal.say(terminal.text("LOCKED", "bold red"), ": no task of it opens until")
+            terminal.copyable(f"  remit unlock {closure['scope']}")
         return 0
     found = connect().get("locks")
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
         return 0
-    show.table(
+    terminal.table(
         ("LOCKED", "SINCE", "BY", "REASON"),
         (
-            (show.text(one["scope"], "bold red"), show.moment(one["at"]), one["by"], one["reason"])
+            (terminal.text(one["scope"], "bold red"), terminal.moment(one["at"]), one["by"], one["reason"])
             for one in found["items"]
         ),
         empty="nothing is locked",
@@ -132,22 +132,22 @@ def unlock(x: str, /, *, seen: str = "") -> int:
     found = [one for one in locks if one["scope"] == name]
     if found:
         (one,) = found
-        if not show.is_json():
+        if not terminal.is_json():
             pairs = (
                 ("locked", one["scope"]),
-                ("since", show.moment(one["at"])),
+                ("since", terminal.moment(one["at"])),
                 ("by", one["by"]),
                 ("reason", one["reason"]),
             )
-            show.picture(show.facts(pairs))
+            terminal.picture(terminal.facts(pairs))
         if not looked("Unlock it?", digest(one), seen, option="--seen"):
-            show.say("Left locked.", style="yellow")
+            terminal.say("Left locked.", style="yellow")
             return 1
     told = client.post("unlock", **wanted)
-    if show.is_json():
-        show.answer(told)
+    if terminal.is_json():
+        terminal.answer(told)
     else:
-        show.say("Unlocked ", show.text(told["scope"], "bold"))
+        terminal.say("Unlocked ", terminal.text(told["scope"], "bold"))
     return 0
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import noun
 from remit.cli.rest_client import connect
 
@@ -14,10 +14,10 @@ app = noun("lease", "Credentials of upstreams that are being taken back, and are
 def listed() -> None:
     """List the credentials that are being taken back, oldest first; of several replicas, by this one."""
     found = connect().get("leases")
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
         return
-    show.table(
+    terminal.table(
         ("LEASE", "TASK", "KIND", "OPEN AT", "FOR", "WHY"),
         (
             (
@@ -25,7 +25,7 @@ def listed() -> None:
                 one["task"],
                 one["kind"],
                 one["sink"],
-                show.text(f"{one['age_s']:.0f} s", "yellow"),
+                terminal.text(f"{one['age_s']:.0f} s", "yellow"),
                 one["why"] or "not tried yet",
             )
             for one in found["items"]
@@ -47,7 +47,7 @@ def close(lease: str, because: str, /) -> None:
         Why it counts as dead; it goes into the closure and into the evidence.
     """
     closed = connect().post("leases", lease, "close", because=because)
-    if show.is_json():
-        show.answer(closed)
+    if terminal.is_json():
+        terminal.answer(closed)
         return
-    show.say(show.text(closed["name"], "bold"), f": {closed['detail']}")
+    terminal.say(terminal.text(closed["name"], "bold"), f": {closed['detail']}")

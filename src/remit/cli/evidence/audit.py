@@ -10,7 +10,7 @@ import msgspec
 
 from remit.cli.evidence.event_line import saying
 from remit.cli.exit_codes import UsageFault
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Several, Switch, noun
 from remit.cli.rest_client import Client, connect
 from remit.core.evidence.event_reference import MEANINGS
@@ -41,21 +41,21 @@ def log(*, limit: int = 50, start: int | None = None, kind: Several = (), task: 
     """
     client = connect()
     items, size = _events(client, limit, start, ",".join(kind), task)
-    if show.is_json():
-        show.answer({"items": items, "size": size})
+    if terminal.is_json():
+        terminal.answer({"items": items, "size": size})
     else:
         header = ("INDEX", "AT", "KIND", "AGENT", "TASK", "WHAT")
-        show.table(header, (_row(one) for one in items), empty="no events", whole=5, head=3)
+        terminal.table(header, (_row(one) for one in items), empty="no events", whole=5, head=3)
     return 4 if any("damaged" in one for one in items) else 0
 
 
 def _row(event: Json) -> tuple[object, ...]:
     if "damaged" in event:
-        return str(event["index"]), "", show.text("damaged", "red"), "", "", event["damaged"]
+        return str(event["index"]), "", terminal.text("damaged", "red"), "", "", event["damaged"]
     return (
         str(event["index"]),
-        show.moment(event["at"]),
-        show.text(event["kind"], "bold"),
+        terminal.moment(event["at"]),
+        terminal.text(event["kind"], "bold"),
         event.get("agent", ""),
         event.get("task", ""),
         saying(event),
@@ -101,25 +101,27 @@ def shown(index: int, /) -> None:
         Its place in the log, from 0 on.
     """
     event = _event(connect(), index)
-    if show.is_json():
-        show.answer(event)
+    if terminal.is_json():
+        terminal.answer(event)
         return
-    show.say(show.text(f"event {index}", "bold"), f"  {event['kind']}  ", show.moment(event["at"]))
+    terminal.say(
+        terminal.text(f"event {index}", "bold"), f"  {event['kind']}  ", terminal.moment(event["at"])
+    )
     meaning = MEANINGS.get(event["kind"])
     if meaning is not None:
-        show.say(meaning.says, style="dim")
+        terminal.say(meaning.says, style="dim")
     values = event.get("values", {})
     pairs = [(name, event.get(name, "")) for name in ("agent", "task", "call")]
     pairs += [(name, _value(value)) for name, value in event["facts"].items()]
     pairs += [(f"{name} (sealed)", _value(value)) for name, value in values.items()]
     gone = [name for name in event.get("sealed", {}) if name not in values]
-    pairs += [(f"{name} (sealed)", show.text("forgotten", "dim")) for name in gone]
+    pairs += [(f"{name} (sealed)", terminal.text("forgotten", "dim")) for name in gone]
     pairs += [("writer", f"{event['writer']}, its record {event['seq']}"), ("hash", event["hash"])]
-    show.picture(show.facts(pairs))
+    terminal.picture(terminal.facts(pairs))
 
 
 def _value(value: Json) -> str:
-    return value if isinstance(value, str) else show.compact(value)
+    return value if isinstance(value, str) else terminal.compact(value)
 
 
 @app.command(name="chain")
@@ -144,14 +146,14 @@ def chain(call: str, /, *, file: Path | None = None, svg: Path | None = None) ->
     found = chain_in(file, call) if file is not None else fetched(connect(), call)
     if svg is not None:
         svg.write_text(svg_of(found), encoding="utf-8")
-    if show.is_json():
-        show.answer(msgspec.to_builtins(found))
+    if terminal.is_json():
+        terminal.answer(msgspec.to_builtins(found))
         return
     for line in lines(found):
-        show.picture(line)
+        terminal.picture(line)
     if svg is not None:
-        show.say("")
-        show.say("the picture is in ", show.text(str(svg), "bold"))
+        terminal.say("")
+        terminal.say("the picture is in ", terminal.text(str(svg), "bold"))
 
 
 @app.command(name="prove")
@@ -177,12 +179,14 @@ def prove(what: str, /, *, out: Path | None = None) -> None:
     found = prove_event(client, _event(client, index))
     if out is not None:
         out.write_text(found["proof"], encoding="utf-8")
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
     elif out is None:
         sys.stdout.write(found["proof"])
     else:
-        show.say(show.text("proven", "green"), f": event {index} of {found['size']}; the receipt is in {out}")
+        terminal.say(
+            terminal.text("proven", "green"), f": event {index} of {found['size']}; the receipt is in {out}"
+        )
 
 
 def _prove_closure(client: Client, closure: str, out: Path | None) -> None:
@@ -191,11 +195,11 @@ def _prove_closure(client: Client, closure: str, out: Path | None) -> None:
 
     report, found = prove_closure(client, closure, out)
     assert report.closure is not None
-    if show.is_json():
-        show.answer({"closure": msgspec.to_builtins(report.closure), "proof": found})
+    if terminal.is_json():
+        terminal.answer({"closure": msgspec.to_builtins(report.closure), "proof": found})
         return
     show_read(report.closure)
-    show.say("")
+    terminal.say("")
     show_proof(found)
 
 
@@ -226,13 +230,13 @@ def forget(subject: str, /, *, reason: str = "", really: str = "") -> int:
     from remit.cli.decisions.confirmation import looked
 
     if not looked(f"Forget {subject} for good?", subject, really, option="--really"):
-        show.say("nothing was forgotten")
+        terminal.say("nothing was forgotten")
         return 1
     told = connect().post("subjects", "forget", subject=subject, reason=reason)
-    if show.is_json():
-        show.answer(told)
+    if terminal.is_json():
+        terminal.answer(told)
     else:
-        show.say(show.text("forgotten", "green"), f": {subject}")
+        terminal.say(terminal.text("forgotten", "green"), f": {subject}")
     return 0
 
 
@@ -252,11 +256,13 @@ def export(file: Path, /, *, task: str = "", no_values: Switch = False) -> None:
     from remit.cli.evidence.export import fetch
 
     fetched = fetch(connect(), file, task=task, values=not no_values)
-    if show.is_json():
-        show.answer(fetched)
+    if terminal.is_json():
+        terminal.answer(fetched)
         return
-    show.say(f"Wrote {show.counted(fetched['events'], 'event')} to ", show.text(str(file), "bold"))
-    show.copyable(f"  remit audit verify {file} --key {fetched['verifier']}", style="dim")
+    terminal.say(
+        f"Wrote {terminal.counted(fetched['events'], 'event')} to ", terminal.text(str(file), "bold")
+    )
+    terminal.copyable(f"  remit audit verify {file} --key {fetched['verifier']}", style="dim")
 
 
 @app.command(name="verify")

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.rest_client import Client
 from remit.core.errors import Malformed, NotFound
 from remit.core.evidence.chain import Chain, ChainCall, ChainTask, traced
@@ -73,7 +73,7 @@ def lines(chain: Chain) -> Iterator[Text | Padding | Table]:
     task = ""
     before = ""
     if chain.cut:
-        yield show.text("  ⋮ there is more of it, further back", "dim")
+        yield terminal.text("  ⋮ there is more of it, further back", "dim")
     for call in chain.calls:
         for cause, how in chain.led_to(call.decision):
             yield _edge(numbers[cause], how, before, call)
@@ -87,37 +87,39 @@ def lines(chain: Chain) -> Iterator[Text | Padding | Table]:
 
 def _head(task: ChainTask) -> Text:
     told = f"  {task.type}" + (f", for {task.on_behalf_of}" if task.on_behalf_of else "")
-    return Text.assemble(show.text(task.agent, "bold"), show.text(told), show.text(f"  {task.id}", "dim"))
+    return Text.assemble(
+        terminal.text(task.agent, "bold"), terminal.text(told), terminal.text(f"  {task.id}", "dim")
+    )
 
 
 def _call(call: ChainCall, wide: int, *, stopped: bool) -> Table:
     sign, style = {"deny": ("✗", "red"), "defer": ("?", "yellow")}.get(call.outcome, ("●", ""))
-    mark = show.text(sign, f"bold {style}" if style else "yellow" if stopped else "cyan")
+    mark = terminal.text(sign, f"bold {style}" if style else "yellow" if stopped else "cyan")
     name = {"deny": "refused", "defer": "asked"}.get(call.outcome, f"call {call.number}")
     about = Text("  ").join(
-        show.text(told, style)
+        terminal.text(told, style)
         for told, style in ((call.about, ""), (call.carries, "dim"), (call.approved, "yellow"))
         if told
     )
-    told = show.text(f" {name:<8}", style)
+    told = terminal.text(f" {name:<8}", style)
     line = Table.grid(padding=(0, 2, 0, 0))
     line.add_column(no_wrap=True)
     # What does not fit goes on below itself, and not below the mark.
     line.add_column(overflow="fold")
-    line.add_row(Text.assemble("  ", mark, told, show.text(f" {call.tool:<{wide}}", "bold")), about)
+    line.add_row(Text.assemble("  ", mark, told, terminal.text(f" {call.tool:<{wide}}", "bold")), about)
     return line
 
 
 def _edge(cause: ChainCall, how: str, before: str, call: ChainCall) -> Text:
     if cause.decision != before:
         how += f", of call {cause.number}" + ("" if cause.task == call.task else f" of {cause.task}")
-    return Text.assemble("  ", show.text("▼ ", "dim"), show.text(how, "yellow"))
+    return Text.assemble("  ", terminal.text("▼ ", "dim"), terminal.text(how, "yellow"))
 
 
 def _why(call: ChainCall) -> Iterator[Padding]:
     for reason in call.told:
         rule = f"  [{reason.rule}]" if reason.rule else ""
-        line = Text.assemble(show.text(reason.said), show.text(rule, "dim"))
+        line = Text.assemble(terminal.text(reason.said), terminal.text(rule, "dim"))
         yield Padding(line, (0, 0, 0, 6), expand=False)
     if more := len(call.reasons) - len(call.told):
-        yield Padding(show.text(f"and {more} more", "dim"), (0, 0, 0, 6), expand=False)
+        yield Padding(terminal.text(f"and {more} more", "dim"), (0, 0, 0, 6), expand=False)

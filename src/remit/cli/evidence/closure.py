@@ -8,26 +8,26 @@ from collections.abc import Iterable
 from rich.table import Table
 from rich.text import Text
 
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.core.evidence.receipt import ClosureRead
 from remit.core.json_value import Json
 
 
 def show_closure(closure: Json) -> int:
     """Show a closure."""
-    if show.is_json():
-        show.answer(closure)
+    if terminal.is_json():
+        terminal.answer(closure)
         return 0
     _headline(closure["scope"], closure["fence_ms"], closed=closure["closed"])
     pairs = [
         ("closure", closure["id"]),
-        ("at", show.moment(closure["at"])),
+        ("at", terminal.moment(closure["at"])),
         ("by", closure["ended_by"]),
         ("reason", closure["reason"]),
         ("cause", closure["cause"]),
         ("tasks", ", ".join(closure["tasks"]) or "none were open"),
     ]
-    show.picture(show.facts(pairs))
+    terminal.picture(terminal.facts(pairs))
     _closings(
         (
             one["kind"],
@@ -41,18 +41,18 @@ def show_closure(closure: Json) -> int:
     for one in closure["closings"]:
         if one["refused_after_ms"] is None and one.get("lease"):
             further = "" if one.get("by_hand") else "; see `remit lease list`"
-            show.say(show.text(f"{one['name']} is {one['detail']}{further}", "yellow"))
+            terminal.say(terminal.text(f"{one['name']} is {one['detail']}{further}", "yellow"))
     if others := closure.get("acknowledged"):
-        show.say("")
-        show.table(
+        terminal.say("")
+        terminal.table(
             ("REPLICA", "HOST", "ACKNOWLEDGED AFTER"),
             ((one["replica"], one["host"], _acknowledged(one["after_ms"])) for one in others),
             empty="",
         )
     if closure["indeterminate"]:
-        show.say("")
-        show.say("Permitted before the end, and not known to have taken effect or not:", style="yellow")
-        show.table(
+        terminal.say("")
+        terminal.say("Permitted before the end, and not known to have taken effect or not:", style="yellow")
+        terminal.table(
             ("DECISION", "TOOL", "EFFECT"),
             ((one["decision"], one["tool"], one["effect"]) for one in closure["indeterminate"]),
             empty="",
@@ -66,11 +66,11 @@ def show_read(closure: ClosureRead) -> None:
     lacking = f"{len(closure.indeterminate)}: {', '.join(closure.indeterminate)}"
     pairs = [
         ("closure", closure.id),
-        ("at", show.moment(closure.at)),
+        ("at", terminal.moment(closure.at)),
         ("tasks", closure.tasks),
         ("indeterminate", lacking if closure.indeterminate else ""),
     ]
-    show.picture(show.facts(pairs))
+    terminal.picture(terminal.facts(pairs))
     _closings(
         (
             one.kind,
@@ -83,17 +83,17 @@ def show_read(closure: ClosureRead) -> None:
     )
     for one in closure.closings:
         if one.by_hand:
-            show.say(show.text(f"{one.name} is {one.detail}", "yellow"))
+            terminal.say(terminal.text(f"{one.name} is {one.detail}", "yellow"))
 
 
 def _headline(scope: str, fence_ms: float, *, closed: bool) -> None:
-    show.say(
+    terminal.say(
         "Ended ",
-        show.text(scope, "bold"),
+        terminal.text(scope, "bold"),
         f": fenced after {fence_ms:.1f} ms, ",
-        show.text("nothing left open", "green")
+        terminal.text("nothing left open", "green")
         if closed
-        else show.text("something is still open", "bold red"),
+        else terminal.text("something is still open", "bold red"),
     )
 
 
@@ -114,15 +114,15 @@ def _closings(rows: Iterable[tuple[str, str, float | None, Text, int]]) -> None:
     if leased:
         made.add_column("TRIED", justify="right", no_wrap=True)
     for kind, name, revoked, refused, attempts in found:
-        cells = [show.text(kind), show.text(name)]
+        cells = [terminal.text(kind), terminal.text(name)]
         if leased:
             cells.append(_ms(revoked) if attempts else Text(""))
         cells.append(refused)
         if leased:
             cells.append(Text(str(attempts) if attempts else ""))
         made.add_row(*cells)
-    show.say("")
-    show.picture(made)
+    terminal.say("")
+    terminal.picture(made)
 
 
 def _refused(after: float | None, *, by_hand: bool) -> Text:
@@ -141,8 +141,8 @@ def _acknowledged(after_ms: float | None) -> Text:
 
 def show_proof(found: Json) -> None:
     """Say what of a closure is proven."""
-    count = show.counted(found["events"], "event")
+    count = terminal.counted(found["events"], "event")
     what = f": {count}, in the log {found['origin']} as signed at {found['size']}"
-    show.say(show.text("proven", "green"), what)
+    terminal.say(terminal.text("proven", "green"), what)
     if found["receipt"]:
-        show.copyable(f"  remit audit verify {found['receipt']} --key {found['verifier']}", style="dim")
+        terminal.copyable(f"  remit audit verify {found['receipt']} --key {found['verifier']}", style="dim")

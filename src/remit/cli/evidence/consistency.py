@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from remit.cli.evidence.known_logs import SeenHead, last_head, remember_head, seen_key
 from remit.cli.evidence.verification import FAILED, trusted_for
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.rest_client import connect
 from remit.core.errors import Malformed, NotFound, NotVerifiable, VerificationFailed
 from remit.core.evidence.checkpoint import Checkpoint, VerifierKey, open_checkpoint
@@ -70,20 +70,20 @@ def _grown(told: Json, known: _Known) -> Checkpoint:
 
 
 def _tell_fault(known: _Known, fault: Malformed | VerificationFailed) -> None:
-    if show.is_json():
+    if terminal.is_json():
         faults = [{"index": -1, "code": fault.code, "text": str(fault)}]
-        show.answer({"holds": False, "old": known.head.size, "key": str(known.key), "faults": faults})
+        terminal.answer({"holds": False, "old": known.head.size, "key": str(known.key), "faults": faults})
         return
-    show.say(show.text("DOES NOT HOLD", "bold red"), ": the running remit")
-    show.say(show.text(f"  {fault.code}", "red"), f"  {fault}")
+    terminal.say(terminal.text("DOES NOT HOLD", "bold red"), ": the running remit")
+    terminal.say(terminal.text(f"  {fault.code}", "red"), f"  {fault}")
 
 
 def _tell(known: _Known, head: Checkpoint) -> None:
-    if show.is_json():
+    if terminal.is_json():
         told = {"origin": head.origin, "size": head.size, "root": head.root.hex(), "key": str(known.key)}
-        show.answer({"holds": True, "old": known.head.size, **told, "faults": []})
+        terminal.answer({"holds": True, "old": known.head.size, **told, "faults": []})
         return
-    seen = f"it begins with the {known.head.size} events seen {show.moment(known.head.at).plain}"
-    show.say(show.text("verified", "bold green"), f": the running remit; {seen}")
+    seen = f"it begins with the {known.head.size} events seen {terminal.moment(known.head.at).plain}"
+    terminal.say(terminal.text("verified", "bold green"), f": the running remit; {seen}")
     rows = [("log", head.origin), ("signed at", str(head.size)), ("root", head.root.hex())]
-    show.picture(show.facts([*rows, ("key", str(known.key))]))
+    terminal.picture(terminal.facts([*rows, ("key", str(known.key))]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from remit.cli.output.output import STATES
+from remit.cli.output.terminal import STATES
 from remit.cli.safe_text import plain
 from remit.core.json_value import Json
 

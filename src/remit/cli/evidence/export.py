@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from remit.cli.evidence.known_logs import trusted_key
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.rest_client import Client, Unreachable
 from remit.core.errors import NotFound
 from remit.core.json_value import Json
@@ -63,7 +63,7 @@ def fetch(client: Client, place: Path, *, task: str = "", values: bool = True, u
     }
 
 
-class Advance:
+class ExportProgress:
     """Moves a progress bar on; does nothing where nobody sees it."""
 
     def __init__(self, bar: Progress | None, total: int) -> None:
@@ -78,13 +78,13 @@ class Advance:
 
 
 @contextlib.contextmanager
-def progress(what: str, total: int) -> Iterator[Advance]:
+def progress(what: str, total: int) -> Iterator[ExportProgress]:
     """Show how far a long work has come, on a terminal."""
-    console = show.err()
+    console = terminal.err()
     # Not `is_terminal`: colours may be wished for where nobody sees a bar move.
-    if not sys.stderr.isatty() or show.is_json():
-        yield Advance(None, total)
+    if not sys.stderr.isatty() or terminal.is_json():
+        yield ExportProgress(None, total)
         return
     columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        yield Advance(bar, total)
+        yield ExportProgress(bar, total)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Switch, noun
 from remit.cli.rest_client import connect
 from remit.core.json_value import Json
@@ -25,25 +25,25 @@ def listed(*, about: str | None = None, resolved: Switch = False) -> None:
         Those that were dealt with, instead.
     """
     found = connect().get("findings", about=about, state="resolved" if resolved else "open")
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
         return
-    show.table(
+    terminal.table(
         ("FINDING", "KIND", "ABOUT", "SEEN", "LAST"),
         (
             (
                 one["id"],
-                show.text(one["kind"], "yellow" if one["state"] == "open" else "dim"),
+                terminal.text(one["kind"], "yellow" if one["state"] == "open" else "dim"),
                 one["about"],
                 str(one["count"]),
-                show.moment(one["last_seen"]),
+                terminal.moment(one["last_seen"]),
             )
             for one in found["items"]
         ),
         empty="no findings",
     )
     if found["items"]:
-        show.say("`remit finding show FINDING` says what was seen, and what to do about it", style="dim")
+        terminal.say("`remit finding show FINDING` says what was seen, and what to do about it", style="dim")
 
 
 @app.command(name="show")
@@ -73,30 +73,30 @@ def resolve(finding: str, resolution: str, /) -> None:
 
 
 def _one(finding: Json) -> None:
-    if show.is_json():
-        show.answer(finding)
+    if terminal.is_json():
+        terminal.answer(finding)
         return
     pairs = [
-        ("finding", show.text(finding["id"], "bold")),
-        ("kind", show.text(finding["kind"], "yellow")),
+        ("finding", terminal.text(finding["id"], "bold")),
+        ("kind", terminal.text(finding["kind"], "yellow")),
         ("about", finding["about"]),
         ("says", finding["says"]),
         *((name, _plainly(name, value)) for name, value in finding["facts"].items()),
-        ("first seen", show.moment(finding["first_seen"])),
-        ("last seen", show.moment(finding["last_seen"])),
+        ("first seen", terminal.moment(finding["first_seen"])),
+        ("last seen", terminal.moment(finding["last_seen"])),
         ("times", str(finding["count"])),
         ("what to do", finding["remediation"] if finding["state"] == "open" else ""),
-        ("resolved", show.moment(finding["resolved"])),
+        ("resolved", terminal.moment(finding["resolved"])),
         ("by", finding["resolved_by"]),
         ("how", finding["resolution"]),
     ]
-    show.picture(show.facts(pairs))
+    terminal.picture(terminal.facts(pairs))
 
 
 def _plainly(name: str, value: Json) -> Text | str:
     """Return a fact as people read it: a list of words without its brackets, a time by the clock here."""
     if name == "since" and isinstance(value, str):
-        return show.moment(value)
+        return terminal.moment(value)
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return ", ".join(value)
-    return value if isinstance(value, str) else show.compact(value)
+    return value if isinstance(value, str) else terminal.compact(value)

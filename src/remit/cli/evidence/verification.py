@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from remit.cli.evidence.closure import show_read
-from remit.cli.evidence.export import Advance, fetch, progress
+from remit.cli.evidence.export import ExportProgress, fetch, progress
 from remit.cli.evidence.known_logs import (
     ANEW,
     SeenHead,
@@ -24,7 +24,7 @@ from remit.cli.evidence.known_logs import (
     take,
 )
 from remit.cli.evidence.receipts import is_event_receipt, read_event_receipt
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.rest_client import connect
 from remit.core.errors import Malformed, NotVerifiable
 from remit.core.evidence.checkpoint import MAX_NOTE_BYTES, VerifierKey
@@ -41,7 +41,7 @@ class _Named(msgspec.Struct):
     size: int = 0
 
 
-class Checked(NamedTuple):
+class VerifiedExport(NamedTuple):
     """What was found; `seen` is the head that held here before."""
 
     report: ExportReport
@@ -65,9 +65,11 @@ def verify_running(*, key: str, at_least: int, task: str, values: bool, anew: bo
     if known and checked.report.holds and checked.report.successor:
         succeed(client.base_url, checked.report.successor)
     elif given and checked.report.holds and take(client.base_url, checked.report.successor or given):
-        show.remark(f"the log at {client.base_url} is known here by this key from now on")
+        terminal.remark(f"the log at {client.base_url} is known here by this key from now on")
     elif known and any(fault.code == "other-key" for fault in checked.report.faults):
-        show.remark(f"it is not the log that was seen at {client.base_url} before; {ANEW}", style="yellow")
+        terminal.remark(
+            f"it is not the log that was seen at {client.base_url} before; {ANEW}", style="yellow"
+        )
     return code
 
 
@@ -80,7 +82,7 @@ def verify_file(place: Path, *, key: str, at_least: int) -> int:
     return _verify(place, key, at_least, str(place))[1]
 
 
-def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[Checked, int]:
+def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[VerifiedExport, int]:
     with place.open("rb") as opened:
         first = opened.readline()
         opened.seek(0)
@@ -94,7 +96,7 @@ def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[Checked, 
                 at_least=at_least,
                 seen=SeenRoot(seen.size, bytes.fromhex(seen.root)) if seen else None,
             )
-    verdict = Checked(report, str(trusted), seen)
+    verdict = VerifiedExport(report, str(trusted), seen)
     if report.holds and report.size:
         remember_head(str(trusted), SeenHead(report.size, report.root, datetime.now(UTC).isoformat()))
     _tell(verdict, shown)
@@ -103,24 +105,24 @@ def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[Checked, 
 
 def _verify_receipt(content: bytes, shown: str, key: str, at_least: int) -> int:
     told = read_event_receipt(content, trusted_for(None, key) if key else None, at_least)
-    if show.is_json():
-        show.answer(told)
+    if terminal.is_json():
+        terminal.answer(told)
     elif not told["holds"]:
         _bad(shown, told["faults"])
     else:
         event = told["event"]
         pairs = [(name, str(event.get(name, ""))) for name in ("at", "agent", "task", "call")]
         pairs += [
-            (name, value if isinstance(value, str) else show.compact(value))
+            (name, value if isinstance(value, str) else terminal.compact(value))
             for name, value in event["facts"].items()
         ]
         signed = [("log", told["origin"]), ("signed at", str(told["size"])), ("key", told["key"])]
-        show.say(show.text("verified", "bold green"), f": event {told['index']}  {event['kind']}")
-        show.picture(show.facts(pairs + signed))
+        terminal.say(terminal.text("verified", "bold green"), f": event {told['index']}  {event['kind']}")
+        terminal.picture(terminal.facts(pairs + signed))
     return 0 if told["holds"] else FAILED
 
 
-def _watched(lines: Iterable[bytes], advance: Advance) -> Iterator[bytes]:
+def _watched(lines: Iterable[bytes], advance: ExportProgress) -> Iterator[bytes]:
     for line in lines:
         advance(1)
         yield line
@@ -156,11 +158,11 @@ def trusted_for(named: _Named | None, given: str) -> VerifierKey:
     )
 
 
-def _tell(verdict: Checked, what: str) -> None:
+def _tell(verdict: VerifiedExport, what: str) -> None:
     report = verdict.report
     faults = [msgspec.to_builtins(fault) for fault in report.faults]
-    if show.is_json():
-        show.answer(
+    if terminal.is_json():
+        terminal.answer(
             {**msgspec.to_builtins(report), "holds": report.holds, "faults": faults, "key": verdict.key}
         )
     elif report.holds:
@@ -170,47 +172,47 @@ def _tell(verdict: Checked, what: str) -> None:
 
 
 def _bad(what: str, faults: list[Json]) -> None:
-    show.say(show.text("DOES NOT HOLD", "bold red"), f": {what}")
+    terminal.say(terminal.text("DOES NOT HOLD", "bold red"), f": {what}")
     for fault in faults:
-        show.say(show.text(f"  {fault['code']}", "red"), f"  {fault['text']}")
+        terminal.say(terminal.text(f"  {fault['code']}", "red"), f"  {fault['text']}")
 
 
-def _good(verdict: Checked, what: str) -> None:
+def _good(verdict: VerifiedExport, what: str) -> None:
     report = verdict.report
-    show.say(show.text("verified", "bold green"), f": {what}")
+    terminal.say(terminal.text("verified", "bold green"), f": {what}")
     if report.closure is not None:
         show_read(report.closure)
-        show.say("")
+        terminal.say("")
     part = f"of task {report.task}" if report.task else "about this end" if report.closure else ""
     scope = part or ("all of them" if report.complete else "not all of them")
     seen = verdict.seen
-    before = f"begins with the {seen.size} events seen {show.moment(seen.at).plain}" if seen else ""
-    show.picture(
-        show.facts(
+    before = f"begins with the {seen.size} events seen {terminal.moment(seen.at).plain}" if seen else ""
+    terminal.picture(
+        terminal.facts(
             [
                 ("log", report.origin),
                 ("events", f"{report.events} ({scope}); signed at {report.size}"),
                 ("root", report.root),
                 ("key", verdict.key),
                 ("its successor", report.successor),
-                ("from", show.moment(report.first)),
-                ("to", show.moment(report.last)),
+                ("from", terminal.moment(report.first)),
+                ("to", terminal.moment(report.last)),
                 ("values", _opened(report.opened)),
                 ("continuity", before if not part else ""),
                 ("no outcome", _unfinished(report)),
             ]
         )
     )
-    show.table(("KIND", "EVENTS"), ((kind, str(n)) for kind, n in report.kinds.items()), empty="")
+    terminal.table(("KIND", "EVENTS"), ((kind, str(n)) for kind, n in report.kinds.items()), empty="")
 
 
 def _opened(count: int) -> str:
     """Say how many values could be held against their commitments; a receipt has none."""
-    return f"{show.counted(count, 'event')} with values, each as committed" if count else ""
+    return f"{terminal.counted(count, 'event')} with values, each as committed" if count else ""
 
 
 def _unfinished(report: ExportReport) -> str:
     """Say which permitted calls have no outcome: cut off by an end or a crash, or still in hand."""
     count, first = len(report.unfinished), ", ".join(report.unfinished[:3])
     more = f" and {count - 3} more (`--json` names all)" if count > 3 else ""
-    return f"{show.counted(count, 'permitted call')}: {first}{more}" if count else ""
+    return f"{terminal.counted(count, 'permitted call')}: {first}{more}" if count else ""

@@ -10,7 +10,7 @@ from pathlib import Path
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.identity.bindings import BindingOptions, binding_line
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Several, Switch, noun
 from remit.cli.rest_client import connect
 from remit.core.json_value import Json
@@ -81,14 +81,14 @@ def register(
             groups=group,
             manifest_digest=manifest,
         )
-    if show.is_json():
-        show.answer({**agent, **({"key_file": str(place)} if place else {})})
+    if terminal.is_json():
+        terminal.answer({**agent, **({"key_file": str(place)} if place else {})})
         return
-    show.say("Registered ", show.text(name, "bold"), f", owned by {owner}")
+    terminal.say("Registered ", terminal.text(name, "bold"), f", owned by {owner}")
     pairs = [("proven by", binding_line(one)) for one in agent["bindings"]]
     if place:
         pairs.append(("key", f"{place} (keep it)"))
-    show.picture(show.facts(pairs))
+    terminal.picture(terminal.facts(pairs))
 
 
 @contextmanager
@@ -121,19 +121,19 @@ def _own_key(place: Path, *, wanted: bool) -> Iterator[tuple[list[Json], Path | 
 def agents() -> None:
     """List agents; without a role, those that one owns."""
     found = connect().get("agents")
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
         return
-    show.table(
+    terminal.table(
         ("NAME", "STATE", "OWNER", "ENVIRONMENT", "PURPOSE", "REGISTERED"),
         (
             (
                 one["name"],
-                show.state(one["state"]),
+                terminal.state(one["state"]),
                 one["owner"],
                 one["environment"],
                 one["purpose"],
-                show.moment(one["created"]),
+                terminal.moment(one["created"]),
             )
             for one in found["items"]
         ),
@@ -274,19 +274,19 @@ def manifest(
     made = digest or manifest_digest(model=model, prompt=prompt, tools=tools, code=code)
     if not only_show:
         _one(connect().post("agents", name, "manifest", digest=made))
-    elif show.is_json():
-        show.answer({"manifest_digest": made})
+    elif terminal.is_json():
+        terminal.answer({"manifest_digest": made})
     else:
-        show.say(made)
+        terminal.say(made)
 
 
 def _one(agent: Json) -> None:
-    if show.is_json():
-        show.answer(agent)
+    if terminal.is_json():
+        terminal.answer(agent)
         return
     pairs = [
-        ("agent", show.text(agent["name"], "bold")),
-        ("state", show.state(agent["state"])),
+        ("agent", terminal.text(agent["name"], "bold")),
+        ("state", terminal.state(agent["state"])),
         ("owner", agent["owner"]),
         ("purpose", agent["purpose"]),
         ("environment", agent["environment"]),
@@ -295,10 +295,10 @@ def _one(agent: Json) -> None:
         *(("proven by", binding_line(one)) for one in agent["bindings"]),
         ("manifest", agent["manifest_digest"]),
         *_posture(agent.get("posture")),
-        ("registered", show.moment(agent["created"])),
+        ("registered", terminal.moment(agent["created"])),
         ("by", agent["created_by"]),
     ]
-    show.picture(show.facts(pairs))
+    terminal.picture(terminal.facts(pairs))
 
 
 def _posture(posture: Json) -> list[tuple[str, object]]:
@@ -309,7 +309,7 @@ def _posture(posture: Json) -> list[tuple[str, object]]:
         f"{last['method']} ({last['assurance']}) from {last['place'] or 'an unknown place'}" if last else ""
     )
     return [
-        ("last seen", show.moment(last["at"]) if last else "never"),
+        ("last seen", terminal.moment(last["at"]) if last else "never"),
         ("proven then by", seen),
-        ("findings", show.text(", ".join(posture["findings"]), "yellow")),
+        ("findings", terminal.text(", ".join(posture["findings"]), "yellow")),
     ]

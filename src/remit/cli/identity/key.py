@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Switch, noun
 from remit.cli.rest_client import connect
 
@@ -20,18 +20,18 @@ _STYLES = {"current": "green", "next": "cyan", "previous": "yellow", "retired": 
 def listed() -> None:
     """List every key: what it is for, where it stands, and until when its work is accepted."""
     items = connect().get("keys")["items"]
-    if show.is_json():
-        show.answer({"items": items})
+    if terminal.is_json():
+        terminal.answer({"items": items})
         return
-    show.table(
+    terminal.table(
         ("KIND", "STANDING", "KEY", "MADE", "ACCEPTED UNTIL"),
         (
             (
                 one["kind"],
-                show.text(one["standing"], _STYLES.get(one["standing"], "")),
+                terminal.text(one["standing"], _STYLES.get(one["standing"], "")),
                 one["id"],
-                show.moment(one["made"]),
-                show.moment(one["until"]) if one["until"] else "",
+                terminal.moment(one["made"]),
+                terminal.moment(one["until"]) if one["until"] else "",
             )
             for one in items
         ),
@@ -55,12 +55,12 @@ def rotate(kind: Kind, /, *, reason: str = "", at_once: Switch = False) -> None:
         The key may be in other hands: what it and the published next one signed is refused from now on.
     """
     turned = connect().post("keys", kind, "rotate", reason=reason, at_once=at_once)
-    if show.is_json():
-        show.answer(turned)
+    if terminal.is_json():
+        terminal.answer(turned)
         return
-    show.say(
-        show.text("rotated", "green"),
+    terminal.say(
+        terminal.text("rotated", "green"),
         ": ",
-        show.text(turned["id"], "bold"),
+        terminal.text(turned["id"], "bold"),
         f" {turned['serves']} from now on",
     )

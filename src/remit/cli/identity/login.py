@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import verb
 from remit.cli.private_files import read_private
 from remit.cli.rest_client import anonymous, connect
@@ -60,11 +60,13 @@ def login(
         session = client.post("sign-in", code=_code(code_file, stdin=code_stdin), dpop_jkt=jkt)
     kept = StoredSession(session["person"], session["session"], session["expires"], session["url"])
     name = remember(client.base_url, kept, profile=current().profile, served_by=user)
-    if show.is_json():
-        show.answer({"person": kept.person, "profile": name, "expires": kept.expires, "url": client.base_url})
+    if terminal.is_json():
+        terminal.answer(
+            {"person": kept.person, "profile": name, "expires": kept.expires, "url": client.base_url}
+        )
         return
-    show.say("Signed in as ", show.text(kept.person, "bold"), f" at {client.base_url}")
-    show.picture(show.facts([("until", show.moment(kept.expires)), ("kept as", name)]))
+    terminal.say("Signed in as ", terminal.text(kept.person, "bold"), f" at {client.base_url}")
+    terminal.picture(terminal.facts([("until", terminal.moment(kept.expires)), ("kept as", name)]))
 
 
 def _user_id(name: str) -> int:
@@ -80,8 +82,8 @@ def _user_id(name: str) -> int:
 
 
 def _tell(address: str, word: str) -> None:
-    show.remark(f"go on at your browser; its page must show {word}")
-    show.remark(address)
+    terminal.remark(f"go on at your browser; its page must show {word}")
+    terminal.remark(address)
 
 
 def _code(name: str, *, stdin: bool) -> str:
@@ -125,12 +127,12 @@ def logout() -> None:
         client.post("sign-out")
     except Unauthenticated:
         # It had ended there already; here it is forgotten all the same.
-        show.remark("the session had ended already")
+        terminal.remark("the session had ended already")
     name = "" if os.environ.get("REMIT_SESSION") and not current().profile else forget(client.base_url)
-    if show.is_json():
-        show.answer({"profile": name, "url": client.base_url})
+    if terminal.is_json():
+        terminal.answer({"profile": name, "url": client.base_url})
     else:
-        show.say("Signed out ", show.text(name, "bold"), " of " if name else "of ", client.base_url)
+        terminal.say("Signed out ", terminal.text(name, "bold"), " of " if name else "of ", client.base_url)
         following = current_profile(client.base_url) if name and not current().profile else ""
         if following:
-            show.remark(f"without `--as`, commands act as {following} now")
+            terminal.remark(f"without `--as`, commands act as {following} now")

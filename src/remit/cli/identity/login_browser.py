@@ -29,7 +29,7 @@ _DONE = (
 )
 
 
-class Waiting(HTTPServer):
+class LoginListener(HTTPServer):
     """Waits on a free port of this computer for the one answer that has our state."""
 
     def __init__(self, state: str) -> None:
@@ -57,7 +57,7 @@ class Waiting(HTTPServer):
 
 
 class _Answer(BaseHTTPRequestHandler):
-    server: Waiting
+    server: LoginListener
     timeout = 5.0
 
     def do_GET(self) -> None:
@@ -91,7 +91,7 @@ def sign_in(
     """
     verifier = secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    with Waiting(secrets.token_urlsafe(24)) as waiting:
+    with LoginListener(secrets.token_urlsafe(24)) as waiting:
         asked = {"redirect_uri": waiting.address, "code_challenge": challenge, "state": waiting.state}
         address = f"{client.base_url}/oauth/terminal?{urlencode(asked)}"
         say(address, hashlib.sha256(challenge.encode()).hexdigest()[:6].upper())

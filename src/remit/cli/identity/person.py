@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.cli.exit_codes import UsageFault
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Several, noun
 from remit.cli.rest_client import connect
 from remit.core.identity.principals import Role
@@ -35,29 +35,29 @@ def add(name: str, /, *, role: Several = (), group: Several = ()) -> None:
         A group; may be given several times. Groups of `remit.yaml` are added to these.
     """
     person = connect().post("people", name=name, roles=_roles(role), groups=group)
-    if show.is_json():
-        show.answer(person)
+    if terminal.is_json():
+        terminal.answer(person)
         return
     roles = ", ".join(person["roles"]) or "no role"
-    show.say("Added ", show.text(person["name"], "bold"), f" ({roles})")
-    show.say(f"  remit person code {person['name']}   ", show.text("# a code to sign in with", "dim"))
+    terminal.say("Added ", terminal.text(person["name"], "bold"), f" ({roles})")
+    terminal.say(f"  remit person code {person['name']}   ", terminal.text("# a code to sign in with", "dim"))
 
 
 @app.command(name="list")
 def people() -> None:
     """List people."""
     found = connect().get("people")
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
         return
-    show.table(
+    terminal.table(
         ("NAME", "ROLES", "GROUPS", "SINCE"),
         (
             (
-                one["name"] if one["active"] else show.text(f"{one['name']} (inactive)", "dim"),
+                one["name"] if one["active"] else terminal.text(f"{one['name']} (inactive)", "dim"),
                 ", ".join(one["roles"]),
                 ", ".join(one["groups"]),
-                show.moment(one["created"]),
+                terminal.moment(one["created"]),
             )
             for one in found["items"]
         ),
@@ -75,12 +75,12 @@ def code(name: str, /) -> None:
         The person.
     """
     made = connect().post("people", name, "code")
-    if show.is_json():
-        show.answer(made)
+    if terminal.is_json():
+        terminal.answer(made)
         return
-    show.say(f"For {made['person']}, once, within {made['valid_s'] // 60} minutes:")
-    show.copyable("  ", show.text(made["code"], "bold"))
-    show.say(f"{made['person']} gives it to `remit login`, which asks for it.")
+    terminal.say(f"For {made['person']}, once, within {made['valid_s'] // 60} minutes:")
+    terminal.copyable("  ", terminal.text(made["code"], "bold"))
+    terminal.say(f"{made['person']} gives it to `remit login`, which asks for it.")
 
 
 @app.command(name="roles")
@@ -145,18 +145,18 @@ def ways(name: str, /) -> None:
         The person.
     """
     found = connect().get("people", name, "ways")
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
         return
-    show.table(
+    terminal.table(
         ("ID", "KIND", "NAME", "SINCE", "LAST USED", "BY A CODE OF"),
         (
             (
                 one["id"],
                 one["kind"],
                 one["name"],
-                show.moment(one["made"]),
-                show.moment(one["last_used"]) if one["last_used"] else "",
+                terminal.moment(one["made"]),
+                terminal.moment(one["last_used"]) if one["last_used"] else "",
                 ", ".join(one["coded_by"]),
             )
             for one in found["items"]
@@ -177,28 +177,28 @@ def remove_way(name: str, way: str, /) -> None:
         Its id, from `remit person ways`.
     """
     removed = connect().post("people", name, "ways", way, "remove")
-    if show.is_json():
-        show.answer(removed)
+    if terminal.is_json():
+        terminal.answer(removed)
     else:
-        show.say(f"Removed {removed['kind']} {removed['id']} of {name}")
+        terminal.say(f"Removed {removed['kind']} {removed['id']} of {name}")
 
 
 @app.command(name="sessions")
 def sessions() -> None:
     """List where you are signed in, at browsers and with programs."""
     found = connect().get("sessions")
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
         return
-    show.table(
+    terminal.table(
         ("ID", "WHERE", "BY", "SINCE", "UNTIL"),
         (
             (
                 one["id"],
                 (one["place"] or "a program") + (" (this one)" if one["current"] else ""),
                 one["method"] + (f", by {' and '.join(one['coded_by'])}" if one["coded_by"] else ""),
-                show.moment(one["created"]),
-                show.moment(one["expires"]),
+                terminal.moment(one["created"]),
+                terminal.moment(one["expires"]),
             )
             for one in found["items"]
         ),
@@ -216,20 +216,20 @@ def end_session(session: str, /) -> None:
         Its id, from `remit person sessions`.
     """
     connect().post("sessions", session, "end")
-    if show.is_json():
-        show.answer({"session": session})
+    if terminal.is_json():
+        terminal.answer({"session": session})
     else:
-        show.say(f"Ended session {session}")
+        terminal.say(f"Ended session {session}")
 
 
 def _one(person: Json) -> None:
-    if show.is_json():
-        show.answer(person)
+    if terminal.is_json():
+        terminal.answer(person)
         return
-    show.picture(
-        show.facts(
+    terminal.picture(
+        terminal.facts(
             [
-                ("person", show.text(person["name"], "bold")),
+                ("person", terminal.text(person["name"], "bold")),
                 ("state", "active" if person["active"] else "inactive"),
                 ("roles", ", ".join(person["roles"]) or "none"),
                 ("groups", ", ".join(person["groups"]) or "none"),

@@ -14,7 +14,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from remit.cli.host.isolation import isolation
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.output.replica_status import PREFIX, show_replicas
 from remit.cli.parser import verb
 from remit.cli.rest_client import connect
@@ -47,8 +47,8 @@ def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)] = "", /) -> None
         x = sys.stdin.read(MAX_INPUT).strip()
     # In the body, so that no log of addresses ever holds a token.
     told = client.post("who", x=x)
-    if show.is_json():
-        show.answer(told)
+    if terminal.is_json():
+        terminal.answer(told)
         return
     tree = _PICTURES[told["kind"]](told)
     if told.get("agent") or told["kind"] == "workload":
@@ -61,11 +61,11 @@ def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)] = "", /) -> None
         says = f"{lock['scope']}, by {lock['by'] or 'somebody'}{why}; it opens with `remit unlock`"
         tree.add(_line("LOCKED", says, "bold red"))
     if told.get("proof"):
-        _proof(tree.add(show.text("the proof", "bold")), told["proof"])
-    show.picture(
+        _proof(tree.add(terminal.text("the proof", "bold")), told["proof"])
+    terminal.picture(
         Panel(
             tree,
-            title=show.text(f"{told['kind']} {x if told['kind'] != 'token' else ''}".strip(), "bold"),
+            title=terminal.text(f"{told['kind']} {x if told['kind'] != 'token' else ''}".strip(), "bold"),
             title_align="left",
             border_style="dim",
             padding=(1, 2),
@@ -76,7 +76,7 @@ def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)] = "", /) -> None
 
 def _proof(tree: Tree, fact: Json) -> None:
     """Draw a fact over what it rests on; what is not so any more is red."""
-    branch = tree.add(show.text(fact["says"], "" if fact["holds"] else "red"))
+    branch = tree.add(terminal.text(fact["says"], "" if fact["holds"] else "red"))
     for below in fact["below"]:
         _proof(branch, below)
 
@@ -92,7 +92,7 @@ def _identity(tree: Tree, agent: Json) -> None:
     place = ", ".join(one for one in (agent["environment"], agent["initiative"], *agent["groups"]) if one)
     tree.add(_line("belongs to", place))
     if agent["last_seen"]:
-        seen = Text.assemble(("last seen ", "dim"), show.moment(agent["last_seen"]))
+        seen = Text.assemble(("last seen ", "dim"), terminal.moment(agent["last_seen"]))
         where = f" from {plain(agent['last_place'])}" if agent["last_place"] else ""
         tree.add(seen.append(f"{where} by {plain(agent['last_method'])}", "dim"))
     if agent["findings"]:
@@ -105,21 +105,23 @@ def _identity(tree: Tree, agent: Json) -> None:
 
 
 def _agent(told: Json) -> Tree:
-    tree = show.tree(Text.assemble((plain(told["agent"]), "bold"), "  ", show.state(told["state"])))
+    tree = terminal.tree(Text.assemble((plain(told["agent"]), "bold"), "  ", terminal.state(told["state"])))
     _identity(tree, told)
     tasks = told["tasks"]
     active = [one for one in tasks if one["state"] == "active"]
-    branch = tree.add(_line("acting now in", show.counted(len(active), "task"), "bold"))
+    branch = tree.add(_line("acting now in", terminal.counted(len(active), "task"), "bold"))
     for one in active:
         _work(branch, one)
     _leases(tree, [one for one in told["leases"] if one["ending"]])
     if not active and tasks:
-        branch.add(Text.assemble(("last: ", "dim"), tasks[0]["task"], "  ", show.state(tasks[0]["state"])))
+        branch.add(
+            Text.assemble(("last: ", "dim"), tasks[0]["task"], "  ", terminal.state(tasks[0]["state"]))
+        )
     return tree
 
 
 def _task(told: Json) -> Tree:
-    tree = show.tree(Text.assemble((told["task"], "bold"), "  ", show.state(told["state"])))
+    tree = terminal.tree(Text.assemble((told["task"], "bold"), "  ", terminal.state(told["state"])))
     _about(tree, told)
     if told["who"]:
         _done_by(tree, told["who"])
@@ -128,11 +130,11 @@ def _task(told: Json) -> Tree:
 
 def _done_by(tree: Tree, agent: Json, how: str = "done by") -> None:
     name = Text.assemble((f"{how} ", "dim"), (plain(agent["agent"]), "bold"), "  ")
-    _identity(tree.add(name.append(show.state(agent["state"]))), agent)
+    _identity(tree.add(name.append(terminal.state(agent["state"]))), agent)
 
 
 def _workload(told: Json) -> Tree:
-    tree = show.tree(show.text(told["workload"], "bold"))
+    tree = terminal.tree(terminal.text(told["workload"], "bold"))
     for agent in told["agents"]:
         _done_by(tree, agent, "is agent")
     return tree
@@ -147,19 +149,19 @@ def _about(tree: Tree, task: Json) -> None:
     tree.add(_line("on behalf of", task["on_behalf_of"] or "itself", "bold" if task["on_behalf_of"] else ""))
     if len(task["chain"]) > 1:
         tree.add(_line("acting", " for ".join(task["chain"])))
-    tree.add(_line("intent stated by", task["stated_by"]))
+    tree.add(_line("intent stated by", task["requested_by"]))
     tree.add(_line("wants", task["goal"] or "what was forgotten"))
     if task["params"]:
-        tree.add(_line("with", ", ".join(f"{k}={show.compact(v)}" for k, v in task["params"].items())))
-    carries = show.label(task["label"])
+        tree.add(_line("with", ", ".join(f"{k}={terminal.compact(v)}" for k, v in task["params"].items())))
+    carries = terminal.label(task["label"])
     if carries:
         tree.add(_line("carries", carries, "yellow" if task["label"].get("untrusted") else ""))
     if task["ended"]:
         tree.add(
-            Text.assemble(("ended ", "dim"), show.moment(task["ended"]), f" {plain(task['end_reason'])}")
+            Text.assemble(("ended ", "dim"), terminal.moment(task["ended"]), f" {plain(task['end_reason'])}")
         )
     else:
-        tree.add(Text.assemble(("until ", "dim"), show.moment(task["deadline"])))
+        tree.add(Text.assemble(("until ", "dim"), terminal.moment(task["deadline"])))
     if task.get("bearers_at"):
         tree.add(_line("a token alone is enough at", ", ".join(task["bearers_at"]), "yellow"))
     if task.get("standing_at"):
@@ -185,12 +187,12 @@ def _leases(tree: Tree, leases: Json) -> None:
 
 def _token(told: Json) -> Tree:
     if "token" not in told:
-        tree = show.tree(show.text("this token opens nothing", "bold red"))
+        tree = terminal.tree(terminal.text("this token opens nothing", "bold red"))
         tree.add(_line("because", told["reason"]))
         tree.add(_line("code", told["code"]))
         return tree
     state = ("valid", "green") if told["valid"] else ("opens nothing", "bold red")
-    tree = show.tree(Text.assemble((plain(told["token"]), "bold"), "  ", state))
+    tree = terminal.tree(Text.assemble((plain(told["token"]), "bold"), "  ", state))
     if not told["valid"]:
         tree.add(_line("because", told["reason"]))
     tree.add(_line("speaks for", told["on_behalf_of"] or told["agent"], "bold"))
@@ -200,7 +202,7 @@ def _token(told: Json) -> Tree:
     tree.add(_line("bound to", bound))
     tree.add(_line("good at", ", ".join(told["audience"])))
     until = datetime.fromtimestamp(told["expires"], UTC)
-    tree.add(Text.assemble(("until ", "dim"), show.moment(until)))
+    tree.add(Text.assemble(("until ", "dim"), terminal.moment(until)))
     if told["task"]:
         _work(tree, told["task"])
     if told["who"]:
@@ -209,18 +211,18 @@ def _token(told: Json) -> Tree:
 
 
 def _person(told: Json) -> Tree:
-    tree = show.tree(show.text(told["name"] + ("" if told["active"] else " (inactive)"), "bold"))
+    tree = terminal.tree(terminal.text(told["name"] + ("" if told["active"] else " (inactive)"), "bold"))
     tree.add(_line("roles", ", ".join(told["roles"]) or "none"))
     tree.add(_line("groups", ", ".join(told["groups"]) or "none"))
     tree.add(_line("answers for", ", ".join(told["answers_for"]) or "no agent"))
     for one in told["delegations"]:
         says = Text.assemble(("lets ", "dim"), plain(one["agent"]), (" do ", "dim"), plain(one["task_type"]))
-        tree.add(says.append("  until ", "dim").append(show.moment(one["expires"])))
+        tree.add(says.append("  until ", "dim").append(terminal.moment(one["expires"])))
     return tree
 
 
 def _line(name: str, value: object, style: str = "") -> Text:
-    return Text.assemble((f"{name} ", "dim"), show.text(value, style))
+    return Text.assemble((f"{name} ", "dim"), terminal.text(value, style))
 
 
 _PICTURES: dict[str, Callable[[Json], Tree]] = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.rest_client import Client
 from remit.cli.safe_text import plain
 from remit.core.errors import NotFound
@@ -26,22 +26,24 @@ def show_replicas(client: Client, only: str = "") -> None:
             raise NotFound(
                 f"there is no replica `{only}` now", remediation="`remit who` lists those that are there"
             )
-    if show.is_json():
-        show.answer(told)
+    if terminal.is_json():
+        terminal.answer(told)
         return
     if not told["replicas"]:
-        show.say("one process alone serves this store: it is the one enforcement point")
+        terminal.say("one process alone serves this store: it is the one enforcement point")
         return
     for line in _lines(told):
-        show.picture(line)
-    show.say("")
-    show.copyable(show.text("bundle in force  ", "dim"), told["bundle"])
+        terminal.picture(line)
+    terminal.say("")
+    terminal.copyable(terminal.text("bundle in force  ", "dim"), told["bundle"])
     for name in told["gone"]:
-        show.say(Text.assemble(("gone  ", "red"), plain(name), (": others look after what it left", "dim")))
+        terminal.say(
+            Text.assemble(("gone  ", "red"), plain(name), (": others look after what it left", "dim"))
+        )
     waking = told["waking"]
     if waking["fault"]:
         why = f"{waking['how']} wakes nobody here: {waking['fault']}; replicas look with each renewal"
-        show.say(show.text(why, "yellow"))
+        terminal.say(terminal.text(why, "yellow"))
 
 
 def decides_by(digest: str) -> str:
@@ -53,7 +55,7 @@ def _lines(told: Json) -> Iterator[Text]:
     """Yield what there is to see in columns that fit a narrow screen, and below each replica the rest of it
     in words.
     """
-    heads = [show.text(one, "dim") for one in ("REPLICA", "LEASE AGE", "TASKS", "BUNDLE", "WOKEN BY")]
+    heads = [terminal.text(one, "dim") for one in ("REPLICA", "LEASE AGE", "TASKS", "BUNDLE", "WOKEN BY")]
     rows = [heads, *(_row(one) for one in told["replicas"])]
     wide = [max(one.cell_len for one in column) for column in zip(*rows, strict=True)]
     for row, one in zip(rows, (None, *told["replicas"]), strict=True):
@@ -69,11 +71,11 @@ def _lines(told: Json) -> Iterator[Text]:
 def _row(one: Json) -> list[Text]:
     age = "not seen yet" if one["silent_ms"] is None else f"{one['silent_ms']:.0f} of {one['lease_ms']} ms"
     return [
-        show.text(one["id"], "bold"),
-        show.text("LATE", "bold red") if one["late"] else show.text(age, "green"),
-        show.text(one["tasks"]),
-        show.text(decides_by(one["bundle"]), "bold red" if one["differs"] else "green"),
-        show.text(one["waking"], "yellow" if one["waking"].endswith("away") else ""),
+        terminal.text(one["id"], "bold"),
+        terminal.text("LATE", "bold red") if one["late"] else terminal.text(age, "green"),
+        terminal.text(one["tasks"]),
+        terminal.text(decides_by(one["bundle"]), "bold red" if one["differs"] else "green"),
+        terminal.text(one["waking"], "yellow" if one["waking"].endswith("away") else ""),
     ]
 
 
@@ -83,9 +85,9 @@ def _words(one: Json, me: str) -> Iterator[Text]:
         parts.append("this one answers")
     if one["tends"]:
         parts.append("does the chores of all")
-    yield show.text(f"  {', '.join(parts)}", "dim")
+    yield terminal.text(f"  {', '.join(parts)}", "dim")
     if one["late"]:
         silent = "" if one["silent_ms"] is None else f", silent for {one['silent_ms']:.0f} ms"
-        yield show.text(f"  LATE: its lease of {one['lease_ms']} ms is over{silent}", "bold red")
+        yield terminal.text(f"  LATE: its lease of {one['lease_ms']} ms is over{silent}", "bold red")
     if one["differs"]:
-        yield show.text("  its bundle is NOT THE ONE IN FORCE", "bold red")
+        yield terminal.text("  its bundle is NOT THE ONE IN FORCE", "bold red")

@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from remit.cli.global_options import current
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import verb
 from remit.cli.paths.report import ReachChoice, ReachReport
 from remit.cli.paths.text import told
@@ -79,17 +79,17 @@ def paths(
     choice.check(found, bundle)
     report = ReachReport(found, choice)
     _draw(report, svg, html)
-    if show.is_json():
-        show.answer(report.wire())
+    if terminal.is_json():
+        terminal.answer(report.wire())
     else:
         told(report)
         for file in (svg, html):
             if file is not None:
-                show.remark(f"written to {file}")
+                terminal.remark(f"written to {file}")
     worst = report.worst()
     if fail_on is None or worst is None or worst > FAILS[fail_on]:
         return 0
-    show.remark(f"fails on `{fail_on}`: {report.tally(FAILS[fail_on])}", style="red")
+    terminal.remark(f"fails on `{fail_on}`: {report.tally(FAILS[fail_on])}", style="red")
     return 1
 
 

@@ -62,13 +62,13 @@ class ReachChoice(msgspec.Struct, frozen=True):
             raise _unknown(self.task, bundle.task_types, "task type", "`remit task types` lists them")
         places = {"external", "internal", "self", "none", "reversible", "irreversible"}
         data = {"untrusted", "trusted", *bundle.classes.order}
-        for gates in survey.terrain.gates.values():
+        for gates in survey.reach_graph.gates.values():
             for gate in gates:
                 names = (gate.tool.id, gate.tool.upstream)
                 places.update(names, (outlet.tool.audience.name for outlet in gate.outlets))
                 data.update(names, *(_words(source.label) for source in gate.sources))
         people = {
-            name for one in survey.terrain.runners for name in (one.task_type.name, one.name, *one.agents)
+            name for one in survey.reach_graph.runners for name in (one.task_type.name, one.name, *one.agents)
         }
         places.update(self.opened)
         for word, known in ((self.origin, data | people), (self.goal, places | people)):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.paths.report import TALLIED, ReachReport, stands
 from remit.cli.safe_text import plain
 from remit.core.policy.reach import (
@@ -53,25 +53,25 @@ def _combinations(report: ReachReport) -> None:
     for one in shown:
         _toxic(*one)
     if not shown:
-        show.say("  none", style="green")
+        terminal.say("  none", style="green")
     if left := len(report.toxic) - len(shown):
-        show.say(f"  and {left} more: `--task` shows one, `--json` all", style="dim")
-    show.say("")
+        terminal.say(f"  and {left} more: `--task` shows one, `--json` all", style="dim")
+    terminal.say("")
 
 
 def _heading(title: str, note: str) -> None:
-    show.say(show.text(title, "bold"), show.text(f"  {note}", "dim"))
+    terminal.say(terminal.text(title, "bold"), terminal.text(f"  {note}", "dim"))
 
 
 def _toxic(one: ToxicTask, paths: Sequence[ReachPath], broken_by: Sequence[Remedy]) -> None:
-    show.say("")
+    terminal.say("")
     across = "  across agents" if one.crosses else ""
-    show.say(
-        show.text("  ● ", STYLES[one.openness]),
-        show.text(one.runner.name, "bold"),
-        show.text(f"  {', '.join(one.runner.agents)}  ", "dim"),
-        show.text(one.openness.word, STYLES[one.openness]),
-        show.text(across, "dim"),
+    terminal.say(
+        terminal.text("  ● ", STYLES[one.openness]),
+        terminal.text(one.runner.name, "bold"),
+        terminal.text(f"  {', '.join(one.runner.agents)}  ", "dim"),
+        terminal.text(one.openness.word, STYLES[one.openness]),
+        terminal.text(across, "dim"),
     )
     rows: list[tuple[str, Text]] = [
         ("untrusted", _sources(one.untrusted)),
@@ -81,11 +81,11 @@ def _toxic(one: ToxicTask, paths: Sequence[ReachPath], broken_by: Sequence[Remed
         told_way = Text.assemble(plain(outlets), "  ", (says, STYLES[openness]))
         rows.append(("way out" if not number else "", told_way))
     if one.undescribed:
-        rows.append(("undescribed", show.text(f"{_list(one.undescribed)} count for the worst", "yellow")))
+        rows.append(("undescribed", terminal.text(f"{_list(one.undescribed)} count for the worst", "yellow")))
     for number, remedy in enumerate(broken_by):
         for place, (text, _) in enumerate(together(remedy.repairs)):
             title = ("broken by" if not number else "or by") if not place else ""
-            rows.append((title, show.text(text, "cyan")))
+            rows.append((title, terminal.text(text, "cyan")))
     _rows(rows)
 
 
@@ -96,7 +96,7 @@ def _rows(rows: Iterable[tuple[str, Text]]) -> None:
     made.add_column(overflow="fold")
     for title, value in rows:
         made.add_row("", title, value)
-    show.picture(made)
+    terminal.picture(made)
 
 
 def _sources(inflows: Sequence[Inflow], *, labels: bool = False) -> Text:
@@ -111,7 +111,7 @@ def _sources(inflows: Sequence[Inflow], *, labels: bool = False) -> Text:
     else:
         parts = [_list([one.source.name for one in direct])] if direct else []
     parts += [way(one) for one in inflows if not one.direct][:SEVERAL]
-    return show.text("; ".join(dict.fromkeys(parts)))
+    return terminal.text("; ".join(dict.fromkeys(parts)))
 
 
 def way(inflow: Inflow) -> str:
@@ -161,15 +161,17 @@ def _single(report: ReachReport, kind: PathKind, title: str) -> None:
         for openness, says, task, sources, to in rows[: 2 * MOST_SHOWN]
     ]
     nothing = "none" if not refused else "none that is open or asks a human"
-    show.table(("STANDING", "TASK TYPE", "FROM", "LEADS TO"), made, empty=nothing, indent=2)
+    terminal.table(("STANDING", "TASK TYPE", "FROM", "LEADS TO"), made, empty=nothing, indent=2)
     if left := len(rows) - len(made):
-        show.say(f"  and {left} more: `--task`, `--from` and `--to` narrow, `--json` shows all", style="dim")
+        terminal.say(
+            f"  and {left} more: `--task`, `--from` and `--to` narrow, `--json` shows all", style="dim"
+        )
     if refused and refused[0] not in rows:
         by = dict.fromkeys(row[1] for row in refused)
         count = report.count(kind, Openness.REFUSED)
-        show.say(f"  {show.counted(count, 'path')} {_list([*by])}", style=STYLES[Openness.REFUSED])
-        show.say("  `--task`, `--from` and `--to` show them", style="dim")
-    show.say("")
+        terminal.say(f"  {terminal.counted(count, 'path')} {_list([*by])}", style=STYLES[Openness.REFUSED])
+        terminal.say("  `--task`, `--from` and `--to` show them", style="dim")
+    terminal.say("")
 
 
 def rows_of(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str, str, str]]:
@@ -201,10 +203,10 @@ def _handovers(report: ReachReport) -> None:
         )
         for one in report.handovers
     ]
-    show.table(("BY", "FROM", "TO"), rows[:MOST_SHOWN], empty="none", indent=2)
+    terminal.table(("BY", "FROM", "TO"), rows[:MOST_SHOWN], empty="none", indent=2)
     if len(rows) > MOST_SHOWN:
-        show.say(f"  and {len(rows) - MOST_SHOWN} more: `--json` shows all", style="dim")
-    show.say("")
+        terminal.say(f"  and {len(rows) - MOST_SHOWN} more: `--json` shows all", style="dim")
+    terminal.say("")
 
 
 def carried(report: ReachReport) -> list[tuple[str, str, str, str, bool]]:
@@ -229,32 +231,32 @@ def _credentials(report: ReachReport) -> None:
         return
     _heading("Credentials", "that calls carry; the agent never sees them")
     made = [
-        (f"  {name}", opens, by, show.text(lives, "yellow" if lives == Lifetime.STANDING else ""),
+        (f"  {name}", opens, by, terminal.text(lives, "yellow" if lives == Lifetime.STANDING else ""),
          "yes" if untrusted else "no")
         for name, lives, opens, by, untrusted in rows[:MOST_SHOWN]
     ]  # fmt: skip
     heads = ("  CREDENTIAL", "OPENS", "CARRIED BY", "LIVES", "BESIDE UNTRUSTED")
-    show.table(heads, made, empty="  none", whole=0)
+    terminal.table(heads, made, empty="  none", whole=0)
     if len(rows) > MOST_SHOWN:
-        show.say(f"  and {len(rows) - MOST_SHOWN} more: `--json` shows all", style="dim")
-    show.say("")
+        terminal.say(f"  and {len(rows) - MOST_SHOWN} more: `--json` shows all", style="dim")
+    terminal.say("")
 
 
 def _sum(report: ReachReport) -> None:
-    terrain = report.survey.terrain
-    types = {one.task_type.name for one in terrain.runners}
-    tools = {gate.tool.id for gates in terrain.gates.values() for gate in gates}
-    looked = f"{show.counted(len(types), 'task type')} with {show.counted(len(tools), 'tool')}"
-    show.say(f"In {looked}:", style="dim")
+    reach_graph = report.survey.reach_graph
+    types = {one.task_type.name for one in reach_graph.runners}
+    tools = {gate.tool.id for gates in reach_graph.gates.values() for gate in gates}
+    looked = f"{terminal.counted(len(types), 'task type')} with {terminal.counted(len(tools), 'tool')}"
+    terminal.say(f"In {looked}:", style="dim")
     for title, counts in zip(TALLIED, report.standings, strict=True):
         if report.choice.kind and (report.choice.kind == PathKind.TOXIC.value) != (title == TALLIED[0]):
             continue
         if not any(counts.values()):
-            show.say(f"no {title}", style="green")
+            terminal.say(f"no {title}", style="green")
             continue
         total = sum(counts.values())
-        parts: list[str | Text] = [f"{show.counted(total, title.removesuffix('s'))}: "]
+        parts: list[str | Text] = [f"{terminal.counted(total, title.removesuffix('s'))}: "]
         for openness, count in counts.items():
-            word = show.text(f"{count} {stands(openness, count)}", STYLES[openness] if count else "dim")
+            word = terminal.text(f"{count} {stands(openness, count)}", STYLES[openness] if count else "dim")
             parts += [", " if openness is not Openness.OPEN else "", word]
-        show.say(*parts)
+        terminal.say(*parts)

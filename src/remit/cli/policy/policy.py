@@ -12,7 +12,7 @@ from rich.text import Text
 from remit.cli.decisions.confirmation import looked
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Switch, noun
 from remit.cli.policy.rollout import FOLLOW_S, followers, held_back, show_followers
 from remit.cli.rest_client import connect
@@ -42,8 +42,8 @@ def check(*, server: Switch = False) -> int:
 
         found = examine(current().config_file)
     sound = all(one["severity"] != "error" for one in found)
-    if show.is_json():
-        show.answer({"sound": sound, "problems": found})
+    if terminal.is_json():
+        terminal.answer({"sound": sound, "problems": found})
     else:
         _problems(found, sound)
     return 0 if sound else 2
@@ -54,10 +54,10 @@ def _problems(found: list[Json], sound: bool) -> None:
         place = one["file"] + (f":{one['line']}" if one["line"] else "")
         colour = "red" if one["severity"] == "error" else "yellow"
         rule = f"`{one['rule']}`: " if one["rule"] else ""
-        remediation = show.text(f"; {one['remediation']}" if one["remediation"] else "", "dim")
+        remediation = terminal.text(f"; {one['remediation']}" if one["remediation"] else "", "dim")
         # One line for each, as at the start of remit: what searches or counts lines can go by it.
-        show.copyable(
-            show.text(one["severity"], colour),
+        terminal.copyable(
+            terminal.text(one["severity"], colour),
             f": {place}: " if place else ": ",
             rule,
             one["text"],
@@ -65,7 +65,7 @@ def _problems(found: list[Json], sound: bool) -> None:
         )
     if sound:
         more = f", with {len(found)} warning{'s' if len(found) > 1 else ''}" if found else ""
-        show.say(show.text("sound", "green"), more)
+        terminal.say(terminal.text("sound", "green"), more)
 
 
 @app.command(name="apply")
@@ -90,20 +90,20 @@ def apply(*, seen: str = "", wait: float = FOLLOW_S) -> int:
     client = connect()
     found = client.post("policies", "preview")
     if found["tasks"] or found["replaced"]:
-        if not show.is_json():
+        if not terminal.is_json():
             _unsettled(found["tasks"])
             _older(found)
         if not looked(_question(found), digest(found), seen, option="--seen"):
-            show.say("Left as it is.", style="yellow")
+            terminal.say("Left as it is.", style="yellow")
             return 1
     told = client.post("policies", "apply", bundle=found["bundle"])
-    if not show.is_json():
+    if not terminal.is_json():
         _applied(told, "In force now")
     found = followers(client, told["digest"], wait)
     fault = held_back(found)
     since = datetime.now(UTC).isoformat(timespec="milliseconds") if fault is None else None
-    if show.is_json():
-        show.answer(told | {"everywhere": fault is None, "everywhere_from": since, "replicas": found})
+    if terminal.is_json():
+        terminal.answer(told | {"everywhere": fault is None, "everywhere_from": since, "replicas": found})
     else:
         show_followers(found, since)
     if fault is not None:
@@ -115,18 +115,18 @@ def apply(*, seen: str = "", wait: float = FOLLOW_S) -> int:
 def preview() -> None:
     """Say which open tasks the bundle in the folder would end, or take something from; nothing changes."""
     found = connect().post("policies", "preview")
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
         return
     _unsettled(found["tasks"])
     _older(found)
     if found["tasks"] or found["replaced"]:
-        show.copyable(f"  remit policy apply --seen {digest(found)}", style="dim")
+        terminal.copyable(f"  remit policy apply --seen {digest(found)}", style="dim")
 
 
 def _older(found: Json) -> None:
     if found["replaced"]:
-        show.say(
+        terminal.say(
             "This bundle was in force before, and was replaced: it goes back to what was.", style="yellow"
         )
 
@@ -138,7 +138,7 @@ def _question(found: Json) -> str:
 
 
 def _unsettled(tasks: list[Json]) -> None:
-    show.table(
+    terminal.table(
         ("TASK", "TYPE", "AGENT", "FOR", "BECOMES", "WHY"),
         (
             (
@@ -146,7 +146,7 @@ def _unsettled(tasks: list[Json]) -> None:
                 one["task_type"],
                 one["agent"],
                 one["on_behalf_of"],
-                show.text("ended", "bold red") if one["ends"] else show.text("narrower", "yellow"),
+                terminal.text("ended", "bold red") if one["ends"] else terminal.text("narrower", "yellow"),
                 one["ends"] or _less(one),
             )
             for one in tasks
@@ -162,18 +162,18 @@ def shown() -> None:
 
 
 def _applied(bundle: Json, title: str) -> None:
-    if show.is_json():
-        show.answer(bundle)
+    if terminal.is_json():
+        terminal.answer(bundle)
         return
-    show.copyable(f"{title}: ", show.text(bundle["digest"], "bold"))
+    terminal.copyable(f"{title}: ", terminal.text(bundle["digest"], "bold"))
     names = ("rules", "tools", "task_types")
-    show.picture(show.facts((name.replace("_", " "), str(bundle[name])) for name in names))
+    terminal.picture(terminal.facts((name.replace("_", " "), str(bundle[name])) for name in names))
     if bundle.get("tasks"):
         ended = sum(bool(one["ends"]) for one in bundle["tasks"])
-        show.say(f"Open tasks: {ended} ended, {len(bundle['tasks']) - ended} hold less", style="yellow")
+        terminal.say(f"Open tasks: {ended} ended, {len(bundle['tasks']) - ended} hold less", style="yellow")
     if bundle.get("waiting"):
         changed = ", ".join(f"`{name}`" for name in bundle["waiting"])
-        show.say(f"Changed in remit.yaml, and read at the next start alone: {changed}", style="yellow")
+        terminal.say(f"Changed in remit.yaml, and read at the next start alone: {changed}", style="yellow")
 
 
 @app.command(name="rules")
@@ -186,20 +186,20 @@ def rules(*, text: Switch = False) -> None:
         With the digest and the text of each.
     """
     found = connect().get("policies", "rules")
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
         return
     if not text:
-        show.table(
+        terminal.table(
             ("RULE", "DOES", "WHY"),
             ((one["id"], _does(one["does"]), one["reason"]) for one in found["items"]),
             empty="no rules",
         )
         return
     for one in found["items"]:
-        show.say(show.text(one["id"], "bold"), show.text(f"  {one['digest']}", "dim"))
-        show.picture(Text(plain(one["text"].strip(), lines=True)))
-        show.say("")
+        terminal.say(terminal.text(one["id"], "bold"), terminal.text(f"  {one['digest']}", "dim"))
+        terminal.picture(Text(plain(one["text"].strip(), lines=True)))
+        terminal.say("")
 
 
 def _does(word: str) -> Text:
@@ -208,15 +208,15 @@ def _does(word: str) -> Text:
         "asks": ("asks a human", "yellow"),
         "refuses": ("refuses", "red"),
     }[word]
-    return show.text(told, style)
+    return terminal.text(told, style)
 
 
 @app.command(name="schema")
 def schema() -> None:
     """Print the policy schema, generated from the tools that are registered now."""
     found = connect().get("policies", "schema")
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
     else:
         sys.stdout.write(plain(found["schema"], lines=True).rstrip() + "\n")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.output.replica_status import decides_by
 from remit.cli.rest_client import Client
 from remit.core.errors import VerificationFailed
@@ -44,16 +44,16 @@ def show_followers(found: list[Json], since: str | None) -> None:
     others = _others(found)
     if not others:
         many = "the one replica decides" if len(found) == 1 else f"all {len(found)} replicas decide"
-        show.say(f"{many} by it, since {since} at the latest", style="green")
+        terminal.say(f"{many} by it, since {since} at the latest", style="green")
         return
-    show.say(
+    terminal.say(
         f"{len(found) - len(others)} of {len(found)} replicas decide by it; not yet:", style="bold yellow"
     )
     for one in others:
         late = ", which is late and refuses everything" if one["late"] else ""
-        show.say(show.text(f"  {one['id']}", "bold"), f"  by {decides_by(one['bundle'])}{late}")
-        show.say(f"    {one['host']} {one['address']}", style="dim")
-    show.say("Calls of tasks that these own are decided by what they have, whichever replica is asked.")
+        terminal.say(terminal.text(f"  {one['id']}", "bold"), f"  by {decides_by(one['bundle'])}{late}")
+        terminal.say(f"    {one['host']} {one['address']}", style="dim")
+    terminal.say("Calls of tasks that these own are decided by what they have, whichever replica is asked.")
 
 
 def held_back(found: list[Json]) -> VerificationFailed | None:

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from remit.cli.decisions.confirmation import looked
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import noun
 from remit.cli.rest_client import connect
 from remit.core.errors import ConfigInvalid, NotFound
@@ -33,22 +33,22 @@ def tools(*, upstream: str = "") -> None:
     items = sorted(
         (one for one in found["items"] if upstream in ("", one["upstream"])), key=lambda one: one["upstream"]
     )
-    if show.is_json():
-        show.answer({"items": items})
+    if terminal.is_json():
+        terminal.answer({"items": items})
         return
-    show.table(
+    terminal.table(
         ("TOOL", "STATE", "TIER", "EFFECT", "LEARNED BY", "RESULTS CARRY", "MODE"),
         (
             (
                 one["tool"],
-                show.state(one["state"]),
+                terminal.state(one["state"]),
                 one["tier"],
                 one["effect"]
                 if one["described"]
-                else show.text(f"{one['effect']} (not described)", "yellow"),
+                else terminal.text(f"{one['effect']} (not described)", "yellow"),
                 one["audience"],
-                show.label(one["label"]),
-                show.state("observe") if one["observed"] else "enforce",
+                terminal.label(one["label"]),
+                terminal.state("observe") if one["observed"] else "enforce",
             )
             for one in items
         ),
@@ -69,23 +69,23 @@ def shown(tool: str, /) -> None:
     found = next((one for one in items if one["tool"] == tool), None)
     if found is None:
         raise NotFound(f"there is no tool `{tool}`", remediation="see `remit tool list`")
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
         return
     words = ("production", "financial", "repeats", "sanitizes", "observed")
-    show.picture(
-        show.facts(
+    terminal.picture(
+        terminal.facts(
             [
-                ("tool", show.text(found["tool"], "bold")),
-                ("state", show.state(found["state"])),
+                ("tool", terminal.text(found["tool"], "bold")),
+                ("state", terminal.state(found["state"])),
                 (
                     "described",
-                    "yes" if found["described"] else show.text(_undescribed(tool), "yellow"),
+                    "yes" if found["described"] else terminal.text(_undescribed(tool), "yellow"),
                 ),
                 ("tier", found["tier"]),
                 ("effect", found["effect"]),
                 ("learned by", found["audience"]),
-                ("results carry", show.label(found["label"])),
+                ("results carry", terminal.label(found["label"])),
                 ("record", found["record"]),
                 ("target", found["target"]),
                 ("resource", found["resource"]),
@@ -93,9 +93,9 @@ def shown(tool: str, /) -> None:
                 ("also", ", ".join(word for word in words if found[word])),
                 (
                     "not listed",
-                    show.text(", ".join(found["unlisted"]) if found["described"] else "", "yellow"),
+                    terminal.text(", ".join(found["unlisted"]) if found["described"] else "", "yellow"),
                 ),
-                ("not offered", show.text(", ".join(found["strange"]), "red")),
+                ("not offered", terminal.text(", ".join(found["strange"]), "red")),
                 ("says", found["description"]),
             ]
         )
@@ -115,20 +115,20 @@ def _described(found: Json) -> None:
             (name, one["role"], ", ".join(mark.replace("_", " ") for mark in marks if one[mark]))
             for name, one in found["arguments"].items()
         )
-        show.say("")
-        show.table(("ARGUMENT", "ROLE", ""), rows, empty="")
+        terminal.say("")
+        terminal.table(("ARGUMENT", "ROLE", ""), rows, empty="")
     if found["fields"]:
-        fields = ((one["path"], show.label(one["label"]), _rules(one["when"])) for one in found["fields"])
-        show.say("")
-        show.table(("FIELD", "CARRIES", "WHERE"), fields, empty="")
+        fields = ((one["path"], terminal.label(one["label"]), _rules(one["when"])) for one in found["fields"])
+        terminal.say("")
+        terminal.table(("FIELD", "CARRIES", "WHERE"), fields, empty="")
     if found["when"]:
         variants = ((_rules(one["arguments"]), one["effect"], one["audience"]) for one in found["when"])
-        show.say("")
-        show.table(("WHERE", "EFFECT", "LEARNED BY"), variants, empty="")
+        terminal.say("")
+        terminal.table(("WHERE", "EFFECT", "LEARNED BY"), variants, empty="")
 
 
 def _rules(rules: Json) -> str:
-    return ", ".join(f"{name}: {show.compact(rule)}" for name, rule in rules.items())
+    return ", ".join(f"{name}: {terminal.compact(rule)}" for name, rule in rules.items())
 
 
 @app.command(name="suggest")
@@ -173,19 +173,21 @@ def suggest(
     if out is not None and found["text"]:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(found["text"], encoding="utf-8")
-    if show.is_json():
-        show.answer({**found, "file": str(out) if out and found["text"] else None})
+    if terminal.is_json():
+        terminal.answer({**found, "file": str(out) if out and found["text"] else None})
         return 0
     if not found["text"]:
-        show.remark(f"every tool of `{upstream}` is described; `--all` drafts them anew")
+        terminal.remark(f"every tool of `{upstream}` is described; `--all` drafts them anew")
     elif out is None:
         sys.stdout.write(found["text"])
     else:
         count = sum(one["review"] for one in found["tools"])
-        show.say("Wrote ", show.text(str(out), "bold"), f": {len(found['tools'])} tools")
-        show.say(f"{count} guesses are marked `# review`; then `remit policy check` and `remit policy apply`")
+        terminal.say("Wrote ", terminal.text(str(out), "bold"), f": {len(found['tools'])} tools")
+        terminal.say(
+            f"{count} guesses are marked `# review`; then `remit policy check` and `remit policy apply`"
+        )
     for name in found["unnamed"]:
-        show.remark(f"no file can hold the name `{name}`; it stays undescribed")
+        terminal.remark(f"no file can hold the name `{name}`; it stays undescribed")
     return 0
 
 
@@ -199,8 +201,8 @@ def diff(tool: str, /) -> int:
         The tool, as `upstream/name`.
     """
     found = connect().get("tools", tool, "diff")
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
     else:
         _lines(found)
     return 1 if found["changed"] else 0
@@ -219,26 +221,28 @@ def accept(tool: str, /, *, digest: str = "") -> int:
     """
     client = connect()
     found = client.get("tools", tool, "diff")
-    if not show.is_json():
+    if not terminal.is_json():
         _lines(found)
     if not looked("Accept this?", found["offered_digest"], digest, option="--digest"):
-        show.remark("nothing was accepted")
+        terminal.remark("nothing was accepted")
         return 1
     accepted = client.post("tools", tool, "accept", digest=found["offered_digest"])
-    if show.is_json():
-        show.answer(accepted)
+    if terminal.is_json():
+        terminal.answer(accepted)
     else:
-        show.say("Accepted ", show.text(accepted["tool"], "bold"), "  ", show.state(accepted["state"]))
+        terminal.say(
+            "Accepted ", terminal.text(accepted["tool"], "bold"), "  ", terminal.state(accepted["state"])
+        )
     return 0
 
 
 def _lines(found: Json) -> None:
     if not found["changed"]:
-        show.say(found["tool"], show.text(" is as it was accepted", "green"))
+        terminal.say(found["tool"], terminal.text(" is as it was accepted", "green"))
         return
-    show.say(show.text(found["tool"], "bold"), " has changed since it was accepted:")
+    terminal.say(terminal.text(found["tool"], "bold"), " has changed since it was accepted:")
     for line in found["lines"]:
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")
-        show.say(show.text(line, style))
+        terminal.say(terminal.text(line, style))
     for name in ("accepted", "offered"):
-        show.copyable(show.text(f"{name:<10}", "dim"), found[f"{name}_digest"])
+        terminal.copyable(terminal.text(f"{name:<10}", "dim"), found[f"{name}_digest"])

@@ -65,7 +65,7 @@ def without_upgrade(data: bytes) -> bytes:
     return data if end < 2 else _UPGRADE.sub(b"", data[:end]) + data[end:]
 
 
-class OneWrite:
+class SingleWrite:
     """What the server writes one response to: its head waits for the first of its body, so that an answer is
     one write and one packet. A head that no body follows in the same turn of the event loop goes alone.
     """
@@ -223,7 +223,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._wait_no_more()
         super().on_headers_complete()
         # It has not begun yet.
-        self.cycle.transport = OneWrite(self.transport, self.loop, self._close)  # type: ignore[assignment]
+        self.cycle.transport = SingleWrite(self.transport, self.loop, self._close)  # type: ignore[assignment]
         if self.parser.should_upgrade():
             # `CONNECT`: what follows is no request.
             self.cycle.keep_alive = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import verb
 
 app = verb("init")
@@ -25,10 +25,10 @@ def init(folder: Path = Path("."), /) -> None:
     from remit.config.scaffold import scaffold
 
     written = scaffold(folder)
-    if show.is_json():
-        show.answer({"folder": str(folder.absolute()), "files": [str(one) for one in written]})
+    if terminal.is_json():
+        terminal.answer({"folder": str(folder.absolute()), "files": [str(one) for one in written]})
         return
-    show.say("Wrote ", show.text(str(folder.absolute()), "bold"))
+    terminal.say("Wrote ", terminal.text(str(folder.absolute()), "bold"))
     says = {
         "remit.yaml": "the servers that agents reach, and where things are kept",
         "policies": "what anyone may ever do (Cedar)",
@@ -38,15 +38,17 @@ def init(folder: Path = Path("."), /) -> None:
         "notes": "what that server serves",
     }
     tops = list(dict.fromkeys(one.relative_to(folder).parts[0] for one in written))
-    show.picture(show.facts((f"  {top}", says.get(top, "")) for top in tops))
-    show.say("")
-    show.say("Next:", style="bold")
+    terminal.picture(terminal.facts((f"  {top}", says.get(top, "")) for top in tops))
+    terminal.say("")
+    terminal.say("Next:", style="bold")
     if folder.absolute() != Path.cwd():
-        show.copyable(f"  cd {folder}")
-    show.say("  remit policy check   ", show.text("# is all of it sound?", "dim"))
-    show.say(
-        "  remit up             ", show.text("# run it; the first start tells you how to sign in", "dim")
+        terminal.copyable(f"  cd {folder}")
+    terminal.say("  remit policy check   ", terminal.text("# is all of it sound?", "dim"))
+    terminal.say(
+        "  remit up             ", terminal.text("# run it; the first start tells you how to sign in", "dim")
     )
-    show.say("Then, in another terminal, an agent of your own in one task of the sample's kind:", style="dim")
-    show.copyable("  remit agent register note-bot --owner admin --purpose 'keeps notes tidy'")
-    show.copyable("  remit run --agent note-bot --task tidy-note -p note=shopping -- YOUR-AGENT")
+    terminal.say(
+        "Then, in another terminal, an agent of your own in one task of the sample's kind:", style="dim"
+    )
+    terminal.copyable("  remit agent register note-bot --owner admin --purpose 'keeps notes tidy'")
+    terminal.copyable("  remit run --agent note-bot --task tidy-note -p note=shopping -- YOUR-AGENT")

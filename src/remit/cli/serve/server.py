@@ -19,11 +19,11 @@ from typing import NamedTuple
 import msgspec
 import uvicorn
 
-from remit.cli.output import output as show
-from remit.cli.serve import unix_socket as local
+from remit.cli.output import terminal
+from remit.cli.serve import unix_socket
 from remit.cli.serve.connections import BoundedConnection
 from remit.cli.serve.gc import settle_memory
-from remit.cli.serve.welcome import Welcome, first_code, show_welcome
+from remit.cli.serve.welcome import StartupMessage, first_code, show_welcome
 from remit.compose import application, open_house
 from remit.compose.programs import hide_this_process
 from remit.compose.trust import local_peers
@@ -34,7 +34,7 @@ from remit.core.errors import ConfigInvalid
 DRAIN_S = 5
 
 
-class Wish(NamedTuple):
+class StopRequest(NamedTuple):
     """What the command line adds to the configuration."""
 
     port: int | None = None
@@ -43,7 +43,7 @@ class Wish(NamedTuple):
     go_back: bool = False
 
 
-def serve(config: Config, wish: Wish) -> int:
+def serve(config: Config, wish: StopRequest) -> int:
     """Serve until a signal comes, and give the exit code."""
     logging.basicConfig(
         level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
@@ -64,12 +64,12 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(config: Config, wish: Wish) -> None:
+async def _serve(config: Config, wish: StopRequest) -> None:
     with listening(config, wish.port) as sock:
         url = public_url(config, sock)
         address = public_url(config, sock, own=True)
         if sys.stderr.isatty():
-            show.remark(f"starting, with {show.counted(len(config.upstreams), 'upstream')}")
+            terminal.remark(f"starting, with {terminal.counted(len(config.upstreams), 'upstream')}")
         async with open_house(config, url, address, go_back=wish.go_back) as house:
             code = await first_code(house, wish.code_for)
             tls = tls_context(config)
@@ -92,15 +92,15 @@ async def _serve(config: Config, wish: Wish) -> None:
             async def ready() -> None:
                 if config.listen.socket:
                     place = config.at(config.listen.socket)
-                    await local.listen(server, place, local_peers(), config.listen.socket_open_to)
+                    await unix_socket.listen(server, place, local_peers(), config.listen.socket_open_to)
                 settle_memory()
-                welcome = Welcome(config=config, url=url, code=code, moved=url != config.listen.url)
+                welcome = StartupMessage(config=config, url=url, code=code, moved=url != config.listen.url)
                 await show_welcome(house, welcome)
                 if wish.ready_file is not None:
                     _write_ready(wish.ready_file, url)
 
             await server.run_on(sock, ready)
-    show.remark("the head of the evidence is signed; stopped")
+    terminal.remark("the head of the evidence is signed; stopped")
 
 
 def tls_context(config: Config) -> ssl.SSLContext | None:
@@ -170,7 +170,7 @@ class Server(uvicorn.Server):
         if self.should_exit:
             self.force_exit = True
             return
-        show.remark("stopping: no new calls, waiting for those in hand (once more to not wait)")
+        terminal.remark("stopping: no new calls, waiting for those in hand (once more to not wait)")
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -35,8 +35,9 @@ def up(
     go_back
         Put the bundle of the folder in force though another replica has replaced it by now.
     """
-    from remit.cli.serve.server import Wish, serve
+    from remit.cli.serve.server import StopRequest, serve
 
     return serve(
-        current().load_config(), Wish(port=port, ready_file=ready_file, code_for=code_for, go_back=go_back)
+        current().load_config(),
+        StopRequest(port=port, ready_file=ready_file, code_for=code_for, go_back=go_back),
     )

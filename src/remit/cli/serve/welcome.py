@@ -14,7 +14,7 @@ from rich.text import Text
 
 import remit
 from remit.api.oauth.paths import ACCOUNT_PATH
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.output.tables import WIDE
 from remit.config import Config
 from remit.core.evidence.event import EventKind
@@ -30,29 +30,29 @@ FIRST_PERSON = "admin"
 FIRST_ROLES = (Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR)
 
 
-class Code(NamedTuple):
+class SignInCode(NamedTuple):
     """A one-time code, and for whom."""
 
     person: str
     code: str
 
 
-class Welcome(NamedTuple):
+class StartupMessage(NamedTuple):
     """What is said. `moved`: the address is not the one that the other commands read in the configuration."""
 
     config: Config
     url: str
-    code: Code | None
+    code: SignInCode | None
     moved: bool
 
 
-async def first_code(house: Services, code_for: str) -> Code | None:
+async def first_code(house: Services, code_for: str) -> SignInCode | None:
     """Return a sign-in code: for whom it was asked, else for the first administrator till somebody
     signs in.
     """
     if code_for:
         person = await house.directory.person(code_for)
-        return Code(person.name, await house.personnel.code_at_start(person.name))
+        return SignInCode(person.name, await house.personnel.code_at_start(person.name))
     if await house.evidence.pages(limit=1, kinds=(EventKind.PERSON_SIGNED_IN.value,)):
         return None
     administrators = [one for one in await house.directory.people() if Role.ADMINISTRATOR in one.roles]
@@ -61,23 +61,23 @@ async def first_code(house: Services, code_for: str) -> Code | None:
         administrators = [await house.directory.add_person(new, by=AT_START)]
     # A first code that ran out unused would otherwise lock everybody out for good.
     name = next((one.name for one in administrators if one.active), "")
-    return Code(name, await house.authenticator.make_code(name, by=AT_START)) if name else None
+    return SignInCode(name, await house.authenticator.make_code(name, by=AT_START)) if name else None
 
 
-async def show_welcome(house: Services, welcome: Welcome) -> None:
+async def show_welcome(house: Services, welcome: StartupMessage) -> None:
     """Say that remit serves, where, what, and under which rules."""
     head = await house.evidence.checkpoint()
-    if show.is_json():
-        show.answer(_for_programs(house, welcome, head.size, head.root.hex()))
+    if terminal.is_json():
+        terminal.answer(_for_programs(house, welcome, head.size, head.root.hex()))
         return
     rows = Group(
-        show.facts(
+        terminal.facts(
             [
                 ("REST interface", f"{welcome.url}/api/v1"),
                 ("MCP, all servers", f"{welcome.url}/mcp"),
                 ("Workload API", _workload_api(welcome.config)),
                 ("configuration", welcome.config.file),
-                ("bundle in force", house.policies.applied.digest[: show.SHORT_DIGEST]),
+                ("bundle in force", house.policies.applied.digest[: terminal.SHORT_DIGEST]),
                 ("evidence", f"{head.size} events"),
             ]
         ),
@@ -85,17 +85,17 @@ async def show_welcome(house: Services, welcome: Welcome) -> None:
         _Upstreams(house, welcome),
     )
     title = Text.assemble((f"remit {remit.__version__}", "bold"), " is up")
-    show.picture(
+    terminal.picture(
         Panel(rows, title=title, title_align="left", border_style="dim", padding=(1, 2), expand=False)
     )
-    show.say("The public key of its evidence; keep it elsewhere, too:", style="dim")
-    show.copyable(f"  {house.evidence.verifier}")
+    terminal.say("The public key of its evidence; keep it elsewhere, too:", style="dim")
+    terminal.copyable(f"  {house.evidence.verifier}")
     _warn(welcome)
     if welcome.code is not None:
         _invite(welcome.code, welcome)
     if welcome.moved:
-        show.copyable(f"Other commands find it by:  export REMIT_URL={welcome.url}")
-    show.say("Stop with Ctrl-C.", style="dim")
+        terminal.copyable(f"Other commands find it by:  export REMIT_URL={welcome.url}")
+    terminal.say("Stop with Ctrl-C.", style="dim")
 
 
 def _workload_api(config: Config) -> str:
@@ -106,7 +106,7 @@ def _workload_api(config: Config) -> str:
 class _Upstreams:
     """The upstreams, each with its address; where that has no room, with its path."""
 
-    def __init__(self, house: Services, welcome: Welcome) -> None:
+    def __init__(self, house: Services, welcome: StartupMessage) -> None:
         self._house, self._welcome = house, welcome
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -120,22 +120,24 @@ class _Upstreams:
         return Measurement.get(console, options, _upstreams(self._house, self._welcome, self._welcome.url))
 
 
-def _upstreams(house: Services, welcome: Welcome, before: str) -> Table:
+def _upstreams(house: Services, welcome: StartupMessage, before: str) -> Table:
     made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("UPSTREAM", "MODE", "TOOLS", "MCP, THIS SERVER ALONE"):
         made.add_column(column, overflow="fold")
     for name, section in welcome.config.upstreams.items():
-        mode = show.state("observe") if section.observed else show.text("enforce", "green")
-        made.add_row(show.text(name, "bold"), mode, _tools(house, name), show.text(f"{before}/mcp/{name}"))
+        mode = terminal.state("observe") if section.observed else terminal.text("enforce", "green")
+        made.add_row(
+            terminal.text(name, "bold"), mode, _tools(house, name), terminal.text(f"{before}/mcp/{name}")
+        )
     return made
 
 
 def _tools(house: Services, upstream: str) -> Text:
     if house.tools.catalogue(upstream) is None:
-        return show.text("not reachable yet", "red")
+        return terminal.text("not reachable yet", "red")
     listed = (one for one in house.tools.of(upstream) if one.name not in RESERVED_OPERATIONS)
     tools = [one for one in listed if one.state is not ToolState.GONE]
-    found = show.text(str(len(tools)))
+    found = terminal.text(str(len(tools)))
     undescribed = sum(not one.described for one in tools)
     changed = sum(one.state is ToolState.CHANGED for one in tools)
     if undescribed:
@@ -145,21 +147,21 @@ def _tools(house: Services, upstream: str) -> Text:
     return found
 
 
-def _warn(welcome: Welcome) -> None:
+def _warn(welcome: StartupMessage) -> None:
     observed = [name for name, section in welcome.config.upstreams.items() if section.observed]
     if observed:
-        show.say(
+        terminal.say(
             f"OBSERVING {', '.join(observed)}: everything is decided and recorded, and NOTHING IS REFUSED.",
             style="bold yellow",
         )
     bearers = [name for name, one in welcome.config.upstreams.items() if one.sender_constraint == "optional"]
     if bearers:
-        show.say(
+        terminal.say(
             f"At {', '.join(bearers)} a token is enough for calls of every tier, stolen or not.",
             style="bold yellow",
         )
     if not _is_loopback(welcome.config.listen.host) and welcome.url.startswith("http:"):
-        show.say(
+        terminal.say(
             "Listening beyond this machine without TLS: put TLS before it and set listen.public_url.",
             style="bold yellow",
         )
@@ -172,20 +174,20 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _invite(code: Code, welcome: Welcome) -> None:
-    show.say("")
-    show.say(
+def _invite(code: SignInCode, welcome: StartupMessage) -> None:
+    terminal.say("")
+    terminal.say(
         "Sign in as ",
-        show.text(code.person, "bold"),
+        terminal.text(code.person, "bold"),
         f", once, from this machine, within {CODE_TTL_S // 60} minutes:",
     )
-    show.copyable("  ", show.text(code.code, "bold"))
-    show.say("It goes to `remit login`, which asks for it,")
-    show.say(f"or to {welcome.url}{ACCOUNT_PATH}, where a passkey can be added")
-    show.say("")
+    terminal.copyable("  ", terminal.text(code.code, "bold"))
+    terminal.say("It goes to `remit login`, which asks for it,")
+    terminal.say(f"or to {welcome.url}{ACCOUNT_PATH}, where a passkey can be added")
+    terminal.say("")
 
 
-def _for_programs(house: Services, welcome: Welcome, size: int, root: str) -> dict[str, object]:
+def _for_programs(house: Services, welcome: StartupMessage, size: int, root: str) -> dict[str, object]:
     return {
         "url": welcome.url,
         "api": f"{welcome.url}/api/v1",

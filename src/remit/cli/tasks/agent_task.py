@@ -16,7 +16,7 @@ from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.host.server_user import looking
 from remit.cli.identity.agent import key_place
-from remit.cli.output.output import counted, moment
+from remit.cli.output.terminal import counted, moment
 from remit.cli.parser import pairs
 from remit.cli.safe_text import plain
 from remit.cli.session_file import session_for, terminal_key
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 OURS = "REMIT_"
 
 
-class Wanted(NamedTuple):
+class WantedTask(NamedTuple):
     """The task to open. With `alone` the agent states the intent itself, even if somebody is signed in."""
 
     agent: str
@@ -47,7 +47,7 @@ class Wanted(NamedTuple):
     manifest: str = ""
 
 
-def agent_session(wanted: Wanted) -> AgentSession:
+def agent_session(wanted: WantedTask) -> AgentSession:
     """Return the agent at the gateway; raises `KeyUnusable`."""
     from remit.sdk.key import AgentKey
     from remit.sdk.session import AgentSession
@@ -67,7 +67,7 @@ def agent_session(wanted: Wanted) -> AgentSession:
 
 def _look(base_url: str) -> Callable[[socket.socket], None]:
     """Return what looks at each connection as the terminal's is; whoever is refused there is no gateway."""
-    from remit.sdk.faults import GatewayUnreachable
+    from remit.sdk.errors import GatewayUnreachable
 
     look = looking(base_url)
 
@@ -81,7 +81,7 @@ def _look(base_url: str) -> Callable[[socket.socket], None]:
     return refuse
 
 
-async def open_task(agent: AgentSession, wanted: Wanted) -> TaskSession:
+async def open_task(agent: AgentSession, wanted: WantedTask) -> TaskSession:
     """Open the task: at the word of whoever is signed in, else, where the task type permits, of the agent."""
     return await agent.open(
         wanted.task,
@@ -99,7 +99,7 @@ def _person(base_url: str) -> dict[str, Any]:
     """Return the session of the person who states the intent, and what proves it; nothing where nobody
     does.
     """
-    from remit.sdk.dpop import Prover
+    from remit.sdk.dpop import DpopProver
 
     try:
         session = session_for(base_url)
@@ -107,7 +107,7 @@ def _person(base_url: str) -> dict[str, Any]:
         if current().profile:
             raise
         return {}
-    prover = Prover(terminal_key()) if session.proven_at else None
+    prover = DpopProver(terminal_key()) if session.proven_at else None
     return {"person_session": session.secret, "person_prover": prover}
 
 

@@ -11,14 +11,14 @@ from cyclopts import Parameter
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.parser import Pairs, Several, Switch, pairs, verb
-from remit.cli.tasks.agent_task import Wanted, agent_session, opened_line, planned, remark
+from remit.cli.tasks.agent_task import WantedTask, agent_session, opened_line, planned, remark
 from remit.cli.tasks.run import complete
 
 if TYPE_CHECKING:
     import asyncio
 
-    from remit.cli.tasks.task_renewal import Tenure
-    from remit.sdk.child import Signals
+    from remit.cli.tasks.task_renewal import TaskRenewal
+    from remit.sdk.child_process import SignalRelay
     from remit.sdk.session import AgentSession
 
 app = verb("connect")
@@ -82,7 +82,7 @@ def connect(
 
     # The key, the tokens and a person's session are in this process.
     hide_this_process()
-    wanted = Wanted(
+    wanted = WantedTask(
         agent=agent or _only_agent(key or token_file),
         task=task,
         params=pairs(param, "-p"),
@@ -121,15 +121,15 @@ def _only_agent(key: Path | None) -> str:
     return names[0]
 
 
-async def _connected(wanted: Wanted, upstream: str, *, http: bool) -> int:
+async def _connected(wanted: WantedTask, upstream: str, *, http: bool) -> int:
     import asyncio
 
-    from remit.cli.tasks.task_renewal import Tenure
-    from remit.sdk.child import Signals
+    from remit.cli.tasks.task_renewal import TaskRenewal
+    from remit.sdk.child_process import SignalRelay
 
-    with Signals() as signals:
+    with SignalRelay() as signals:
         async with agent_session(wanted) as agent:
-            tenure = Tenure(agent, wanted)
+            tenure = TaskRenewal(agent, wanted)
             task = await tenure.begin()
             if http:
                 remark(opened_line(task))
@@ -141,7 +141,7 @@ async def _connected(wanted: Wanted, upstream: str, *, http: bool) -> int:
                 await complete(tenure.task)
 
 
-async def _until_signal(serving: asyncio.Task[None], signals: Signals) -> int:
+async def _until_signal(serving: asyncio.Task[None], signals: SignalRelay) -> int:
     import asyncio
 
     stopped = asyncio.create_task(signals.arrived.wait())
@@ -157,16 +157,16 @@ async def _until_signal(serving: asyncio.Task[None], signals: Signals) -> int:
         stopped.cancel()
 
 
-async def _serve(agent: AgentSession, tenure: Tenure, upstream: str, *, http: bool) -> None:
+async def _serve(agent: AgentSession, tenure: TaskRenewal, upstream: str, *, http: bool) -> None:
     import asyncio
     import sys
 
-    from remit.sdk.door import Door
+    from remit.sdk.gateway_client import GatewayClient
     from remit.sdk.relay.bridge import Bridge
     from remit.sdk.relay.relay import Relay
     from remit.sdk.relay.stdio import Lines, LineWriter
 
-    door = Door(agent.gateway, tenure, agent.prover)
+    door = GatewayClient(agent.gateway, tenure, agent.prover)
     if not http:
         lines, out = Lines(sys.stdin.fileno()), LineWriter(sys.stdout.fileno())
         await Bridge(door, lines, out, upstream=upstream, notice=remark).run()

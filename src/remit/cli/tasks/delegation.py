@@ -7,7 +7,7 @@ from typing import Any
 
 from remit.cli.evidence.closure import show_closure
 from remit.cli.exit_codes import UsageFault
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Pairs, Several, Switch, noun, pairs
 from remit.cli.rest_client import connect
 from remit.core.json_value import Json
@@ -54,13 +54,16 @@ def add(
         goal=intent,
         valid_s=seconds(valid),
     )
-    if show.is_json():
-        show.answer(record)
+    if terminal.is_json():
+        terminal.answer(record)
         return
-    show.say("Delegation ", show.text(record["id"], "bold"), f": `{agent}` may do `{task_type}` for you")
-    show.picture(_facts(record))
-    show.say(
-        f"  remit delegation revoke {record['id']}   ", show.text("# ends what was opened under it", "dim")
+    terminal.say(
+        "Delegation ", terminal.text(record["id"], "bold"), f": `{agent}` may do `{task_type}` for you"
+    )
+    terminal.picture(_facts(record))
+    terminal.say(
+        f"  remit delegation revoke {record['id']}   ",
+        terminal.text("# ends what was opened under it", "dim"),
     )
 
 
@@ -87,10 +90,10 @@ def listed(*, person: str | None = None, agent: str | None = None, all: Switch =
     """
     found = connect().get("delegations", person=person, agent=agent)
     items = [one for one in found["items"] if all or one["live"]]
-    if show.is_json():
-        show.answer({"items": items})
+    if terminal.is_json():
+        terminal.answer({"items": items})
         return
-    show.table(
+    terminal.table(
         ("DELEGATION", "PERSON", "AGENT", "KIND OF WORK", "STATE", "UNTIL"),
         (
             (
@@ -98,8 +101,8 @@ def listed(*, person: str | None = None, agent: str | None = None, all: Switch =
                 one["person"],
                 one["agent"],
                 one["task_type"],
-                show.state("active" if one["live"] else "revoked" if one["revoked"] else "expired"),
-                show.moment(one["revoked"] or one["expires"]),
+                terminal.state("active" if one["live"] else "revoked" if one["revoked"] else "expired"),
+                terminal.moment(one["revoked"] or one["expires"]),
             )
             for one in items
         ),
@@ -119,19 +122,19 @@ def revoke(delegation: str, /, *, reason: str = "") -> None:
         Why; it goes into the evidence.
     """
     closure = connect().post("delegations", delegation, "revoke", reason=reason)
-    if show.is_json():
-        show.answer(closure)
+    if terminal.is_json():
+        terminal.answer(closure)
         return
     show_closure(closure)
 
 
 def _facts(record: Json) -> Any:
-    fixed = ", ".join(f"{name}={show.compact(value)}" for name, value in record["params"].items())
-    return show.facts(
+    fixed = ", ".join(f"{name}={terminal.compact(value)}" for name, value in record["params"].items())
+    return terminal.facts(
         [
             ("wants", record["goal"] or "what was forgotten"),
             ("fixed", fixed),
             ("the agent chooses", ", ".join(record["open"])),
-            ("until", show.moment(record["expires"])),
+            ("until", terminal.moment(record["expires"])),
         ]
     )

@@ -14,7 +14,7 @@ from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.parser import Pairs, Several, Switch, pairs, verb
 from remit.cli.tasks.agent_task import (
-    Wanted,
+    WantedTask,
     agent_session,
     child_environment,
     closure_line,
@@ -27,7 +27,7 @@ from remit.cli.tasks.agent_task import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from remit.sdk.child import Signals
+    from remit.sdk.child_process import SignalRelay
     from remit.sdk.session import AgentSession, TaskSession
 
 app = verb("run")
@@ -103,7 +103,7 @@ def run(
         lease = _usual_lease_s()
     if not 1 <= lease <= 3600:
         raise UsageFault("`--lease` is out of bounds", remediation="give 1 to 3600 seconds")
-    wanted = Wanted(
+    wanted = WantedTask(
         agent=agent,
         task=task,
         params=pairs(param, "-p"),
@@ -150,10 +150,10 @@ def _usual_lease_s() -> int:
     return int(asked.load_config().limits.task_lease_s) if asked.config_file.is_file() else 15
 
 
-async def _governed(wanted: Wanted, command: tuple[str, ...], confine: Callable[[], None]) -> int:
-    from remit.sdk.child import Signals
+async def _governed(wanted: WantedTask, command: tuple[str, ...], confine: Callable[[], None]) -> int:
+    from remit.sdk.child_process import SignalRelay
 
-    with Signals() as signals:
+    with SignalRelay() as signals:
         async with agent_session(wanted) as agent:
             task = await open_task(agent, wanted)
             remark(opened_line(task))
@@ -167,21 +167,21 @@ async def _beside_relay(
     agent: AgentSession,
     task: TaskSession,
     command: tuple[str, ...],
-    signals: Signals,
+    signals: SignalRelay,
     confine: Callable[[], None],
 ) -> int:
     import asyncio
 
-    from remit.sdk.child import run_child
-    from remit.sdk.door import Door
-    from remit.sdk.relay import process_tree as lineage
+    from remit.sdk.child_process import run_child
+    from remit.sdk.gateway_client import GatewayClient
+    from remit.sdk.relay import process_tree
     from remit.sdk.relay.relay import Relay
 
     if signals.pending:  # it was told to stop while the task was being opened
         return 128 + signals.pending[0]
-    if not lineage.CAN_TELL:
+    if not process_tree.CAN_TELL:
         remark("this system does not tell whose connection it is: only its address guards the relay")
-    relay = Relay(Door(agent.gateway, task, agent.prover), only_descendants=True, notice=remark)
+    relay = Relay(GatewayClient(agent.gateway, task, agent.prover), only_descendants=True, notice=remark)
     env = child_environment() | {"REMIT_MCP_URL": await relay.start(), "REMIT_HTTP_URL": relay.api_url}
     keeping = asyncio.create_task(_keep(task))
     try:
@@ -198,7 +198,7 @@ async def _keep(task: TaskSession) -> None:
 
 async def complete(task: TaskSession) -> None:
     """End a task and say how that went; what cannot be ended from here is ended by its lease."""
-    from remit.sdk.faults import GatewayRefused, GatewayUnreachable
+    from remit.sdk.errors import GatewayRefused, GatewayUnreachable
     from remit.sdk.session import ENDED
 
     try:

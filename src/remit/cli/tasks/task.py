@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from remit.cli.decisions.declassification import lowered, said
 from remit.cli.evidence.closure import show_closure
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Pairs, Several, Switch, noun, pairs
 from remit.cli.rest_client import connect
 from remit.cli.tasks.agent_task import planned
@@ -24,10 +24,10 @@ app = noun("task", "Tasks: one piece of work, with an intent, grants, a deadline
 def types() -> None:
     """List the kinds of work that the bundle in force knows."""
     found = connect().get("task-types")
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
         return
-    show.table(
+    terminal.table(
         ("TASK TYPE", "PURPOSE", "PARAMETERS", "RUN BY", "STATED BY", "TOOLS"),
         (
             (
@@ -35,7 +35,7 @@ def types() -> None:
                 one["purpose"],
                 ", ".join(one["parameters"]),
                 ", ".join(one["run_by"]),
-                ", ".join(one["stated_by"]),
+                ", ".join(one["requested_by"]),
                 ", ".join(one["tools"]),
             )
             for one in found["items"]
@@ -102,20 +102,20 @@ def tasks(*, agent: str | None = None, state: State | None = None, limit: int = 
         At most so many.
     """
     found = connect().get("tasks", agent=agent, state=state, limit=limit)
-    if show.is_json():
-        show.answer(found)
+    if terminal.is_json():
+        terminal.answer(found)
         return
-    show.table(
+    terminal.table(
         ("TASK", "TYPE", "AGENT", "STATE", "FOR", "OPENED", "UNTIL"),
         (
             (
                 one["id"],
                 one["type"],
                 one["agent"],
-                show.state(one["state"]),
-                one["on_behalf_of"] or one["stated_by"],
-                show.moment(one["opened"]),
-                show.moment(one["ended"] or one["deadline"]),
+                terminal.state(one["state"]),
+                one["on_behalf_of"] or one["requested_by"],
+                terminal.moment(one["opened"]),
+                terminal.moment(one["ended"] or one["deadline"]),
             )
             for one in found["items"]
         ),
@@ -181,32 +181,32 @@ def plan(task: str, /, *, add: Several = ()) -> int:
     """
     if not add:
         found = connect().get("tasks", task)
-        if show.is_json():
-            show.answer(found["plan"])
+        if terminal.is_json():
+            terminal.answer(found["plan"])
         else:
             _entries(found["plan"])
         return 0
     told = connect().post("tasks", task, "plan", add=planned(add))
     granted = told["outcome"] == "permit"
-    if show.is_json():
-        show.answer(told)
+    if terminal.is_json():
+        terminal.answer(told)
         return 0 if granted else 1
-    show.say(show.state(told["outcome"]), "  the plan grew" if granted else "  the plan is as it was")
+    terminal.say(terminal.state(told["outcome"]), "  the plan grew" if granted else "  the plan is as it was")
     for reason in () if granted else told["reasons"]:
-        show.say(f"    {reason['text']}")
+        terminal.say(f"    {reason['text']}")
         if reason.get("remediation"):
-            show.say(f"      {reason['remediation']}", style="dim")
+            terminal.say(f"      {reason['remediation']}", style="dim")
     if told["approval"]:
-        show.say(f"    an approver is asked: remit approve {told['approval']}", style="dim")
+        terminal.say(f"    an approver is asked: remit approve {told['approval']}", style="dim")
     _entries(told["task"]["plan"])
     return 0 if granted else 1
 
 
 def _entries(plan: Json) -> None:
     if plan is None:
-        show.say("the task has no plan: whatever it is granted counts as neither planned nor unplanned")
+        terminal.say("the task has no plan: whatever it is granted counts as neither planned nor unplanned")
         return
-    show.table(
+    terminal.table(
         ("PLANS TO CALL", "WITH"),
         ((one["tool"], "; ".join(one["says"]) or "any arguments that it is granted") for one in plan),
         empty="plans to call nothing",
@@ -249,9 +249,9 @@ def declassify(
     """
     client = connect()
     carries = client.get("tasks", task, "label")
-    if not show.is_json():
+    if not terminal.is_json():
         _one(client.get("tasks", task))
-        show.say("digest ", show.text(carries["digest"], "dim"))
+        terminal.say("digest ", terminal.text(carries["digest"], "dim"))
     body = lowered(
         f"Say of what this task carries: {said(to_class, trusted, without)}?",
         carries["digest"],
@@ -264,42 +264,44 @@ def declassify(
     if body is None:
         return 1
     told = client.post("tasks", task, "declassify", **body)
-    if show.is_json():
-        show.answer(told)
+    if terminal.is_json():
+        terminal.answer(told)
     else:
-        show.say("declassified: ", show.text(task, "bold"), f" now carries {show.label(told['label'])}")
+        terminal.say(
+            "declassified: ", terminal.text(task, "bold"), f" now carries {terminal.label(told['label'])}"
+        )
     return 0
 
 
 def _one(task: Json) -> None:
-    if show.is_json():
-        show.answer(task)
+    if terminal.is_json():
+        terminal.answer(task)
         return
     ended = task["ended"]
-    show.picture(
-        show.facts(
+    terminal.picture(
+        terminal.facts(
             [
-                ("task", show.text(task["id"], "bold")),
+                ("task", terminal.text(task["id"], "bold")),
                 ("type", task["type"]),
-                ("state", show.state(task["state"])),
+                ("state", terminal.state(task["state"])),
                 ("agent", f"{task['agent']}, owned by {task['owner']}"),
                 ("for", task["on_behalf_of"]),
-                ("stated by", task["stated_by"]),
+                ("stated by", task["requested_by"]),
                 ("intent", task["goal"] or "forgotten"),
-                ("parameters", ", ".join(f"{k}={show.compact(v)}" for k, v in task["params"].items())),
+                ("parameters", ", ".join(f"{k}={terminal.compact(v)}" for k, v in task["params"].items())),
                 ("later turns", task["turns"] or ""),
                 ("plan", _plan(task["plan"])),
-                ("carries", show.label(task["label"])),
-                ("opened", show.moment(task["opened"])),
-                ("ended" if ended else "until", show.moment(ended or task["deadline"])),
+                ("carries", terminal.label(task["label"])),
+                ("opened", terminal.moment(task["opened"])),
+                ("ended" if ended else "until", terminal.moment(ended or task["deadline"])),
                 ("because", task["end_reason"]),
                 ("lease", f"ends if not heard of for {task['lease_s']} s" if task["lease_s"] else ""),
-                ("bundle", task["bundle"][: show.SHORT_DIGEST]),
+                ("bundle", task["bundle"][: terminal.SHORT_DIGEST]),
             ]
         )
     )
-    show.say("")
-    show.table(
+    terminal.say("")
+    terminal.table(
         ("MAY CALL", "WITH"),
         ((one["tool"], "; ".join(one["says"]) or "any arguments") for one in task["grants"]),
         empty="may call nothing",

@@ -6,19 +6,19 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from remit.cli.tasks.agent_task import Wanted, open_task, remark
-from remit.sdk.faults import AgentFault, GatewayRefused
+from remit.cli.tasks.agent_task import WantedTask, open_task, remark
+from remit.sdk.errors import AgentFault, GatewayRefused
 from remit.sdk.session import RAN_OUT, AgentSession, TaskSession
 
 
-class Tenure:
+class TaskRenewal:
     """The task that stands now; a source of tokens for the door.
 
     INVARIANT: a task that somebody ended, or that was fenced, is never opened again from here: only one whose
     deadline or lease ran out is. Opening it is decided by the gateway like any other opening.
     """
 
-    def __init__(self, agent: AgentSession, wanted: Wanted) -> None:
+    def __init__(self, agent: AgentSession, wanted: WantedTask) -> None:
         """Take the agent and what to open."""
         self._agent = agent
         self._wanted = wanted

@@ -43,7 +43,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     config: str
 
 
-class Undone(msgspec.Struct, kw_only=True):
+class UndoResult(msgspec.Struct, kw_only=True):
     """What going back did: `whole` where the file is byte for byte as it was."""
 
     whole: bool = False
@@ -90,7 +90,7 @@ def manifests(file: Path) -> list[tuple[Path, Manifest]]:
     return found
 
 
-def undo(file: Path, *, dry_run: bool) -> Undone:
+def undo(file: Path, *, dry_run: bool) -> UndoResult:
     """Put a file back: whole where nothing else has changed in it, else the entries that were rewritten."""
     found = manifests(file)
     if not found:
@@ -106,7 +106,7 @@ def undo(file: Path, *, dry_run: bool) -> Undone:
         content = before
         used.append((path, manifest))
     rest = found[len(used) :]
-    done = Undone(whole=not rest, restored=[name for _, one in used for name in one.entries])
+    done = UndoResult(whole=not rest, restored=[name for _, one in used for name in one.entries])
     if rest:
         content = _entries_back(content, file, [manifest for _, manifest in rest], done)
         done.kept = [manifest.backup for _, manifest in rest]
@@ -119,7 +119,7 @@ def undo(file: Path, *, dry_run: bool) -> Undone:
     return done
 
 
-def _entries_back(content: bytes, file: Path, rest: list[Manifest], done: Undone) -> bytes:
+def _entries_back(content: bytes, file: Path, rest: list[Manifest], done: UndoResult) -> bytes:
     """Restore rewritten entries one by one; one that somebody changed since then is left."""
     text = content.decode("utf-8")
     for manifest in rest:

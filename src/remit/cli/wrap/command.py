@@ -15,12 +15,12 @@ from cyclopts import Parameter
 
 from remit.cli.global_options import current
 from remit.cli.identity.agent import key_place
-from remit.cli.output import output as show
+from remit.cli.output import terminal
 from remit.cli.parser import Several, Switch, verb
 from remit.core.json_value import Json
 
 if TYPE_CHECKING:
-    from remit.cli.wrap.backup import Undone
+    from remit.cli.wrap.backup import UndoResult
     from remit.cli.wrap.jsonc import Span
     from remit.cli.wrap.servers import WrappedServer
     from remit.config import Config, UpstreamSection
@@ -262,8 +262,8 @@ def _connect_command(config: Path, agent: str, *, start: bool) -> list[str]:
 def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:
     from rich.panel import Panel
 
-    if show.is_json():
-        show.answer(_for_programs(plan, config, agent) | {"backup": str(backup), "changed": True})
+    if terminal.is_json():
+        terminal.answer(_for_programs(plan, config, agent) | {"backup": str(backup), "changed": True})
         return
     names = ", ".join(server.name for server in plan.servers)
     secrets = sum(len(server.secrets) for server in plan.servers)
@@ -279,12 +279,16 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:
         rows.insert(1, ("left as they are", f"{', '.join(plan.skipped)}: remit does not see them"))
     if plan.off:
         rows.insert(1, ("switched off", f"{', '.join(plan.off)}: wrap again once they are on"))
-    title = show.text("wrapped ", "bold").append(plan.file.name)
-    show.picture(Panel(show.facts(rows), title=title, title_align="left", border_style="dim", expand=False))
-    show.say("OBSERVE MODE: every call is decided and recorded, and NOTHING IS REFUSED.", style="bold yellow")
-    show.say("isolation: none. The client runs as you do, and could do whatever you can.", style="yellow")
-    show.say("")
-    show.say("Restart the client. Then:", style="bold")
+    title = terminal.text("wrapped ", "bold").append(plan.file.name)
+    terminal.picture(
+        Panel(terminal.facts(rows), title=title, title_align="left", border_style="dim", expand=False)
+    )
+    terminal.say(
+        "OBSERVE MODE: every call is decided and recorded, and NOTHING IS REFUSED.", style="bold yellow"
+    )
+    terminal.say("isolation: none. The client runs as you do, and could do whatever you can.", style="yellow")
+    terminal.say("")
+    terminal.say("Restart the client. Then:", style="bold")
     back = f"remit wrap {plan.file} --undo"
     steps = (
         ("remit up", "or let the client start it when it needs it"),
@@ -292,27 +296,27 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:
         (back, "to go back"),
     )
     for command, why in steps:
-        show.copyable(f"  {command:<15}   ", show.text(f"# {why}", "dim"))
-    show.say(
+        terminal.copyable(f"  {command:<15}   ", terminal.text(f"# {why}", "dim"))
+    terminal.say(
         f"The first start says how to sign in; where the client made it, in {config.parent}/.remit/up.log."
     )
 
 
 def _tell_nothing_done(plan: Plan, config: Path, agent: str) -> None:
-    if show.is_json():
-        show.answer(_for_programs(plan, config, agent) | {"changed": False})
+    if terminal.is_json():
+        terminal.answer(_for_programs(plan, config, agent) | {"changed": False})
         return
     if not plan.servers:
         what = (
             f"{', '.join(plan.already)} go through remit already" if plan.already else "there are no servers"
         )
         off = f"; {', '.join(plan.off)}: switched off" if plan.off else ""
-        show.say(f"Nothing to do: {what}{off}.")
+        terminal.say(f"Nothing to do: {what}{off}.")
         return
-    show.say(
+    terminal.say(
         f"Would put remit before {len(plan.servers)} of the servers in {plan.file}; nothing was changed:"
     )
-    show.table(
+    terminal.table(
         ("SERVER", "UPSTREAM", "REACHED BY", "SECRETS TO MOVE"),
         (
             (
@@ -326,7 +330,7 @@ def _tell_nothing_done(plan: Plan, config: Path, agent: str) -> None:
         ),
         empty="",
     )
-    show.say(f"The upstreams would go into {config}, in observe mode.")
+    terminal.say(f"The upstreams would go into {config}, in observe mode.")
 
 
 def _for_programs(plan: Plan, config: Path, agent: str) -> dict[str, Json]:
@@ -354,8 +358,8 @@ def _undo(file: Path, *, dry_run: bool) -> None:
     configs = {Path(manifest.config) for _, manifest in manifests(file)}
     done = undo(file, dry_run=dry_run)
     stopped = [config for config in sorted(configs) if not dry_run and background.stop(config)]
-    if show.is_json():
-        show.answer(
+    if terminal.is_json():
+        terminal.answer(
             {
                 "file": str(file),
                 "whole": done.whole,
@@ -368,19 +372,19 @@ def _undo(file: Path, *, dry_run: bool) -> None:
         return
     _tell_undone(file, done, dry_run=dry_run)
     for config in stopped:
-        show.say(f"Stopped the remit that ran in the background for {config}.")
+        terminal.say(f"Stopped the remit that ran in the background for {config}.")
 
 
-def _tell_undone(file: Path, done: Undone, *, dry_run: bool) -> None:
+def _tell_undone(file: Path, done: UndoResult, *, dry_run: bool) -> None:
     would = "Would put" if dry_run else "Put"
     if done.whole:
-        show.say(f"{would} {file} back, byte for byte as it was. Restart the client.")
+        terminal.say(f"{would} {file} back, byte for byte as it was. Restart the client.")
     else:
-        show.say(
+        terminal.say(
             f"{file} was changed since it was wrapped. {would} back the entries that remit rewrote: "
             f"{', '.join(done.restored) or 'none'}."
         )
         if done.left:
-            show.say(f"Left as somebody wrote them since then: {', '.join(done.left)}.", style="yellow")
-        show.say(f"The backups stay: {', '.join(done.kept)}.")
-    show.say("What was recorded stays, and so do the upstreams in remit.yaml.", style="dim")
+            terminal.say(f"Left as somebody wrote them since then: {', '.join(done.left)}.", style="yellow")
+        terminal.say(f"The backups stay: {', '.join(done.kept)}.")
+    terminal.say("What was recorded stays, and so do the upstreams in remit.yaml.", style="dim")

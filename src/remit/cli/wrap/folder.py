@@ -145,7 +145,7 @@ def _everyday(agents: list[str]) -> str:
 task: {TASK_TYPE}
 purpose: What a person does with an AI client day by day
 run_by: {_json(agents)}
-stated_by: {_json([f"agent:{name}" for name in agents])}
+requested_by: {_json([f"agent:{name}" for name in agents])}
 requires_person: false
 deadline: 24h
 grants: []

@@ -11,7 +11,7 @@ import msgspec
 
 from remit.config.bundle.apis import api_of
 from remit.config.bundle.forms import TaskFile, ToolsFile
-from remit.config.bundle.task_types import Known, task_type
+from remit.config.bundle.task_types import KnownNames, task_type
 from remit.config.bundle.tools import Vocabulary, described_tool
 from remit.config.load import examine_config, first_of
 from remit.config.reading.decoding import Problems, read, suggestion
@@ -182,7 +182,7 @@ class _Reading:
             return
         problems = Problems(name, path.parent)
         line = node.line_of("task")
-        known = Known(self.config.governed, self.tools, self.words)
+        known = KnownNames(self.config.governed, self.tools, self.words)
         found = task_type(form, node, problems, known)
         if self._claim(f"task type `{form.task}`", f"{name}:{line}", problems, line, "task"):
             self.task_types[form.task] = found

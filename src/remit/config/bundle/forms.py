@@ -222,7 +222,7 @@ class TaskFile(Section, frozen=True, kw_only=True):
         tuple[Text, ...],
         Meta(min_length=1, description="The agents that may run it: names, or `group:name`."),
     ]
-    stated_by: Annotated[
+    requested_by: Annotated[
         tuple[Text, ...],
         Meta(
             min_length=1,

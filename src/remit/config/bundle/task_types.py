@@ -26,7 +26,7 @@ _PERSON: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownNames:
     """What task types are held against: the upstreams, the tools described so far, the words for data."""
 
     upstreams: Collection[str]
@@ -34,12 +34,12 @@ class Known:
     words: Vocabulary
 
 
-def task_type(form: TaskFile, node: Node, problems: Problems, known: Known) -> TaskType:
+def task_type(form: TaskFile, node: Node, problems: Problems, known: KnownNames) -> TaskType:
     """Return the task type that a file describes; what is wrong is noted."""
     for key, pattern, rule in (
         ("run_by", _AGENT, "write an agent's name or `group:name`; there are no wildcards"),
         (
-            "stated_by",
+            "requested_by",
             _PERSON,
             "write a person's name, `group:name`, `agent:name` or `issuer:name`; there are no wildcards",
         ),
@@ -52,7 +52,7 @@ def task_type(form: TaskFile, node: Node, problems: Problems, known: Known) -> T
         name=form.task,
         purpose=form.purpose,
         run_by=form.run_by,
-        stated_by=form.stated_by,
+        requested_by=form.requested_by,
         parameters=_parameters(form, node, problems),
         grants=_grants(form, node, problems, known),
         budgets=_budgets(form.budgets),
@@ -95,7 +95,7 @@ def _parameters(form: TaskFile, node: Node, problems: Problems) -> dict[str, Par
     return out
 
 
-def _grants(form: TaskFile, node: Node, problems: Problems, known: Known) -> tuple[GrantTemplate, ...]:
+def _grants(form: TaskFile, node: Node, problems: Problems, known: KnownNames) -> tuple[GrantTemplate, ...]:
     out = []
     for place, written in enumerate(form.grants):
         key = f"grants[{place}]"
@@ -120,7 +120,9 @@ def _grants(form: TaskFile, node: Node, problems: Problems, known: Known) -> tup
     return tuple(out)
 
 
-def _check_grant(template: GrantTemplate, key: str, node: Node, problems: Problems, known: Known) -> None:
+def _check_grant(
+    template: GrantTemplate, key: str, node: Node, problems: Problems, known: KnownNames
+) -> None:
     upstream, _, name = template.tool.partition("/")
     line = node.line_of(key)
     if upstream not in known.upstreams:
@@ -162,7 +164,7 @@ def _parameter(name: str, form: ParameterForm) -> Parameter:
     )
     rule = None if form.constraint is None else constraint.load(form.constraint, "constraint")
     if form.default is not None:
-        alone = TaskType(name=name, purpose="", run_by=(), stated_by=(), parameters={name: out})
+        alone = TaskType(name=name, purpose="", run_by=(), requested_by=(), parameters={name: out})
         check_parameters(alone, {name: form.default})
         if rule is not None and rule.judge(form.default) is not constraint.Verdict.YES:
             raise ConfigInvalid(

@@ -35,7 +35,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 
     `call` is the digest of task, tool and arguments; `rules` are exactly those that were shown.
     `expires` is until when it may be answered and used, or when it has expired.
-    `requested_for` is the person behind the task, `stated_by` who stated its intent: neither ever answers.
+    `requested_for` is the person behind the task, `requested_by` who stated its intent: neither ever answers.
     """
 
     tenant: str
@@ -54,12 +54,12 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     decided: datetime | None = None
     decided_by: str = ""
     comment: str = ""
-    stated_by: str = ""
+    requested_by: str = ""
 
     @property
     def subject(self) -> str:
         """Whose the question is: their key seals what is asked."""
-        return self.requested_for or person_of(self.stated_by) or self.agent
+        return self.requested_for or person_of(self.requested_by) or self.agent
 
     def answered(self, person: Person, approve: bool, now: datetime, comment: str = "") -> Approval:
         """Return the approval with a person's answer; who may not answer, or comes too late, is refused."""
@@ -67,7 +67,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
             raise Forbidden(
                 f"`{person.name}` is not an approver", remediation="ask someone with the role approver"
             )
-        if person.name in (self.requested_for, self.stated_by):
+        if person.name in (self.requested_for, self.requested_by):
             raise Forbidden("who asks does not approve", remediation="ask another approver")
         if self.state is not ApprovalState.PENDING:
             raise Conflict(f"approval `{self.id}` is already {self.state.value}")

@@ -54,7 +54,7 @@ class Status(enum.StrEnum):
 _BRINGS = {Status.INPUT_REQUIRED: "inputRequests", Status.COMPLETED: "result", Status.FAILED: "error"}
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class DeferredStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How a deferred call stands, as its upstream says.
 
     `brings` is the raw JSON of what comes with the status: questions, a result, or an error; empty where
@@ -123,7 +123,7 @@ _read_questions = msgspec.json.Decoder(dict[str, dict[str, Json]]).decode
 _write = msgspec.json.Encoder().encode
 
 
-def read_standing(body: bytes) -> Standing:
+def read_standing(body: bytes) -> DeferredStatus:
     """Read what an upstream says of a deferred call; raises `Malformed` where that is none, or lacks what its
     status brings.
     """
@@ -141,7 +141,7 @@ def read_standing(body: bytes) -> Standing:
         raise Malformed("this is no task of the tasks extension", debug=str(fault)) from fault
     if not 0 < len(wire.taskId) <= MAX_ID:
         raise Malformed("a task's id has no usable length")
-    return Standing(
+    return DeferredStatus(
         id=wire.taskId,
         status=wire.status,
         brings=brings,

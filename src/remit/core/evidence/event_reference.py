@@ -178,7 +178,7 @@ MEANINGS: dict[EventKind, Meaning] = {
             "goal": "the intent in words",
             "brief": "what the agent that handed it down said",
             "params": "its parameters",
-            "stated_by": "who stated it",
+            "requested_by": "who stated it",
             "on_behalf_of": "whom the work is for",
         },
     ),

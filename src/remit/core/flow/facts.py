@@ -13,6 +13,7 @@ from itertools import islice
 
 import msgspec
 
+from remit.core.cooperative_steps import Steps, finish
 from remit.core.flow.argument_values import values_of
 from remit.core.flow.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
@@ -24,7 +25,6 @@ from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
 from remit.core.json_value import Json
 from remit.core.label import Label, Trust
-from remit.core.steps import Steps, finish
 from remit.core.tasks.plan import Plan, standing
 from remit.core.tools.json_path import EACH, path_of
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool

@@ -13,9 +13,10 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from remit.core.flow.justification import Met
+from remit.core.cooperative_steps import SLICE, STEP, Steps, WorkCount, pieces, weight, whole_words
+from remit.core.flow.justification import Encounter
 from remit.core.flow.language.words import bare_words, number_of
-from remit.core.flow.memory import RECORD_BITS, RECORD_MASK, Remembered
+from remit.core.flow.memory import RECORD_BITS, RECORD_MASK, TaskRecords
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.naming import Naming
 from remit.core.flow.records.record import Reading, ResultLeaf
@@ -32,7 +33,6 @@ from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.normal_text import folded, folding
 from remit.core.flow.values.strict_reading import BLANKS, ExactValue, small, standing, stated_forms
 from remit.core.label import Trust
-from remit.core.steps import SLICE, STEP, Steps, WorkCount, pieces, weight, whole_words
 
 MAX_TEXT = 200
 """Characters of a field that is remembered as a whole; longer ones are searched for destinations alone."""
@@ -61,12 +61,12 @@ class ShortText(msgspec.Struct, gc=False):
     mentioned: bool = False
 
 
-class Taking:
+class Intake:
     """Takes one result into what a task remembers."""
 
     def __init__(
         self,
-        kept: Remembered,
+        kept: TaskRecords,
         naming: Naming,
         lookup: Lookup,
         *,
@@ -121,7 +121,7 @@ class Taking:
         kept.full = kept.full or reading.cut or self._naming.full
 
     def _place(self, leaf: ResultLeaf, trust: Trust) -> int:
-        met = Met(self._call, self._decision, self._tool_id, leaf.path, trust)
+        met = Encounter(self._call, self._decision, self._tool_id, leaf.path, trust)
         return self._kept.place(met, leaf.name, self._lookup.tool)
 
     def _doubting(self) -> Steps[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from remit.core.flow.justification import Justification, Met, Provenance, Reach
+from remit.core.flow.justification import Encounter, Justification, Provenance, Reach
 from remit.core.flow.language.words import words_of
 from remit.core.flow.memory import RECORD_MASK
 from remit.core.flow.untrusted_values import TaskMemory
@@ -22,7 +22,7 @@ def pointed(
     mention: int | None,
     found: Destination,
     used: ExactValue,
-    origins: tuple[Met, ...],
+    origins: tuple[Encounter, ...],
     *,
     in_full: bool,
 ) -> Justification:

@@ -44,7 +44,7 @@ class Reach(enum.IntEnum):
 _INTENT, _TRUSTED, _NAMED = Provenance.INTENT, Provenance.TRUSTED, Reach.NAMED
 
 
-class Met(msgspec.Struct, frozen=True):
+class Encounter(msgspec.Struct, frozen=True):
     """A place where a value was met: the `call`th call of the task, its tool, and the field of its result.
 
     `decision` is the id of that call's decision, under which the evidence has it.
@@ -92,7 +92,7 @@ class Justification(msgspec.Struct, frozen=True):
 
     provenance: Provenance
     stated: Stated | None = None
-    origins: tuple[Met, ...] = ()
+    origins: tuple[Encounter, ...] = ()
     reach: Reach = Reach.NONE
     source: int = 0
     candidates: int = 0

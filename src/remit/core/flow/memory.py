@@ -17,7 +17,7 @@ from operator import not_
 
 import msgspec
 
-from remit.core.flow.justification import MAX_MET, Met
+from remit.core.flow.justification import MAX_MET, Encounter
 from remit.core.flow.language.words import bare_word, bare_words, number_of, words_of
 from remit.core.flow.values.destination import Destination
 from remit.core.flow.values.kinds import KindOfValue
@@ -46,12 +46,12 @@ _NUMBER = "number"
 class FieldPlace(msgspec.Struct, frozen=True, gc=False):
     """A field of a call's results, by its path and by its last name."""
 
-    met: Met
+    met: Encounter
     name: str
     tool: Tool
 
 
-class Remembered:
+class TaskRecords:
     """Values, and where they stood: a *spot* is a field and a record in one number."""
 
     def __init__(self, key: bytes, capacity: int) -> None:
@@ -71,7 +71,7 @@ class Remembered:
         """Count the values."""
         return len(self._met)
 
-    def place(self, met: Met, name: str, tool: Tool) -> int:
+    def place(self, met: Encounter, name: str, tool: Tool) -> int:
         """Return a new place its number."""
         self.places.append(FieldPlace(met, name, tool))
         return len(self.places) - 1
@@ -84,9 +84,9 @@ class Remembered:
         """Return how far what stands at a spot can be believed."""
         return self.places[spot >> RECORD_BITS].met.trust
 
-    def untrusted(self, most: int) -> list[Met]:
+    def untrusted(self, most: int) -> list[Encounter]:
         """Return where untrusted data came from: of the first calls that brought some, one place each."""
-        found: dict[int, Met] = {}
+        found: dict[int, Encounter] = {}
         for place in self.places:
             if place.met.trust is _UNTRUSTED and len(found) < most:
                 found.setdefault(place.met.call, place.met)

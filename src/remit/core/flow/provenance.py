@@ -28,26 +28,34 @@ from itertools import islice
 
 import msgspec
 
+from remit.core.cooperative_steps import Steps, finish
 from remit.core.flow.argument_walk import is_long, is_one, walk
-from remit.core.flow.intake import Taking
+from remit.core.flow.intake import Intake
 from remit.core.flow.intent_references import contradicts, pointed, source_of
-from remit.core.flow.justification import MAX_MET, NOTHING, Justification, Met, Provenance, Reach, Stated
+from remit.core.flow.justification import (
+    MAX_MET,
+    NOTHING,
+    Encounter,
+    Justification,
+    Provenance,
+    Reach,
+    Stated,
+)
 from remit.core.flow.language.amounts import is_number
 from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.words import name_words, number_of
-from remit.core.flow.memory import CAPACITY, RECORD_MASK, Remembered
+from remit.core.flow.memory import CAPACITY, RECORD_MASK, TaskRecords
 from remit.core.flow.records.lookup import Lookup, identifies, is_number_of_something
 from remit.core.flow.records.naming import Naming
 from remit.core.flow.records.record import Paths, Reading
 from remit.core.flow.stated_values import Statement, leads_out
-from remit.core.flow.untrusted_values import holding
+from remit.core.flow.untrusted_values import stored_label
 from remit.core.flow.values.destination import Destination, Wholes, whole, within
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import MAX_EXACT, ExactValue, exact
 from remit.core.json_value import Json
 from remit.core.label import Label, Trust
-from remit.core.steps import Steps, finish
 from remit.core.tools.tool import ArgumentRole, Effect, Tool
 
 KEY_BYTES = 32
@@ -71,7 +79,7 @@ class Index:
         if len(key) != KEY_BYTES:
             raise ValueError(f"the key of an index is {KEY_BYTES} bytes")
         self.above = above
-        self.kept = Remembered(key, capacity)
+        self.kept = TaskRecords(key, capacity)
         self._paths = Paths()
         #: What the person has stated.
         self.statement = Statement()
@@ -104,7 +112,7 @@ class Index:
         """Return the index of a task that is handed down from this one."""
         return Index(key, capacity=self.kept.capacity, above=self)
 
-    def untrusted(self, most: int = MAX_MET) -> list[Met]:
+    def untrusted(self, most: int = MAX_MET) -> list[Encounter]:
         """Return where untrusted data came from: of the first calls that brought some, one place each."""
         return self.kept.untrusted(most)
 
@@ -137,7 +145,7 @@ class Index:
             before = given.get(name) if given else None
             known[name] = before or (yield from self.judging(one, tool, name, None))
         lookup = yield from Lookup(tool, arguments, known, self.utterance, read or {}).take()
-        taking = Taking(self.kept, self.naming, lookup, call=call, decision=decision, marked=marked)
+        taking = Intake(self.kept, self.naming, lookup, call=call, decision=decision, marked=marked)
         yield from taking.take(Reading(result, tool, self._paths, seen))
 
     def spend(self, tool: Tool, arguments: dict[str, Json]) -> bool:
@@ -190,7 +198,7 @@ class Index:
             if (count := count + 1) > MAX_ARGUMENT_LEAVES:
                 return unread
             if is_long(text):
-                one = (yield from holding(self, text, tool, name)) or unread
+                one = (yield from stored_label(self, text, tool, name)) or unread
             else:
                 one = judge_one(text, tool, name, read)
             judged = one if judged is None else judged.join(one)
@@ -241,7 +249,7 @@ class Index:
                 origins=origins,
                 closed=contradicts(self, traces),
             )
-        held = finish(holding(self, text, tool, name))
+        held = finish(stored_label(self, text, tool, name))
         return held or Justification(Provenance.UNKNOWN, None, origins)
 
     def _judge_amount(
@@ -288,7 +296,7 @@ class Index:
         used: ExactValue,
         tool: Tool | None,
         name: str,
-        origins: tuple[Met, ...],
+        origins: tuple[Encounter, ...],
     ) -> Justification | None:
         statement = self.statement
         stated = statement.of(text, tool, name, used)

@@ -44,7 +44,7 @@ Payment = tuple[str, str, str]
 Joined = dict[ArgumentRole, list[tuple[str, list[str]]]]
 
 
-class Owed:
+class StatedAmounts:
     """What the person has said so far of how much is owed to whom."""
 
     def __init__(self, clauses: Clauses) -> None:

@@ -25,7 +25,7 @@ from remit.core.flow.language.inflection import stem
 from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.words import name_stems, name_words, stems_of
-from remit.core.flow.stated_amounts import Owed, crowded, joined, payments
+from remit.core.flow.stated_amounts import StatedAmounts, crowded, joined, payments
 from remit.core.flow.values.file_names import is_file_name
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import (
@@ -71,7 +71,7 @@ class Statement:
         self._spent: dict[ExactValue, tuple[str, str]] = {}
         #: What the lenient reading finds in the statement: it only says what need not be looked for.
         self.utterance = Utterance()
-        self.owed = Owed(self.utterance.clauses)
+        self.owed = StatedAmounts(self.utterance.clauses)
 
     def take(self, goal: str, params: Mapping[str, Json]) -> None:
         """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""

@@ -52,7 +52,7 @@ _ROOTED = re.compile(r"\s*(?:[/\\~]|[a-z]:[/\\])", re.IGNORECASE)
 _PATTERN = re.compile(r"[*?\[\]{}%\x00-\x1f]")
 
 
-class Written(msgspec.Struct, frozen=True, kw_only=True):
+class WrittenValues(msgspec.Struct, frozen=True, kw_only=True):
     """A call that wrote to a resource: the `call`th of its task (0 where that is not known), under its
     decision, with the label that the task had. `resource` is where it wrote.
     """
@@ -75,7 +75,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
         return f"{what}, written by {number} of task `{self.task}` (`{self.agent}`), `{self.tool}`"
 
 
-class Holding(msgspec.Struct, frozen=True, kw_only=True):
+class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of what was written to one resource: `label` to itself, `below` to all that lies in it;
     None where nothing was.
 
@@ -87,7 +87,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     resource: str = ROOT
     label: Label | None = None
     below: Label | None = None
-    writers: tuple[Written, ...] = ()
+    writers: tuple[WrittenValues, ...] = ()
     changed: datetime
     lowered: datetime | None = None
 
@@ -105,7 +105,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
             }
         )
 
-    def lowered_by(self, lowering: Lowering, classes: Classes, at: datetime) -> Holding:
+    def lowered_by(self, lowering: Lowering, classes: Classes, at: datetime) -> StoredLabel:
         """Return it as declassified; the calls that wrote it are forgotten where nothing of it is left."""
 
         def low(label: Label | None) -> Label | None:
@@ -118,7 +118,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
             self, label=label, below=below, writers=writers, changed=at, lowered=at
         )
 
-    def with_also(self, other: Holding, classes: Classes) -> Holding:
+    def with_also(self, other: StoredLabel, classes: Classes) -> StoredLabel:
         """Return it with what another writer knows of the same resource: labels joined, who wrote it kept."""
         return msgspec.structs.replace(
             self,
@@ -133,8 +133,8 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
         return joined((self.label, self.below), classes)
 
     def raised(
-        self, label: Label, by: Written, classes: Classes, *, below: bool, within: bool = False
-    ) -> Holding:
+        self, label: Label, by: WrittenValues, classes: Classes, *, below: bool, within: bool = False
+    ) -> StoredLabel:
         """Return it with `label` written to it, or (`below`) to something in it; itself where that changes
         nothing here, nor (`within`) there: who looked at this before has not seen that.
         """
@@ -151,11 +151,11 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def whole(rows: Iterable[Holding], classes: Classes) -> Holding | None:
+def whole(rows: Iterable[StoredLabel], classes: Classes) -> StoredLabel | None:
     """Return what is known of an upstream as a whole, of all that is known of its resources: its own row, and
     what was written where no resource is known; None where there is neither.
     """
-    found: Holding | None = None
+    found: StoredLabel | None = None
     for row in rows:
         if row.resource == ROOT:
             one = row
@@ -167,14 +167,14 @@ def whole(rows: Iterable[Holding], classes: Classes) -> Holding | None:
     return found
 
 
-def _kept(writers: tuple[Written, ...], by: Written) -> tuple[Written, ...]:
+def _kept(writers: tuple[WrittenValues, ...], by: WrittenValues) -> tuple[WrittenValues, ...]:
     if len(writers) < MAX_WRITERS:
         return (*writers, by)
     known = any(one.trust is Trust.UNTRUSTED for one in writers[:-1])
     return (*writers[:-1], writers[-1] if writers[-1].trust is Trust.UNTRUSTED and not known else by)
 
 
-class Rest(msgspec.Struct, frozen=True):
+class UnnamedValues(msgspec.Struct, frozen=True):
     """What is at rest where a call reads (`label`), and in what it hands over (`handed`); None: nothing.
 
     `writers` are the calls that wrote it. `through` says of earlier calls of the chain, by their decisions,
@@ -184,12 +184,12 @@ class Rest(msgspec.Struct, frozen=True):
 
     label: Label | None = None
     handed: Label | None = None
-    writers: tuple[Written, ...] = ()
-    through: dict[str, Written] = {}
+    writers: tuple[WrittenValues, ...] = ()
+    through: dict[str, WrittenValues] = {}
     version: int = 0
 
 
-NOTHING_AT_REST = Rest()
+NOTHING_AT_REST = UnnamedValues()
 
 
 def _of_field(own: Label, label: Label, classes: Classes, *, marked: bool) -> Label:

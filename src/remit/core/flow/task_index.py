@@ -20,7 +20,7 @@ def begun(task: Task, key: bytes, *, calls: int, above: Index | None) -> Index:
     index = above.child(key) if above is not None else Index(key)
     # What those calls brought is not known here: a value that is met again may have stood there.
     index.full = calls > 0 or (above.full if above is not None else bool(task.parent))
-    if not task.intent.stated_by.startswith("agent:"):
+    if not task.intent.requested_by.startswith("agent:"):
         # INVARIANT: an agent's own words are no intent, even where it opens its tasks by itself.
         index.state(task.intent.goal, task.intent.params)
     hear(index, task, 0)

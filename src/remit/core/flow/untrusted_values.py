@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Protocol
 
+from remit.core.cooperative_steps import PIECE, STEP, Steps, WorkCount, weight, whole_words
 from remit.core.flow.argument_walk import found_in
 from remit.core.flow.justification import Justification, Provenance, Reach, leaves
-from remit.core.flow.memory import RECORD_MASK, Remembered
+from remit.core.flow.memory import RECORD_MASK, TaskRecords
 from remit.core.flow.records.naming import Naming
 from remit.core.flow.stated_values import Statement
 from remit.core.flow.values.destination import Destination, whole, within
@@ -23,7 +24,6 @@ from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import exact, pieces
 from remit.core.json_value import Json
 from remit.core.label import Trust
-from remit.core.steps import PIECE, STEP, Steps, WorkCount, weight, whole_words
 from remit.core.tools.tool import ArgumentRole, Tool
 
 _HOST, _URL = KindOfValue.HOST, KindOfValue.URL
@@ -37,7 +37,7 @@ class TaskMemory(Protocol):
     """What a task has met, and what its intent states: `core.flow.provenance.Index`."""
 
     @property
-    def kept(self) -> Remembered:
+    def kept(self) -> TaskRecords:
         """What is remembered of results."""
 
     @property
@@ -131,7 +131,7 @@ def brought_by_others(index: TaskMemory, found: Destination, *, named: bool = Fa
     )
 
 
-def holding(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Steps[Justification | None]:
+def stored_label(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Steps[Justification | None]:
     """Say of a destination or code that is not known as a whole where an address or link in it came from, if
     others brought it.
     """

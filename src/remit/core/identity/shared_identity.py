@@ -17,7 +17,7 @@ MAX_FOLLOWED = 20_000
 MAX_PLACES = 4
 
 
-class Trail:
+class IdentityTrail:
     """Follows things from place to place, in bounded memory. Times are seconds that only rise."""
 
     def __init__(self, window_s: float, most: int = MAX_FOLLOWED) -> None:

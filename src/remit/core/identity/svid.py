@@ -33,7 +33,7 @@ MAX_AUDIENCES: Final = 16
 _HASH = hashes.SHA256()
 
 
-class Unsigned:
+class UnsignedSvid:
     """A certificate that lacks its signature (ECDSA with SHA-256)."""
 
     def __init__(self, builder: x509.CertificateBuilder, issuer: ec.EllipticCurvePublicKey) -> None:
@@ -109,7 +109,7 @@ def key_id(public: ec.EllipticCurvePublicKey) -> str:
 
 def authority_certificate(
     trust_domain: str, public: ec.EllipticCurvePublicKey, *, serial: bytes, made: datetime, life: timedelta
-) -> Unsigned:
+) -> UnsignedSvid:
     """Return the self-signed certificate of an authority of `trust_domain`.
 
     X.509-SVID section 4: the signing certificate is a CA, may sign certificates, and has the trust domain as
@@ -138,7 +138,7 @@ def authority_certificate(
             critical=False,
         )
     )
-    return Unsigned(builder, public)
+    return UnsignedSvid(builder, public)
 
 
 def workload_certificate(
@@ -149,7 +149,7 @@ def workload_certificate(
     serial: bytes,
     now: datetime,
     life: timedelta,
-) -> Unsigned:
+) -> UnsignedSvid:
     """Return an X.509-SVID for a workload's key, to be signed by the authority whose certificate is given.
 
     X.509-SVID section 4: one URI, no CA, digitalSignature. It never outlives its authority.
@@ -178,7 +178,7 @@ def workload_certificate(
             x509.SubjectAlternativeName([x509.UniformResourceIdentifier(spiffe_id)]), critical=False
         )
     )
-    return Unsigned(builder, issuer_key)
+    return UnsignedSvid(builder, issuer_key)
 
 
 def _serial(entropy: bytes) -> int:

@@ -199,7 +199,7 @@ class Attested(msgspec.Struct, frozen=True, kw_only=True):
     token_id: str = ""
     expires: datetime | None = None
 
-    def holding(self, confirmation: Confirmation) -> Attested:
+    def stored_label(self, confirmation: Confirmation) -> Attested:
         """Return the same proof, together with a key that the workload also proved to hold."""
         return msgspec.structs.replace(self, confirmation=confirmation)
 

@@ -2,7 +2,7 @@
 """Access tokens: a task's grant in the form that travels (RFC 9068, with a mission claim).
 
 Pure: signatures are checked by whoever holds the keys (`ports.keys`); here claims become a validated value,
-and back. Names that come from drafts alone stand in `core.drafts`.
+and back. Names that come from drafts alone stand in `core.draft_names`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated
 
 import msgspec
 
-from remit.core.drafts import (
+from remit.core.draft_names import (
     AUTHORITY_HASH,
     GRANT_ID,
     MISSION,

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import msgspec
 
 from remit.core.canonical import encode
-from remit.core.drafts import AUTHORITY_SET_KIND, INTENT_KIND, MISSION_ACCESS
+from remit.core.draft_names import AUTHORITY_SET_KIND, INTENT_KIND, MISSION_ACCESS
 from remit.core.errors import ConfigInvalid, Malformed
 from remit.core.json_value import Json
 from remit.core.oauth.resource import Resources

@@ -105,7 +105,7 @@ class ProviderVisit(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     fresh: bool = False
 
 
-class Ceremony(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="passkey"):
+class PasskeyCeremony(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="passkey"):
     """A passkey's challenge (base64url). `person` registers it; empty where someone signs in with it."""
 
     challenge: str
@@ -124,10 +124,10 @@ class ConnectVisit(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     browser: str
 
 
-Held = PushedRequest | ConsentCode | TerminalCode | ProviderVisit | Ceremony | ConnectVisit
+Held = PushedRequest | ConsentCode | TerminalCode | ProviderVisit | PasskeyCeremony | ConnectVisit
 
 
-class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+class OneTimeCode(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is kept under the digest of an opaque value; `outcome` says what a used one led to."""
 
     tenant: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from remit.core.drafts import (
+from remit.core.draft_names import (
     MISSION,
     MISSION_ID,
     MISSION_ISSUER,

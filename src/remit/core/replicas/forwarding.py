@@ -51,7 +51,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     jkt: str = ""
 
 
-class Passage(msgspec.Struct, frozen=True, kw_only=True):
+class ForwardingStep(msgspec.Struct, frozen=True, kw_only=True):
     """What one replica tells another of a request: the `number`-th from `sender`, to `to`, under the sealing
     key `key`.
     """
@@ -104,7 +104,12 @@ def _mac(
 
 
 def written(
-    passage: Passage, sealing: bytes, method: str, target: bytes, headers: Sequence[_Header], body: bytes
+    passage: ForwardingStep,
+    sealing: bytes,
+    method: str,
+    target: bytes,
+    headers: Sequence[_Header],
+    body: bytes,
 ) -> bytes:
     """Return the header's value for a request; `headers` as `carried` gives them."""
     told = base64.urlsafe_b64encode(msgspec.json.encode(passage))
@@ -112,10 +117,12 @@ def written(
     return told + b"." + base64.urlsafe_b64encode(mac)
 
 
-def read(value: bytes) -> Passage:
+def read(value: bytes) -> ForwardingStep:
     """Read a header's value, which shows nothing yet; raises `Malformed`."""
     try:
-        return msgspec.json.decode(base64.b64decode(value.partition(b".")[0], b"-_", True), type=Passage)
+        return msgspec.json.decode(
+            base64.b64decode(value.partition(b".")[0], b"-_", True), type=ForwardingStep
+        )
     except (binascii.Error, ValueError, msgspec.DecodeError):
         raise Malformed("this header is for replicas alone", code="passed-on") from None
 

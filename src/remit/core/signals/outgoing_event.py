@@ -65,7 +65,7 @@ NOTICES: Final = (
 )
 
 
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
+class OutgoingEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to tell: what happened, when, and to whom. `agent`, `person` and `session` are names here."""
 
     kind: SignalKind
@@ -87,7 +87,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
         return SubjectId({"": next(iter(parts.values()))}) if len(parts) == 1 else SubjectId(parts)
 
 
-def notice_of(record: Mapping[str, Json], at: datetime, *, person: str = "") -> Notice | None:
+def notice_of(record: Mapping[str, Json], at: datetime, *, person: str = "") -> OutgoingEvent | None:
     """Return what an event of the log is told as; `None` where nobody is told. `person` is whom a task is
     for, or who was changed: the record does not say it in clear.
     """
@@ -99,7 +99,7 @@ def notice_of(record: Mapping[str, Json], at: datetime, *, person: str = "") -> 
             cause = str(facts.get("cause", Cause.ASKED.value))
             stamp["initiating_entity"] = _ENTITIES.get(cause, "policy")
             stamp["reason_admin"] = {"en": cause}
-            return Notice(
+            return OutgoingEvent(
                 kind=SignalKind.SESSION_REVOKED,
                 at=at,
                 agent=agent,
@@ -110,14 +110,16 @@ def notice_of(record: Mapping[str, Json], at: datetime, *, person: str = "") -> 
         case EventKind.AGENT_CHANGED.value:
             change = facts.get("change")
             if change == "state" and (kind := _OF_STATE.get(str(facts.get("state")))):
-                return Notice(kind=kind, at=at, agent=agent, payload=stamp)
+                return OutgoingEvent(kind=kind, at=at, agent=agent, payload=stamp)
             if isinstance(change, str) and change in _OF_BINDING:
                 told = {"credential_type": "app", "change_type": _OF_BINDING[change]}
-                return Notice(kind=SignalKind.CREDENTIAL_CHANGE, at=at, agent=agent, payload=stamp | told)
+                return OutgoingEvent(
+                    kind=SignalKind.CREDENTIAL_CHANGE, at=at, agent=agent, payload=stamp | told
+                )
         case EventKind.PERSON_CHANGED.value:
             kind = _OF_PERSON.get(str(facts.get("change")))
             if kind is not None and person:
-                return Notice(kind=kind, at=at, person=person, payload=stamp)
+                return OutgoingEvent(kind=kind, at=at, person=person, payload=stamp)
     return None
 
 
@@ -126,7 +128,9 @@ def notice_id(origin: str, stream: str, index: int) -> str:
     return digest({"log": origin, "stream": stream, "index": index})[7:39]
 
 
-def claims_of(notice: Notice, *, issuer: str, audience: str, token_id: str, people: bool) -> dict[str, Json]:
+def claims_of(
+    notice: OutgoingEvent, *, issuer: str, audience: str, token_id: str, people: bool
+) -> dict[str, Json]:
     """Return the claims of the security event token (RFC 8417 section 2.2, SSF 1.0 section 4)."""
     return {
         "iss": issuer,

@@ -27,7 +27,7 @@ from remit.core.tasks.task import MAX_CHAIN, Ancestor, Budgets, HandDown, Task, 
 MAX_GRANTS = 512
 
 
-class Share(msgspec.Struct, frozen=True, kw_only=True):
+class BudgetShare(msgspec.Struct, frozen=True, kw_only=True):
     """What part of a task is asked for when it is handed down; what is left out is as the parent has it.
 
     `grants` are narrowed by the parent's; `tools` keeps those alone. `task_type` is the child's own type,
@@ -52,7 +52,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str
 
 
-def child_of(parent: Task, agent: Agent, wanted: Share, moment: Moment) -> Task:
+def child_of(parent: Task, agent: Agent, wanted: BudgetShare, moment: Moment) -> Task:
     """Return the child task of an active parent; raises `Forbidden` for whatever the parent could not do."""
     check_heir(parent, agent)
     grants, drawn_from = _grants(parent, wanted)
@@ -83,7 +83,7 @@ def child_of(parent: Task, agent: Agent, wanted: Share, moment: Moment) -> Task:
         budgets=budgets,
         label=moment.label,
         plan=narrowed(parent.plan, wanted.tools),
-        lineage=(Ancestor(parent.id, parent.agent, parent.owner), *parent.lineage),
+        process_tree=(Ancestor(parent.id, parent.agent, parent.owner), *parent.process_tree),
         delegation=parent.delegation,
         delegates=(*((own.delegates,) if own else ()), *(rule.below() for rule in parent.delegates)),
         drawn_from=drawn_from,
@@ -123,7 +123,7 @@ def _allows(rule: HandDown, agent: Agent) -> bool:
     return rule.max_depth >= 1 and rule.names(agent)
 
 
-def _grants(parent: Task, wanted: Share) -> tuple[tuple[Grant, ...], dict[str, tuple[str, ...]]]:
+def _grants(parent: Task, wanted: BudgetShare) -> tuple[tuple[Grant, ...], dict[str, tuple[str, ...]]]:
     """Return the child's grants, and which of the parent's each is drawn from."""
     drawn: dict[Grant, tuple[str, ...]] = {}
     for held in _kept(parent.grants, wanted.tools):

@@ -117,7 +117,7 @@ class HandDown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     """A reviewed template for tasks.
 
-    `run_by` names the agents (or `group:x`) that may run it; `stated_by` names who may state its intent: a
+    `run_by` names the agents (or `group:x`) that may run it; `requested_by` names who may state its intent: a
     person, a `group:x` of people, `agent:x` for an agent whose work needs no person, or `issuer:x` for an
     issuer whose identity assertions speak for people (ID-JAG). `delegates`
     says to whom its tasks may be handed down. `ends_when_spent`: a task of it ends once no call of it can be
@@ -127,7 +127,7 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     purpose: str
     run_by: tuple[str, ...]
-    stated_by: tuple[str, ...]
+    requested_by: tuple[str, ...]
     parameters: dict[str, Parameter] = {}
     grants: tuple[GrantTemplate, ...] = ()
     budgets: Budgets = Budgets()
@@ -138,7 +138,7 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     ends_when_spent: bool = True
 
 
-class Turn(msgspec.Struct, frozen=True):
+class UserMessageRecord(msgspec.Struct, frozen=True):
     """One authenticated utterance of the person behind the task."""
 
     text: str
@@ -149,23 +149,23 @@ class Turn(msgspec.Struct, frozen=True):
 NO_PERSON = ("agent:", "issuer:")
 
 
-def person_of(stated_by: str) -> str:
+def person_of(requested_by: str) -> str:
     """Return the person who stated an intent; empty where it was no person."""
-    return "" if stated_by.startswith(NO_PERSON) else stated_by
+    return "" if requested_by.startswith(NO_PERSON) else requested_by
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody who may say so wants done.
 
-    INVARIANT: `stated_by` was authenticated by remit or is an issuer that the task type permits. An agent's
-    own words never stand here.
+    INVARIANT: `requested_by` was authenticated by remit or is an issuer that the task type permits. An
+    agent's own words never stand here.
     """
 
     goal: str
     params: dict[str, Json] = {}
-    stated_by: str
+    requested_by: str
     stated_at: datetime
-    turns: tuple[Turn, ...] = ()
+    turns: tuple[UserMessageRecord, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -185,11 +185,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work of one agent.
 
     `lowered` says when somebody last declassified what it carries. `epochs` are the fence epochs of the
-    task's scopes when it was opened: a scope whose epoch has risen since then has been ended. `lineage` holds
-    parent, grandparent and so on. A task with `lease_s` set ends when nobody has renewed its lease for that
-    many seconds, one with `idle_s` set when it was not used for that many. `plan` is what its agent said it
-    would need (`core.tasks.plan`). `delegation` is the id of the record by which the person it acts for has
-    agreed, where they did not open it themselves. `delegates` says to whom it may be handed down.
+    task's scopes when it was opened: a scope whose epoch has risen since then has been ended. `process_tree`
+    holds parent, grandparent and so on. A task with `lease_s` set ends when nobody has renewed its lease for
+    that many seconds, one with `idle_s` set when it was not used for that many. `plan` is what its agent said
+    it would need (`core.tasks.plan`). `delegation` is the id of the record by which the person it acts for
+    has agreed, where they did not open it themselves. `delegates` says to whom it may be handed down.
     `drawn_from` gives, for each of its grants by digest, the accounts of the ancestors' grants that a call
     under it is also counted against. `counted_as` names, for a grant that was narrowed since, the one that it
     was opened with: what was used up of that stays used up. `narrowings` is how often the task was made to
@@ -209,7 +209,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     budgets: Budgets = Budgets()
     label: Label = Label()
     plan: Plan | None = None
-    lineage: tuple[Ancestor, ...] = ()
+    process_tree: tuple[Ancestor, ...] = ()
     delegation: str = ""
     delegates: tuple[HandDown, ...] = ()
     drawn_from: dict[str, tuple[str, ...]] = {}
@@ -231,7 +231,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def speaker(self) -> str:
         """The person who stated the intent; empty where it was no person."""
-        return person_of(self.intent.stated_by)
+        return person_of(self.intent.requested_by)
 
     @property
     def subject(self) -> str:
@@ -243,17 +243,17 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def parent(self) -> str:
         """The id of the task that this one was handed down from; empty where there is none."""
-        return self.lineage[0].task if self.lineage else ""
+        return self.process_tree[0].task if self.process_tree else ""
 
     @property
     def ancestors(self) -> tuple[str, ...]:
         """The ids of parent, grandparent and so on."""
-        return tuple(one.task for one in self.lineage)
+        return tuple(one.task for one in self.process_tree)
 
     @property
     def actors(self) -> tuple[str, ...]:
         """The agents of the chain, the current one first (RFC 8693 section 4.1: the outermost `act`)."""
-        return (self.agent, *(one.agent for one in self.lineage))
+        return (self.agent, *(one.agent for one in self.process_tree))
 
     @property
     def authority_hash(self) -> str:
@@ -273,13 +273,13 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         INVARIANT: a child lies in every scope of its ancestors, so that what ends one of these ends it too.
         """
         names = [EVERYTHING, scope(ScopeKind.OWNER, self.owner), scope(ScopeKind.AGENT, self.agent)]
-        for one in self.lineage:
+        for one in self.process_tree:
             names += [
                 scope(ScopeKind.OWNER, one.owner),
                 scope(ScopeKind.AGENT, one.agent),
                 scope(ScopeKind.TASK, one.task),
             ]
-        for person in (self.on_behalf_of, self.intent.stated_by):
+        for person in (self.on_behalf_of, self.intent.requested_by):
             if person and not person.startswith(NO_PERSON):
                 names.append(scope(ScopeKind.PERSON, person))
         if self.delegation:

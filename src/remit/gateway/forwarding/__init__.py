@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Before all doors: requests for tasks that another replica owns are passed on to it."""
 
-from remit.gateway.forwarding.routing import PassingFront
+from remit.gateway.forwarding.routing import ForwardingFront
 
-__all__ = ["PassingFront"]
+__all__ = ["ForwardingFront"]

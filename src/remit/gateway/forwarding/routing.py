@@ -53,12 +53,12 @@ from remit.gateway.mcp.messages import (
     error_frame,
     outcome_field,
 )
-from remit.ports.forwarding import PassedRequest, Passer
-from remit.ports.store.replicas import Sight
+from remit.ports.forwarding import ForwardedRequest, Forwarder
+from remit.ports.store.replicas import FleetSight
 from remit.services.assembly.services import Services
 from remit.services.limits.deadlines import Deadlines
 from remit.services.replicas.forwarding import Family
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.tasks.calls_in_flight import fenced_by
 
 #: What an owner says that is none (RFC 9110 section 15.5.20), with this header: nothing was done.
@@ -79,13 +79,15 @@ class _Numbered(msgspec.Struct, frozen=True):
     id: str | int | None = None
 
 
-class PassingFront:
+class ForwardingFront:
     """The ASGI application around all others. Used from one event loop."""
 
-    def __init__(self, house: Services, passer: Passer, inner: Application, *, max_body_bytes: int) -> None:
+    def __init__(
+        self, house: Services, forwarder: Forwarder, inner: Application, *, max_body_bytes: int
+    ) -> None:
         """Take the doors."""
         self._house = house
-        self._passer = passer
+        self._forwarder = forwarder
         self._inner = inner
         self._max_body_bytes = max_body_bytes
         #: Requests that other replicas have in hand for this one.
@@ -165,7 +167,7 @@ class PassingFront:
                 body,
                 seen=_seen(scope),
             )
-            request = PassedRequest(scope["method"], _target(scope), [*headers, (HEADER, told)], body)
+            request = ForwardedRequest(scope["method"], _target(scope), [*headers, (HEADER, told)], body)
             asking = _Asking(owner, self._house.passing.family(task), upstream_of(scope))
             if await self._exchanged(asking, request, receive, handing):
                 return True
@@ -179,7 +181,7 @@ class PassingFront:
         )
 
     async def _exchanged(
-        self, asking: _Asking, request: PassedRequest, receive: Receive, handing: _Handing
+        self, asking: _Asking, request: ForwardedRequest, receive: Receive, handing: _Handing
     ) -> bool:
         """Have an owner answer; `False` where it says that it is none. An agent that hangs up ends it."""
         asking.work = asyncio.ensure_future(self._asked(asking.owner, request, handing))
@@ -198,8 +200,8 @@ class PassingFront:
                 one.cancel()
             await asyncio.gather(asking.work, gone, return_exceptions=True)
 
-    async def _asked(self, owner: Replica, request: PassedRequest, handing: _Handing) -> bool:
-        async with self._passer.ask(owner.address, request) as answer:
+    async def _asked(self, owner: Replica, request: ForwardedRequest, handing: _Handing) -> bool:
+        async with self._forwarder.ask(owner.address, request) as answer:
             if answer.status == MISDIRECTED and any(name == NOT_MINE for name, _ in answer.headers):
                 return False
             kept = [pair for pair in answer.headers if pair[0] not in OWN]
@@ -217,7 +219,7 @@ class PassingFront:
             if asking.owner.id == name:
                 asking.cut(OwnerAway("it is gone", sent=True))
 
-    def _changed(self, sight: Sight) -> None:
+    def _changed(self, sight: FleetSight) -> None:
         """Cut what was ended. INVARIANT: nothing is awaited between a look that finds it and this."""
         for asking in self._asking:
             for raised in sight.raised:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HTTP door: agents that call REST APIs."""
 
-from remit.gateway.http.endpoint import HttpDoor, HttpLimits
+from remit.gateway.http.endpoint import HttpEndpoint, HttpLimits
 
-__all__ = ["HttpDoor", "HttpLimits"]
+__all__ = ["HttpEndpoint", "HttpLimits"]

@@ -39,8 +39,8 @@ from remit.core.oauth.resource import HTTP_PATH, JOINED_PATH
 from remit.core.tools.http_api import REQUEST, ApiRequest, Route, found_route, read_arguments
 from remit.gateway.asgi import (
     TARGET,
-    InHand,
     Receive,
+    RequestsInProgress,
     Scope,
     Send,
     check_length,
@@ -50,7 +50,7 @@ from remit.gateway.asgi import (
     respond,
     with_nonce,
 )
-from remit.gateway.disconnects import WATCH_AFTER_S, Lookout
+from remit.gateway.disconnects import WATCH_AFTER_S, DisconnectWatch
 from remit.gateway.http.head import ApiHead
 from remit.gateway.http.problems import (
     PROBLEM_TYPE,
@@ -62,7 +62,7 @@ from remit.gateway.http.problems import (
     unknown_route,
 )
 from remit.gateway.http.proxy import ForwardProxy, foreign_host
-from remit.gateway.http.request_state import ApiVisit, Arrival
+from remit.gateway.http.request_state import ApiArrival, ApiVisit
 from remit.gateway.http.response import ApiAnswer
 from remit.gateway.protected_resource import METADATA, ProtectedResource
 from remit.gateway.tracing import travelling
@@ -93,7 +93,7 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     reader_timeout_s: float = 60.0
 
 
-class HttpDoor:
+class HttpEndpoint:
     """The ASGI application. Used from one event loop."""
 
     def __init__(
@@ -101,7 +101,7 @@ class HttpDoor:
         house: Services,
         *,
         limits: HttpLimits | None = None,
-        in_hand: InHand | None = None,
+        in_hand: RequestsInProgress | None = None,
         forward: bool = False,
     ) -> None:
         """Take the services. `in_hand` is shared with other doors; with `forward` it is a proxy, too."""
@@ -112,7 +112,7 @@ class HttpDoor:
         self._apis: dict[str, HttpUpstream] = {
             name: one for name, one in house.upstreams.items() if isinstance(one, HttpUpstream)
         }
-        self._in_hand = in_hand or InHand(
+        self._in_hand = in_hand or RequestsInProgress(
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
         )
         self._bodies, self._alarms = Deadlines(), Deadlines()
@@ -195,12 +195,12 @@ class HttpDoor:
             raise
         await self._call(visit, route.name, arguments)
 
-    def _arrival(self, scope: Scope, head: ApiHead) -> Arrival:
+    def _arrival(self, scope: Scope, head: ApiHead) -> ApiArrival:
         """Return what a request is for; raises `HttpProblem`."""
         if (target := scope.get(TARGET)) is None:
             upstream, path = below(raw_path(scope))
             url = self._base + raw_path(scope).decode("latin-1")
-            return Arrival(upstream, path, head.authorization, url, f"{self._base}{PREFIX}/{upstream}")
+            return ApiArrival(upstream, path, head.authorization, url, f"{self._base}{PREFIX}/{upstream}")
         if self._proxy is None:
             raise HttpProblem(
                 "this is no proxy",
@@ -259,7 +259,7 @@ class HttpDoor:
         )
         call = asyncio.current_task()
         assert call is not None
-        watch = Lookout(answer, visit.receive, call)
+        watch = DisconnectWatch(answer, visit.receive, call)
         self._alarms.start(watch, WATCH_AFTER_S)
         try:
             end = await self._house.mediator.run(asked, answer)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from remit.core.errors import Unauthenticated
 from remit.gateway.http.problems import HttpProblem
-from remit.gateway.http.request_state import Arrival
+from remit.gateway.http.request_state import ApiArrival
 
 _TARGET = re.compile(
     rb"http://(?P<host>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?"
@@ -48,7 +48,7 @@ class ForwardProxy:
             (_place(name, base) for name, base in bases.items()), key=lambda one: -len(one.path)
         )
 
-    def arrival(self, target: bytes, authorization: list[bytes]) -> Arrival:
+    def arrival(self, target: bytes, authorization: list[bytes]) -> ApiArrival:
         """Return what a target in absolute form is for; of one that is no API's the upstream is empty.
 
         `authorization` are the values of `Proxy-Authorization`; raises `HttpProblem`.
@@ -72,8 +72,8 @@ class ForwardProxy:
             if not place.path or path.startswith(place.path + b"/"):
                 authority = target.split(b"/", 3)[2].decode("ascii")
                 where = f"http://{authority}{place.path.decode('ascii')}"
-                return Arrival(place.upstream, path[len(place.path) :], shown, signed, where, proxied=True)
-        return Arrival("", path, shown, signed, "", proxied=True)
+                return ApiArrival(place.upstream, path[len(place.path) :], shown, signed, where, proxied=True)
+        return ApiArrival("", path, shown, signed, "", proxied=True)
 
     def tunnel(self) -> HttpProblem:
         """Return the refusal of `CONNECT`."""

@@ -12,7 +12,7 @@ from remit.gateway.http.head import ApiHead
 from remit.gateway.http.response import ApiAnswer
 
 
-class Arrival(NamedTuple):
+class ApiArrival(NamedTuple):
     """What a request is for, by its address.
 
     `path` is what stands below the upstream, `authorization` what it shows of its sender, `url` the address
@@ -34,7 +34,7 @@ class ApiVisit:
         "agent", "answer", "arrival", "claims", "head", "proven", "proxied", "receive", "send", "token",
     )  # fmt: skip
 
-    arrival: Arrival
+    arrival: ApiArrival
     claims: AccessClaims
 
     def __init__(self, head: ApiHead, receive: Receive, send: Send, *, proxied: bool) -> None:
@@ -47,7 +47,7 @@ class ApiVisit:
         self.agent = ""
         self.answer: ApiAnswer | None = None
         self.proxied = proxied
-        self.arrival = Arrival("", b"/", [], "", "")
+        self.arrival = ApiArrival("", b"/", [], "", "")
 
     @property
     def upstream(self) -> str:

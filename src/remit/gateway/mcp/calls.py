@@ -27,9 +27,9 @@ from remit.core.tools.tool import (
     RESOURCE_SUBSCRIBE,
 )
 from remit.gateway.asgi import Receive, Send
-from remit.gateway.disconnects import WATCH_AFTER_S, Lookout
+from remit.gateway.disconnects import WATCH_AFTER_S, DisconnectWatch
 from remit.gateway.mcp.elicitation import ask_client
-from remit.gateway.mcp.headers import DoorHeaders, check_params
+from remit.gateway.mcp.headers import McpHeaders, check_params
 from remit.gateway.mcp.input_rounds import Rounds, declared, read_wanted
 from remit.gateway.mcp.listing import Listing, Place
 from remit.gateway.mcp.messages import (
@@ -67,7 +67,7 @@ MAX_ROUNDS: Final = 8
 MAX_NAME: Final = 256
 
 
-class Visit:
+class CallVisit:
     """One HTTP request at the door, and what is known of it so far."""
 
     __slots__ = (
@@ -89,7 +89,7 @@ class Visit:
     claims: AccessClaims
     place: Place
 
-    def __init__(self, head: DoorHeaders, receive: Receive, send: Send) -> None:
+    def __init__(self, head: McpHeaders, receive: Receive, send: Send) -> None:
         """Begin with nothing known but its headers."""
         self.head = head
         self.receive = receive
@@ -104,7 +104,7 @@ class Visit:
         self.begun = False
 
 
-class Quiet:
+class SilentSink:
     """A `Sink` for calls that the door makes on an agent's behalf: nothing of the answer is handed on."""
 
     async def release(self, chunk: Delivery) -> None:
@@ -121,7 +121,7 @@ class Calls:
         self._rounds = rounds
         self._alarms = Deadlines()
 
-    async def run(self, visit: Visit, message: Incoming, asked: RequestedCall | None = None) -> bool:
+    async def run(self, visit: CallVisit, message: Incoming, asked: RequestedCall | None = None) -> bool:
         """Take the call that a request asks for through the nine steps; say whether the upstream did it."""
         if asked is None:
             asked = await self.asked(visit, message)
@@ -139,12 +139,12 @@ class Calls:
         return await self.watched(visit, message, answer, self._mediate(visit, message, asked, answer))
 
     async def watched(
-        self, visit: Visit, message: Incoming, answer: Answer, work: Coroutine[Any, Any, bool]
+        self, visit: CallVisit, message: Incoming, answer: Answer, work: Coroutine[Any, Any, bool]
     ) -> bool:
         """Do what gives `answer` its content, until the agent hangs up or takes its request back."""
         visit.answer = answer
         call = self._alarms.running()
-        watch = Lookout(answer, visit.receive, call)
+        watch = DisconnectWatch(answer, visit.receive, call)
         self._alarms.start(watch, WATCH_AFTER_S)
         try:
             return await work
@@ -162,7 +162,9 @@ class Calls:
             self._alarms.put_off(watch)
             watch.end()
 
-    async def _mediate(self, visit: Visit, message: Incoming, asked: RequestedCall, answer: Answer) -> bool:
+    async def _mediate(
+        self, visit: CallVisit, message: Incoming, asked: RequestedCall, answer: Answer
+    ) -> bool:
         try:
             end = await self._house.mediator.run(asked, answer)
             for _ in range(MAX_ROUNDS):
@@ -185,7 +187,7 @@ class Calls:
             return False
         return end.outcome is CallOutcome.OK
 
-    def _passing(self, visit: Visit, asked: RequestedCall) -> Callable[[bytes], bytes]:
+    def _passing(self, visit: CallVisit, asked: RequestedCall) -> Callable[[bytes], bytes]:
         """Return what makes of a result that asks for input what the agent gets of it."""
         tool = f"{asked.upstream}/{asked.name}"
         return partial(
@@ -197,7 +199,7 @@ class Calls:
         )
 
     async def _answered(
-        self, visit: Visit, asked: RequestedCall, answer: Answer, wanted: bytes
+        self, visit: CallVisit, asked: RequestedCall, answer: Answer, wanted: bytes
     ) -> RequestedCall:
         """Ask a session's client, over the stream of its call, what an upstream wants to know.
 
@@ -213,7 +215,7 @@ class Calls:
         first = {name: value for name, value in asked.arguments.items() if name != INPUT}
         return msgspec.structs.replace(asked, arguments={**first, INPUT: given})
 
-    async def _refusal(self, visit: Visit, message: Incoming, end: Refused) -> WireFault:
+    async def _refusal(self, visit: CallVisit, message: Incoming, end: Refused) -> WireFault:
         if not end.request.grants:
             # What a task was not granted does not exist on the wire; the reason stands in the evidence.
             return unknown(visit, message)
@@ -222,13 +224,13 @@ class Calls:
         approval = await self._house.store.approval(self._house.tenant, end.decision.approval)
         return refusal(end, approval.expires.isoformat() if approval else "")
 
-    async def quietly(self, visit: Visit, upstream: str, name: str, arguments: dict[str, Json]) -> bool:
+    async def quietly(self, visit: CallVisit, upstream: str, name: str, arguments: dict[str, Json]) -> bool:
         """Make a call whose answer nobody sees; say whether it was permitted and done."""
         asked = RequestedCall(
             token=visit.token, proven=visit.proven, upstream=upstream, name=name, arguments=arguments
         )
         try:
-            end = await self._house.mediator.run(asked, Quiet())
+            end = await self._house.mediator.run(asked, SilentSink())
         except Unauthenticated:
             raise
         except RemitError:
@@ -237,7 +239,7 @@ class Calls:
 
     # From a request to what is asked.
 
-    async def asked(self, visit: Visit, message: Incoming) -> RequestedCall:
+    async def asked(self, visit: CallVisit, message: Incoming) -> RequestedCall:
         """Return the call that a request asks for: decided values only, nothing else of its params."""
         params = message.params
         method = message.method
@@ -279,14 +281,14 @@ class Calls:
             defers=method == "tools/call" and knows_deferred(visit, meta) and self._listing.defers(upstream),
         )
 
-    def _named(self, visit: Visit, message: Incoming, name: str) -> tuple[str, str]:
+    def _named(self, visit: CallVisit, message: Incoming, name: str) -> tuple[str, str]:
         found = visit.place.split(name) if len(name) <= MAX_NAME else None
         if found is None:
             # No tool has a name that long; it would stand in the evidence, several times over.
             raise unknown(visit, message)
         return found
 
-    async def owner(self, visit: Visit, message: Incoming, operation: str, uri: str) -> str:
+    async def owner(self, visit: CallVisit, message: Incoming, operation: str, uri: str) -> str:
         """Return the upstream of a resource at this address."""
         if not visit.place.joined:
             return visit.place.upstreams[0]
@@ -299,7 +301,7 @@ class Calls:
             raise unknown(visit, message)
         return found
 
-    async def _completion(self, visit: Visit, message: Incoming) -> tuple[str, dict[str, Json]]:
+    async def _completion(self, visit: CallVisit, message: Incoming) -> tuple[str, dict[str, Json]]:
         params = message.params
         ref, argument = object_param(params, "ref"), object_param(params, "argument")
         if ref.get("type") == "ref/prompt":
@@ -316,7 +318,9 @@ class Calls:
             arguments["context"] = object_param(params, "context")
         return upstream, arguments
 
-    async def _check_params(self, visit: Visit, upstream: str, name: str, arguments: dict[str, Json]) -> None:
+    async def _check_params(
+        self, visit: CallVisit, upstream: str, name: str, arguments: dict[str, Json]
+    ) -> None:
         """Compare repeated arguments, for a tool that the task sees: of others nothing is said."""
         tool = self._house.tools.get(f"{upstream}/{name}")
         if tool is None or not (rules := self._listing.rules(tool)):
@@ -326,7 +330,7 @@ class Calls:
             check_params(rules, visit.head, arguments)
 
 
-def unknown(visit: Visit, message: Incoming) -> WireFault:
+def unknown(visit: CallVisit, message: Incoming) -> WireFault:
     """The error of something that does not exist, as far as this task can tell."""
     params = message.params
     if message.method == "tools/call":
@@ -346,14 +350,14 @@ def _shown(name: Json) -> str:
     return name[:200] if isinstance(name, str) else ""
 
 
-def able_of(visit: Visit, meta: dict[str, Json]) -> dict[str, Json]:
+def able_of(visit: CallVisit, meta: dict[str, Json]) -> dict[str, Json]:
     """Return which questions the agent's client can answer."""
     if visit.modern:
         return declared(meta.get(META_CAPABILITIES))
     return visit.session.able if visit.session is not None else {}
 
 
-def knows_deferred(visit: Visit, meta: dict[str, Json]) -> bool:
+def knows_deferred(visit: CallVisit, meta: dict[str, Json]) -> bool:
     """Return whether the agent's client knows of deferred calls (the tasks extension of 2026-07-28)."""
     capabilities = meta.get(META_CAPABILITIES) if visit.modern else None
     if not capabilities:
@@ -366,6 +370,6 @@ def _may_ask(asked: RequestedCall) -> bool:
     return asked.name not in _ASKS_NOTHING and asked.follows is None
 
 
-def _log_level(visit: Visit, meta: dict[str, Json]) -> str:
+def _log_level(visit: CallVisit, meta: dict[str, Json]) -> str:
     level = meta.get(META_LOG_LEVEL) if visit.modern else visit.session.log_level if visit.session else ""
     return level if isinstance(level, str) and level in LOG_LEVELS else ""

@@ -19,7 +19,7 @@ from remit.core.decisions.deferred_call import CAPABILITY, GET, UPDATE
 from remit.core.decisions.mediation import ChunkKind, Delivery, Step
 from remit.core.errors import Fenced, NotFound, RemitError, Unauthenticated
 from remit.core.tools.tool import INPUT
-from remit.gateway.mcp.calls import Calls, Visit, able_of, knows_deferred
+from remit.gateway.mcp.calls import Calls, CallVisit, able_of, knows_deferred
 from remit.gateway.mcp.input_rounds import Rounds, read_wanted
 from remit.gateway.mcp.messages import (
     INVALID_PARAMS,
@@ -52,7 +52,7 @@ class DeferredMethods:
         self._calls = calls
         self._rounds = rounds
 
-    async def run(self, visit: Visit, message: Incoming) -> None:
+    async def run(self, visit: CallVisit, message: Incoming) -> None:
         """Answer one request; to a task, no other's calls exist."""
         require(visit, message)
         held = await self.held(visit, text_param(message.params, "taskId"))
@@ -66,12 +66,12 @@ class DeferredMethods:
         answer = Answer(visit.send, message.id, modern=True, pass_on=passing(asked, held), able=able)
         await self._calls.watched(visit, message, answer, self._look(asked, answer, held))
 
-    async def held(self, visit: Visit, handle: str) -> DeferredCall | None:
+    async def held(self, visit: CallVisit, handle: str) -> DeferredCall | None:
         """Return the call that a task knows by a handle, at this address."""
         live = await self._house.live.bind(visit.claims, self._house.clock.now())
         return self._house.deferrals.find(handle, live.task.id, visit.place.upstreams)
 
-    def looking(self, visit: Visit, message: Incoming, held: DeferredCall) -> RequestedCall:
+    def looking(self, visit: CallVisit, message: Incoming, held: DeferredCall) -> RequestedCall:
         """Return what asks for a call that goes on."""
         tool = held.request.tool
         return RequestedCall(
@@ -85,7 +85,7 @@ class DeferredMethods:
             capabilities=able_of(visit, message.meta),
         )
 
-    def follow(self, visit: Visit, message: Incoming, held: list[DeferredCall]) -> Followed:
+    def follow(self, visit: CallVisit, message: Incoming, held: list[DeferredCall]) -> Followed:
         """Return what looks after calls for a stream of the one who listens."""
 
         async def look(one: DeferredCall) -> bytes:
@@ -109,7 +109,7 @@ class DeferredMethods:
             return False
         return True
 
-    async def _update(self, visit: Visit, message: Incoming, held: DeferredCall) -> None:
+    async def _update(self, visit: CallVisit, message: Incoming, held: DeferredCall) -> None:
         if held.settled:
             raise _no_call("the task has ended")
         if "inputResponses" not in message.params:
@@ -183,7 +183,7 @@ class Followed:
                 yield params
 
 
-def require(visit: Visit, message: Incoming) -> None:
+def require(visit: CallVisit, message: Incoming) -> None:
     """Raise the fault of a client that did not say that it knows the extension."""
     if not knows_deferred(visit, message.meta):
         raise WireFault(

@@ -26,8 +26,8 @@ from remit.core.errors import Fenced, Malformed, NotFound, RemitError, StoreUnav
 from remit.core.json_value import Json
 from remit.core.oauth.resource import JOINED_PATH
 from remit.gateway.asgi import (
-    InHand,
     Receive,
+    RequestsInProgress,
     Scope,
     Send,
     check_length,
@@ -37,9 +37,9 @@ from remit.gateway.asgi import (
     respond,
     with_nonce,
 )
-from remit.gateway.mcp.calls import Calls, Visit
+from remit.gateway.mcp.calls import Calls, CallVisit
 from remit.gateway.mcp.deferred import DeferredMethods
-from remit.gateway.mcp.headers import SESSION, VERSION, DoorHeaders, accepted, is_json
+from remit.gateway.mcp.headers import SESSION, VERSION, McpHeaders, accepted, is_json
 from remit.gateway.mcp.input_rounds import Rounds
 from remit.gateway.mcp.listing import Listing, Place, check_joined
 from remit.gateway.mcp.messages import (
@@ -90,7 +90,7 @@ class McpLimits(msgspec.Struct, frozen=True, kw_only=True):
     streams: int = 2000
 
 
-class McpDoor:
+class McpEndpoint:
     """The ASGI application. Used from one event loop."""
 
     def __init__(
@@ -98,7 +98,7 @@ class McpDoor:
         house: Services,
         *,
         limits: McpLimits | None = None,
-        in_hand: InHand | None = None,
+        in_hand: RequestsInProgress | None = None,
         origins: Iterable[str] = (),
         hosts: Iterable[str] = (),
     ) -> None:
@@ -121,7 +121,7 @@ class McpDoor:
             f"{PREFIX}/{name}": Place(f"{PREFIX}/{name}", (name,), joined=False) for name in names
         }
         self._places[PREFIX] = self._places[f"{PREFIX}/"] = Place(PREFIX, names, joined=True)
-        self._in_hand = in_hand or InHand(
+        self._in_hand = in_hand or RequestsInProgress(
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
         )
         self._bodies = Deadlines()
@@ -178,7 +178,7 @@ class McpDoor:
         if scope["path"].startswith(METADATA):
             await self._resource.metadata(scope, send)
             return
-        visit = Visit(DoorHeaders(scope["headers"]), receive, send)
+        visit = CallVisit(McpHeaders(scope["headers"]), receive, send)
         self._in_hand.count += 1
         try:
             await self._serve(scope, visit)
@@ -192,15 +192,15 @@ class McpDoor:
             self._in_hand.count -= 1
             self._count_out(visit)
 
-    def _count_in(self, visit: Visit) -> None:
+    def _count_in(self, visit: CallVisit) -> None:
         visit.agent = visit.claims.client_id
         self._in_hand.add(visit.agent)
 
-    def _count_out(self, visit: Visit) -> None:
+    def _count_out(self, visit: CallVisit) -> None:
         if visit.agent:
             self._in_hand.remove(visit.agent)
 
-    async def _serve(self, scope: Scope, visit: Visit) -> None:
+    async def _serve(self, scope: Scope, visit: CallVisit) -> None:
         self._check_where(visit.head)
         self._in_hand.check()
         self._identify(scope, visit)
@@ -246,19 +246,19 @@ class McpDoor:
                 headers=((b"allow", allow),),
             )  # fmt: skip
 
-    async def _legacy(self, visit: Visit, message: Incoming) -> None:
+    async def _legacy(self, visit: CallVisit, message: Incoming) -> None:
         if message.method != "initialize":
             visit.session = self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place)
         await self._methods.legacy(visit, message)
 
-    async def _reply(self, visit: Visit, reply: ClientReply, *, old: bool) -> None:
+    async def _reply(self, visit: CallVisit, reply: ClientReply, *, old: bool) -> None:
         """Take a client's answer to a question of a session; 2026-07-28 has no such answers."""
         if not old:
             raise WireFault("a message needs a `method`", INVALID_REQUEST, status=400, code="not-jsonrpc")
         self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place).answered(reply)
         await respond(visit.send, 202, b"")
 
-    async def _stream(self, visit: Visit) -> None:
+    async def _stream(self, visit: CallVisit) -> None:
         if not accepted(visit.head.get(b"accept"))[1]:
             raise _not_acceptable("text/event-stream")
         session = self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place)
@@ -273,7 +273,7 @@ class McpDoor:
 
     # The checks before the body.
 
-    def _check_where(self, head: DoorHeaders) -> None:
+    def _check_where(self, head: McpHeaders) -> None:
         origin = head.values.get(b"origin")
         if origin is not None and (
             b"origin" in head.twice or origin.decode("latin-1").lower() not in self._origins
@@ -282,7 +282,7 @@ class McpDoor:
         if self._hosts and head.get(b"host").decode("latin-1").lower() not in self._hosts:
             raise WireFault("this host is not served here", INVALID_REQUEST, status=421, code="host")
 
-    def _identify(self, scope: Scope, visit: Visit) -> None:
+    def _identify(self, scope: Scope, visit: CallVisit) -> None:
         head = visit.head
         shown = [head.values[b"authorization"]] if b"authorization" in head.values else []
         found = self._resource.identify(
@@ -298,7 +298,7 @@ class McpDoor:
         if found.nonce:
             visit.send = with_nonce(visit.send, found.nonce.encode())
 
-    def _check_post(self, head: DoorHeaders) -> None:
+    def _check_post(self, head: McpHeaders) -> None:
         if not head.twice.isdisjoint(_OF_BODY) or not is_json(head.values.get(b"content-type", b"")):
             raise WireFault(
                 "the body must be `application/json`, in UTF-8",
@@ -322,7 +322,7 @@ class McpDoor:
         except Malformed as fault:
             raise _of_body(fault) from None
 
-    async def _body(self, visit: Visit) -> bytes:
+    async def _body(self, visit: CallVisit) -> bytes:
         limits = self._limits
         try:
             return await read_body(
@@ -336,7 +336,7 @@ class McpDoor:
 
     # What is answered outside of methods.
 
-    async def _fail(self, visit: Visit, fault: WireFault) -> None:
+    async def _fail(self, visit: CallVisit, fault: WireFault) -> None:
         if visit.answer is not None and visit.answer.begun:
             await visit.answer.fail(fault)
             return
@@ -347,7 +347,7 @@ class McpDoor:
         body = error_frame(visit.id) + error_body(fault) + b"}"
         await respond(visit.send, http_status(fault, modern=visit.modern), body, fault.headers)
 
-    async def _refuse(self, scope: Scope, visit: Visit, error: RemitError) -> None:
+    async def _refuse(self, scope: Scope, visit: CallVisit, error: RemitError) -> None:
         """Answer a fault; refusals of steps 1 and 2 stand in the evidence, a flood of them counted."""
         fault = fault_of(error)
         unknown = isinstance(error, Unauthenticated)

@@ -52,7 +52,7 @@ _DECIMAL = re.compile(r"(-?[0-9]{1,20})(?:\.0+)?")
 ParamRule = tuple[tuple[str, ...], bytes, str]
 
 
-class DoorHeaders:
+class McpHeaders:
     """The headers that the door reads. A name that came twice is in `twice`; `params` are `Mcp-Param-*`, and
     `proofs` all values of `DPoP`.
     """
@@ -133,7 +133,7 @@ def check_version(version: object) -> None:
         )
 
 
-def check_modern(head: DoorHeaders, message: Incoming) -> None:
+def check_modern(head: McpHeaders, message: Incoming) -> None:
     """Hold a 2026-07-28 request against its headers; raises `WireFault`.
 
     In this order: the envelope in `_meta` is there (-32602), the headers agree with the body (-32020), the
@@ -160,7 +160,7 @@ def check_modern(head: DoorHeaders, message: Incoming) -> None:
     check_version(meta[META_VERSION])
 
 
-def check_repeated(head: DoorHeaders, message: Incoming) -> None:
+def check_repeated(head: McpHeaders, message: Incoming) -> None:
     """Refuse a request whose `Mcp-Method` or `Mcp-Name`, where there, is not what the body says.
 
     In the older era these headers mean nothing to MCP, but something on the way may still read them.
@@ -227,7 +227,7 @@ def param_rules(schema: Json) -> tuple[ParamRule, ...]:
     return tuple(found) if len(names) == len(found) else ()
 
 
-def check_params(rules: tuple[ParamRule, ...], head: DoorHeaders, arguments: dict[str, Json]) -> None:
+def check_params(rules: tuple[ParamRule, ...], head: McpHeaders, arguments: dict[str, Json]) -> None:
     """Hold the `Mcp-Param-*` headers of a call against its arguments; raises `WireFault` (-32020)."""
     for path, header, kind in rules:
         value: Json = arguments

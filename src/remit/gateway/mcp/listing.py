@@ -22,7 +22,7 @@ from remit.gateway.mcp.headers import ParamRule, param_rules
 from remit.gateway.mcp.messages import MODERN_VERSIONS
 from remit.services.mediation.lists import Lists
 from remit.services.tasks.live_tasks import LiveTask
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 #: Between an upstream's name and its tool's, where all upstreams are served at one address.
 JOINT: Final = "__"

@@ -15,7 +15,7 @@ from remit.core.errors import Fenced, RemitError
 from remit.core.json_value import Json
 from remit.core.tools.tool import RESOURCE_SUBSCRIBE
 from remit.gateway.asgi import respond
-from remit.gateway.mcp.calls import CALLS, UNSUBSCRIBE, Calls, Visit
+from remit.gateway.mcp.calls import CALLS, UNSUBSCRIBE, Calls, CallVisit
 from remit.gateway.mcp.deferred import DeferredMethods, Followed, require
 from remit.gateway.mcp.headers import SESSION, VERSION, check_modern, check_repeated, check_version, decoded
 from remit.gateway.mcp.input_rounds import declared
@@ -89,7 +89,7 @@ class Methods:
         self._sessions = sessions
         self._subscriptions = subscriptions
 
-    async def modern(self, visit: Visit, message: Incoming) -> None:
+    async def modern(self, visit: CallVisit, message: Incoming) -> None:
         """Answer one request of 2026-07-28."""
         method = message.method
         if message.id is None:
@@ -112,7 +112,7 @@ class Methods:
         else:
             raise _no_method(method)
 
-    async def legacy(self, visit: Visit, message: Incoming) -> None:
+    async def legacy(self, visit: CallVisit, message: Incoming) -> None:
         """Answer one request of a session; raises where there should be a session and is none."""
         check_repeated(visit.head, message)
         method, session = message.method, visit.session
@@ -137,10 +137,10 @@ class Methods:
         else:
             raise _no_method(method)
 
-    async def _bound(self, visit: Visit) -> LiveTask:
+    async def _bound(self, visit: CallVisit) -> LiveTask:
         return await self._house.live.bind(visit.claims, self._house.clock.now())
 
-    async def _list(self, visit: Visit, message: Incoming) -> None:
+    async def _list(self, visit: CallVisit, message: Incoming) -> None:
         """Answer with a list as the task may hear it."""
         kind = _LISTS[message.method]
         entries = await self._listing.entries(visit.claims, await self._bound(visit), visit.place, kind)
@@ -149,7 +149,7 @@ class Methods:
             told |= {"resultType": "complete", **_CACHED}
         await respond_value(visit.send, message.id, told)
 
-    async def _discover(self, visit: Visit, message: Incoming) -> None:
+    async def _discover(self, visit: CallVisit, message: Incoming) -> None:
         live = await self._bound(visit)
         await respond_value(
             visit.send,
@@ -163,7 +163,7 @@ class Methods:
             },
         )
 
-    async def _initialize(self, visit: Visit, message: Incoming) -> None:
+    async def _initialize(self, visit: CallVisit, message: Incoming) -> None:
         if message.id is None:
             raise WireFault("`initialize` is a request", INVALID_REQUEST, status=400, code="not-jsonrpc")
         live = await self._bound(visit)
@@ -184,7 +184,7 @@ class Methods:
             ((SESSION, session_id.encode()),),
         )
 
-    async def _in_session(self, visit: Visit, session: Session, message: Incoming) -> None:
+    async def _in_session(self, visit: CallVisit, session: Session, message: Incoming) -> None:
         assert message.id is not None
         if message.id in session.in_hand:
             raise WireFault("this `id` is in use", INVALID_REQUEST, status=400, code="id-in-use")
@@ -200,7 +200,7 @@ class Methods:
             session.in_hand.pop(message.id, None)
             session.dropped.discard(message.id)
 
-    async def _follow(self, visit: Visit, session: Session, message: Incoming) -> None:
+    async def _follow(self, visit: CallVisit, session: Session, message: Incoming) -> None:
         """Subscribe a session to a resource, or end that. An upstream is told when the last one leaves."""
         uri = text_param(message.params, "uri")
         upstream = await self._calls.owner(visit, message, RESOURCE_SUBSCRIBE, uri)
@@ -220,7 +220,7 @@ class Methods:
 
     # Streams.
 
-    def _still(self, visit: Visit, live: LiveTask) -> Callable[[str], None]:
+    def _still(self, visit: CallVisit, live: LiveTask) -> Callable[[str], None]:
         """Return what looks whether a task may still hear from an upstream: token, task, fence."""
         house = self._house
 
@@ -235,7 +235,7 @@ class Methods:
 
         return still
 
-    async def stream(self, visit: Visit, session: Session) -> None:
+    async def stream(self, visit: CallVisit, session: Session) -> None:
         """Serve the one stream of a session (GET)."""
         if session.listener is not None:
             raise WireFault("this session has a stream", INVALID_REQUEST, status=409, code="stream-open")
@@ -253,7 +253,7 @@ class Methods:
             session.listener = None
             self._subscriptions.remove(listener)
 
-    async def _listen(self, visit: Visit, message: Incoming) -> None:
+    async def _listen(self, visit: CallVisit, message: Incoming) -> None:
         """Serve `subscriptions/listen` (2026-07-28): what is honoured first, then what is announced."""
         wanted = object_param(message.params, "notifications")
         uris = wanted.get("resourceSubscriptions") or []
@@ -286,7 +286,7 @@ class Methods:
                 self._subscriptions.unfollow(listener.task, upstream, uri)
             self._subscriptions.remove(listener)
 
-    async def _listen_to(self, visit: Visit, listener: Listener, uri: str) -> bool:
+    async def _listen_to(self, visit: CallVisit, listener: Listener, uri: str) -> bool:
         """Subscribe to one resource, through the nine steps; what is refused is left out."""
         asked = Incoming("resources/subscribe", {"uri": uri})
         try:
@@ -299,7 +299,9 @@ class Methods:
         self._subscriptions.follow(listener.task, upstream, uri)
         return True
 
-    async def _calls_of(self, visit: Visit, message: Incoming, wanted: dict[str, Json]) -> list[DeferredCall]:
+    async def _calls_of(
+        self, visit: CallVisit, message: Incoming, wanted: dict[str, Json]
+    ) -> list[DeferredCall]:
         """Return the task's own calls among those that it wants to hear of; the others are left out."""
         handles = wanted.get("taskIds")
         if handles is None:
@@ -313,7 +315,7 @@ class Methods:
         return [one for one in found if one is not None]
 
     async def _pass_on(
-        self, visit: Visit, listener: Listener, meta: dict[str, Json], calls: Followed
+        self, visit: CallVisit, listener: Listener, meta: dict[str, Json], calls: Followed
     ) -> None:
         """Write announcements until the agent hangs up, the stream is closed, or the task lost its right."""
         watcher = asyncio.get_running_loop().create_task(_close_with(visit, listener))
@@ -342,18 +344,18 @@ class Methods:
             watcher.cancel()
 
 
-async def _close_with(visit: Visit, listener: Listener) -> None:
+async def _close_with(visit: CallVisit, listener: Listener) -> None:
     while (await visit.receive())["type"] != "http.disconnect":
         pass
     listener.close()
 
 
-async def _begin(visit: Visit) -> None:
+async def _begin(visit: CallVisit) -> None:
     visit.begun = True
     await visit.send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
 
 
-async def _piece(visit: Visit, data: bytes) -> None:
+async def _piece(visit: CallVisit, data: bytes) -> None:
     await visit.send({"type": "http.response.body", "body": data, "more_body": True})
 
 

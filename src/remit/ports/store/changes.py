@@ -51,7 +51,7 @@ class TakeBudget(msgspec.Struct, frozen=True):
     result_bytes: int = 0
 
 
-class ConsumeApproval(msgspec.Struct, frozen=True):
+class UseApproval(msgspec.Struct, frozen=True):
     """Use an approval up; `Conflict` unless it is approved, for exactly this call, and not expired at
     `now`.
     """
@@ -266,7 +266,7 @@ Change = (
     | CheckUnlocked
     | CheckValue
     | TakeBudget
-    | ConsumeApproval
+    | UseApproval
     | PutAgent
     | UseAgent
     | PutLastProof

@@ -8,16 +8,16 @@ from datetime import datetime
 import msgspec
 
 from remit.core.identity.passkey import Link, Passkey
-from remit.core.oauth.one_time_code import Ticket
+from remit.core.oauth.one_time_code import OneTimeCode
 
 
-class PutTicket(msgspec.Struct, frozen=True):
+class PutOneTimeCode(msgspec.Struct, frozen=True):
     """Keep a ticket; those that ran out before it was made may be dropped."""
 
-    ticket: Ticket
+    ticket: OneTimeCode
 
 
-class UseTicket(msgspec.Struct, frozen=True):
+class UseOneTimeCode(msgspec.Struct, frozen=True):
     """Use a ticket up; `Conflict` unless it is there, unused, and not run out at `now`.
 
     `outcome` is kept with it, so that whoever sees a second use knows what to take back.
@@ -73,4 +73,4 @@ class DropLink(msgspec.Struct, frozen=True):
     person: str
 
 
-PeopleChange = PutTicket | UseTicket | PutPasskey | UsePasskey | DropPasskey | PutLink | DropLink
+PeopleChange = PutOneTimeCode | UseOneTimeCode | PutPasskey | UsePasskey | DropPasskey | PutLink | DropLink

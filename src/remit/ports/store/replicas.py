@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 
 from remit.core.endings.closure import Closing, Indeterminate
-from remit.core.flow.stored_labels import Holding
+from remit.core.flow.stored_labels import StoredLabel
 from remit.core.replicas.replica import Replica
 from remit.core.replicas.wakeup import Nudge
 
@@ -51,7 +51,7 @@ class LeaveTask(msgspec.Struct, frozen=True):
     ended: bool = False
 
 
-class Bury(msgspec.Struct, frozen=True):
+class DeclareDead(msgspec.Struct, frozen=True):
     """Take a replica for gone: from here on it commits nothing, and what it owned is free.
 
     `Conflict` if it is gone already, or has renewed its lease since `renewed` was seen.
@@ -62,7 +62,7 @@ class Bury(msgspec.Struct, frozen=True):
     renewed: int
 
 
-class CheckHoldings(msgspec.Struct, frozen=True):
+class CheckStoredLabels(msgspec.Struct, frozen=True):
     """Refuse with `Conflict` if a label at rest in an upstream was written since `turn`."""
 
     tenant: str
@@ -70,7 +70,7 @@ class CheckHoldings(msgspec.Struct, frozen=True):
     turn: int
 
 
-FleetChange = HoldTask | TakeTask | LeaveTask | Bury | CheckHoldings
+FleetChange = HoldTask | TakeTask | LeaveTask | DeclareDead | CheckStoredLabels
 
 
 def owner_key(task: str) -> str:
@@ -103,7 +103,7 @@ class FenceAck(msgspec.Struct, frozen=True, kw_only=True):
     settled: bool = True
 
 
-class Sight(msgspec.Struct, frozen=True, kw_only=True):
+class FleetSight(msgspec.Struct, frozen=True, kw_only=True):
     """What a look has found. By the time that it is told, raised epochs and withdrawals are in the store's
     live memory.
 
@@ -130,7 +130,7 @@ class Fleet(Protocol):
     `StoreUnavailable`.
     """
 
-    async def join(self, replica: Replica, told: Callable[[Sight], None]) -> None:
+    async def join(self, replica: Replica, told: Callable[[FleetSight], None]) -> None:
         """Enter as an incarnation, and be told of every look from now on; `replica.id` is the writer's."""
         ...
 
@@ -178,7 +178,7 @@ class Fleet(Protocol):
         """The turn of the store as of which this process has read it first."""
         ...
 
-    async def holdings_since(self, upstream: str, turn: int) -> tuple[list[Holding], int]:
+    async def stored_labels_since(self, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
         """Return the labels at rest that were written to an upstream after a turn, by whomever, and the turn
         up to which these are all.
         """

@@ -18,11 +18,11 @@ from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.endings.closure import Closure, Fence
 from remit.core.evidence.event import Event
 from remit.core.findings.finding import Finding, FindingState
-from remit.core.flow.stored_labels import Holding
+from remit.core.flow.stored_labels import StoredLabel
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.identity.principals import Agent, LastProof, Person
 from remit.core.json_value import Json
-from remit.core.oauth.one_time_code import Ticket
+from remit.core.oauth.one_time_code import OneTimeCode
 from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import Task, TaskState
@@ -30,7 +30,6 @@ from remit.ports.store.changes import (
     Change,
     CheckFence,
     CheckUnlocked,
-    ConsumeApproval,
     Credential,
     EndCredentials,
     Pin,
@@ -51,6 +50,7 @@ from remit.ports.store.changes import (
     TakeCredential,
     Unit,
     UseAgent,
+    UseApproval,
     UseAssertion,
     UseDelegation,
     UsePerson,
@@ -60,7 +60,6 @@ __all__ = [
     "Change",
     "CheckFence",
     "CheckUnlocked",
-    "ConsumeApproval",
     "Credential",
     "EndCredentials",
     "Entry",
@@ -85,6 +84,7 @@ __all__ = [
     "Unit",
     "Usage",
     "UseAgent",
+    "UseApproval",
     "UseAssertion",
     "UseDelegation",
     "UsePerson",
@@ -268,7 +268,7 @@ class Store(Protocol):
     async def credentials(self, tenant: str, *, person: str, kind: str = "") -> list[Credential]:
         """Return the credentials of a person, newest first; one that ran out may be gone."""
 
-    async def ticket(self, tenant: str, digest: str) -> Ticket | None:
+    async def ticket(self, tenant: str, digest: str) -> OneTimeCode | None:
         """Return a ticket by the digest of its value, used or not; one that ran out may be gone."""
 
     async def passkey(self, tenant: str, passkey_id: str) -> Passkey | None:
@@ -283,17 +283,17 @@ class Store(Protocol):
     async def links(self, tenant: str, person: str) -> list[Link]:
         """Return the accounts that a person has at issuers."""
 
-    async def holdings(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[Holding]:
+    async def stored_labels(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[StoredLabel]:
         """Return what is known of certain resources of an upstream; those of which nothing is are left
         out.
         """
 
-    async def holdings_under(
+    async def stored_labels_under(
         self, tenant: str, *, upstream: str = "", prefix: str = "", limit: int = 1000
-    ) -> list[Holding]:
+    ) -> list[StoredLabel]:
         """Return what is known of resources whose names begin with `prefix`, by upstream and name."""
 
-    async def holding_counts(self, tenant: str) -> dict[str, int]:
+    async def stored_label_counts(self, tenant: str) -> dict[str, int]:
         """Return of how many resources of each upstream something is known."""
 
     async def value(self, tenant: str, key: str) -> Json:

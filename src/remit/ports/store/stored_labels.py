@@ -5,23 +5,23 @@ from __future__ import annotations
 
 import msgspec
 
-from remit.core.flow.stored_labels import Holding
+from remit.core.flow.stored_labels import StoredLabel
 from remit.core.label import Classes, Label
 
 
-class PutHolding(msgspec.Struct, frozen=True):
+class PutStoredLabel(msgspec.Struct, frozen=True):
     """Insert or replace what is known of one resource (the caller has joined).
 
     With `was`, `ChangedMeanwhile` unless that is what is kept: what was written since somebody looked is not
     declassified. With `classes` it is joined into what is kept: others may have written there too.
     """
 
-    holding: Holding
-    was: Holding | None = None
+    stored_label: StoredLabel
+    was: StoredLabel | None = None
     classes: Classes | None = None
 
 
-class DropHolding(msgspec.Struct, frozen=True):
+class DropStoredLabel(msgspec.Struct, frozen=True):
     """Forget a holding; nothing where there is none."""
 
     tenant: str
@@ -38,4 +38,4 @@ class JoinLabels(msgspec.Struct, frozen=True):
     classes: Classes
 
 
-HoldingChange = PutHolding | DropHolding | JoinLabels
+HoldingChange = PutStoredLabel | DropStoredLabel | JoinLabels

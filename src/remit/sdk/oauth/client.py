@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 import aiohttp
 
-from remit.sdk.dpop import HEADER, PROOF_TRIES, Prover
-from remit.sdk.faults import GatewayRefused
+from remit.sdk.dpop import HEADER, PROOF_TRIES, DpopProver
+from remit.sdk.errors import GatewayRefused
 from remit.sdk.oauth.discovery import (
     Challenge,
     IssuerMetadata,
@@ -25,8 +25,8 @@ from remit.sdk.oauth.discovery import (
     read_challenge,
 )
 from remit.sdk.oauth.endpoint import Token
-from remit.sdk.oauth.grants import Occasion, TokenGrant
-from remit.sdk.oauth.web import Web
+from remit.sdk.oauth.grants import GrantContext, TokenGrant
+from remit.sdk.oauth.web import OAuthHttp
 
 #: How often one request may lead to a new token.
 MAX_ASKED: Final = 3
@@ -41,7 +41,7 @@ class _Held(NamedTuple):
 class OAuthClient:
     """One client at whichever MCP servers it is pointed to. For one event loop."""
 
-    def __init__(self, web: Web, grant: TokenGrant, *, prover: Prover | None = None) -> None:
+    def __init__(self, web: OAuthHttp, grant: TokenGrant, *, prover: DpopProver | None = None) -> None:
         """Take the way to tokens; with a prover they are bound to its key wherever the server offers DPoP."""
         self._web = web
         self._grant = grant
@@ -110,10 +110,10 @@ class OAuthClient:
             made = self._held[url] = _Held(token, resource, server)
             return made
 
-    def _occasion(self, resource: Resource, server: IssuerMetadata, scope: str) -> Occasion:
+    def _occasion(self, resource: Resource, server: IssuerMetadata, scope: str) -> GrantContext:
         algorithms = server.names("dpop_signing_alg_values_supported")
         prover = self._prover if self._prover and self._prover.key.algorithm in algorithms else None
-        return Occasion(self._web, resource, server, scope, prover)
+        return GrantContext(self._web, resource, server, scope, prover)
 
     async def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, held: _Held | None

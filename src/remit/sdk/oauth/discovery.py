@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from remit.sdk.faults import AgentFault, GatewayUnreachable
-from remit.sdk.oauth.web import Web, checked_url
+from remit.sdk.errors import AgentFault, GatewayUnreachable
+from remit.sdk.oauth.web import OAuthHttp, checked_url
 
 Json = Any
 
@@ -79,7 +79,7 @@ def read_challenge(headers: Mapping[str, str]) -> Challenge:
     return Challenge(*(found.get(name, "") for name in Challenge._fields))
 
 
-async def find_resource(web: Web, url: str, challenge: Challenge) -> Resource:
+async def find_resource(web: OAuthHttp, url: str, challenge: Challenge) -> Resource:
     """Return the metadata of the resource at `url`; raises `AgentFault` where it is of another resource."""
     for place in _resource_places(url, challenge.resource_metadata):
         page = await web.get(place)
@@ -99,7 +99,7 @@ async def find_resource(web: Web, url: str, challenge: Challenge) -> Resource:
     raise GatewayUnreachable(f"`{url}` says nowhere which authorization server it trusts")
 
 
-async def find_server(web: Web, issuer: str) -> IssuerMetadata:
+async def find_server(web: OAuthHttp, issuer: str) -> IssuerMetadata:
     """Return the metadata of an authorization server; raises `AgentFault` where it is of another issuer."""
     for place in _server_places(checked_url(issuer)):
         page = await web.get(place)

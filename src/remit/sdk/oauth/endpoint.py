@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote_plus
 
-from remit.sdk.dpop import HEADER, PROOF_TRIES, Prover
-from remit.sdk.faults import GatewayRefused, GatewayUnreachable
+from remit.sdk.dpop import HEADER, PROOF_TRIES, DpopProver
+from remit.sdk.errors import GatewayRefused, GatewayUnreachable
 from remit.sdk.key import AgentKey
 from remit.sdk.oauth.discovery import IssuerMetadata
-from remit.sdk.oauth.web import Page, Web
+from remit.sdk.oauth.web import HttpPage, OAuthHttp
 
 Json = Any
 
@@ -62,7 +62,9 @@ class Token(NamedTuple):
 class TokenEndpoint:
     """One authorization server's token endpoint, for one client."""
 
-    def __init__(self, web: Web, server: IssuerMetadata, who: OAuthIdentity, prover: Prover | None) -> None:
+    def __init__(
+        self, web: OAuthHttp, server: IssuerMetadata, who: OAuthIdentity, prover: DpopProver | None
+    ) -> None:
         """Take the server and the client; with a prover, tokens are bound to its key (DPoP)."""
         self._web = web
         self._server = server
@@ -117,7 +119,7 @@ class TokenEndpoint:
         able = ("client_secret_basic", "client_secret_post") if self._who.secret else ()
         return next((method for method in known if method in able), able[0] if able else "none")
 
-    def _read(self, page: Page, asked_scope: str, asked_at: float) -> Token:
+    def _read(self, page: HttpPage, asked_scope: str, asked_at: float) -> Token:
         told = page.json()
         if page.status != 200:
             message = str(told.get("error_description") or f"the token endpoint answered {page.status}")

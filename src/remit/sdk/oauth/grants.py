@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from remit.sdk.dpop import Prover
-from remit.sdk.faults import AgentFault, GatewayRefused
+from remit.sdk.dpop import DpopProver
+from remit.sdk.errors import AgentFault, GatewayRefused
 from remit.sdk.oauth.discovery import IssuerMetadata, Resource
 from remit.sdk.oauth.endpoint import OAuthIdentity, Token, TokenEndpoint
-from remit.sdk.oauth.web import Web, checked_url
+from remit.sdk.oauth.web import OAuthHttp, checked_url
 
 Json = Any
 
@@ -28,14 +28,14 @@ ID_JAG: Final = "urn:ietf:params:oauth:token-type:id-jag"
 OFFLINE: Final = "offline_access"
 
 
-class Occasion(NamedTuple):
+class GrantContext(NamedTuple):
     """What a token is wanted for: a resource, at a server, with scopes (separated by spaces, or none)."""
 
-    web: Web
+    web: OAuthHttp
     resource: Resource
     server: IssuerMetadata
     scope: str
-    prover: Prover | None
+    prover: DpopProver | None
 
     def form(self, **more: str) -> dict[str, str]:
         """Return a form of the token endpoint, with resource (RFC 8707) and scope."""
@@ -50,11 +50,11 @@ class Occasion(NamedTuple):
 class TokenGrant(Protocol):
     """A way to a token."""
 
-    async def token(self, occasion: Occasion) -> Token:
+    async def token(self, occasion: GrantContext) -> Token:
         """Ask for a token; raises `GatewayRefused`, or `AgentFault` where an answer cannot be trusted."""
         ...
 
-    async def refresh(self, occasion: Occasion, held: Token) -> Token:
+    async def refresh(self, occasion: GrantContext, held: Token) -> Token:
         """Replace a token by the next; raises as `token` does."""
         ...
 
@@ -62,10 +62,10 @@ class TokenGrant(Protocol):
 class _Renewed:
     """Grants whose tokens are not refreshed but asked for again."""
 
-    async def token(self, occasion: Occasion) -> Token:
+    async def token(self, occasion: GrantContext) -> Token:
         raise NotImplementedError
 
-    async def refresh(self, occasion: Occasion, held: Token) -> Token:
+    async def refresh(self, occasion: GrantContext, held: Token) -> Token:
         return await self.token(occasion)
 
 
@@ -75,7 +75,7 @@ class ClientCredentials(_Renewed):
 
     who: OAuthIdentity
 
-    async def token(self, occasion: Occasion) -> Token:
+    async def token(self, occasion: GrantContext) -> Token:
         """Ask for a token."""
         return await occasion.endpoint(self.who).ask(occasion.form(grant_type="client_credentials"))
 
@@ -89,7 +89,7 @@ class WorkloadAssertion(_Renewed):
     client_id: str
     assertion: Callable[[], Awaitable[str]]
 
-    async def token(self, occasion: Occasion) -> Token:
+    async def token(self, occasion: GrantContext) -> Token:
         """Ask for a token."""
         who = OAuthIdentity(self.client_id, method="none")
         form = occasion.form(grant_type=JWT_BEARER, assertion=await self.assertion())
@@ -107,7 +107,7 @@ class EnterpriseGrant(_Renewed):
     provider_client: OAuthIdentity
     id_token: Callable[[], Awaitable[str]]
 
-    async def token(self, occasion: Occasion) -> Token:
+    async def token(self, occasion: GrantContext) -> Token:
         """Ask the provider, then the authorization server."""
         form = {
             "grant_type": TOKEN_EXCHANGE,
@@ -155,7 +155,7 @@ class AuthorizationCode:
         """Begin with what was registered beforehand."""
         self.registered = dict(self.registered)
 
-    async def token(self, occasion: Occasion) -> Token:
+    async def token(self, occasion: GrantContext) -> Token:
         """Have the person consent, and exchange the code."""
         server = occasion.server
         if "S256" not in server.names("code_challenge_methods_supported"):
@@ -175,7 +175,7 @@ class AuthorizationCode:
         token = await occasion.endpoint(who).ask(form)
         return token if token.scope else token._replace(scope=occasion.scope)
 
-    async def refresh(self, occasion: Occasion, held: Token) -> Token:
+    async def refresh(self, occasion: GrantContext, held: Token) -> Token:
         """Use the refresh token; what comes replaces it (rotation)."""
         who = self.registered.get(held.issuer)
         if not held.refresh or who is None or held.issuer != occasion.server.issuer:
@@ -185,7 +185,7 @@ class AuthorizationCode:
         fresh = await occasion.endpoint(who).ask(form)
         return fresh._replace(refresh=fresh.refresh or held.refresh, scope=fresh.scope or held.scope)
 
-    async def _code(self, occasion: Occasion, who: OAuthIdentity, verifier: str, state: str) -> str:
+    async def _code(self, occasion: GrantContext, who: OAuthIdentity, verifier: str, state: str) -> str:
         digest = hashlib.sha256(verifier.encode()).digest()
         asked = {
             "response_type": "code",
@@ -205,7 +205,7 @@ class AuthorizationCode:
         back = await self.visit(url + ("&" if urlsplit(url).query else "?") + urlencode(asked))
         return checked_response(back, self.redirect_uri, state, occasion.server)
 
-    async def _client(self, occasion: Occasion) -> OAuthIdentity:
+    async def _client(self, occasion: GrantContext) -> OAuthIdentity:
         server = occasion.server
         known = self.registered.get(server.issuer)
         if known is not None:
@@ -218,7 +218,7 @@ class AuthorizationCode:
         self.registered[server.issuer] = who
         return who
 
-    async def _register(self, occasion: Occasion) -> OAuthIdentity:
+    async def _register(self, occasion: GrantContext) -> OAuthIdentity:
         """Register at the server (RFC 7591), for this server alone."""
         server = occasion.server
         known = server.names("token_endpoint_auth_methods_supported") or ("client_secret_basic",)

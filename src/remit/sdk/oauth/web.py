@@ -13,8 +13,8 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 
 from remit.sdk.connector import AgentConnector, Look
-from remit.sdk.faults import AgentFault, GatewayUnreachable
-from remit.sdk.once import once
+from remit.sdk.errors import AgentFault, GatewayUnreachable
+from remit.sdk.retry_guard import once
 from remit.sdk.wire import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, MAX_ANSWER_BYTES, is_loopback
 
 Json = Any
@@ -22,7 +22,7 @@ Json = Any
 FORM: Final = "application/x-www-form-urlencoded"
 
 
-class Page:
+class HttpPage:
     """An answer that was read whole."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -40,7 +40,7 @@ class Page:
         return value if isinstance(value, dict) else {}
 
 
-class Web:
+class OAuthHttp:
     """A connection pool to whichever servers discovery leads to. Made and closed inside one event loop."""
 
     def __init__(self, *, ca_file: str = "", look: Look | None = None) -> None:
@@ -76,21 +76,21 @@ class Web:
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise GatewayUnreachable(f"{_origin(url)} is not reachable ({type(fault).__name__})") from None
 
-    async def get(self, url: str) -> Page:
+    async def get(self, url: str) -> HttpPage:
         """Fetch a document."""
         return await self._whole("GET", url, {"Accept": "application/json"}, None)
 
-    async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Page:
+    async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> HttpPage:
         """Send a form."""
         told = {"Accept": "application/json", "Content-Type": FORM, **headers}
         return await self._whole("POST", url, told, urlencode(form).encode())
 
-    async def post_json(self, url: str, value: Json) -> Page:
+    async def post_json(self, url: str, value: Json) -> HttpPage:
         """Send a JSON value."""
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         return await self._whole("POST", url, headers, json.dumps(value).encode())
 
-    async def _whole(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Page:
+    async def _whole(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> HttpPage:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 answer = await self.open(method, url, headers=headers, body=body)
@@ -100,7 +100,7 @@ class Web:
                         out += chunk
                         if len(out) > MAX_ANSWER_BYTES:
                             raise GatewayUnreachable(f"the answer of {_origin(url)} is too large")
-                    return Page(answer.status, answer.headers, bytes(out))
+                    return HttpPage(answer.status, answer.headers, bytes(out))
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise GatewayUnreachable(f"{_origin(url)} did not answer ({type(fault).__name__})") from None
 

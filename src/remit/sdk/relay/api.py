@@ -16,8 +16,8 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import web
 
-from remit.sdk.door import Door, Reply
-from remit.sdk.faults import AgentFault, GatewayRefused
+from remit.sdk.errors import AgentFault, GatewayRefused
+from remit.sdk.gateway_client import GatewayClient, GatewayReply
 
 Json = Any
 
@@ -42,7 +42,7 @@ _NOT_PASSED_BACK: Final = frozenset(
 
 
 async def relay_api(
-    door: Door, request: web.BaseRequest, upstream: str, below: str, own: str
+    door: GatewayClient, request: web.BaseRequest, upstream: str, below: str, own: str
 ) -> web.StreamResponse:
     """Take one request of an API to the gateway; `below` is its target below the upstream, `own` the relay's
     address for APIs.
@@ -94,7 +94,7 @@ async def read_whole(request: web.BaseRequest, most: int) -> bytes | None:
     return bytes(out)
 
 
-async def pour(request: web.BaseRequest, answer: Reply, back: web.StreamResponse) -> None:
+async def pour(request: web.BaseRequest, answer: GatewayReply, back: web.StreamResponse) -> None:
     """Stream an answer to the child at the child's own pace; a broken answer ends broken, never whole."""
     await back.prepare(request)
     try:

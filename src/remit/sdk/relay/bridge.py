@@ -19,10 +19,19 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from remit.sdk.door import Door, Reply
-from remit.sdk.faults import AgentFault, GatewayRefused, GatewayUnreachable
+from remit.sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
+from remit.sdk.gateway_client import GatewayClient, GatewayReply
+from remit.sdk.jsonrpc_message import (
+    Envelope,
+    Id,
+    guess_id,
+    id_key,
+    look,
+    next_cursor,
+    one_line,
+    read_message,
+)
 from remit.sdk.mcp_headers import STATELESS_FROM, Mirrored, mirrored_by, request_headers, stateless_version
-from remit.sdk.message import Envelope, Id, guess_id, id_key, look, next_cursor, one_line, read_message
 from remit.sdk.relay.stdio import Lines, LineWriter, LongLine
 from remit.sdk.sse import EventTooLarge, ServerEvent, events
 
@@ -49,7 +58,7 @@ class Bridge:
 
     def __init__(
         self,
-        door: Door,
+        door: GatewayClient,
         lines: Lines,
         out: LineWriter,
         *,
@@ -182,7 +191,7 @@ class Bridge:
             code = fault.code if isinstance(fault, GatewayRefused) else ""
             await self._fail(message.id, SERVER_ERROR, str(fault), code)
 
-    async def _send(self, line: bytes, message: Envelope) -> Reply:
+    async def _send(self, line: bytes, message: Envelope) -> GatewayReply:
         version = stateless_version(message.params)
         if message.method == "initialize":
             self._session, self._version, self._hello = "", "", line
@@ -202,7 +211,7 @@ class Bridge:
         headers = {SESSION: self._session} if self._session else {}
         return headers | ({"mcp-protocol-version": self._version} if self._version else {})
 
-    async def _stream(self, message: Envelope, answer: Reply) -> None:
+    async def _stream(self, message: Envelope, answer: GatewayReply) -> None:
         """Pass on what a stream brings until it has brought the answer; take it up again where it broke."""
         last = ""
         wait_s = RECONNECT_S
@@ -278,7 +287,7 @@ class Bridge:
         name = message.params.get("name")
         return self._mirrored.get(name, {}) if isinstance(name, str) else {}
 
-    async def _refused(self, message: Envelope, answer: Reply) -> None:
+    async def _refused(self, message: Envelope, answer: GatewayReply) -> None:
         """Give the client the gateway's own error under the client's id, or one that says what happened."""
         body = answer.body if answer.body is not None else await _whole(answer)
         try:
@@ -358,7 +367,7 @@ class Bridge:
         await self._out.write(json.dumps({"jsonrpc": "2.0", "id": wanted, "error": error}).encode())
 
 
-async def _whole(answer: Reply) -> bytes:
+async def _whole(answer: GatewayReply) -> bytes:
     if answer.body is not None:
         return answer.body
     out = bytearray()
@@ -367,7 +376,7 @@ async def _whole(answer: Reply) -> bytes:
     return bytes(out)
 
 
-async def _bounded(answer: Reply) -> AsyncIterator[bytes]:
+async def _bounded(answer: GatewayReply) -> AsyncIterator[bytes]:
     size = 0
     async for chunk in answer.response.content.iter_any():
         size += len(chunk)
@@ -376,7 +385,7 @@ async def _bounded(answer: Reply) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def _final(answer: Reply, wanted: Id | msgspec.UnsetType) -> bytes:
+async def _final(answer: GatewayReply, wanted: Id | msgspec.UnsetType) -> bytes:
     """Return the answer to `wanted`, from a body or from a stream."""
     if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
         return await _whole(answer)

@@ -21,9 +21,9 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from remit.sdk.door import Door, Reply
-from remit.sdk.faults import AgentFault, GatewayRefused
-from remit.sdk.relay import process_tree as lineage
+from remit.sdk.errors import AgentFault, GatewayRefused
+from remit.sdk.gateway_client import GatewayClient, GatewayReply
+from remit.sdk.relay import process_tree
 from remit.sdk.relay.api import pour, read_whole, relay_api
 
 Json = Any
@@ -46,7 +46,7 @@ class Relay:
 
     def __init__(
         self,
-        door: Door,
+        door: GatewayClient,
         *,
         only_descendants: bool,
         upstream: str = "",
@@ -54,7 +54,7 @@ class Relay:
     ) -> None:
         """Take the door; with `upstream` nothing but that upstream is served."""
         self._door = door
-        self._guarded = only_descendants and lineage.CAN_TELL
+        self._guarded = only_descendants and process_tree.CAN_TELL
         self._upstream = upstream
         self._notice = notice
         self._noticed: set[str] = set()
@@ -134,7 +134,7 @@ class Relay:
         known = self._known.get(transport)
         if known is None:
             peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-            known = bool(peer and own) and lineage.descends(os.getpid(), peer, own)
+            known = bool(peer and own) and process_tree.descends(os.getpid(), peer, own)
             self._known[transport] = known
         return known
 
@@ -178,7 +178,7 @@ def _passed_on(request: web.BaseRequest) -> dict[str, str]:
     return out
 
 
-async def _give_back(request: web.BaseRequest, answer: Reply) -> web.StreamResponse:
+async def _give_back(request: web.BaseRequest, answer: GatewayReply) -> web.StreamResponse:
     """Stream an answer to the child at the child's own pace; a broken answer ends broken, never whole."""
     async with answer.response:
         if 300 <= answer.status < 400:

@@ -20,7 +20,7 @@ from remit.services.assembly.replicas import (
 from remit.services.assembly.services import Services
 from remit.services.assembly.settings import Settings
 from remit.services.authzen.enforcement_points import AskedSubjects
-from remit.services.authzen.evaluation import Answers
+from remit.services.authzen.evaluation import AuthzenEvaluations
 from remit.services.credentials.leak_alarms import SinkAlarms, tell_of_leaks
 from remit.services.credentials.leases import Leases
 from remit.services.decisions.approvals import Approvals
@@ -47,7 +47,7 @@ from remit.services.flow.stored_labels import StoredLabels
 from remit.services.identity.authenticator import Authenticator
 from remit.services.identity.directory import Directory
 from remit.services.identity.keys import KeyRotations
-from remit.services.inspection.can import Reports
+from remit.services.inspection.can import CanReports
 from remit.services.inspection.who import Who
 from remit.services.mediation.deferred_calls import Deferrals
 from remit.services.mediation.dependencies import Dependencies
@@ -68,7 +68,7 @@ from remit.services.signals.subjects import SignalSubjects
 from remit.services.signals.transmitter import SignalTransmitter
 from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tasks.tasks import Tasks
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 from remit.services.tools.reachability import UpstreamReachability
 
 
@@ -196,7 +196,7 @@ def assemble(o: Settings) -> Services:
         receivers=o.receivers,
     )
     late = WriteBehind(o.store)
-    holdings = StoredLabels(
+    stored_labels = StoredLabels(
         store=o.store, policies=policies, tools=tools, clock=o.clock, tenant=o.tenant, fleet=o.fleet
     )
     deferrals = Deferrals(upstreams=o.upstreams, late=late, clock=o.clock, entropy=o.entropy)
@@ -204,7 +204,7 @@ def assemble(o: Settings) -> Services:
     observer = Observer(
         store=o.store,
         policies=policies,
-        holdings=holdings,
+        stored_labels=stored_labels,
         room=MemoryLimit(live, o.entropy),
         clock=o.clock,
     )
@@ -218,7 +218,7 @@ def assemble(o: Settings) -> Services:
         store=o.store,
         late=late,
         refusals=Refusals(o.store, o.clock, late),
-        holdings=holdings,
+        stored_labels=stored_labels,
         observer=observer,
         clock=o.clock,
         upstreams=o.upstreams,
@@ -270,14 +270,14 @@ def assemble(o: Settings) -> Services:
         proofs=proofs,
         credentials=PresentedTokens(authenticator, proofs),
         authorizer=authorizer,
-        holdings=holdings,
+        stored_labels=stored_labels,
         declassifications=Declassifications(
             store=o.store,
             clock=o.clock,
             policies=policies,
             live=live,
             tasks=tasks,
-            holdings=holdings,
+            stored_labels=stored_labels,
             tenant=o.tenant,
             second_person=o.second_person,
         ),
@@ -294,7 +294,7 @@ def assemble(o: Settings) -> Services:
         waking=waking,
         roster=roster,
         passing=passing,
-        passer=o.passer,
+        forwarder=o.forwarder,
         tasks=tasks,
         rebundling=BundleChange(
             store=o.store,
@@ -338,7 +338,7 @@ def assemble(o: Settings) -> Services:
         derived=derived,
         receipts=Receipts(store=o.store, evidence=evidence, clock=o.clock, tenant=o.tenant),
         chains=Chains(evidence),
-        reports=Reports(
+        reports=CanReports(
             store=o.store, clock=o.clock, live=live, tools=tools, authorizer=authorizer, tenant=o.tenant
         ),
         who=Who(
@@ -391,8 +391,8 @@ def assemble(o: Settings) -> Services:
     )
 
 
-def _answers(o: Settings, parts: Dependencies) -> Answers:
-    return Answers(
+def _answers(o: Settings, parts: Dependencies) -> AuthzenEvaluations:
+    return AuthzenEvaluations(
         parts,
         AskedSubjects(store=o.store, authenticator=parts.authenticator, members=o.members, tenant=o.tenant),
         points=o.enforcement_points,

@@ -22,7 +22,7 @@ from remit.services.people.sessions import BrowserSessions
 from remit.services.policy.bundle import Policies
 from remit.services.separation.sign_in_methods import SignInMethods
 from remit.services.tasks.tasks import Tasks
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,11 @@ from remit.services.endings.takeover import Takeover
 from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.forwarding import Forwarding
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership
 from remit.services.replicas.wakeup import WakeUp
 from remit.services.tasks.live_tasks import LiveTasks
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 
 def standing_among(o: Settings) -> tuple[Replicas, Ownership, Forwarding]:
@@ -36,7 +36,7 @@ def standing_among(o: Settings) -> tuple[Replicas, Ownership, Forwarding]:
         sealing=o.keys.sealing,
         store=o.store,
         tenant=o.tenant,
-        passer=o.passer,
+        forwarder=o.forwarder,
     )
     replicas.seal = passing.seal
     return replicas, ownership, passing

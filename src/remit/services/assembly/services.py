@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from remit.core.json_value import Json
-from remit.ports.forwarding import Passer
+from remit.ports.forwarding import Forwarder
 from remit.ports.issuers import TrustedIssuers
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream
 from remit.services.assembly.people import PeopleServices
-from remit.services.authzen.evaluation import Answers
+from remit.services.authzen.evaluation import AuthzenEvaluations
 from remit.services.credentials.leak_alarms import SinkAlarms
 from remit.services.credentials.leases import Leases
 from remit.services.decisions.approvals import Approvals
@@ -42,7 +42,7 @@ from remit.services.identity.directory import Directory
 from remit.services.identity.keys import KeyRotations
 from remit.services.identity.people import PersonAdministration
 from remit.services.identity.svid_issuing import SvidIssuing
-from remit.services.inspection.can import Reports
+from remit.services.inspection.can import CanReports
 from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.inspection.who import Who
 from remit.services.mediation.deferred_calls import Deferrals
@@ -55,7 +55,7 @@ from remit.services.people.delegations import Delegations
 from remit.services.people.erasure import Erasure
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.forwarding import Forwarding
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership
 from remit.services.replicas.wakeup import WakeUp
 from remit.services.signals.notifications import Notifications
@@ -66,7 +66,7 @@ from remit.services.signals.streams import Streams
 from remit.services.signals.transmitter import SignalTransmitter
 from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tasks.tasks import Tasks
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 from remit.services.tools.reachability import UpstreamReachability
 
 
@@ -123,7 +123,7 @@ class Services:
     proofs: DpopReplay
     credentials: PresentedTokens
     authorizer: Authorizer
-    holdings: StoredLabels
+    stored_labels: StoredLabels
     declassifications: Declassifications
     approvals: Approvals
     leases: Leases
@@ -138,7 +138,7 @@ class Services:
     waking: WakeUp
     roster: ReplicaStatus
     passing: Forwarding
-    passer: Passer | None
+    forwarder: Forwarder | None
     tasks: Tasks
     rebundling: BundleChange
     plans: Plans
@@ -150,14 +150,14 @@ class Services:
     sightings: SharedIdentities
     mediator: Mediator
     deferrals: Deferrals
-    answers: Answers
+    answers: AuthzenEvaluations
     evidence: Evidence
     log_reading: LogAudit
     forgetting: Erasure
     derived: DerivedPermissions
     receipts: Receipts
     chains: Chains
-    reports: Reports
+    reports: CanReports
     who: Who
     signals: HeardSignals
     polling: Polling

@@ -13,7 +13,7 @@ from remit.core.keys.own_keys import KeyKind
 from remit.core.replicas.replica import Replica
 from remit.ports.broker import Broker
 from remit.ports.fetch import Fetch
-from remit.ports.forwarding import Passer
+from remit.ports.forwarding import Forwarder
 from remit.ports.issuers import TrustedIssuers
 from remit.ports.log import HeadKeeper
 from remit.ports.policy import PolicyEngine
@@ -29,10 +29,10 @@ from remit.services.identity.svid_issuing import SvidIssuing
 from remit.services.people.connections import Connections
 from remit.services.people.consents import ConsentRules
 from remit.services.people.sessions import Entrance
-from remit.services.signals.notifications import Addressee
+from remit.services.signals.notifications import NotificationTarget
 from remit.services.signals.polling import PolledSource
 from remit.services.signals.receiver import Transmitter
-from remit.services.signals.silence import Listened
+from remit.services.signals.silence import WatchedTransmitter
 from remit.services.signals.streams import Receiver
 from remit.services.signals.transmitter import PushTarget
 from remit.services.tasks.opening_limits import OpeningBounds
@@ -55,7 +55,7 @@ class Settings:
     #: Where several processes may serve one store: what they share, and what they are told of this one.
     fleet: Fleet | None = None
     replica: Replica | None = None
-    passer: Passer | None = None
+    forwarder: Forwarder | None = None
     waker: Waker | None = None
     upstreams: Mapping[str, Upstream]
     #: What these tell of themselves, which begins before there are services.
@@ -96,7 +96,7 @@ class Settings:
     consent: ConsentRules = field(default_factory=ConsentRules)
     transmitters: Mapping[str, Transmitter] = field(default_factory=dict)
     polled: Mapping[str, PolledSource] = field(default_factory=dict)
-    watched: Mapping[str, Listened] = field(default_factory=dict)
+    watched: Mapping[str, WatchedTransmitter] = field(default_factory=dict)
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
     push_targets: Mapping[str, PushTarget] = field(default_factory=dict)
-    addressees: Mapping[str, Addressee] = field(default_factory=dict)
+    addressees: Mapping[str, NotificationTarget] = field(default_factory=dict)

@@ -54,7 +54,7 @@ REPORTABLE = frozenset(
 )
 
 
-class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
+class EvaluationQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """What an enforcement point wants to know: may this subject make this call?
 
     `caller` is the enforcement point itself.
@@ -91,7 +91,7 @@ class EvaluationSteps(CallState):
     refuse = record_refusal
 
     def __init__(
-        self, deps: Dependencies, question: Inquiry, subjects: AskedSubjects, permit_ttl_s: int
+        self, deps: Dependencies, question: EvaluationQuestion, subjects: AskedSubjects, permit_ttl_s: int
     ) -> None:
         """Begin before step 1."""
         super().__init__(deps, question.asked, _Nowhere())
@@ -122,7 +122,7 @@ class EvaluationSteps(CallState):
     async def describe(self, bound: BoundTask) -> DescribedCall:
         """Step 3. Raises `NotFound` for what the enforcement point does not guard."""
         request = await describe(self.deps, self._question, bound.claims.principal, bound.live, self.now)
-        return DescribedCall(bound, await self.deps.holdings.seen(request))
+        return DescribedCall(bound, await self.deps.stored_labels.seen(request))
 
     async def decide(self, described: DescribedCall) -> RuledCall:
         """Step 4. A permit says until when it counts."""
@@ -170,7 +170,7 @@ def check_covered(point: EnforcementPoint, live: LiveTask) -> None:
 
 
 async def describe(
-    parts: Dependencies, question: Inquiry, principal: Principal, live: LiveTask, now: datetime
+    parts: Dependencies, question: EvaluationQuestion, principal: Principal, live: LiveTask, now: datetime
 ) -> AccessRequest:
     """Step 3. Give the access request; raises `NotFound` for what the enforcement point does not guard."""
     asked, point = question.asked, question.point
@@ -191,7 +191,7 @@ async def describe(
     )
 
 
-class Answers:
+class AuthzenEvaluations:
     """Answers questions, and takes reports of how the calls ended. For one event loop."""
 
     def __init__(
@@ -215,7 +215,7 @@ class Answers:
         """Return the enforcement point that an agent is, if it is one."""
         return self.points.get(agent)
 
-    async def answer(self, question: Inquiry) -> Refused | Permitted:
+    async def answer(self, question: EvaluationQuestion) -> Refused | Permitted:
         """Decide and record; a permit is durable when this returns.
 
         Raises what steps 1 to 5 raise: `Unauthenticated`, `NotFound`, `Fenced`, `BudgetExhausted`,
@@ -229,7 +229,7 @@ class Answers:
                 self._give_up(next(iter(self._awaited)))
         return end
 
-    async def would(self, question: Inquiry) -> Decision:
+    async def would(self, question: EvaluationQuestion) -> Decision:
         """Decide and record nothing: what `answer` would say right now. Raises as `answer` does."""
         now = self._m.clock.now()
         claims = await self.subjects.claims(question.point, question.caller, question.subject, now)
@@ -237,7 +237,7 @@ class Answers:
         live = await self._m.live.bind(claims, now, used=False)
         check_covered(question.point, live)
         request = await describe(self._m, question, claims.principal, live, now)
-        request = await self._m.holdings.seen(request)
+        request = await self._m.stored_labels.seen(request)
         ruling = await self._m.authorizer.decide(request, live)
         live.settle(ruling.takes, taken=False)
         return ruling.decision

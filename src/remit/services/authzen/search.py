@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Searches: which subjects, resources or actions would be permitted right now.
 
-Each candidate is decided as `Answers.would` decides, so that a search never shows what an evaluation would
-refuse; nothing is recorded or spent. What cannot be listed (a grant over a pattern has no end of resources)
-is not found, which permits nothing that an evaluation would refuse.
+Each candidate is decided as `AuthzenEvaluations.would` decides, so that a search never shows what an
+evaluation would refuse; nothing is recorded or spent. What cannot be listed (a grant over a pattern has no
+end of resources) is not found, which permits nothing that an evaluation would refuse.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from remit.core.identity.principals import Principal
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import Task
 from remit.services.authzen.enforcement_points import AskedSubject, EnforcementPoint, SubjectKind
-from remit.services.authzen.evaluation import Answers, Inquiry
+from remit.services.authzen.evaluation import AuthzenEvaluations, EvaluationQuestion
 
 #: Active tasks that one search looks through, newest first.
 LOOKED_THROUGH = 2_000
@@ -50,12 +50,12 @@ class FoundPage(msgspec.Struct, frozen=True):
 class Searches:
     """Finds what would be permitted. For one event loop."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: AuthzenEvaluations) -> None:
         """Take who decides."""
         self._answers = answers
 
     async def page(
-        self, names: Sequence[str], ask: Callable[[str], Inquiry], after: str, limit: int
+        self, names: Sequence[str], ask: Callable[[str], EvaluationQuestion], after: str, limit: int
     ) -> FoundPage:
         """Return the names for which the answer would be a permit, in order, behind `after`."""
         found: list[str] = []
@@ -67,7 +67,7 @@ class Searches:
                 return FoundPage(tuple(found), name)
         return FoundPage(tuple(found))
 
-    async def _would(self, ask: Callable[[str], Inquiry], name: str) -> bool:
+    async def _would(self, ask: Callable[[str], EvaluationQuestion], name: str) -> bool:
         try:
             return (await self._answers.would(ask(name))).proceeds
         except _OURS:

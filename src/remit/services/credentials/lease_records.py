@@ -21,7 +21,7 @@ from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
 from remit.core.sealing import NONCE_SIZE, seal, unseal
 from remit.core.tasks.task import Task
-from remit.ports.broker import Broker, LeaseWanted, Shared, Tracing, Unfit, UpstreamCredential
+from remit.ports.broker import Broker, LeaseWanted, Shared, Tracing, UnfitCredential, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Change, PutValue, Store, Unit
@@ -135,11 +135,11 @@ class HeldLease:
             return False
         return now >= until - min((until - self.record.issued) / 5, MARGIN)
 
-    async def obtain(self, wanted: LeaseWanted) -> Unfit | None:
+    async def obtain(self, wanted: LeaseWanted) -> UnfitCredential | None:
         """Ask its source, and have what that gives; gives why it is not used, where it is not."""
         try:
             self.credential = await self.broker.obtain(wanted)
-        except Unfit as fault:
+        except UnfitCredential as fault:
             self.credential = fault.credential
             return fault
         return None

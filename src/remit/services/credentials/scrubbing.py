@@ -15,9 +15,9 @@ from typing import Final
 
 import msgspec
 
+from remit.core.cooperative_steps import Steps, finish
 from remit.core.decisions.mediation import Chunk
 from remit.core.flow.values.echoes import Echoes
-from remit.core.steps import Steps, finish
 from remit.core.tools.http_api import ReplyPiece
 from remit.ports.broker import UpstreamCredential
 

@@ -63,7 +63,7 @@ class KeptSecret(msgspec.Struct, frozen=True, kw_only=True):
         return f"KeptSecret(since={self.since!r})"
 
 
-class Stuck(NamedTuple):
+class StuckRotation(NamedTuple):
     """What stands in the way of a rotation, and what a person can do about it."""
 
     why: str
@@ -96,7 +96,7 @@ class RotatedSecrets:
         self._turns = {name: asyncio.Lock() for name in self._rotating}
         self._again: dict[str, datetime] = {}
         #: What stands in the way of a rotation, by upstream.
-        self.stuck: dict[str, Stuck] = {}
+        self.stuck: dict[str, StuckRotation] = {}
 
     def reader(self, name: str) -> Callable[[], str]:
         """Return what reads the secret of an upstream that counts now."""
@@ -130,7 +130,7 @@ class RotatedSecrets:
                 first = one.first if kept is None else ""
             except KeyUnavailable as fault:
                 # Its calls are refused; the others go on.
-                self.stuck[name] = Stuck(fault.message, fault.remediation)
+                self.stuck[name] = StuckRotation(fault.message, fault.remediation)
                 continue
             if kept is None:
                 await self._keep(name, KeptSecret(current=first, since=self._clock.now()))
@@ -156,7 +156,7 @@ class RotatedSecrets:
             try:
                 await self._rotate(name, self._rotating[name])
             except KeyUnavailable as fault:
-                stuck = Stuck(fault.message, fault.remediation)
+                stuck = StuckRotation(fault.message, fault.remediation)
                 if self.stuck.get(name) != stuck:
                     log.warning("the secret of upstream `%s` is not rotated: %s; %s", name, *stuck)
                 self.stuck[name] = stuck

@@ -83,7 +83,7 @@ class Approvals:
             task=request.task.id,
             agent=request.agent.name,
             requested_for=request.task.on_behalf_of,
-            stated_by=request.task.intent.stated_by,
+            requested_by=request.task.intent.requested_by,
             tool=request.tool.id,
             call=request.call_digest,
             arguments=unsensitive(request.tool, request.arguments),

@@ -18,6 +18,7 @@ from datetime import datetime
 
 import msgspec
 
+from remit.core.cooperative_steps import Steps
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import Approval, ApprovalState, may_approve
 from remit.core.decisions.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
@@ -30,7 +31,6 @@ from remit.core.identity.workload import Assurance
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label
-from remit.core.steps import Steps
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.plan import UNPLANNED, departures
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tier, Tool, ToolState, undescribed
@@ -39,7 +39,7 @@ from remit.ports.store.store import Store, TakeBudget
 from remit.services.policy.bundle import Policies
 from remit.services.policy.evaluation import Evaluations
 from remit.services.tasks.live_tasks import LiveTask
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 # Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
 _PERMIT, _DENY, _DEFER = Outcome.PERMIT, Outcome.DENY, Outcome.DEFER

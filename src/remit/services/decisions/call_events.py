@@ -16,8 +16,8 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision
 from remit.core.errors import Fenced, KeyUnavailable, UpstreamUnreachable
 from remit.core.evidence.event import CallOutcome, Event, EventKind, timestamp
-from remit.core.flow.justification import Justification, Met
-from remit.core.flow.stored_labels import Written
+from remit.core.flow.justification import Encounter, Justification
+from remit.core.flow.stored_labels import WrittenValues
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.tool import ArgumentRole, Effect, Tool, fill
@@ -65,7 +65,7 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
         facts["rest"] = [_wrote(one) for one in request.rest.writers]
     if request.principal.method is not None:
         facts["method"] = request.principal.method._value_
-    if request.task.lineage:
+    if request.task.process_tree:
         facts["chain"] = list(request.task.actors)
     if decision.reasons:
         facts["reasons"] = [{"code": one.code, "rule": one.rule} for one in decision.reasons]
@@ -100,7 +100,7 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
     )
 
 
-def _wrote(by: Written) -> dict[str, Json]:
+def _wrote(by: WrittenValues) -> dict[str, Json]:
     """Return a call that wrote what is read, as evidence has it; which resource that is, is sealed."""
     return {
         "upstream": by.upstream,
@@ -146,7 +146,7 @@ def _unjustified(item: tuple[str, Justification]) -> int:
 _WORST_FIRST = ("untrusted", "unknown", "trusted", "intent")
 
 
-def _told(origins: tuple[Met, ...]) -> list[Met]:
+def _told(origins: tuple[Encounter, ...]) -> list[Encounter]:
     """Return the first origins, untrusted ones before others: those a refusal speaks of."""
     return sorted(origins, key=lambda met: met.trust is not Trust.UNTRUSTED)[:MAX_ORIGINS]
 

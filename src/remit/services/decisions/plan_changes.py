@@ -33,7 +33,7 @@ from remit.core.oauth.proof_facts import best_assurance
 from remit.core.tasks.plan import PLAN_GRANT, PLAN_TOOL, Plan, PlanWish, extended, read_plan, within
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Change, CheckFence, ConsumeApproval, PutTask, Store, Unit
+from remit.ports.store.store import Change, CheckFence, PutTask, Store, Unit, UseApproval
 from remit.services.decisions.approvals import Approvals
 from remit.services.decisions.authorizer import Authorizer, Ruling
 from remit.services.decisions.call_events import decision_event
@@ -172,7 +172,7 @@ class Plans:
         task = msgspec.structs.replace(live.task, plan=extended(live.task.plan, entries), label=live.label)
         changes: list[Change] = [CheckFence(live.task.epochs, live.scopes)]
         if ruling.approval is not None:
-            changes.append(ConsumeApproval(ruling.approval.id, request.call_digest, request.now))
+            changes.append(UseApproval(ruling.approval.id, request.call_digest, request.now))
         changes.append(PutTask(task, expected=TaskState.ACTIVE))
         event = Event(
             kind=EventKind.PLAN_EXTENDED,

@@ -25,7 +25,7 @@ from remit.ports.store.store import PutTask, Store, Unit
 from remit.services.endings.ending import Endings
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.live_tasks import LiveTasks
-from remit.services.tasks.revalidation import Judged, below, standing
+from remit.services.tasks.revalidation import RevalidatedTask, below, standing
 from remit.services.tasks.tasks import Tasks
 
 #: Looks after a bundle was applied, one a second.
@@ -60,26 +60,26 @@ class BundleChange:
         #: The tasks that are known to stand under a bundle, by its digest: the last one that was looked at.
         self._stood: dict[str, set[str]] = {}
 
-    async def preview(self, bundle: Bundle) -> list[Judged]:
+    async def preview(self, bundle: Bundle) -> list[RevalidatedTask]:
         """Return the open tasks that would not go on as they are, oldest first; nothing changes."""
         return await self._judged(bundle, await self._open())
 
     async def _open(self) -> list[Task]:
         return await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=1_000_000)
 
-    async def _judged(self, bundle: Bundle, tasks: list[Task]) -> list[Judged]:
+    async def _judged(self, bundle: Bundle, tasks: list[Task]) -> list[RevalidatedTask]:
         """1. Give what changes."""
-        found: dict[str, Judged] = {}
+        found: dict[str, RevalidatedTask] = {}
         seen: dict[str, _Known] = {}
-        for task in sorted(tasks, key=lambda one: (len(one.lineage), one.opened)):
-            if task.lineage:
+        for task in sorted(tasks, key=lambda one: (len(one.process_tree), one.opened)):
+            if task.process_tree:
                 found[task.id] = below(task, found)
             elif task.bundle != bundle.digest and task.id not in self._stood.get(bundle.digest, ()):
                 # One that was opened under this very bundle, or has stood under it before, stands.
                 found[task.id] = await self._judge(task, bundle, seen)
         return [one for one in found.values() if one.changes]
 
-    async def look(self) -> list[Judged]:
+    async def look(self) -> list[RevalidatedTask]:
         """Hold every open task against the bundle in force; gives those that did not go on as they were."""
         applied = self._policies.applied
         tasks = await self._open()
@@ -111,11 +111,11 @@ class BundleChange:
             await self.look()
             self._again = left
 
-    async def _judge(self, task: Task, bundle: Bundle, seen: dict[str, _Known]) -> Judged:
-        for name in (task.agent, task.intent.stated_by):
+    async def _judge(self, task: Task, bundle: Bundle, seen: dict[str, _Known]) -> RevalidatedTask:
+        for name in (task.agent, task.intent.requested_by):
             if name not in seen:
                 seen[name] = await self._known(name)
-        return standing(task, bundle, seen[task.agent].agent, seen[task.intent.stated_by].groups)
+        return standing(task, bundle, seen[task.agent].agent, seen[task.intent.requested_by].groups)
 
     async def _known(self, name: str) -> _Known:
         if name.startswith(NO_PERSON):
@@ -127,7 +127,7 @@ class BundleChange:
             self._members.of_person(person).groups if person is not None else (),
         )
 
-    async def _narrow(self, one: Judged, digest: str) -> Task | None:
+    async def _narrow(self, one: RevalidatedTask, digest: str) -> Task | None:
         """3. Give the task as it goes on; `None` where it has ended, or changed since it was judged."""
         async with self._tasks.changing(one.task.id):
             now = await self._store.task(self._tenant, one.task.id)

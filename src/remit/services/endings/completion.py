@@ -18,18 +18,18 @@ from remit.services.credentials.lease_records import HeldLease
 from remit.services.credentials.leases import Leases
 from remit.services.endings.closure import DerivedPermissions
 from remit.services.endings.closure_events import batches, closure_event, once, upstream_of
-from remit.services.endings.priority import Going
+from remit.services.endings.priority import EndInFront
 from remit.services.endings.takeover import Takeover
 from remit.services.endings.task_ends import TaskEnds
 from remit.services.endings.unclosed_ends import EndUnderWay, UnclosedEnds
-from remit.services.replicas.membership import Gathered, Replicas
+from remit.services.replicas.replica_lease import Acknowledgements, Replicas
 from remit.services.tasks.calls_in_flight import cut
 from remit.services.tasks.live_tasks import LiveTasks
 
 Found = Callable[[], Awaitable[list[Task]]]
 
 
-class Begun(msgspec.Struct, kw_only=True):
+class EndInProgress(msgspec.Struct, kw_only=True):
     """What an end has come to once its fence stands. `under` are the tasks whose credentials are taken back,
     `tasks` those that it ends, of which the `rest` are still to be ended. `gone` are replicas that say
     nothing.
@@ -80,9 +80,9 @@ class Completions:
     async def complete(
         self,
         one: EndUnderWay,
-        begun: Begun,
+        begun: EndInProgress,
         found: Found,
-        going: Going,
+        going: EndInFront,
         awaited: Callable[[list[Task]], None],
     ) -> Closure:
         """3 to 6. `found` looks for its tasks; `awaited` is told of further ones that it ends."""
@@ -128,10 +128,10 @@ class Completions:
     def _closure(
         self,
         one: EndUnderWay,
-        begun: Begun,
+        begun: EndInProgress,
         closings: list[Closing],
         listed: list[Indeterminate],
-        elsewhere: Gathered,
+        elsewhere: Acknowledgements,
     ) -> Closure:
         return Closure(
             id=one.closure,
@@ -148,10 +148,12 @@ class Completions:
             acknowledged=elsewhere.acknowledged,
         )
 
-    def _let_go(self, one: EndUnderWay, begun: Begun, tasks: list[Task]) -> list[HeldLease]:
+    def _let_go(self, one: EndUnderWay, begun: EndInProgress, tasks: list[Task]) -> list[HeldLease]:
         return self._leases.end([task.id for task in tasks], upstream_of(one.scope), begun.started_s)
 
-    async def _taken_over(self, one: EndUnderWay, begun: Begun, elsewhere: Gathered) -> list[HeldLease]:
+    async def _taken_over(
+        self, one: EndUnderWay, begun: EndInProgress, elsewhere: Acknowledgements
+    ) -> list[HeldLease]:
         """Take back what replicas hold that have said nothing, whether or not they ever go on."""
         silent = elsewhere.silent | begun.gone
         if not silent:

@@ -38,14 +38,14 @@ from remit.ports.store.store import Change, PutValue, RaiseFence, Store, Unit
 from remit.services.credentials.leases import Leases
 from remit.services.endings.closure import DerivedPermissions
 from remit.services.endings.closure_events import batches
-from remit.services.endings.completion import Begun, Completions, Found
+from remit.services.endings.completion import Completions, EndInProgress, Found
 from remit.services.endings.expiry import Expiry
 from remit.services.endings.priority import EndPriority
 from remit.services.endings.takeover import Takeover
 from remit.services.endings.task_ends import TaskEnds
 from remit.services.endings.unclosed_ends import EndUnderWay, UnclosedEnds
 from remit.services.limits.durations import RecentTimes
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership
 from remit.services.tasks.live_tasks import LiveTasks
 
@@ -58,7 +58,7 @@ AT_ONCE = 32
 #: Tasks that are looked through for those of a scope.
 EVERY: Final = 1_000_000
 
-Begin = Callable[[EndUnderWay, Found, asyncio.Future[None]], Awaitable[Begun]]
+Begin = Callable[[EndUnderWay, Found, asyncio.Future[None]], Awaitable[EndInProgress]]
 
 
 class Endings:
@@ -282,7 +282,7 @@ class Endings:
             for task_id in [name for name, awaited in self._closing.items() if awaited is closed]:
                 del self._closing[task_id]
 
-    async def _begun(self, one: EndUnderWay, found: Found, closed: asyncio.Future[None]) -> Begun:
+    async def _begun(self, one: EndUnderWay, found: Found, closed: asyncio.Future[None]) -> EndInProgress:
         """1."""
         started_s, under = self._clock.boot_s(), await found()
         open_tasks = [task for task in under if not task.state.ended]
@@ -293,7 +293,7 @@ class Endings:
         fence_ms = (self._clock.boot_s() - started_s) * 1000
         self.times.add(one.scope.partition(":")[0], fence_ms)
         epoch = receipt.epochs.get(one.scope, 0)
-        return Begun(
+        return EndInProgress(
             epoch=epoch,
             started_s=started_s,
             fence_ms=fence_ms,
@@ -302,7 +302,7 @@ class Endings:
             rest=rest,
         )
 
-    async def _taken_up(self, one: EndUnderWay, found: Found, closed: asyncio.Future[None]) -> Begun:
+    async def _taken_up(self, one: EndUnderWay, found: Found, closed: asyncio.Future[None]) -> EndInProgress:
         """7. When its fence stood is not known: times count up to now, and are none that is too small."""
         behind_s = max(0.0, (self._clock.now() - one.at).total_seconds())
         epochs, under = self._store.epochs(self._tenant), await found()
@@ -313,7 +313,7 @@ class Endings:
         self._await_closing(tasks, closed)
         epoch, started_s = epochs.get(one.scope, 0), self._clock.boot_s() - behind_s
         told = self._replicas.own_word(Raised(one.scope, epoch))
-        return Begun(
+        return EndInProgress(
             epoch=epoch,
             started_s=started_s,
             fence_ms=behind_s * 1000,

@@ -31,7 +31,7 @@ IN_A_TURN: Final = 200
 _PASSED: Final = "the deadline has passed"
 
 
-class Due(NamedTuple):
+class ExpiringTask(NamedTuple):
     """A task that has run out, and in which way."""
 
     task: str
@@ -60,7 +60,7 @@ class Expiry:
         self._remains = remains
         self._tenant = tenant
 
-    async def due(self) -> list[Due]:
+    async def due(self) -> list[ExpiringTask]:
         """Return the tasks that have to end. Of several replicas each looks after what it owns, and one of
         them after what nobody does.
         """
@@ -68,14 +68,14 @@ class Expiry:
         found = {one.task: one for one in await self._bound(boot_s)}
         for task in await self._store.expiring(self._tenant, now):
             if task.id not in found and await self._passed(task, now, boot_s):
-                found[task.id] = Due(task.id, _PASSED, Cause.DEADLINE)
+                found[task.id] = ExpiringTask(task.id, _PASSED, Cause.DEADLINE)
         if self._ownership.several:
             await self._attend(await self._store.watched(self._tenant, self._ownership.replica))
         if self._remains.tends:
             await self._attend(await self._store.watched(self._tenant))
         return list(found.values())
 
-    async def _bound(self, boot_s: float) -> list[Due]:
+    async def _bound(self, boot_s: float) -> list[ExpiringTask]:
         """1."""
         out = []
         for number, one in enumerate(self._live.all(), 1):
@@ -112,16 +112,16 @@ class Expiry:
                     continue
 
 
-def _run_out(live: LiveTask, boot_s: float) -> Due | None:
+def _run_out(live: LiveTask, boot_s: float) -> ExpiringTask | None:
     task = live.task
     if task.state.ended:
         return None
     if boot_s >= live.ends_s:
-        return Due(task.id, _PASSED, Cause.DEADLINE)
+        return ExpiringTask(task.id, _PASSED, Cause.DEADLINE)
     if live.lapsed(boot_s) and task.state is TaskState.ACTIVE:
         leased = bool(task.lease_s)
         lapse = "the lease was not renewed" if leased else "nobody used it"
-        return Due(task.id, lapse, Cause.LEASE if leased else Cause.IDLE)
+        return ExpiringTask(task.id, lapse, Cause.LEASE if leased else Cause.IDLE)
     if task.ends_when_spent and not live.open_calls and (why := live.used_up()):
-        return Due(task.id, why, Cause.BUDGET)
+        return ExpiringTask(task.id, why, Cause.BUDGET)
     return None

@@ -44,9 +44,9 @@ class EndPriority:
         if (pause := self.pause) is not None:
             await pause.wait()
 
-    def first(self, *, hurried: bool = True) -> Going:
+    def first(self, *, hurried: bool = True) -> EndInFront:
         """Go first for as long as the block runs, if the end is `hurried`."""
-        return Going(self if hurried else None)
+        return EndInFront(self if hurried else None)
 
     def begin(self) -> None:
         """One more end goes first."""
@@ -86,7 +86,7 @@ class EndPriority:
             pause.set()
 
 
-class Going:
+class EndInFront:
     """One end that goes first, or with `None` one that does not."""
 
     def __init__(self, among: EndPriority | None) -> None:

@@ -20,7 +20,7 @@ from remit.core.errors import RemitError
 from remit.core.policy.bundle import Bundle
 from remit.core.scope import risen
 from remit.ports.runtime import Clock
-from remit.ports.store.replicas import FenceAck, Raised, Sight
+from remit.ports.store.replicas import FenceAck, FleetSight, Raised
 from remit.ports.store.store import Store
 from remit.services.credentials.lease_records import HeldLease
 from remit.services.credentials.leases import Leases
@@ -30,7 +30,7 @@ from remit.services.policy.bundle import Policies
 from remit.services.replicas.task_ownership import Ownership
 from remit.services.tasks.calls_in_flight import cut
 from remit.services.tasks.live_tasks import LiveTasks
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 log = logging.getLogger("remit.replicas")
 
@@ -128,7 +128,7 @@ class RemoteEndings:
                 return
             await asyncio.sleep(PAUSE_S)
 
-    def changed(self, sight: Sight) -> None:
+    def changed(self, sight: FleetSight) -> None:
         """Take in what others have changed: agents, what was reviewed of tools, the bundle in force."""
         self._applied = sight.bundle
         if sight.agents or sight.pins:
@@ -148,7 +148,7 @@ class RemoteEndings:
         """Whether another replica has put another bundle in force since."""
         return bool(self._applied) and self._applied != self._policies.digest
 
-    async def _registered(self, sight: Sight) -> None:
+    async def _registered(self, sight: FleetSight) -> None:
         for name in sight.agents:
             agent = await self._store.agent(self._tenant, name)
             if agent is not None:

@@ -25,7 +25,7 @@ from remit.ports.runtime import Clock
 from remit.ports.store.replicas import Fleet, Raised
 from remit.ports.store.store import Change, PutValue, Store, Unit
 from remit.services.credentials.leases import Leases
-from remit.services.replicas.membership import Gathered, Replicas
+from remit.services.replicas.replica_lease import Acknowledgements, Replicas
 from remit.services.replicas.task_ownership import Ownership
 
 #: What is owned by whoever tends.
@@ -185,13 +185,13 @@ class Takeover:
 
     # For ends.
 
-    async def gathered(self, raised: Raised, started_s: float, settle_s: float) -> Gathered:
+    async def gathered(self, raised: Raised, started_s: float, settle_s: float) -> Acknowledgements:
         """Return what the other replicas made of an end (`Replicas.gathered`); of those that have not said
         that they will not send it any more, each permit that may still reach an upstream is indeterminate,
         too.
         """
         if self._fleet is None:
-            return Gathered()
+            return Acknowledgements()
         # Looked for while the others are waited for: where all of them answer, nothing of theirs is left.
         made, left = await asyncio.gather(
             self._replicas.gathered(raised, started_s, settle_s), self._under(raised.scope)

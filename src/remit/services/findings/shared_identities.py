@@ -13,7 +13,7 @@ from collections import OrderedDict
 
 from remit.core.findings.finding import FindingKind
 from remit.core.identity.principals import Agent, LastProof
-from remit.core.identity.shared_identity import Trail, place_of
+from remit.core.identity.shared_identity import IdentityTrail, place_of
 from remit.core.identity.workload import Attested
 from remit.core.json_value import Json
 from remit.core.oauth.access_token import AccessClaims
@@ -37,9 +37,9 @@ class SharedIdentities:
         self._clock = clock
         self._findings = findings
         self._tenant = tenant
-        self._keys = Trail(WINDOW_S)
-        self._tokens = Trail(WINDOW_S)
-        self._programs = Trail(WINDOW_S)
+        self._keys = IdentityTrail(WINDOW_S)
+        self._tokens = IdentityTrail(WINDOW_S)
+        self._programs = IdentityTrail(WINDOW_S)
         self._proofs: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._unwritten: dict[str, LastProof] = {}
 
@@ -127,7 +127,7 @@ class SharedIdentities:
 
     def _cross(
         self,
-        trail: Trail,
+        trail: IdentityTrail,
         kind: FindingKind,
         about: str,
         noun: str,

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.flow.justification import leaves
-from remit.core.flow.stored_labels import MAX_WRITERS, Holding, Written, missing
+from remit.core.flow.stored_labels import MAX_WRITERS, StoredLabel, WrittenValues, missing
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.tool import ArgumentRole, Tool
-from remit.services.flow.resource_labels import HeldUpstream
+from remit.services.flow.resource_labels import UpstreamLabels
 
 
-def writers_of(found: list[Holding], whole: list[Holding]) -> tuple[Written, ...]:
+def writers_of(found: list[StoredLabel], whole: list[StoredLabel]) -> tuple[WrittenValues, ...]:
     """Return the calls that wrote what was read, untrusted ones first; none that wrote only beside it."""
     all_of = dict.fromkeys(one for held in found if held in whole or held.label for one in held.writers)
     return tuple(sorted(all_of, key=lambda one: one.trust is not Trust.UNTRUSTED))[:MAX_WRITERS]
@@ -29,7 +29,7 @@ def justified(request: AccessRequest) -> bool:
     return True
 
 
-def mark(shelf: HeldUpstream, request: AccessRequest) -> None:
+def mark(shelf: UpstreamLabels, request: AccessRequest) -> None:
     """Note by value what a call writes that is neither of the intent nor of a trusted source."""
     tool = request.tool
     if not tool.described:

@@ -20,15 +20,15 @@ import msgspec
 from remit.core.canonical import digest
 from remit.core.errors import ChangedMeanwhile, ConfigInvalid, Conflict, Forbidden, Malformed, NotFound
 from remit.core.evidence.event import Event, EventKind
-from remit.core.flow.stored_labels import LOOSE, ROOT, Holding, above, normal, whole
+from remit.core.flow.stored_labels import LOOSE, ROOT, StoredLabel, above, normal, whole
 from remit.core.identity.principals import Person, Role
 from remit.core.label import Classes, Label, Lowering, joined
 from remit.core.tasks.task import Task, TaskState
 from remit.core.tools.tool import Effect
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Change, PutTask, RaiseLabel, Store, Unit
-from remit.ports.store.stored_labels import PutHolding
-from remit.services.flow.resource_labels import HeldUpstream
+from remit.ports.store.stored_labels import PutStoredLabel
+from remit.services.flow.resource_labels import UpstreamLabels
 from remit.services.flow.stored_labels import StoredLabels
 from remit.services.policy.bundle import Policies
 from remit.services.separation.sign_in_methods import is_behind
@@ -56,7 +56,7 @@ class Declassifications:
         policies: Policies,
         live: LiveTasks,
         tasks: Tasks,
-        holdings: StoredLabels,
+        stored_labels: StoredLabels,
         tenant: str,
         second_person: bool,
     ) -> None:
@@ -68,7 +68,7 @@ class Declassifications:
         self._policies = policies
         self._live = live
         self._tasks = tasks
-        self._holdings = holdings
+        self._stored_labels = stored_labels
         self._tenant = tenant
         self._second_person = second_person
 
@@ -132,20 +132,22 @@ class Declassifications:
             await self._store.commit(Unit((RaiseLabel(task.id, live.label),), tenant=self._tenant))
         return msgspec.structs.replace(task, label=live.label)
 
-    async def listed(self, upstream: str = "", prefix: str = "", limit: int = 1000) -> list[Holding]:
+    async def listed(self, upstream: str = "", prefix: str = "", limit: int = 1000) -> list[StoredLabel]:
         """Return what is known of the data in resources, by upstream and name."""
         await self._store.commit(Unit(tenant=self._tenant))
-        return await self._store.holdings_under(self._tenant, upstream=upstream, prefix=prefix, limit=limit)
+        return await self._store.stored_labels_under(
+            self._tenant, upstream=upstream, prefix=prefix, limit=limit
+        )
 
-    async def get(self, upstream: str, resource: str) -> Holding:
+    async def get(self, upstream: str, resource: str) -> StoredLabel:
         """Return what is known of the data in one resource, however its name is written; raises
         `NotFound`.
         """
         await self._store.commit(Unit(tenant=self._tenant))
         names = dict.fromkeys((resource, normal(resource) or resource))
-        found = await self._store.holdings(self._tenant, upstream, list(names))
+        found = await self._store.stored_labels(self._tenant, upstream, list(names))
         if resource == ROOT:
-            loose = await self._store.holdings_under(
+            loose = await self._store.stored_labels_under(
                 self._tenant, upstream=upstream, prefix=LOOSE, limit=MAX_AT_ONCE
             )
             one = whole((*found, *loose), self._classes)
@@ -164,16 +166,16 @@ class Declassifications:
         *,
         reason: str,
         seen: str,
-    ) -> Holding:
+    ) -> StoredLabel:
         """Lower what is known of a resource and of all that lies in it, the upstream as a whole (empty name)
         included; `seen` is the digest of what the person looked at. Raises as `task` does.
         """
-        if not self._holdings.shelves.loaded:
-            await self._holdings.shelves.load()
+        if not self._stored_labels.shelves.loaded:
+            await self._stored_labels.shelves.load()
         found = await self.get(upstream, resource)
         await self._check_writers(person, reason, (found,))
         self._lowered(lowering, found.all(self._classes))
-        shelf = self._holdings.shelves.of(upstream)
+        shelf = self._stored_labels.shelves.of(upstream)
         if shelf is None or shelf.closed:
             raise Conflict(
                 f"the data in `{upstream}` is being changed already", remediation="look at it again"
@@ -185,8 +187,14 @@ class Declassifications:
             shelf.closed = False
 
     async def _lower_resource(
-        self, shelf: HeldUpstream, found: Holding, lowering: Lowering, person: Person, reason: str, seen: str
-    ) -> Holding:
+        self,
+        shelf: UpstreamLabels,
+        found: StoredLabel,
+        lowering: Lowering,
+        person: Person,
+        reason: str,
+        seen: str,
+    ) -> StoredLabel:
         upstream, resource = found.upstream, found.resource
         # Step 3. Nothing is written from here on, and what was written before is in the store.
         self._check_idle(upstream)
@@ -211,18 +219,20 @@ class Declassifications:
         left = self._standing(resource, rows | new)
         assert left is not None
         event = self._told(was, left, len(inside), person, reason)
-        changes: tuple[Change, ...] = tuple(PutHolding(one, was=rows[name]) for name, one in changed.items())
+        changes: tuple[Change, ...] = tuple(
+            PutStoredLabel(one, was=rows[name]) for name, one in changed.items()
+        )
         await self._store.commit(Unit(changes, (event,)))
         for name, one in changed.items():
-            held = self._holdings.shelves.place(upstream, name)
+            held = self._stored_labels.shelves.place(upstream, name)
             held.now = held.kept = one
-        self._holdings.shelves.touch(shelf)
+        self._stored_labels.shelves.touch(shelf)
         return left
 
-    def _standing(self, resource: str, rows: Mapping[str, Holding]) -> Holding | None:
+    def _standing(self, resource: str, rows: Mapping[str, StoredLabel]) -> StoredLabel | None:
         return whole(rows.values(), self._classes) if resource == ROOT else rows.get(resource)
 
-    def _told(self, was: Holding, now: Holding, count: int, person: Person, reason: str) -> Event:
+    def _told(self, was: StoredLabel, now: StoredLabel, count: int, person: Person, reason: str) -> Event:
         before = was.all(self._classes)
         left = now.all(self._classes) or Label(self._classes.bottom)
         return Event(
@@ -249,9 +259,9 @@ class Declassifications:
                         f"a call that writes to `{upstream}` is in hand", remediation="wait for it to end"
                     )
 
-    def _check_written(self, upstream: str, rows: dict[str, Holding]) -> None:
+    def _check_written(self, upstream: str, rows: dict[str, StoredLabel]) -> None:
         for name, row in rows.items():
-            held = self._holdings.shelves.at(upstream, name)
+            held = self._stored_labels.shelves.at(upstream, name)
             if held is not None and held.now is not None and held.now != row:
                 raise Conflict(f"not all of `{upstream}` is written down yet", remediation="try again")
 
@@ -270,9 +280,9 @@ class Declassifications:
             )
         return lowered
 
-    async def _check_writers(self, person: Person, reason: str, found: Iterable[Holding]) -> None:
+    async def _check_writers(self, person: Person, reason: str, found: Iterable[StoredLabel]) -> None:
         """Steps 1 and 2, for each task of which it is remembered that it wrote there."""
-        names = dict.fromkeys(one.task for holding in found for one in holding.writers)
+        names = dict.fromkeys(one.task for stored_label in found for one in stored_label.writers)
         tasks = [await self._store.task(self._tenant, name) for name in names]
         await self._check(person, reason, tuple(one for one in tasks if one is not None))
 
@@ -284,7 +294,7 @@ class Declassifications:
             )
         now = self._clock.now()
         for task in tasks:
-            if person.name in (task.on_behalf_of, task.intent.stated_by):
+            if person.name in (task.on_behalf_of, task.intent.requested_by):
                 raise Forbidden(
                     f"task `{task.id}` works for `{person.name}`, who does not declassify what it carries",
                     code="own-data",
@@ -309,15 +319,17 @@ def _check_seen(now: str, seen: str) -> None:
         )
 
 
-def _counted_anew(holding: Holding, rows: dict[str, Holding], classes: Classes) -> Holding:
+def _counted_anew(stored_label: StoredLabel, rows: dict[str, StoredLabel], classes: Classes) -> StoredLabel:
     """Return what a resource lies in, with all that lies there counted again."""
-    inside = f"{holding.resource}/" if holding.resource != ROOT else ""
+    inside = f"{stored_label.resource}/" if stored_label.resource != ROOT else ""
     found = [
         one
         for name, one in rows.items()
-        if name != holding.resource and name.startswith(inside) and not name.startswith(LOOSE)
+        if name != stored_label.resource and name.startswith(inside) and not name.startswith(LOOSE)
     ]
     known = {one.decision for row in found for one in row.writers}
-    writers = tuple(one for one in holding.writers if holding.label is not None or one.decision in known)
+    writers = tuple(
+        one for one in stored_label.writers if stored_label.label is not None or one.decision in known
+    )
     below = joined((one.label for one in found), classes)
-    return msgspec.structs.replace(holding, below=below, writers=writers)
+    return msgspec.structs.replace(stored_label, below=below, writers=writers)

@@ -99,12 +99,18 @@ class Observer:
     """Takes in what calls bring. For one event loop."""
 
     def __init__(
-        self, *, store: Store, policies: Policies, holdings: StoredLabels, room: MemoryLimit, clock: Clock
+        self,
+        *,
+        store: Store,
+        policies: Policies,
+        stored_labels: StoredLabels,
+        room: MemoryLimit,
+        clock: Clock,
     ) -> None:
         """Take the parts."""
         self._room = room
         self._store = store
-        self._holdings = holdings
+        self._stored_labels = stored_labels
         self._policies = policies
         self._clock = clock
         self.turns = TimeSlices(clock)
@@ -122,11 +128,11 @@ class Observer:
         if not parts and not left:
             return of.delivered(chunk)
         tool, classes = request.tool, self._policies.applied.bundle.classes
-        await self._holdings.refresh(tool.upstream)
+        await self._stored_labels.refresh(tool.upstream)
         of.look()
-        if (written := self._holdings.since(request, of.decision)) is not None:
+        if (written := self._stored_labels.since(request, of.decision)) is not None:
             # What others wrote there since the call was described may be in the result.
-            tool = self._holdings.stained(tool, written, classes)
+            tool = self._stored_labels.stained(tool, written, classes)
             _check_ceilings(request, tool, classes)
         taken = [(part, tool) for part in parts]
         if left:
@@ -135,7 +141,7 @@ class Observer:
             taken.append((left, worst))
         await self._take(of, taken, classes)
         if chunk.kind is ChunkKind.RESULT and not chunk.is_error and not left:
-            await self._holdings.answered(request, of.decision, parts)
+            await self._stored_labels.answered(request, of.decision, parts)
         return of.delivered(chunk)
 
     async def listed(
@@ -149,10 +155,10 @@ class Observer:
         if not new and not vouched:
             return of.own(body)
         tool, classes = of.request.tool, self._policies.applied.bundle.classes
-        await self._holdings.refresh(tool.upstream)
+        await self._stored_labels.refresh(tool.upstream)
         of.look()
-        if new and (written := self._holdings.since(of.request, of.decision)) is not None:
-            tool = self._holdings.stained(tool, written, classes)
+        if new and (written := self._stored_labels.since(of.request, of.decision)) is not None:
+            tool = self._stored_labels.stained(tool, written, classes)
             _check_ceilings(of.request, tool, classes)
         # Each batch is a result of its own: of one result so many leaves are read, and no more.
         taken = [(new[start : start + BATCH], tool) for start in range(0, len(new), BATCH)]
@@ -198,7 +204,7 @@ class Observer:
             arguments=request.arguments,
             given=request.flow.arguments,
             read=request.flow.read,
-            marked=self._holdings.marks(tool.upstream),
+            marked=self._stored_labels.marks(tool.upstream),
             seen=seen,
         )
         # A long result is taken in turns, so that it does not hold up the calls of others.
@@ -222,7 +228,7 @@ def _check_ceilings(request: AccessRequest, tool: Tool, classes: Classes) -> Non
     )
 
 
-class Rise(msgspec.Struct, frozen=True):
+class LabelRise(msgspec.Struct, frozen=True):
     """What must be committed before anything that carries a label is released; `told` are the tasks of which
     `events` tell, each with what was told of it before, and by what it rose.
     """
@@ -238,7 +244,7 @@ class Rise(msgspec.Struct, frozen=True):
                 one.told_label, one.raised_by = before, one.raised_by or by
 
 
-def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classes, at: datetime) -> Rise:
+def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classes, at: datetime) -> LabelRise:
     """Join `label` into the task's; give what must be committed before anything that carries it is released.
 
     INVARIANT: what the store does not hold yet goes into each commit until one has held, whoever raised it:
@@ -248,9 +254,9 @@ def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classe
     live.rise(label, classes)
     kept = live.kept_label.covers(live.label, classes)
     if kept and live.label == live.told_label:
-        return Rise()
+        return LabelRise()
     changes: list[Change] = [] if kept else [RaiseLabel(live.task.id, live.label)]
-    if live.task.lineage:
+    if live.task.process_tree:
         # What a child has read can flow back to whoever handed the task down.
         changes.append(JoinLabels(live.task.tenant, live.task.ancestors, live.label, classes))
     for above in live.above():
@@ -259,4 +265,4 @@ def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classe
     raised = tuple((one, one.told_label, one.label, one.raised_by) for one in told)
     for one in told:
         one.told_label = one.label
-    return Rise(tuple(changes), tuple(label_event(request, one, at) for one in told), raised)
+    return LabelRise(tuple(changes), tuple(label_event(request, one, at) for one in told), raised)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from itertools import count
 
 from remit.core.flow.marks import MAX_MARKED_CHARS, MAX_MARKS, marks_of
-from remit.core.flow.stored_labels import LOOSE, ROOT, Holding, above
+from remit.core.flow.stored_labels import LOOSE, ROOT, StoredLabel, above
 from remit.core.flow.values.normal_text import size
 from remit.core.label import Classes, Trust
 from remit.ports.store.store import Store
@@ -24,18 +24,18 @@ CAPACITY = 50_000
 MAX_LOOSE = 200
 
 
-class Held:
+class HeldLabel:
     """One resource: what is known of it now, and what the store is known to hold."""
 
     __slots__ = ("kept", "now")
 
-    def __init__(self, holding: Holding | None) -> None:
+    def __init__(self, stored_label: StoredLabel | None) -> None:
         """Begin with what the store holds."""
-        self.now = holding
-        self.kept = holding
+        self.now = stored_label
+        self.kept = stored_label
 
 
-class HeldUpstream:
+class UpstreamLabels:
     """What is held of one upstream: the upstream as a whole, and writes whose resource is not known yet.
 
     `count` is the number of its resources in the store. `version` changes with each label that does; none is
@@ -45,8 +45,8 @@ class HeldUpstream:
 
     def __init__(self, version: int) -> None:
         """Begin with nothing."""
-        self.root = Held(None)
-        self.loose: dict[str, Held] = {}
+        self.root = HeldLabel(None)
+        self.loose: dict[str, HeldLabel] = {}
         self.count = 0
         self.version = version
         self.complete = True
@@ -66,7 +66,7 @@ class HeldUpstream:
                 self.marks.update(marks_of(text))
 
 
-_NOTHING = Held(None)
+_NOTHING = HeldLabel(None)
 
 
 class ResourceLabels:
@@ -76,24 +76,24 @@ class ResourceLabels:
         """Begin with nothing; `load` reads what there is."""
         self._store = store
         self._tenant = tenant
-        self._shelves: dict[str, HeldUpstream] = {}
-        self._held: OrderedDict[tuple[str, str], Held] = OrderedDict()
+        self._shelves: dict[str, UpstreamLabels] = {}
+        self._held: OrderedDict[tuple[str, str], HeldLabel] = OrderedDict()
         self._versions = count(1)
         self.loaded = False
 
-    def of(self, upstream: str) -> HeldUpstream | None:
+    def of(self, upstream: str) -> UpstreamLabels | None:
         """Return the shelf of an upstream; None where nothing with a label was written to it."""
         return self._shelves.get(upstream)
 
-    def add(self, upstream: str) -> HeldUpstream:
+    def add(self, upstream: str) -> UpstreamLabels:
         """Return an upstream its shelf."""
-        return self._shelves.setdefault(upstream, HeldUpstream(next(self._versions)))
+        return self._shelves.setdefault(upstream, UpstreamLabels(next(self._versions)))
 
-    def touch(self, shelf: HeldUpstream) -> None:
+    def touch(self, shelf: UpstreamLabels) -> None:
         """Note that a label on a shelf has changed."""
         shelf.version = next(self._versions)
 
-    def at(self, upstream: str, resource: str) -> Held | None:
+    def at(self, upstream: str, resource: str) -> HeldLabel | None:
         """Return what is held of a resource; None where it would have to be read first."""
         shelf = self._shelves.get(upstream)
         if shelf is None:
@@ -104,14 +104,14 @@ class ResourceLabels:
             return shelf.loose.get(resource)
         return self._held.get((upstream, resource)) or (_NOTHING if shelf.complete else None)
 
-    def place(self, upstream: str, resource: str) -> Held:
+    def place(self, upstream: str, resource: str) -> HeldLabel:
         """Return a resource to be written to; one that `at` has not given has nothing on it."""
         held = self.at(upstream, resource)
         if held is not None and held is not _NOTHING:
             return held
         if resource.startswith(LOOSE):
-            return self._shelves[upstream].loose.setdefault(resource, Held(None))
-        return self._hold(upstream, resource, Held(None))
+            return self._shelves[upstream].loose.setdefault(resource, HeldLabel(None))
+        return self._hold(upstream, resource, HeldLabel(None))
 
     async def fetch(self, upstream: str, names: Iterable[str]) -> None:
         """Hold these resources, and what they lie in."""
@@ -126,12 +126,14 @@ class ResourceLabels:
                 lacking.append(place)
         if not lacking:
             return
-        found = {one.resource: one for one in await self._store.holdings(self._tenant, upstream, lacking)}
+        found = {
+            one.resource: one for one in await self._store.stored_labels(self._tenant, upstream, lacking)
+        }
         for place in lacking:
             # Another call may have come first: what it has raised meanwhile stays.
-            self._hold(upstream, place, Held(found.get(place)))
+            self._hold(upstream, place, HeldLabel(found.get(place)))
 
-    def _hold(self, upstream: str, resource: str, held: Held) -> Held:
+    def _hold(self, upstream: str, resource: str, held: HeldLabel) -> HeldLabel:
         held = self._held.setdefault((upstream, resource), held)
         while len(self._held) > CAPACITY:
             key, oldest = next(iter(self._held.items()))
@@ -144,29 +146,29 @@ class ResourceLabels:
                 shelf.complete = False
         return held
 
-    def take_in(self, holding: Holding, classes: Classes) -> None:
+    def take_in(self, stored_label: StoredLabel, classes: Classes) -> None:
         """Take in what is kept of a resource now: another replica may have written it."""
-        shelf = self.add(holding.upstream)
-        held = self.place(holding.upstream, holding.resource)
+        shelf = self.add(stored_label.upstream)
+        held = self.place(stored_label.upstream, stored_label.resource)
         before = held.now
         shelf.count += before is None
         if before is None or before is held.kept:
-            held.now = held.kept = holding
+            held.now = held.kept = stored_label
         else:
             # What the store does not hold yet stays.
-            held.now = before.with_also(holding, classes)
+            held.now = before.with_also(stored_label, classes)
         if held.now != before:
             self.touch(shelf)
-            label = holding.all(classes)
+            label = stored_label.all(classes)
             if label is not None and label.trust is Trust.UNTRUSTED:
                 # By what values, its writer knows.
                 shelf.marks = None
 
     async def load(self) -> None:
         """Read what upstreams as wholes hold, and the writes whose resource was never learned."""
-        for upstream, rows in (await self._store.holding_counts(self._tenant)).items():
-            roots = await self._store.holdings(self._tenant, upstream, [ROOT])
-            loose = await self._store.holdings_under(
+        for upstream, rows in (await self._store.stored_label_counts(self._tenant)).items():
+            roots = await self._store.stored_labels(self._tenant, upstream, [ROOT])
+            loose = await self._store.stored_labels_under(
                 self._tenant, upstream=upstream, prefix=LOOSE, limit=2 * MAX_LOOSE
             )
             if upstream in self._shelves:
@@ -175,6 +177,6 @@ class ResourceLabels:
             shelf.count = rows
             shelf.complete = False
             shelf.marks = None
-            shelf.root = Held(roots[0] if roots else None)
-            shelf.loose = {one.resource: Held(one) for one in loose}
+            shelf.root = HeldLabel(roots[0] if roots else None)
+            shelf.loose = {one.resource: HeldLabel(one) for one in loose}
         self.loaded = True

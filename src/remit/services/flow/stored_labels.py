@@ -29,9 +29,9 @@ from remit.core.flow.stored_labels import (
     MAX_WRITERS,
     ROOT,
     UNDESCRIBED,
-    Holding,
-    Rest,
-    Written,
+    StoredLabel,
+    UnnamedValues,
+    WrittenValues,
     above,
     found_in,
     missing,
@@ -43,13 +43,13 @@ from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Trust, joined, worst
 from remit.core.tools.tool import RESERVED_OPERATIONS, Effect, Tool
 from remit.ports.runtime import Clock
-from remit.ports.store.replicas import CheckHoldings, Fleet
+from remit.ports.store.replicas import CheckStoredLabels, Fleet
 from remit.ports.store.store import Change, Store, Unit
-from remit.ports.store.stored_labels import DropHolding, PutHolding
+from remit.ports.store.stored_labels import DropStoredLabel, PutStoredLabel
 from remit.services.flow.call_labels import chosen_by_upstream, justified, mark, writers_of
-from remit.services.flow.resource_labels import MAX_LOOSE, HeldUpstream, ResourceLabels
+from remit.services.flow.resource_labels import MAX_LOOSE, ResourceLabels, UpstreamLabels
 from remit.services.policy.bundle import Policies
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 #: Resources of one upstream that are told apart; what is written to further ones lies on the upstream.
 MAX_RESOURCES = 200_000
@@ -79,12 +79,12 @@ class StoredLabels:
         self._clock = clock
         self._tenant = tenant
         self.shelves = ResourceLabels(store, tenant)
-        self._wrote: OrderedDict[str, Written] = OrderedDict()
+        self._wrote: OrderedDict[str, WrittenValues] = OrderedDict()
 
     async def forget(self) -> None:
         """Forget every label at rest: for upstreams whose data begins again, while no call is in hand."""
-        while rows := await self._store.holdings_under(self._tenant):
-            drops = tuple(DropHolding(self._tenant, one.upstream, one.resource) for one in rows)
+        while rows := await self._store.stored_labels_under(self._tenant):
+            drops = tuple(DropStoredLabel(self._tenant, one.upstream, one.resource) for one in rows)
             await self._store.commit(Unit(drops, tenant=self._tenant))
         self.shelves = ResourceLabels(self._store, self._tenant)
         self._wrote.clear()
@@ -100,7 +100,7 @@ class StoredLabels:
         if not self.shelves.loaded:
             await self.shelves.load()
         since = self._turns.get(upstream, self._fleet.began)
-        found, upto = await self._fleet.holdings_since(upstream, since)
+        found, upto = await self._fleet.stored_labels_since(upstream, since)
         classes = self._policies.applied.bundle.classes
         for one in found:
             self.shelves.take_in(one, classes)
@@ -113,7 +113,7 @@ class StoredLabels:
         if self._fleet is None or request.rest.handed is None:
             return ()
         upstream = request.tool.upstream
-        return (CheckHoldings(self._tenant, upstream, self._turns.get(upstream, self._fleet.began)),)
+        return (CheckStoredLabels(self._tenant, upstream, self._turns.get(upstream, self._fleet.began)),)
 
     # Step 3.
 
@@ -122,7 +122,7 @@ class StoredLabels:
         crossings.
         """
         if self._wrote and request.flow.arguments and (through := self._through(request)):
-            request = msgspec.structs.replace(request, rest=Rest(through=through))
+            request = msgspec.structs.replace(request, rest=UnnamedValues(through=through))
         tool = request.tool
         if not self.shelves.loaded:
             await self.shelves.load()
@@ -161,12 +161,12 @@ class StoredLabels:
         """Return the marks of what untrusted hands have written to an upstream, as far as they are known."""
         return (shelf.marks if (shelf := self.shelves.of(upstream)) is not None else None) or frozenset()
 
-    def _through(self, request: AccessRequest) -> dict[str, Written]:
+    def _through(self, request: AccessRequest) -> dict[str, WrittenValues]:
         """Return who wrote what earlier calls read, by their decisions, where values of this call stood."""
         origins = (met for one in request.flow.arguments.values() for met in one.origins)
         return {met.decision: self._wrote[met.decision] for met in origins if met.decision in self._wrote}
 
-    def _remember(self, decision: str, rest: Rest) -> None:
+    def _remember(self, decision: str, rest: UnnamedValues) -> None:
         if rest.writers:
             self._wrote[decision] = rest.writers[0]
             if len(self._wrote) > MAX_REMEMBERED:
@@ -184,32 +184,34 @@ class StoredLabels:
         )
 
     async def _rest(
-        self, shelf: HeldUpstream, tool: Tool, arguments: dict[str, Json], classes: Classes
-    ) -> Rest:
+        self, shelf: UpstreamLabels, tool: Tool, arguments: dict[str, Json], classes: Classes
+    ) -> UnnamedValues:
         names = resources(tool.resource, arguments)
         if names:
             await self.shelves.fetch(tool.upstream, names)
         return self._now(shelf, tool, names, classes)
 
-    def _now(self, shelf: HeldUpstream, tool: Tool, names: tuple[str, ...], classes: Classes) -> Rest:
+    def _now(
+        self, shelf: UpstreamLabels, tool: Tool, names: tuple[str, ...], classes: Classes
+    ) -> UnnamedValues:
         """Return what is at rest where a call reads, from memory alone."""
         if not names and tool.effect is not Effect.NONE:
             # It reads nothing that it does not name; what it answers is as its description says.
-            return Rest(version=shelf.version)
+            return UnnamedValues(version=shelf.version)
         found, whole = self._reached(shelf, tool.upstream, names)
         labels = [one.all(classes) if one in whole else one.label for one in found]
-        return Rest(
+        return UnnamedValues(
             label=joined(labels, classes),
             writers=writers_of(found, whole),
             version=shelf.version,
         )
 
     def _reached(
-        self, shelf: HeldUpstream, upstream: str, names: tuple[str, ...]
-    ) -> tuple[list[Holding], list[Holding]]:
+        self, shelf: UpstreamLabels, upstream: str, names: tuple[str, ...]
+    ) -> tuple[list[StoredLabel], list[StoredLabel]]:
         """Return the holdings that reading these resources meets, and those of them that are read whole."""
-        found: dict[str, Holding] = {}
-        whole: list[Holding] = []
+        found: dict[str, StoredLabel] = {}
+        whole: list[StoredLabel] = []
         for name in names or (ROOT,):
             for place in (*above(name), name) if name else (ROOT,):
                 held = self.shelves.at(upstream, place)
@@ -224,14 +226,14 @@ class StoredLabels:
         found |= {one.resource: one for one in loose if self._wrote_something(one)}
         return list(found.values()), whole
 
-    def _wrote_something(self, loose: Holding) -> bool:
+    def _wrote_something(self, loose: StoredLabel) -> bool:
         """Whether a loose write was one: what nobody had described may be described as a read by now."""
         tool = self._tools.get(f"{loose.upstream}/{loose.resource.removeprefix(UNDESCRIBED)}")
         return tool is None or not tool.described or tool.effect is not Effect.NONE or bool(tool.variants)
 
     async def _handed(
         self, tool: Tool, arguments: dict[str, Json], classes: Classes
-    ) -> tuple[Label, tuple[Written, ...]]:
+    ) -> tuple[Label, tuple[WrittenValues, ...]]:
         """Return the label of what a call hands over by id: what is at rest there, and what reads of the
         upstream are declared to carry, whichever of them would read it.
         """
@@ -241,7 +243,7 @@ class StoredLabels:
             (label for one in reads for label in (one.label, *(field.label for field in one.fields))), classes
         )
         labels = [worst(classes) if declared is None else declared]
-        writers: tuple[Written, ...] = ()
+        writers: tuple[WrittenValues, ...] = ()
         shelf = self.shelves.of(tool.upstream)
         parts = tool.parts(arguments)
         for key, spec in tool.arguments.items():
@@ -261,7 +263,7 @@ class StoredLabels:
 
     # Step 5.
 
-    def writes(self, request: AccessRequest, decision: str, number: int) -> tuple[PutHolding, ...]:
+    def writes(self, request: AccessRequest, decision: str, number: int) -> tuple[PutStoredLabel, ...]:
         """Leave the task's label where a call writes; give what goes into the commit that permits it.
 
         INVARIANT: what the store does not hold yet goes into each commit until one has held; `kept` says
@@ -299,7 +301,7 @@ class StoredLabels:
             self.shelves.at(tool.upstream, place) is None for name in names for place in (*above(name), name)
         ):
             names = ()
-        by = Written(
+        by = WrittenValues(
             upstream=tool.upstream,
             resource=", ".join(names)[:200],
             task=request.task.id,
@@ -319,8 +321,8 @@ class StoredLabels:
         return tuple(self._raise(shelf, names, label, by, classes))
 
     def _raise(
-        self, shelf: HeldUpstream, names: tuple[str, ...], label: Label, by: Written, classes: Classes
-    ) -> Iterable[PutHolding]:
+        self, shelf: UpstreamLabels, names: tuple[str, ...], label: Label, by: WrittenValues, classes: Classes
+    ) -> Iterable[PutStoredLabel]:
         places: dict[str, bool] = {}
         for name in names or (ROOT,):
             places[name] = False
@@ -335,19 +337,19 @@ class StoredLabels:
             held = self.shelves.place(by.upstream, place)
             before = held.now
             shelf.count += before is None
-            empty = Holding(tenant=self._tenant, upstream=by.upstream, resource=place, changed=by.at)
+            empty = StoredLabel(tenant=self._tenant, upstream=by.upstream, resource=place, changed=by.at)
             held.now = (before or empty).raised(label, by, classes, below=below, within=below and rose)
             rose = rose or held.now is not before
             if held.kept is not held.now:
                 self.shelves.touch(shelf)
-                yield PutHolding(held.now, classes=classes if self._fleet is not None else None)
+                yield PutStoredLabel(held.now, classes=classes if self._fleet is not None else None)
 
-    def kept(self, changes: Iterable[PutHolding]) -> None:
+    def kept(self, changes: Iterable[PutStoredLabel]) -> None:
         """Note that a commit with these changes has held: commits answer in the order they were handed in."""
         for change in changes:
-            held = self.shelves.at(change.holding.upstream, change.holding.resource)
+            held = self.shelves.at(change.stored_label.upstream, change.stored_label.resource)
             if held is not None:
-                held.kept = change.holding
+                held.kept = change.stored_label
 
     # Steps 8 and 9.
 
@@ -387,7 +389,7 @@ class StoredLabels:
         classes = self._policies.applied.bundle.classes
         by = msgspec.structs.replace(held.now.writers[0], resource=names[0])
         changes: list[Change] = list(self._raise(shelf, names, held.now.label, by, classes))
-        changes.append(DropHolding(self._tenant, tool.upstream, LOOSE + decision))
+        changes.append(DropStoredLabel(self._tenant, tool.upstream, LOOSE + decision))
         # Memory first: whoever reads now finds it there. If this is not written, the store has it loose.
         del shelf.loose[LOOSE + decision]
         shelf.count -= 1
@@ -399,6 +401,6 @@ class StoredLabels:
 
         def done(finished: asyncio.Future[Any]) -> None:
             if not finished.cancelled() and finished.exception() is None:
-                self.kept(one for one in unit.changes if isinstance(one, PutHolding))
+                self.kept(one for one in unit.changes if isinstance(one, PutStoredLabel))
 
         future.add_done_callback(done)

@@ -10,12 +10,12 @@ from typing import Final
 import msgspec
 import orjson
 
+from remit.core.cooperative_steps import Steps
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.flow.records.fields import may_write
 from remit.core.flow.records.json_parsing import MAX_AT_ONCE, decoding, reading
 from remit.core.flow.values.numbers import MIN_NUMBER
 from remit.core.json_value import Json
-from remit.core.steps import Steps
 from remit.core.tools.http_api import ReplyHead, ReplyPiece, read_piece
 from remit.core.tools.tool import Tool
 

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from remit.core.drafts import MISSION, MISSION_ID
+from remit.core.draft_names import MISSION, MISSION_ID
 from remit.core.errors import Conflict, RemitError, Unauthenticated
 from remit.core.evidence.event import Event, EventKind, person_changed
 from remit.core.identity.principals import Memberships, Person

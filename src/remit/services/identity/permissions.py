@@ -57,7 +57,7 @@ def require(person: Person, duty: Duty) -> None:
 
 def own_task(task: Task, person: Person) -> bool:
     """Whether a task is a person's own: its intent is theirs, or it is done for them."""
-    return person.name in (task.intent.stated_by, task.on_behalf_of)
+    return person.name in (task.intent.requested_by, task.on_behalf_of)
 
 
 def see_task(task: Task, person: Person) -> Task:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import msgspec
 
+from remit.core.cooperative_steps import finish
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import NotFound
 from remit.core.identity.principals import Actor, Principal
 from remit.core.identity.workload import Confirmation
 from remit.core.json_value import Json
 from remit.core.oauth.proof_facts import best_assurance
-from remit.core.steps import finish
 from remit.core.tasks.plan import tools_of
 from remit.core.tasks.task import Task, TaskState
 from remit.core.tools.tool import Tier, ToolState
@@ -19,10 +19,10 @@ from remit.ports.runtime import Clock
 from remit.ports.store.store import Store
 from remit.services.decisions.authorizer import Authorizer
 from remit.services.tasks.live_tasks import LiveTasks
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 
-class Reports:
+class CanReports:
     """Answers what tasks and agents may do."""
 
     def __init__(

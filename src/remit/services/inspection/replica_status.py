@@ -15,7 +15,7 @@ from remit.ports.store.replicas import Fleet
 from remit.services.endings.remote_endings import RemoteEndings
 from remit.services.endings.takeover import CHORES
 from remit.services.policy.bundle import Policies
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import root_of
 from remit.services.replicas.wakeup import WakeUp, WakingState
 
@@ -36,7 +36,7 @@ class Enforcer(msgspec.Struct, frozen=True, kw_only=True):
     differs: bool
 
 
-class Roll(msgspec.Struct, frozen=True, kw_only=True):
+class ReplicaReport(msgspec.Struct, frozen=True, kw_only=True):
     """All of them, who answers first. `bundle` is the one in force: what was applied last, by whomever.
 
     `gone` were buried, and what they have left is not yet looked after. `waking` is how this one is woken.
@@ -77,11 +77,11 @@ class ReplicaStatus:
         self._reactions = reactions
         self._waking = waking
 
-    def seen(self) -> Roll:
+    def seen(self) -> ReplicaReport:
         """Say what is known without asking the store: who owns what is left out."""
         return self._roll({}, "")
 
-    async def call(self) -> Roll:
+    async def call(self) -> ReplicaReport:
         """Say who there is; raises `StoreUnavailable`."""
         if self._fleet is None:
             return self._roll({}, "")
@@ -98,7 +98,7 @@ class ReplicaStatus:
         name = await self._fleet.owner(root_of(task))
         return next((one.replica for one in self._replicas.standing() if one.replica.id == name), None)
 
-    def _roll(self, owned: dict[str, int], tends: str) -> Roll:
+    def _roll(self, owned: dict[str, int], tends: str) -> ReplicaReport:
         in_force = self._reactions.in_force
         enforcers: list[Enforcer] = []
         for one in self._replicas.standing():
@@ -118,4 +118,4 @@ class ReplicaStatus:
                     differs=bool(replica.bundle) and replica.bundle != in_force,
                 )
             )
-        return Roll(bundle=in_force, enforcers=tuple(enforcers), waking=self._waking.state)
+        return ReplicaReport(bundle=in_force, enforcers=tuple(enforcers), waking=self._waking.state)

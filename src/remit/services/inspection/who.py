@@ -259,7 +259,7 @@ class Who:
             "chain": list(task.actors),
             "parent": task.parent,
             "delegation": task.delegation,
-            "stated_by": task.intent.stated_by,
+            "requested_by": task.intent.requested_by,
             "goal": task.intent.goal,
             "params": task.intent.params,
             "state": (TaskState.EXPIRED if lapsed else task.state).value,
@@ -305,7 +305,7 @@ class Who:
         """Say what a task rests on; with the agent, also what that rests on."""
         below = [await self._why_intent(task)]
         below += [await self._why_agent(agent)] if agent else []
-        for one in task.lineage:
+        for one in task.process_tree:
             above = await self._store.task(self._tenant, one.task)
             there = above is not None and above.active_at(self._clock.now())
             below.append(Fact(f"handed down by {one.agent} from task {one.task}", (), there))
@@ -316,7 +316,7 @@ class Who:
         )
 
     async def _why_intent(self, task: Task) -> Fact:
-        stated = task.intent.stated_by
+        stated = task.intent.requested_by
         says = f"intent stated by {stated.removeprefix('agent:')}"
         # An agent's own work, or the word of a trusted issuer: nobody was here to say so.
         how = (
@@ -333,8 +333,10 @@ class Who:
         person = await self._store.person(self._tenant, task.on_behalf_of)
         holds = person is not None and person.active
         says = f"on behalf of {task.on_behalf_of}"
-        if task.intent.stated_by.startswith("issuer:"):
-            return Fact(f"{says}, by the word of {task.intent.stated_by.removeprefix('issuer:')}", (), holds)
+        if task.intent.requested_by.startswith("issuer:"):
+            return Fact(
+                f"{says}, by the word of {task.intent.requested_by.removeprefix('issuer:')}", (), holds
+            )
         if not task.delegation:
             return Fact(f"{says}, whose own word it was", (), holds)
         record = await self._store.delegation(self._tenant, task.delegation)

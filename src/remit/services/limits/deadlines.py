@@ -64,12 +64,12 @@ class Deadlines:
         else:
             alarm.handle.cancel()
 
-    def within(self, seconds: float, task: Running | None = None) -> Within:
+    def within(self, seconds: float, task: Running | None = None) -> Deadline:
         """Bound what is awaited in a `with` block: it is cancelled, and the block raises `TimeoutError`.
 
         `task` is the one that runs, where that is known already.
         """
-        return Within(self, seconds, task or self.running())
+        return Deadline(self, seconds, task or self.running())
 
     def running(self) -> Running:
         """Return the task that runs."""
@@ -91,7 +91,7 @@ class Deadlines:
             alarm.handle = loop.call_soon(alarm.ring)
 
 
-class Within(DeadlineTimer):
+class Deadline(DeadlineTimer):
     """The bound of one block (`Deadlines.within`); it means what `asyncio.timeout` means."""
 
     __slots__ = ("_alarms", "_before", "_over", "_seconds", "_task")

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from remit.core.errors import Busy
 
-#: Where the scope of a request holds its `BodyInHand`.
+#: Where the scope of a request holds its `PendingBody`.
 BODY: Final = "remit.body"
 #: Bytes that one value takes beside its text, about.
 VALUE_BYTES: Final = 64
@@ -64,12 +64,12 @@ class Bodies:
         self.all = FairShare(most)
         self.strangers = FairShare(most // STRANGERS)
 
-    def begin(self, place: str) -> BodyInHand:
+    def begin(self, place: str) -> PendingBody:
         """Return the body, still empty, of a request from a place."""
-        return BodyInHand(self, place)
+        return PendingBody(self, place)
 
 
-class BodyInHand:
+class PendingBody:
     """One body: of a stranger at first, and of whoever it turns out to be."""
 
     __slots__ = ("_at_place", "_bodies", "_held", "_party", "_place", "_size", "_values")

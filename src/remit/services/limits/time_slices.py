@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turns: long work of one call holds up neither the calls of others nor an end.
 
-Core does long work in steps (`core.steps`). Here they are driven for as long as a turn takes by the clock;
-then everybody else has theirs.
+Core does long work in steps (`core.cooperative_steps`). Here they are driven for as long as a turn takes by
+the clock; then everybody else has theirs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from remit.core.steps import Steps
+from remit.core.cooperative_steps import Steps
 from remit.ports.runtime import Clock
 
 Found = TypeVar("Found")

@@ -27,7 +27,7 @@ import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision
-from remit.core.decisions.deferred_call import CANCEL, CAPABILITY, Standing, Status, read_standing
+from remit.core.decisions.deferred_call import CANCEL, CAPABILITY, DeferredStatus, Status, read_standing
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import Busy, Malformed, RemitError, UpstreamFault
 from remit.core.evidence.event import CallOutcome, Event, EventKind, timestamp
@@ -151,7 +151,7 @@ class Deferrals:
         decision: Decision,
         *,
         number: int,
-        standing: Standing,
+        standing: DeferredStatus,
         credential: UpstreamCredential | None,
     ) -> DeferredCall:
         """Keep a call whose upstream has just deferred it.
@@ -193,7 +193,7 @@ class Deferrals:
             return None
         return held
 
-    def take(self, held: DeferredCall, standing: Standing) -> bytes:
+    def take(self, held: DeferredCall, standing: DeferredStatus) -> bytes:
         """Take in how a call stands; gives what the agent is told of it.
 
         Raises `UpstreamFault` where the upstream speaks of another call, or ends one twice, in two ways.
@@ -213,7 +213,7 @@ class Deferrals:
             self.settle(held, *_outcome(standing))
         return body
 
-    def created(self, held: DeferredCall, standing: Standing) -> bytes:
+    def created(self, held: DeferredCall, standing: DeferredStatus) -> bytes:
         """Return the answer to the call itself: its handle."""
         self.take(held, msgspec.structs.replace(standing, status=_open(standing), brings=b""))
         # An end that comes with the handle is told of, with what it brings, when the call is looked at.
@@ -221,7 +221,7 @@ class Deferrals:
             held.stale()
         return self._written(held, standing, created=True)
 
-    def _written(self, held: DeferredCall, standing: Standing, *, created: bool = False) -> bytes:
+    def _written(self, held: DeferredCall, standing: DeferredStatus, *, created: bool = False) -> bytes:
         at = timestamp(self._clock.now())
         poll_ms = round(held.poll_s * 1000)
         return standing.written(held.handle, at=at, ttl_ms=held.life_ms, poll_ms=poll_ms, created=created)
@@ -335,7 +335,7 @@ class Deferrals:
         )
 
 
-def standing_of(chunk: Chunk, upstream: str, *, expected: bool = True) -> Standing:
+def standing_of(chunk: Chunk, upstream: str, *, expected: bool = True) -> DeferredStatus:
     """Read how a deferred call stands; raises `UpstreamFault`, also where none was `expected`."""
     try:
         if expected:
@@ -350,7 +350,7 @@ def standing_of(chunk: Chunk, upstream: str, *, expected: bool = True) -> Standi
         ) from fault
 
 
-def brought_by(standing: Standing) -> tuple[Chunk, ...]:
+def brought_by(standing: DeferredStatus) -> tuple[Chunk, ...]:
     """Return what a standing brings, in the form in which step 8 takes it in."""
     out: list[Chunk] = []
     told = (
@@ -369,15 +369,15 @@ def brought_by(standing: Standing) -> tuple[Chunk, ...]:
     return tuple(out)
 
 
-def _open(standing: Standing) -> Status:
+def _open(standing: DeferredStatus) -> Status:
     return Status.WORKING if standing.status.final else standing.status
 
 
-def _ending(standing: Standing) -> str:
+def _ending(standing: DeferredStatus) -> str:
     return hashlib.sha256(standing.status.value.encode() + b"\0" + standing.brings).hexdigest()
 
 
-def _outcome(standing: Standing) -> tuple[CallOutcome, str]:
+def _outcome(standing: DeferredStatus) -> tuple[CallOutcome, str]:
     if standing.status is Status.COMPLETED:
         return (CallOutcome.TOOL_ERROR if standing.is_error else CallOutcome.OK), ""
     if standing.status is Status.FAILED:

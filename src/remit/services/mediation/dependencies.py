@@ -48,7 +48,7 @@ class Dependencies:
     store: Store
     late: WriteBehind
     refusals: Refusals
-    holdings: StoredLabels
+    stored_labels: StoredLabels
     observer: Observer
     clock: Clock
     upstreams: Mapping[str, Upstream]

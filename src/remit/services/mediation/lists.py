@@ -23,6 +23,7 @@ from typing import Final
 import msgspec
 import orjson
 
+from remit.core.cooperative_steps import finish
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.mediation import Delivery
 from remit.core.flow.values.destination import within
@@ -30,7 +31,6 @@ from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
 from remit.core.label import Label, Trust
 from remit.core.oauth.access_token import AccessClaims
-from remit.core.steps import finish
 from remit.core.tasks.plan import tools_of
 from remit.core.tools.tool import PROMPT_GET, RESOURCE_READ, Effect, Tool, ToolState
 from remit.ports.runtime import Entropy
@@ -39,7 +39,7 @@ from remit.services.decisions.authorizer import carries
 from remit.services.flow.observation import Observation
 from remit.services.mediation.dependencies import Dependencies
 from remit.services.tasks.live_task import HeardList, LiveTask
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 TOOLS: Final = "tools"
 RESOURCES: Final = "resources"
@@ -167,7 +167,7 @@ class Lists:
             described=True,
         )
         request = msgspec.structs.replace(request, tool=tool, observed=request.observed or not operation)
-        return await self._m.holdings.seen(request) if new else request
+        return await self._m.stored_labels.seen(request) if new else request
 
     # Step 4.
 

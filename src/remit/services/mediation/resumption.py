@@ -19,7 +19,7 @@ from functools import partial
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.decisions.deferred_call import ACKNOWLEDGED, CANCEL, Standing, Status
+from remit.core.decisions.deferred_call import ACKNOWLEDGED, CANCEL, DeferredStatus, Status
 from remit.core.decisions.mediation import Chunk, ChunkKind, Delivery
 from remit.core.errors import Fenced, NotFound
 from remit.core.evidence.event import CallOutcome
@@ -60,7 +60,7 @@ class ResumptionSteps(CallState):
         """Begin before step 1."""
         super().__init__(deps, asked, sink)
         self._held = held
-        self._standing: Standing | None = None
+        self._standing: DeferredStatus | None = None
         self._turned = False
 
     async def bind(self, claims: AccessClaims) -> BoundTask:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from remit.core.drafts import PROFILE_AGENT
+from remit.core.draft_names import PROFILE_AGENT
 from remit.core.errors import Malformed, NotFound
 from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Actor
@@ -35,7 +35,7 @@ from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class TokenQuestion:
     """What a token is asked for: for which resources, bound to which key, and by which kind of grant.
 
     Without `audience` it is for every resource that it can be used at. `confirmation` is the key that the
@@ -50,7 +50,7 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenGiven:
+class IssuedAccessToken:
     """A token as it goes to its client. `details` is what it stands for (RFC 9396), `refresh` the token that
     replaces it, where there is one.
     """
@@ -101,7 +101,7 @@ class AccessTokens:
                 )
         return tuple(dict.fromkeys(wanted))
 
-    async def for_agent(self, client: TokenClient, asking: Asking) -> TokenGiven:
+    async def for_agent(self, client: TokenClient, asking: TokenQuestion) -> IssuedAccessToken:
         """Issue a token with which an agent opens tasks, and calls nothing."""
         audience = self.audience(asking.audience) or (self.resources.api,)
         claims = self._claims(client, asking, audience, self._until(None))
@@ -130,12 +130,12 @@ class AccessTokens:
         self,
         client: TokenClient,
         live: LiveTask,
-        asking: Asking,
+        asking: TokenQuestion,
         *,
         grant_id: str = "",
         changes: Sequence[Change] = (),
         refresh: str = "",
-    ) -> TokenGiven:
+    ) -> IssuedAccessToken:
         """Issue a token for a task that the client has; `changes` are committed with it, or nothing is."""
         task = live.task
         audience = self.audience(asking.audience) or self.reach(task)
@@ -169,7 +169,7 @@ class AccessTokens:
     def _claims(
         self,
         client: TokenClient,
-        asking: Asking,
+        asking: TokenQuestion,
         audience: tuple[str, ...],
         expires: datetime,
         *,
@@ -204,15 +204,15 @@ class AccessTokens:
         self,
         claims: AccessClaims,
         details: list[dict[str, Json]],
-        asking: Asking,
+        asking: TokenQuestion,
         changes: Sequence[Change],
         refresh: str = "",
-    ) -> TokenGiven:
+    ) -> IssuedAccessToken:
         text = await self._keys.sign(claims.to_wire(), token_type=TOKEN_TYPE)
         await self._store.commit(Unit(tuple(changes), (self._event(claims, asking),)))
-        return TokenGiven(text=text, claims=claims, details=details, refresh=refresh)
+        return IssuedAccessToken(text=text, claims=claims, details=details, refresh=refresh)
 
-    def _event(self, claims: AccessClaims, asking: Asking) -> Event:
+    def _event(self, claims: AccessClaims, asking: TokenQuestion) -> Event:
         facts: dict[str, Json] = {
             "token": claims.token_id,
             "expires": claims.expires,

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from remit.core.drafts import AUTHORITY_HASH, MISSION, MISSION_ID, MISSION_ISSUER, MISSION_STATE
+from remit.core.draft_names import AUTHORITY_HASH, MISSION, MISSION_ID, MISSION_ISSUER, MISSION_STATE
 from remit.core.errors import Fenced, NotFound, Unauthenticated
 from remit.core.json_value import Json
 from remit.core.oauth.access_token import LABEL_CLAIM, AccessClaims

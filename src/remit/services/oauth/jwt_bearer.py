@@ -13,7 +13,7 @@ which agent may act for which person; or the person's ID token, which they got f
 
 from __future__ import annotations
 
-from remit.core.drafts import ID_JAG_HEADER_TYPE
+from remit.core.draft_names import ID_JAG_HEADER_TYPE
 from remit.core.errors import Conflict, Malformed, Unauthenticated
 from remit.core.identity.principals import Memberships, Person
 from remit.core.oauth.access_token import label_in
@@ -153,12 +153,12 @@ class IdentityAssertions:
         found = [
             one.name
             for one in self._policies.applied.bundle.task_types.values()
-            if f"issuer:{shown.name}" in one.stated_by and runs & set(one.run_by)
+            if f"issuer:{shown.name}" in one.requested_by and runs & set(one.run_by)
         ]
         if len(found) != 1:
             raise _bad(
                 "no task type permits this issuer's word" if not found else "several task types permit this",
-                remediation="let `issuer:` stand in `stated_by` of a task type, or name one by `task_type`",
+                remediation="add the `issuer:` to `requested_by` of a task type, or name one by `task_type`",
             )
         return found[0]
 

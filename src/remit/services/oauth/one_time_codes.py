@@ -6,9 +6,9 @@ from __future__ import annotations
 import base64
 from datetime import timedelta
 
-from remit.core.oauth.one_time_code import Held, Ticket
+from remit.core.oauth.one_time_code import Held, OneTimeCode
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.people import PutTicket, UseTicket
+from remit.ports.store.people import PutOneTimeCode, UseOneTimeCode
 from remit.ports.store.store import Store
 from remit.services.identity.authenticator import secret_digest
 
@@ -23,19 +23,19 @@ class OneTimeCodes:
         self._entropy = entropy
         self._tenant = tenant
 
-    def make(self, holds: Held, lasts: timedelta, *, value: str = "") -> tuple[str, PutTicket]:
+    def make(self, holds: Held, lasts: timedelta, *, value: str = "") -> tuple[str, PutOneTimeCode]:
         """Return a new ticket's value, 256 random bits unless given, and the change that keeps it."""
         value = value or base64.urlsafe_b64encode(self._entropy.bytes(32)).rstrip(b"=").decode()
         now = self._clock.now()
-        ticket = Ticket(
+        ticket = OneTimeCode(
             tenant=self._tenant, digest=secret_digest(value), created=now, expires=now + lasts, holds=holds
         )
-        return value, PutTicket(ticket)
+        return value, PutOneTimeCode(ticket)
 
-    async def look(self, value: str) -> Ticket | None:
+    async def look(self, value: str) -> OneTimeCode | None:
         """Return a ticket, used or not."""
         return await self._store.ticket(self._tenant, secret_digest(value)) if value else None
 
-    def use(self, value: str, outcome: str = "") -> UseTicket:
+    def use(self, value: str, outcome: str = "") -> UseOneTimeCode:
         """Return the change that uses a ticket up."""
-        return UseTicket(self._tenant, secret_digest(value), self._clock.now(), outcome)
+        return UseOneTimeCode(self._tenant, secret_digest(value), self._clock.now(), outcome)

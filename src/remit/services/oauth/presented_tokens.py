@@ -29,7 +29,7 @@ BEARER: Final = "bearer"
 DPOP: Final = "dpop"
 
 
-class Showing(msgspec.Struct, frozen=True, kw_only=True):
+class PresentedToken(msgspec.Struct, frozen=True, kw_only=True):
     """What a request shows of its sender.
 
     `authorization` is the header's value, or None where it is missing or there twice; `proofs` are all values
@@ -63,7 +63,7 @@ class PresentedTokens:
         self._authenticator = authenticator
         self._proofs = proofs
 
-    def identify(self, showing: Showing, now: datetime, *, resource: str = "") -> Identified:
+    def identify(self, showing: PresentedToken, now: datetime, *, resource: str = "") -> Identified:
         """Return who a request is from; raises `Unauthenticated` or `ProofRefused` with the reason code."""
         scheme, token = _scheme(showing.authorization)
         # 1
@@ -85,11 +85,11 @@ class PresentedTokens:
         self._authenticator.check_proven(claims, proven)
         return Identified(token, claims, proven, nonce)
 
-    def proven(self, showing: Showing, secret: str) -> tuple[str, str]:
+    def proven(self, showing: PresentedToken, secret: str) -> tuple[str, str]:
         """Return the key of the DPoP proof beside a token or a session, and the nonce for next time."""
         return (showing.judged, "") if showing.judged else self._proof(showing, secret)
 
-    def _proof(self, showing: Showing, token: str) -> tuple[str, str]:
+    def _proof(self, showing: PresentedToken, token: str) -> tuple[str, str]:
         proof = _only(showing.proofs)
         held, used = self._proofs.check(proof, method=showing.method, url=showing.url, token=token)
         return held.jkt, self._proofs.fresher(used)

@@ -22,14 +22,14 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.workload import Confirmation
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.oauth.access_token import AccessClaims
-from remit.core.oauth.one_time_code import ConsentCode, Ticket
+from remit.core.oauth.one_time_code import ConsentCode, OneTimeCode
 from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
 from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.issued_tokens import PutFamily, PutRefreshToken, UseRefreshToken, Withdraw
 from remit.ports.store.store import Change, Store, Unit
 from remit.services.identity.authenticator import secret_digest
-from remit.services.oauth.access_tokens import AccessTokens, Asking, TokenGiven
+from remit.services.oauth.access_tokens import AccessTokens, IssuedAccessToken, TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
 from remit.services.oauth.one_time_codes import OneTimeCodes
 
@@ -71,9 +71,9 @@ class RefreshTokens:
         *,
         redirect_uri: str,
         verifier: str,
-        asking: Asking,
+        asking: TokenQuestion,
         fits: Callable[[Task], None] = lambda _: None,
-    ) -> TokenGiven:
+    ) -> IssuedAccessToken:
         """Step 1. Give the tokens that a person has agreed to (RFC 6749 section 4.1.3); `fits` raises where
         their task is not what is asked for.
 
@@ -125,9 +125,9 @@ class RefreshTokens:
         self,
         client: TokenClient,
         text: str,
-        asking: Asking,
+        asking: TokenQuestion,
         fits: Callable[[Task], None] = lambda _: None,
-    ) -> TokenGiven:
+    ) -> IssuedAccessToken:
         """Step 2. Give the next access token and the next refresh token (RFC 6749 section 6); `fits` raises
         where their task is not what is asked for.
         """
@@ -159,8 +159,8 @@ class RefreshTokens:
             raise _bad_grant("the refresh token is bound to a key that was not shown")
 
     async def _next(
-        self, client: TokenClient, family: TokenFamily, asking: Asking, changes: Sequence[Change]
-    ) -> TokenGiven:
+        self, client: TokenClient, family: TokenFamily, asking: TokenQuestion, changes: Sequence[Change]
+    ) -> IssuedAccessToken:
         live = await self._tokens.bound(client.agent.name, family.task)
         text = PREFIX + base64.urlsafe_b64encode(self._entropy.bytes(32)).rstrip(b"=").decode()
         now = self._clock.now()
@@ -182,7 +182,7 @@ class RefreshTokens:
 
     # Step 3.
 
-    async def _replayed(self, ticket: Ticket) -> Malformed:
+    async def _replayed(self, ticket: OneTimeCode) -> Malformed:
         if ticket.outcome:
             family = await self._store.family(self._tenant, ticket.outcome)
             if family is not None:

@@ -23,10 +23,10 @@ from remit.core.oauth.mission import asked_grants
 from remit.ports.runtime import Clock
 from remit.ports.store.store import Store
 from remit.services.identity.authenticator import Authenticator
-from remit.services.oauth.access_tokens import AccessTokens, Asking, TokenGiven
+from remit.services.oauth.access_tokens import AccessTokens, IssuedAccessToken, TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
 from remit.services.tasks.live_tasks import LiveTask
-from remit.services.tasks.opening_rules import Handing
+from remit.services.tasks.opening_rules import DelegatedOpening
 from remit.services.tasks.tasks import Tasks
 
 
@@ -66,7 +66,9 @@ class TokenExchange:
         self._members = members
         self._tenant = tenant
 
-    async def exchange(self, client: TokenClient, wanted: Exchanged, asking: Asking) -> TokenGiven:
+    async def exchange(
+        self, client: TokenClient, wanted: Exchanged, asking: TokenQuestion
+    ) -> IssuedAccessToken:
         """Return the new token; raises `Malformed` with the OAuth code, or `Forbidden` where the parent could
         not do what is asked for.
         """
@@ -86,7 +88,7 @@ class TokenExchange:
         if heir.agent.name == claims.client_id:
             return await self._same(client, live, wanted, asking, claims.grant_id)
         # Step 3.
-        handing = Handing(
+        handing = DelegatedOpening(
             grants=None if wanted.details is None else asked_grants(wanted.details, self._tokens.resources),
             task_type=wanted.task_type,
             brief=wanted.brief,
@@ -139,8 +141,8 @@ class TokenExchange:
         return heir, claims.confirmation
 
     async def _same(
-        self, client: TokenClient, live: LiveTask, wanted: Exchanged, asking: Asking, grant_id: str
-    ) -> TokenGiven:
+        self, client: TokenClient, live: LiveTask, wanted: Exchanged, asking: TokenQuestion, grant_id: str
+    ) -> IssuedAccessToken:
         """Step 2."""
         if wanted.details is not None or wanted.task_type or wanted.brief:
             raise _bad("a task is narrowed by handing it down: name another agent by its actor token")

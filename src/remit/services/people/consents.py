@@ -36,10 +36,10 @@ from remit.services.identity.directory import Directory, NewAgent
 from remit.services.oauth.client_metadata import ClientDocuments
 from remit.services.oauth.one_time_codes import OneTimeCodes
 from remit.services.people.offers import Offer, offer_of
-from remit.services.people.sessions import Seat
+from remit.services.people.sessions import BrowserSeat
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.tasks import Opening, Tasks
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 #: How long a code can be redeemed: RFC 9700 and RFC 6749 section 4.1.2 want it short.
 CODE = timedelta(seconds=60)
@@ -178,7 +178,7 @@ class Consents:
         found = (
             offer_of(one, self._tools.get, tools, upstreams)
             for _, one in sorted(bundle.task_types.items())
-            if runs & set(one.run_by) and states & set(one.stated_by)
+            if runs & set(one.run_by) and states & set(one.requested_by)
         )
         whole = tools is None and upstreams is None
         offered = (one for one in found if one.permissions or whole)
@@ -188,7 +188,7 @@ class Consents:
         self,
         request: AuthorizationRequest,
         applicant: Applicant,
-        seat: Seat,
+        seat: BrowserSeat,
         *,
         offer: Offer,
         params: Mapping[str, Json],
@@ -244,7 +244,7 @@ class Consents:
         return code
 
     async def deny(
-        self, request: AuthorizationRequest, applicant: Applicant, seat: Seat, pushed: str = ""
+        self, request: AuthorizationRequest, applicant: Applicant, seat: BrowserSeat, pushed: str = ""
     ) -> None:
         """Record that a person did not agree; a pushed request is used up."""
         changes = (self._tickets.use(pushed, "denied"),) if pushed else ()
@@ -286,7 +286,7 @@ class Consents:
         return {"client": request.client_id, "redirect": host_of(request.redirect_uri)}
 
     def _event(
-        self, kind: EventKind, facts: dict[str, Json], seat: Seat, agent: str, task: str = ""
+        self, kind: EventKind, facts: dict[str, Json], seat: BrowserSeat, agent: str, task: str = ""
     ) -> Event:
         return Event(
             kind=kind,
@@ -300,7 +300,7 @@ class Consents:
         )
 
 
-def _stands_for(request: AuthorizationRequest, seat: Seat, agent: str, task: str) -> ConsentCode:
+def _stands_for(request: AuthorizationRequest, seat: BrowserSeat, agent: str, task: str) -> ConsentCode:
     return ConsentCode(
         client_id=request.client_id,
         redirect_uri=request.redirect_uri,

@@ -19,13 +19,13 @@ from remit.core.identity.passkey import Passkey
 from remit.core.identity.principals import Person
 from remit.core.json_value import Json
 from remit.core.oauth.client_metadata import is_ip_address
-from remit.core.oauth.one_time_code import Ceremony
+from remit.core.oauth.one_time_code import PasskeyCeremony
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import UseCredential
 from remit.ports.store.people import DropPasskey, PutPasskey, UsePasskey
 from remit.ports.store.store import Store, Unit, UsePerson
 from remit.services.identity.authenticator import Authenticator, secret_digest
-from remit.services.people.sessions import BrowserSessions, Seat
+from remit.services.people.sessions import BrowserSeat, BrowserSessions
 
 if TYPE_CHECKING:
     from remit.services.people.webauthn import WebAuthn
@@ -79,7 +79,7 @@ class Passkeys:
         handle = self._user_handle(person.name)
         return self._webauthn().to_register(challenge, person.name, handle, [one.id for one in mine])
 
-    async def register(self, seat: Seat, browser: str, credential: Json, name: str) -> Passkey:
+    async def register(self, seat: BrowserSeat, browser: str, credential: Json, name: str) -> Passkey:
         """Keep a new passkey of who sits there; raises `Unauthenticated` where the answer does not fit its
         challenge, or the session has ended.
         """
@@ -161,12 +161,12 @@ class Passkeys:
     async def _challenge(self, browser: str, person: str) -> bytes:
         challenge = self._entropy.bytes(32)
         text = urlsafe_b64encode(challenge).rstrip(b"=").decode("ascii")
-        holds = Ceremony(challenge=text, browser=secret_digest(browser), person=person)
+        holds = PasskeyCeremony(challenge=text, browser=secret_digest(browser), person=person)
         _, keep = self._browsers.tickets.make(holds, CEREMONY, value=text)
         await self._store.commit(Unit((keep,)))
         return challenge
 
-    async def _answered(self, credential: Json, browser: str) -> tuple[Ceremony, str]:
+    async def _answered(self, credential: Json, browser: str) -> tuple[PasskeyCeremony, str]:
         """Return the ceremony that an answer belongs to, with its challenge, which is not used up yet."""
         try:
             challenge = self._webauthn().challenge_of(credential)
@@ -174,7 +174,7 @@ class Passkeys:
             raise Malformed("this is not a passkey's answer", debug=str(error)) from None
         ticket = await self._browsers.tickets.look(challenge)
         ceremony = ticket.holds if ticket and ticket.open_at(self._clock.now()) else None
-        if not isinstance(ceremony, Ceremony) or ceremony.browser != secret_digest(browser):
+        if not isinstance(ceremony, PasskeyCeremony) or ceremony.browser != secret_digest(browser):
             raise await self._refuse("this challenge is not of this browser, was used, or has run out")
         return ceremony, challenge
 

@@ -52,7 +52,7 @@ class Entrance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
+class BrowserSeat:
     """Who sits at a browser, since when, proven how. `secret` is the cookie's."""
 
     person: Person
@@ -118,7 +118,7 @@ class BrowserSessions:
         self.entrances = entrances
         self.tickets = OneTimeCodes(store, clock, entropy, tenant)
 
-    async def seat(self, secret: str) -> Seat | None:
+    async def seat(self, secret: str) -> BrowserSeat | None:
         """Return who sits at the browser with this cookie; `None` where nobody does any more."""
         if not secret.startswith("rmb_"):
             return None
@@ -128,7 +128,7 @@ class BrowserSessions:
         person = await self._store.person(self._tenant, found.person)
         if person is None or not person.active:
             return None
-        return Seat(person=self._members.of_person(person), session=found, secret=secret)
+        return BrowserSeat(person=self._members.of_person(person), session=found, secret=secret)
 
     async def open(
         self,
@@ -212,7 +212,7 @@ class BrowserSessions:
                 return
         raise NotFound("there is no such session any more", remediation="look at the list again")
 
-    async def close(self, seat: Seat) -> None:
+    async def close(self, seat: BrowserSeat) -> None:
         """End the session that somebody sits in."""
         await self._drop(seat.session)
 
@@ -316,7 +316,7 @@ class BrowserSessions:
         return secret, visit.then
 
     async def _admit(
-        self, entrance: Entrance, proven: ProvenPerson, seat: Seat | None
+        self, entrance: Entrance, proven: ProvenPerson, seat: BrowserSeat | None
     ) -> tuple[Person, Link]:
         rules, claims = entrance.rules, proven.claims
         check_required(rules, claims)

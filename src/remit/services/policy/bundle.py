@@ -34,7 +34,7 @@ MAX_CHECKS: Final = 8
 MAX_CHECKS_EACH: Final = 2
 
 
-class Applied(msgspec.Struct, frozen=True):
+class AppliedBundle(msgspec.Struct, frozen=True):
     """The version in force: what every call is decided under until the next one is applied."""
 
     bundle: Bundle
@@ -61,13 +61,13 @@ class Policies:
         self._store = store
         self._clock = clock
         self._tenant = tenant
-        self._applied: Applied | None = None
+        self._applied: AppliedBundle | None = None
         self._loading, self._checking = asyncio.Lock(), asyncio.Lock()
         self._checks_of: Counter[str] = Counter()
         self._registered: Callable[[Bundle], Iterable[Tool]] = lambda bundle: bundle.tools.values()
 
     @property
-    def applied(self) -> Applied:
+    def applied(self) -> AppliedBundle:
         """The version in force; raises `ConfigInvalid` before the first one was applied."""
         if self._applied is None:
             raise ConfigInvalid("no bundle is applied", remediation="run `remit policy apply`")
@@ -105,7 +105,7 @@ class Policies:
         tools, types = self._tools(bundle), list(bundle.task_types.values())
         return await asyncio.to_thread(self._engine.schema, tools, types)
 
-    async def apply(self, bundle: Bundle, *, by: str) -> Applied:
+    async def apply(self, bundle: Bundle, *, by: str) -> AppliedBundle:
         """Check a bundle and put it in force; raises `ConfigInvalid` and changes nothing if it is not
         sound.
         """
@@ -135,7 +135,7 @@ class Policies:
             ]
             changes = (PutValue(self._tenant, APPLIED_KEY, facts), *once)
             await self._store.commit(Unit(changes=changes, events=(event,)))
-            self._applied = Applied(bundle, loaded)
+            self._applied = AppliedBundle(bundle, loaded)
             return self._applied
 
     async def in_force(self) -> str:
@@ -176,7 +176,7 @@ class Policies:
         """Put in force what another replica has applied: that is on record already."""
         async with self._loading:
             loaded = await self._load(bundle, await self._store.agents(self._tenant))
-            self._applied = Applied(bundle, loaded)
+            self._applied = AppliedBundle(bundle, loaded)
 
     async def refresh(self) -> None:
         """Load the policies in force again, after the registered tools or agents have changed."""
@@ -186,7 +186,7 @@ class Policies:
                 return
             bundle = self._applied.bundle
             loaded = await self._load(bundle, await self._store.agents(self._tenant))
-            self._applied = Applied(bundle, loaded)
+            self._applied = AppliedBundle(bundle, loaded)
 
     async def _load(self, bundle: Bundle, agents: list[Agent]) -> LoadedPolicy:
         tools, types = self._tools(bundle), list(bundle.task_types.values())

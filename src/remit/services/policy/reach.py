@@ -34,7 +34,7 @@ from remit.ports.policy import LoadedPolicy, PolicyEngine
 
 #: What no rule may be counted on for: it is known with the call alone.
 _LATER: Final = re.compile(
-    r"context\s*\.\s*(args|arg_names|now|task\s*\.\s*(id|params|on_behalf_of|stated_by|owner|initiative|depth))"
+    r"context\s*\.\s*(args|arg_names|now|task\s*\.\s*(id|params|on_behalf_of|requested_by|owner|initiative|depth))"
     r"|principal\s*\.\s*(owner|purpose|initiative|manifest)|context\s*\["
 )
 #: What makes two tools, or two agents, differ for a policy beyond what they do.
@@ -257,7 +257,7 @@ def _roles(tool: Tool) -> frozenset[ArgumentRole]:
 
 
 def _task(call: StaticCall, agent: Agent) -> Task:
-    stated_by = next(iter(call.task_type.stated_by), "")
+    requested_by = next(iter(call.task_type.requested_by), "")
     return Task(
         tenant=agent.tenant,
         id="task",
@@ -265,10 +265,10 @@ def _task(call: StaticCall, agent: Agent) -> Task:
         agent=agent.name,
         owner="",
         environment=agent.environment,
-        intent=Intent(goal="", stated_by=stated_by, stated_at=_EVER),
+        intent=Intent(goal="", requested_by=requested_by, stated_at=_EVER),
         grants=(),
         label=call.label,
-        lineage=(Ancestor("parent", "parent", ""),) if call.handed else (),
+        process_tree=(Ancestor("parent", "parent", ""),) if call.handed else (),
         opened=_EVER,
         deadline=_EVER,
     )

@@ -24,16 +24,16 @@ from remit.core.errors import (
     StoreUnavailable,
     UpstreamUnreachable,
 )
-from remit.core.replicas import forwarding as passing
-from remit.core.replicas.forwarding import Numbers, Passage, Seen
+from remit.core.replicas import forwarding
+from remit.core.replicas.forwarding import ForwardingStep, Numbers, Seen
 from remit.core.replicas.replica import Replica
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import Task
-from remit.ports.forwarding import PassedRequest, Passer
+from remit.ports.forwarding import ForwardedRequest, Forwarder
 from remit.ports.keys import SealingKeys
 from remit.ports.store.replicas import Raised
 from remit.ports.store.store import Store
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership, root_of
 
 #: Tasks whose family is remembered, and families whose owner is.
@@ -87,7 +87,7 @@ class Forwarding:
         sealing: SealingKeys,
         store: Store,
         tenant: str,
-        passer: Passer | None = None,
+        forwarder: Forwarder | None = None,
     ) -> None:
         """Take the parts."""
         self._replicas = replicas
@@ -95,7 +95,7 @@ class Forwarding:
         self._sealing = sealing
         self._store = store
         self._tenant = tenant
-        self._passer = passer
+        self._forwarder = forwarder
         self._families: OrderedDict[str, Family] = OrderedDict()
         self._owners: OrderedDict[str, str] = OrderedDict()
         self._number = 0
@@ -111,7 +111,7 @@ class Forwarding:
     def seal(self, replica: str, address: str) -> str:
         """Seal an address, so that others send to it."""
         key = self._sealing.current
-        return f"{key}:{passing.seal_of(self._sealing.sealing_key(key), replica, address)}"
+        return f"{key}:{forwarding.seal_of(self._sealing.sealing_key(key), replica, address)}"
 
     def mine(self, task_id: str) -> bool:
         """Whether a task is known to be owned here; from memory."""
@@ -174,7 +174,7 @@ class Forwarding:
         """
         key, _, seal = owner.seal.partition(":")
         try:
-            wanted = passing.seal_of(self._sealing.sealing_key(key), owner.id, owner.address)
+            wanted = forwarding.seal_of(self._sealing.sealing_key(key), owner.id, owner.address)
         except RemitError:
             wanted = ""
         if not wanted or not hmac.compare_digest(wanted.encode(), seal.encode()):
@@ -186,14 +186,14 @@ class Forwarding:
         self._number += 1
         self.counts["to others"] += 1
         current = self._sealing.current
-        passage = Passage(
+        passage = ForwardingStep(
             sender=self._replicas.id,
             to=owner.id,
             number=self._number,
             key=current,
             seen=seen,
         )
-        return passing.written(passage, self._sealing.sealing_key(current), method, target, headers, body)
+        return forwarding.written(passage, self._sealing.sealing_key(current), method, target, headers, body)
 
     def others(self) -> list[Replica]:
         """Return the other replicas."""
@@ -206,13 +206,13 @@ class Forwarding:
 
         Raises `StoreUnavailable` where it does not answer.
         """
-        given, target = passing.carried(headers), path.encode("ascii")
+        given, target = forwarding.carried(headers), path.encode("ascii")
         told = self.written(owner, "POST", target, given, body, seen=seen)
-        assert self._passer is not None
-        request = PassedRequest("POST", target, [*given, (passing.HEADER, told)], body)
+        assert self._forwarder is not None
+        request = ForwardedRequest("POST", target, [*given, (forwarding.HEADER, told)], body)
         parts: list[bytes] = []
         try:
-            async with asyncio.timeout(ANSWER_S), self._passer.ask(owner.address, request) as answer:
+            async with asyncio.timeout(ANSWER_S), self._forwarder.ask(owner.address, request) as answer:
                 async for piece in answer.pieces():
                     parts.append(piece)
                     if sum(map(len, parts)) > MAX_ANSWER_BYTES:
@@ -225,18 +225,20 @@ class Forwarding:
 
     def names_both(self, value: bytes) -> None:
         """Raise `Malformed` or `Elsewhere` unless a header names a living replica, and this one."""
-        passage = passing.read(value)
+        passage = forwarding.read(value)
         if passage.to != self._replicas.id or passage.sender not in self._replicas.others:
             raise Elsewhere("", passage.to)
 
-    def believed(self, value: bytes, method: str, target: bytes, headers: Headers, body: bytes) -> Passage:
+    def believed(
+        self, value: bytes, method: str, target: bytes, headers: Headers, body: bytes
+    ) -> ForwardingStep:
         """4. Give what another replica tells of a request; raises `Malformed`, `Elsewhere` for another's."""
-        passage = passing.read(value)
+        passage = forwarding.read(value)
         try:
             sealing = self._sealing.sealing_key(passage.key) if passage.key else b""
         except RemitError:
             sealing = b""
-        if not sealing or not passing.holds(value, sealing, method, target, headers, body):
+        if not sealing or not forwarding.holds(value, sealing, method, target, headers, body):
             raise Malformed("this header is for replicas alone", code="passed-on")
         if passage.to != self._replicas.id:
             raise Elsewhere("", passage.to)

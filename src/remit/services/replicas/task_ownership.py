@@ -16,12 +16,12 @@ from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import HoldTask, LeaveTask, TakeTask, owner_key
 from remit.ports.store.store import Change, Store, Unit
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 
 
 def root_of(task: Task) -> str:
     """Return the task that a family goes back to: it is what is owned."""
-    return task.lineage[-1].task if task.lineage else task.id
+    return task.process_tree[-1].task if task.process_tree else task.id
 
 
 class Ownership:
@@ -100,7 +100,7 @@ class Ownership:
 
     def ended(self, task: Task) -> tuple[Change, ...]:
         """Return what the end of a task changes: nobody owns it any more."""
-        if not self.several or task.lineage:
+        if not self.several or task.process_tree:
             return ()
         return (LeaveTask(self._tenant, task.id, ended=True),)
 

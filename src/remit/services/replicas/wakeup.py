@@ -22,14 +22,14 @@ from typing import Final
 import msgspec
 
 from remit.core.errors import Malformed, RemitError
-from remit.core.replicas import wakeup as waking
+from remit.core.replicas import wakeup
 from remit.core.replicas.forwarding import Numbers
 from remit.core.replicas.wakeup import Nudge, Wake
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import Fleet
 from remit.ports.wakeup import Waker
-from remit.services.replicas.membership import Replicas
+from remit.services.replicas.replica_lease import Replicas
 
 log = logging.getLogger("remit.replicas")
 
@@ -143,7 +143,7 @@ class WakeUp:
         key = self._sealing.current
         wake = Wake(by=self._replicas.id, ear=self._ear, number=self._number, key=key, about=about, to=ear)
         try:
-            return waking.written(wake, self._sealing.sealing_key(key), self._waker.channel)
+            return wakeup.written(wake, self._sealing.sealing_key(key), self._waker.channel)
         except RemitError as fault:
             log.warning("nobody is woken: %s", fault)
             return b""
@@ -187,9 +187,9 @@ class WakeUp:
     def _judged(self, message: bytes) -> Wake:
         """Return a wake that a replica of this house has made for this one; raises `Malformed`."""
         assert self._waker is not None
-        wake = waking.read(message)
+        wake = wakeup.read(message)
         sealing = self._sealing.sealing_key(wake.key) if wake.key else b""
-        if not sealing or not waking.holds(message, sealing, self._waker.channel):
+        if not sealing or not wakeup.holds(message, sealing, self._waker.channel):
             raise Malformed("no replica of this house has made this", code="no-wake")
         if wake.to not in ("", self._ear):
             raise Malformed("this is for another replica", code="no-wake")

@@ -36,7 +36,7 @@ REFUSALS: Final = 3
 _RECORD: Final = msgspec.json.Decoder(dict[str, Json])
 
 
-class Addressee(msgspec.Struct, frozen=True, kw_only=True):
+class NotificationTarget(msgspec.Struct, frozen=True, kw_only=True):
     """Who is told, of what, and how."""
 
     name: str
@@ -55,7 +55,7 @@ class Notifications:
         cursors: Followers,
         tenant: str,
         origin: str,
-        addressees: Mapping[str, Addressee],
+        addressees: Mapping[str, NotificationTarget],
     ) -> None:
         """Take the parts."""
         self._store = store
@@ -84,7 +84,7 @@ class Notifications:
         due = self._clock.boot_s() >= self._due_s.get(name, 0.0)
         return await self._tell(self.addressees[name]) if due else 0
 
-    async def _tell(self, one: Addressee) -> int:
+    async def _tell(self, one: NotificationTarget) -> int:
         cursor, told = f"notify/{one.name}", 0
         size = await self._store.size(self._tenant)
         start = await self._cursors.position(cursor)
@@ -108,7 +108,7 @@ class Notifications:
                 await self._cursors.advance(cursor, size)
         return told
 
-    async def _one(self, one: Addressee, entry: Entry) -> None:
+    async def _one(self, one: NotificationTarget, entry: Entry) -> None:
         record = _RECORD.decode(entry.leaf)
         known: dict[str, Json] = {name: record[name] for name in ("task", "agent") if record.get(name)}
         notification = Notification(

@@ -18,7 +18,7 @@ from remit.services.endings.ending import Endings
 from remit.services.identity.directory import Directory
 from remit.services.identity.people import PersonAdministration
 from remit.services.separation.last_administrators import LAST
-from remit.services.signals.subjects import Concerned
+from remit.services.signals.subjects import AffectedSubjects
 
 
 class SignalReactions:
@@ -33,7 +33,7 @@ class SignalReactions:
         self._directory = directory
 
     async def react(
-        self, wanted: Iterable[Reaction], found: Concerned, *, reason: str, by: str
+        self, wanted: Iterable[Reaction], found: AffectedSubjects, *, reason: str, by: str
     ) -> tuple[str, ...]:
         """Do what is wanted to whomever was found; gives the closures of what ended."""
         closures: list[str] = []
@@ -59,7 +59,7 @@ class SignalReactions:
                     closures += await self._end(found, reason, by)
         return tuple(closures)
 
-    async def _end(self, found: Concerned, reason: str, by: str) -> list[str]:
+    async def _end(self, found: AffectedSubjects, reason: str, by: str) -> list[str]:
         closures = []
         for kind, names in ((ScopeKind.PERSON, found.people), (ScopeKind.AGENT, found.agents)):
             for name in sorted(names):

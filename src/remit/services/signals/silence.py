@@ -31,7 +31,7 @@ log = logging.getLogger("remit.signals")
 STATE_BYTES: Final = 16
 
 
-class Listened(msgspec.Struct, frozen=True, kw_only=True):
+class WatchedTransmitter(msgspec.Struct, frozen=True, kw_only=True):
     """A transmitter that must not be silent for longer than `silent_after_s`.
 
     With a `url`, verification events of `stream` are asked for there every `every_s`; `headers` is asked each
@@ -58,7 +58,7 @@ class TransmitterSilence:
         entropy: Entropy,
         findings: Findings,
         tenant: str,
-        watched: Mapping[str, Listened],
+        watched: Mapping[str, WatchedTransmitter],
     ) -> None:
         """Begin now: nobody was silent before somebody listened."""
         self._store = store
@@ -89,7 +89,7 @@ class TransmitterSilence:
                 await self._ask(one)
             await self._look(one)
 
-    async def _ask(self, one: Listened) -> None:
+    async def _ask(self, one: WatchedTransmitter) -> None:
         """1."""
         assert one.deliver is not None
         state = self._entropy.bytes(STATE_BYTES).hex()
@@ -112,7 +112,7 @@ class TransmitterSilence:
         else:
             self.failing.pop(one.name, None)
 
-    async def _look(self, one: Listened) -> None:
+    async def _look(self, one: WatchedTransmitter) -> None:
         """3."""
         assert self._begun is not None
         kept = await self._store.value(self._tenant, HEARD + one.name)

@@ -21,7 +21,7 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Agent
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
-from remit.core.signals.outgoing_event import NOTICES, Notice
+from remit.core.signals.outgoing_event import NOTICES, OutgoingEvent
 from remit.core.signals.security_event_token import POLL, PUSH, SubjectId, read_subject
 from remit.core.signals.signal import SignalKind
 from remit.ports.runtime import Clock, Entropy
@@ -89,7 +89,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
             if kind in receiver.events and (not self.requested or kind.uri in self.requested)
         )
 
-    def takes(self, notice: Notice, receiver: Receiver, issuer: str) -> bool:
+    def takes(self, notice: OutgoingEvent, receiver: Receiver, issuer: str) -> bool:
         """Whether a notice belongs into it."""
         if notice.kind not in self.delivers(receiver) or not (notice.agent or receiver.people):
             return False

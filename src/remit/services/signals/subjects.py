@@ -54,7 +54,7 @@ class SubjectRules(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.tasks & {task_type, "*"})
 
 
-class Concerned(msgspec.Struct, frozen=True):
+class AffectedSubjects(msgspec.Struct, frozen=True):
     """Whom it is about, by name. Where it is about certain tasks of a person, only these are named.
 
     `beyond` is how many others it names, of whom the transmitter may not speak.
@@ -75,7 +75,7 @@ class SignalSubjects:
         self._members = members
         self._tenant = tenant
 
-    async def find(self, told: SecurityEvent, rules: SubjectRules) -> Concerned:
+    async def find(self, told: SecurityEvent, rules: SubjectRules) -> AffectedSubjects:
         """Return whom an event is about; nobody where no part of its subject is known here."""
         return await _Search(self._store, self._members, self._tenant, rules).find(told)
 
@@ -93,7 +93,7 @@ class _Search:
         self._tasks: set[str] = set()
         self._beyond = 0
 
-    async def find(self, told: SecurityEvent) -> Concerned:
+    async def find(self, told: SecurityEvent) -> AffectedSubjects:
         parts = told.subject.parts
         if "session" in parts:
             for name in {one.values[-1] for one in parts["session"] if one.values}:
@@ -112,8 +112,8 @@ class _Search:
                     await self._task(one.values[0])
         return self._found()
 
-    def _found(self) -> Concerned:
-        return Concerned(
+    def _found(self) -> AffectedSubjects:
+        return AffectedSubjects(
             frozenset(self._people), frozenset(self._agents), frozenset(self._tasks), self._beyond
         )
 

@@ -27,7 +27,7 @@ from remit.core.errors import Malformed, RemitError, SourceUnavailable
 from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Memberships
 from remit.core.json_value import Json
-from remit.core.signals.outgoing_event import TOLD_KINDS, Notice, claims_of, notice_id, notice_of
+from remit.core.signals.outgoing_event import TOLD_KINDS, OutgoingEvent, claims_of, notice_id, notice_of
 from remit.core.signals.security_event_token import PUSH, SET_MEDIA, SET_TYPE
 from remit.core.signals.signal import SignalKind
 from remit.ports.delivery import Deliver
@@ -58,12 +58,12 @@ class PushTarget(msgspec.Struct, frozen=True, kw_only=True):
     headers: Callable[[], Mapping[str, str]]
 
 
-class Untold(msgspec.Struct, frozen=True):
+class UnsentEvents(msgspec.Struct, frozen=True):
     """A notice that a stream has not been told of."""
 
     index: int
     token_id: str
-    notice: Notice
+    notice: OutgoingEvent
 
 
 class SignalTransmitter:
@@ -178,13 +178,15 @@ class SignalTransmitter:
             return _error_of(answer.body)
         raise SourceUnavailable(f"it answered {answer.status}", code="push-refused")
 
-    async def _waiting(self, stream: Stream, receiver: Receiver) -> tuple[list[Untold], int]:
+    async def _waiting(self, stream: Stream, receiver: Receiver) -> tuple[list[UnsentEvents], int]:
         """1. Give what a stream waits for, a window of it at the most, and the index after what was looked
         at.
         """
         found = [
-            Untold(
-                -1, one.token_id, Notice(kind=SignalKind.VERIFICATION, at=one.at, payload=_state(one.state))
+            UnsentEvents(
+                -1,
+                one.token_id,
+                OutgoingEvent(kind=SignalKind.VERIFICATION, at=one.at, payload=_state(one.state)),
             )
             for one in stream.verifications
         ]
@@ -199,12 +201,12 @@ class SignalTransmitter:
                 continue
             name = notice_id(self._origin, stream.id, entry.index)
             if name not in told:
-                found.append(Untold(entry.index, name, notice))
+                found.append(UnsentEvents(entry.index, name, notice))
             if len(found) + len(told) >= WINDOW:
                 return found, end
         return found, max(end, size)
 
-    async def _notice(self, entry: Entry, receiver: Receiver) -> Notice | None:
+    async def _notice(self, entry: Entry, receiver: Receiver) -> OutgoingEvent | None:
         record = _RECORD.decode(entry.leaf)
         person = ""
         if entry.task:
@@ -219,7 +221,7 @@ class SignalTransmitter:
         covered = agent is not None and receiver.covers(self._members.of_agent(agent))
         return notice if covered else None
 
-    async def _signed(self, receiver: Receiver, stream: Stream, one: Untold) -> str:
+    async def _signed(self, receiver: Receiver, stream: Stream, one: UnsentEvents) -> str:
         """2."""
         claims = claims_of(
             one.notice,

@@ -21,7 +21,7 @@ _UNUSED: Final = Usage()
 Ceilings = tuple[tuple[tuple[str, int], ...], ...]
 
 
-class Drawn(msgspec.Struct, frozen=True):
+class DrawnBudget(msgspec.Struct, frozen=True):
     """The ceilings of one grant, counted in one account: of the task itself, or of an ancestor."""
 
     account: str
@@ -49,21 +49,23 @@ class Drawn(msgspec.Struct, frozen=True):
         return out
 
 
-def drawn_from(task: Task, ancestors: Iterable[Task]) -> dict[Grant, tuple[Drawn, ...]]:
+def drawn_from(task: Task, ancestors: Iterable[Task]) -> dict[Grant, tuple[DrawnBudget, ...]]:
     """Return, for each grant of a task, the ceilings of its ancestors' grants that it was narrowed from.
 
     One of an ancestor that is not known any more is closed: nothing can be taken from it.
     """
     known = {account_of(one, grant): grant for one in ancestors for grant in one.grants}
-    out: dict[Grant, tuple[Drawn, ...]] = {}
+    out: dict[Grant, tuple[DrawnBudget, ...]] = {}
     for grant in task.grants:
         accounts = task.drawn_from.get(grant.digest, ())
         out[grant] = tuple(_drawn(account, known.get(account)) for account in accounts)
     return out
 
 
-def _drawn(account: str, grant: Grant | None) -> Drawn:
-    return Drawn(account, grant.calls, grant.amounts) if grant is not None else Drawn(account, 0, {})
+def _drawn(account: str, grant: Grant | None) -> DrawnBudget:
+    return (
+        DrawnBudget(account, grant.calls, grant.amounts) if grant is not None else DrawnBudget(account, 0, {})
+    )
 
 
 def grant_account(task: Task, grant: Grant, argument: str = "") -> str:
@@ -87,7 +89,7 @@ def ceilings(task: Task) -> Ceilings:
     """
     found = []
     for grant in task.grants:
-        own = Drawn(account_of(task, grant), grant.calls, grant.amounts)
+        own = DrawnBudget(account_of(task, grant), grant.calls, grant.amounts)
         held = tuple((account, bound.calls) for account, bound in own.bounds() if bound.calls is not None)
         if not held:
             return ()

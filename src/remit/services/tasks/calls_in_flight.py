@@ -37,7 +37,7 @@ class LiveCall:
             self.on_cut()
 
 
-class Busied(Protocol):
+class BusyMark(Protocol):
     """A task with calls in hand."""
 
     @property
@@ -51,7 +51,7 @@ class Busied(Protocol):
         ...
 
 
-def cut(tasks: Iterable[Busied], scopes: tuple[str, ...], epochs: Mapping[str, int]) -> list[Indeterminate]:
+def cut(tasks: Iterable[BusyMark], scopes: tuple[str, ...], epochs: Mapping[str, int]) -> list[Indeterminate]:
     """Cut every call in hand under a fence that was raised; gives those that an upstream may have taken up.
 
     A task that was opened after the fence does not lie under it.

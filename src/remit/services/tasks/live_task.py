@@ -26,7 +26,7 @@ from remit.core.tasks.plan import Plan
 from remit.core.tasks.task import Budgets, Task
 from remit.core.tools.tool import RESERVED_OPERATIONS, Tool, ToolState
 from remit.ports.store.store import TakeBudget, Usage
-from remit.services.tasks.budgets import Ceilings, Drawn, added, ceilings, own_accounts, used_up
+from remit.services.tasks.budgets import Ceilings, DrawnBudget, added, ceilings, own_accounts, used_up
 from remit.services.tasks.calls_in_flight import LiveCall
 
 _UNUSED: Final = Usage()
@@ -61,7 +61,7 @@ class LiveTask:
         ancestors: dict[str, Budgets],
         now_boot_s: float,
         key: bytes,
-        drawn: Mapping[Grant, tuple[Drawn, ...]] | None = None,
+        drawn: Mapping[Grant, tuple[DrawnBudget, ...]] | None = None,
         bound: Callable[[str], LiveTask | None] = lambda _: None,
     ) -> None:
         """Bind a task that is active now; `used` tells what its accounts have spent so far, `key` is random.
@@ -72,7 +72,7 @@ class LiveTask:
         self.task = task
         self.agent = agent
         #: The task that its family goes back to, by which it is owned.
-        self.root = task.lineage[-1].task if task.lineage else task.id
+        self.root = task.process_tree[-1].task if task.process_tree else task.id
         self.label: Label = task.label
         #: The label that the store is known to hold: what it does not hold yet goes into every commit.
         self.kept_label: Label = task.label
@@ -194,7 +194,7 @@ class LiveTask:
             if call.tool in lost:
                 call.stop()
 
-    def redraw(self, drawn: Mapping[Grant, tuple[Drawn, ...]]) -> None:
+    def redraw(self, drawn: Mapping[Grant, tuple[DrawnBudget, ...]]) -> None:
         """Count against the ceilings of ancestors as they are now."""
         self._drawn = drawn
 
@@ -239,7 +239,7 @@ class LiveTask:
         """Return what a call spends: from the task and its ancestors, and from the ceilings of its grant."""
         out = [TakeBudget(self.bounds, calls=1, effectful_calls=int(effectful))]
         if grant is not None and (grant.calls is not None or grant.amounts):
-            own = Drawn(account_of(self.task, grant), grant.calls, grant.amounts)
+            own = DrawnBudget(account_of(self.task, grant), grant.calls, grant.amounts)
             for one in (own, *(self._drawn.get(grant, ()) if self._drawn else ())):
                 out += one.takes(arguments)
         return tuple(out)

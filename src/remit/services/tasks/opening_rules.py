@@ -40,7 +40,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     manifest_digest: str = ""
 
 
-class Handing(msgspec.Struct, frozen=True, kw_only=True):
+class DelegatedOpening(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for when a task is handed down; what is left out is as the parent has it.
 
     `grants` and `tools` narrow what the parent holds. With `task_type` the child has a type of its own, whose
@@ -58,17 +58,17 @@ class Handing(msgspec.Struct, frozen=True, kw_only=True):
     brief: str = ""
 
 
-class Word(msgspec.Struct, frozen=True, kw_only=True):
+class OpeningGrant(msgspec.Struct, frozen=True, kw_only=True):
     """By whose word a task is opened: who states its intent, whom it is for, and the record that says so."""
 
-    stated_by: str
+    requested_by: str
     behalf: str = ""
     record: Delegation | None = None
 
     @property
     def people(self) -> frozenset[str]:
         """The people among them."""
-        return frozenset({self.behalf, person_of(self.stated_by)} - {""})
+        return frozenset({self.behalf, person_of(self.requested_by)} - {""})
 
 
 def may_run(task_type: TaskType, agent: Agent) -> None:
@@ -84,10 +84,10 @@ def may_run(task_type: TaskType, agent: Agent) -> None:
 def may_state(task_type: TaskType, person: Person) -> str:
     """Return the person as who states the intent; raises `Forbidden` unless the type lets them."""
     wanted = {person.name, *(f"group:{group}" for group in person.groups)}
-    if not person.active or not wanted & set(task_type.stated_by):
+    if not person.active or not wanted & set(task_type.requested_by):
         raise Forbidden(
             f"`{person.name}` may not state the intent of `{task_type.name}`",
-            remediation=f"it is stated by: {_named(task_type.stated_by)}",
+            remediation=f"it is stated by: {_named(task_type.requested_by)}",
         )
     return person.name
 
@@ -106,7 +106,7 @@ def states_itself(task_type: TaskType, agent: Agent) -> str:
     """Return the agent as who states the intent; raises `Forbidden` unless it is a permitted issuer of work
     that needs no person.
     """
-    if f"agent:{agent.name}" not in task_type.stated_by:
+    if f"agent:{agent.name}" not in task_type.requested_by:
         raise Forbidden(
             f"the intent of `{task_type.name}` must be stated by a person",
             remediation="let a signed-in person open the task",
@@ -124,11 +124,11 @@ def issuer_states(task_type: TaskType, issuer: str) -> str:
     """Return an issuer as who states the intent, which is then the type's purpose and nothing else; raises
     `Forbidden` unless the type permits it.
     """
-    if f"issuer:{issuer}" not in task_type.stated_by:
+    if f"issuer:{issuer}" not in task_type.requested_by:
         raise Forbidden(
             f"issuer `{issuer}` may not state the intent of `{task_type.name}`",
             code="issuer-word",
-            remediation=f"let `issuer:{issuer}` stand in `stated_by` of the task type",
+            remediation=f"let `issuer:{issuer}` stand in `requested_by` of the task type",
         )
     return f"issuer:{issuer}"
 
@@ -205,7 +205,7 @@ def reaching(
     return kept
 
 
-def wanted_of_type(task_type: TaskType, handing: Handing) -> tuple[Grant, ...]:
+def wanted_of_type(task_type: TaskType, handing: DelegatedOpening) -> tuple[Grant, ...]:
     """Return the grants of a child's own type, narrowed by what else was asked for."""
     grants = granted(task_type, filled(task_type, handing.params))
     if handing.grants is None:

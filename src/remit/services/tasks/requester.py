@@ -12,7 +12,7 @@ from remit.core.tasks.task import TaskType
 from remit.ports.store.store import Store
 from remit.services.tasks.opening_rules import (
     Opening,
-    Word,
+    OpeningGrant,
     agreed,
     issuer_states,
     may_state,
@@ -37,7 +37,7 @@ class OpeningAuthority:
         caller: Agent | None,
         now: datetime,
         issuer: str = "",
-    ) -> Word:
+    ) -> OpeningGrant:
         """Return by whose word a task is opened.
 
         INVARIANT: whom it is for has said so: they are signed in, or a record of theirs lives. Who states the
@@ -45,22 +45,22 @@ class OpeningAuthority:
         somebody, never the agent.
         """
         if issuer and person is not None:
-            return Word(stated_by=issuer_states(task_type, issuer), behalf=person.name)
+            return OpeningGrant(requested_by=issuer_states(task_type, issuer), behalf=person.name)
         if person is not None:
-            stated_by = may_state(task_type, person)
+            requested_by = may_state(task_type, person)
             behalf = opening.on_behalf_of or (person.name if task_type.requires_person else "")
             record = None
             if behalf and behalf != person.name:
                 record = await self._record(task_type, opening, behalf, now)
                 await self._still_states(task_type, record)
-            return Word(stated_by=stated_by, behalf=behalf, record=record)
+            return OpeningGrant(requested_by=requested_by, behalf=behalf, record=record)
         if caller is None:
             raise Forbidden("nobody has stated the intent", remediation="sign in, or show the agent's token")
         if opening.on_behalf_of:
             record = await self._record(task_type, opening, opening.on_behalf_of, now)
-            stated_by = await self._still_states(task_type, record)
-            return Word(stated_by=stated_by, behalf=record.person, record=record)
-        return Word(stated_by=states_itself(task_type, caller))
+            requested_by = await self._still_states(task_type, record)
+            return OpeningGrant(requested_by=requested_by, behalf=record.person, record=record)
+        return OpeningGrant(requested_by=states_itself(task_type, caller))
 
     async def _still_states(self, task_type: TaskType, record: Delegation) -> str:
         """Return the person of a record, who must be one that could let this be done today: what they may not

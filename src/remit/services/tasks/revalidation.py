@@ -24,7 +24,7 @@ from remit.core.tasks.task import NO_PERSON, Budgets, Task, TaskType
 from remit.services.tasks.opening_rules import filled, granted, may_run
 
 
-class HeldStill:
+class RevalidationHold:
     """The grants that a task goes on with; what it had used up of each, and where else it is counted."""
 
     def __init__(self, task: Task) -> None:
@@ -58,7 +58,7 @@ class HeldStill:
             self.lost.add(grant.tool)
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
+class RevalidatedTask(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of a task under a bundle: it ends (`ends` says why), holds less, or goes on as it is.
 
     `lost` are the tools of grants that are withdrawn, `narrowed` those of grants that are narrowed.
@@ -68,7 +68,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     ends: str = ""
     lost: tuple[str, ...] = ()
     narrowed: tuple[str, ...] = ()
-    held: HeldStill
+    held: RevalidationHold
     budgets: Budgets = Budgets()
     deadline: datetime
 
@@ -92,15 +92,15 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def standing(task: Task, bundle: Bundle, agent: Agent | None, groups: Collection[str]) -> Judged:
+def standing(task: Task, bundle: Bundle, agent: Agent | None, groups: Collection[str]) -> RevalidatedTask:
     """Judge a task that was not handed down. `groups` are those of the person who stated its intent."""
     task_type = bundle.task_types.get(task.type)
     fault = _fault(task, task_type, agent, groups)
     if fault or task_type is None:
-        return Judged(task=task, ends=fault, held=HeldStill(task), deadline=task.deadline)
+        return RevalidatedTask(task=task, ends=fault, held=RevalidationHold(task), deadline=task.deadline)
     held = _held(task, task_type)
     ends = "its task type grants nothing of what it holds any more" if task.grants and not held.grants else ""
-    return Judged(
+    return RevalidatedTask(
         task=task,
         ends=ends,
         lost=tuple(sorted(held.lost)),
@@ -111,19 +111,19 @@ def standing(task: Task, bundle: Bundle, agent: Agent | None, groups: Collection
     )
 
 
-def below(task: Task, above: Mapping[str, Judged]) -> Judged:
+def below(task: Task, above: Mapping[str, RevalidatedTask]) -> RevalidatedTask:
     """Judge a task that was handed down, by what becomes of those above it: it loses what they lose, and what
     is narrowed there is narrowed here.
     """
     ancestors = [above[name] for name in task.ancestors if name in above]
     ends = next((f"the task above it ends: {one.ends}" for one in ancestors if one.ends), "")
-    held = HeldStill(task)
+    held = RevalidationHold(task)
     for grant in task.grants:
         left = _below(task, grant, ancestors)
         held.keep(grant, () if left is None else (left,))
     if task.grants and not held.grants:
         ends = ends or "the task above it holds nothing of what it was given any more"
-    return Judged(
+    return RevalidatedTask(
         task=task,
         ends=ends,
         lost=tuple(sorted(held.lost)),
@@ -143,16 +143,16 @@ def _fault(task: Task, task_type: TaskType | None, agent: Agent | None, groups: 
         may_run(task_type, agent)
     except Forbidden as fault:
         return fault.message
-    stated = task.intent.stated_by
+    stated = task.intent.requested_by
     words = {stated} if stated.startswith(NO_PERSON) else {stated, *(f"group:{one}" for one in groups)}
-    if not words & set(task_type.stated_by):
+    if not words & set(task_type.requested_by):
         return f"`{stated}` may not state the intent of `{task.type}` any more"
     return ""
 
 
-def _held(task: Task, task_type: TaskType) -> HeldStill:
+def _held(task: Task, task_type: TaskType) -> RevalidationHold:
     """Return the grants that the type would give today, or narrower ones than it would give."""
-    held = HeldStill(task)
+    held = RevalidationHold(task)
     try:
         today = granted(task_type, filled(task_type, task.intent.params))
     except Malformed:
@@ -168,7 +168,7 @@ def _held(task: Task, task_type: TaskType) -> HeldStill:
     return held
 
 
-def _below(task: Task, grant: Grant, ancestors: Iterable[Judged]) -> Grant | None:
+def _below(task: Task, grant: Grant, ancestors: Iterable[RevalidatedTask]) -> Grant | None:
     """Return what is left of a grant that was handed down; `None` where that cannot be told."""
     accounts = task.drawn_from.get(grant.digest, ())
     left = grant

@@ -17,9 +17,9 @@ from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
 from remit.core.label import Label
 from remit.core.scope import ScopeKind, scope
-from remit.core.tasks.delegated_task import Moment, Share, child_of
+from remit.core.tasks.delegated_task import BudgetShare, Moment, child_of
 from remit.core.tasks.plan import tools_of
-from remit.core.tasks.task import Intent, Task, TaskState, TaskType, Turn, deadline_for
+from remit.core.tasks.task import Intent, Task, TaskState, TaskType, UserMessageRecord, deadline_for
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import (
     Change,
@@ -40,7 +40,7 @@ from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 from remit.services.tasks.opening_limits import OpeningBounds, OpeningLimits
 from remit.services.tasks.opening_rules import (
     MAX_GOAL_CHARS,
-    Handing,
+    DelegatedOpening,
     Opening,
     agreed,
     check_words,
@@ -53,7 +53,7 @@ from remit.services.tasks.opening_rules import (
 )
 from remit.services.tasks.requester import OpeningAuthority
 
-__all__ = ["MAX_GOAL_CHARS", "Handing", "Opening", "Tasks"]
+__all__ = ["MAX_GOAL_CHARS", "DelegatedOpening", "Opening", "Tasks"]
 
 
 class Tasks:
@@ -127,7 +127,7 @@ class Tasks:
         changes = tuple(PutTask(carrying) if type(one) is PutTask else one for one in unit.changes)
         return carrying, msgspec.structs.replace(unit, changes=changes)
 
-    async def open_child(self, parent_id: str, agent: Agent, handing: Handing) -> Task:
+    async def open_child(self, parent_id: str, agent: Agent, handing: DelegatedOpening) -> Task:
         """Hand a task down to another agent, which gets a child task of it (RFC 8693: the exchange of the
         parent's token by the child's agent).
 
@@ -198,7 +198,7 @@ class Tasks:
                 goal=(word.record.goal if person is None and word.record else opening.goal)
                 or task_type.purpose,
                 params={name: value for name, value in params.items() if name not in chosen},
-                stated_by=word.stated_by,
+                requested_by=word.requested_by,
                 stated_at=now,
             ),
             grants=grants,
@@ -221,7 +221,9 @@ class Tasks:
         task = self._with_epochs(task)
         return task, self._unit(task, changes, params)
 
-    async def _prepare_child(self, parent_id: str, agent: Agent, handing: Handing) -> tuple[Task, Unit]:
+    async def _prepare_child(
+        self, parent_id: str, agent: Agent, handing: DelegatedOpening
+    ) -> tuple[Task, Unit]:
         live = await self._live.load(parent_id)
         now = self._clock.now()
         self._live.check(live, now)
@@ -235,7 +237,7 @@ class Tasks:
             label = label.join(own.label, applied.bundle.classes)
             grants = wanted_of_type(own, handing)
         parent = live.task
-        wanted = Share(
+        wanted = BudgetShare(
             grants=grants,
             tools=handing.tools,
             budgets=handing.budgets,
@@ -289,7 +291,7 @@ class Tasks:
             "bundle": task.bundle,
             "lease_s": task.lease_s,
         }
-        if task.lineage:
+        if task.process_tree:
             facts |= {"parent": task.parent, "chain": list(task.actors)}
         if task.delegation:
             facts["delegation"] = task.delegation
@@ -306,7 +308,7 @@ class Tasks:
             sealed={
                 "goal": task.intent.goal,
                 "params": params,
-                "stated_by": task.intent.stated_by,
+                "requested_by": task.intent.requested_by,
                 "on_behalf_of": task.on_behalf_of,
                 **({"brief": brief} if brief else {}),
             },
@@ -329,14 +331,16 @@ class Tasks:
     async def _turn(self, live: LiveTask, text: str, person: Person) -> Task:
         now = self._clock.now()
         self._live.check(live, now)
-        if live.task.intent.stated_by != person.name:
+        if live.task.intent.requested_by != person.name:
             raise Forbidden(
                 "only who stated the intent may add to it",
-                remediation=f"it was stated by {live.task.intent.stated_by.removeprefix('agent:')}",
+                remediation=f"it was stated by {live.task.intent.requested_by.removeprefix('agent:')}",
             )
         if len(text) > MAX_GOAL_CHARS:
             raise Malformed(f"a turn has at most {MAX_GOAL_CHARS} characters", remediation="say it shorter")
-        intent = msgspec.structs.replace(live.task.intent, turns=(*live.task.intent.turns, Turn(text, now)))
+        intent = msgspec.structs.replace(
+            live.task.intent, turns=(*live.task.intent.turns, UserMessageRecord(text, now))
+        )
         coded_by = await self._coded_by({person.name}, live.task.coded_by)
         task = msgspec.structs.replace(live.task, intent=intent, label=live.label, coded_by=coded_by)
         event = Event(

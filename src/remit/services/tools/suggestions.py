@@ -9,7 +9,7 @@ from remit.core.errors import ConfigInvalid, NotFound
 from remit.core.label import AUDIENCE_RULE, Classes, audience_fault
 from remit.core.tools.suggestions import ToolDraft, UpstreamFacts, drafted, tools_text
 from remit.core.tools.tool import is_tool_name
-from remit.services.tools.catalogue import ToolCatalogue
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):

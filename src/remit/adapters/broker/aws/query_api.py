@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlencode
 from xml.parsers import expat
 
-from remit.adapters.broker.http import BrokerWeb, WebAnswer
+from remit.adapters.broker.http import BrokerHttp, BrokerResponse
 from remit.core.errors import NothingDone
 from remit.core.json_value import Json
 from remit.core.keys.sigv4 import AwsKeys, AwsScope, signing_headers
@@ -80,7 +80,7 @@ def _no_doctype(*_: Json) -> None:
     raise ValueError("a document type")
 
 
-def code_of(answer: WebAnswer) -> str:
+def code_of(answer: BrokerResponse) -> str:
     """Return the code of an error, whichever of its forms a service writes."""
     if found := _JSON_CODE.search(answer.body):
         return found[1].decode()
@@ -90,7 +90,7 @@ def code_of(answer: WebAnswer) -> str:
 class AwsQuery:
     """One service at one address."""
 
-    def __init__(self, url: str, scope: AwsScope, *, web: BrokerWeb, clock: Clock, version: str) -> None:
+    def __init__(self, url: str, scope: AwsScope, *, web: BrokerHttp, clock: Clock, version: str) -> None:
         """Take where it is asked, and the version of its interface."""
         self._url = url.rstrip("/") + "/"
         self._scope = scope

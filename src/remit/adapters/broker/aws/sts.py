@@ -23,7 +23,7 @@ import orjson
 
 from remit.adapters.broker.aws.query_api import REFUSALS, AwsQuery, Said, code_of
 from remit.adapters.broker.aws.session_denials import RoleDenials
-from remit.adapters.broker.http import BrokerWeb
+from remit.adapters.broker.http import BrokerHttp
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import fill, texts_of
 from remit.core.errors import KeyUnavailable, NothingDone
@@ -84,7 +84,7 @@ class StsBroker:
         sts: AwsQuery,
         iam: AwsQuery,
         keys: Callable[[], Awaitable[AwsKeys]],
-        web: BrokerWeb,
+        web: BrokerHttp,
         clock: Clock,
         sign: AwsScope | None = None,
         headers: Mapping[str, str] | None = None,

@@ -14,7 +14,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 
-from remit.adapters.broker.http import BrokerWeb, WebAnswer
+from remit.adapters.broker.http import BrokerHttp, BrokerResponse
 from remit.core.errors import KeyUnavailable
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.oauth.client_assertion import ASSERTION_TYPE
@@ -44,7 +44,7 @@ class SourceClient:
         *,
         method: Method,
         audience: str,
-        web: BrokerWeb,
+        web: BrokerHttp,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
@@ -57,7 +57,7 @@ class SourceClient:
         self._clock = clock
         self._entropy = entropy
 
-    async def ask(self, url: str, form: dict[str, str]) -> WebAnswer:
+    async def ask(self, url: str, form: dict[str, str]) -> BrokerResponse:
         """Ask an endpoint of the server as this client; raises `KeyUnavailable` where there is no answer."""
         headers: dict[str, str] = {}
         known_by = self._known_by()
@@ -92,7 +92,7 @@ class SourceClient:
         return jws.serialize_compact(header, orjson.dumps(claims), key, algorithms=[algorithm])
 
 
-def refused(what: str, answer: WebAnswer, why: str = "") -> KeyUnavailable:
+def refused(what: str, answer: BrokerResponse, why: str = "") -> KeyUnavailable:
     """Say that a server has refused, and with which word."""
     error = answer.object.get("error")
     # RFC 6749 section 5.2: an error is a short word. It is told, the description is not.
@@ -105,7 +105,7 @@ def refused(what: str, answer: WebAnswer, why: str = "") -> KeyUnavailable:
     )
 
 
-def see_narrow(answer: WebAnswer, allowed: Collection[str]) -> None:
+def see_narrow(answer: BrokerResponse, allowed: Collection[str]) -> None:
     """RFC 6749 section 5.1: a server that gives other scopes than it was asked for says which. Raises
     `KeyUnavailable` where there are some that are not allowed; where none was asked for, all are.
     """

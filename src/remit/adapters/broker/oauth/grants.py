@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from remit.adapters.broker.http import WebAnswer
+from remit.adapters.broker.http import BrokerResponse
 from remit.adapters.broker.oauth.client import SourceClient, refused
-from remit.core.drafts import ID_JAG_TOKEN
+from remit.core.draft_names import ID_JAG_TOKEN
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted
 from remit.ports.connector import KeptTokens
-from remit.ports.upstream_assertion import Voucher
+from remit.ports.upstream_assertion import AssertionIssuer
 
 JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -31,7 +31,7 @@ class TokenSource(Protocol):
 
     async def ask(
         self, client: SourceClient, url: str, wanted: LeaseWanted, target: dict[str, str]
-    ) -> WebAnswer:
+    ) -> BrokerResponse:
         """Ask, and give the answer whatever its status; raises `KeyUnavailable`. `target` is what is asked
         for: scope, resource.
         """
@@ -46,7 +46,7 @@ class OAuthGrant(Protocol):
         ...
 
 
-class AskingForm:
+class GrantForm:
     """`TokenSource` of a grant that needs no more than its form."""
 
     keeps_refresh = False
@@ -57,12 +57,12 @@ class AskingForm:
 
     async def ask(
         self, client: SourceClient, url: str, wanted: LeaseWanted, target: dict[str, str]
-    ) -> WebAnswer:
+    ) -> BrokerResponse:
         """Ask once."""
         return await client.ask(url, await self._grant.form(wanted, target))
 
 
-class ByRefresh:
+class RefreshGrant:
     """RFC 6749 section 6, with the refresh token of the person whom the task is for. A server may give the
     next one with each answer; it is kept before the answer is used.
     """
@@ -75,10 +75,10 @@ class ByRefresh:
 
     async def ask(
         self, client: SourceClient, url: str, wanted: LeaseWanted, target: dict[str, str]
-    ) -> WebAnswer:
+    ) -> BrokerResponse:
         """Ask with the token that counts now."""
 
-        async def use(refresh: str) -> tuple[WebAnswer, str]:
+        async def use(refresh: str) -> tuple[BrokerResponse, str]:
             form = {"grant_type": "refresh_token", "refresh_token": refresh, **target}
             answer = await client.ask(url, form)
             told = answer.object
@@ -94,7 +94,7 @@ class ByRefresh:
         return await self._kept.used(wanted.upstream, wanted.task, use)
 
 
-class AsItself:
+class ClientCredentialsGrant:
     """RFC 6749 section 4.4: the token is remit's own."""
 
     async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
@@ -102,45 +102,45 @@ class AsItself:
         return {"grant_type": "client_credentials", **target}
 
 
-class ByExchange:
+class TokenExchangeGrant:
     """RFC 8693: the token is the person's whom the task is for, with the agent as its actor.
 
     Both are remit's word: the server is to trust its keys.
     """
 
-    def __init__(self, voucher: Voucher, audience: str) -> None:
+    def __init__(self, assertion_issuer: AssertionIssuer, audience: str) -> None:
         """Take what vouches, and what the server is called."""
-        self._voucher = voucher
+        self._assertion_issuer = assertion_issuer
         self._audience = audience
 
     async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
         """Return subject and actor."""
         return {
             "grant_type": TOKEN_EXCHANGE,
-            "subject_token": await self._voucher.for_person(wanted.task, self._audience),
+            "subject_token": await self._assertion_issuer.for_person(wanted.task, self._audience),
             "subject_token_type": JWT,
-            "actor_token": await self._voucher.for_agent(wanted.task, self._audience),
+            "actor_token": await self._assertion_issuer.for_agent(wanted.task, self._audience),
             "actor_token_type": JWT,
             "requested_token_type": ACCESS_TOKEN,
             **target,
         }
 
 
-class ByAssertion:
+class JwtBearerGrant:
     """RFC 7523 section 2.1: the same word, as a grant."""
 
-    def __init__(self, voucher: Voucher, audience: str) -> None:
+    def __init__(self, assertion_issuer: AssertionIssuer, audience: str) -> None:
         """Take what vouches, and what the server is called."""
-        self._voucher = voucher
+        self._assertion_issuer = assertion_issuer
         self._audience = audience
 
     async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
         """Return the assertion."""
-        assertion = await self._voucher.for_person(wanted.task, self._audience)
+        assertion = await self._assertion_issuer.for_person(wanted.task, self._audience)
         return {"grant_type": JWT_BEARER, "assertion": assertion, **target}
 
 
-class ByIdentityAssertion:
+class IdentityAssertionGrant:
     """ID-JAG (draft-ietf-oauth-identity-assertion-authz-grant): the organisation's provider is asked whether
     this person's agent may go to that server, and its answer is what the server is shown.
     """

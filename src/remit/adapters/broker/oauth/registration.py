@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import msgspec
 import orjson
 
-from remit.adapters.broker.http import BrokerWeb, WebAnswer
+from remit.adapters.broker.http import BrokerHttp, BrokerResponse
 from remit.core.errors import KeyUnavailable
 from remit.core.json_value import Json
 from remit.ports.broker import Probe
@@ -75,8 +75,8 @@ class OAuthClientSecret:
         *,
         first: Callable[[], str],
         opens: Callable[[], str],
-        tried: Callable[[str], Awaitable[WebAnswer]],
-        web: BrokerWeb,
+        tried: Callable[[str], Awaitable[BrokerResponse]],
+        web: BrokerHttp,
     ) -> None:
         """Take where the client's record is; `tried` asks, as whoever knows a secret, for nothing."""
         self._url = url

@@ -15,12 +15,12 @@ from typing import Final
 
 import msgspec
 
-from remit.adapters.broker.http import BrokerWeb, WebAnswer
+from remit.adapters.broker.http import BrokerHttp, BrokerResponse
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.oauth.client import SourceClient, refused, see_narrow
 from remit.adapters.broker.oauth.grants import ACCESS_TOKEN, JWT, TokenSource
 from remit.core.errors import KeyUnavailable, NothingDone
-from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, UnfitCredential, UpstreamCredential
 from remit.ports.runtime import Clock
 
 #: RFC 6749 appendix A.12: what is none can be shown to nobody.
@@ -32,7 +32,7 @@ _ASKS_FOR_TOKEN: Final = re.compile(r"(?:^|,)\s*(?:bearer|dpop)\b", re.IGNORECAS
 MAX_LIFE: Final = timedelta(days=366)
 
 
-class OAuthPlaces(msgspec.Struct, frozen=True, kw_only=True):
+class OAuthInjection(msgspec.Struct, frozen=True, kw_only=True):
     """Where an authorization server is asked. `probe` is an address of the sink that refuses a dead token
     with 401 or 403; empty: it is not tried there, and `introspect` is asked.
     """
@@ -54,11 +54,11 @@ class OAuthBroker:
     def __init__(
         self,
         sink: str,
-        places: OAuthPlaces,
+        places: OAuthInjection,
         *,
         client: SourceClient,
         source: TokenSource,
-        web: BrokerWeb,
+        web: BrokerHttp,
         clock: Clock,
         scopes: tuple[str, ...] = (),
         tool_scopes: Mapping[str, tuple[str, ...]] | None = None,
@@ -129,7 +129,7 @@ class OAuthBroker:
             see_narrow(answer, (*scopes, *self._may_give) if scopes else ())
             carried = self._injection.filled({"token": token}, "the authorization server")
         except KeyUnavailable as why:
-            raise Unfit(why, found) from None
+            raise UnfitCredential(why, found) from None
         return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
@@ -191,7 +191,7 @@ class OAuthBroker:
         return token
 
 
-def _see_usable(answer: WebAnswer, token: str) -> None:
+def _see_usable(answer: BrokerResponse, token: str) -> None:
     """Raise `KeyUnavailable` for what is no bearer token that opens an upstream."""
     told = answer.object
     if answer.status != 200 or not _TOKEN.fullmatch(token):

@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from remit.adapters.broker.http import SILENT, BrokerWeb, WebAnswer
+from remit.adapters.broker.http import SILENT, BrokerHttp, BrokerResponse
 from remit.core.errors import KeyUnavailable
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock
@@ -45,7 +45,7 @@ class BaoSource:
         address: str,
         known_by: Callable[[], str] | BaoLogin,
         *,
-        web: BrokerWeb,
+        web: BrokerHttp,
         clock: Clock,
         namespace: str = "",
     ) -> None:
@@ -67,7 +67,7 @@ class BaoSource:
             ends.append(self.clock.now() + min(timedelta(seconds=min(life, 2**31)), MAX_LIFE))
         return min(ends, default=None)
 
-    async def ask(self, method: str, path: str, body: Json = None) -> WebAnswer:
+    async def ask(self, method: str, path: str, body: Json = None) -> BrokerResponse:
         """Ask as remit, and give the answer whatever its status; raises `KeyUnavailable` where there is none,
         or no login.
         """
@@ -80,7 +80,7 @@ class BaoSource:
             answer = await self.ask_as(await self._entered(self._known_by), method, path, body)
         return answer
 
-    async def ask_as(self, token: str, method: str, path: str, body: Json = None) -> WebAnswer:
+    async def ask_as(self, token: str, method: str, path: str, body: Json = None) -> BrokerResponse:
         """Ask as whoever holds `token`; empty: as nobody."""
         headers = {"X-Vault-Request": "true"}
         if token:
@@ -89,7 +89,7 @@ class BaoSource:
             headers["X-Vault-Namespace"] = self._namespace
         return await self._web.ask(method, f"{self._address}/v1/{path}", headers=headers, json=body)
 
-    async def ask_for(self, path: str, content: bytes, kind: str) -> WebAnswer:
+    async def ask_for(self, path: str, content: bytes, kind: str) -> BrokerResponse:
         """Ask something that anybody may, which is not JSON."""
         headers = {"Content-Type": kind}
         if self._namespace:

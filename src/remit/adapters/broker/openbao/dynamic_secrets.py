@@ -23,7 +23,7 @@ from remit.adapters.broker.openbao.client import BaoSource, bao_refused, unreada
 from remit.adapters.broker.postgres.login_probe import named, place_of, tried
 from remit.core.errors import KeyUnavailable
 from remit.core.json_value import Json
-from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, UnfitCredential, UpstreamCredential
 
 #: Values of a credential that name it and open nothing.
 _NAMES: Final = frozenset({"username", "user", "access_key", "arn", "ip", "port", "key_type"})
@@ -89,7 +89,7 @@ class OpenBaoBroker:
         try:
             carried = self._injection.filled(values, "OpenBao")
         except KeyUnavailable as why:
-            raise Unfit(why, found) from None
+            raise UnfitCredential(why, found) from None
         return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
 
     async def revoke(self, credential: UpstreamCredential) -> None:

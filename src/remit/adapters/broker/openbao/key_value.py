@@ -11,7 +11,7 @@ from remit.adapters.broker.openbao.client import BaoSource, bao_refused
 from remit.core.json_value import Json
 
 
-class KvPlace:
+class KvPath:
     """One field of one secret."""
 
     def __init__(self, bao: BaoSource, mount: str, path: str, field: str) -> None:

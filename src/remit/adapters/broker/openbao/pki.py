@@ -31,7 +31,7 @@ from remit.adapters.broker.openbao.client import BaoSource, bao_refused, unreada
 from remit.core.errors import KeyUnavailable, NothingDone
 from remit.core.json_value import Json
 from remit.core.keys.certificate import ClientCertificate
-from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, UnfitCredential, UpstreamCredential
 from remit.ports.runtime import Clock
 
 #: How far the clock of OpenBao may be from ours.
@@ -136,7 +136,7 @@ class OpenBaoPkiBroker:
                 raise bao_refused(path, "it gives a certificate for another key, or with other names")
             carried = self._injection.filled(values, "OpenBao")
         except KeyUnavailable as why:
-            raise Unfit(why, found) from None
+            raise UnfitCredential(why, found) from None
         return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
 
     async def revoke(self, credential: UpstreamCredential) -> None:

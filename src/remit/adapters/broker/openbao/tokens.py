@@ -21,7 +21,7 @@ from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.openbao.client import BaoSource, bao_refused, unreadable
 from remit.core.errors import KeyUnavailable
 from remit.core.json_value import Json
-from remit.ports.broker import LeaseWanted, Probe, Unfit, UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, UnfitCredential, UpstreamCredential
 from remit.ports.runtime import Clock
 
 
@@ -95,7 +95,7 @@ class OpenBaoTokenBroker:
         try:
             carried = self._injection.filled({"token": token}, "OpenBao")
         except KeyUnavailable as why:
-            raise Unfit(why, found) from None
+            raise UnfitCredential(why, found) from None
         return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
 
     async def revoke(self, credential: UpstreamCredential) -> None:

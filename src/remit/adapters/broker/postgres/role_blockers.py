@@ -29,7 +29,7 @@ select distinct pid, coalesce(usename, ''), coalesce(usename ~ '^remit_lse_[a-z0
   from unnest(pg_blocking_pids(%(waiting)s)) pid left join pg_stat_activity using (pid)"""
 
 
-class Waited:
+class WaitedRoles:
     """What one connection waits for."""
 
     def __init__(self, address: dict[str, Json], waiting: int) -> None:
@@ -79,7 +79,7 @@ async def unblocked(address: dict[str, Json], db: Connection) -> AsyncIterator[N
 
     Raises `KeyUnavailable`, with who it is, for one that has waited for somebody else for too long.
     """
-    waited = Waited(address, db.info.backend_pid)
+    waited = WaitedRoles(address, db.info.backend_pid)
     looking = asyncio.ensure_future(waited.look())
     try:
         yield

@@ -3,7 +3,7 @@
 read.
 """
 
-from remit.adapters.policy.cedar.apart import Apart
+from remit.adapters.policy.cedar.checker_process import CheckerProcess
 from remit.adapters.policy.cedar.engine import CedarPolicies
 from remit.core.label import Classes
 
@@ -15,4 +15,4 @@ def cedar_apart(classes: Classes) -> CedarPolicies:
 
     What somebody asks to have checked does not keep waiting what is put in force.
     """
-    return CedarPolicies(classes=classes, examine=Apart(), check=Apart(rules=False))
+    return CedarPolicies(classes=classes, examine=CheckerProcess(), check=CheckerProcess(rules=False))

@@ -28,7 +28,7 @@ _SCHEMA = "see docs/explanation/policy.md, or `remit policy schema` where remit 
 _NO_ACTION = "unable to find an applicable action"
 
 
-class World(msgspec.Struct, frozen=True):
+class CheckInput(msgspec.Struct, frozen=True):
     """What policies may speak of. `params` are the intent parameters of all task types. `agents` may be left
     out; then names of agents and groups are not looked at.
     """
@@ -39,20 +39,20 @@ class World(msgspec.Struct, frozen=True):
     agents: Sequence[Agent] = ()
 
 
-class Examined(msgspec.Struct, frozen=True):
+class CheckResult(msgspec.Struct, frozen=True):
     """The rules of some sources, and what is wrong with these."""
 
     rules: list[CedarRule]
     problems: list[Problem]
 
 
-def examined(sources: Sequence[PolicySource], world: World) -> Examined:
+def examined(sources: Sequence[PolicySource], world: CheckInput) -> CheckResult:
     """Parse and check, in this very process."""
     rules, problems = parse(sources)
-    return Examined(rules, problems + problems_of(rules, world))
+    return CheckResult(rules, problems + problems_of(rules, world))
 
 
-def problems_of(rules: Sequence[CedarRule], world: World) -> list[Problem]:
+def problems_of(rules: Sequence[CedarRule], world: CheckInput) -> list[Problem]:
     """Return what is wrong with `rules` in `world`, errors of names first, then those of types."""
     out = list(_doubled(world.tools))
     if out:
@@ -80,7 +80,7 @@ def _doubled(tools: Sequence[Tool]) -> Iterator[Problem]:
         seen.add(tool.id)
 
 
-def _known(world: World) -> dict[str, set[str]]:
+def _known(world: CheckInput) -> dict[str, set[str]]:
     return {
         "Action": {*GROUPS, *(tool.id for tool in world.tools)},
         "Tool": {tool.id for tool in world.tools},
@@ -123,7 +123,7 @@ def _asked(rule: CedarRule) -> Iterator[Problem]:
 class Shapes:
     """The contexts of all tools, and which of them a rule can meet."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: CheckInput) -> None:
         self.bare = context_shape(Tool(upstream="", name=""), world.params)
         self._shapes = [(tool, context_shape(tool, world.params)) for tool in world.tools]
         self._contexts = [(form, shape) for tool, shape in self._shapes for form in forms(tool)]

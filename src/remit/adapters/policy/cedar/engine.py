@@ -17,14 +17,14 @@ from typing import Any
 import cedarpy
 import msgspec
 
-from remit.adapters.policy.cedar.check import Examined, World, examined, validate_alone
+from remit.adapters.policy.cedar.check import CheckInput, CheckResult, examined, validate_alone
 from remit.adapters.policy.cedar.facts import Facts, context_shape, parameters
 from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
-from remit.adapters.policy.cedar.index import Recent, RuleIndex, principal_closure, resource_closure
+from remit.adapters.policy.cedar.index import RecentAnswers, RuleIndex, principal_closure, resource_closure
 from remit.adapters.policy.cedar.rule import CedarRule, policy_set
 from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Stand, readers, steady
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
-from remit.adapters.policy.cedar.types import Misfit, Path, Shape, prune
+from remit.adapters.policy.cedar.types import Path, Shape, TypeMismatch, prune
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
 from remit.core.errors import ConfigInvalid
@@ -36,7 +36,7 @@ from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 from remit.ports.policy import PolicySource, Problem, RuleInForce
 
-Examine = Callable[[Sequence[PolicySource], World], Examined]
+Examine = Callable[[Sequence[PolicySource], CheckInput], CheckResult]
 
 TEXT_LIMIT = 64 * 1024
 
@@ -78,8 +78,10 @@ class CedarPolicies:
         """Return what is wrong. With `agents`, a name of an agent or group that nobody has is a warning."""
         return self._check(sources, self._world(tools, task_types, agents)).problems
 
-    def _world(self, tools: Sequence[Tool], task_types: Sequence[TaskType], agents: Sequence[Agent]) -> World:
-        return World(_known(tools), parameters(task_types), self._classes, agents)
+    def _world(
+        self, tools: Sequence[Tool], task_types: Sequence[TaskType], agents: Sequence[Agent]
+    ) -> CheckInput:
+        return CheckInput(_known(tools), parameters(task_types), self._classes, agents)
 
     def load(
         self,
@@ -133,7 +135,7 @@ class _Place(msgspec.Struct, frozen=True):
     kit: _Kit
     stands: tuple[Stand, ...]
     #: The answer for each set of permits that held alone, written once.
-    permitted: Recent[frozenset[str], PolicyAnswer]
+    permitted: RecentAnswers[frozenset[str], PolicyAnswer]
 
 
 class CedarLoaded:
@@ -148,9 +150,9 @@ class CedarLoaded:
         self._facts = facts
         self._params = params
         self._index = RuleIndex(self._rules)
-        self._sets: Recent[tuple[bool, tuple[int, ...]], tuple[Any, Any]] = Recent(512)
-        self._kits: Recent[tuple[Form, tuple[int, ...]], _Kit] = Recent(2048)
-        self._places: Recent[tuple[str, str, Form], _Place] = Recent(8192)
+        self._sets: RecentAnswers[tuple[bool, tuple[int, ...]], tuple[Any, Any]] = RecentAnswers(512)
+        self._kits: RecentAnswers[tuple[Form, tuple[int, ...]], _Kit] = RecentAnswers(2048)
+        self._places: RecentAnswers[tuple[str, str, Form], _Place] = RecentAnswers(8192)
         named = sorted((rule.ref.id, rule.ref.digest) for rule in self._rules)
         self.digest = "sha256:" + hashlib.sha256(json.dumps([named, schema]).encode()).hexdigest()
 
@@ -173,8 +175,8 @@ class CedarLoaded:
             return _refused("the request's principal is not the agent that it describes")
         try:
             place = self._place(request)
-        except (Misfit, ValueError) as fault:
-            why = str(fault) if isinstance(fault, Misfit) else "a name in it cannot be written in Cedar"
+        except (TypeMismatch, ValueError) as fault:
+            why = str(fault) if isinstance(fault, TypeMismatch) else "a name in it cannot be written in Cedar"
             return _refused(f"tool `{request.tool.id}` does not fit the policy schema: {why}")
         kit = place.kit
         if kit.broken:
@@ -182,7 +184,7 @@ class CedarLoaded:
             return _refused(f"rule {names} does not fit tool `{request.tool.id}`, which has changed since")
         try:
             heard = [(stand, *stand.ask(self._facts, request)) for stand in place.stands]
-        except Misfit as misfit:
+        except TypeMismatch as misfit:
             return _refused(f"{misfit}, and rule {readers(kit.rules, misfit.path)} reads it")
         return _answer(place, heard)
 
@@ -216,7 +218,7 @@ class CedarLoaded:
             )
             for part in kit.parts
         )
-        return self._places.put(key, _Place(agent, tool, kit, stands, Recent(KEPT)))
+        return self._places.put(key, _Place(agent, tool, kit, stands, RecentAnswers(KEPT)))
 
     def _kit(self, tool: Tool, numbers: tuple[int, ...]) -> _Kit:
         key = (_form(tool), numbers)

@@ -20,8 +20,8 @@ from remit.adapters.policy.cedar.types import (
     STRINGS,
     WHOLE,
     Kind,
-    Misfit,
     Shape,
+    TypeMismatch,
     arguments,
     fit,
     record,
@@ -104,7 +104,7 @@ def context_shape(tool: Tool, params: Shape) -> Shape:
         initiative=STRING,
         owner=STRING,
         on_behalf_of=STRING,
-        stated_by=STRING,
+        requested_by=STRING,
         parent=BOOL,
         depth=WHOLE,
         params=params,
@@ -169,8 +169,8 @@ class Facts:
         }
 
     def context(self, shape: Shape, request: AccessRequest, *, flat: bool = False) -> bytes:
-        """Return `context` as Cedar JSON, of the (pruned) type `shape`; raises `Misfit`. With `flat` the
-        arguments stand in it by their flat names.
+        """Return `context` as Cedar JSON, of the (pruned) type `shape`; raises `TypeMismatch`. With `flat`
+        the arguments stand in it by their flat names.
         """
         out: dict[str, Json] = {}
         for name, below in shape.fields.items():
@@ -183,7 +183,7 @@ class Facts:
         try:
             return msgspec.json.encode(out)
         except (UnicodeEncodeError, ValueError, TypeError):
-            raise Misfit("context", "holds text that is not Unicode") from None
+            raise TypeMismatch("context", "holds text that is not Unicode") from None
 
     def agent(self, agent: Agent) -> dict[str, Json]:
         """Return an agent's attributes."""
@@ -198,7 +198,9 @@ class Facts:
         }
 
     def tool(self, tool: Tool) -> dict[str, Json]:
-        """Return a tool's attributes; raises `Misfit` if its data class is not one of the organisation's."""
+        """Return a tool's attributes; raises `TypeMismatch` if its data class is not one of the
+        organisation's.
+        """
         return {
             "name": tool.name,
             "upstream": tool.upstream,
@@ -219,7 +221,7 @@ class Facts:
         try:
             return self._classes.rank(label.data_class)
         except ConfigInvalid:
-            raise Misfit("label.class", "is not one of the configured data classes") from None
+            raise TypeMismatch("label.class", "is not one of the configured data classes") from None
 
     def _label(self, label: Label) -> dict[str, Json]:
         return {
@@ -246,7 +248,7 @@ class Facts:
             "initiative": task.initiative,
             "owner": task.owner,
             "on_behalf_of": request.principal.on_behalf_of,
-            "stated_by": task.intent.stated_by,
+            "requested_by": task.intent.requested_by,
             "parent": bool(task.parent),
             "depth": len(task.ancestors),
             "params": task.intent.params,

@@ -21,7 +21,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
+class RecentAnswers(Generic[K, V]):
     """A bounded mapping that forgets what was used least recently."""
 
     def __init__(self, size: int) -> None:
@@ -71,7 +71,7 @@ class RuleIndex:
     def __init__(self, rules: Sequence[CedarRule], *, tools_kept: int = 2048) -> None:
         """Index `rules`; what each tool needs is worked out when the tool is first called."""
         self._rules = rules
-        self._by_tool: Recent[tuple[str, str, str], tuple[int, ...]] = Recent(tools_kept)
+        self._by_tool: RecentAnswers[tuple[str, str, str], tuple[int, ...]] = RecentAnswers(tools_kept)
 
     def for_tool(self, tool: Tool) -> tuple[int, ...]:
         """Return the numbers of the rules whose action and resource can match `tool`."""

@@ -21,14 +21,14 @@ _RESERVED = frozenset({"true", "false", "if", "then", "else", "in", "is", "like"
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 
 
-class Piece(msgspec.Struct, frozen=True):
+class PolicyPart(msgspec.Struct, frozen=True):
     """The text of one policy and the line (from 1) on which its first word stands."""
 
     text: str
     line: int
 
 
-def pieces(text: str) -> Iterator[Piece]:
+def pieces(text: str) -> Iterator[PolicyPart]:
     """Cut a policy file at the semicolons that end policies; what holds only comments and space is left
     out.
     """
@@ -42,13 +42,13 @@ def pieces(text: str) -> Iterator[Piece]:
             begin = mark.start() if first is None else first
             line += text.count("\n", counted, begin)
             counted = begin
-            yield Piece(text[begin:position], line)
+            yield PolicyPart(text[begin:position], line)
             first = None
         elif mark.group()[0] == '"' and first is None:
             first = mark.start()
     first = _first_word(text, position, len(text)) if first is None else first
     if first is not None:
-        yield Piece(text[first:], line + text.count("\n", counted, first))
+        yield PolicyPart(text[first:], line + text.count("\n", counted, first))
 
 
 def depth_of(text: str) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import cedarpy
 import msgspec
 
-from remit.adapters.policy.cedar.policy_text import Piece, depth_of, nearest, pieces
+from remit.adapters.policy.cedar.policy_text import PolicyPart, depth_of, nearest, pieces
 from remit.adapters.policy.cedar.reads import Reads, Uid, of_policy
 from remit.core.decisions.decision import RuleRef
 from remit.core.json_value import Json
@@ -125,7 +125,9 @@ def parse(sources: Sequence[PolicySource]) -> tuple[list[CedarRule], list[Proble
     return rules, problems
 
 
-def _parsed(source: PolicySource, piece: Piece, number: int, problems: list[Problem]) -> CedarRule | None:
+def _parsed(
+    source: PolicySource, piece: PolicyPart, number: int, problems: list[Problem]
+) -> CedarRule | None:
     def wrong(text: str, remediation: str = "", severity: str = "error", rule: str = "") -> None:
         problems.append(
             Problem(
@@ -184,7 +186,9 @@ def _parsed(source: PolicySource, piece: Piece, number: int, problems: list[Prob
     return _rule(source, piece, rule_id, policy, waivable=otherwise == "approval")
 
 
-def _rule(source: PolicySource, piece: Piece, rule_id: str, policy: Json, *, waivable: bool) -> CedarRule:
+def _rule(
+    source: PolicySource, piece: PolicyPart, rule_id: str, policy: Json, *, waivable: bool
+) -> CedarRule:
     reads = of_policy(policy)
     principal, action, resource = (_scope(policy[part]) for part in ("principal", "action", "resource"))
     uids = set(reads.uids)

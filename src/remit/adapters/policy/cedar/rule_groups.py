@@ -20,7 +20,7 @@ import cedarpy
 import msgspec
 
 from remit.adapters.policy.cedar.facts import Facts, provenance_of
-from remit.adapters.policy.cedar.index import Recent
+from remit.adapters.policy.cedar.index import RecentAnswers
 from remit.adapters.policy.cedar.rule import CedarRule
 from remit.adapters.policy.cedar.types import Shape
 from remit.core.decisions.access_request import AccessRequest
@@ -120,7 +120,7 @@ class Kept:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.by_context: Recent[bytes, Found] = Recent(KEPT)
+        self.by_context: RecentAnswers[bytes, Found] = RecentAnswers(KEPT)
         self.last: Last | None = None
 
 

@@ -96,7 +96,7 @@ class Inexpressible(Exception):
     """A JSON Schema that no Cedar type expresses; the text says why."""
 
 
-class Misfit(Exception):
+class TypeMismatch(Exception):
     """A value that does not fit the type under which policies read it; never holds the value."""
 
     def __init__(self, path: str, why: str) -> None:
@@ -242,52 +242,52 @@ _STRING, _RECORD, _BOOL, _LONG, _SET, _DECIMAL = (
 
 
 def fit(shape: Shape, value: Json, path: str, limit: int) -> Json:
-    """Return `value` as Cedar JSON of the type `shape`, or raise `Misfit`. Strings hold at most `limit`
+    """Return `value` as Cedar JSON of the type `shape`, or raise `TypeMismatch`. Strings hold at most `limit`
     characters.
     """
     kind = shape.kind
     if kind is _STRING:
         if not isinstance(value, str):
-            raise Misfit(path, "is not a string")
+            raise TypeMismatch(path, "is not a string")
         if len(value) > limit:
-            raise Misfit(path, f"is longer than the {limit} characters that policies may read")
+            raise TypeMismatch(path, f"is longer than the {limit} characters that policies may read")
         return value
     if kind is _RECORD:
         return _fit_record(shape, value, path, limit)
     if kind is _BOOL:
         if not isinstance(value, bool):
-            raise Misfit(path, "is not a boolean")
+            raise TypeMismatch(path, "is not a boolean")
         return value
     if kind is _LONG:
         return _fit_long(value, path)
     if kind is _SET:
         if not isinstance(value, list | tuple | frozenset) or shape.of is None:
-            raise Misfit(path, "is not a list")
+            raise TypeMismatch(path, "is not a list")
         if len(value) > MAX_ITEMS:
-            raise Misfit(path, f"has more than {MAX_ITEMS} items")
+            raise TypeMismatch(path, f"has more than {MAX_ITEMS} items")
         return [fit(shape.of, item, path, limit) for item in value]
     if kind is _DECIMAL:
         return {"__extn": {"fn": "decimal", "arg": _fit_decimal(value, path)}}
     if not isinstance(value, datetime):
-        raise Misfit(path, "is not a moment")
+        raise TypeMismatch(path, "is not a moment")
     return {"__extn": {"fn": "datetime", "arg": value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}}
 
 
 def _fit_record(shape: Shape, value: Json, path: str, limit: int) -> Json:
     if not isinstance(value, dict):
-        raise Misfit(path, "is not an object")
+        raise TypeMismatch(path, "is not an object")
     out: dict[str, Json] = {}
     for name, below in shape.fields.items():
         item = value.get(name)
         if item is not None:
             out[name] = fit(below, item, f"{path}.{name}", limit)
         elif name in value and name not in shape.nullable:
-            raise Misfit(f"{path}.{name}", "is null")
+            raise TypeMismatch(f"{path}.{name}", "is null")
         elif name in shape.required:
-            raise Misfit(f"{path}.{name}", "is missing")
+            raise TypeMismatch(f"{path}.{name}", "is missing")
     unseen = value.keys() - shape.fields.keys() if shape.closed else shape.absent & value.keys()
     if unseen:
-        raise Misfit(f"{path}.{min(unseen)}", "cannot be shown to the policy that reads it")
+        raise TypeMismatch(f"{path}.{min(unseen)}", "cannot be shown to the policy that reads it")
     return out
 
 
@@ -295,20 +295,20 @@ def _fit_long(value: Json, path: str) -> int:
     if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
         return int(value)  # JSON Schema: 3.0 is an integer
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Misfit(path, "is not a whole number")
+        raise TypeMismatch(path, "is not a whole number")
     if not -LONG <= value < LONG:
-        raise Misfit(path, "is beyond 64 bits")
+        raise TypeMismatch(path, "is beyond 64 bits")
     return value
 
 
 def _fit_decimal(value: Json, path: str) -> str:
     """Write a number with the four decimals that Cedar has; one that needs more is refused, never rounded."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Misfit(path, "is not a number")
+        raise TypeMismatch(path, "is not a number")
     if not -DECIMAL_LIMIT <= value <= DECIMAL_LIMIT:  # also refuses NaN
-        raise Misfit(path, "is beyond what Cedar's decimals hold")
+        raise TypeMismatch(path, "is beyond what Cedar's decimals hold")
     exact = Decimal(repr(value))
     short = exact.quantize(DECIMAL_STEP)
     if short != exact:
-        raise Misfit(path, "has more than four decimals")
+        raise TypeMismatch(path, "has more than four decimals")
     return format(short, "f")

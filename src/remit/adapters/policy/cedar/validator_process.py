@@ -15,7 +15,7 @@ from typing import IO, Final
 
 import msgspec
 
-from remit.adapters.policy.cedar.check import Examined, World, examined
+from remit.adapters.policy.cedar.check import CheckInput, CheckResult, examined
 from remit.ports.policy import PolicySource
 
 MAX_MEMORY_BYTES: Final = 1 << 30
@@ -26,11 +26,11 @@ NO_MEMORY: Final = 12
 _LENGTH: Final = 8
 
 
-class Examination(msgspec.Struct, frozen=True):
+class ValidatorProcess(msgspec.Struct, frozen=True):
     """What is asked; `rules` says whether they are wanted, or only what is wrong."""
 
     sources: tuple[PolicySource, ...]
-    world: World
+    world: CheckInput
     rules: bool
 
 
@@ -66,9 +66,9 @@ def serve(computing_s: int) -> int:
         bound = int(used.ru_utime + used.ru_stime) + computing_s + 1
         resource.setrlimit(resource.RLIMIT_CPU, (bound, resource.getrlimit(resource.RLIMIT_CPU)[1]))
         try:
-            asked = msgspec.msgpack.decode(message, type=Examination)
+            asked = msgspec.msgpack.decode(message, type=ValidatorProcess)
             found = examined(asked.sources, asked.world)
-            answer = msgspec.msgpack.encode(found if asked.rules else Examined([], found.problems))
+            answer = msgspec.msgpack.encode(found if asked.rules else CheckResult([], found.problems))
         except MemoryError:
             return NO_MEMORY
         answers.write(framed(answer))

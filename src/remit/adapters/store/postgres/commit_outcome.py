@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession
-from remit.adapters.store.postgres.writer_connection import WritingLine
+from remit.adapters.store.postgres.writer_connection import WriterConnection
 from remit.core.errors import CommitInDoubt, Malformed, StoreUnavailable
 
 #: Makes a tenant's row of turns.
@@ -20,7 +20,7 @@ FIRST_TURN = "insert into turns values (?, 0, '', 0) on conflict do nothing"
 _LOOK_MS = 500
 
 
-def asked(line: WritingLine, look: Callable[[PostgresSession], bool], doubt_s: float) -> bool:
+def asked(line: WriterConnection, look: Callable[[PostgresSession], bool], doubt_s: float) -> bool:
     """Look until it is known whether it was committed; raises `CommitInDoubt` if that takes longer."""
     deadline = time.monotonic() + doubt_s
     while time.monotonic() < deadline:

@@ -50,7 +50,7 @@ class Heard:
 Done = Callable[[Heard], None]
 
 
-class OnLoop:
+class LoopConnection:
     """Speaks over one connection at a time, which only the event loop uses meanwhile."""
 
     def __init__(self) -> None:

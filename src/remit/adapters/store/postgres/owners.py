@@ -9,7 +9,14 @@ from typing import Any
 from remit.adapters.store.relational.memory import Key, Memory
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import Conflict, Elsewhere
-from remit.ports.store.replicas import Bury, CheckHoldings, HoldTask, LeaveTask, TakeTask, owner_key
+from remit.ports.store.replicas import (
+    CheckStoredLabels,
+    DeclareDead,
+    HoldTask,
+    LeaveTask,
+    TakeTask,
+    owner_key,
+)
 
 #: OwnerBook remembered; they are read again when they are asked for.
 MOST = 50_000
@@ -19,7 +26,7 @@ NOBODY = ("", 0)
 _OWNER = "select replica, epoch from owners where tenant = ? and task = ?"
 
 
-class OwnerBook:
+class TaskOwners:
     """What the batches know of owners. INVARIANT: judged while the tenant's turn is held alone."""
 
     def __init__(self, sql: Sql, memory: Memory) -> None:
@@ -31,8 +38,8 @@ class OwnerBook:
             HoldTask: self._hold,
             TakeTask: self._take,
             LeaveTask: self._leave,
-            Bury: self._bury,
-            CheckHoldings: self._check_holdings,
+            DeclareDead: self._bury,
+            CheckStoredLabels: self._check_stored_labels,
         }
 
     def learn(self, tenant: str, rows: Iterable[tuple[str, str, int]]) -> None:
@@ -90,7 +97,7 @@ class OwnerBook:
         elif owner == change.replica:
             self._put(tenant, change.task, "", epoch)
 
-    def _bury(self, tenant: str, change: Bury, _: dict[str, int]) -> None:
+    def _bury(self, tenant: str, change: DeclareDead, _: dict[str, int]) -> None:
         done = self._sql.execute(
             "update replicas set gone = 1 where tenant = ? and id = ? and gone = 0 and renewed = ?",
             (tenant, change.replica, change.renewed),
@@ -104,7 +111,7 @@ class OwnerBook:
             if key[0] == tenant and replica == change.replica:
                 self._memory.change(self._known, key, ("", epoch))
 
-    def _check_holdings(self, tenant: str, change: CheckHoldings, _: dict[str, int]) -> None:
+    def _check_stored_labels(self, tenant: str, change: CheckStoredLabels, _: dict[str, int]) -> None:
         row = self._sql.execute(
             "select 1 from holdings where tenant = ? and upstream = ? and turn > ? limit 1",
             (tenant, change.upstream, change.turn),

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import msgspec
 import psycopg
 
-from remit.adapters.store.postgres import replica_sql as fleet_sql
+from remit.adapters.store.postgres import replica_sql
 from remit.adapters.store.postgres.session import (
     FAULTS,
     PostgresSession,
@@ -27,7 +27,7 @@ from remit.adapters.store.relational.merkle_nodes import frontier, stored_size
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
 from remit.core.evidence.merkle import Frontier
-from remit.core.flow.stored_labels import Holding
+from remit.core.flow.stored_labels import StoredLabel
 from remit.ports.log import Head
 from remit.ports.store.store import Pin
 
@@ -112,11 +112,11 @@ def size(sql: Sql, tenant: str) -> int:
     return stored_size(sql, tenant)
 
 
-def holdings_since(sql: Sql, tenant: str, upstream: str, turn: int) -> tuple[list[Holding], int]:
+def stored_labels_since(sql: Sql, tenant: str, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
     """Return the labels at rest that were written to an upstream after a turn, and the turn as of now."""
-    now = sql.execute(fleet_sql.TURN, (tenant,)).fetchone()
-    rows = sql.execute(fleet_sql.HOLDINGS, (tenant, upstream, turn)).fetchall()
-    return [msgspec.json.decode(body, type=Holding) for (body,) in rows], now[0] if now else 0
+    now = sql.execute(replica_sql.TURN, (tenant,)).fetchone()
+    rows = sql.execute(replica_sql.STORED_LABELS, (tenant, upstream, turn)).fetchall()
+    return [msgspec.json.decode(body, type=StoredLabel) for (body,) in rows], now[0] if now else 0
 
 
 @contextmanager

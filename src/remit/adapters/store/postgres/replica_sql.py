@@ -16,7 +16,7 @@ AGENTS = "select name, turn from agents where tenant = ? and turn > ?"
 PINS = "select max(turn) from pins where tenant = ? and turn > ?"
 ACKS = "select body from fence_acks where tenant = ?"
 BUNDLE = "select body from kept_values where tenant = ? and key = 'bundle.applied'"
-HOLDINGS = "select body from holdings where tenant = ? and upstream = ? and turn > ?"
+STORED_LABELS = "select body from holdings where tenant = ? and upstream = ? and turn > ?"
 PUT_ACK = (
     "insert into fence_acks (tenant, scope, epoch, replica, body) values (?, ?, ?, ?, ?)"
     " on conflict (tenant, scope, epoch, replica) do update set body = excluded.body"

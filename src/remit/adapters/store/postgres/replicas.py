@@ -18,19 +18,19 @@ from typing import Any
 
 import msgspec
 
-from remit.adapters.store.postgres import replica_sql as sql
-from remit.adapters.store.postgres.at_rest import AtRest
+from remit.adapters.store.postgres import replica_sql
 from remit.adapters.store.postgres.listening import Listening
 from remit.adapters.store.postgres.schema import ACKS
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession
+from remit.adapters.store.postgres.stored_labels import PostgresLabels
 from remit.adapters.store.postgres.writer import PostgresWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.core.errors import StoreUnavailable
-from remit.core.flow.stored_labels import Holding
+from remit.core.flow.stored_labels import StoredLabel
 from remit.core.replicas.replica import Replica
 from remit.core.replicas.wakeup import Nudge
 from remit.ports.runtime import Clock
-from remit.ports.store.replicas import FenceAck, Raised, Sight
+from remit.ports.store.replicas import FenceAck, FleetSight, Raised
 
 #: Seconds after which a lost connection is tried again.
 AGAIN_S = 0.1
@@ -60,7 +60,7 @@ class PostgresFleet:
         clock: Clock,
         memory: Memory,
         writer: PostgresWriter,
-        at_rest: AtRest,
+        at_rest: PostgresLabels,
         began: dict[str, int],
         wakes: bool,
         unavailable: Callable[[Exception], StoreUnavailable],
@@ -77,7 +77,7 @@ class PostgresFleet:
         #: Up to which turn of each table everything was seen.
         self._seen = dict.fromkeys(("fences", "withdrawn", "agents", "pins", "turns"), self._began)
         self._me = ""
-        self._told: Callable[[Sight], None] = lambda _: None
+        self._told: Callable[[FleetSight], None] = lambda _: None
         self._wakes = wakes
         self._wake: Callable[[Nudge], None] = lambda _: None
         #: Somebody said that there is something to look at; how many here wait for acknowledgements.
@@ -95,7 +95,7 @@ class PostgresFleet:
 
     # For the event loop.
 
-    async def join(self, replica: Replica, told: Callable[[Sight], None]) -> None:
+    async def join(self, replica: Replica, told: Callable[[FleetSight], None]) -> None:
         """Enter as an incarnation; the writer writes as it from then on."""
         self._told = told
         self._patience_s = max(LEAST_S, 2 * replica.lease_s)
@@ -104,7 +104,7 @@ class PostgresFleet:
             self._thread = threading.Thread(target=self._run, name="remit-store-fleet", daemon=True)
             self._thread.start()
         body = msgspec.json.encode(replica).decode()
-        await self._do(lambda session: session.execute(sql.JOIN, (self._tenant, replica.id, body)))
+        await self._do(lambda session: session.execute(replica_sql.JOIN, (self._tenant, replica.id, body)))
         # INVARIANT: entered before anything is permitted under its name: whoever ends something waits for it.
         await self._writer.between(lambda: self._writer.begin_anew(replica.id, self._tenant))
         self._me = replica.id
@@ -124,11 +124,13 @@ class PostgresFleet:
         def put(session: PostgresSession) -> None:
             with session.pipeline():
                 # For these statements alone, which are one transaction.
-                session.execute(sql.UNHURRIED)
-                session.execute(sql.OLD_ACKS, (self._tenant,))
+                session.execute(replica_sql.UNHURRIED)
+                session.execute(replica_sql.OLD_ACKS, (self._tenant,))
                 for one in acks:
                     body = msgspec.json.encode(one).decode()
-                    session.execute(sql.PUT_ACK, (self._tenant, one.scope, one.epoch, one.replica, body))
+                    session.execute(
+                        replica_sql.PUT_ACK, (self._tenant, one.scope, one.epoch, one.replica, body)
+                    )
 
         await self._do(put)
         self._wake(Nudge.WORD)
@@ -157,7 +159,7 @@ class PostgresFleet:
     async def restate(self, replica: Replica) -> None:
         """Tell others what this replica is now."""
         body = msgspec.json.encode(replica).decode()
-        await self._do(lambda session: session.execute(sql.RESTATE, (body, self._tenant, replica.id)))
+        await self._do(lambda session: session.execute(replica_sql.RESTATE, (body, self._tenant, replica.id)))
 
     async def forget_acks(self, scope: str, epoch: int) -> None:
         """Delete what was acknowledged of an end that is on record."""
@@ -169,7 +171,7 @@ class PostgresFleet:
         """The turn as of which this process has read the store first."""
         return self._began
 
-    async def holdings_since(self, upstream: str, turn: int) -> tuple[list[Holding], int]:
+    async def stored_labels_since(self, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
         """Return the labels at rest that were written to an upstream after a turn."""
         return await self._at_rest.since(self._tenant, upstream, turn)
 
@@ -180,7 +182,9 @@ class PostgresFleet:
 
     async def owner(self, task: str) -> str:
         """Return who owns a task; empty where nobody does."""
-        row = await self._do(lambda session: session.execute(sql.OWNER, (self._tenant, task)).fetchone())
+        row = await self._do(
+            lambda session: session.execute(replica_sql.OWNER, (self._tenant, task)).fetchone()
+        )
         return row[0] if row else ""
 
     async def buried(self) -> frozenset[str]:
@@ -202,7 +206,7 @@ class PostgresFleet:
         me, self._me = self._me, ""
         with contextlib.suppress(StoreUnavailable):
             # What it owned is free with that: an owner that is not there is none.
-            await self._do(lambda session: session.execute(sql.LEAVE, (self._tenant, me)))
+            await self._do(lambda session: session.execute(replica_sql.LEAVE, (self._tenant, me)))
         thread, self._thread = self._thread, None
         self._ended = True
         self._ring()
@@ -219,7 +223,7 @@ class PostgresFleet:
     def _free(self) -> None:
         """Break off whoever holds others up and says nothing."""
         if self._thread is not None and not self._ended:
-            self._jobs.append((lambda session: session.execute(sql.FREE).fetchall(), lambda *_: None))
+            self._jobs.append((lambda session: session.execute(replica_sql.FREE).fetchall(), lambda *_: None))
             self._ring()
 
     async def _do(self, job: Job) -> Any:
@@ -329,15 +333,15 @@ class PostgresFleet:
         with session.pipeline():
             # INVARIANT: each statement sees what was committed before it, and the renewal comes first: all
             # that was ended before it is known before the lease counts.
-            renewed = session.execute(sql.RENEW, mine) if renew else None
-            turn = session.execute(sql.TURN, (self._tenant,))
-            fences = self._since_seen(session, sql.FENCES, "fences")
-            withdrawn = self._since_seen(session, sql.WITHDRAWN, "withdrawn")
-            agents = self._since_seen(session, sql.AGENTS, "agents")
-            pins = self._since_seen(session, sql.PINS, "pins")
-            everybody = session.execute(sql.ALL, (self._tenant,))
-            acks = session.execute(sql.ACKS, (self._tenant,))
-            bundle = session.execute(sql.BUNDLE, (self._tenant,)).fetchone()
+            renewed = session.execute(replica_sql.RENEW, mine) if renew else None
+            turn = session.execute(replica_sql.TURN, (self._tenant,))
+            fences = self._since_seen(session, replica_sql.FENCES, "fences")
+            withdrawn = self._since_seen(session, replica_sql.WITHDRAWN, "withdrawn")
+            agents = self._since_seen(session, replica_sql.AGENTS, "agents")
+            pins = self._since_seen(session, replica_sql.PINS, "pins")
+            everybody = session.execute(replica_sql.ALL, (self._tenant,))
+            acks = session.execute(replica_sql.ACKS, (self._tenant,))
+            bundle = session.execute(replica_sql.BUNDLE, (self._tenant,)).fetchone()
             lives = renewed is None or renewed.fetchone() is not None
             self._not_behind(now := turn.fetchone())
             raised, taken_back = fences.fetchall(), withdrawn.fetchall()
@@ -352,7 +356,7 @@ class PostgresFleet:
         self._advance("withdrawn", taken_back)
         self._advance("agents", changed)
         self._advance("pins", [(pinned,)] if pinned is not None else [])
-        look = Sight(
+        look = FleetSight(
             sent_s=sent_s if renew and lives else None,
             seen_s=self._clock.boot_s(),
             gone=bool(me) and not any(one.id == me for one in others),

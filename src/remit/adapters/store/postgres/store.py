@@ -9,8 +9,7 @@ from typing import Any, Final
 import psycopg
 
 from remit.adapters.store.postgres.arrays import put
-from remit.adapters.store.postgres.at_rest import AtRest
-from remit.adapters.store.postgres.reads import PostgresReading, holdings_since, size, tree
+from remit.adapters.store.postgres.reads import PostgresReading, size, stored_labels_since, tree
 from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.adapters.store.postgres.schema import migrate
 from remit.adapters.store.postgres.session import (
@@ -20,20 +19,21 @@ from remit.adapters.store.postgres.session import (
     place_of,
     unavailable,
 )
+from remit.adapters.store.postgres.stored_labels import PostgresLabels
 from remit.adapters.store.postgres.writer import PostgresWriter
-from remit.adapters.store.postgres.writer_connection import WritingLine
+from remit.adapters.store.postgres.writer_connection import WriterConnection
 from remit.adapters.store.relational.changes import ASSERTION_GRACE
 from remit.adapters.store.relational.head import check_head
-from remit.adapters.store.relational.log_writer import Ledger
+from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.pool import ReadPool
 from remit.adapters.store.relational.reads import names
-from remit.adapters.store.relational.sealed_words import TABLES, SealedWords, seal_old
+from remit.adapters.store.relational.sealed_values import TABLES, SealedValues, seal_old
 from remit.adapters.store.relational.store import RelationalStore
-from remit.adapters.store.relational.subject_keys import Opener, Subjects
+from remit.adapters.store.relational.subject_keys import SealOpener, SubjectKeys
 from remit.adapters.store.relational.tables import Durability
 from remit.adapters.store.relational.timestamps import micros
-from remit.core.flow.stored_labels import Holding
+from remit.core.flow.stored_labels import StoredLabel
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
 from remit.ports.keys import SealingKeys
 from remit.ports.log import HeadKeeper
@@ -63,7 +63,7 @@ class PostgresStore(RelationalStore):
     def __init__(
         self,
         *,
-        line: WritingLine,
+        line: WriterConnection,
         reading: PostgresReading,
         dial: Callable[[], PostgresSession],
         began: dict[str, int],
@@ -77,7 +77,7 @@ class PostgresStore(RelationalStore):
         self._dial = dial
         self._began = began
         self._wakes = wakes
-        self._at_rest: list[AtRest] = []
+        self._at_rest: list[PostgresLabels] = []
 
     @property
     def writer(self) -> str:
@@ -112,7 +112,7 @@ class PostgresStore(RelationalStore):
             return connect(url, name, durability, wakes=wakes)
 
         try:
-            line = WritingLine(dial)
+            line = WriterConnection(dial)
         except psycopg.Error as fault:
             raise unavailable(fault, f"store `{place}` cannot be opened", place=place) from fault
         try:
@@ -120,9 +120,9 @@ class PostgresStore(RelationalStore):
             # Before the logs: others write and sign meanwhile, and a log that was read first could lack that.
             known = {DEFAULT_TENANT, *(name for (name,) in line.session.execute("select tenant from turns"))}
             signed = {tenant: heads.read(origin(tenant)) for tenant in known} if heads else {}
-            subjects = Subjects(line, sealing, entropy)
+            subjects = SubjectKeys(line, sealing, entropy)
             line.session.run("begin; set local statement_timeout = 0")
-            sealed = seal_old(line, SealedWords(line, subjects), subjects)
+            sealed = seal_old(line, SealedValues(line, subjects), subjects)
             line.session.run("commit")
             if sealed:
                 _rewrite(line.session)
@@ -147,7 +147,7 @@ class PostgresStore(RelationalStore):
             reading=(reading := PostgresReading(url, name, place, writer.turns)),
             pool=ReadPool(reading),
             incarnation=incarnation,
-            opener=Opener(sealing),
+            opener=SealOpener(sealing),
         )
 
     async def watched(self, tenant: str, owner: str = "") -> list[str]:
@@ -168,10 +168,10 @@ class PostgresStore(RelationalStore):
     def fleet(self, tenant: str, clock: Clock) -> PostgresFleet:
         """Return the replicas of a tenant, of which this process may become one."""
 
-        async def slowly(tenant: str, upstream: str, turn: int) -> tuple[list[Holding], int]:
-            return await self._pool.run(holdings_since, tenant, upstream, turn)
+        async def slowly(tenant: str, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
+            return await self._pool.run(stored_labels_since, tenant, upstream, turn)
 
-        self._at_rest.append(at_rest := AtRest(self._reading.open, slowly))
+        self._at_rest.append(at_rest := PostgresLabels(self._reading.open, slowly))
         return PostgresFleet(
             dial=self._dial,
             tenant=tenant,
@@ -202,8 +202,8 @@ def _rewrite(session: PostgresSession) -> None:
 
 
 def _read(
-    line: WritingLine, clock: Clock, subjects: Subjects, incarnation: str
-) -> tuple[dict[str, tuple[int, str]], Memory, Ledger]:
+    line: WriterConnection, clock: Clock, subjects: SubjectKeys, incarnation: str
+) -> tuple[dict[str, tuple[int, str]], Memory, LogWriter]:
     """Drop what has run out, and take into memory what is there: turns, fences, logs, all of one moment.
 
     The transaction of that moment stays open.
@@ -215,4 +215,4 @@ def _read(
     rows = session.execute("select tenant, turn, writer from turns").fetchall()
     turns = {tenant: (turn, taker) for tenant, turn, taker in rows}
     memory = Memory(line)
-    return turns, memory, Ledger(line, memory, subjects, incarnation, put)
+    return turns, memory, LogWriter(line, memory, subjects, incarnation, put)

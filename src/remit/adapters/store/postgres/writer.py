@@ -24,13 +24,13 @@ from collections.abc import Callable, Sequence
 import psycopg
 
 from remit.adapters.store.postgres.commit_outcome import FIRST_TURN, asked, by_turn
-from remit.adapters.store.postgres.loop_connection import Heard, OnLoop, Statement
-from remit.adapters.store.postgres.owners import OwnerBook
+from remit.adapters.store.postgres.loop_connection import Heard, LoopConnection, Statement
+from remit.adapters.store.postgres.owners import TaskOwners
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession, behind, is_loss, unavailable
+from remit.adapters.store.postgres.store_claim import StoreClaim, on_record, whole
 from remit.adapters.store.postgres.units import first_of, forgets, tasks_of, tenant_of, touched_by
-from remit.adapters.store.postgres.whole import Claim, on_record, whole
-from remit.adapters.store.postgres.writer_connection import WritingLine
-from remit.adapters.store.relational.log_writer import Ledger
+from remit.adapters.store.postgres.writer_connection import WriterConnection
+from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.writer import GroupWriter, Worker, in_memory
 from remit.core.errors import StoreUnavailable
@@ -69,9 +69,9 @@ class PostgresWriter(GroupWriter):
 
     def __init__(
         self,
-        line: WritingLine,
+        line: WriterConnection,
         memory: Memory,
-        ledger: Ledger,
+        ledger: LogWriter,
         incarnation: str,
         turns: dict[str, tuple[int, str]],
         place: str,
@@ -87,7 +87,7 @@ class PostgresWriter(GroupWriter):
         self._turns = {tenant: turn for tenant, (turn, _) in turns.items()}
         self._takers = {tenant: taker for tenant, (_, taker) in turns.items()}
         self._place = place
-        self._owners = OwnerBook(line, memory)
+        self._owners = TaskOwners(line, memory)
         self._changes.also(self._owners.apply)
         #: The tenant for which this writer is a replica; it commits nothing there once it is buried.
         self._member = ""
@@ -98,7 +98,7 @@ class PostgresWriter(GroupWriter):
         #: Told of commits that others should look at, where the database wakes nobody.
         self.on_woke: Callable[[], None] = lambda: None
         self._transaction = ""  # set while its COMMIT is under way
-        self._trip = OnLoop()
+        self._trip = LoopConnection()
         #: Batches for which the turn is taken before anything is judged: others have written just now.
         self._wary = 0
         #: Of a batch that was sent as a whole: its tenant, and its first event (index and leaf hash).
@@ -189,7 +189,7 @@ class PostgresWriter(GroupWriter):
         self._sent = (tenant, first_of(rows))
         # INVARIANT: who was buried is not there, and commits nothing.
         me = self._incarnation if tenant == self._member else ""
-        claim = Claim(tenant, self._turns[tenant], self._incarnation, me, self._takers[tenant])
+        claim = StoreClaim(tenant, self._turns[tenant], self._incarnation, me, self._takers[tenant])
         return whole(claim, rows, counters, [one for node in self._ledger.grow() for one in node])
 
     def _begin_again(self, answer: Heard) -> None:

@@ -14,7 +14,7 @@ from remit.adapters.store.relational.sql import Rows
 from remit.core.errors import StoreUnavailable
 
 
-class WritingLine:
+class WriterConnection:
     """The writer's connection, made again when it was lost (`relational.sql.Sql`)."""
 
     def __init__(self, dial: Callable[[], PostgresSession]) -> None:

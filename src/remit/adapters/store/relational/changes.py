@@ -14,19 +14,15 @@ from typing import Any
 import msgspec
 
 from remit.adapters.store.relational import (
-    issued_tokens as issued,
-)
-from remit.adapters.store.relational import (
+    issued_tokens,
     people,
     registry,
-)
-from remit.adapters.store.relational import (
-    stored_labels as holdings,
+    stored_labels,
 )
 from remit.adapters.store.relational.memory import Counter, Memory
-from remit.adapters.store.relational.sealed_words import SealedWords, parted
+from remit.adapters.store.relational.sealed_values import SealedValues, parted
 from remit.adapters.store.relational.sql import Sql, upsert
-from remit.adapters.store.relational.subject_keys import Subjects
+from remit.adapters.store.relational.subject_keys import SubjectKeys
 from remit.adapters.store.relational.timestamps import micros, text
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import BudgetExhausted, ChangedMeanwhile, Conflict, Fenced, NotFound
@@ -38,7 +34,6 @@ from remit.ports.store.replicas import HoldTask
 from remit.ports.store.store import (
     CheckFence,
     CheckUnlocked,
-    ConsumeApproval,
     PutApproval,
     PutClosure,
     PutCredential,
@@ -50,6 +45,7 @@ from remit.ports.store.store import (
     RaiseLabel,
     TakeBudget,
     TakeCredential,
+    UseApproval,
     UseAssertion,
 )
 
@@ -68,7 +64,7 @@ _PUT_PIN = upsert("pins", 3, "tenant, tool", "body")
 _PUT_CREDENTIAL = upsert("credentials", 5, "tenant, digest", "expires", "body", "person")
 _PUT_VALUE = upsert("kept_values", 3, "tenant, key", "body")
 
-_APPLY = registry.APPLY | people.APPLY | issued.APPLY | holdings.APPLY
+_APPLY = registry.APPLY | people.APPLY | issued_tokens.APPLY | stored_labels.APPLY
 
 
 def _searched(task: Task) -> tuple[str, int, int]:
@@ -97,18 +93,18 @@ class ForgetSubject(msgspec.Struct, frozen=True):
 class Changes:
     """Applies changes, one after another, to the tables and to what is known in memory."""
 
-    def __init__(self, connection: Sql, memory: Memory, subjects: Subjects) -> None:
+    def __init__(self, connection: Sql, memory: Memory, subjects: SubjectKeys) -> None:
         """Build the table of what to do for each kind of change."""
         self._sql = connection
         self._memory = memory
         self._subjects = subjects
-        self._words = SealedWords(connection, subjects)
+        self._words = SealedValues(connection, subjects)
         self._apply: dict[type, Callable[[str, Any, dict[str, int]], None]] = {
             CheckFence: self._check_fence,
             CheckUnlocked: self._check_unlocked,
             CheckValue: self._check_value,
             TakeBudget: self._take_budget,
-            ConsumeApproval: self._consume_approval,
+            UseApproval: self._consume_approval,
             PutTask: self._put_task,
             PutDelegation: self._put_delegation,
             RaiseLabel: self._raise_label,
@@ -138,7 +134,7 @@ class Changes:
             self._apply[type(change)](tenant, change, epochs)
 
     def _withdraw(self, _: str, change: Withdraw, __: dict[str, int]) -> None:
-        dropped = issued.withdraw(self._sql, change)
+        dropped = issued_tokens.withdraw(self._sql, change)
         self._memory.withdraw(change.tenant, change.id, dropped)
 
     def _check_fence(self, tenant: str, change: CheckFence, _: dict[str, int]) -> None:
@@ -195,7 +191,7 @@ class Changes:
         for key, new in taken:
             memory.put_counter(key, new)
 
-    def _consume_approval(self, tenant: str, change: ConsumeApproval, _: dict[str, int]) -> None:
+    def _consume_approval(self, tenant: str, change: UseApproval, _: dict[str, int]) -> None:
         row = self._sql.execute(
             "select body from approvals where tenant = ? and id = ?", (tenant, change.id)
         ).fetchone()

@@ -18,7 +18,7 @@ from remit.adapters.store.relational.inserts import COUNTERS, EVENTS, PUT_NODE, 
 from remit.adapters.store.relational.memory import Counter, Memory
 from remit.adapters.store.relational.merkle_nodes import frontier, stored_size, tenants
 from remit.adapters.store.relational.sql import Sql
-from remit.adapters.store.relational.subject_keys import Subjects
+from remit.adapters.store.relational.subject_keys import SubjectKeys
 from remit.core.canonical import encode_trusted
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import Malformed, VerificationFailed
@@ -80,11 +80,16 @@ class _TenantLog:
             self.unfinished = OrderedDict(sorted(self.unfinished.items(), key=lambda item: item[1]))
 
 
-class Ledger:
+class LogWriter:
     """The logs of all tenants, as of the batch in hand and as of the last commit."""
 
     def __init__(
-        self, connection: Sql, memory: Memory, subjects: Subjects, writer: str, insert: Insert | None = None
+        self,
+        connection: Sql,
+        memory: Memory,
+        subjects: SubjectKeys,
+        writer: str,
+        insert: Insert | None = None,
     ) -> None:
         """Load every tenant's frontier and unfinished calls; `insert` where the database has its own way."""
         self._sql = connection
@@ -184,7 +189,7 @@ class Ledger:
         return all(not event.sealed or self._subjects.holds(event.tenant, event.subject) for event in events)
 
     @property
-    def subjects(self) -> Subjects:
+    def subjects(self) -> SubjectKeys:
         """The keys of subjects."""
         return self._subjects
 

@@ -13,15 +13,15 @@ from remit.adapters.store.relational.sql import Sql, upsert
 from remit.adapters.store.relational.timestamps import micros, text
 from remit.core.errors import Conflict
 from remit.core.identity.passkey import Link, Passkey
-from remit.core.oauth.one_time_code import Ticket
+from remit.core.oauth.one_time_code import OneTimeCode
 from remit.ports.store.people import (
     DropLink,
     DropPasskey,
     PutLink,
+    PutOneTimeCode,
     PutPasskey,
-    PutTicket,
+    UseOneTimeCode,
     UsePasskey,
-    UseTicket,
 )
 
 Apply = Callable[[Sql, Any], None]
@@ -32,7 +32,7 @@ _PUT_LINK = upsert("links", 5, "tenant, issuer, subject", "person", "body")
 GRACE = timedelta(hours=1)
 
 
-def put_ticket(sql: Sql, change: PutTicket) -> None:
+def put_ticket(sql: Sql, change: PutOneTimeCode) -> None:
     """Keep a ticket, and drop those that ran out long before."""
     ticket = change.ticket
     sql.execute(
@@ -45,11 +45,11 @@ def put_ticket(sql: Sql, change: PutTicket) -> None:
     )
 
 
-def use_ticket(sql: Sql, change: UseTicket) -> None:
+def use_ticket(sql: Sql, change: UseOneTimeCode) -> None:
     """Use a ticket up."""
     where = (change.tenant, change.digest)
     row = sql.execute("select body from tickets where tenant = ? and digest = ?", where).fetchone()
-    ticket = msgspec.json.decode(row[0], type=Ticket) if row else None
+    ticket = msgspec.json.decode(row[0], type=OneTimeCode) if row else None
     if ticket is None or not ticket.open_at(change.now):
         state = "not known" if ticket is None else "used already" if ticket.used else "too old"
         raise Conflict(f"this is {state}", code="ticket", remediation="begin again")
@@ -128,8 +128,8 @@ def drop_link(sql: Sql, change: DropLink) -> None:
 
 
 APPLY: dict[type, Apply] = {
-    PutTicket: put_ticket,
-    UseTicket: use_ticket,
+    PutOneTimeCode: put_ticket,
+    UseOneTimeCode: use_ticket,
     PutPasskey: put_passkey,
     UsePasskey: use_passkey,
     DropPasskey: drop_passkey,

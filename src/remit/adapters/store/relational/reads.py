@@ -10,9 +10,9 @@ import msgspec
 
 from remit.adapters.store.relational.log_writer import from_leaf, writer_of
 from remit.adapters.store.relational.merkle_nodes import reader
-from remit.adapters.store.relational.sealed_words import TABLES, Opened
+from remit.adapters.store.relational.sealed_values import TABLES, Opened
 from remit.adapters.store.relational.sql import Rows, Sql
-from remit.adapters.store.relational.subject_keys import Opener
+from remit.adapters.store.relational.subject_keys import SealOpener
 from remit.adapters.store.relational.tables import COMMON_KINDS, RARE
 from remit.core.decisions.approval import Approval
 from remit.core.endings.closure import Closure, Fence
@@ -117,14 +117,14 @@ def _tasks(rows: Rows, opened: Opened) -> list[Task]:
     ]
 
 
-def task(connection: Sql, opener: Opener, tenant: str, id: str) -> Task | None:
+def task(connection: Sql, opener: SealOpener, tenant: str, id: str) -> Task | None:
     """Return a task with its accumulated label."""
     found = _tasks(connection.execute(f"{_TASK} and id = ?", (tenant, id)), Opened(connection, opener))
     return found[0] if found else None
 
 
 def tasks(
-    connection: Sql, opener: Opener, tenant: str, agent: str, on_behalf_of: str, state: str, limit: int
+    connection: Sql, opener: SealOpener, tenant: str, agent: str, on_behalf_of: str, state: str, limit: int
 ) -> list[Task]:
     """Return tasks, newest first."""
     wanted = {"agent": agent, "person": on_behalf_of, "state": state}
@@ -132,7 +132,7 @@ def tasks(
     return _tasks(connection.execute(query, values), Opened(connection, opener))
 
 
-def expiring(connection: Sql, opener: Opener, tenant: str, now_s: int) -> list[Task]:
+def expiring(connection: Sql, opener: SealOpener, tenant: str, now_s: int) -> list[Task]:
     """Return the active tasks that are past their deadline by `now_s`."""
     query = f"{_TASK} and state = 'active' and deadline <= ? order by opened, id"
     return _tasks(connection.execute(query, (tenant, now_s)), Opened(connection, opener))
@@ -143,7 +143,9 @@ def names(connection: Sql, query: str, *values: object) -> list[str]:
     return [name for (name,) in connection.execute(query, values)]
 
 
-def with_descendants(connection: Sql, opener: Opener, tenant: str, id: str, most: int = ALL) -> list[Task]:
+def with_descendants(
+    connection: Sql, opener: SealOpener, tenant: str, id: str, most: int = ALL
+) -> list[Task]:
     """Return a task, and after it the tasks that have it among their ancestors, `most` of these."""
     # `cross join`: from the few to their tasks, and never through all tasks.
     below = (
@@ -168,7 +170,7 @@ def usage(connection: Sql, tenant: str, id: str) -> Usage:
     return Usage(*row) if row else Usage()
 
 
-def said(connection: Sql, opener: Opener, kind: type[R], tenant: str, id: str) -> R | None:
+def said(connection: Sql, opener: SealOpener, kind: type[R], tenant: str, id: str) -> R | None:
     """Return an approval or a delegation."""
     query = f"select body, sealed from {TABLES[kind]} where tenant = ? and id = ?"  # noqa: S608
     found = _said(kind, connection.execute(query, (tenant, id)), Opened(connection, opener))
@@ -176,7 +178,7 @@ def said(connection: Sql, opener: Opener, kind: type[R], tenant: str, id: str) -
 
 
 def all_said(
-    connection: Sql, opener: Opener, kind: type[R], order: str, tenant: str, limit: int, /, **wanted: str
+    connection: Sql, opener: SealOpener, kind: type[R], order: str, tenant: str, limit: int, /, **wanted: str
 ) -> list[R]:
     """Return the newest approvals or delegations whose columns are as wanted."""
     query, values = _newest("body, sealed", TABLES[kind], order, tenant, limit, wanted)
@@ -188,7 +190,7 @@ def _said(kind: type[R], rows: Rows, opened: Opened) -> list[R]:
 
 
 def open_approvals(
-    connection: Sql, opener: Opener, tenant: str, tasks: Sequence[str], most: int = ALL
+    connection: Sql, opener: SealOpener, tenant: str, tasks: Sequence[str], most: int = ALL
 ) -> list[Approval]:
     """Return the approvals of some tasks that are pending, or given and not used, `most` of each."""
     query = (
@@ -217,7 +219,7 @@ def entries(
     limit: int,
     kinds: Sequence[str],
     task: str,
-    opener: Opener | None,
+    opener: SealOpener | None,
 ) -> list[Entry]:
     """Return the first events from `start` on, or the last ones below `before`, in order; with an `opener`,
     with what it can decrypt.
@@ -278,7 +280,7 @@ def _of_task(
     return found
 
 
-def _entry(row: tuple[Any, ...], tenant: str, opener: Opener | None) -> Entry:
+def _entry(row: tuple[Any, ...], tenant: str, opener: SealOpener | None) -> Entry:
     index, kind, task, leaf, leaf_hash, sealed, _, subject, wrapped, by = row
     openings: Openings | None = None
     if opener is not None and sealed and wrapped:

@@ -9,32 +9,28 @@ from datetime import datetime
 from typing import Any
 
 from remit.adapters.store.relational import (
-    issued_tokens as issued,
-)
-from remit.adapters.store.relational import (
+    issued_tokens,
     reads,
     registry,
-)
-from remit.adapters.store.relational import (
-    stored_labels as holdings,
+    stored_labels,
 )
 from remit.adapters.store.relational.changes import ForgetSubject, RewrapKeys
-from remit.adapters.store.relational.log_writer import Ledger
+from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.pool import ReadPool
-from remit.adapters.store.relational.subject_keys import Opener
+from remit.adapters.store.relational.subject_keys import SealOpener
 from remit.adapters.store.relational.writer import GroupWriter
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.endings.closure import Closure, Fence
 from remit.core.errors import NotFound
 from remit.core.evidence.event import Event
 from remit.core.findings.finding import Finding, FindingState
-from remit.core.flow.stored_labels import Holding
+from remit.core.flow.stored_labels import StoredLabel
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.identity.principals import Agent, LastProof, Person
 from remit.core.ids import DEFAULT_TENANT
 from remit.core.json_value import Json
-from remit.core.oauth.one_time_code import Ticket
+from remit.core.oauth.one_time_code import OneTimeCode
 from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import Task, TaskState
@@ -51,11 +47,11 @@ class RelationalStore:
         self,
         *,
         memory: Memory,
-        ledger: Ledger,
+        ledger: LogWriter,
         writer: GroupWriter,
         pool: ReadPool[Any],
         incarnation: str,
-        opener: Opener,
+        opener: SealOpener,
     ) -> None:
         """Put the parts together; `open` makes them."""
         self._memory = memory
@@ -99,7 +95,7 @@ class RelationalStore:
 
     async def refresh_token(self, tenant: str, digest: str) -> RefreshToken | None:
         """Return a refresh token by the digest of its text, used or not."""
-        return await self._pool.run(issued.refresh_token, tenant, digest)
+        return await self._pool.run(issued_tokens.refresh_token, tenant, digest)
 
     async def fences(self, tenant: str) -> list[Fence]:
         """Return every scope that was ever ended or locked."""
@@ -237,10 +233,10 @@ class RelationalStore:
         found = await self._pool.run(reads.bodies, Credential, query, tenant, person)
         return sorted((c for c in found if kind in ("", c.kind)), key=lambda c: c.created, reverse=True)
 
-    async def ticket(self, tenant: str, digest: str) -> Ticket | None:
+    async def ticket(self, tenant: str, digest: str) -> OneTimeCode | None:
         """Return a ticket by the digest of its value."""
         query = "select body from tickets where tenant = ? and digest = ?"
-        return await self._pool.run(reads.body, Ticket, query, tenant, digest)
+        return await self._pool.run(reads.body, OneTimeCode, query, tenant, digest)
 
     async def passkey(self, tenant: str, id: str) -> Passkey | None:
         """Return a passkey by its id."""
@@ -262,19 +258,19 @@ class RelationalStore:
         query = "select body from links where tenant = ? and person = ? order by issuer"
         return await self._pool.run(reads.bodies, Link, query, tenant, person)
 
-    async def holdings(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[Holding]:
+    async def stored_labels(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[StoredLabel]:
         """Return what is known of certain resources."""
-        return await self._pool.run(holdings.some, tenant, upstream, tuple(resources))
+        return await self._pool.run(stored_labels.some, tenant, upstream, tuple(resources))
 
-    async def holdings_under(
+    async def stored_labels_under(
         self, tenant: str, *, upstream: str = "", prefix: str = "", limit: int = 1000
-    ) -> list[Holding]:
+    ) -> list[StoredLabel]:
         """Return what is known of resources whose names begin with `prefix`."""
-        return await self._pool.run(holdings.under, tenant, upstream, prefix, limit)
+        return await self._pool.run(stored_labels.under, tenant, upstream, prefix, limit)
 
-    async def holding_counts(self, tenant: str) -> dict[str, int]:
+    async def stored_label_counts(self, tenant: str) -> dict[str, int]:
         """Return of how many resources of each upstream something is known."""
-        return await self._pool.run(holdings.counts, tenant)
+        return await self._pool.run(stored_labels.counts, tenant)
 
     async def value(self, tenant: str, key: str) -> Json:
         """Return a small JSON value, or `None`."""

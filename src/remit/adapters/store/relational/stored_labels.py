@@ -11,34 +11,34 @@ from remit.adapters.store.relational.registry import Apply
 from remit.adapters.store.relational.sql import Sql, upsert
 from remit.adapters.store.relational.timestamps import micros, text
 from remit.core.errors import ChangedMeanwhile
-from remit.core.flow.stored_labels import Holding
+from remit.core.flow.stored_labels import StoredLabel
 from remit.core.label import Label
-from remit.ports.store.stored_labels import DropHolding, JoinLabels, PutHolding
+from remit.ports.store.stored_labels import DropStoredLabel, JoinLabels, PutStoredLabel
 
 _PUT = upsert("holdings", 5, "tenant, upstream, resource", "changed", "body")
 _ONE = "select body from holdings where tenant = ? and upstream = ? and resource = ?"
 
 
-def put_holding(sql: Sql, change: PutHolding) -> None:
+def put_stored_label(sql: Sql, change: PutStoredLabel) -> None:
     """Insert or replace a holding."""
-    holding = change.holding
-    key = (holding.tenant, holding.upstream, holding.resource)
+    stored_label = change.stored_label
+    key = (stored_label.tenant, stored_label.upstream, stored_label.resource)
     if change.was is not None:
         row = sql.execute(_ONE, key).fetchone()
-        if row is None or msgspec.json.decode(row[0], type=Holding) != change.was:
+        if row is None or msgspec.json.decode(row[0], type=StoredLabel) != change.was:
             raise ChangedMeanwhile(
-                f"something was written to `{holding.resource or holding.upstream}` meanwhile",
+                f"something was written to `{stored_label.resource or stored_label.upstream}` meanwhile",
                 remediation="look at it again",
             )
     elif change.classes is not None and (row := sql.execute(_ONE, key).fetchone()) is not None:
-        holding = msgspec.json.decode(row[0], type=Holding).with_also(holding, change.classes)
+        stored_label = msgspec.json.decode(row[0], type=StoredLabel).with_also(stored_label, change.classes)
     sql.execute(
         _PUT,
-        (*key, micros(holding.changed), text(holding)),
+        (*key, micros(stored_label.changed), text(stored_label)),
     )
 
 
-def drop_holding(sql: Sql, change: DropHolding) -> None:
+def drop_stored_label(sql: Sql, change: DropStoredLabel) -> None:
     """Forget a holding."""
     sql.execute(
         "delete from holdings where tenant = ? and upstream = ? and resource = ?",
@@ -59,17 +59,17 @@ def join_labels(sql: Sql, change: JoinLabels) -> None:
             sql.execute("update tasks set label = ? where tenant = ? and id = ?", (text(new), *where))
 
 
-def some(connection: Sql, tenant: str, upstream: str, resources: Sequence[str]) -> list[Holding]:
+def some(connection: Sql, tenant: str, upstream: str, resources: Sequence[str]) -> list[StoredLabel]:
     """Return the holdings of certain resources, where there are any."""
     out = []
     for resource in resources:
         row = connection.execute(_ONE, (tenant, upstream, resource)).fetchone()
         if row is not None:
-            out.append(msgspec.json.decode(row[0], type=Holding))
+            out.append(msgspec.json.decode(row[0], type=StoredLabel))
     return out
 
 
-def under(connection: Sql, tenant: str, upstream: str, prefix: str, limit: int) -> list[Holding]:
+def under(connection: Sql, tenant: str, upstream: str, prefix: str, limit: int) -> list[StoredLabel]:
     """Return the holdings whose resource begins with `prefix`, by upstream and name."""
     where, values = ("and upstream = ? ", [upstream]) if upstream else ("", [])
     rows = connection.execute(
@@ -78,7 +78,7 @@ def under(connection: Sql, tenant: str, upstream: str, prefix: str, limit: int) 
         " order by upstream, resource limit ?",
         (tenant, *values, prefix, prefix + "\U0010ffff", limit),
     )
-    return [msgspec.json.decode(body, type=Holding) for (body,) in rows]
+    return [msgspec.json.decode(body, type=StoredLabel) for (body,) in rows]
 
 
 def counts(connection: Sql, tenant: str) -> dict[str, int]:
@@ -88,7 +88,7 @@ def counts(connection: Sql, tenant: str) -> dict[str, int]:
 
 
 APPLY: dict[type, Apply] = {
-    PutHolding: put_holding,
-    DropHolding: drop_holding,
+    PutStoredLabel: put_stored_label,
+    DropStoredLabel: drop_stored_label,
     JoinLabels: join_labels,
 }

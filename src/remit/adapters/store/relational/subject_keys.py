@@ -33,7 +33,7 @@ MAX_KEYS = 10_000
 Held = tuple[int, AESGCM]
 
 
-class Subjects:
+class SubjectKeys:
     """The keys under which this process seals. Every change can be taken back until `settle`."""
 
     def __init__(self, connection: Sql, sealing: SealingKeys, entropy: Entropy) -> None:
@@ -159,7 +159,7 @@ class Subjects:
         self._created.clear()
 
 
-class Opener:
+class SealOpener:
     """Opens what was sealed, for readers. Safe to use from several threads at once."""
 
     def __init__(self, sealing: SealingKeys) -> None:

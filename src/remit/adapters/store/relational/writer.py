@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 
 from remit.adapters.store.relational.changes import IN_MEMORY, Changes
-from remit.adapters.store.relational.log_writer import Ledger
+from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
@@ -73,7 +73,7 @@ class GroupWriter(ABC):
     #: Nobody else writes, so that what is known in memory is the truth before a batch has begun.
     sole = False
 
-    def __init__(self, connection: Sql, memory: Memory, ledger: Ledger, aside: Worker) -> None:
+    def __init__(self, connection: Sql, memory: Memory, ledger: LogWriter, aside: Worker) -> None:
         """Take over an open connection and what was read from it; `aside` runs jobs between batches."""
         self._memory = memory
         self._ledger = ledger

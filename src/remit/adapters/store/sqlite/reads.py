@@ -57,7 +57,7 @@ class SqliteReading:
         return unavailable(fault, "the store cannot be read")
 
 
-class ReadHere:
+class LocalReads:
     """Reads a few rows by their key on the event loop's own thread.
 
     That takes some tens of microseconds. To hand it to another thread takes longer, and what that one has

@@ -12,17 +12,17 @@ from typing import Any, Final
 from remit.adapters.store.relational import reads
 from remit.adapters.store.relational.changes import ASSERTION_GRACE
 from remit.adapters.store.relational.head import check_head
-from remit.adapters.store.relational.log_writer import Ledger
+from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.pool import ReadPool
-from remit.adapters.store.relational.sealed_words import SealedWords, seal_old
+from remit.adapters.store.relational.sealed_values import SealedValues, seal_old
 from remit.adapters.store.relational.store import RelationalStore
-from remit.adapters.store.relational.subject_keys import Opener, Subjects
+from remit.adapters.store.relational.subject_keys import SealOpener, SubjectKeys
 from remit.adapters.store.relational.tables import Durability
 from remit.adapters.store.relational.timestamps import micros
 from remit.adapters.store.sqlite.lock import lock_file
 from remit.adapters.store.sqlite.place import StorePlace
-from remit.adapters.store.sqlite.reads import ReadHere, SqliteReading
+from remit.adapters.store.sqlite.reads import LocalReads, SqliteReading
 from remit.adapters.store.sqlite.schema import open_writer
 from remit.adapters.store.sqlite.writer import SqliteWriter
 from remit.core.decisions.approval import Approval
@@ -48,7 +48,7 @@ class SqliteStore(RelationalStore):
         *,
         lock: int,
         connections: tuple[sqlite3.Connection, sqlite3.Connection],
-        here: ReadHere,
+        here: LocalReads,
         **parts: Any,
     ) -> None:
         """Put the parts together; `open` makes them."""
@@ -88,8 +88,8 @@ class SqliteStore(RelationalStore):
             connection.execute("delete from withdrawn where expires < ?", (micros(clock.now()),))
             incarnation = make_id("writer", entropy.bytes(ID_BYTES))
             memory = Memory(connection)
-            subjects = Subjects(connection, sealing, entropy)
-            ledger = Ledger(connection, memory, subjects, incarnation)
+            subjects = SubjectKeys(connection, sealing, entropy)
+            ledger = LogWriter(connection, memory, subjects, incarnation)
             for tenant in {DEFAULT_TENANT, *ledger.tenants()}:
                 check_head(
                     connection,
@@ -98,7 +98,7 @@ class SqliteStore(RelationalStore):
                     heads.read(origin(tenant)) if heads else None,
                 )
             connection.execute("begin immediate")
-            seal_old(connection, SealedWords(connection, subjects), subjects)
+            seal_old(connection, SealedValues(connection, subjects), subjects)
             connection.execute("commit")
             # Of what was sealed just now, or of who was forgotten while a reader held the log.
             connection.execute("pragma wal_checkpoint(truncate)").fetchall()
@@ -113,13 +113,13 @@ class SqliteStore(RelationalStore):
         return cls(
             lock=lock,
             connections=(connections[0], connections[1]),
-            here=ReadHere(reading),
+            here=LocalReads(reading),
             memory=memory,
             ledger=ledger,
             writer=writer,
             pool=ReadPool(reading),
             incarnation=incarnation,
-            opener=Opener(sealing),
+            opener=SealOpener(sealing),
         )
 
     # What an end asks for, and who asks for it, is looked up without leaving the event loop's thread.

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import sqlite3
 
-from remit.adapters.store.relational.log_writer import Ledger
+from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.tables import Durability
 from remit.adapters.store.relational.writer import GroupWriter, Worker
@@ -48,7 +48,7 @@ class SqliteWriter(GroupWriter):
         checkpointer: sqlite3.Connection,
         durability: Durability,
         memory: Memory,
-        ledger: Ledger,
+        ledger: LogWriter,
         place: StorePlace,
     ) -> None:
         """Take over open connections and what was read from them."""

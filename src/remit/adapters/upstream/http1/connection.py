@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from remit.adapters.upstream.http1.request import RequestHead
 from remit.adapters.upstream.http1.response import Phase, ResponseHead
-from remit.adapters.upstream.http1.transport import Wire
+from remit.adapters.upstream.http1.transport import HttpTransport
 from remit.core.errors import OutOfOrder, UpstreamUnreachable
 
 _BODY, _COMPLETE = Phase.BODY, Phase.COMPLETE
@@ -20,9 +20,11 @@ class Connection:
 
     __slots__ = ("_give_back", "_request", "_sent", "_wire")
 
-    def __init__(self, wire: Wire, request: RequestHead, give_back: Callable[[Wire], None]) -> None:
+    def __init__(
+        self, wire: HttpTransport, request: RequestHead, give_back: Callable[[HttpTransport], None]
+    ) -> None:
         """Hold a wire until it is given back."""
-        self._wire: Wire | None = wire
+        self._wire: HttpTransport | None = wire
         self._request = request
         self._give_back = give_back
         self._sent = False
@@ -118,12 +120,12 @@ class Connection:
             self._wire = None
             wire.cut()
 
-    def _held(self) -> Wire:
+    def _held(self) -> HttpTransport:
         if self._wire is None:
             raise OutOfOrder("the connection was given back", remediation="acquire one for each request")
         return self._wire
 
-    def _asked(self) -> Wire:
+    def _asked(self) -> HttpTransport:
         wire = self._held()
         if not self._sent:
             raise OutOfOrder("nothing was sent that could be answered", remediation="send the request first")

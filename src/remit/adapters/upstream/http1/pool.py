@@ -8,7 +8,7 @@ from collections import deque
 from remit.adapters.upstream.http1.address import Limits, Origin
 from remit.adapters.upstream.http1.connection import Connection
 from remit.adapters.upstream.http1.request import RequestHead
-from remit.adapters.upstream.http1.transport import Wire
+from remit.adapters.upstream.http1.transport import HttpTransport
 from remit.core.errors import Busy, ConfigInvalid, UpstreamUnreachable
 
 
@@ -28,11 +28,11 @@ class Pool:
         self._tls = _verifying(origin, ssl_context)
         self._request = RequestHead(origin)
         self._idle: list[
-            Wire
+            HttpTransport
         ] = []  # the last one given back is taken first: the others may then grow old and close
-        self._wires: set[Wire] = set()
+        self._wires: set[HttpTransport] = set()
         self._open = 0
-        self._waiters: deque[asyncio.Future[Wire | None]] = deque()
+        self._waiters: deque[asyncio.Future[HttpTransport | None]] = deque()
         self._closed = False
         self._all_lost: asyncio.Future[None] | None = None
 
@@ -64,7 +64,7 @@ class Pool:
                 self._all_lost = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._all_lost)
 
-    def _take_idle(self) -> Wire | None:
+    def _take_idle(self) -> HttpTransport | None:
         while self._idle:
             wire = self._idle.pop()
             if wire.quiet():
@@ -72,12 +72,12 @@ class Pool:
             wire.cut()  # gone stale, or it said something unasked
         return None
 
-    async def _wait_for_wire(self) -> Wire:
+    async def _wait_for_wire(self) -> HttpTransport:
         """Queue for a connection or for leave to make one, and make it."""
         connecting = False
         try:
             async with asyncio.timeout(self._limits.connect_timeout_s):
-                handed: Wire | None = None
+                handed: HttpTransport | None = None
                 if self._waiters or self._open >= self._limits.max_connections:
                     handed = await self._queue()
                     while handed is not None and not handed.quiet():
@@ -96,11 +96,11 @@ class Pool:
                 remediation="try again, or raise the upstream's `max_connections`",
             ) from error
 
-    async def _queue(self, *, first: bool = False) -> Wire | None:
+    async def _queue(self, *, first: bool = False) -> HttpTransport | None:
         """Wait in turn. None is leave to make a connection, which is counted already."""
         if self._closed:
             raise self._closed_here()
-        waiter: asyncio.Future[Wire | None] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[HttpTransport | None] = asyncio.get_running_loop().create_future()
         if first:
             self._waiters.appendleft(waiter)
         else:
@@ -134,10 +134,10 @@ class Pool:
                 self._open += 1
             self._waiters.popleft().set_result(wire)
 
-    async def _connect(self) -> Wire:
+    async def _connect(self) -> HttpTransport:
         """Make a connection that is counted already."""
         loop = asyncio.get_running_loop()
-        wire = Wire(loop, str(self._origin), self._limits, self._on_closed)
+        wire = HttpTransport(loop, str(self._origin), self._limits, self._on_closed)
         try:
             await loop.create_connection(
                 lambda: wire,
@@ -167,7 +167,7 @@ class Pool:
             raise self._closed_here()
         return wire
 
-    def _give_back(self, wire: Wire) -> None:
+    def _give_back(self, wire: HttpTransport) -> None:
         if wire.retire() and not self._closed:
             self._idle.append(wire)
             if self._waiters:
@@ -175,7 +175,7 @@ class Pool:
         elif self._closed:
             wire.cut()
 
-    def _on_closed(self, wire: Wire) -> None:
+    def _on_closed(self, wire: HttpTransport) -> None:
         """Forget a connection that is lost; its place is free."""
         if wire not in self._wires:
             return  # lost while it was being made: `_connect` counts it out

@@ -21,7 +21,7 @@ _COPY_BELOW_BYTES = 64 * 1024
 _IDLE, _HEAD, _BODY, _COMPLETE, _OVER = Phase
 
 
-class Wire(ResponseReader, asyncio.Protocol):
+class HttpTransport(ResponseReader, asyncio.Protocol):
     """A connection and the response on it. Used by one exchange at a time, from one event loop.
 
     `on_closed` is called exactly once for each connection that was made, when it is lost.
@@ -32,7 +32,7 @@ class Wire(ResponseReader, asyncio.Protocol):
         loop: asyncio.AbstractEventLoop,
         origin: str,
         limits: Limits,
-        on_closed: Callable[["Wire"], None],
+        on_closed: Callable[["HttpTransport"], None],
     ) -> None:
         """Prepare for a connection that is about to be made."""
         super().__init__(origin, limits)

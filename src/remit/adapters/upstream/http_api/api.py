@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 
 from remit.adapters.upstream.bounds import BufferBound, OnState, Reachability
-from remit.adapters.upstream.client_tls import MakeTls, ShownPools
+from remit.adapters.upstream.client_tls import ClientCertificatePools, MakeTls
 from remit.adapters.upstream.http1 import Connection, Limits, Pool, split_base_url
 from remit.adapters.upstream.http_api.response import McpReplyExchange, PlainReplyExchange
 from remit.adapters.upstream.mcp.http_response import credential
@@ -66,7 +66,7 @@ class HttpApi:
             max_connections=max_connections,
         )
         self._pool = Pool(origin, limits=limits, ssl_context=tls() if tls is not None else None)
-        self._shown = ShownPools(origin, limits, tls) if tls is not None else None
+        self._shown = ClientCertificatePools(origin, limits, tls) if tls is not None else None
         self._max_result_bytes = max_result_bytes
         self._reachability = Reachability(name, on_state)
         self.api = api

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from remit.adapters.upstream.bounds import BufferBound, Hold
+from remit.adapters.upstream.bounds import BufferBound, HeldBytes
 from remit.adapters.upstream.http1 import Connection
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import OutOfOrder, UpstreamFault, UpstreamUnreachable
@@ -58,7 +58,7 @@ class ReplyExchange:
         self._request = request
         self._asked = asked
         self._max = max_result_bytes
-        self._hold = Hold(side.bound, task)
+        self._hold = HeldBytes(side.bound, task)
         self._sent = False
         self._released = False
         self.reply: ApiReply | None = None

@@ -37,14 +37,14 @@ _LISTS = (
 )
 
 
-class Offered(msgspec.Struct, frozen=True):
+class OfferedLists(msgspec.Struct, frozen=True):
     """A catalogue, and what calls over HTTP must know of its tools."""
 
     catalogue: Catalogue
     param_headers: dict[str, ParamHeaders]
 
 
-async def ask_for_all(ask: Ask, known: Handshake, name: str) -> Offered:
+async def ask_for_all(ask: Ask, known: Handshake, name: str) -> OfferedLists:
     """Read every list that the upstream announces; raises `UpstreamFault` beyond a bound or for a malformed
     one.
     """
@@ -66,7 +66,7 @@ async def ask_for_all(ask: Ask, known: Handshake, name: str) -> Offered:
         instructions=known.instructions,
         **lists,
     )
-    return Offered(catalogue, headers)
+    return OfferedLists(catalogue, headers)
 
 
 def _with_headers(tool: dict[str, Json], headers: dict[str, ParamHeaders]) -> bool:

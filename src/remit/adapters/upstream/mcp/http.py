@@ -14,7 +14,7 @@ import msgspec
 
 from remit.adapters.upstream.bounds import Backoff, BufferBound, OnState, Reachability
 from remit.adapters.upstream.http1 import Connection, Limits, split_base_url
-from remit.adapters.upstream.mcp import protocol_versions as era
+from remit.adapters.upstream.mcp import protocol_versions
 from remit.adapters.upstream.mcp.catalogue import ask_for_all
 from remit.adapters.upstream.mcp.http_call import Headers, HttpExchange, HttpSession, ListenHttpExchange
 from remit.adapters.upstream.mcp.http_requests import stream_limits
@@ -133,35 +133,37 @@ class McpHttp(HttpSessions):
             session.credential = lease
             if call.log_level and call.log_level != session.log_level and known.offers("logging"):
                 await self._set_level(session, call.log_level)
-        elif call.method == era.SUBSCRIBE:
+        elif call.method == protocol_versions.SUBSCRIBE:
             return await self._prepare_listening(call, lease)
-        elif call.method == era.UNSUBSCRIBE:
+        elif call.method == protocol_versions.UNSUBSCRIBE:
             key = (call.task, str(call.params.get("uri")))
             return LocalExchange(lambda: self.unfollow(key))
         request_id = next(self.ids)
         params = self.stamp.params(call, request_id)
         body = write_request(request_id, call.method, params)
-        repeated: era.ParamHeaders = ()
+        repeated: protocol_versions.ParamHeaders = ()
         if session is None and call.method == "tools/call":
             if self.param_headers is None:
                 await self.catalogue()
             repeated = (self.param_headers or {}).get(call.params.get("name", ""), ())
-        sent = era.http_headers(known.version, call.method, call.params, repeated)
+        sent = protocol_versions.http_headers(known.version, call.method, call.params, repeated)
         if lease:
             sent = [*sent, *lease]
         if session is not None and session.id is not None:
-            sent = [*sent, (era.SESSION_HEADER, session.id)]
+            sent = [*sent, (protocol_versions.SESSION_HEADER, session.id)]
         connection = await self.acquire(self.pool)
         answer = HttpAnswer(connection, self.name, self.bound, self.max_result_bytes, task=call.task)
         exchange = HttpExchange(self, connection, answer, request_id, sent, body, session)
-        if session is not None and call.method == era.SUBSCRIBE:
+        if session is not None and call.method == protocol_versions.SUBSCRIBE:
             listening = session
             exchange.on_result = lambda: self._follow_session(call.task, listening)
         return exchange
 
     async def _set_level(self, session: HttpSession, level: str) -> None:
         try:
-            await self.ask(era.SET_LEVEL, {"level": level}, session.version, session, session.credential)
+            await self.ask(
+                protocol_versions.SET_LEVEL, {"level": level}, session.version, session, session.credential
+            )
         except SessionLost:
             self.forget_session(session)
             raise
@@ -201,11 +203,11 @@ class McpHttp(HttpSessions):
         request_id = next(self.ids)
         assert self.known is not None
         version = self.known.version
-        params = era.stamped({"notifications": {"resourceSubscriptions": [uri]}}, version)
-        headers = [*era.http_headers(version, era.LISTEN, params), *lease]
+        params = protocol_versions.stamped({"notifications": {"resourceSubscriptions": [uri]}}, version)
+        headers = [*protocol_versions.http_headers(version, protocol_versions.LISTEN, params), *lease]
         connection = await self.acquire(self.streams)
         answer = HttpAnswer(connection, self.name, self.bound, self.max_result_bytes, task=call.task)
-        body = write_request(request_id, era.LISTEN, params)
+        body = write_request(request_id, protocol_versions.LISTEN, params)
         exchange = ListenHttpExchange(self, connection, answer, request_id, headers, body, None)
 
         def keep(kept: HttpAnswer, over: Connection) -> None:
@@ -231,16 +233,19 @@ class McpHttp(HttpSessions):
         await self._follow_stream(session, *opened)
         return True
 
-    async def _follow_own(self, known: era.Handshake) -> bool:
+    async def _follow_own(self, known: protocol_versions.Handshake) -> bool:
         """Follow what belongs to no task: the lists that change. False where the server tells nothing."""
         if not known.modern:
             own = self.own
             return own is not None and own.id is not None and await self._follow_get(own)
         if not known.changes():
             return False
-        params = era.stamped({"notifications": known.changes()}, known.version)
-        headers = [*era.http_headers(known.version, era.LISTEN, params), *self.credential]
-        body = write_request(next(self.ids), era.LISTEN, params)
+        params = protocol_versions.stamped({"notifications": known.changes()}, known.version)
+        headers = [
+            *protocol_versions.http_headers(known.version, protocol_versions.LISTEN, params),
+            *self.credential,
+        ]
+        body = write_request(next(self.ids), protocol_versions.LISTEN, params)
         opened = await self.open_stream(b"POST", headers, body)
         if opened is None:
             return False

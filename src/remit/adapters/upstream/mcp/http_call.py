@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from remit.adapters.upstream.http1 import Connection
-from remit.adapters.upstream.mcp import protocol_versions as era
+from remit.adapters.upstream.mcp import protocol_versions
 from remit.adapters.upstream.mcp.http_response import HttpAnswer, HttpRefused, SessionLost, session_lost
 from remit.adapters.upstream.mcp.jsonrpc import (
     Message,
@@ -37,9 +37,9 @@ class HttpSession:
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Return the headers of a message in this session, without a credential."""
-        headers = [*era.http_headers(self.version, "", {})]
+        headers = [*protocol_versions.http_headers(self.version, "", {})]
         if self.id is not None:
-            headers.append((era.SESSION_HEADER, self.id))
+            headers.append((protocol_versions.SESSION_HEADER, self.id))
         return headers
 
 
@@ -151,7 +151,7 @@ class HttpExchange:
         self._cancelled = True
         if self._session is not None:
             params = {"requestId": self._request_id, "reason": reason}
-            self._sender.post_later(write_notification(era.CANCELLED, params), self._headers)
+            self._sender.post_later(write_notification(protocol_versions.CANCELLED, params), self._headers)
         self._connection.abort()
 
     def release(self) -> None:
@@ -186,7 +186,7 @@ class HttpExchange:
             if self._session is None:
                 # 2026-07-28: a server asks nothing by itself.
                 raise broken(self._sender.name, "asked its client something, which its protocol has not")
-            if message.method == era.PING:
+            if message.method == protocol_versions.PING:
                 self.respond(message.id, b"{}")
                 return None
         return notification_chunk(message)
@@ -211,7 +211,7 @@ class ListenHttpExchange(HttpExchange):
     keep: Callable[[HttpAnswer, Connection], None]
 
     def _chunk(self, message: Message) -> Chunk | None:
-        if message.method == era.LISTENING:
+        if message.method == protocol_versions.LISTENING:
             return Chunk(ChunkKind.RESULT, b"{}")
         if message.method:
             return None

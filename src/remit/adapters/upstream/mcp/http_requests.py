@@ -13,7 +13,7 @@ from typing import Any
 
 from remit.adapters.upstream.bounds import BufferBound, Reachability
 from remit.adapters.upstream.http1 import Connection, Limits, Origin, Pool, ResponseHead
-from remit.adapters.upstream.mcp import protocol_versions as era
+from remit.adapters.upstream.mcp import protocol_versions
 from remit.adapters.upstream.mcp.http_call import Headers, HttpSession
 from remit.adapters.upstream.mcp.http_response import HttpAnswer, HttpRefused, SessionLost, session_lost
 from remit.adapters.upstream.mcp.jsonrpc import (
@@ -104,9 +104,9 @@ class HttpPosts:
     ) -> tuple[Message, ResponseHead]:
         """Ask a question of our own; raises `UpstreamUnreachable`, with code `upstream-timeout` in time."""
         request_id = next(self.ids)
-        headers = [*era.http_headers(version, method, params), *credential]
+        headers = [*protocol_versions.http_headers(version, method, params), *credential]
         if session is not None and session.id is not None:
-            headers.append((era.SESSION_HEADER, session.id))
+            headers.append((protocol_versions.SESSION_HEADER, session.id))
         body = write_request(request_id, method, params)
         try:
             async with asyncio.timeout(self._ask_timeout_s):
@@ -159,15 +159,17 @@ class HttpPosts:
         method = message.method
         if message.id is not None:
             if session is not None:
-                ping = method == era.PING
+                ping = method == protocol_versions.PING
                 body = write_response(message.id, b"{}" if ping else NOT_OFFERED, error=not ping)
                 self.post_later(body, [*session.headers(), *session.credential])
         elif method in LIST_CHANGED:
             self.on_notification(method, {})
             self.on_change()
-        elif method == era.RESOURCE_UPDATED:
+        elif method == protocol_versions.RESOURCE_UPDATED:
             with contextlib.suppress(UpstreamFault):
-                self.on_notification(method, era.without_meta(read_value(message.params, self.name)))
+                self.on_notification(
+                    method, protocol_versions.without_meta(read_value(message.params, self.name))
+                )
         else:
             self.counts["unattributed"] += 1
 

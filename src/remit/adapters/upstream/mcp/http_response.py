@@ -7,9 +7,9 @@ import re
 from collections import deque
 from collections.abc import AsyncIterator
 
-from remit.adapters.upstream.bounds import BufferBound, Hold
+from remit.adapters.upstream.bounds import BufferBound, HeldBytes
 from remit.adapters.upstream.http1 import Connection, EventStream, ResponseHead
-from remit.adapters.upstream.mcp import protocol_versions as era
+from remit.adapters.upstream.mcp import protocol_versions
 from remit.adapters.upstream.mcp.jsonrpc import Message, broken, read_message, too_large
 from remit.core.errors import ConfigInvalid, UpstreamFault
 
@@ -95,7 +95,7 @@ class HttpAnswer:
         """Take a connection on which a request was sent, or will be, for a task."""
         self._connection = connection
         self._name = name
-        self._hold = Hold(bound, task)
+        self._hold = HeldBytes(bound, task)
         self._max_bytes = max_result_bytes
         self._events: EventStream | None = None
         self._pieces: AsyncIterator[bytes] | None = None
@@ -212,7 +212,7 @@ def credential(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     out = []
     for key, value in headers.items():
         name = key.lower().encode("utf-8")
-        if name in _OWN_HEADERS or name.startswith(era.PARAM_PREFIX):
+        if name in _OWN_HEADERS or name.startswith(protocol_versions.PARAM_PREFIX):
             raise ConfigInvalid(
                 f"a credential may not set the header `{key}`",
                 remediation="use `authorization` or one of its own",

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from remit.adapters.upstream.mcp import protocol_versions as era
+from remit.adapters.upstream.mcp import protocol_versions
 from remit.adapters.upstream.mcp.http_call import Headers, HttpSession
 from remit.adapters.upstream.mcp.http_requests import HttpPosts
 from remit.adapters.upstream.mcp.jsonrpc import Message, write_notification
@@ -24,16 +24,16 @@ class HttpSessions(HttpPosts):
         """Shake no hands yet."""
         super().__init__(*args, **settings)
         self.probe = True
-        self.known: era.Handshake | None = None
-        self.stamp = era.Stamp("")
+        self.known: protocol_versions.Handshake | None = None
+        self.stamp = protocol_versions.Stamp("")
         self.own: HttpSession | None = None
-        self.connecting: asyncio.Task[era.Handshake] | None = None
-        self.param_headers: dict[str, era.ParamHeaders] | None = None
+        self.connecting: asyncio.Task[protocol_versions.Handshake] | None = None
+        self.param_headers: dict[str, protocol_versions.ParamHeaders] | None = None
         self.sessions: dict[str, HttpSession] = {}
         self.opening: dict[str, asyncio.Task[HttpSession]] = {}
         self.stopped = False
 
-    async def connected(self) -> era.Handshake:
+    async def connected(self) -> protocol_versions.Handshake:
         """Return what the upstream speaks; ask it if it is not known, once for all who wait."""
         if self.known is not None:
             return self.known
@@ -46,15 +46,17 @@ class HttpSessions(HttpPosts):
             self.connecting.add_done_callback(_retrieve)
         return await asyncio.shield(self.connecting)
 
-    async def _connect(self) -> era.Handshake:
+    async def _connect(self) -> protocol_versions.Handshake:
         known, own = await self._shake_hands(self.credential, probe=self.probe)
-        self.stamp = era.Stamp(known.version)
+        self.stamp = protocol_versions.Stamp(known.version)
         self.own = None if known.modern else own
         self.param_headers = None
         self.known = known
         return known
 
-    async def _shake_hands(self, lease: Headers, *, probe: bool) -> tuple[era.Handshake, HttpSession]:
+    async def _shake_hands(
+        self, lease: Headers, *, probe: bool
+    ) -> tuple[protocol_versions.Handshake, HttpSession]:
         session_id: bytes | None = None
 
         async def ask(method: str, params: dict[str, Json], version: str) -> Message:
@@ -63,18 +65,22 @@ class HttpSessions(HttpPosts):
                 message, head = await self.ask(method, params, version, None, lease)
             except UpstreamFault as fault:
                 status = getattr(fault, "status", 0)
-                if method == era.DISCOVER and 400 <= status < 500 and status not in (401, 403, 429):
+                if (
+                    method == protocol_versions.DISCOVER
+                    and 400 <= status < 500
+                    and status not in (401, 403, 429)
+                ):
                     # An older server's way of not knowing the question.
                     return Message("2.0", error=_NOT_KNOWN)
                 raise
-            if method == era.INITIALIZE:
-                session_id = head.get(era.SESSION_HEADER)
+            if method == protocol_versions.INITIALIZE:
+                session_id = head.get(protocol_versions.SESSION_HEADER)
             return message
 
-        known = await era.negotiate(ask, self.name, probe=probe)
+        known = await protocol_versions.negotiate(ask, self.name, probe=probe)
         session = HttpSession(known.version, session_id, lease)
         if not known.modern:
-            told = write_notification(era.INITIALIZED, {})
+            told = write_notification(protocol_versions.INITIALIZED, {})
             await self.post(told, [*session.headers(), *lease])
         return known, session
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from remit.adapters.upstream.bounds import Backoff, BufferBound, OnState, Reachability
-from remit.adapters.upstream.mcp import protocol_versions as era
+from remit.adapters.upstream.mcp import protocol_versions
 from remit.adapters.upstream.mcp.catalogue import ask_for_all
 from remit.adapters.upstream.mcp.jsonrpc import Message, RequestId
 from remit.adapters.upstream.mcp.local_call import LocalExchange
@@ -19,7 +19,7 @@ from remit.adapters.upstream.mcp.stdio_call import ListenExchange, StdioExchange
 from remit.adapters.upstream.mcp.stdio_session import MAX_UNWRITTEN_BYTES, StdioSession
 from remit.adapters.upstream.processes.guard import CANNOT_START
 from remit.adapters.upstream.processes.supervisor import Apart, Clean, as_it_is, end_user, own_environment
-from remit.adapters.upstream.processes.user_ids import Users
+from remit.adapters.upstream.processes.user_ids import UserIds
 from remit.core.errors import Busy, ConfigInvalid, RemitError, UpstreamUnreachable
 from remit.core.json_value import Json
 from remit.ports.runtime import Entropy
@@ -65,7 +65,7 @@ class McpStdio:
         on_state: OnState | None = None,
         clean: Clean = as_it_is,
         apart: Apart = "where-possible",
-        users: Users | None = None,
+        users: UserIds | None = None,
     ) -> None:
         """Start nothing yet; raises `ConfigInvalid` for what no process can be started with."""
         if not command or not all(command) or any("\0" in part for part in command):
@@ -134,9 +134,9 @@ class McpStdio:
             raise Busy(f"upstream `{self.name}` does not keep up with its calls", remediation="try again")
         assert session.handshake is not None
         if session.handshake.modern:
-            if call.method == era.SUBSCRIBE:
+            if call.method == protocol_versions.SUBSCRIBE:
                 return ListenExchange(session, call, self._kept)
-            if call.method == era.UNSUBSCRIBE:
+            if call.method == protocol_versions.UNSUBSCRIBE:
                 key = (call.task, str(call.params.get("uri")))
                 return LocalExchange(lambda: self._unlisten(key))
         return StdioExchange(session, call)
@@ -182,9 +182,11 @@ class McpStdio:
         if request_id is not None and self._session is not None:
             self._session.unlisten(request_id)
 
-    def _asker(self, session: StdioSession) -> era.Ask:
+    def _asker(self, session: StdioSession) -> protocol_versions.Ask:
         async def ask(method: str, params: dict[str, Json], version: str) -> Message:
-            timeout_s = self._probe_timeout_s if method == era.DISCOVER else self._start_timeout_s
+            timeout_s = (
+                self._probe_timeout_s if method == protocol_versions.DISCOVER else self._start_timeout_s
+            )
             return await session.ask(method, params, version, timeout_s=timeout_s)
 
         return ask
@@ -272,12 +274,12 @@ class McpStdio:
         probed = self._probe
         # Should the process end at the modern question, the next one is not asked it; and so in turn.
         self._probe = self._may_probe and not probed
-        known = await era.negotiate(self._asker(session), self.name, probe=probed)
+        known = await protocol_versions.negotiate(self._asker(session), self.name, probe=probed)
         self._probe = probed
         session.handshake = known
-        session.stamp = era.Stamp(known.version)
+        session.stamp = protocol_versions.Stamp(known.version)
         if not known.modern:
-            session.tell(era.INITIALIZED, {})
+            session.tell(protocol_versions.INITIALIZED, {})
         elif known.changes():
             session.listen(known.changes(), next(session.ids))
         self._session = session

@@ -4,8 +4,8 @@
 import asyncio
 from collections import deque
 
-from remit.adapters.upstream.bounds import Hold
-from remit.adapters.upstream.mcp import protocol_versions as era
+from remit.adapters.upstream.bounds import HeldBytes
+from remit.adapters.upstream.mcp import protocol_versions
 from remit.adapters.upstream.mcp.jsonrpc import (
     Message,
     RequestId,
@@ -50,7 +50,7 @@ class StdioExchange:
         self._chunks: deque[Chunk] = deque()
         self._waiting_bytes = 0
         self._fault: UpstreamUnreachable | None = None
-        self._hold = Hold(session.bound, call.task)
+        self._hold = HeldBytes(session.bound, call.task)
         self._waiter: asyncio.Future[None] | None = None
         self._sent = False
         self._released = False
@@ -96,7 +96,7 @@ class StdioExchange:
         """Tell the process that nobody waits, once, and only of a call that is still open."""
         if self._session.calls.get(self._request_id) is self:
             del self._session.calls[self._request_id]
-            self._session.tell(era.CANCELLED, {"requestId": self._request_id, "reason": reason})
+            self._session.tell(protocol_versions.CANCELLED, {"requestId": self._request_id, "reason": reason})
 
     def release(self) -> None:
         """Forget the call; an answer that still comes is dropped."""

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Protocol
 
 from remit.adapters.upstream.bounds import BufferBound
-from remit.adapters.upstream.mcp import protocol_versions as era
+from remit.adapters.upstream.mcp import protocol_versions
 from remit.adapters.upstream.mcp.jsonrpc import (
     NOT_OFFERED,
     Message,
@@ -78,8 +78,8 @@ class StdioSession:
         self.child = ChildProcess(
             name, max_result_bytes + 4096, self._on_line, self._on_overlong, self.end, clean
         )
-        self.handshake: era.Handshake | None = None
-        self.stamp = era.Stamp("")
+        self.handshake: protocol_versions.Handshake | None = None
+        self.stamp = protocol_versions.Stamp("")
         self.ids = count(1)
         self.calls: dict[RequestId, WaitingCall] = {}
         self._asked: dict[RequestId, asyncio.Future[Message]] = {}
@@ -117,15 +117,15 @@ class StdioSession:
     def listen(self, wanted: dict[str, Json], request_id: RequestId) -> None:
         """Ask a modern server for notifications; its answer comes only when the stream ends."""
         assert self.handshake is not None
-        params = era.stamped({"notifications": wanted}, self.handshake.version)
+        params = protocol_versions.stamped({"notifications": wanted}, self.handshake.version)
         self._listening.add(request_id)
-        self.child.write(write_request(request_id, era.LISTEN, params))
+        self.child.write(write_request(request_id, protocol_versions.LISTEN, params))
 
     def unlisten(self, request_id: RequestId) -> None:
         """Have no more of it."""
         if request_id in self._listening:
             self._listening.discard(request_id)
-            self.tell(era.CANCELLED, {"requestId": request_id})
+            self.tell(protocol_versions.CANCELLED, {"requestId": request_id})
 
     def end(self) -> None:
         """End whatever is in hand: the process is gone."""
@@ -181,7 +181,7 @@ class StdioSession:
             self._on_notification(method, {})
             self._on_change()
             return
-        if method == era.LOG_MESSAGE:
+        if method == protocol_versions.LOG_MESSAGE:
             # It names no call: whose data is in it cannot be known, so nobody is shown it.
             self.counts["unattributed"] += 1
             return
@@ -190,16 +190,16 @@ class StdioSession:
         except UpstreamFault as fault:
             self._on_malformed(b"", b"", fault)
             return
-        if method == era.PROGRESS:
+        if method == protocol_versions.PROGRESS:
             call = self._call(params.get("progressToken"))
             if call is not None and call.wants_progress:
                 call.take_notification(notification_chunk(message))
             else:
                 self.counts["unattributed"] += 1
-        elif method == era.RESOURCE_UPDATED:
-            self._on_notification(method, era.without_meta(params))
-        elif method == era.LISTENING:
-            call = self._call(era.subscription_of(params))
+        elif method == protocol_versions.RESOURCE_UPDATED:
+            self._on_notification(method, protocol_versions.without_meta(params))
+        elif method == protocol_versions.LISTENING:
+            call = self._call(protocol_versions.subscription_of(params))
             if call is not None:
                 call.take_listening()
         else:
@@ -212,7 +212,7 @@ class StdioSession:
     def _on_question(self, request_id: RequestId, message: Message) -> None:
         """Answer a server's question here: over stdio it names no call that it belongs to."""
         if self.child.alive and self.child.unwritten_bytes < MAX_UNWRITTEN_BYTES:
-            ping = message.method == era.PING
+            ping = message.method == protocol_versions.PING
             body = b"{}" if ping else NOT_OFFERED
             self.child.write(write_response(request_id, body, error=not ping))
 

@@ -103,7 +103,7 @@ class Input(asyncio.BaseProtocol):
     """The writing side of a process; what cannot be written at once waits in the transport's buffer."""
 
 
-class Deathline(asyncio.Protocol):
+class ParentPipe(asyncio.Protocol):
     """Hears what the guard says of what it guards, and sees the end of the guard."""
 
     def __init__(self, on_death: Callable[[], None]) -> None:
@@ -171,7 +171,7 @@ class ChildProcess:
         self._transports: list[asyncio.BaseTransport] = []
         self._lifeline = -1
         self._guard_s = 0.0
-        self._death = Deathline(self._on_death)
+        self._death = ParentPipe(self._on_death)
         #: Whether it is known that nothing of it runs; told by `reap`.
         self.none_left = True
         self._renewing: asyncio.TimerHandle | None = None

@@ -6,7 +6,7 @@ from __future__ import annotations
 from remit.core.errors import Busy
 
 
-class Users:
+class UserIds:
     """A range of user ids that nobody else uses. For one event loop."""
 
     def __init__(self, first: int, last: int) -> None:

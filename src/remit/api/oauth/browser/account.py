@@ -6,7 +6,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from remit.api.oauth.browser import sign_in
-from remit.api.oauth.browser.rendering import PageVisit
+from remit.api.oauth.browser.rendering import PageRequest
 from remit.api.oauth.forms import parse_form
 from remit.api.oauth.paths import ACCOUNT_PATH, CONNECTED_PATH
 from remit.core.errors import Malformed
@@ -18,7 +18,7 @@ from remit.services.people.sessions import handle_of
 MOST, SHOWN = 10_000, 50
 
 
-async def show(visit: PageVisit) -> Response:
+async def show(visit: PageRequest) -> Response:
     """Show the page."""
     if visit.seat is None:
         return sign_in.first(visit)
@@ -56,7 +56,7 @@ async def show(visit: PageVisit) -> Response:
     )
 
 
-async def _connectable(visit: PageVisit, person: str) -> list[dict[str, object]]:
+async def _connectable(visit: PageRequest, person: str) -> list[dict[str, object]]:
     """Return the upstreams that a person can connect, or has connected."""
     connections = visit.house.people.connections
     if connections is None:
@@ -73,7 +73,7 @@ async def _connectable(visit: PageVisit, person: str) -> list[dict[str, object]]
     ]
 
 
-async def arrive(visit: PageVisit) -> Response:
+async def arrive(visit: PageRequest) -> Response:
     """Take back who comes from the authorization server of an upstream, and let nobody else have that."""
     connections = visit.house.people.connections
     if visit.seat is None or connections is None:
@@ -92,14 +92,14 @@ async def arrive(visit: PageVisit) -> Response:
     return visit.go(ACCOUNT_PATH)
 
 
-def _back(visit: PageVisit, upstream: str) -> str:
+def _back(visit: PageRequest, upstream: str) -> str:
     """Return where the server of an upstream sends people back to. Of each another one, so that the answer of
     one server is not taken for another's (RFC 9700 section 4.4.2).
     """
     return f"{visit.house.people.origin}{CONNECTED_PATH}/{upstream}"
 
 
-async def change(visit: PageVisit) -> Response:
+async def change(visit: PageRequest) -> Response:
     """End a task or a session, remove a passkey, connect an upstream or end that: taking away needs no new
     proof.
     """

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from remit.api.oauth.browser import consent
 from remit.api.oauth.browser.authorization_request import what_is_asked, who_asks
 from remit.api.oauth.browser.authorization_response import AskedConsent, answer_error
-from remit.api.oauth.browser.rendering import MAX_THEN_CHARS, PageVisit
+from remit.api.oauth.browser.rendering import MAX_THEN_CHARS, PageRequest
 from remit.api.oauth.forms import Form, OAuthRefused, parse_form
 from remit.api.oauth.paths import AUTHORIZE_PATH, SIGN_IN_PATH
 from remit.core.errors import Busy, Malformed, RemitError, Unauthenticated
@@ -27,7 +27,7 @@ from remit.core.oauth.one_time_code import AuthorizationRequest, PushedRequest
 PUSHED_PREFIX = "urn:ietf:params:oauth:request_uri:"
 
 
-async def authorize(visit: PageVisit) -> Response:
+async def authorize(visit: PageRequest) -> Response:
     """Show what is asked for, or send the person to sign in first."""
     found = await _asked(visit)
     if isinstance(found, Response):
@@ -47,7 +47,7 @@ async def authorize(visit: PageVisit) -> Response:
     return await consent.show(visit, found, wanted)
 
 
-async def decide(visit: PageVisit) -> Response:
+async def decide(visit: PageRequest) -> Response:
     """Take the person's answer."""
     found = await _asked(visit)
     if isinstance(found, Response):
@@ -57,7 +57,7 @@ async def decide(visit: PageVisit) -> Response:
     return await consent.answered(visit, found, await visit.form())
 
 
-async def _asked(visit: PageVisit) -> AskedConsent | Response:
+async def _asked(visit: PageRequest) -> AskedConsent | Response:
     """Return the request; what is wrong with who asks becomes a page, all else an answer to the
     application.
     """
@@ -98,7 +98,7 @@ async def _asked(visit: PageVisit) -> AskedConsent | Response:
     )
 
 
-async def _pushed(visit: PageVisit, form: Form) -> AskedConsent:
+async def _pushed(visit: PageRequest, form: Form) -> AskedConsent:
     people = visit.house.people
     value = form.need("request_uri").removeprefix(PUSHED_PREFIX)
     ticket = await people.browsers.tickets.look(value)
@@ -118,7 +118,7 @@ async def _pushed(visit: PageVisit, form: Form) -> AskedConsent:
     return AskedConsent(request=request, applicant=applicant, pushed=value, again=f"{AUTHORIZE_PATH}?{again}")
 
 
-def _must_sign_in(visit: PageVisit, request: AuthorizationRequest) -> bool:
+def _must_sign_in(visit: PageRequest, request: AuthorizationRequest) -> bool:
     if visit.seat is None or "login" in request.prompt or "select_account" in request.prompt:
         return True
     if request.max_age_s is None:
@@ -128,7 +128,7 @@ def _must_sign_in(visit: PageVisit, request: AuthorizationRequest) -> bool:
     return age > timedelta(seconds=max(request.max_age_s, 30))
 
 
-def _sign_in_first(visit: PageVisit) -> str:
+def _sign_in_first(visit: PageRequest) -> str:
     """Return the way over the sign-in and back to this page, which has then met what `prompt` asked for."""
     query = visit.request.url.query
     back = query if "prompt=none" in query.split("&") else _without(query, "prompt")

@@ -14,7 +14,7 @@ import msgspec
 
 from remit.api.oauth.forms import Form, OAuthRefused
 from remit.core.canonical import parse_strict
-from remit.core.drafts import MISSION_INTENT
+from remit.core.draft_names import MISSION_INTENT
 from remit.core.errors import Malformed
 from remit.core.json_value import Json
 from remit.core.oauth.access_token import AGENT_SCOPE

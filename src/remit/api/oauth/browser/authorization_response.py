@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.responses import Response
 
-from remit.api.oauth.browser.rendering import PageVisit
+from remit.api.oauth.browser.rendering import PageRequest
 from remit.api.oauth.forms import printable
 from remit.core.oauth.client_metadata import host_of
 from remit.core.oauth.one_time_code import AuthorizationRequest
@@ -26,7 +26,7 @@ class AskedConsent:
 
 
 def answer_error(
-    visit: PageVisit, request: AuthorizationRequest, applicant: Applicant, code: str, told: str
+    visit: PageRequest, request: AuthorizationRequest, applicant: Applicant, code: str, told: str
 ) -> Response:
     """Send an error to the application (RFC 6749 section 4.1.2.1).
 
@@ -46,7 +46,7 @@ def answer_error(
     )
 
 
-def answer_address(visit: PageVisit, request: AuthorizationRequest, answer: dict[str, str]) -> str:
+def answer_address(visit: PageRequest, request: AuthorizationRequest, answer: dict[str, str]) -> str:
     """Return the address of an answer to the application."""
     # RFC 9207 section 2: `iss` goes with every answer, so that no other server's is taken for it.
     sent = answer | ({"state": request.state} if request.state else {})
@@ -56,7 +56,7 @@ def answer_address(visit: PageVisit, request: AuthorizationRequest, answer: dict
 
 
 def leave(
-    visit: PageVisit, request: AuthorizationRequest, answer: dict[str, str], *, granted: bool
+    visit: PageRequest, request: AuthorizationRequest, answer: dict[str, str], *, granted: bool
 ) -> Response:
     """Send the browser back to the application, from a page: a form's answer may not lead to another host."""
     return visit.draw(

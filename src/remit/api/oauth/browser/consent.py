@@ -8,7 +8,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from remit.api.oauth.browser.authorization_response import AskedConsent, leave
-from remit.api.oauth.browser.rendering import PageVisit
+from remit.api.oauth.browser.rendering import PageRequest
 from remit.api.oauth.forms import Form
 from remit.api.oauth.paths import SIGN_IN_PATH
 from remit.core.errors import ConfigInvalid, Fenced, Forbidden, Malformed, NotFound
@@ -22,7 +22,7 @@ CHANGED = "what this would permit has changed since the page was drawn: look aga
 
 
 async def show(
-    visit: PageVisit, asked: AskedConsent, wanted: str = "", told: str = "", given: Form | None = None
+    visit: PageRequest, asked: AskedConsent, wanted: str = "", told: str = "", given: Form | None = None
 ) -> Response:
     """Show the page: first the choice of work, where there is one, then the form for it."""
     assert visit.seat is not None
@@ -67,7 +67,7 @@ def _again_signed_in(asked: AskedConsent, chosen: Offer) -> str:
     return f"{SIGN_IN_PATH}?fresh=1&then={quote(then, safe='')}"
 
 
-async def answered(visit: PageVisit, asked: AskedConsent, form: Form) -> Response:
+async def answered(visit: PageRequest, asked: AskedConsent, form: Form) -> Response:
     """Take the answer: open the task and give the code, show what is wrong, or tell that it was denied."""
     assert visit.seat is not None
     consents = visit.house.people.consents

@@ -9,18 +9,18 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from remit.api.http_messages import JSON, answer, read
-from remit.api.oauth.browser.rendering import PageVisit, own_page
+from remit.api.oauth.browser.rendering import PageRequest, own_page
 from remit.core.canonical import parse_strict
 from remit.core.errors import Forbidden, Malformed, Unauthenticated
 from remit.core.json_value import Json
-from remit.services.people.sessions import Seat
+from remit.services.people.sessions import BrowserSeat
 
-Answer = Callable[[PageVisit], Awaitable[Response]]
+Answer = Callable[[PageRequest], Awaitable[Response]]
 
 MAX_ANSWER_BYTES = 65_536
 
 
-async def challenge(visit: PageVisit) -> Response:
+async def challenge(visit: PageRequest) -> Response:
     """Return the options for signing in, or (`for: "register"`) for a new passkey of who is signed in."""
     asked = await _read(visit)
     passkeys = visit.house.people.passkeys
@@ -31,7 +31,7 @@ async def challenge(visit: PageVisit) -> Response:
     return visit.with_cookies(answer(await passkeys.begin_sign_in(visit.visitor)))
 
 
-async def sign_in(visit: PageVisit) -> Response:
+async def sign_in(visit: PageRequest) -> Response:
     """Take the answer of somebody who signs in; tells where to go on."""
     asked = await _read(visit)
     secret = await visit.house.people.passkeys.sign_in(
@@ -41,7 +41,7 @@ async def sign_in(visit: PageVisit) -> Response:
     return visit.with_cookies(answer({"then": own_page(str(asked.get("then", "")))}))
 
 
-async def register(visit: PageVisit) -> Response:
+async def register(visit: PageRequest) -> Response:
     """Take a new passkey of who is signed in."""
     asked = await _read(visit)
     kept = await visit.house.people.passkeys.register(
@@ -50,7 +50,7 @@ async def register(visit: PageVisit) -> Response:
     return visit.with_cookies(answer({"id": kept.id, "then": own_page("")}))
 
 
-def _fresh(visit: PageVisit) -> Seat:
+def _fresh(visit: PageRequest) -> BrowserSeat:
     """A passkey opens everything that its person may do: who adds one has proven themselves just now."""
     seat = visit.seat
     if seat is None:
@@ -60,7 +60,7 @@ def _fresh(visit: PageVisit) -> Seat:
     return seat
 
 
-async def _read(visit: PageVisit) -> dict[str, Json]:
+async def _read(visit: PageRequest) -> dict[str, Json]:
     data = await read(visit.request, JSON, MAX_ANSWER_BYTES)
     value = parse_strict(data, max_bytes=MAX_ANSWER_BYTES, max_depth=8)
     if not isinstance(value, dict):

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from remit.api.http_messages import answer
 from remit.api.oauth.browser.authorization_endpoint import PUSHED_PREFIX
 from remit.api.oauth.browser.authorization_request import what_is_asked, who_asks
-from remit.api.oauth.browser.rate_limits import Strangers
+from remit.api.oauth.browser.rate_limits import AnonymousLimits
 from remit.api.oauth.client_authentication import authenticate
 from remit.api.oauth.error_responses import answered
 from remit.api.oauth.forms import Form, OAuthRefused, read_form
@@ -35,7 +35,7 @@ class OAuthPushed(msgspec.Struct, frozen=True, kw_only=True):
     expires_in: int
 
 
-async def push(request: Request, house: Services, strangers: Strangers) -> Response:
+async def push(request: Request, house: Services, strangers: AnonymousLimits) -> Response:
     """Keep a request; it can be answered once."""
 
     async def kept() -> Response:

@@ -19,7 +19,7 @@ WINDOW_S = 60.0
 MAX_ADDRESSES = 4096
 
 
-class Strangers:
+class AnonymousLimits:
     """Counts what is kept for callers who are not known: pushed requests, challenges, provider visits.
 
     What agents push is counted for each of them, apart: strangers take nothing from them.

@@ -23,7 +23,7 @@ from remit.core.errors import Forbidden, RemitError, Unauthenticated
 from remit.core.json_value import Json
 from remit.core.oauth.client_metadata import LOOPBACK
 from remit.services.assembly.services import Services
-from remit.services.people.sessions import Seat, csrf_of
+from remit.services.people.sessions import BrowserSeat, csrf_of
 
 log = logging.getLogger("remit.api")
 
@@ -79,7 +79,7 @@ MAX_THEN_CHARS: Final = 16_384
 Serve = Callable[[Request], Awaitable[Response]]
 
 
-class PageVisit:
+class PageRequest:
     """One request of a browser: who sits there, and the secret that its forms are bound to.
 
     `secret` is the session's where somebody is signed in, else that of a cookie of its own, which lets the
@@ -90,7 +90,7 @@ class PageVisit:
         """Take the request; `enter` looks at its cookies."""
         self.request = request
         self.house = house
-        self.seat: Seat | None = None
+        self.seat: BrowserSeat | None = None
         self.visitor = ""
         self._set: list[tuple[str, str, int]] = []
         origin = house.people.origin
@@ -101,7 +101,7 @@ class PageVisit:
         self._session_cookie, self._visit_cookie = f"{prefix}remit-session", f"{prefix}remit-visit"
 
     @classmethod
-    async def enter(cls, request: Request, house: Services) -> PageVisit:
+    async def enter(cls, request: Request, house: Services) -> PageRequest:
         """Return the visit of a request."""
         visit = cls(request, house)
         visit.seat = await house.people.browsers.seat(visit.session_secret)
@@ -215,14 +215,14 @@ def own_page(address: str, fallback: str = "/oauth/account") -> str:
     return address if fine else fallback
 
 
-def paged(serve: Callable[[PageVisit], Awaitable[Response]], house: Services) -> Serve:
+def paged(serve: Callable[[PageRequest], Awaitable[Response]], house: Services) -> Serve:
     """Return what serves a page: faults become a page too, and nothing of a defect is told."""
 
     async def page(request: Request) -> Response:
         moved = elsewhere(request, house)
         if moved:
             return RedirectResponse(moved, status_code=303, headers=HEADERS)
-        visit = await PageVisit.enter(request, house)
+        visit = await PageRequest.enter(request, house)
         try:
             return await serve(visit)
         except (RemitError, OAuthRefused) as error:
@@ -231,7 +231,7 @@ def paged(serve: Callable[[PageVisit], Awaitable[Response]], house: Services) ->
     return page
 
 
-def fault(visit: PageVisit, error: RemitError) -> Response:
+def fault(visit: PageRequest, error: RemitError) -> Response:
     """Return the page that tells of a fault, in words that are safe to show."""
     status = 400 if isinstance(error, OAuthRefused) else status_of(error)
     told = status != 500

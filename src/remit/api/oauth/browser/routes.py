@@ -11,22 +11,14 @@ from starlette.responses import Response
 
 from remit.api.oauth.browser import (
     account,
+    authorization_endpoint,
+    passkeys,
+    pushed_requests,
     sign_in,
+    terminal_login,
 )
-from remit.api.oauth.browser import (
-    authorization_endpoint as authorize,
-)
-from remit.api.oauth.browser import (
-    passkeys as passkey,
-)
-from remit.api.oauth.browser import (
-    pushed_requests as par,
-)
-from remit.api.oauth.browser import (
-    terminal_login as terminal,
-)
-from remit.api.oauth.browser.rate_limits import Strangers
-from remit.api.oauth.browser.rendering import PageVisit, Serve, paged
+from remit.api.oauth.browser.rate_limits import AnonymousLimits
+from remit.api.oauth.browser.rendering import PageRequest, Serve, paged
 from remit.api.oauth.paths import (
     ACCOUNT_PATH,
     ARRIVAL_PATH,
@@ -56,19 +48,19 @@ def routes(
 ) -> tuple[tuple[str, dict[str, Serve]], ...]:
     """Return every path that is for people, with what answers each method there."""
 
-    async def by_code(visit: PageVisit) -> Response:
+    async def by_code(visit: PageRequest) -> Response:
         return await sign_in.by_code(visit, tries, remote=remote_sign_in)
 
-    strangers = Strangers(house.clock)
+    strangers = AnonymousLimits(house.clock)
 
     async def push(request: Request) -> Response:
-        return await par.push(request, house, strangers)
+        return await pushed_requests.push(request, house, strangers)
 
-    async def challenge(visit: PageVisit) -> Response:
+    async def challenge(visit: PageRequest) -> Response:
         strangers.check(visit.request)
-        return await passkey.challenge(visit)
+        return await passkeys.challenge(visit)
 
-    async def to_provider(visit: PageVisit) -> Response:
+    async def to_provider(visit: PageRequest) -> Response:
         strangers.check(visit.request)
         return await sign_in.to_provider(visit)
 
@@ -76,7 +68,13 @@ def routes(
         return {method: serve}
 
     return (
-        (AUTHORIZE_PATH, {"GET": paged(authorize.authorize, house), "POST": paged(authorize.decide, house)}),
+        (
+            AUTHORIZE_PATH,
+            {
+                "GET": paged(authorization_endpoint.authorize, house),
+                "POST": paged(authorization_endpoint.decide, house),
+            },
+        ),
         (PUSHED_PATH, of("POST", push)),
         (SIGN_IN_PATH, {"GET": paged(sign_in.show, house), "POST": paged(by_code, house)}),
         (SIGN_IN_PATH + "/with/{provider}", of("GET", paged(to_provider, house))),
@@ -84,20 +82,23 @@ def routes(
         (SIGN_OUT_PATH, of("POST", paged(sign_in.sign_out, house))),
         (ACCOUNT_PATH, {"GET": paged(account.show, house), "POST": paged(account.change, house)}),
         (CONNECTED_PATH + "/{upstream}", of("GET", paged(account.arrive, house))),
-        (TERMINAL_PATH, {"GET": paged(terminal.show, house), "POST": paged(terminal.decide, house)}),
+        (
+            TERMINAL_PATH,
+            {"GET": paged(terminal_login.show, house), "POST": paged(terminal_login.decide, house)},
+        ),
         (PASSKEY_PATH + "/challenge", of("POST", _plain(challenge, house))),
-        (PASSKEY_PATH + "/sign-in", of("POST", _plain(passkey.sign_in, house))),
-        (PASSKEY_PATH + "/register", of("POST", _plain(passkey.register, house))),
+        (PASSKEY_PATH + "/sign-in", of("POST", _plain(passkeys.sign_in, house))),
+        (PASSKEY_PATH + "/register", of("POST", _plain(passkeys.register, house))),
         (STYLE_PATH, of("GET", _file("style.css", "text/css"))),
         (SCRIPT_PATH, of("GET", _file("passkey.js", "text/javascript"))),
     )
 
 
-def _plain(serve: passkey.Answer, house: Services) -> Serve:
+def _plain(serve: passkeys.Answer, house: Services) -> Serve:
     """Serve the script: what is raised becomes a problem at the door's edge."""
 
     async def answered(request: Request) -> Response:
-        return await serve(await PageVisit.enter(request, house))
+        return await serve(await PageRequest.enter(request, house))
 
     return answered
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from remit.api.oauth.browser.rendering import PageVisit, own_page
+from remit.api.oauth.browser.rendering import PageRequest, own_page
 from remit.api.oauth.forms import parse_form
 from remit.api.oauth.paths import ACCOUNT_PATH, ARRIVAL_PATH, SIGN_IN_PATH
 from remit.api.rest.identity.sign_in import is_loopback
@@ -16,7 +16,7 @@ from remit.services.limits.client_address import seen_from
 from remit.services.limits.sign_in_attempts import SignInAttempts
 
 
-async def show(visit: PageVisit) -> Response:
+async def show(visit: PageRequest) -> Response:
     """Show the ways to sign in; who is signed in already goes on, unless a new proof is asked for."""
     asked = visit.request.query_params
     then, fresh = own_page(asked.get("then", "")), asked.get("fresh") == "1"
@@ -25,7 +25,9 @@ async def show(visit: PageVisit) -> Response:
     return draw(visit, then, fresh=fresh)
 
 
-def draw(visit: PageVisit, then: str, *, fresh: bool = False, told: str = "", status: int = 200) -> Response:
+def draw(
+    visit: PageRequest, then: str, *, fresh: bool = False, told: str = "", status: int = 200
+) -> Response:
     """Return the page."""
     people = visit.house.people
     return visit.draw(
@@ -41,7 +43,7 @@ def draw(visit: PageVisit, then: str, *, fresh: bool = False, told: str = "", st
     )
 
 
-async def by_code(visit: PageVisit, tries: SignInAttempts, *, remote: bool) -> Response:
+async def by_code(visit: PageRequest, tries: SignInAttempts, *, remote: bool) -> Response:
     """Take a one-time code; from this machine alone, unless configured."""
     form = await visit.form()
     then = own_page(form.get("then"))
@@ -71,7 +73,7 @@ async def by_code(visit: PageVisit, tries: SignInAttempts, *, remote: bool) -> R
     return visit.go(then)
 
 
-async def to_provider(visit: PageVisit) -> Response:
+async def to_provider(visit: PageRequest) -> Response:
     """Send the person to a provider of the organisation."""
     asked = visit.request.query_params
     then = own_page(asked.get("then", ""))
@@ -88,7 +90,7 @@ async def to_provider(visit: PageVisit) -> Response:
     return visit.go(address)
 
 
-async def arrive(visit: PageVisit) -> Response:
+async def arrive(visit: PageRequest) -> Response:
     """Take back who comes from a provider."""
     form = parse_form(visit.request.url.query.encode())
     try:
@@ -108,7 +110,7 @@ async def arrive(visit: PageVisit) -> Response:
     return visit.go(own_page(then))
 
 
-async def sign_out(visit: PageVisit) -> Response:
+async def sign_out(visit: PageRequest) -> Response:
     """End the browser's session."""
     await visit.form()
     if visit.seat is not None:
@@ -120,6 +122,6 @@ async def sign_out(visit: PageVisit) -> Response:
     return visit.go(SIGN_IN_PATH)
 
 
-def first(visit: PageVisit, then: str = ACCOUNT_PATH, *, fresh: bool = False) -> Response:
+def first(visit: PageRequest, then: str = ACCOUNT_PATH, *, fresh: bool = False) -> Response:
     """Send the person over the sign-in, and back to a page of ours."""
     return visit.go(f"{SIGN_IN_PATH}?then={quote(then, safe='')}" + ("&fresh=1" if fresh else ""))

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 from starlette.responses import Response
 
 from remit.api.oauth.browser import sign_in
-from remit.api.oauth.browser.rendering import PageVisit
+from remit.api.oauth.browser.rendering import PageRequest
 from remit.api.oauth.forms import parse_form
 from remit.api.oauth.paths import TERMINAL_PATH
 from remit.core.errors import Malformed
@@ -28,7 +28,7 @@ _HASH = re.compile(r"[A-Za-z0-9_-]{43}")
 _STATE = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
 
-async def show(visit: PageVisit) -> Response:
+async def show(visit: PageRequest) -> Response:
     """Ask the person."""
     redirect_uri, challenge, state = _asked(visit)
     again = f"{TERMINAL_PATH}?" + urlencode(
@@ -42,7 +42,7 @@ async def show(visit: PageVisit) -> Response:
     return visit.draw("terminal.html", again=again, word=check_word(challenge))
 
 
-async def decide(visit: PageVisit) -> Response:
+async def decide(visit: PageRequest) -> Response:
     """Take the answer."""
     redirect_uri, challenge, state = _asked(visit)
     if visit.seat is None:
@@ -66,14 +66,14 @@ async def decide(visit: PageVisit) -> Response:
     return _leave(visit, redirect_uri, {"code": code, "state": state}, granted=True)
 
 
-def _leave(visit: PageVisit, redirect_uri: str, answer: dict[str, str], *, granted: bool) -> Response:
+def _leave(visit: PageRequest, redirect_uri: str, answer: dict[str, str], *, granted: bool) -> Response:
     sent = urlencode(answer | {"iss": visit.house.authenticator.issuer})
     return visit.draw(
         "left_terminal.html", address=f"{redirect_uri}?{sent}", host=host_of(redirect_uri), granted=granted
     )
 
 
-def _asked(visit: PageVisit) -> tuple[str, str, str]:
+def _asked(visit: PageRequest) -> tuple[str, str, str]:
     form = parse_form(visit.request.url.query.encode())
     redirect_uri, challenge, state = (form.need(name) for name in ("redirect_uri", "code_challenge", "state"))
     check_redirect(redirect_uri)

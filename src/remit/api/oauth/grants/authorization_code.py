@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from remit.api.oauth.grants.request import TokenRequest
 from remit.core.oauth.resource import TASK_SCOPE
-from remit.services.oauth.access_tokens import TokenGiven
+from remit.services.oauth.access_tokens import IssuedAccessToken
 
 GRANT_TYPE = "authorization_code"
 
 
-async def give(asked: TokenRequest) -> TokenGiven:
+async def give(asked: TokenRequest) -> IssuedAccessToken:
     """Return the tokens of a code; it works once."""
     form = asked.form
     code, redirect_uri, verifier = form.need("code"), form.need("redirect_uri"), form.need("code_verifier")

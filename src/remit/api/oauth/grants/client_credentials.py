@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from remit.api.oauth.grants.request import TokenRequest
-from remit.services.oauth.access_tokens import TokenGiven
+from remit.services.oauth.access_tokens import IssuedAccessToken
 
 GRANT_TYPE = "client_credentials"
 
 
-async def give(asked: TokenRequest) -> TokenGiven:
+async def give(asked: TokenRequest) -> IssuedAccessToken:
     """Return the token. Section 4.4.3: there is no refresh token, the client can ask again."""
     return await asked.for_client(await asked.client(), "client-credentials")

@@ -10,19 +10,19 @@ from dataclasses import replace
 from remit.api.oauth.client_authentication import noticed
 from remit.api.oauth.forms import GrantRefused, OAuthRefused
 from remit.api.oauth.grants.request import TokenRequest
-from remit.core.drafts import ID_JAG_HEADER_TYPE, MISSION_PARAMETER
+from remit.core.draft_names import ID_JAG_HEADER_TYPE, MISSION_PARAMETER
 from remit.core.errors import Malformed, Unauthenticated
 from remit.core.keys.jws import read_compact
 from remit.core.oauth.mission import BAD_DETAILS
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.ports.attestor import JWT_TYPE
-from remit.services.oauth.access_tokens import TokenGiven
+from remit.services.oauth.access_tokens import IssuedAccessToken
 from remit.services.oauth.client_authentication import MAX_ASSERTION
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
-async def give(asked: TokenRequest) -> TokenGiven:
+async def give(asked: TokenRequest) -> IssuedAccessToken:
     """Return a token to the agent whose workload the assertion proves.
 
     RFC 7521 section 4.1: the client need not prove itself besides; where it does, it is the same agent.
@@ -57,7 +57,7 @@ def _type_of(assertion: str) -> str:
     return found.lower().removeprefix("application/") if isinstance(found, str) else ""
 
 
-async def _identity(asked: TokenRequest, assertion: str) -> TokenGiven:
+async def _identity(asked: TokenRequest, assertion: str) -> IssuedAccessToken:
     """Return a token for the task of the person whom an identity assertion names."""
     asked.scope(TASK_SCOPE)
     if asked.details() is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from remit.api.oauth.grants.request import TokenRequest
 from remit.core.oauth.resource import TASK_SCOPE
-from remit.services.oauth.access_tokens import TokenGiven
+from remit.services.oauth.access_tokens import IssuedAccessToken
 
 GRANT_TYPE = "refresh_token"
 
 
-async def give(asked: TokenRequest) -> TokenGiven:
+async def give(asked: TokenRequest) -> IssuedAccessToken:
     """Return the next tokens; a refresh token works once."""
     text = asked.form.need("refresh_token")
     asked.scope(TASK_SCOPE)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from remit.api.oauth.client_authentication import authenticate, isolation
 from remit.api.oauth.forms import Form, OAuthRefused
 from remit.core.canonical import parse_strict
-from remit.core.drafts import MISSION_PARAMETER
+from remit.core.draft_names import MISSION_PARAMETER
 from remit.core.errors import Malformed
 from remit.core.identity.workload import Confirmation
 from remit.core.json_value import Json
@@ -21,7 +21,7 @@ from remit.core.oauth.resource import TASK_SCOPE
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import Task
 from remit.services.assembly.services import Services
-from remit.services.oauth.access_tokens import Asking, TokenGiven
+from remit.services.oauth.access_tokens import IssuedAccessToken, TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
 
 MAX_DETAILS_BYTES = 32_768
@@ -40,10 +40,10 @@ class TokenRequest:
         """Return the client, authenticated."""
         return await authenticate(self.request, self.form, self.house, public=public)
 
-    def asking(self, how: str) -> Asking:
+    def asking(self, how: str) -> TokenQuestion:
         """Return what the token is asked for. RFC 8693 section 2.1: `audience` names a target too."""
         wanted = (*self.form.all("resource"), *self.form.all("audience"))
-        return Asking(
+        return TokenQuestion(
             how=how,
             audience=self.house.oauth.tokens.audience(wanted),
             confirmation=self.confirmation,
@@ -76,7 +76,7 @@ class TokenRequest:
         asked = asked_grants(details, self.house.oauth.tokens.resources)
         return lambda task: _check_whole(task, asked)
 
-    async def for_client(self, client: TokenClient, how: str) -> TokenGiven:
+    async def for_client(self, client: TokenClient, how: str) -> IssuedAccessToken:
         """Return a token for the task that the client names, or one for itself."""
         house = self.house
         if MISSION_PARAMETER not in self.form:

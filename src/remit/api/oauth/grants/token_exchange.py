@@ -7,10 +7,10 @@ from typing import Final
 
 from remit.api.oauth.forms import OAuthRefused
 from remit.api.oauth.grants.request import TokenRequest
-from remit.core.drafts import MISSION_PARAMETER
+from remit.core.draft_names import MISSION_PARAMETER
 from remit.core.oauth.mission import BAD_DETAILS
 from remit.core.oauth.resource import TASK_SCOPE
-from remit.services.oauth.access_tokens import TokenGiven
+from remit.services.oauth.access_tokens import IssuedAccessToken
 from remit.services.oauth.client_authentication import TokenClient
 from remit.services.oauth.token_exchange import Exchanged
 
@@ -20,7 +20,7 @@ JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 ID_TOKEN: Final = "urn:ietf:params:oauth:token-type:id_token"
 
 
-async def give(asked: TokenRequest) -> TokenGiven:
+async def give(asked: TokenRequest) -> IssuedAccessToken:
     """Return the new token (section 2.1)."""
     form = asked.form
     subject = form.need("subject_token")
@@ -48,7 +48,7 @@ async def give(asked: TokenRequest) -> TokenGiven:
     return await asked.house.oauth.exchange.exchange(client, wanted, asked.asking("token-exchange"))
 
 
-async def _for_person(asked: TokenRequest, client: TokenClient, id_token: str) -> TokenGiven:
+async def _for_person(asked: TokenRequest, client: TokenClient, id_token: str) -> IssuedAccessToken:
     """Return a token to act for the person of an ID token, where the task type permits its issuer's word."""
     if "actor_token" in asked.form:
         raise OAuthRefused("invalid_request", "who acts for a person shows the ID token itself")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.api.rest.representations import AgentView, Moment, View, agent_view
-from remit.api.rest.route import Body, Endpoint, Errand, Items
+from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.findings.finding import FindingKind, FindingState
 from remit.core.identity.principals import Agent, AgentState
 from remit.core.identity.workload import AttestationMethod, Binding
@@ -67,7 +67,7 @@ class ChangeOwner(Body, frozen=True, kw_only=True):
     owner: str
 
 
-async def posture_of(errand: Errand, agent: Agent) -> PostureView:
+async def posture_of(errand: RestRequest, agent: Agent) -> PostureView:
     """Return how an agent stands."""
     house = errand.house
     proof = await house.store.last_proof(house.tenant, agent.name)
@@ -84,7 +84,7 @@ async def posture_of(errand: Errand, agent: Agent) -> PostureView:
     return PostureView(last_proof=last, findings=tuple(dict.fromkeys(one.kind for one in found)))
 
 
-async def agents(errand: Errand) -> Items[AgentView]:
+async def agents(errand: RestRequest) -> Items[AgentView]:
     """Return all agents, or a person's own."""
     found = await errand.house.directory.agents()
     person = errand.someone
@@ -92,12 +92,12 @@ async def agents(errand: Errand) -> Items[AgentView]:
     return Items(tuple(agent_view(one) for one in found if every or one.owned_by(person)))
 
 
-async def register(errand: Errand) -> AgentView:
+async def register(errand: RestRequest) -> AgentView:
     """Register an agent."""
     return agent_view(await errand.house.directory.register(errand.body, by=errand.by))
 
 
-async def agent(errand: Errand) -> AgentDetail:
+async def agent(errand: RestRequest) -> AgentDetail:
     """Return an agent with its posture."""
     found = await errand.house.directory.agent(errand.place["name"])
     ask_about(errand.someone, found.name, None, found)
@@ -105,7 +105,7 @@ async def agent(errand: Errand) -> AgentDetail:
     return AgentDetail(**shown, posture=await posture_of(errand, found))
 
 
-async def move(errand: Errand) -> AgentView:
+async def move(errand: RestRequest) -> AgentView:
     """Change an agent's state; who answers for it may take it out of service, an administrator bring it
     back.
     """
@@ -118,13 +118,13 @@ async def move(errand: Errand) -> AgentView:
     return agent_view(moved)
 
 
-async def bind(errand: Errand) -> AgentView:
+async def bind(errand: RestRequest) -> AgentView:
     """Let an agent prove itself in one more way."""
     wanted: BindAgent = errand.body
     return agent_view(await errand.house.directory.bind(errand.place["name"], wanted.binding, by=errand.by))
 
 
-async def unbind(errand: Errand) -> AgentView:
+async def unbind(errand: RestRequest) -> AgentView:
     """Take a way of proving itself from an agent, and end what it does."""
     wanted: UnbindAgent = errand.body
     changed = await errand.house.directory.unbind(
@@ -133,14 +133,14 @@ async def unbind(errand: Errand) -> AgentView:
     return agent_view(changed)
 
 
-async def manifest(errand: Errand) -> AgentView:
+async def manifest(errand: RestRequest) -> AgentView:
     """Register what an agent is made of now."""
     wanted: RegisterManifest = errand.body
     changed = await errand.house.directory.set_manifest(errand.place["name"], wanted.digest, by=errand.by)
     return agent_view(changed)
 
 
-async def change_owner(errand: Errand) -> AgentView:
+async def change_owner(errand: RestRequest) -> AgentView:
     """Return an agent another owner."""
     wanted: ChangeOwner = errand.body
     changed = await errand.house.directory.set_owner(errand.place["name"], wanted.owner, by=errand.by)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.api.rest.representations import ClosureView, Moment, View, closure_view
-from remit.api.rest.route import Body, Endpoint, Errand, Items
+from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.errors import NotFound
 from remit.core.json_value import Json
 from remit.core.tasks.delegation_record import Delegation
@@ -41,17 +41,17 @@ class Revoking(Body, frozen=True, kw_only=True):
     reason: str = ""
 
 
-def _view(errand: Errand, record: Delegation) -> DelegationView:
+def _view(errand: RestRequest, record: Delegation) -> DelegationView:
     known = {name: getattr(record, name) for name in DelegationView.__struct_fields__ if name != "live"}
     return DelegationView(**known, live=record.live_at(errand.house.clock.now()))
 
 
-async def add(errand: Errand) -> DelegationView:
+async def add(errand: RestRequest) -> DelegationView:
     """Make a record in the caller's own name."""
     return _view(errand, await errand.house.delegations.add(errand.body, errand.someone))
 
 
-async def listed(errand: Errand) -> Items[DelegationView]:
+async def listed(errand: RestRequest) -> Items[DelegationView]:
     """Return records, newest first."""
     wanted: DelegationFilter = errand.query
     person = errand.someone
@@ -59,7 +59,7 @@ async def listed(errand: Errand) -> Items[DelegationView]:
     return Items(tuple(_view(errand, one) for one in await errand.house.delegations.of(name, wanted.agent)))
 
 
-async def revoke(errand: Errand) -> ClosureView:
+async def revoke(errand: RestRequest) -> ClosureView:
     """Revoke a record, and end what was opened under it."""
     wanted: Revoking = errand.body
     record = await errand.house.delegations.get(errand.place["id"])

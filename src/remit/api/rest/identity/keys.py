@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.api.rest.representations import Moment, View
-from remit.api.rest.route import Body, Endpoint, Errand, Items
+from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.errors import NotFound
 from remit.core.keys.own_keys import SERVES, HeldKey, KeyKind, KeyStanding
 from remit.services.identity.permissions import Duty
@@ -56,12 +56,12 @@ def key_view(key: HeldKey) -> KeyView:
     )
 
 
-async def keys(errand: Errand) -> Items[KeyView]:
+async def keys(errand: RestRequest) -> Items[KeyView]:
     """List keys."""
     return Items(tuple(key_view(one) for one in errand.house.rotations.held()))
 
 
-async def rotate(errand: Errand) -> KeyView:
+async def rotate(errand: RestRequest) -> KeyView:
     """Replace the keys of a kind."""
     wanted: RotateKey = errand.body
     try:
@@ -77,7 +77,7 @@ async def rotate(errand: Errand) -> KeyView:
     return key_view(turned)
 
 
-async def forget(errand: Errand) -> ForgottenView:
+async def forget(errand: RestRequest) -> ForgottenView:
     """Forget a subject."""
     wanted: SubjectToForget = errand.body
     await errand.house.forgetting.forget(wanted.subject, by=errand.by, reason=wanted.reason)

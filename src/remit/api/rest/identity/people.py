@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.api.rest.representations import Moment, PersonView, View, person_view
-from remit.api.rest.route import Body, Endpoint, Errand, Items
+from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.identity.principals import Person, Role
 from remit.services.identity.authenticator import CODE_TTL_S
 from remit.services.identity.directory import NewPerson
@@ -20,7 +20,7 @@ class CodeView(View, frozen=True, kw_only=True):
     valid_s: int
 
 
-class WayInView(View, frozen=True, kw_only=True):
+class SignInMethodView(View, frozen=True, kw_only=True):
     """Something with which a person signs in again and again: `kind` is `passkey` or `provider`.
     `coded_by` is who made the sign-in code that it came of.
     """
@@ -46,32 +46,32 @@ class MovePerson(Body, frozen=True, kw_only=True):
     reason: str = ""
 
 
-def _view(errand: Errand, person: Person) -> PersonView:
+def _view(errand: RestRequest, person: Person) -> PersonView:
     return person_view(errand.house.directory.with_groups(person))
 
 
-async def people(errand: Errand) -> Items[PersonView]:
+async def people(errand: RestRequest) -> Items[PersonView]:
     """Return all people, with the groups that the configuration gives them."""
     return Items(tuple(_view(errand, one) for one in await errand.house.directory.people()))
 
 
-async def add(errand: Errand) -> PersonView:
+async def add(errand: RestRequest) -> PersonView:
     """Add a person."""
     return _view(errand, await errand.house.personnel.add(errand.body, by=errand.by))
 
 
-async def shown(errand: Errand) -> PersonView:
+async def shown(errand: RestRequest) -> PersonView:
     """Return a person."""
     return _view(errand, await errand.house.directory.person(errand.place["name"]))
 
 
-async def make_code(errand: Errand) -> CodeView:
+async def make_code(errand: RestRequest) -> CodeView:
     """Make a code for a person who is there."""
     person, code = await errand.house.personnel.make_code(errand.place["name"], by=errand.by)
     return CodeView(person=person.name, code=code, valid_s=CODE_TTL_S)
 
 
-async def change_roles(errand: Errand) -> PersonView:
+async def change_roles(errand: RestRequest) -> PersonView:
     """Return a person other roles."""
     wanted: ChangeRoles = errand.body
     changed = await errand.house.personnel.change_roles(
@@ -80,7 +80,7 @@ async def change_roles(errand: Errand) -> PersonView:
     return _view(errand, changed)
 
 
-async def move(errand: Errand) -> PersonView:
+async def move(errand: RestRequest) -> PersonView:
     """Deactivate a person, or bring them back."""
     wanted: MovePerson = errand.body
     personnel, name = errand.house.personnel, errand.place["name"]
@@ -89,25 +89,25 @@ async def move(errand: Errand) -> PersonView:
     return _view(errand, await personnel.deactivate(name, by=errand.by, reason=wanted.reason))
 
 
-async def sign_out(errand: Errand) -> PersonView:
+async def sign_out(errand: RestRequest) -> PersonView:
     """End all sessions and codes of a person, and their unused approvals."""
     return _view(errand, await errand.house.personnel.sign_out(errand.place["name"], by=errand.by))
 
 
-async def ways(errand: Errand) -> Items[WayInView]:
+async def ways(errand: RestRequest) -> Items[SignInMethodView]:
     """Return the ways in of a person."""
     person = await errand.house.directory.person(errand.place["name"])
     return Items(tuple(map(_way, await errand.house.people.ways_in.of(person.name))))
 
 
-async def remove_way(errand: Errand) -> WayInView:
+async def remove_way(errand: RestRequest) -> SignInMethodView:
     """Remove one of them."""
     person = await errand.house.directory.person(errand.place["name"])
     return _way(await errand.house.people.ways_in.remove(person.name, errand.place["way"], by=errand.by))
 
 
-def _way(one: SignInMethod) -> WayInView:
-    return WayInView(
+def _way(one: SignInMethod) -> SignInMethodView:
+    return SignInMethodView(
         id=one.id,
         kind=one.kind,
         name=one.name,
@@ -185,7 +185,7 @@ ENDPOINTS = (
         summary="List the passkeys of a person, and their accounts at providers",
         serve=ways,
         people=Duty.ADMINISTER,
-        gives=Items[WayInView],
+        gives=Items[SignInMethodView],
     ),
     Endpoint(
         method="POST",
@@ -193,6 +193,6 @@ ENDPOINTS = (
         summary="Remove a passkey of a person, or their account at a provider; their sessions end",
         serve=remove_way,
         people=Duty.ADMINISTER,
-        gives=WayInView,
+        gives=SignInMethodView,
     ),
 )

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 
 from remit.api.rest.representations import Moment, View
-from remit.api.rest.route import Body, Endpoint, Errand, Items
+from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.errors import Forbidden, Unauthenticated
 from remit.core.identity.principals import Role
 from remit.services.identity.authenticator import secret_digest
@@ -83,26 +83,26 @@ class Me(View, frozen=True, kw_only=True):
     code_made: CodeMade | None = None
 
 
-def _apart(errand: Errand) -> bool:
+def _apart(errand: RestRequest) -> bool:
     """Whether an address tells callers apart. This machine's is everybody's: none may hold up the others."""
     return errand.proxied or not is_loopback(errand.client)
 
 
-def _check(errand: Errand) -> None:
+def _check(errand: RestRequest) -> None:
     if _apart(errand):
         errand.desk.tries.check(errand.origin)
 
 
-def _failed(errand: Errand) -> None:
+def _failed(errand: RestRequest) -> None:
     if _apart(errand):
         errand.desk.tries.failed(errand.origin)
 
 
-def _own(errand: Errand) -> str:
+def _own(errand: RestRequest) -> str:
     return errand.house.public_url.rstrip("/")
 
 
-async def sign_in(errand: Errand) -> NewSession:
+async def sign_in(errand: RestRequest) -> NewSession:
     """Exchange a code for a session."""
     if not errand.desk.remote_sign_in and (errand.proxied or not is_loopback(errand.client)):
         raise Forbidden(
@@ -121,7 +121,7 @@ async def sign_in(errand: Errand) -> NewSession:
     return NewSession(session=secret, person=person.name, expires=expires, url=_own(errand))
 
 
-async def sign_in_by_browser(errand: Errand) -> NewSession:
+async def sign_in_by_browser(errand: RestRequest) -> NewSession:
     """Exchange a code from the browser for a session."""
     _check(errand)
     given: BrowserSignIn = errand.body
@@ -135,12 +135,12 @@ async def sign_in_by_browser(errand: Errand) -> NewSession:
     return NewSession(session=secret, person=session.person, expires=session.expires, url=_own(errand))
 
 
-async def sign_out(errand: Errand) -> None:
+async def sign_out(errand: RestRequest) -> None:
     """End the session of the request."""
     await errand.house.authenticator.sign_out(errand.secret, errand.arrived.seen.jkt)
 
 
-async def sessions(errand: Errand) -> Items[SessionView]:
+async def sessions(errand: RestRequest) -> Items[SessionView]:
     """Return the caller's sessions, of browsers and programs, newest first."""
     found = await errand.house.people.browsers.sessions(errand.someone.name)
     return Items(
@@ -160,12 +160,12 @@ async def sessions(errand: Errand) -> Items[SessionView]:
     )
 
 
-async def end_session(errand: Errand) -> None:
+async def end_session(errand: RestRequest) -> None:
     """End one of the caller's sessions."""
     await errand.house.people.browsers.end(errand.someone.name, errand.place["session"])
 
 
-async def me(errand: Errand) -> Me:
+async def me(errand: RestRequest) -> Me:
     """Say who the caller is."""
     if errand.person is not None:
         person = errand.person

@@ -14,7 +14,7 @@ import re
 
 import msgspec
 
-from remit.core.steps import Ahead
+from remit.core.cooperative_steps import Ahead
 
 MIN_WORDS = 4
 """Words of a quotation that is more than a name."""

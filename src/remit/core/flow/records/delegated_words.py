@@ -15,7 +15,7 @@ MAX_TEXT_CHARS = 20_000
 WORD_BYTES = 150
 
 
-class Handed:
+class DelegatedWords:
     """The stems of those words, in all results of one task."""
 
     def __init__(self) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
+from remit.core.cooperative_steps import Steps, finish
 from remit.core.flow.records.json_parsing import reading, texts_in
 from remit.core.json_value import Json
-from remit.core.steps import Steps, finish
 
 MAX_FIELDS = 50_000
 """ResultFields of one result that are looked at."""

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 import msgspec
 import orjson
 
+from remit.core.cooperative_steps import PIECE, Steps
 from remit.core.flow.values.encodings import INNER_BYTES, MAX_INNER
 from remit.core.json_value import Json
-from remit.core.steps import PIECE, Steps
 
 MAX_AT_ONCE = 65_536
 """Characters of a JSON text that is read at once."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
+from remit.core.cooperative_steps import Steps, WorkCount, pieces
 from remit.core.flow.justification import Justification, Provenance, Reach, leaves
 from remit.core.flow.language.inflection import stem
 from remit.core.flow.language.utterance import Utterance
@@ -16,7 +17,6 @@ from remit.core.flow.values.destination import Wholes, whole
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.json_value import Json
 from remit.core.label import Trust
-from remit.core.steps import Steps, WorkCount, pieces
 from remit.core.tools.tool import Effect, Tool
 
 MAX_SHORT_ID = 8

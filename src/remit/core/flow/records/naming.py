@@ -21,7 +21,7 @@ from remit.core.flow.justification import Reach
 from remit.core.flow.language.inflection import stem
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.words import name_stems
-from remit.core.flow.records.delegated_words import Handed
+from remit.core.flow.records.delegated_words import DelegatedWords
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.reference import NamingOfResult
 from remit.core.flow.values.destination import whole
@@ -51,7 +51,7 @@ class Naming:
         """Begin with no result."""
         self._utterance = utterance
         #: Words of pointed sources to which the intent hands over.
-        self.handed = Handed()
+        self.handed = DelegatedWords()
         self._reach: dict[int, Reach] = {}
         self._references: dict[int, tuple[int, ...]] = {}
         #: By which words of the intent each reference finds what it refers to.

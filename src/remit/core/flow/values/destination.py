@@ -23,8 +23,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from remit.core.cooperative_steps import PIECE, SLICE, STEP, Steps, pieces, weight
 from remit.core.flow.values.encodings import MAX_DEPTH, decoded, enclosing
-from remit.core.flow.values.fast_path import SHORT, Glance, glance
+from remit.core.flow.values.fast_path import SHORT, FastPath, glance
 from remit.core.flow.values.hosts import host_of, numbered_host
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.normal_text import folded as fold
@@ -37,7 +38,6 @@ from remit.core.flow.values.numbers import (
     phone_of,
     phones_in,
 )
-from remit.core.steps import PIECE, SLICE, STEP, Steps, pieces, weight
 
 MAX_WHOLE = 2_048
 """Characters of a text that can be one destination, or be compared as a whole."""
@@ -57,7 +57,7 @@ Wholes = dict[str, Destination]
 # Names of their own, as each look at a class of constants costs the interpreter a search.
 _URL, _HOST = KindOfValue.URL, KindOfValue.HOST
 _EMAIL, _PHONE, _TEXT = KindOfValue.EMAIL, KindOfValue.PHONE, KindOfValue.TEXT
-_KINDS = {Glance.ADDRESS: KindOfValue.EMAIL, Glance.TEXT: KindOfValue.TEXT}
+_KINDS = {FastPath.ADDRESS: KindOfValue.EMAIL, FastPath.TEXT: KindOfValue.TEXT}
 # What can stand around a destination in a sentence or a structured text, and never belongs to it.
 _CUT = "<>()[]{}\"'`|,;\\"
 _CUT_BEYOND_ASCII = "\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u3001\u3002\ufffd"

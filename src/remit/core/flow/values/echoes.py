@@ -24,8 +24,8 @@ from urllib.parse import quote
 import msgspec
 import re2
 
+from remit.core.cooperative_steps import Steps
 from remit.core.flow.values.escapes import HTML_NAMES, LEADS, MAX_DEPTH, SIGNS, Spellings
-from remit.core.steps import Steps
 
 #: What is shorter is met by chance in any text.
 MIN_SECRET: Final = 6

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
+from remit.core.cooperative_steps import STEP, Ahead, Steps, finish, slices
 from remit.core.flow.values.normal_text import classes
-from remit.core.steps import STEP, Ahead, Steps, finish, slices
 
 MAX_DEPTH = 3
 """How many encodings around one another are taken off."""

@@ -16,7 +16,7 @@ SHORTER = 40
 """Characters of one that is looked at without asking first whether it has nothing but words."""
 
 
-class Glance(enum.StrEnum):
+class FastPath(enum.StrEnum):
     """What a short text is at a glance: one address, a text in which no destination stands, or either."""
 
     UNCLEAR = "unclear"
@@ -25,7 +25,7 @@ class Glance(enum.StrEnum):
 
 
 # Names of their own, as each look at a class of constants costs the interpreter a search.
-_UNCLEAR, _ADDRESS, _TEXT = Glance.UNCLEAR, Glance.ADDRESS, Glance.TEXT
+_UNCLEAR, _ADDRESS, _TEXT = FastPath.UNCLEAR, FastPath.ADDRESS, FastPath.TEXT
 
 # Words are too short for base64 (12 characters), with nothing between them that joins; rows of digits are too
 # short for a telephone number (7), or have the form of a moment or an amount.
@@ -47,7 +47,7 @@ A_VALUE = re.compile(
 _OF_WORDS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ,!?'().:;"
 
 
-def glance(text: str) -> Glance:
+def glance(text: str) -> FastPath:
     """Look at a text of at most `SHORT` characters."""
     if "@" in text:
         return _ADDRESS if AN_ADDRESS.fullmatch(text) else _UNCLEAR

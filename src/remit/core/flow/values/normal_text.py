@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from remit.core.steps import SLICE, Steps, finish, slices
+from remit.core.cooperative_steps import SLICE, Steps, finish, slices
 
 # Default-ignorable and bidirectional marks, soft hyphen, joiners, variation selectors, tags: nothing that a
 # reader sees, and nothing that most programs keep.

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from remit.core.cooperative_steps import STEP, Steps
 from remit.core.flow.values.normal_text import classes
-from remit.core.steps import STEP, Steps
 
 MIN_NUMBER = 7
 """Characters of the shortest telephone number, all of them digits."""

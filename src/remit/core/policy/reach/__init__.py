@@ -20,7 +20,7 @@ from remit.core.policy.reach.credential import (
     CredentialUse,
     Lifetime,
 )
-from remit.core.policy.reach.graph import Terrain, terrain
+from remit.core.policy.reach.graph import ReachGraph, reach_graph
 from remit.core.policy.reach.model import (
     GRANT,
     DataSource,
@@ -55,6 +55,7 @@ __all__ = [
     "Openness",
     "Outlet",
     "PathKind",
+    "ReachGraph",
     "ReachPath",
     "ReachSurvey",
     "Remedy",
@@ -63,11 +64,10 @@ __all__ = [
     "Runner",
     "StaticCall",
     "StepKind",
-    "Terrain",
     "ToxicTask",
     "Waypoint",
     "mended",
+    "reach_graph",
     "remedies",
-    "terrain",
     "together",
 ]

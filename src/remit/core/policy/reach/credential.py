@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from remit.core.policy.reach.graph import SharedStore, Terrain
+from remit.core.policy.reach.graph import ReachGraph, SharedStore
 from remit.core.policy.reach.model import Runner
 
 
@@ -67,7 +67,7 @@ def joined(credentials: CredentialSources) -> dict[str, tuple[SharedStore, ...]]
 
 
 def uses(
-    credentials: CredentialSources, terrain: Terrain, untrusted: Iterable[bool]
+    credentials: CredentialSources, reach_graph: ReachGraph, untrusted: Iterable[bool]
 ) -> tuple[CredentialUse, ...]:
     """Return each credential with whose calls carry it; `untrusted` says it of each runner in the terrain."""
     opened: dict[CredentialSource, set[str]] = {}
@@ -78,8 +78,8 @@ def uses(
     out = []
     for credential, upstreams in sorted(opened.items()):
         holders = []
-        for place, runner in enumerate(terrain.runners):
-            gates = terrain.gates[runner.task_type.name]
+        for place, runner in enumerate(reach_graph.runners):
+            gates = reach_graph.gates[runner.task_type.name]
             tools = tuple(gate.tool.id for gate in gates if gate.tool.upstream in upstreams)
             if tools:
                 holders.append(CredentialHolder(runner, tools, tainted[place]))

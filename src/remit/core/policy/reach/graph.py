@@ -74,7 +74,7 @@ class ToolGate(msgspec.Struct, frozen=True, eq=False):
     pinned: bool = False
 
 
-class Terrain(msgspec.Struct, frozen=True, eq=False):
+class ReachGraph(msgspec.Struct, frozen=True, eq=False):
     """Everything of a bundle that reach looks at."""
 
     classes: Classes
@@ -84,11 +84,11 @@ class Terrain(msgspec.Struct, frozen=True, eq=False):
     untrusted_tools: dict[str, bool]
 
 
-def terrain(
+def reach_graph(
     bundle: Bundle,
     observed: frozenset[str] = frozenset(),
     joint: Mapping[str, tuple[SharedStore, ...]] = MappingProxyType({}),
-) -> Terrain:
+) -> ReachGraph:
     """Read the terrain off a bundle; `observed` names the upstreams where grants refuse nothing, and `joint`
     gives what upstreams share with others.
     """
@@ -132,7 +132,7 @@ def terrain(
         gate.tool.id: gate.tool.label.trust is Trust.UNTRUSTED for made in gates.values() for gate in made
     }
     shelves = (*stores.shelves, *sorted({one for shared in joint.values() for one in shared}))
-    return Terrain(bundle.classes, tuple(runners), gates, shelves, untrusted)
+    return ReachGraph(bundle.classes, tuple(runners), gates, shelves, untrusted)
 
 
 class Clause(msgspec.Struct, frozen=True, eq=False):

@@ -12,9 +12,9 @@ import heapq
 from itertools import count
 
 from remit.core.label import Label
-from remit.core.policy.reach.graph import SharedStore, Terrain, ToolGate, start_of
+from remit.core.policy.reach.graph import ReachGraph, SharedStore, ToolGate, start_of
 from remit.core.policy.reach.model import OPEN, Guard, Inflow, Openness, Runner, StepKind, Waypoint
-from remit.core.policy.reach.queries import Hearing
+from remit.core.policy.reach.queries import ReachQuery
 
 MAX_LABELS = 4
 """Labels of one data class and trust that are followed from others into one place."""
@@ -23,15 +23,15 @@ Place = int | SharedStore
 Steps = tuple[Waypoint, ...]
 
 
-class Spread:
+class Propagation:
     """What arrives where.
 
     `direct` is what each runner reads itself, `inflows` one representative for each label that arrives at it,
     the most open first; both by the runner's place in the terrain.
     """
 
-    def __init__(self, terrain: Terrain, asked: Hearing) -> None:
-        self._terrain = terrain
+    def __init__(self, reach_graph: ReachGraph, asked: ReachQuery) -> None:
+        self._reach_graph = reach_graph
         self._asked = asked
         self._numbers = asked.numbers
         self._count = count()
@@ -42,8 +42,8 @@ class Spread:
         self._writers: list[list[tuple[ToolGate, list[tuple[SharedStore, Steps]]]]] = []
         self._beside: dict[int, int] = {}
         self.direct: list[list[Inflow]] = []
-        self.inflows: list[list[Inflow]] = [[] for _ in terrain.runners]
-        for place, runner in enumerate(terrain.runners):
+        self.inflows: list[list[Inflow]] = [[] for _ in reach_graph.runners]
+        for place, runner in enumerate(reach_graph.runners):
             self._enter(place, runner)
         while self._heap:
             self._settle()
@@ -58,7 +58,7 @@ class Spread:
             for one in start_of(runner.task_type)
         ]
         writers: list[tuple[ToolGate, list[tuple[SharedStore, Steps]]]] = []
-        for gate in self._terrain.gates[runner.task_type.name]:
+        for gate in self._reach_graph.gates[runner.task_type.name]:
             if gate.writes:
                 write = Waypoint(StepKind.WRITE, gate.tool.id)
                 ways: list[tuple[SharedStore, Steps]] = [
@@ -112,7 +112,7 @@ class Spread:
         beside = self._beside.get(place)
         if beside is not None:
             # What a child is given goes down, and what it answers comes back.
-            self._push(beside, label, inflow, OPEN, (_task(self._terrain.runners[beside]),))
+            self._push(beside, label, inflow, OPEN, (_task(self._reach_graph.runners[beside]),))
         for gate, ways in self._writers[place]:
             write = self._asked.write(place, gate, label)
             if write.openness is not Openness.REFUSED:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from remit.core.label import Label, Trust
-from remit.core.policy.reach.graph import Terrain, ToolGate
+from remit.core.policy.reach.graph import ReachGraph, ToolGate
 from remit.core.policy.reach.model import Guard, Judge, Openness, Outlet, Runner, StaticCall, is_private
 from remit.core.tools.tool import Effect, Tool
 
@@ -16,8 +16,8 @@ _NOBODY = Guard(Openness.REFUSED, ("nobody may run it",))
 class LabelNumbers:
     """The labels that occur, each with a number; joins are looked up."""
 
-    def __init__(self, terrain: Terrain) -> None:
-        self._classes = terrain.classes
+    def __init__(self, reach_graph: ReachGraph) -> None:
+        self._classes = reach_graph.classes
         self._numbers: dict[Label, int] = {}
         self._joins: dict[tuple[int, int], int] = {}
         self.labels: list[Label] = []
@@ -45,15 +45,15 @@ class LabelNumbers:
         return found
 
 
-class Hearing:
+class ReachQuery:
     """Asks the judge for every agent of a runner; the most open answer counts.
 
     Runners are given by their place in the terrain, labels by their number.
     """
 
-    def __init__(self, terrain: Terrain, judge: Judge) -> None:
-        self.numbers = LabelNumbers(terrain)
-        self._terrain = terrain
+    def __init__(self, reach_graph: ReachGraph, judge: Judge) -> None:
+        self.numbers = LabelNumbers(reach_graph)
+        self._reach_graph = reach_graph
         self._judge = judge
         self._kinds: dict[Hashable, int] = {}
         self._kind_of: dict[int, int] = {}
@@ -61,7 +61,7 @@ class Hearing:
         #: Agents that the judge cannot tell apart are asked about once.
         self._parties: list[tuple[tuple[Hashable, str], ...]] = []
         self.base: list[int] = []
-        for runner in terrain.runners:
+        for runner in reach_graph.runners:
             each = {judge.party(runner.task_type, agent, runner.handed): agent for agent in runner.agents}
             self._parties.append(tuple(each.items()))
             self.base.append(self.numbers.of(runner.task_type.label))
@@ -84,7 +84,9 @@ class Hearing:
             key = (party, kind, label, pinned)
             guard = self._known.get(key)
             if guard is None:
-                guard = self._known[key] = self._ask(self._terrain.runners[place], agent, tool, label, pinned)
+                guard = self._known[key] = self._ask(
+                    self._reach_graph.runners[place], agent, tool, label, pinned
+                )
             if best is None or guard.openness < best.openness:
                 best = guard
         return best or _NOBODY

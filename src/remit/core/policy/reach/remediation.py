@@ -289,11 +289,11 @@ class _Cut:
         return list(chosen.values())
 
     def _into_task(self, place: int) -> Iterable[int | SharedStore]:
-        runner = self.survey.terrain.runners[place]
+        runner = self.survey.reach_graph.runners[place]
         name = runner.task_type.name
         if any(self._counts(one) for one in start_of(runner.task_type)):
             self._edge("in", place, math.inf)
-        for gate in self.survey.terrain.gates[name]:
+        for gate in self.survey.reach_graph.gates[name]:
             guard = self.survey.asked.read(place, gate)
             mine = [one for one in gate.sources if self._counts(one)]
             if guard.openness > self.level or not (mine or gate.reads):
@@ -307,8 +307,8 @@ class _Cut:
                 self._edge(shelf, reads, math.inf)
                 yield shelf
         for other in (place - 1, place + 1):
-            if 0 <= other < len(self.survey.terrain.runners):
-                beside = self.survey.terrain.runners[other]
+            if 0 <= other < len(self.survey.reach_graph.runners):
+                beside = self.survey.reach_graph.runners[other]
                 if beside.task_type is runner.task_type:
                     self._edge(other, place, 0, Repair(RepairKind.HAND_DOWN, name))
                     yield other
@@ -325,7 +325,7 @@ class _Cut:
 
     def _into_store(self, shelf: SharedStore) -> Iterable[int]:
         for place, gate in self.survey.writers.get(shelf, ()):
-            runner = self.survey.terrain.runners[place]
+            runner = self.survey.reach_graph.runners[place]
             if self.survey.writing(place, gate) > self.level:
                 continue
             name = runner.task_type.name

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from remit.core.label import Label
 from remit.core.policy.bundle import Bundle
 from remit.core.policy.reach.credential import CredentialSources, CredentialUse, joined, uses
-from remit.core.policy.reach.graph import SharedStore, Terrain, ToolGate, terrain
+from remit.core.policy.reach.graph import ReachGraph, SharedStore, ToolGate, reach_graph
 from remit.core.policy.reach.model import (
     GRANT,
     DataSource,
@@ -29,8 +29,8 @@ from remit.core.policy.reach.model import (
     Runner,
     is_private,
 )
-from remit.core.policy.reach.propagation import Spread
-from remit.core.policy.reach.queries import Hearing
+from remit.core.policy.reach.propagation import Propagation
+from remit.core.policy.reach.queries import ReachQuery
 
 
 class ToxicTask:
@@ -88,9 +88,9 @@ class ReachSurvey:
         `observed` names the upstreams where grants refuse nothing either, `credentials` what opens each.
         """
         self._credentials = credentials
-        self.terrain: Terrain = terrain(bundle, observed, joined(credentials))
-        self.asked = Hearing(self.terrain, judge)
-        self.spread = Spread(self.terrain, self.asked)
+        self.reach_graph: ReachGraph = reach_graph(bundle, observed, joined(credentials))
+        self.asked = ReachQuery(self.reach_graph, judge)
+        self.spread = Propagation(self.reach_graph, self.asked)
         self._writing: dict[tuple[int, int], Openness] = {}
 
     def writing(self, place: int, gate: ToolGate) -> Openness:
@@ -107,7 +107,7 @@ class ReachSurvey:
     def toxic(self) -> tuple[ToxicTask, ...]:
         """The task types with the toxic combination, the most open first."""
         found = []
-        for place, runner in enumerate(self.terrain.runners):
+        for place, runner in enumerate(self.reach_graph.runners):
             outlets = [outlet for outlet in self._outlets(runner) if outlet.outward]
             pairs = self._pairs(place) if outlets else []
             if not pairs:
@@ -129,11 +129,11 @@ class ReachSurvey:
     def credentials(self) -> tuple[CredentialUse, ...]:
         """What opens upstreams, and whose calls carry it."""
         tainted = (any(one.untrusted for one in arriving) for arriving in self.spread.inflows)
-        return uses(self._credentials, self.terrain, tainted)
+        return uses(self._credentials, self.reach_graph, tainted)
 
     def _single(self) -> Iterator[ReachPath]:
         numbers = self.asked.numbers
-        for place, runner in enumerate(self.terrain.runners):
+        for place, runner in enumerate(self.reach_graph.runners):
             outlets = self._outlets(runner)
             arriving = self._alike(place) if outlets else []
             for outlet in outlets:
@@ -153,36 +153,36 @@ class ReachSurvey:
     def writers(self) -> dict[SharedStore, list[tuple[int, ToolGate]]]:
         """Which runner may write a store, by its place in the terrain, and by which tool."""
         out: dict[SharedStore, list[tuple[int, ToolGate]]] = {}
-        for place, runner in enumerate(self.terrain.runners):
-            for gate in self.terrain.gates[runner.task_type.name]:
+        for place, runner in enumerate(self.reach_graph.runners):
+            for gate in self.reach_graph.gates[runner.task_type.name]:
                 for shelf in gate.writes:
                     out.setdefault(shelf, []).append((place, gate))
         return out
 
     def whole(self, source: DataSource) -> bool:
         """Whether a source is as untrusted as the tool that gives it, rather than for one field's sake."""
-        return self.terrain.untrusted_tools.get(source.tool, True)
+        return self.reach_graph.untrusted_tools.get(source.tool, True)
 
     @cached_property
     def handovers(self) -> tuple[Handover, ...]:
         """Where the work of one agent reaches another's."""
         readers: dict[SharedStore, set[tuple[str, str]]] = {}
         out = []
-        for runner in self.terrain.runners:
+        for runner in self.reach_graph.runners:
             if runner.handed:
                 name = runner.task_type.name
                 before = tuple((name, one) for one in runner.task_type.run_by)
                 after = tuple((runner.name, one) for one in runner.agents)
                 out.append(Handover(f"`delegates` of {name}", before, after, handed_down=True))
-            for gate in self.terrain.gates[runner.task_type.name]:
+            for gate in self.reach_graph.gates[runner.task_type.name]:
                 mine = {(runner.name, agent) for agent in runner.agents}
                 for shelf in gate.reads:
                     readers.setdefault(shelf, set()).update(mine)
-        for shelf in self.terrain.shelves:
+        for shelf in self.reach_graph.shelves:
             into = {
-                (self.terrain.runners[place].name, agent)
+                (self.reach_graph.runners[place].name, agent)
                 for place, _ in self.writers.get(shelf, ())
-                for agent in self.terrain.runners[place].agents
+                for agent in self.reach_graph.runners[place].agents
             }
             from_ = readers.get(shelf, set())
             if into and from_ and (len(into | from_) > 1):
@@ -216,13 +216,13 @@ class ReachSurvey:
         return [one for one in self.spread.inflows[place] if not one.direct]
 
     def _outlets(self, runner: Runner) -> list[Outlet]:
-        return [outlet for gate in self.terrain.gates[runner.task_type.name] for outlet in gate.outlets]
+        return [outlet for gate in self.reach_graph.gates[runner.task_type.name] for outlet in gate.outlets]
 
     def _pairs(self, place: int) -> list[tuple[Inflow, Inflow, int]]:
         """Return untrusted content with private data and the label of both, by labels: the less guarded
         first, then the more private.
         """
-        numbers, rank = self.asked.numbers, self.terrain.classes.rank
+        numbers, rank = self.asked.numbers, self.reach_graph.classes.rank
         by_label = [(one, numbers.of(one.label)) for one in self.spread.inflows[place]]
         pairs = [
             (one, other, numbers.join(mine, its))
@@ -247,7 +247,7 @@ class ReachSurvey:
                 break
             guard = self._guard(place, outlet, label, (untrusted, private), pinned=True)
             if best is None or guard.openness < best.guard.openness:
-                runner = self.terrain.runners[place]
+                runner = self.reach_graph.runners[place]
                 best = ReachPath(PathKind.TOXIC, untrusted, runner, outlet, guard, private, ("",))
         assert best is not None
         return best
@@ -269,9 +269,9 @@ class ReachSurvey:
 
     def private(self, label: Label) -> bool:
         """Whether data with this label is for some people only."""
-        return is_private(label, self.terrain.classes)
+        return is_private(label, self.reach_graph.classes)
 
     def _kept_from(self, outlet: Outlet, label: Label) -> bool:
         """Whether an outlet's audience may not learn data with this label."""
-        cleared = self.terrain.classes.cleared(outlet.tool.audience, label.data_class)
+        cleared = self.reach_graph.classes.cleared(outlet.tool.audience, label.data_class)
         return not cleared or ("secret" in label.categories and outlet.tool.audience.name != "self")

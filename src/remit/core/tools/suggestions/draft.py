@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from remit.core.json_value import Json
-from remit.core.tools.suggestions import vocabulary as words
+from remit.core.tools.suggestions import vocabulary
 from remit.core.tools.suggestions.inference import (
     TEXTLESS,
     ArgumentGuess,
@@ -80,7 +80,7 @@ class ToolDraft(msgspec.Struct, frozen=True, kw_only=True):
 def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
     """Draft the description of a tool from its surface; `top_class` is the highest data class."""
     surface = tool.surface
-    name = words.tokens(tool.name)
+    name = vocabulary.tokens(tool.name)
     said = surface.get("description")
     says = said if isinstance(said, str) else ""
     hints = surface.get("annotations")
@@ -104,7 +104,7 @@ def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
         arguments=arguments,
         fields=found,
         resource=_resource(arguments, name),
-        production=_flag(name, words.PRODUCTION, "touches production") if changes else None,
+        production=_flag(name, vocabulary.PRODUCTION, "touches production") if changes else None,
         financial=_financial(name, arguments) if changes else None,
         repeats=_repeats(name, arguments, results),
     )
@@ -114,7 +114,7 @@ def _effect(full: str, name: tuple[str, ...], says: str, hints: dict[str, Json])
     if full in RESERVED_OPERATIONS:
         return Guess(_OPERATIONS[full].value, "an operation of MCP")
     guess = _by_name(name)
-    first = words.single(next(iter(words.tokens(says)), ""))
+    first = vocabulary.single(next(iter(vocabulary.tokens(says)), ""))
     spoken = _by_name((first,)) if first else None
     if guess is None:
         why = "its name says nothing"
@@ -149,16 +149,19 @@ def _by_name(name: tuple[str, ...]) -> Guess | None:
     """Return the effect that a name suggests: that of its worst verb. Nouns that are verbs, too, count as
     verbs where no verb reads (`post_status`, but not `list_posts`).
     """
-    reads = words.known(name, words.READS)
+    reads = vocabulary.known(name, vocabulary.READS)
     worst = next(
-        (w for w in name if w in words.CANNOT_BE_UNDONE and (not reads or w in words.VERBS_ONLY)), ""
+        (w for w in name if w in vocabulary.CANNOT_BE_UNDONE and (not reads or w in vocabulary.VERBS_ONLY)),
+        "",
     )
-    change = next((w for w in name if w in words.CHANGES and (not reads or w in words.VERBS_ONLY)), "")
+    change = next(
+        (w for w in name if w in vocabulary.CHANGES and (not reads or w in vocabulary.VERBS_ONLY)), ""
+    )
     if worst:
         return Guess(Effect.IRREVERSIBLE.value, f"its name says `{worst}`")
     if change:
         return Guess(Effect.REVERSIBLE.value, f"its name says `{change}`; can it be undone?", review=True)
-    if reads or (reads := words.known(name, words.READ_NOUNS)):
+    if reads or (reads := vocabulary.known(name, vocabulary.READ_NOUNS)):
         return Guess(Effect.NONE.value, f"its name says `{reads}`")
     return None
 
@@ -201,7 +204,7 @@ def _audience(
     if outward is not None:
         why = f"`{outward.path}` may lead outside"
         return Guess("external", why, review=False)
-    if word := words.known(name, words.OUTWARD):
+    if word := vocabulary.known(name, vocabulary.OUTWARD):
         return Guess("external", f"its name says `{word}`")
     if hints.get("openWorldHint") is True:
         return Guess("external", "the server says that it reaches others (`openWorldHint`)")
@@ -223,9 +226,11 @@ def _data_class(known: UpstreamFacts, top_class: str) -> Guess:
 
 def _categories(results: list[SchemaPart], name: tuple[str, ...]) -> Guess | None:
     for part in results:
-        if word := words.known(words.tokens(part.name), words.IDENTIFYING):
+        if word := vocabulary.known(vocabulary.tokens(part.name), vocabulary.IDENTIFYING):
             return Guess("pii", f"its results have `{word}`")
-    word = words.known(name, words.IDENTIFYING | frozenset({"contact", "customer", "patient", "employee"}))
+    word = vocabulary.known(
+        name, vocabulary.IDENTIFYING | frozenset({"contact", "customer", "patient", "employee"})
+    )
     return Guess("pii", f"its name says `{word}`") if word else None
 
 
@@ -236,28 +241,34 @@ def _resource(arguments: tuple[ArgumentGuess, ...], tool: tuple[str, ...]) -> st
         return ""
     (one,) = chosen
     noun = one.word
-    if noun in words.NAMELESS:
-        nouns = [w for w in tool if not words.known((w,), words.READS | words.READ_NOUNS | words.CHANGES)]
-        noun = words.single(nouns[-1]) if nouns else "record"
-    return f"{words.NOUNS.get(noun, noun)}/{{{one.path}}}"
+    if noun in vocabulary.NAMELESS:
+        nouns = [
+            w
+            for w in tool
+            if not vocabulary.known((w,), vocabulary.READS | vocabulary.READ_NOUNS | vocabulary.CHANGES)
+        ]
+        noun = vocabulary.single(nouns[-1]) if nouns else "record"
+    return f"{vocabulary.NOUNS.get(noun, noun)}/{{{one.path}}}"
 
 
 def _flag(name: tuple[str, ...], meaning: frozenset[str], what: str) -> Guess | None:
-    word = words.known(name, meaning)
+    word = vocabulary.known(name, meaning)
     return Guess("true", f"its name says `{word}`, which {what}", review=True) if word else None
 
 
 def _financial(name: tuple[str, ...], arguments: tuple[ArgumentGuess, ...]) -> Guess | None:
-    if found := _flag(name, words.MOVES_MONEY | frozenset({"money"}), "moves money"):
+    if found := _flag(name, vocabulary.MOVES_MONEY | frozenset({"money"}), "moves money"):
         return found
-    money = next((one for one in arguments if one.role.value == "amount" and one.word in words.MONEY), None)
+    money = next(
+        (one for one in arguments if one.role.value == "amount" and one.word in vocabulary.MONEY), None
+    )
     return Guess("true", f"it takes `{money.path}`: does it move money?", review=True) if money else None
 
 
 def _repeats(
     name: tuple[str, ...], arguments: tuple[ArgumentGuess, ...], results: list[SchemaPart]
 ) -> Guess | None:
-    if word := words.known(name, words.REPEATS):
+    if word := vocabulary.known(name, vocabulary.REPEATS):
         return Guess("true", f"its name says `{word}`")
     said = [part for part in results if part.leaf and not (part.types and part.types <= TEXTLESS)]
     if not arguments or (results and not said):

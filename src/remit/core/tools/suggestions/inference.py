@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from remit.core.label import Trust
-from remit.core.tools.suggestions import vocabulary as words
+from remit.core.tools.suggestions import vocabulary
 from remit.core.tools.suggestions.schema import SchemaPart
 from remit.core.tools.tool import ArgumentRole, Effect
 
@@ -50,8 +50,8 @@ class FieldGuess(msgspec.Struct, frozen=True, kw_only=True):
 
 def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> ArgumentGuess:
     """Say what an argument of a tool with these words in its name, and this effect, is taken for."""
-    name = words.tokens(part.name)
-    said = words.tokens(part.says)
+    name = vocabulary.tokens(part.name)
+    said = vocabulary.tokens(part.says)
     changes = effect is not Effect.NONE
     if part.types and part.types <= TEXTLESS - {"integer", "number"}:
         return _plain(part, Guess("content", "a switch"))
@@ -60,29 +60,35 @@ def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> Argumen
             "content", f"`{word}` is a secret by nature; is it the person who gives it?", review=True
         )
         return ArgumentGuess(path=part.path, role=role, word=word, secret=True)
-    if word := words.known(name, words.CODE) or ("query" if _queries(name, said, tool) else ""):
+    if word := vocabulary.known(name, vocabulary.CODE) or ("query" if _queries(name, said, tool) else ""):
         return _plain(part, Guess("code", f"`{word}` is run"), word)
-    if _numbers(part) and (word := words.known(name, words.AMOUNTS)):
+    if _numbers(part) and (word := vocabulary.known(name, vocabulary.AMOUNTS)):
         return _plain(part, Guess("amount", f"`{word}` says how much"), word)
-    if changes and not part.about.get("format") and words.single(next(reversed(name), "")) in words.PROSE:
+    if (
+        changes
+        and not part.about.get("format")
+        and vocabulary.single(next(reversed(name), "")) in vocabulary.PROSE
+    ):
         return _plain(part, Guess("content", f"`{name[-1]}`: words"))
     # The last word counts: a `to_account` is an account, an `account_id` is an id.
-    address = words.known(tuple(reversed(name)), words.ADDRESS)
+    address = vocabulary.known(tuple(reversed(name)), vocabulary.ADDRESS)
     if not address and part.about.get("format") in ("uri", "email", "hostname", "idn-email", "iri"):
         address = "uri" if part.about["format"] in ("uri", "iri") else "email"
     if address and not _numbers(part):
         return _reached(part, address, tool, changes)
-    if word := words.known(tuple(reversed(name)), words.PARTY):
+    if word := vocabulary.known(tuple(reversed(name)), vocabulary.PARTY):
         return _reached(part, word, tool, changes)
     if isinstance(part.about.get("enum"), list) or "const" in part.about:
         return _plain(part, Guess("content", "a choice from a list"))
-    if word := words.known(tuple(reversed(name)), words.SELECTS):
+    if word := vocabulary.known(tuple(reversed(name)), vocabulary.SELECTS):
         return _selected(part, word, name, tool, changes)
-    if said and (word := words.known(said[:8], words.ADDRESS & words.OUTWARD_ADDRESS - {"to"})):
+    if said and (
+        word := vocabulary.known(said[:8], vocabulary.ADDRESS & vocabulary.OUTWARD_ADDRESS - {"to"})
+    ):
         return _reached(part, word, tool, changes)
-    if word := words.known(name, words.SCHEDULE):
+    if word := vocabulary.known(name, vocabulary.SCHEDULE):
         return _plain(part, Guess("content", f"`{word}` says when or how"))
-    open_ = not _numbers(part) and (changes or bool(words.known(tool, words.PERSONAL)))
+    open_ = not _numbers(part) and (changes or bool(vocabulary.known(tool, vocabulary.PERSONAL)))
     return _plain(part, Guess("content", "its name says nothing", review=open_))
 
 
@@ -90,11 +96,11 @@ def field(part: SchemaPart) -> FieldGuess | None:
     """Say what a field of the results is taken for; nothing where its name and form say nothing."""
     if not part.leaf:
         return None
-    name = words.tokens(part.name)
-    if word := words.known(name, words.PROSE):
+    name = vocabulary.tokens(part.name)
+    if word := vocabulary.known(name, vocabulary.PROSE):
         why = f"`{word}`: words, which anybody may have written"
         return FieldGuess(name=part.name, trust=Guess(Trust.UNTRUSTED.value, why))
-    word = words.known(tuple(reversed(name)), words.SET_BY_SERVER)
+    word = vocabulary.known(tuple(reversed(name)), vocabulary.SET_BY_SERVER)
     if word and (part.about.get("format") in _SERVER_FORMATS or (part.types <= TEXTLESS and part.types)):
         why = f"`{word}`: no words, and usually set by the server itself; is it so?"
         return FieldGuess(name=part.name, trust=Guess(Trust.TRUSTED.value, why, review=True))
@@ -123,10 +129,15 @@ def _plain(part: SchemaPart, role: Guess, word: str = "") -> ArgumentGuess:
 
 def _reached(part: SchemaPart, word: str, tool: tuple[str, ...], changes: bool) -> ArgumentGuess:
     """An address or a party: where it goes, or, where nothing is changed, whom a lookup is about."""
-    one = words.single(word)
-    address = one in words.ADDRESS or word in words.ADDRESS
-    if changes and not address and name_of(part)[-1] == "id" and not words.known(tool, words.DIRECTS):
-        personal = one in words.PERSONAL or word in words.PERSONAL
+    one = vocabulary.single(word)
+    address = one in vocabulary.ADDRESS or word in vocabulary.ADDRESS
+    if (
+        changes
+        and not address
+        and name_of(part)[-1] == "id"
+        and not vocabulary.known(tool, vocabulary.DIRECTS)
+    ):
+        personal = one in vocabulary.PERSONAL or word in vocabulary.PERSONAL
         role = Guess(ArgumentRole.SELECTOR.value, f"`{word}` says which; or where it goes?", review=True)
         return ArgumentGuess(path=part.path, role=role, word=one, personal=personal, single=True)
     if changes or address:
@@ -137,11 +148,11 @@ def _reached(part: SchemaPart, word: str, tool: tuple[str, ...], changes: bool) 
             role=Guess(ArgumentRole.DESTINATION.value, why, review=unsure),
             word=one,
             single=True,
-            outward=one in words.OUTWARD_ADDRESS or word in words.OUTWARD_ADDRESS,
+            outward=one in vocabulary.OUTWARD_ADDRESS or word in vocabulary.OUTWARD_ADDRESS,
             mail=_mail(part, one, tool),
             many="array" in part.types,
         )
-    personal = one in words.PERSONAL or word in words.PERSONAL
+    personal = one in vocabulary.PERSONAL or word in vocabulary.PERSONAL
     why = f"`{word}` says what is looked up"
     role = Guess(ArgumentRole.SELECTOR.value, why, review=personal)
     return ArgumentGuess(path=part.path, role=role, word=one, personal=personal, single=True)
@@ -152,23 +163,30 @@ def _selected(
 ) -> ArgumentGuess:
     """A selector: which record, whose, and whether what lies there leaves with the call."""
     about = name if len(name) > 1 else (*name, *tool)
-    one = words.single(word)
-    single = one not in words.LOOSE and word not in words.LOOSE and not words.known(name, words.LOOSE)
-    stored = changes and words.known(tool, words.HANDS_OVER) and words.known(about, words.STORED)
-    personal = bool(single and words.known(about, words.PERSONAL))
+    one = vocabulary.single(word)
+    single = (
+        one not in vocabulary.LOOSE
+        and word not in vocabulary.LOOSE
+        and not vocabulary.known(name, vocabulary.LOOSE)
+    )
+    stored = (
+        changes
+        and vocabulary.known(tool, vocabulary.HANDS_OVER)
+        and vocabulary.known(about, vocabulary.STORED)
+    )
+    personal = bool(single and vocabulary.known(about, vocabulary.PERSONAL))
     why = f"`{word}` says which"
     if stored:
-        why += (
-            f"; what is stored there goes along with a tool that says `{words.known(tool, words.HANDS_OVER)}`"
-        )
+        says = vocabulary.known(tool, vocabulary.HANDS_OVER)
+        why += f"; what is stored there goes along with a tool that says `{says}`"
     if personal:
-        why += f"; `{words.known(about, words.PERSONAL)}`: somebody's record"
+        why += f"; `{vocabulary.known(about, vocabulary.PERSONAL)}`: somebody's record"
     role = Guess(ArgumentRole.SELECTOR.value, why, review=bool(stored or personal))
     noun = next((w for w in name if w not in ("id", "key", "uuid", "number", "no")), one)
     return ArgumentGuess(
         path=part.path,
         role=role,
-        word=words.single(noun),
+        word=vocabulary.single(noun),
         personal=personal,
         hands_over=bool(stored),
         single=single,
@@ -176,7 +194,7 @@ def _selected(
 
 
 def _secret(name: tuple[str, ...], said: tuple[str, ...]) -> str:
-    if word := words.known(name, words.SECRETS):
+    if word := vocabulary.known(name, vocabulary.SECRETS):
         return word
     pairs = set(pairwise(name))
     if pairs & {
@@ -197,18 +215,20 @@ def _secret(name: tuple[str, ...], said: tuple[str, ...]) -> str:
 
 def _queries(name: tuple[str, ...], said: tuple[str, ...], tool: tuple[str, ...]) -> bool:
     """Whether a `query` is one of a language rather than words to look for."""
-    about = words.known(said, words.QUERIES - {"run", "execute", "exec"}) or words.known(tool, words.QUERIES)
+    about = vocabulary.known(said, vocabulary.QUERIES - {"run", "execute", "exec"}) or vocabulary.known(
+        tool, vocabulary.QUERIES
+    )
     return "query" in name and bool(about)
 
 
 def _mail(part: SchemaPart, word: str, tool: tuple[str, ...]) -> bool:
     mails = {"email", "mail"} & {*name_of(part), *tool} or part.about.get("format") == "email"
-    return word in words.MAIL and bool(mails or {"event", "calendar", "meeting"} & set(tool))
+    return word in vocabulary.MAIL and bool(mails or {"event", "calendar", "meeting"} & set(tool))
 
 
 def name_of(part: SchemaPart) -> tuple[str, ...]:
     """Return the words of a part's name, at least an empty one."""
-    return words.tokens(part.name) or ("",)
+    return vocabulary.tokens(part.name) or ("",)
 
 
 def _numbers(part: SchemaPart) -> bool:

@@ -29,4 +29,4 @@ async def describe_call(call: CallState, bound: BoundTask) -> DescribedCall:
     request = await deps.observer.turns.take(steps)
     if asked.follows is not None:
         request = msgspec.structs.replace(request, follows=asked.follows.decision)
-    return DescribedCall(bound, await deps.holdings.seen(request))
+    return DescribedCall(bound, await deps.stored_labels.seen(request))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from remit.core.decisions.decision import overtaken
 from remit.core.decisions.mediation import DecidedCall
 from remit.core.errors import Conflict
-from remit.ports.store.store import ConsumeApproval, Unit
+from remit.ports.store.store import Unit, UseApproval
 from remit.services.decisions.call_events import decision_event, sanitized
 from remit.services.flow.observation import rising
 from remit.services.mediation.steps.call_state import CallState
@@ -34,9 +34,9 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
     deps, request, decision, live = call.deps, ruled.request, ruled.decision, ruled.live
     scopes = live.call_scopes(request.tool.id)
     in_flight = LiveCall(decision.id, request.tool.id, request.tool.effect._value_, scopes)
-    changes = [*deps.live.checks(live, scopes), *deps.holdings.unchanged(request), *ruled.takes]
+    changes = [*deps.live.checks(live, scopes), *deps.stored_labels.unchanged(request), *ruled.takes]
     if ruled.approval is not None:
-        changes.append(ConsumeApproval(ruled.approval.id, request.call_digest, call.now))
+        changes.append(UseApproval(ruled.approval.id, request.call_digest, call.now))
     # INVARIANT: the label rises here, before anything that carries it can be released.
     classes = deps.policies.applied.bundle.classes
     rise = rising(live, call.carried(request.tool, classes), request, classes, call.now)
@@ -53,7 +53,7 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
     try:
         # What the intent states is used up for this purpose, before another call can be described.
         live.spend(request)
-        left = deps.holdings.writes(request, decision.id, number)
+        left = deps.stored_labels.writes(request, decision.id, number)
         # A call that is alone shares its transaction with no other.
         alone = deps.authorizer.evaluations.calls == 1
         await deps.store.commit(Unit((*changes, *rise.changes, *left), events), at_once=alone)
@@ -66,6 +66,6 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
         raise
     # Commits answer in the order in which they were handed in, and labels only rise.
     live.kept_label = label
-    deps.holdings.kept(left)
+    deps.stored_labels.kept(left)
     live.settle(ruled.takes, taken=True)
     return RecordedCall(request, decision, live, in_flight, number)

@@ -14,13 +14,13 @@ from typing import Final
 
 import msgspec
 
-from remit.adapters.store.postgres.loop_connection import Heard, OnLoop
+from remit.adapters.store.postgres.loop_connection import Heard, LoopConnection
 from remit.adapters.store.postgres.reads import READ_S
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession
 from remit.core.errors import StoreUnavailable
-from remit.core.flow.stored_labels import Holding
+from remit.core.flow.stored_labels import StoredLabel
 
-Found = tuple[list[Holding], int]
+Found = tuple[list[StoredLabel], int]
 Slowly = Callable[[str, str, int], Awaitable[Found]]
 """Reads the same (tenant, upstream, turn) by way of a thread."""
 
@@ -30,7 +30,7 @@ _QUERY: Final = (
     " on h.tenant = t.tenant and h.upstream = $2 and h.turn > $3::bigint where t.tenant = $1"
 )
 
-_holding = msgspec.json.Decoder(Holding).decode
+_stored_label = msgspec.json.Decoder(StoredLabel).decode
 
 
 class _Asked:
@@ -43,14 +43,14 @@ class _Asked:
         self.waiting: list[asyncio.Future[Found | None]] = []
 
 
-class AtRest:
+class PostgresLabels:
     """Reads what lies in upstreams. For one event loop."""
 
     def __init__(self, dial: Callable[[], PostgresSession], slowly: Slowly) -> None:
         """Take what opens a connection, on a thread; without one, reads go `slowly`."""
         self._dial = dial
         self._slowly = slowly
-        self._line = OnLoop()
+        self._line = LoopConnection()
         self._session: PostgresSession | None = None
         self._opening: asyncio.Future[PostgresSession] | None = None
         #: By tenant and upstream, in the order of asking: what is to be read next.
@@ -154,4 +154,4 @@ def _found(answer: Heard) -> Found:
     (rows,) = answer.results
     turn = int(rows.get_value(0, 0)) if rows.ntuples else 0
     bodies = [rows.get_value(number, 1) for number in range(rows.ntuples)]
-    return [_holding(body) for body in bodies if body is not None], turn
+    return [_stored_label(body) for body in bodies if body is not None], turn

@@ -9,8 +9,8 @@ from typing import Final, Protocol
 
 import aiohttp
 
-from remit.sdk.dpop import HEADER, PROOF_TRIES, Prover
-from remit.sdk.faults import GatewayRefused, GatewayUnreachable
+from remit.sdk.dpop import HEADER, PROOF_TRIES, DpopProver
+from remit.sdk.errors import GatewayRefused, GatewayUnreachable
 from remit.sdk.session import ENDED
 from remit.sdk.wire import TASK_HEADER, Gateway, segment
 
@@ -37,7 +37,7 @@ class Tokens(Protocol):
         ...
 
 
-class Reply:
+class GatewayReply:
     """An answer of the gateway: status and headers, and its body either still to be read or read already."""
 
     def __init__(self, response: aiohttp.ClientResponse, body: bytes | None = None) -> None:
@@ -48,10 +48,10 @@ class Reply:
         self.headers = response.headers
 
 
-class Door:
+class GatewayClient:
     """Sends requests to the gateway as the task, each with the token of that moment."""
 
-    def __init__(self, gateway: Gateway, tokens: Tokens, prover: Prover | None = None) -> None:
+    def __init__(self, gateway: Gateway, tokens: Tokens, prover: DpopProver | None = None) -> None:
         """Take the pool and the source of tokens; with a prover the tokens are bound to its key (DPoP)."""
         self._gateway = gateway
         self._tokens = tokens
@@ -66,7 +66,7 @@ class Door:
         body: bytes | None,
         *,
         below: str | None = None,
-    ) -> Reply:
+    ) -> GatewayReply:
         """Send one request; the caller closes the answer's response. With `below` it is one of an HTTP API,
         for that address below the upstream's.
 
@@ -87,19 +87,19 @@ class Door:
             try:
                 fresh = await self._tokens.token(upstream=upstream, door=door, not_this=token)
             except (GatewayRefused, GatewayUnreachable):
-                return Reply(answer.response, refusal)
+                return GatewayReply(answer.response, refusal)
             return await self._send(method, path, headers, body, fresh)
-        return Reply(answer.response, refusal)
+        return GatewayReply(answer.response, refusal)
 
     async def _send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, token: str
-    ) -> Reply:
+    ) -> GatewayReply:
         # Replicas find each other's tasks by the token; a balancer before them, by this.
         headers = {**headers, TASK_HEADER: self._tokens.id} if self._tokens.id else headers
         if self._prover is None:
             # INVARIANT: what is in `headers` was chosen by name; no Authorization of the caller's is in it.
             shown = {**headers, "Authorization": f"Bearer {token}"}
-            return Reply(await self._gateway.exchange(method, path, headers=shown, body=body))
+            return GatewayReply(await self._gateway.exchange(method, path, headers=shown, body=body))
         # RFC 9449 section 4.2: without query.
         url = self._gateway.public_url + path.partition("?")[0]
         for tries_left in reversed(range(PROOF_TRIES)):
@@ -108,7 +108,7 @@ class Door:
             response = await self._gateway.exchange(method, path, headers=shown, body=body)
             self._prover.learn(url, response.headers)
             if not tries_left or not self._prover.again(url, response.status, response.headers):
-                return Reply(response)
+                return GatewayReply(response)
             response.release()
         raise AssertionError("the loop returns")
 

@@ -30,7 +30,7 @@ class Envelope(msgspec.Struct, frozen=True):
         return not self.method and self.id is not msgspec.UNSET
 
 
-class Outline(msgspec.Struct, frozen=True):
+class MessageOutline(msgspec.Struct, frozen=True):
     """As `Envelope`, without what may be large."""
 
     id: Id | msgspec.UnsetType = msgspec.UNSET
@@ -44,7 +44,7 @@ _ID_AT_START: Final = re.compile(rb"\s*\{\s*(?:" + _OTHER + rb"\s*,\s*){0,2}" + 
 _ID_AT_END: Final = re.compile(rb"[,{]\s*" + _ID + rb"\s*(?:,\s*" + _OTHER + rb"\s*){0,2}\}\s*\Z")
 
 _READ = msgspec.json.Decoder(Envelope)
-_LOOK = msgspec.json.Decoder(Outline)
+_LOOK = msgspec.json.Decoder(MessageOutline)
 
 
 def read_message(line: bytes) -> Envelope:

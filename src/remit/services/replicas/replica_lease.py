@@ -29,7 +29,7 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.replicas.replica import Acknowledgement, OwnLease, Replica, Watch, longest_s, outlived_s
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.replicas import Bury, FenceAck, Fleet, Raised, Sight
+from remit.ports.store.replicas import DeclareDead, FenceAck, Fleet, FleetSight, Raised
 from remit.ports.store.store import Store, Unit
 from remit.services.limits.durations import RecentTimes
 
@@ -59,7 +59,7 @@ class ReplicaStanding(msgspec.Struct, frozen=True):
         return self.silent_s is not None and self.silent_s >= outlived_s(self.replica.lease_s)
 
 
-class Gathered(msgspec.Struct, frozen=True):
+class Acknowledgements(msgspec.Struct, frozen=True):
     """What the other replicas made of an end."""
 
     acknowledged: tuple[Acknowledgement, ...] = ()
@@ -110,7 +110,7 @@ class Replicas:
         self.seal: Callable[[str, str], str] = lambda replica, address: ""
         #: Told of what others have changed.
         self.react: FenceReaction = lambda raised: ([], [])
-        self.on_change: list[Callable[[Sight], None]] = []
+        self.on_change: list[Callable[[FleetSight], None]] = []
         self.on_loss: list[Callable[[], Awaitable[None]]] = []
         self.on_gone: list[Callable[[str], Awaitable[None]]] = []
         #: How long others took to acknowledge, in milliseconds.
@@ -199,7 +199,7 @@ class Replicas:
                 tenant=self._tenant,
                 facts={"replica": one.id, "host": one.host},
             )
-            await self._store.commit(Unit((Bury(self._tenant, one.id, one.renewed),), (event,)))
+            await self._store.commit(Unit((DeclareDead(self._tenant, one.id, one.renewed),), (event,)))
         except Conflict:
             return  # it lives after all, or another one was faster
         finally:
@@ -230,7 +230,7 @@ class Replicas:
 
     # What is seen.
 
-    def _told(self, look: Sight) -> None:
+    def _told(self, look: FleetSight) -> None:
         """Take a look in. INVARIANT: what was raised is cut before the renewal in the same look counts."""
         if look.gone:
             self.lease.give_up()
@@ -283,18 +283,20 @@ class Replicas:
 
     # Ending.
 
-    async def gathered(self, raised: Raised, started_s: float, settle_s: float) -> Gathered:
+    async def gathered(self, raised: Raised, started_s: float, settle_s: float) -> Acknowledgements:
         """4. Give what every other replica made of a fence that was just committed.
 
         Returns when each has answered or is gone, or when the longest of their leases is over; and waits for
         what becomes of their credentials, `settle_s` seconds at the most.
         """
         if self._fleet is None:
-            return Gathered()
+            return Acknowledgements()
         with self._fleet.awaiting():
             return await self._gather(self._fleet, raised, started_s, settle_s)
 
-    async def _gather(self, fleet: Fleet, raised: Raised, started_s: float, settle_s: float) -> Gathered:
+    async def _gather(
+        self, fleet: Fleet, raised: Raised, started_s: float, settle_s: float
+    ) -> Acknowledgements:
         committed_s = self._clock.boot_s()
         try:
             # Whoever enters from here on reads the epoch before it acts.
@@ -328,7 +330,7 @@ class Replicas:
             for one in sorted(waited.values(), key=lambda one: one.id)
         )
         listed = [one for ack in self._heard(raised, waited).values() for one in ack.indeterminate]
-        return Gathered(told, tuple(listed), tuple(closings))
+        return Acknowledgements(told, tuple(listed), tuple(closings))
 
     def _heard(self, raised: Raised, waited: Collection[str]) -> dict[str, FenceAck]:
         """Return the word of each replica; one about a later fence of the scope counts too."""

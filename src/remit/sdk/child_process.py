@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Self
 
-from remit.sdk.faults import AgentFault
-from remit.sdk.relay import process_tree as lineage
+from remit.sdk.errors import AgentFault
+from remit.sdk.relay import process_tree
 
 FORWARDED: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
@@ -25,7 +25,7 @@ _FROM_KEYBOARD: Final = frozenset(
 BURY_S: Final = 1.0
 
 
-class Signals:
+class SignalRelay:
     """From `with` on, signals that would end this process are kept, and go to the child once it is there."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ def in_foreground() -> bool:
 async def run_child(
     argv: Sequence[str],
     env: Mapping[str, str],
-    signals: Signals,
+    signals: SignalRelay,
     confine: Callable[[], None] = lambda: None,
 ) -> int:
     """Run a program to its end; gives the exit code for this process: its own, or 128 + the signal's number.
@@ -94,13 +94,13 @@ async def run_child(
     way, its orphans stay below this process, and `confine` is called in it before it becomes the program.
     Raises `AgentFault` where it cannot be started.
     """
-    lineage.adopt_orphans()
+    process_tree.adopt_orphans()
     own = os.getpid()
 
     def begin() -> None:
         confine()
         # Behind it: a change of rights may clear this.
-        lineage.end_with_parent(own, signal.SIGTERM)
+        process_tree.end_with_parent(own, signal.SIGTERM)
 
     prepare = begin if sys.platform == "linux" else None
     try:
@@ -123,4 +123,4 @@ async def run_child(
 async def _bury(keep: int) -> None:
     while True:
         await asyncio.sleep(BURY_S)
-        lineage.bury(keep)
+        process_tree.bury(keep)

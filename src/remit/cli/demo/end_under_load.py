@@ -11,9 +11,9 @@ from typing import Final
 import httpx2
 
 from remit.cli.demo.commands import show
-from remit.cli.demo.narrator import Teller
+from remit.cli.demo.narrator import Narrator
 from remit.cli.demo.stage import Stage
-from remit.cli.demo.thief import INSIDE, PATIENCE_S, SHUT_OUT, Loot, Thief
+from remit.cli.demo.thief import INSIDE, PATIENCE_S, SHUT_OUT, StolenCredentials, Thief
 
 LOOPS: Final = 32
 #: So soon after the end was asked for, the database lets nobody in any more; on a machine that is so busy
@@ -22,7 +22,7 @@ DEAD_S: Final = 1.0
 LOGINS: Final = 25
 
 
-class Hammer:
+class CallLoop:
     """Thirty-two loops that call two tools as fast as they can, and note when each answer came."""
 
     def __init__(self, stage: Stage, token: str) -> None:
@@ -64,11 +64,11 @@ class Hammer:
         self._stop = True
 
 
-async def step_6(stage: Stage, tell: Teller, task: str, token: str) -> None:
+async def step_6(stage: Stage, tell: Narrator, task: str, token: str) -> None:
     """The task ends while thirty-two loops hammer the gateway, and a thief the database."""
     tell.chapter(6, f"The task ends while {LOOPS} loops hammer the gateway with its token")
     tell.say("The register's server is careless: the task's database password stands in its log.")
-    thief, hammer = await Thief.send(stage.register.stolen), Hammer(stage, token)
+    thief, hammer = await Thief.send(stage.register.stolen), CallLoop(stage, token)
     loops = [asyncio.create_task(hammer.loop(number)) for number in range(LOOPS)]
     await thief.says(INSIDE)
     await hammer.until(hammer.permitted_at)
@@ -100,7 +100,7 @@ async def step_6(stage: Stage, tell: Teller, task: str, token: str) -> None:
     tell.claim(closure["closed"], f"the closure {closure['id']} has nothing left open")
 
 
-def _robbed(tell: Teller, loot: Loot, started: float, returned: float) -> None:
+def _robbed(tell: Narrator, loot: StolenCredentials, started: float, returned: float) -> None:
     """Tell what the stolen password was good for, and until when."""
     before = sum(at <= started for at in loot.let_in_at)
     tell.claim(

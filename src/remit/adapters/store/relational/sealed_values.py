@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from remit.adapters.store.relational.sql import Sql
-from remit.adapters.store.relational.subject_keys import Opener, Subjects
+from remit.adapters.store.relational.subject_keys import SealOpener, SubjectKeys
 from remit.adapters.store.relational.timestamps import text
 from remit.core.decisions.approval import Approval
 from remit.core.json_value import Json
@@ -21,7 +21,7 @@ from remit.core.sealing import seal, unseal
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.plan import Plan
-from remit.core.tasks.task import Task, Turn
+from remit.core.tasks.task import Task, UserMessageRecord
 
 Row = Task | Approval | Delegation
 R = TypeVar("R", Task, Approval, Delegation)
@@ -36,7 +36,7 @@ TABLES: Final[Mapping[type[Row], str]] = {
 
 class _TaskSaid(msgspec.Struct, frozen=True):
     goal: str
-    turns: tuple[Turn, ...]
+    turns: tuple[UserMessageRecord, ...]
 
 
 class _TaskAsks(msgspec.Struct, frozen=True):
@@ -107,10 +107,10 @@ def _joined(row: R, part: Part) -> R:
     return msgspec.structs.replace(row, **said)
 
 
-class SealedWords:
+class SealedValues:
     """Seals what people said, for the one who writes."""
 
-    def __init__(self, sql: Sql, subjects: Subjects) -> None:
+    def __init__(self, sql: Sql, subjects: SubjectKeys) -> None:
         """Seal under the keys of subjects; look at rows over `sql`."""
         self._sql = sql
         self._subjects = subjects
@@ -150,7 +150,7 @@ class SealedWords:
 class Opened:
     """Opens what was sealed of rows, within one read: each key is looked up once."""
 
-    def __init__(self, sql: Sql, opener: Opener) -> None:
+    def __init__(self, sql: Sql, opener: SealOpener) -> None:
         """Look up keys over `sql`."""
         self._sql = sql
         self._opener = opener
@@ -180,7 +180,7 @@ def _place(row: Row, name: str) -> bytes:
     return f"{TABLES[type(row)]}\0{row.tenant}\0{row.id}\0{name}".encode()
 
 
-def seal_old(sql: Sql, words: SealedWords, subjects: Subjects) -> int:
+def seal_old(sql: Sql, words: SealedValues, subjects: SubjectKeys) -> int:
     """Seal what stands in plain in rows from before, and give their number; for the start, inside a
     transaction.
 

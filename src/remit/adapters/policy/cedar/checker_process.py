@@ -24,11 +24,11 @@ from typing import Final
 
 import msgspec
 
-from remit.adapters.policy.cedar.check import Examined, World
+from remit.adapters.policy.cedar.check import CheckInput, CheckResult
 from remit.adapters.policy.cedar.validator_process import (
     MAX_MEMORY_BYTES,
     NO_MEMORY,
-    Examination,
+    ValidatorProcess,
     framed,
     read_message,
 )
@@ -40,7 +40,7 @@ MAX_COMPUTING_S: Final = 10
 MAX_WAITING_S: Final = 30
 
 
-class Apart:
+class CheckerProcess:
     """Examines policies in a child process. Safe to use from several threads; one waits for the other."""
 
     def __init__(
@@ -52,11 +52,11 @@ class Apart:
         self._waiting_s = waiting_s
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
-        self._end: weakref.finalize[..., Apart] | None = None
+        self._end: weakref.finalize[..., CheckerProcess] | None = None
 
-    def __call__(self, sources: Sequence[PolicySource], world: World) -> Examined:
+    def __call__(self, sources: Sequence[PolicySource], world: CheckInput) -> CheckResult:
         """Return rules and problems; that the child failed at the sources is a problem as well."""
-        asked = msgspec.msgpack.encode(Examination(tuple(sources), _small(world), self._rules))
+        asked = msgspec.msgpack.encode(ValidatorProcess(tuple(sources), _small(world), self._rules))
         with self._lock:
             answer, why = self._answer(asked)
         if answer is None:
@@ -64,8 +64,8 @@ class Apart:
             remediation = (
                 "nest less deeply, or write fewer and shorter rules; they can be checked file by file"
             )
-            return Examined([], [Problem("error", text, remediation=remediation)])
-        return msgspec.msgpack.decode(answer, type=Examined)
+            return CheckResult([], [Problem("error", text, remediation=remediation)])
+        return msgspec.msgpack.decode(answer, type=CheckResult)
 
     def _answer(self, asked: bytes) -> tuple[bytes | None, str]:
         """Return the child's answer, or None and what became of the child."""
@@ -148,7 +148,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
             pipe.close()
 
 
-def _small(world: World) -> World:
+def _small(world: CheckInput) -> CheckInput:
     """Return what is needed of tools to check policies; constraints and words of theirs stay here."""
     tools = [
         Tool(

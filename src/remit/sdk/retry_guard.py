@@ -8,17 +8,17 @@ from __future__ import annotations
 import aiohttp
 
 
-class Broken(aiohttp.ClientConnectionError):
+class BrokenOff(aiohttp.ClientConnectionError):
     """The connection broke before there was an answer: nobody knows whether the request was carried out."""
 
 
 async def once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Have a request sent once, as a middleware of a session; raises `Broken` where the client would send it
-    again.
+    """Have a request sent once, as a middleware of a session; raises `BrokenOff` where the client would send
+    it again.
     """
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
         raise  # nothing was sent
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as fault:
-        raise Broken(str(fault)) from fault
+        raise BrokenOff(str(fault)) from fault

@@ -12,14 +12,14 @@ from pathlib import Path
 from mcp import Client, StdioServerParameters
 
 from remit.cli.demo.commands import run, show
-from remit.cli.demo.narrator import Teller
+from remit.cli.demo.narrator import Narrator
 from remit.cli.demo.stage import Stage, examples
 from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.evidence.verification import verify_export
 from remit.core.json_value import Json
 
 
-async def step_7(stage: Stage, tell: Teller, task: str) -> None:
+async def step_7(stage: Stage, tell: Narrator, task: str) -> None:
     """The three questions, the evidence offline, and the evidence attacked."""
     tell.chapter(7, "Who is it, what may it do, and is all of this true?")
     await show(stage, tell, "who", "contract-bot")
@@ -54,7 +54,7 @@ def attacks(lines: list[bytes]) -> list[tuple[str, list[bytes]]]:
     ]
 
 
-async def step_8(stage: Stage, tell: Teller) -> None:
+async def step_8(stage: Stage, tell: Narrator) -> None:
     """One's own agents: wrap a client's configuration, work in observe mode, undo."""
     tell.chapter(8, "And for your own agents: one command")
     home = stage.folder / "own"
@@ -80,7 +80,7 @@ async def step_8(stage: Stage, tell: Teller) -> None:
     )
 
 
-async def _use(tell: Teller, entry: dict[str, Json], home: Path) -> None:
+async def _use(tell: Narrator, entry: dict[str, Json], home: Path) -> None:
     # What it says beside the protocol is shown after it, and not between the lines of the story.
     said = home / "client.log"
     params = StdioServerParameters(

@@ -10,7 +10,7 @@ from typing import Any
 from mcp import Client, MCPError
 
 from remit.cli.demo.commands import show
-from remit.cli.demo.narrator import Teller
+from remit.cli.demo.narrator import Narrator
 from remit.cli.demo.stage import Stage
 from remit.core.json_value import Json
 
@@ -60,7 +60,7 @@ def text_of(result: Any) -> str:
     return "".join(block.text for block in result.content if block.type == "text")
 
 
-async def step_1(stage: Stage, tell: Teller) -> None:
+async def step_1(stage: Stage, tell: Narrator) -> None:
     """Without an identity nothing; with an identity and no task nothing."""
     tell.chapter(1, "Nobody gets in without an identity, and an identity alone may do nothing")
     answer = await stage.raw("tools/list", {})
@@ -78,7 +78,7 @@ async def step_1(stage: Stage, tell: Teller) -> None:
     )
 
 
-async def step_2(stage: Stage, tell: Teller) -> tuple[str, str]:
+async def step_2(stage: Stage, tell: Narrator) -> tuple[str, str]:
     """A task opens; the agent sees its tools alone, reads and writes."""
     tell.chapter(2, "A lawyer opens a task, and the agent may do just that")
     params = {"contract": "C-42", "ticket": "T-1"}
@@ -108,7 +108,7 @@ async def step_2(stage: Stage, tell: Teller) -> tuple[str, str]:
     return task, token
 
 
-async def step_3(stage: Stage, tell: Teller, task: str, token: str) -> None:
+async def step_3(stage: Stage, tell: Narrator, task: str, token: str) -> None:
     """What the task was not given is refused, with the rule and the reason; its person may ask for more."""
     tell.chapter(3, "Anything else is refused, with the rule and the reason")
     async with stage.client(token) as client:
@@ -152,7 +152,7 @@ def _sent(stage: Stage) -> str:
     return outbox.read_text() if outbox.exists() else ""
 
 
-async def step_4(stage: Stage, tell: Teller, token: str) -> None:
+async def step_4(stage: Stage, tell: Narrator, token: str) -> None:
     """An injected instruction, and a second agent that reads what it left behind."""
     tell.chapter(4, "C-42 has an instruction hidden in it, and the agent falls for it")
     tell.quote(
@@ -209,7 +209,7 @@ async def step_4(stage: Stage, tell: Teller, token: str) -> None:
     )
 
 
-async def step_5(stage: Stage, tell: Teller) -> tuple[str, str]:
+async def step_5(stage: Stage, tell: Narrator) -> tuple[str, str]:
     """A deploy waits for a human, who approves that exact call, once."""
     tell.chapter(5, "A change is drafted; its deploy needs a human")
     task, token = await stage.open_task("contract-bot", "draft-change", CHANGE, {"change": "CH-7"})
@@ -249,7 +249,7 @@ async def step_5(stage: Stage, tell: Teller) -> tuple[str, str]:
     return task, token
 
 
-async def _approve(stage: Stage, tell: Teller, approval: str) -> None:
+async def _approve(stage: Stage, tell: Narrator, approval: str) -> None:
     shown = await stage.ask("GET", f"/api/v1/approvals/{approval}", by="omar")
     asked = ", ".join(f"{name} = {value}" for name, value in shown["arguments"].items())
     tell.quote(f"{shown['tool']}: {asked}", by="omar sees")

@@ -25,7 +25,7 @@ from remit.adapters.store.postgres.loop_connection import Heard, Statement
 from remit.adapters.store.relational.inserts import COUNTERS, EVENTS, NODES
 
 
-class Claim(NamedTuple):
+class StoreClaim(NamedTuple):
     """Who wants which turn."""
 
     tenant: str
@@ -53,7 +53,7 @@ _TABLES: Final = {table.name: table for table in (EVENTS, COUNTERS, NODES)}
 @cache
 def _query(names: tuple[str, ...]) -> str:
     """Return the statement that puts rows into these tables."""
-    parts, mark = [f"taken as ({_TAKE})"], 1 + len(Claim._fields)
+    parts, mark = [f"taken as ({_TAKE})"], 1 + len(StoreClaim._fields)
     for name in names:
         table = _TABLES[name]
         marks = [f"${number}" for number in range(mark, mark + len(table.kinds))]
@@ -64,7 +64,7 @@ def _query(names: tuple[str, ...]) -> str:
     return f"with {', '.join(parts)} select 1 from taken"  # noqa: S608
 
 
-def whole(claim: Claim, events: list[Any], counters: list[Any], nodes: list[Any]) -> Sequence[Statement]:
+def whole(claim: StoreClaim, events: list[Any], counters: list[Any], nodes: list[Any]) -> Sequence[Statement]:
     """Return the transaction that writes these rows, which come flat, if the turn is to be had."""
     tenant, turn, writer, member, taker = claim
     names, values = [], [tenant.encode(), turn.to_bytes(8), writer.encode(), member.encode(), taker.encode()]
