@@ -15,7 +15,9 @@ import uvloop
 from bench.serve_governed import Desk, listen
 from remit.compose import open_house
 from remit.config import load_config
-from remit.ports.store.store import RaiseFence, Receipt, Store, Unit
+from remit.ports.store.changes import RaiseFence
+from remit.ports.store.store import Store
+from remit.ports.store.units import Receipt, Unit
 
 
 class Opened(msgspec.Struct, frozen=True):

@@ -21,7 +21,8 @@ from remit.config import load_bundle, load_config
 from remit.core.identity.principals import Person, Role
 from remit.core.identity.workload import Assurance, Confirmation, KeyBinding
 from remit.core.oauth.access_token import AGENT_SCOPE, TOKEN_TYPE, AccessClaims
-from remit.ports.store.store import PutPerson, Unit
+from remit.ports.store.changes import PutPerson
+from remit.ports.store.units import Unit
 from remit.services.authzen.enforcement_points import EnforcementPoint
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.oauth.presented_tokens import shown_key

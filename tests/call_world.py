@@ -25,7 +25,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Budgets, Task, TaskType
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
-from remit.ports.store.store import Unit
+from remit.ports.store.units import Unit
 from remit.ports.upstream import Call, Catalogue
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson

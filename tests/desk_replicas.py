@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from remit.adapters.store.postgres import PostgresStore
 from remit.core.replicas.replica import Replica
-from remit.ports.store.replicas import FenceAck, Raised
+from remit.core.scope import Raised
+from remit.ports.store.replicas import FenceAck
 from tests.call_world import CallWorld
 from tests.scripted_broker import ScriptedBroker
 from tests.world import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys

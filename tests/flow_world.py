@@ -24,7 +24,7 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import HandDown, Parameter, Task, TaskType
 from remit.core.tools.constraint import load
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, FieldLabel, Tool, Variant
-from remit.ports.store.store import Unit
+from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.mediation.mediator import RequestedCall

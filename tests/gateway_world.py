@@ -28,7 +28,7 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import INPUT, Effect, Tool
 from remit.gateway.mcp import McpEndpoint, McpLimits
-from remit.ports.store.store import Unit
+from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.tasks.tasks import Opening

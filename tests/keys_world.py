@@ -22,7 +22,8 @@ from remit.adapters.store.sqlite import SqliteStore
 from remit.core.evidence.event import EventKind
 from remit.core.keys.own_keys import KeyKind
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Store, Unit
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.identity.keys import Keyring, KeyRotations
 from tests.world import TENANT, WorldEntropy, an_event
 

@@ -27,8 +27,8 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import HandDown, TaskType
 from remit.ports.issuers import IssuerUse
-from remit.ports.store.people import PutLink
-from remit.ports.store.store import Unit
+from remit.ports.store.changes import PutLink
+from remit.ports.store.units import Unit
 from remit.sdk.dpop import DpopProver
 from remit.services.identity.attestation import Attestors
 from remit.services.identity.directory import NewAgent

@@ -28,7 +28,7 @@ from remit.core.tasks.task import Budgets, TaskType
 from remit.core.tools.http_api import Api, read_api
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from remit.gateway.http import HttpEndpoint, HttpLimits
-from remit.ports.store.store import Unit
+from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.tasks.tasks import Opening

@@ -17,8 +17,8 @@ from remit.api.app import app
 from remit.core.identity.passkey import Link
 from remit.core.signals.signal import Reaction, SignalKind
 from remit.ports.issuers import IssuerUse
-from remit.ports.store.people import PutLink
-from remit.ports.store.store import Unit
+from remit.ports.store.changes import PutLink
+from remit.ports.store.units import Unit
 from remit.services.signals.receiver import Transmitter, issuer_name
 from remit.services.signals.subjects import SubjectRules
 from tests.attestation_world import WorldFetch, WorldIssuer, sign

@@ -18,10 +18,11 @@ from remit.adapters.waker.nats import NatsWaker
 from remit.core.errors import Conflict
 from remit.core.replicas.replica import Replica
 from remit.core.replicas.wakeup import Nudge
+from remit.core.scope import Raised
 from remit.core.tasks.task import Ancestor, TaskState
-from remit.ports.store.issued_tokens import Withdraw
-from remit.ports.store.replicas import DeclareDead, FenceAck, FleetSight, LeaveTask, Raised, TakeTask
-from remit.ports.store.store import Pin, PutAgent, PutPin, PutTask, PutValue, RaiseFence, Unit
+from remit.ports.store.changes import Pin, PutAgent, PutPin, PutTask, PutValue, RaiseFence, Withdraw
+from remit.ports.store.replicas import DeclareDead, FenceAck, FleetSight, LeaveTask, TakeTask
+from remit.ports.store.units import Unit
 from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.wakeup import WakeUp
 from tests.nats_server import NatsServer

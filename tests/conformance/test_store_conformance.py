@@ -14,7 +14,7 @@ from remit.core.identity.principals import AgentState
 from remit.core.label import Label, Trust
 from remit.core.scope import EVERYTHING
 from remit.core.tasks.task import Ancestor, Budgets, TaskState
-from remit.ports.store.store import (
+from remit.ports.store.changes import (
     CheckFence,
     CheckUnlocked,
     Credential,
@@ -28,12 +28,12 @@ from remit.ports.store.store import (
     PutValue,
     RaiseFence,
     RaiseLabel,
-    Store,
     TakeBudget,
-    Unit,
-    Usage,
     UseAgent,
 )
+from remit.ports.store.store import Store
+from remit.ports.store.tasks import Usage
+from remit.ports.store.units import Unit
 from tests.conformance.stores import Open, each_store
 from tests.world import START, TENANT, a_person, a_task, an_agent, an_event
 

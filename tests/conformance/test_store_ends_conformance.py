@@ -5,16 +5,16 @@ from datetime import timedelta
 
 from remit.core.decisions.approval import ApprovalState
 from remit.core.tasks.task import Ancestor, TaskState
-from remit.ports.store.store import (
+from remit.ports.store.changes import (
     Credential,
     PutApproval,
     PutCredential,
     PutPerson,
     PutTask,
-    Store,
     TakeCredential,
-    Unit,
 )
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from tests.conformance.stores import each_store
 from tests.world import START, TENANT, a_person, a_task, an_approval
 

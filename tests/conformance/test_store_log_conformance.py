@@ -18,7 +18,8 @@ from remit.core.errors import VerificationFailed
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
 from remit.ports.log import Head
-from remit.ports.store.store import Store, Unit
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from tests.conformance.stores import Open, each_store
 from tests.world import TENANT, WorldSealingKeys, a_permit, an_event, an_outcome
 

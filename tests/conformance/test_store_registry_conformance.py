@@ -12,7 +12,7 @@ from remit.core.findings.finding import Finding, FindingKind, FindingState, find
 from remit.core.identity.principals import Agent, LastProof
 from remit.core.identity.workload import Assurance, Binding, IssuerBinding, SpiffeBinding
 from remit.core.tasks.delegation_record import Delegation
-from remit.ports.store.store import (
+from remit.ports.store.changes import (
     Credential,
     EndCredentials,
     PutAgent,
@@ -21,11 +21,11 @@ from remit.ports.store.store import (
     PutFinding,
     PutLastProof,
     PutPerson,
-    Store,
-    Unit,
     UseDelegation,
     UsePerson,
 )
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from tests.conformance.stores import each_store
 from tests.world import START, TENANT, a_person, an_agent
 

@@ -9,16 +9,16 @@ import pytest
 
 from remit.core.decisions.approval import ApprovalState
 from remit.core.errors import Conflict
-from remit.ports.store.store import (
+from remit.ports.store.changes import (
     Credential,
     PutApproval,
     PutCredential,
-    Store,
     TakeCredential,
-    Unit,
     UseApproval,
     UseAssertion,
 )
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from tests.conformance.stores import each_store
 from tests.world import START, TENANT, an_approval
 

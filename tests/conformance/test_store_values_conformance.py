@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from remit.core.errors import ChangedMeanwhile
-from remit.ports.store.changes import CheckValue
-from remit.ports.store.store import PutValue, Store, Unit
+from remit.ports.store.changes import CheckValue, PutValue
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from tests.conformance.stores import Open, each_store
 from tests.world import TENANT
 

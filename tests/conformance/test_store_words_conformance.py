@@ -10,15 +10,9 @@ from remit.core.decisions.approval import ApprovalState
 from remit.core.identity.principals import Role
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import TaskState, UserMessageRecord
-from remit.ports.store.store import (
-    PutApproval,
-    PutDelegation,
-    PutPerson,
-    PutTask,
-    Store,
-    Unit,
-    UseApproval,
-)
+from remit.ports.store.changes import PutApproval, PutDelegation, PutPerson, PutTask, UseApproval
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from tests.conformance.stores import each_store
 from tests.conformance.test_store_registry_conformance import a_delegation
 from tests.world import START, TENANT, a_person, a_task, an_approval

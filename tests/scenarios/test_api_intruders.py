@@ -11,7 +11,8 @@ import pytest
 from remit.api import app
 from remit.api.rest.route import Endpoint
 from remit.api.route_table import ENDPOINTS
-from remit.ports.store.store import PutApproval, Unit
+from remit.ports.store.changes import PutApproval
+from remit.ports.store.units import Unit
 from remit.services.identity.permissions import ROLES, Duty
 from tests.house_world import HouseWorld, Told, a_bundle, house_world
 from tests.world import an_approval

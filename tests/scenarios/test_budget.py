@@ -12,7 +12,7 @@ import pytest
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import RemitError, StoreUnavailable, UpstreamUnreachable
 from remit.core.evidence.event import EventKind
-from remit.ports.store.store import Usage
+from remit.ports.store.tasks import Usage
 from tests.call_world import CallWorld, call_world, full_disk
 
 

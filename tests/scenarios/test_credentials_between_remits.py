@@ -15,8 +15,8 @@ from remit.core.identity.passkey import Link
 from remit.core.identity.workload import KeyBinding
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import TaskState
-from remit.ports.store.people import PutLink
-from remit.ports.store.store import Unit
+from remit.ports.store.changes import PutLink
+from remit.ports.store.units import Unit
 from remit.services.identity.directory import NewAgent
 from tests.leasing_gateway import LeasingGateway
 from tests.live_gateway import LiveGateway

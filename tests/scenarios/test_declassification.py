@@ -23,7 +23,7 @@ from remit.core.errors import (
 from remit.core.flow.stored_labels import LOOSE, ROOT
 from remit.core.label import Label, Lowering, Trust
 from remit.core.tasks.task import Task
-from remit.ports.store.store import Unit
+from remit.ports.store.units import Unit
 from remit.services.flow.declassification import task_digest
 from tests.call_world import full_disk
 from tests.ticket_world import UNTRUSTED, Desks, desks

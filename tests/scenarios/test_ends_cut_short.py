@@ -11,7 +11,7 @@ from remit.core.endings.closure import Closing, Closure
 from remit.core.evidence.event import EventKind
 from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.task import Task
-from remit.ports.store.store import Receipt, Unit
+from remit.ports.store.units import Receipt, Unit
 from remit.services.assembly.services import Services
 from remit.services.endings.task_ends import TaskEnds
 from tests.call_world import CallWorld

@@ -10,7 +10,8 @@ from remit.core.endings.closure import Closure
 from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.task import Task
 from remit.ports.broker import UpstreamCredential
-from remit.ports.store.store import PutClosure, Unit
+from remit.ports.store.changes import PutClosure
+from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services
 from tests.credentials_world import desk_world
 from tests.scripted_broker import ScriptedBroker

@@ -14,7 +14,7 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import Conflict
 from remit.core.evidence.event import EventKind
-from remit.ports.store.store import Usage
+from remit.ports.store.tasks import Usage
 from remit.services.tasks.live_tasks import LiveTask
 from tests.flow_world import FlowWorld, flow_world
 

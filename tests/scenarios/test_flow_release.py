@@ -13,7 +13,8 @@ from remit.core.decisions.decision import Outcome
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import Conflict, Fenced, StoreUnavailable
 from remit.core.evidence.event import EventKind
-from remit.ports.store.store import RaiseLabel, Unit
+from remit.ports.store.changes import RaiseLabel
+from remit.ports.store.units import Unit
 from remit.services.limits.time_slices import TimeSlices
 from tests.call_world import Heard
 from tests.flow_world import FlowWorld, chain, flow_world, full_disk

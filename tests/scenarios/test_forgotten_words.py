@@ -19,7 +19,9 @@ from remit.core.evidence.event import EventKind
 from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.plan import PlanEntry
 from remit.core.tasks.task import Parameter, TaskState, UserMessageRecord
-from remit.ports.store.store import PutApproval, PutDelegation, PutTask, Store, Unit
+from remit.ports.store.changes import PutApproval, PutDelegation, PutTask
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.services.evidence.log import readable
 from remit.services.people.delegations import NewDelegation
 from remit.services.tasks.tasks import Opening

@@ -12,7 +12,8 @@ from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind
 from remit.core.identity.admission import AdmissionRules
 from remit.core.identity.principals import Role
-from remit.ports.store.store import PutPerson, Unit
+from remit.ports.store.changes import PutPerson
+from remit.ports.store.units import Unit
 from remit.services.identity.directory import NewPerson
 from remit.services.people.sessions import Entrance
 from tests.house_world import HouseWorld, house_world

@@ -20,7 +20,7 @@ from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.evidence.event import Event, EventKind
 from remit.core.evidence.verification import verify_export
 from remit.core.findings.finding import FindingKind
-from remit.ports.store.store import Unit
+from remit.ports.store.units import Unit
 from remit.services.evidence.log import readable
 from remit.services.evidence.log_audit import LogAudit
 from tests.call_world import CallWorld, call_world

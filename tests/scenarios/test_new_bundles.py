@@ -17,7 +17,8 @@ from remit.core.evidence.event import EventKind
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Budgets, HandDown, Task, TaskState, TaskType
-from remit.ports.store.store import PutTask, Unit
+from remit.ports.store.changes import PutTask
+from remit.ports.store.units import Unit
 from remit.services.tasks.tasks import DelegatedOpening
 from tests.call_world import OPEN_GRANTS, CallWorld, a_bundle, a_type, call_world
 from tests.house_world import HouseWorld, house_world

@@ -18,8 +18,9 @@ from remit.core.evidence.event import Event
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.flow.stored_labels import StoredLabel
 from remit.core.tasks.task import Budgets
-from remit.ports.store.store import CheckFence, Entry, PutTask, RaiseFence, TakeBudget, Unit
-from remit.ports.store.stored_labels import PutStoredLabel
+from remit.ports.store.changes import CheckFence, PutStoredLabel, PutTask, RaiseFence, TakeBudget
+from remit.ports.store.log import Entry
+from remit.ports.store.units import Unit
 from tests.dicing_proxy import DicingProxy
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened

@@ -14,7 +14,8 @@ from remit.core.errors import StoreUnavailable
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.scope import EVERYTHING
 from remit.core.tasks.task import Budgets
-from remit.ports.store.store import RaiseFence, TakeBudget, Unit
+from remit.ports.store.changes import RaiseFence, TakeBudget
+from remit.ports.store.units import Unit
 from tests.postgres_server import PostgresServer
 from tests.world import TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_permit, an_event, an_outcome
 

@@ -18,8 +18,9 @@ from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.core.errors import RemitError
 from remit.core.replicas.replica import Replica
 from remit.core.tasks.task import Budgets
+from remit.ports.store.changes import PutTask, TakeBudget
 from remit.ports.store.replicas import FleetSight
-from remit.ports.store.store import PutTask, Receipt, TakeBudget, Unit
+from remit.ports.store.units import Receipt, Unit
 from remit.services.replicas.replica_lease import RENEWALS
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened

@@ -20,7 +20,8 @@ from remit.adapters.store.postgres.store_claim import on_record
 from remit.core.errors import BudgetExhausted, Fenced, StoreUnavailable
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.tasks.task import Budgets
-from remit.ports.store.store import CheckFence, RaiseFence, TakeBudget, Unit
+from remit.ports.store.changes import CheckFence, RaiseFence, TakeBudget
+from remit.ports.store.units import Unit
 from tests.dicing_proxy import DicingProxy
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened

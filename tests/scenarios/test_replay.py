@@ -19,7 +19,8 @@ from joserfc.jwk import ECKey
 from remit.core.errors import Conflict, Unauthenticated
 from remit.core.evidence.event import EventKind
 from remit.core.oauth.access_token import TOKEN_TYPE
-from remit.ports.store.store import Unit, UseAssertion
+from remit.ports.store.changes import UseAssertion
+from remit.ports.store.units import Unit
 from remit.services.identity.authenticator import secret_digest
 from tests import tokens
 from tests.house_world import HouseWorld, Told, house_world

@@ -12,7 +12,8 @@ import pytest
 from remit.core.errors import Fenced, NotFound, StoreUnavailable, VerificationFailed
 from remit.core.findings.finding import FindingKind, FindingState
 from remit.core.scope import ScopeKind
-from remit.ports.store.store import Credential, PutCredential, PutPerson, TakeCredential, Unit
+from remit.ports.store.changes import Credential, PutCredential, PutPerson, TakeCredential
+from remit.ports.store.units import Unit
 from tests.call_world import call_world
 from tests.postgres_server import PostgresServer
 from tests.scenarios.test_postgres_lost import opened

@@ -17,7 +17,8 @@ from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Person, Role
 from remit.gateway.mcp import McpLimits
 from remit.gateway.mcp.calls import MAX_NAME
-from remit.ports.store.store import PutApproval, Unit
+from remit.ports.store.changes import PutApproval
+from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import MAX_PENDING
 from tests.gateway_world import BASIC, ENVELOPE, MODERN, GatewayWorld, gateway_world
 from tests.house_world import house_world

@@ -14,7 +14,8 @@ import pytest
 
 from remit.core.errors import Conflict, Forbidden, Unauthenticated
 from remit.core.tasks.grant import GrantTemplate
-from remit.ports.store.store import PutPerson, TakeCredential, Unit
+from remit.ports.store.changes import PutPerson, TakeCredential
+from remit.ports.store.units import Unit
 from tests.house_world import HouseWorld, house_world
 from tests.page_world import APP, Browsing, Documents, address, page_world, pages_bundle
 

@@ -12,7 +12,8 @@ from remit.adapters.provider.oidc import OidcProvider
 from remit.core.errors import Conflict, Forbidden, NotFound
 from remit.core.identity.admission import AdmissionRules
 from remit.core.identity.workload import KeyBinding
-from remit.ports.store.store import PutPerson, Unit
+from remit.ports.store.changes import PutPerson
+from remit.ports.store.units import Unit
 from remit.services.identity.directory import NewAgent
 from remit.services.identity.permissions import ask_about
 from remit.services.people.delegations import NewDelegation

@@ -14,7 +14,8 @@ import pytest
 
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import UpstreamCredential
-from remit.ports.store.store import PutValue, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services
 from remit.services.identity.authenticator import secret_digest
 from remit.services.identity.directory import NewPerson

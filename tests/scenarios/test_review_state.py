@@ -18,7 +18,8 @@ from remit.core.identity.principals import AgentState
 from remit.core.label import Label
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import Budgets
-from remit.ports.store.store import PutAgent, TakeBudget, Unit
+from remit.ports.store.changes import PutAgent, TakeBudget
+from remit.ports.store.units import Unit
 from remit.services.assembly import upkeep as upkeep_module
 from remit.services.assembly.upkeep import Upkeep
 from remit.services.tasks.tasks import Opening

@@ -15,8 +15,8 @@ from remit.core.identity.admission import AdmissionRules
 from remit.core.identity.passkey import Passkey
 from remit.core.identity.principals import Role
 from remit.core.label import Lowering
-from remit.ports.store.people import PutPasskey
-from remit.ports.store.store import PutApproval, Unit
+from remit.ports.store.changes import PutApproval, PutPasskey
+from remit.ports.store.units import Unit
 from remit.services.identity.directory import NewPerson
 from remit.services.people.delegations import NewDelegation
 from remit.services.people.sessions import Entrance

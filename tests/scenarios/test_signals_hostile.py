@@ -9,7 +9,8 @@ import pytest
 
 from remit.core.errors import Fenced
 from remit.core.signals.signal import SignalKind
-from remit.ports.store.store import PutPerson, Receipt, Unit
+from remit.ports.store.changes import PutPerson
+from remit.ports.store.units import Receipt, Unit
 from tests.signals_world import signals_world, user
 
 Json = Any

@@ -11,8 +11,8 @@ from remit.core.errors import Fenced
 from remit.core.identity.passkey import Link
 from remit.core.identity.principals import AgentState, Memberships
 from remit.core.signals.signal import Reaction, SignalKind
-from remit.ports.store.people import PutLink
-from remit.ports.store.store import Unit
+from remit.ports.store.changes import PutLink
+from remit.ports.store.units import Unit
 from remit.services.signals.subjects import SubjectRules
 from tests.signals_world import IDP, SignalsWorld, signals_world, user
 from tests.world import TENANT

@@ -14,7 +14,8 @@ import pytest
 
 from remit.adapters.store.sqlite import Durability
 from remit.core.errors import StoreUnavailable
-from remit.ports.store.store import Credential, PutCredential, PutPerson, TakeCredential, Unit
+from remit.ports.store.changes import Credential, PutCredential, PutPerson, TakeCredential
+from remit.ports.store.units import Unit
 from tests.gateway_process import GatewayProcess, gateway_process
 from tests.http_line import Line
 from tests.other_user import NOBODY

@@ -15,7 +15,9 @@ from remit.core.evidence.event import CallOutcome
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.scope import EVERYTHING
 from remit.core.tasks.task import Budgets
-from remit.ports.store.store import RaiseFence, Store, TakeBudget, Unit
+from remit.ports.store.changes import RaiseFence, TakeBudget
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from tests.conformance.stores import FILES, Open, in_postgres
 from tests.world import TENANT, a_permit, an_outcome
 

@@ -23,7 +23,8 @@ from remit.adapters.keys.transit import Transit
 from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
 from remit.ports.keys import AuthorityKeys
 from remit.ports.runtime import Entropy
-from remit.ports.store.store import PutValue, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.units import Unit
 from remit.services.identity.keys import Keyring
 from remit.services.identity.svid_issuing import SvidIssuing
 from tests.bao_server import TOKEN

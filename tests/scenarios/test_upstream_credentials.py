@@ -19,7 +19,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import AgentState
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import TaskState
-from remit.ports.store.store import Unit
+from remit.ports.store.units import Unit
 from tests.call_world import CallWorld, Heard, full_disk
 from tests.credentials_world import closure_now, desk_world, of_leases
 from tests.scripted_broker import ScriptedBroker

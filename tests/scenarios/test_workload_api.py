@@ -27,7 +27,8 @@ from remit.core.identity.principals import AgentState
 from remit.core.identity.spiffe import TrustAnchors, check_jwt_svid, check_x509_svid
 from remit.core.identity.workload import Assurance, LocalBinding, SpiffeBinding
 from remit.ports.attestor import ShownAssertion, ShownCertificate, ShownPeer
-from remit.ports.store.store import PutAgent, Unit
+from remit.ports.store.changes import PutAgent
+from remit.ports.store.units import Unit
 from remit.services.findings.findings import Findings
 from remit.services.findings.shared_identities import SharedIdentities
 from remit.services.identity.svid_issuing import SvidRule

@@ -11,8 +11,8 @@ import pytest
 
 from remit.core.flow.stored_labels import StoredLabel, WrittenValues
 from remit.core.label import Classes, Label, Trust
-from remit.ports.store.store import Unit
-from remit.ports.store.stored_labels import PutStoredLabel
+from remit.ports.store.changes import PutStoredLabel
+from remit.ports.store.units import Unit
 from tests.house_world import HouseWorld, house_world
 from tests.world import START, TENANT
 

@@ -11,7 +11,8 @@ from remit.core.errors import ConfigInvalid
 from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.evidence.verification import verify_export
 from remit.core.identity.principals import Person
-from remit.ports.store.store import PutApproval, Unit
+from remit.ports.store.changes import PutApproval
+from remit.ports.store.units import Unit
 from tests.house_world import HouseWorld, a_bundle, a_catalogue, house_world
 from tests.world import an_approval
 

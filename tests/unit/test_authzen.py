@@ -15,7 +15,7 @@ from remit.core.decisions.approval import ApprovalState
 from remit.core.identity.workload import Assurance
 from remit.core.label import Label
 from remit.core.policy.bundle import PolicySource
-from remit.ports.store.store import Unit
+from remit.ports.store.units import Unit
 from remit.services.authzen.enforcement_points import EnforcementPoint
 from tests.authzen_world import AuthzenWorld, asking, authzen_world
 

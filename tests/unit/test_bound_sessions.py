@@ -14,7 +14,8 @@ import pytest
 from remit.core.evidence.event import EventKind
 from remit.core.oauth.dpop import token_hash
 from remit.core.oauth.one_time_code import TerminalCode
-from remit.ports.store.store import PutApproval, Unit
+from remit.ports.store.changes import PutApproval
+from remit.ports.store.units import Unit
 from remit.sdk.key import AgentKey
 from remit.services.identity.authenticator import secret_digest
 from remit.services.oauth.refresh_tokens import challenge_of

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from remit.api.health import PROBE_S, Health
-from remit.ports.store.store import Receipt, Unit
+from remit.ports.store.units import Receipt, Unit
 from tests.house_world import HouseWorld, house_world
 
 Json = Any

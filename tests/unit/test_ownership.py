@@ -11,7 +11,7 @@ from remit.core.errors import Elsewhere, OutOfForce
 from remit.core.evidence.event import EventKind
 from remit.core.tasks.task import Ancestor
 from remit.ports.store.replicas import HoldTask, LeaveTask, TakeTask, owner_key
-from remit.ports.store.store import Receipt, Unit
+from remit.ports.store.units import Receipt, Unit
 from remit.services.replicas.task_ownership import Ownership, root_of
 from tests.world import START, TENANT, WorldClock, a_task
 

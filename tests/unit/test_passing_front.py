@@ -11,9 +11,10 @@ import pytest
 
 from remit.core.errors import UpstreamUnreachable
 from remit.core.replicas.replica import Replica
+from remit.core.scope import Raised
 from remit.gateway.asgi import ROOM
 from remit.gateway.forwarding import ForwardingFront
-from remit.ports.store.replicas import FleetSight, Raised
+from remit.ports.store.replicas import FleetSight
 from remit.services.replicas.forwarding import Family
 from tests.world import START, a_task
 

@@ -12,8 +12,9 @@ from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.adapters.store.relational.memory import Memory
 from remit.core.errors import StoreUnavailable
 from remit.core.replicas.replica import Replica
+from remit.ports.store.changes import RaiseFence
 from remit.ports.store.replicas import FleetSight
-from remit.ports.store.store import RaiseFence, Unit
+from remit.ports.store.units import Unit
 from tests.unit.test_postgres_store import opened
 from tests.world import START, TENANT, WorldClock, an_event
 

@@ -11,8 +11,9 @@ from remit.adapters.store.postgres.listening import DEAF_S, MOST
 from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.adapters.store.postgres.schema import CHANNEL
 from remit.core.replicas.replica import Replica
+from remit.ports.store.changes import RaiseFence
 from remit.ports.store.replicas import FleetSight
-from remit.ports.store.store import RaiseFence, Unit
+from remit.ports.store.units import Unit
 from tests.replicas_world import until
 from tests.unit.test_postgres_store import opened
 from tests.world import START, TENANT, WorldClock

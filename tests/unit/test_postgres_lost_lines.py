@@ -9,12 +9,13 @@ from typing import Literal
 import psycopg
 import pytest
 
-from remit.adapters.store.postgres import at_rest, writer
 from remit.adapters.store.postgres import loop_connection as onloop
+from remit.adapters.store.postgres import stored_labels, writer
 from remit.adapters.store.postgres.session import connect
 from remit.core.errors import BudgetExhausted
 from remit.core.tasks.task import Budgets
-from remit.ports.store.store import PutTask, TakeBudget, Unit
+from remit.ports.store.changes import PutTask, TakeBudget
+from remit.ports.store.units import Unit
 from tests.cutting_proxy import CuttingProxy
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened
@@ -155,7 +156,7 @@ async def test_the_word_that_a_connection_ends_is_its_end(
     proxied: tuple[str, CuttingProxy], postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server has said so, and nothing tells that the connection has: neither calls nor reads wait."""
-    for module, name in ((writer, "BATCH_S"), (at_rest, "READ_S")):
+    for module, name in ((writer, "BATCH_S"), (stored_labels, "READ_S")):
         monkeypatch.setattr(module, name, 3600.0)
     url, proxy = proxied
     store = opened(url)

@@ -23,8 +23,8 @@ from remit.core.flow.stored_labels import StoredLabel
 from remit.core.replicas.replica import Replica
 from remit.core.scope import EVERYTHING
 from remit.core.tasks.task import Budgets
-from remit.ports.store.store import CheckFence, PutTask, RaiseFence, TakeBudget, Unit
-from remit.ports.store.stored_labels import PutStoredLabel
+from remit.ports.store.changes import CheckFence, PutStoredLabel, PutTask, RaiseFence, TakeBudget
+from remit.ports.store.units import Unit
 from tests.cutting_proxy import CuttingProxy
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened

@@ -30,19 +30,20 @@ from remit.core.oauth.refresh_token import RefreshToken
 from remit.core.scope import EVERYTHING
 from remit.core.tasks.task import Budgets
 from remit.ports.log import Head
-from remit.ports.store.changes import CheckValue
-from remit.ports.store.issued_tokens import PutRefreshToken, Withdraw
-from remit.ports.store.store import (
+from remit.ports.store.changes import (
     CheckFence,
     CheckUnlocked,
+    CheckValue,
     Pin,
     PutPin,
+    PutRefreshToken,
     PutTask,
     PutValue,
     RaiseFence,
     TakeBudget,
-    Unit,
+    Withdraw,
 )
+from remit.ports.store.units import Unit
 from tests.postgres_server import PASSWORD, PostgresServer
 from tests.world import (
     START,

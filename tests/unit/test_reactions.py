@@ -13,10 +13,11 @@ from remit.core.endings.closure import Closure
 from remit.core.errors import Fenced, RemitError, StoreUnavailable
 from remit.core.identity.principals import Agent, AgentState
 from remit.core.policy.bundle import Bundle
-from remit.core.scope import ScopeKind, scope
+from remit.core.scope import Raised, ScopeKind, scope
 from remit.core.tasks.task import Task
-from remit.ports.store.replicas import FenceAck, FleetSight, Raised
-from remit.ports.store.store import PutAgent, PutClosure, RaiseFence, Unit
+from remit.ports.store.changes import PutAgent, PutClosure, RaiseFence
+from remit.ports.store.replicas import FenceAck, FleetSight
+from remit.ports.store.units import Unit
 from tests.call_world import CallWorld, a_bundle
 from tests.credentials_world import closure_now, desk_world
 from tests.scripted_broker import ScriptedBroker

@@ -11,7 +11,8 @@ from remit.core.endings.closure import Closing
 from remit.core.errors import Conflict, OutOfForce, StoreUnavailable
 from remit.core.evidence.event import EventKind
 from remit.core.replicas.replica import SILENT_LEASES, Acknowledgement, longest_s, outlived_s
-from remit.ports.store.replicas import DeclareDead, FenceAck, FleetSight, Raised
+from remit.core.scope import Raised
+from remit.ports.store.replicas import DeclareDead, FenceAck, FleetSight
 from remit.services.replicas.replica_lease import Acknowledgements, Replicas, ReplicaStanding
 from tests.unit.test_services_replicas import LEASE_S, ME, OTHER, SCOPE, Kept, a_replica, turns
 from tests.world import START, TENANT, RunningClock, WorldClock, WorldEntropy

@@ -13,7 +13,8 @@ from remit.core.decisions.decision import Outcome
 from remit.core.errors import Busy, Conflict, Forbidden, NotFound
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Person, Role
-from remit.ports.store.store import PutPerson, Unit
+from remit.ports.store.changes import PutPerson
+from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import MAX_PENDING
 from tests.call_world import CallWorld, call_world
 from tests.tokens import HELD, task_token

@@ -15,7 +15,8 @@ import pytest
 from remit.core.errors import Unauthenticated
 from remit.core.identity.principals import AgentState
 from remit.core.identity.workload import Assurance
-from remit.ports.store.store import PutPerson, Unit
+from remit.ports.store.changes import PutPerson
+from remit.ports.store.units import Unit
 from remit.services.identity import authenticator as authenticate
 from tests.call_world import CallWorld, call_world
 from tests.tokens import HELD, task_token, task_token_given

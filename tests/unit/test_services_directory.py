@@ -22,7 +22,8 @@ from remit.core.identity.workload import (
     SpiffeBinding,
     workload_of,
 )
-from remit.ports.store.store import PutAgent, Unit
+from remit.ports.store.changes import PutAgent
+from remit.ports.store.units import Unit
 from remit.services.identity.directory import Directory, NewAgent, NewPerson
 from tests.call_world import KEYS, CallWorld, call_world
 from tests.tokens import HELD, agent_token, task_token

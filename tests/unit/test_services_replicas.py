@@ -11,8 +11,9 @@ import pytest
 from remit.core.endings.closure import Indeterminate
 from remit.core.errors import OutOfForce, RemitError
 from remit.core.replicas.replica import DRIFT, SILENT_LEASES, OwnLease, Replica, Watch, outlived_s
-from remit.ports.store.replicas import FenceAck, FleetSight, Raised
-from remit.ports.store.store import Receipt, Unit
+from remit.core.scope import Raised
+from remit.ports.store.replicas import FenceAck, FleetSight
+from remit.ports.store.units import Receipt, Unit
 from remit.services.replicas.replica_lease import Acknowledgements, Replicas, ReplicaStanding
 from tests.world import START, TENANT, WorldClock, WorldEntropy
 

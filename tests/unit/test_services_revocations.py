@@ -15,7 +15,8 @@ from remit.core.errors import Fenced, Forbidden, NotFound
 from remit.core.evidence.event import EventKind
 from remit.core.scope import EVERYTHING, ScopeKind
 from remit.core.tasks.task import Ancestor, Task, TaskState
-from remit.ports.store.store import PutClosure, PutTask, RaiseFence, Receipt, Unit
+from remit.ports.store.changes import PutClosure, PutTask, RaiseFence
+from remit.ports.store.units import Receipt, Unit
 from remit.services.endings import closure_events as closures
 from tests.call_world import CallWorld, call_world
 from tests.refusals import refused

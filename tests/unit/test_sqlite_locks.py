@@ -14,7 +14,7 @@ import pytest
 
 from remit.core.errors import StoreUnavailable
 from remit.core.evidence.event import Event, EventKind
-from remit.ports.store.store import Unit
+from remit.ports.store.units import Unit
 from tests.call_world import CallWorld, call_world
 from tests.world import TENANT
 

@@ -16,7 +16,8 @@ from remit.adapters.store.relational.tables import MIGRATIONS, VERSION
 from remit.adapters.store.relational.timestamps import text
 from remit.adapters.store.sqlite import Durability, SqliteStore
 from remit.core.errors import ConfigInvalid, StoreUnavailable, VerificationFailed
-from remit.ports.store.store import Credential, PutValue, Unit
+from remit.ports.store.changes import Credential, PutValue
+from remit.ports.store.units import Unit
 from tests.world import (
     START,
     TENANT,

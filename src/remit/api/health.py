@@ -11,10 +11,8 @@ import msgspec
 from starlette.responses import Response
 
 from remit.api.http_messages import HEADERS, answer
-from remit.core.decisions.approval import ApprovalState
 from remit.core.errors import RemitError
 from remit.core.scope import EVERYTHING
-from remit.ports.store.store import PutValue, Unit
 from remit.services.assembly.services import Services
 from remit.services.credentials.lease_records import OpenSink
 from remit.services.limits.durations import RecentTimes
@@ -22,7 +20,6 @@ from remit.services.replicas.wakeup import WakingState
 
 #: How long an answer about the store stands, so that asking does not become writing.
 PROBE_S = 2.0
-PROBE_KEY = "health.probe"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -136,21 +133,15 @@ class Health:
         return self._store if self._probing is None else "store-silent"
 
     async def _write(self) -> None:
-        value = {"at": self._house.clock.now().isoformat()}
         try:
-            await self._house.store.commit(Unit((PutValue(self._house.tenant, PROBE_KEY, value),)))
-            # The probe holds no event: that state can be written says nothing of the log.
-            self._store = self._house.store.failing or "writable"
-        except RemitError as error:
-            self._store = error.code
+            self._store = await self._house.replicas.probe()
         finally:
             self._probing = None
 
     async def metrics(self) -> Response:
         """Return the figures."""
         house = self._house
-        pending = await house.store.approvals(house.tenant, state=ApprovalState.PENDING, limit=10_000)
-        now = house.clock.now()
+        waiting = await house.approvals.waiting()
         live = house.live.all()
         lines = [
             *_family(
@@ -176,7 +167,7 @@ class Health:
                 "remit_approvals_pending",
                 "gauge",
                 "Approvals that wait for a human.",
-                {"": sum(now < one.expires for one in pending)},
+                {"": waiting},
             ),
             *_family(
                 "remit_leases",

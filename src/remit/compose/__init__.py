@@ -55,7 +55,8 @@ from remit.gateway.http import HttpEndpoint, HttpLimits
 from remit.gateway.mcp import McpEndpoint, McpLimits
 from remit.ports.broker import Broker
 from remit.ports.policy import PolicyEngine
-from remit.ports.store.store import Store, Unit
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from remit.ports.upstream import LIST_CHANGED, HttpUpstream, Upstream
 from remit.services.assembly.assembly import assemble
 from remit.services.assembly.services import Services

@@ -13,7 +13,8 @@ from remit.compose.secret_sources import fetch_now
 from remit.config import Config
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Pin, Store
+from remit.ports.store.changes import Pin
+from remit.ports.store.store import Store
 
 
 def make_private(folder: Path) -> None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 EVERYTHING = "everything:*"
 """The scope that every call lies in."""
 
@@ -27,6 +29,13 @@ class ScopeKind(enum.StrEnum):
     TOOL = "tool"
     UPSTREAM = "upstream"
     EVERYTHING = "everything"
+
+
+class Raised(msgspec.Struct, frozen=True):
+    """A scope whose epoch was raised."""
+
+    scope: str
+    epoch: int
 
 
 def scope(kind: ScopeKind, name: str) -> str:

@@ -24,7 +24,7 @@ from remit.core.json_value import Json
 from remit.core.keys.jwk import checked_public_jwk, thumbprint
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.task import NO_PERSON, Task, TaskType
-from remit.ports.store.store import Unit
+from remit.ports.store.units import Unit
 from remit.rehearse.folder import alone, config_of
 from remit.rehearse.stand_in import CURRENT, CallRun, RehearsedSteps, StandIn
 from remit.services.assembly.services import Services

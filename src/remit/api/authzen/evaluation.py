@@ -98,7 +98,7 @@ async def _decide(errand: RestRequest, form: EvaluationForm, *, single: bool = F
         return permitted(end)
     approval = None
     if end.decision.outcome is Outcome.DEFER:
-        approval = await house.store.approval(house.tenant, end.decision.approval)
+        approval = await house.approvals.find(end.decision.approval)
     return refused(end, approval, house.public_url, again="approval" in form.context)
 
 

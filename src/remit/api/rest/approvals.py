@@ -45,7 +45,7 @@ async def _visible(
 
 
 async def _sees(errand: RestRequest, person: Person, approval: Approval) -> bool:
-    task = await errand.house.store.task(errand.house.tenant, approval.task)
+    task = await errand.house.tasks.find(approval.task)
     return see_approval(approval, task, person)
 
 

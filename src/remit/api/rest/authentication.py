@@ -217,7 +217,7 @@ async def _agent(errand: RestRequest, endpoint: Endpoint, claims: AccessClaims) 
             raise Forbidden(
                 "this needs the token of a task", code="caller", remediation="use the task's token"
             )
-        found = await house.store.agent(house.tenant, claims.client_id)
+        found = await house.directory.find_agent(claims.client_id)
         if found is None:
             raise Unauthenticated("the agent is not registered any more", code="no-agent", step=1)
         agent = found

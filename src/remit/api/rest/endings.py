@@ -67,8 +67,8 @@ async def kinds_of(house: Services, name: str) -> list[ScopeKind]:
         found.append(ScopeKind.EVERYTHING)
     # Together: whoever ends something is in a hurry.
     task, delegation, agents = await asyncio.gather(
-        house.store.task(house.tenant, name),
-        house.store.delegation(house.tenant, name),
+        house.tasks.find(name),
+        house.delegations.find(name),
         house.directory.agents(),
     )
     if task is not None:
@@ -83,7 +83,7 @@ async def kinds_of(house: Services, name: str) -> list[ScopeKind]:
         found.append(ScopeKind.TOOL)
     if name in house.upstreams:
         found.append(ScopeKind.UPSTREAM)
-    if not found and await house.store.person(house.tenant, name) is not None:
+    if not found and await house.directory.find_person(name) is not None:
         # What is done for them; an owner's name means what their agents do, unless `kind` says otherwise.
         found.append(ScopeKind.PERSON)
     return found
@@ -194,7 +194,7 @@ async def locks(errand: RestRequest) -> Items[Lock]:
 async def closures(errand: RestRequest) -> Items[ClosureView]:
     """Return closures, newest first."""
     wanted: ClosureFilter = errand.query
-    found = await errand.house.store.closures(errand.house.tenant, scope=wanted.scope, limit=wanted.limit)
+    found = await errand.house.receipts.closures(wanted.scope, wanted.limit)
     return Items(tuple(closure_view(one) for one in found))
 
 

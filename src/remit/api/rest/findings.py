@@ -57,7 +57,7 @@ def _view(finding: Finding) -> FindingView:
 async def _visible(errand: RestRequest, finding: Finding) -> bool:
     if may(errand.someone, Duty.OVERSEE):
         return True
-    agent = await errand.house.store.agent(errand.house.tenant, finding.agent) if finding.agent else None
+    agent = await errand.house.directory.find_agent(finding.agent) if finding.agent else None
     return agent is not None and agent.owned_by(errand.someone)
 
 

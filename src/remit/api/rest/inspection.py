@@ -80,8 +80,8 @@ async def can(errand: RestRequest) -> dict[str, Json]:
 
 async def _may_ask(errand: RestRequest, name: str) -> None:
     house = errand.house
-    task = await house.store.task(house.tenant, name)
-    agent = await house.store.agent(house.tenant, name)
+    task = await house.tasks.find(name)
+    agent = await house.directory.find_agent(name)
     ask_about(errand.someone, name, task, agent)
 
 

@@ -85,8 +85,8 @@ async def listed(errand: RestRequest) -> Items[TaskView]:
     wanted: TaskFilter = errand.query
     person = errand.someone
     sees_all = may(person, Duty.OVERSEE)
-    found = await errand.house.store.tasks(
-        errand.house.tenant, agent=wanted.agent, state=wanted.state, limit=wanted.limit if sees_all else MOST
+    found = await errand.house.tasks.newest(
+        agent=wanted.agent, state=wanted.state, limit=wanted.limit if sees_all else MOST
     )
     mine = [task for task in found if sees_all or own_task(task, person)]
     now = errand.house.clock.now()

@@ -163,10 +163,10 @@ async def register_agent(config: Config, agent: str, public_jwk: dict[str, str])
     from remit.services.identity.directory import NewAgent, NewPerson
 
     async with open_records(config) as house:
-        known = await house.store.agent(config.tenant, agent)
+        known = await house.directory.find_agent(agent)
         if known is None:
             owner = getpass.getuser()
-            if await house.store.person(config.tenant, owner) is None:
+            if await house.directory.find_person(owner) is None:
                 # Who wraps a client on their own machine answers for it.
                 await house.directory.add_person(NewPerson(name=owner), by=f"os:{owner}")
             binding = KeyBinding(public_jwk)

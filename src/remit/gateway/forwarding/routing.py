@@ -16,7 +16,7 @@ While this replica has no lease, it serves nothing but its own health.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -34,6 +34,7 @@ from remit.core.errors import (
 )
 from remit.core.replicas.forwarding import HEADER, HOP, Seen, carried, read_chain, written_chain
 from remit.core.replicas.replica import Replica
+from remit.core.scope import Raised
 from remit.gateway.asgi import ROOM, TARGET, Application, Receive, Scope, Send, read_body, respond
 from remit.gateway.forwarding.task_hints import (
     MCP,
@@ -54,7 +55,6 @@ from remit.gateway.mcp.messages import (
     outcome_field,
 )
 from remit.ports.forwarding import ForwardedRequest, Forwarder
-from remit.ports.store.replicas import FleetSight
 from remit.services.assembly.services import Services
 from remit.services.limits.deadlines import Deadlines
 from remit.services.replicas.forwarding import Family
@@ -93,7 +93,7 @@ class ForwardingFront:
         #: Requests that other replicas have in hand for this one.
         self._asking: set[_Asking] = set()
         house.replicas.on_gone.append(self._gone)
-        house.replicas.on_change.append(self._changed)
+        house.replicas.on_change.append(lambda sight: self._raised(sight.raised))
         house.replicas.on_loss.append(self._lost)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -219,10 +219,10 @@ class ForwardingFront:
             if asking.owner.id == name:
                 asking.cut(OwnerAway("it is gone", sent=True))
 
-    def _changed(self, sight: FleetSight) -> None:
+    def _raised(self, found: Sequence[Raised]) -> None:
         """Cut what was ended. INVARIANT: nothing is awaited between a look that finds it and this."""
         for asking in self._asking:
-            for raised in sight.raised:
+            for raised in found:
                 if asking.upstream is not None and asking.family.ended_by(raised, asking.upstream):
                     asking.cut(fenced_by(raised.scope, sent=True))
 

@@ -291,7 +291,7 @@ class HttpEndpoint:
             return self._unknown(visit)
         if end.decision.outcome is not Outcome.DEFER:
             return refusal(end)
-        approval = await self._house.store.approval(self._house.tenant, end.decision.approval)
+        approval = await self._house.approvals.find(end.decision.approval)
         return refusal(end, approval.expires.isoformat() if approval else "")
 
     # What is answered otherwise.

@@ -221,7 +221,7 @@ class Calls:
             return unknown(visit, message)
         if end.decision.outcome is not Outcome.DEFER:
             return refusal(end)
-        approval = await self._house.store.approval(self._house.tenant, end.decision.approval)
+        approval = await self._house.approvals.find(end.decision.approval)
         return refusal(end, approval.expires.isoformat() if approval else "")
 
     async def quietly(self, visit: CallVisit, upstream: str, name: str, arguments: dict[str, Json]) -> bool:

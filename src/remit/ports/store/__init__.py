@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store: state and evidence, committed together, and every change that may be asked of it."""
+"""The store: state and evidence, committed together; one Protocol for each room, and all changes."""

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may be asked of the store at once: checks, changes, and the unit that they make up with their
-events.
-"""
+"""The checks and the changes that a unit may hold (`ports.store.units`)."""
 
 from __future__ import annotations
 
@@ -11,17 +9,17 @@ import msgspec
 
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.endings.closure import Closure
-from remit.core.evidence.event import Event
 from remit.core.findings.finding import Finding
+from remit.core.flow.stored_labels import StoredLabel
+from remit.core.identity.passkey import Link, Passkey
 from remit.core.identity.principals import Agent, LastProof, Person
 from remit.core.json_value import Json
-from remit.core.label import Label
+from remit.core.label import Classes, Label
+from remit.core.oauth.one_time_code import OneTimeCode
+from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import Budgets, Task, TaskState
-from remit.ports.store.issued_tokens import IssuedChange
-from remit.ports.store.people import PeopleChange
 from remit.ports.store.replicas import FleetChange
-from remit.ports.store.stored_labels import HoldingChange
 
 # Checks: a unit whose check fails is refused whole, and nothing of it is written.
 
@@ -71,7 +69,7 @@ class CheckValue(msgspec.Struct, frozen=True):
     value: Json
 
 
-# Changes.
+# Changes: agents, people, tasks, ends, and what else is kept.
 
 
 class PutAgent(msgspec.Struct, frozen=True):
@@ -261,6 +259,140 @@ class UseAssertion(msgspec.Struct, frozen=True):
     expires: datetime
 
 
+# Changes: one-time codes, passkeys, and accounts at issuers.
+
+
+class PutOneTimeCode(msgspec.Struct, frozen=True):
+    """Keep a ticket; those that ran out before it was made may be dropped."""
+
+    ticket: OneTimeCode
+
+
+class UseOneTimeCode(msgspec.Struct, frozen=True):
+    """Use a ticket up; `Conflict` unless it is there, unused, and not run out at `now`.
+
+    `outcome` is kept with it, so that whoever sees a second use knows what to take back.
+    """
+
+    tenant: str
+    digest: str
+    now: datetime
+    outcome: str = ""
+
+
+class PutPasskey(msgspec.Struct, frozen=True):
+    """Keep a new passkey; `Conflict` if there is one with its id."""
+
+    passkey: Passkey
+
+
+class UsePasskey(msgspec.Struct, frozen=True):
+    """Remember that a passkey was used; `Conflict` if it is not there.
+
+    `Conflict` as well if `counter` has not risen, unless both the kept one and this one are 0 (WebAuthn
+    level 3 section 7.2): the passkey was copied, or an answer replayed.
+    """
+
+    tenant: str
+    id: str
+    counter: int
+    now: datetime
+
+
+class DropPasskey(msgspec.Struct, frozen=True):
+    """Delete a passkey of a person; `Conflict` if they have none with this id."""
+
+    tenant: str
+    id: str
+    person: str
+
+
+class PutLink(msgspec.Struct, frozen=True):
+    """Keep whom a subject is here; `Conflict` if the subject is another person already, or the person another
+    subject of the same issuer.
+    """
+
+    link: Link
+
+
+class DropLink(msgspec.Struct, frozen=True):
+    """Forget whom a subject is here; `Conflict` if it is not this person."""
+
+    tenant: str
+    issuer: str
+    subject: str
+    person: str
+
+
+# Changes: issued tokens.
+
+
+class PutFamily(msgspec.Struct, frozen=True):
+    """Keep a new family of tokens; `Conflict` if there is one with its id."""
+
+    family: TokenFamily
+
+
+class PutRefreshToken(msgspec.Struct, frozen=True):
+    """Keep a new refresh token; those that ran out before it was made may be dropped, and families too."""
+
+    token: RefreshToken
+
+
+class UseRefreshToken(msgspec.Struct, frozen=True):
+    """Use a refresh token up; `Conflict` unless it is there, unused, and not run out at `now`. A used one is
+    remembered until it would have run out.
+    """
+
+    tenant: str
+    digest: str
+    now: datetime
+
+
+class Withdraw(msgspec.Struct, frozen=True):
+    """Take back what bears this id, an access token or a whole family. It is remembered until `expires`, when
+    nothing of it can be valid any more; what ran out before `now` may be dropped. Taking back twice is no
+    error.
+    """
+
+    tenant: str
+    id: str
+    expires: datetime
+    now: datetime
+
+
+# Changes: labels at rest, and labels that rise in tasks which others were handed.
+
+
+class PutStoredLabel(msgspec.Struct, frozen=True):
+    """Insert or replace what is known of one resource (the caller has joined).
+
+    With `was`, `ChangedMeanwhile` unless that is what is kept: what was written since somebody looked is not
+    declassified. With `classes` it is joined into what is kept: others may have written there too.
+    """
+
+    stored_label: StoredLabel
+    was: StoredLabel | None = None
+    classes: Classes | None = None
+
+
+class DropStoredLabel(msgspec.Struct, frozen=True):
+    """Forget a holding; nothing where there is none."""
+
+    tenant: str
+    upstream: str
+    resource: str
+
+
+class JoinLabels(msgspec.Struct, frozen=True):
+    """Join a label into the accumulated labels of tasks, whoever holds them; unknown tasks are left out."""
+
+    tenant: str
+    tasks: tuple[str, ...]
+    label: Label
+    classes: Classes
+
+
 Change = (
     CheckFence
     | CheckUnlocked
@@ -288,32 +420,18 @@ Change = (
     | PutValue
     | UseAssertion
     | FleetChange
-    | HoldingChange
-    | PeopleChange
-    | IssuedChange
+    | PutOneTimeCode
+    | UseOneTimeCode
+    | PutPasskey
+    | UsePasskey
+    | DropPasskey
+    | PutLink
+    | DropLink
+    | PutFamily
+    | PutRefreshToken
+    | UseRefreshToken
+    | Withdraw
+    | PutStoredLabel
+    | DropStoredLabel
+    | JoinLabels
 )
-
-
-class Unit(msgspec.Struct, frozen=True):
-    """What becomes true at once, of one tenant. Changes apply in order; a check sees the changes before it.
-
-    `tenant` needs saying only where neither an event nor a change says it. A task replaced by `PutTask` keeps
-    its accumulated label, which `RaiseLabel` alone changes.
-    """
-
-    changes: tuple[Change, ...] = ()
-    events: tuple[Event, ...] = ()
-    tenant: str = ""
-
-    @property
-    def of_tenant(self) -> str:
-        """Whose state the unit changes; raises `ValueError` if nothing in it says so."""
-        if self.tenant:
-            return self.tenant
-        if self.events:
-            return self.events[0].tenant
-        for change in self.changes:
-            for held in (change, *(getattr(change, name) for name in change.__struct_fields__)):
-                if tenant := getattr(held, "tenant", ""):
-                    return str(tenant)
-        raise ValueError("a unit without events and with checks alone must name its tenant")

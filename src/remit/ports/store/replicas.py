@@ -18,6 +18,7 @@ from remit.core.endings.closure import Closing, Indeterminate
 from remit.core.flow.stored_labels import StoredLabel
 from remit.core.replicas.replica import Replica
 from remit.core.replicas.wakeup import Nudge
+from remit.core.scope import Raised
 
 # Checks and changes of a unit (`ports.store.changes`).
 
@@ -79,13 +80,6 @@ def owner_key(task: str) -> str:
 
 
 # What is seen and told.
-
-
-class Raised(msgspec.Struct, frozen=True):
-    """A scope whose epoch was raised."""
-
-    scope: str
-    epoch: int
 
 
 class FenceAck(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,41 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changes of the store about labels at rest, and labels that rise in tasks which others were handed."""
+"""Labels at rest in the store."""
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Sequence
+from typing import Protocol
 
 from remit.core.flow.stored_labels import StoredLabel
-from remit.core.label import Classes, Label
+from remit.ports.store.units import UnitStore
 
 
-class PutStoredLabel(msgspec.Struct, frozen=True):
-    """Insert or replace what is known of one resource (the caller has joined).
+class StoredLabelStore(UnitStore, Protocol):
+    """Labels at rest. Durability, concurrency and errors: `UnitStore`."""
 
-    With `was`, `ChangedMeanwhile` unless that is what is kept: what was written since somebody looked is not
-    declassified. With `classes` it is joined into what is kept: others may have written there too.
-    """
+    async def stored_labels(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[StoredLabel]:
+        """Return what is known of certain resources of an upstream; those of which nothing is are left
+        out.
+        """
 
-    stored_label: StoredLabel
-    was: StoredLabel | None = None
-    classes: Classes | None = None
+    async def stored_labels_under(
+        self, tenant: str, *, upstream: str = "", prefix: str = "", limit: int = 1000
+    ) -> list[StoredLabel]:
+        """Return what is known of resources whose names begin with `prefix`, by upstream and name."""
 
-
-class DropStoredLabel(msgspec.Struct, frozen=True):
-    """Forget a holding; nothing where there is none."""
-
-    tenant: str
-    upstream: str
-    resource: str
-
-
-class JoinLabels(msgspec.Struct, frozen=True):
-    """Join a label into the accumulated labels of tasks, whoever holds them; unknown tasks are left out."""
-
-    tenant: str
-    tasks: tuple[str, ...]
-    label: Label
-    classes: Classes
-
-
-HoldingChange = PutStoredLabel | DropStoredLabel | JoinLabels
+    async def stored_label_counts(self, tenant: str) -> dict[str, int]:
+        """Return of how many resources of each upstream something is known."""

@@ -24,7 +24,7 @@ from remit.core.identity.principals import Actor, Agent, Memberships, Principal
 from remit.core.identity.workload import Assurance, Confirmation
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tasks.task import Task, TaskState
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndPrincipals
 from remit.services.identity.authenticator import Authenticator
 
 #: Active tasks looked at to find the one of an agent or a person.
@@ -76,7 +76,7 @@ class AskedSubjects:
     """Finds the task that an enforcement point asks about, and says how well its subject is proven."""
 
     def __init__(
-        self, *, store: Store, authenticator: Authenticator, members: Memberships, tenant: str
+        self, *, store: TasksAndPrincipals, authenticator: Authenticator, members: Memberships, tenant: str
     ) -> None:
         """Take the parts."""
         self._store = store

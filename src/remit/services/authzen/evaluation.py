@@ -32,7 +32,8 @@ from remit.core.identity.principals import Principal
 from remit.core.label import Classes, Label
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tools.tool import Tool
-from remit.ports.store.store import TakeBudget, Unit
+from remit.ports.store.changes import TakeBudget
+from remit.ports.store.units import Unit
 from remit.services.authzen.enforcement_points import AskedSubject, AskedSubjects, EnforcementPoint
 from remit.services.decisions.authorizer import carries
 from remit.services.decisions.call_events import outcome_events

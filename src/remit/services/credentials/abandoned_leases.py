@@ -16,7 +16,7 @@ from typing import Final
 from remit.core.endings.closure import Closing
 from remit.core.errors import Conflict, NotFound
 from remit.ports.broker import Broker
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndEndings
 from remit.services.credentials.lease_records import HeldLease, LeaseRecord, LeaseRecords
 from remit.services.credentials.removed_brokers import RemovedBroker
 from remit.services.credentials.revocation import CredentialRevocation
@@ -37,7 +37,7 @@ class AbandonedLeases:
         brokers: tuple[Mapping[str, Broker], ...],
         records: LeaseRecords,
         back: CredentialRevocation,
-        store: Store,
+        store: TasksAndEndings,
         tenant: str,
     ) -> None:
         """Take the parts; `held` are the leases in memory, and what is taken over is put there."""

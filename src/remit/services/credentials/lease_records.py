@@ -24,7 +24,8 @@ from remit.core.tasks.task import Task
 from remit.ports.broker import Broker, LeaseWanted, Shared, Tracing, UnfitCredential, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Change, PutValue, Store, Unit
+from remit.ports.store.changes import Change, PutValue
+from remit.ports.store.units import Unit, UnitStore
 
 PREFIX: Final = "lease:"
 #: So long before its end a credential is not begun with any more; a fifth of its life where that is less.
@@ -234,7 +235,7 @@ class LeaseRecords:
     """Keeps leases in the store."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, entropy: Entropy, sealing: SealingKeys, tenant: str
+        self, *, store: UnitStore, clock: Clock, entropy: Entropy, sealing: SealingKeys, tenant: str
     ) -> None:
         """Take the parts."""
         self._store = store

@@ -39,7 +39,7 @@ from remit.core.tasks.task import Task
 from remit.ports.broker import Broker, LeaseWanted, Probe, Replaceable, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndEndings
 from remit.services.credentials.abandoned_leases import AbandonedLeases, Living
 from remit.services.credentials.lease_records import HeldLease, LeaseRecords, OpenSink, unavailable
 from remit.services.credentials.revocation import CredentialRevocation
@@ -57,7 +57,7 @@ class Leases:
         self,
         *,
         brokers: Mapping[str, Broker],
-        store: Store,
+        store: TasksAndEndings,
         clock: Clock,
         entropy: Entropy,
         sealing: SealingKeys,

@@ -28,7 +28,8 @@ from remit.core.errors import Conflict, RemitError
 from remit.core.evidence.event import Event, EventKind
 from remit.ports.broker import Probe
 from remit.ports.runtime import Clock
-from remit.ports.store.store import PutClosure, Store
+from remit.ports.store.changes import PutClosure
+from remit.ports.store.endings import EndingStore
 from remit.services.credentials.lease_records import HeldLease, LeaseRecords, OpenSink
 from remit.services.limits.durations import RecentTimes
 
@@ -46,7 +47,7 @@ class CredentialRevocation:
     """Leases that are being taken back. For one event loop."""
 
     def __init__(
-        self, records: LeaseRecords, *, store: Store, clock: Clock, tenant: str, settle_s: float
+        self, records: LeaseRecords, *, store: EndingStore, clock: Clock, tenant: str, settle_s: float
     ) -> None:
         """Take the parts; `settle_s` is how long an end waits for credentials to be dead."""
         self._records = records

@@ -35,7 +35,8 @@ from remit.ports.broker import Probe
 from remit.ports.keys import SealingKeys
 from remit.ports.rotating import Keep, Rotating
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import PutValue, Store, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.units import Unit, UnitStore
 
 log = logging.getLogger("remit.secrets")
 
@@ -78,7 +79,7 @@ class RotatedSecrets:
         *,
         rotating: Mapping[str, Rotating],
         every: Mapping[str, timedelta],
-        store: Store,
+        store: UnitStore,
         clock: Clock,
         entropy: Entropy,
         sealing: SealingKeys,

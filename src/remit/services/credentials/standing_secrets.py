@@ -20,7 +20,8 @@ from remit.core.json_value import Json
 from remit.core.sealing import NONCE_SIZE, seal, unseal
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import PutValue, Store, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.units import Unit, UnitStore
 from remit.services.credentials.secret_rotation import RotatedSecrets
 from remit.services.findings.findings import Findings
 
@@ -68,7 +69,7 @@ class StandingSecrets:
         *,
         rotated: RotatedSecrets,
         findings: Findings,
-        store: Store,
+        store: UnitStore,
         clock: Clock,
         entropy: Entropy,
         sealing: SealingKeys,

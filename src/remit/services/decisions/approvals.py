@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 from remit.core.decisions.access_request import AccessRequest
@@ -20,7 +21,10 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import PutApproval, Store, Unit
+from remit.ports.store.approvals import ApprovalStore
+from remit.ports.store.changes import PutApproval
+from remit.ports.store.combined import TasksAndSignIn
+from remit.ports.store.units import Unit
 from remit.services.decisions.call_events import unsensitive
 from remit.services.separation.sign_in_methods import is_behind
 
@@ -28,13 +32,19 @@ from remit.services.separation.sign_in_methods import is_behind
 MAX_PENDING = 20
 #: Approvals of one state that are listed at the most.
 MAX_LISTED = 1000
+#: Approvals that are counted at the most.
+MAX_COUNTED = 10_000
+
+
+class _Rooms(ApprovalStore, TasksAndSignIn, Protocol):
+    """The rooms of the store that approvals are kept and judged by."""
 
 
 class Approvals:
     """Asks, lists and answers."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, entropy: Entropy, tenant: str, ttl_s: int, second_person: bool
+        self, *, store: _Rooms, clock: Clock, entropy: Entropy, tenant: str, ttl_s: int, second_person: bool
     ) -> None:
         """Take the parts; `ttl_s` is how long a question stays open. With `second_person`, two people whom
         one administrator let in by codes count as one.
@@ -111,10 +121,21 @@ class Approvals:
 
     async def get(self, approval_id: str) -> Approval:
         """Return an approval, expired where its time has passed; raises `NotFound`."""
-        found = await self._store.approval(self._tenant, approval_id)
+        found = await self.find(approval_id)
         if found is None:
             raise NotFound(f"there is no approval `{approval_id[:80]}`", remediation="see `remit approvals`")
-        return self._current(found)
+        return found
+
+    async def find(self, approval_id: str) -> Approval | None:
+        """Return an approval, expired where its time has passed; `None` where there is none."""
+        found = await self._store.approval(self._tenant, approval_id)
+        return self._current(found) if found else None
+
+    async def waiting(self) -> int:
+        """Count the approvals that wait for an answer."""
+        now = self._clock.now()
+        found = await self._store.approvals(self._tenant, state=ApprovalState.PENDING, limit=MAX_COUNTED)
+        return sum(now < one.expires for one in found)
 
     async def listed(self, state: ApprovalState | None = None, task: str = "") -> list[Approval]:
         """Return approvals, newest first: all that wait for an answer, and the newest of the others."""

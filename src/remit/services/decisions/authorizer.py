@@ -15,6 +15,7 @@ The order of a decision, each a refusal where it fails:
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
@@ -35,7 +36,9 @@ from remit.core.tasks.grant import Grant
 from remit.core.tasks.plan import UNPLANNED, departures
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tier, Tool, ToolState, undescribed
 from remit.ports.runtime import Entropy
-from remit.ports.store.store import Store, TakeBudget
+from remit.ports.store.approvals import ApprovalStore
+from remit.ports.store.changes import TakeBudget
+from remit.ports.store.principals import PrincipalStore
 from remit.services.policy.bundle import Policies
 from remit.services.policy.evaluation import Evaluations
 from remit.services.tasks.live_tasks import LiveTask
@@ -63,13 +66,17 @@ class Ruling(msgspec.Struct, frozen=True):
     approval: Approval | None = None
 
 
+class _Rooms(ApprovalStore, PrincipalStore, Protocol):
+    """The rooms of the store that decisions read."""
+
+
 class Authorizer:
     """Describes and decides calls."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        store: _Rooms,
         policies: Policies,
         tools: ToolCatalogue,
         entropy: Entropy,

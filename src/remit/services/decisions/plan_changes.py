@@ -33,7 +33,8 @@ from remit.core.oauth.proof_facts import best_assurance
 from remit.core.tasks.plan import PLAN_GRANT, PLAN_TOOL, Plan, PlanWish, extended, read_plan, within
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Change, CheckFence, PutTask, Store, Unit, UseApproval
+from remit.ports.store.changes import Change, CheckFence, PutTask, UseApproval
+from remit.ports.store.units import Unit, UnitStore
 from remit.services.decisions.approvals import Approvals
 from remit.services.decisions.authorizer import Authorizer, Ruling
 from remit.services.decisions.call_events import decision_event
@@ -63,7 +64,7 @@ class Plans:
     def __init__(
         self,
         *,
-        store: Store,
+        store: UnitStore,
         clock: Clock,
         entropy: Entropy,
         live: LiveTasks,

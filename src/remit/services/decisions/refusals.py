@@ -16,7 +16,7 @@ import msgspec
 from remit.core.evidence.event import Event, EventKind
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Store, Unit
+from remit.ports.store.units import Unit, UnitStore
 from remit.services.decisions.write_behind import WriteBehind
 
 #: Refusals of one task that are written one by one, and how many more of them in each second after that.
@@ -43,7 +43,7 @@ class _Refused:
 class Refusals:
     """Writes refusals, and counts floods of them. For one event loop."""
 
-    def __init__(self, store: Store, clock: Clock, late: WriteBehind) -> None:
+    def __init__(self, store: UnitStore, clock: Clock, late: WriteBehind) -> None:
         """Begin with nothing refused."""
         self._store = store
         self._clock = clock

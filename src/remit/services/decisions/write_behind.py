@@ -11,7 +11,7 @@ from collections import deque
 from typing import Any
 
 from remit.core.errors import RemitError, StoreUnavailable
-from remit.ports.store.store import Store, Unit
+from remit.ports.store.units import Unit, UnitStore
 
 log = logging.getLogger("remit.mediate")
 
@@ -22,7 +22,7 @@ MAX_LATE = 10_000
 class WriteBehind:
     """Writes units without waiting for them. Until one is written, its call counts as unfinished."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: UnitStore) -> None:
         """Begin with nothing late."""
         self._store = store
         self._late: deque[Unit] = deque(maxlen=MAX_LATE)

@@ -21,7 +21,9 @@ from remit.core.identity.principals import Agent, Memberships
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.task import NO_PERSON, Task, TaskState
 from remit.ports.runtime import Clock
-from remit.ports.store.store import PutTask, Store, Unit
+from remit.ports.store.changes import PutTask
+from remit.ports.store.combined import TasksAndPrincipals
+from remit.ports.store.units import Unit
 from remit.services.endings.ending import Endings
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.live_tasks import LiveTasks
@@ -38,7 +40,7 @@ class BundleChange:
     def __init__(
         self,
         *,
-        store: Store,
+        store: TasksAndPrincipals,
         clock: Clock,
         live: LiveTasks,
         tasks: Tasks,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.endings.closure import Closing
@@ -23,7 +23,10 @@ from remit.core.errors import Conflict
 from remit.core.scope import risen
 from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock
-from remit.ports.store.store import PutApproval, Store, Unit
+from remit.ports.store.changes import PutApproval
+from remit.ports.store.endings import EndingStore
+from remit.ports.store.issued_tokens import IssuedTokenStore
+from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import Approvals
 from remit.services.tasks.live_task import LiveTask
 from remit.services.tasks.live_tasks import LiveTasks
@@ -36,11 +39,15 @@ LetGo = Callable[[str], int]
 MANY: Final = 200
 
 
+class _Rooms(EndingStore, IssuedTokenStore, Protocol):
+    """The rooms of the store that a derived permission is checked against."""
+
+
 class DerivedPermissions:
     """Walks what was derived from tasks that have ended. For one event loop."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, live: LiveTasks, approvals: Approvals, tenant: str
+        self, *, store: _Rooms, clock: Clock, live: LiveTasks, approvals: Approvals, tenant: str
     ) -> None:
         """Take the parts."""
         self._store = store

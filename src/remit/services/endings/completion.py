@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from remit.core.endings.closure import Closing, Closure, Indeterminate
-from remit.core.scope import risen
+from remit.core.scope import Raised, risen
 from remit.core.tasks.task import Task, TaskState
-from remit.ports.store.replicas import Raised
-from remit.ports.store.store import PutClosure, Store, Unit
+from remit.ports.store.changes import PutClosure
+from remit.ports.store.endings import EndingStore
+from remit.ports.store.units import Unit
 from remit.services.credentials.lease_records import HeldLease
 from remit.services.credentials.leases import Leases
 from remit.services.endings.closure import DerivedPermissions
@@ -52,7 +53,7 @@ class Completions:
     def __init__(
         self,
         *,
-        store: Store,
+        store: EndingStore,
         live: LiveTasks,
         derived: DerivedPermissions,
         leases: Leases,

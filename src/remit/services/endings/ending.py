@@ -30,11 +30,12 @@ from remit.core.endings.closure import Cause, Closure, Ending, Lock
 from remit.core.errors import NotFound, RemitError
 from remit.core.evidence.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.scope import EVERYTHING, ScopeKind, risen, scope
+from remit.core.scope import EVERYTHING, Raised, ScopeKind, risen, scope
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.replicas import Raised
-from remit.ports.store.store import Change, PutValue, RaiseFence, Store, Unit
+from remit.ports.store.changes import Change, PutValue, RaiseFence
+from remit.ports.store.combined import TasksAndEndings
+from remit.ports.store.units import Unit
 from remit.services.credentials.leases import Leases
 from remit.services.endings.closure import DerivedPermissions
 from remit.services.endings.closure_events import batches
@@ -67,7 +68,7 @@ class Endings:
     def __init__(
         self,
         *,
-        store: Store,
+        store: TasksAndEndings,
         clock: Clock,
         entropy: Entropy,
         live: LiveTasks,

@@ -19,7 +19,7 @@ from remit.core.endings.closure import Cause
 from remit.core.errors import Elsewhere, NotFound
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Store
+from remit.ports.store.tasks import TaskStore
 from remit.services.endings.takeover import Takeover
 from remit.services.replicas.task_ownership import Ownership, root_of
 from remit.services.tasks.live_task import LiveTask
@@ -45,7 +45,7 @@ class Expiry:
     def __init__(
         self,
         *,
-        store: Store,
+        store: TaskStore,
         clock: Clock,
         live: LiveTasks,
         ownership: Ownership,

@@ -15,7 +15,7 @@ from remit.core.endings.closure import Cause, Lock
 from remit.core.errors import Forbidden, NotFound
 from remit.core.identity.principals import TEAM, Person
 from remit.core.scope import EVERYTHING, ScopeKind, scope
-from remit.ports.store.store import Store
+from remit.ports.store.principals import PrincipalStore
 from remit.services.endings.ending import Endings
 
 
@@ -29,7 +29,9 @@ class SecondPerson(Protocol):
 class Locks:
     """Says what is locked, and unlocks."""
 
-    def __init__(self, *, store: Store, revocations: Endings, agreed: SecondPerson, tenant: str) -> None:
+    def __init__(
+        self, *, store: PrincipalStore, revocations: Endings, agreed: SecondPerson, tenant: str
+    ) -> None:
         """Take the parts."""
         self._store = store
         self._revocations = revocations

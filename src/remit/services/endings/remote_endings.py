@@ -12,16 +12,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import msgspec
 
 from remit.core.endings.closure import Closing, Closure
 from remit.core.errors import RemitError
 from remit.core.policy.bundle import Bundle
-from remit.core.scope import risen
+from remit.core.scope import Raised, risen
 from remit.ports.runtime import Clock
-from remit.ports.store.replicas import FenceAck, FleetSight, Raised
-from remit.ports.store.store import Store
+from remit.ports.store.endings import EndingStore
+from remit.ports.store.principals import PrincipalStore
+from remit.ports.store.replicas import FenceAck, FleetSight
 from remit.services.credentials.lease_records import HeldLease
 from remit.services.credentials.leases import Leases
 from remit.services.endings.closure_events import upstream_of
@@ -41,13 +43,17 @@ PAUSE_S = 0.5
 RELOAD_S = 2.0
 
 
+class _Rooms(EndingStore, PrincipalStore, Protocol):
+    """The rooms of the store that tell what other replicas ended."""
+
+
 class RemoteEndings:
     """Follows what other replicas do. For one event loop."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        store: _Rooms,
         clock: Clock,
         live: LiveTasks,
         ownership: Ownership,

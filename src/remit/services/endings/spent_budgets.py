@@ -13,7 +13,7 @@ from __future__ import annotations
 from remit.core.endings.closure import Cause, Closure
 from remit.core.errors import Elsewhere
 from remit.core.tasks.task import Task, TaskState
-from remit.ports.store.store import Store
+from remit.ports.store.tasks import TaskStore
 from remit.services.endings.ending import Endings
 from remit.services.replicas.task_ownership import Ownership, root_of
 from remit.services.tasks.budgets import own_accounts, used_up
@@ -24,7 +24,7 @@ class SpentTasks:
     """Looks for them. For one event loop."""
 
     def __init__(
-        self, *, store: Store, live: LiveTasks, ownership: Ownership, revocations: Endings, tenant: str
+        self, *, store: TaskStore, live: LiveTasks, ownership: Ownership, revocations: Endings, tenant: str
     ) -> None:
         """Take the parts."""
         self._store = store

@@ -15,15 +15,20 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 
 from remit.core.endings.closure import Indeterminate
 from remit.core.errors import Elsewhere
 from remit.core.evidence.event import CallOutcome, Event, EventKind
+from remit.core.scope import Raised
 from remit.ports.runtime import Clock
-from remit.ports.store.replicas import Fleet, Raised
-from remit.ports.store.store import Change, PutValue, Store, Unit
+from remit.ports.store.changes import Change, PutValue
+from remit.ports.store.log import LogStore
+from remit.ports.store.replicas import Fleet
+from remit.ports.store.tasks import TaskStore
+from remit.ports.store.units import Unit
 from remit.services.credentials.leases import Leases
 from remit.services.replicas.replica_lease import Acknowledgements, Replicas
 from remit.services.replicas.task_ownership import Ownership
@@ -51,6 +56,10 @@ class OrphanedCall(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
 
 
+class _Rooms(LogStore, TaskStore, Protocol):
+    """The rooms of the store that a takeover reads."""
+
+
 class Takeover:
     """Looks after what others have left. For one event loop."""
 
@@ -61,7 +70,7 @@ class Takeover:
         replicas: Replicas,
         ownership: Ownership,
         leases: Leases,
-        store: Store,
+        store: _Rooms,
         clock: Clock,
         tenant: str,
     ) -> None:

@@ -11,7 +11,9 @@ from remit.core.endings.closure import Ending
 from remit.core.errors import Conflict
 from remit.core.evidence.event import Event, EventKind
 from remit.core.tasks.task import Task
-from remit.ports.store.store import Change, PutTask, Receipt, Store, Unit
+from remit.ports.store.changes import Change, PutTask
+from remit.ports.store.tasks import TaskStore
+from remit.ports.store.units import Receipt, Unit
 from remit.services.replicas.task_ownership import Ownership
 from remit.services.tasks.live_tasks import LiveTasks
 
@@ -19,7 +21,7 @@ from remit.services.tasks.live_tasks import LiveTasks
 class TaskEnds:
     """Commits them."""
 
-    def __init__(self, *, store: Store, live: LiveTasks, ownership: Ownership, tenant: str) -> None:
+    def __init__(self, *, store: TaskStore, live: LiveTasks, ownership: Ownership, tenant: str) -> None:
         """Take the parts."""
         self._store = store
         self._live = live

@@ -17,7 +17,8 @@ import msgspec
 
 from remit.core.endings.closure import Ending
 from remit.core.tasks.task import Task
-from remit.ports.store.store import Change, PutValue, Store
+from remit.ports.store.changes import Change, PutValue
+from remit.ports.store.units import UnitStore
 from remit.services.endings.takeover import Takeover
 
 PREFIX: Final = "ending:"
@@ -41,7 +42,7 @@ class EndUnderWay(msgspec.Struct, frozen=True, kw_only=True):
 class UnclosedEnds:
     """Keeps them. For one event loop."""
 
-    def __init__(self, *, store: Store, remains: Takeover, tenant: str) -> None:
+    def __init__(self, *, store: UnitStore, remains: Takeover, tenant: str) -> None:
         """Begin with none under way here."""
         self._store = store
         self._remains = remains

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final
 
-from remit.ports.store.store import Entry, PutValue, Store, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.log import Entry, LogStore
+from remit.ports.store.units import Unit
 
 CURSORS: Final = "cursor:"
 #: Events that are read at once.
@@ -20,7 +22,7 @@ PAGE: Final = 100
 class Followers:
     """Keeps how far each follower of the log has come."""
 
-    def __init__(self, *, store: Store, tenant: str) -> None:
+    def __init__(self, *, store: LogStore, tenant: str) -> None:
         """Read nothing yet."""
         self._store = store
         self._tenant = tenant

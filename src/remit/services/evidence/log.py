@@ -23,7 +23,7 @@ from remit.core.evidence.merkle import leaf_hash, verify_consistency
 from remit.ports.keys import CheckpointKeys
 from remit.ports.log import Head, HeadKeeper
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Entry, Store
+from remit.ports.store.log import Entry, LogStore
 
 #: Events read from the store at a time while exporting.
 PAGE = 500
@@ -35,7 +35,7 @@ class Evidence:
     def __init__(
         self,
         *,
-        store: Store,
+        store: LogStore,
         heads: HeadKeeper,
         keys: CheckpointKeys,
         clock: Clock,

@@ -14,7 +14,7 @@ from remit.core.errors import VerificationFailed
 from remit.core.evidence.merkle import Frontier, new_tile_nodes
 from remit.core.findings.finding import FindingKind
 from remit.ports.log import Head
-from remit.ports.store.store import Entry, Store
+from remit.ports.store.log import Entry, LogStore
 from remit.services.evidence.log import Evidence, is_as_recorded, readable
 from remit.services.findings.findings import Findings
 
@@ -30,7 +30,7 @@ class LogAudit:
     #: Seconds between turns: some 2,000 events a second, for 2 % of a CPU.
     pause_s: Final = 0.25
 
-    def __init__(self, *, store: Store, evidence: Evidence, findings: Findings, tenant: str) -> None:
+    def __init__(self, *, store: LogStore, evidence: Evidence, findings: Findings, tenant: str) -> None:
         """Begin before the first event."""
         self._store = store
         self._evidence = evidence

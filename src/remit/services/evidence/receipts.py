@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -15,7 +15,8 @@ from remit.core.evidence.export import checkpoint_line, event_line, header_line
 from remit.core.evidence.receipt import ABOUT_LEASES
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Entry, Store
+from remit.ports.store.endings import EndingStore
+from remit.ports.store.log import Entry, LogStore
 from remit.services.evidence.log import Evidence
 from remit.services.limits.rate_limit import RateLimit
 
@@ -29,10 +30,14 @@ PER_MINUTE: Final = 30
 AT_ONCE: Final = 2
 
 
+class _Rooms(EndingStore, LogStore, Protocol):
+    """The rooms of the store that receipts are made of."""
+
+
 class Receipts:
     """Finds closures, and what the log says of them."""
 
-    def __init__(self, *, store: Store, evidence: Evidence, clock: Clock, tenant: str) -> None:
+    def __init__(self, *, store: _Rooms, evidence: Evidence, clock: Clock, tenant: str) -> None:
         """Take the log."""
         self._clock = clock
         self._pace = RateLimit(PER_MINUTE, 60.0)
@@ -40,6 +45,10 @@ class Receipts:
         self._store = store
         self._evidence = evidence
         self._tenant = tenant
+
+    async def closures(self, scope: str = "", limit: int = 100) -> list[Closure]:
+        """Return closures, newest first; of one scope where it is named."""
+        return await self._store.closures(self._tenant, scope=scope, limit=limit)
 
     async def closure(self, name: str) -> Closure:
         """Return a closure as it is now; raises `NotFound`."""

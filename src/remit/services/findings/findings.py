@@ -15,7 +15,9 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.findings.finding import Finding, FindingKind, FindingState, finding_id, seen_again, settled
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock
-from remit.ports.store.store import PutFinding, Store, Unit
+from remit.ports.store.changes import PutFinding
+from remit.ports.store.findings import FindingStore
+from remit.ports.store.units import Unit
 
 #: Sightings that wait to be written; further ones of what is there already are let go.
 MAX_WAITING = 1_000
@@ -27,7 +29,7 @@ MAX_WRITTEN = 10_000
 class Findings:
     """Keeps findings. One event loop."""
 
-    def __init__(self, *, store: Store, clock: Clock, tenant: str) -> None:
+    def __init__(self, *, store: FindingStore, clock: Clock, tenant: str) -> None:
         """Begin with nothing noticed."""
         self._store = store
         self._clock = clock
@@ -102,10 +104,14 @@ class Findings:
 
     async def get(self, name: str) -> Finding:
         """Return a finding; raises `NotFound`."""
-        found = await self._store.finding(self._tenant, name)
+        found = await self.find(name)
         if found is None:
             raise NotFound(f"there is no finding `{name[:80]}`", remediation="see `remit finding list`")
         return found
+
+    async def find(self, name: str) -> Finding | None:
+        """Return a finding; `None` where there is none."""
+        return await self._store.finding(self._tenant, name)
 
     async def about(self, about: str = "", state: FindingState | None = None) -> list[Finding]:
         """Return findings, the one seen last first."""

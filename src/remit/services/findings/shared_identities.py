@@ -18,7 +18,9 @@ from remit.core.identity.workload import Attested
 from remit.core.json_value import Json
 from remit.core.oauth.access_token import AccessClaims
 from remit.ports.runtime import Clock
-from remit.ports.store.store import PutLastProof, Store, Unit
+from remit.ports.store.changes import PutLastProof
+from remit.ports.store.principals import PrincipalStore
+from remit.ports.store.units import Unit
 from remit.services.findings.findings import Findings
 
 #: Both places are in use where the first was seen again within this time: longer than tokens live.
@@ -31,7 +33,7 @@ MAX_AGENTS = 10_000
 class SharedIdentities:
     """Follows keys, tokens and identities from place to place. One event loop, bounded memory."""
 
-    def __init__(self, *, store: Store, clock: Clock, findings: Findings, tenant: str) -> None:
+    def __init__(self, *, store: PrincipalStore, clock: Clock, findings: Findings, tenant: str) -> None:
         """Begin with nothing seen: what was seen before a restart is not remembered."""
         self._store = store
         self._clock = clock
@@ -162,6 +164,10 @@ class SharedIdentities:
             place=place,
         )
         self._unwritten[agent.name] = proof
+
+    async def last_proof(self, agent: str) -> LastProof | None:
+        """Return how an agent last proved itself, as far as it is written."""
+        return await self._store.last_proof(self._tenant, agent)
 
     async def flush(self) -> None:
         """Write what was seen; for a background loop. What cannot be written now stays."""

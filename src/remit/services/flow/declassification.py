@@ -14,6 +14,7 @@ label again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -26,8 +27,10 @@ from remit.core.label import Classes, Label, Lowering, joined
 from remit.core.tasks.task import Task, TaskState
 from remit.core.tools.tool import Effect
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Change, PutTask, RaiseLabel, Store, Unit
-from remit.ports.store.stored_labels import PutStoredLabel
+from remit.ports.store.changes import Change, PutStoredLabel, PutTask, RaiseLabel
+from remit.ports.store.combined import TasksAndSignIn
+from remit.ports.store.stored_labels import StoredLabelStore
+from remit.ports.store.units import Unit
 from remit.services.flow.resource_labels import UpstreamLabels
 from remit.services.flow.stored_labels import StoredLabels
 from remit.services.policy.bundle import Policies
@@ -45,13 +48,17 @@ def task_digest(task: Task) -> str:
     return digest({"task": task.id, "label": task.label.facts})
 
 
+class _Rooms(StoredLabelStore, TasksAndSignIn, Protocol):
+    """The rooms of the store that declassifications read and change."""
+
+
 class Declassifications:
     """Lowers labels. For one event loop."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        store: _Rooms,
         clock: Clock,
         policies: Policies,
         live: LiveTasks,

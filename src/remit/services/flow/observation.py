@@ -32,8 +32,8 @@ from remit.core.label import Classes, Label, Trust
 from remit.core.tools.http_api import ReplyPiece
 from remit.core.tools.tool import Tool
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Change, RaiseLabel, Store, Unit
-from remit.ports.store.stored_labels import JoinLabels
+from remit.ports.store.changes import Change, JoinLabels, RaiseLabel
+from remit.ports.store.units import Unit, UnitStore
 from remit.services.decisions.authorizer import carries
 from remit.services.decisions.call_events import label_event
 from remit.services.flow.memory_limit import MemoryLimit
@@ -101,7 +101,7 @@ class Observer:
     def __init__(
         self,
         *,
-        store: Store,
+        store: UnitStore,
         policies: Policies,
         stored_labels: StoredLabels,
         room: MemoryLimit,

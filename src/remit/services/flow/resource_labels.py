@@ -16,7 +16,7 @@ from remit.core.flow.marks import MAX_MARKED_CHARS, MAX_MARKS, marks_of
 from remit.core.flow.stored_labels import LOOSE, ROOT, StoredLabel, above
 from remit.core.flow.values.normal_text import size
 from remit.core.label import Classes, Trust
-from remit.ports.store.store import Store
+from remit.ports.store.stored_labels import StoredLabelStore
 
 #: Resources held in memory; those asked for least recently are forgotten first, and read again.
 CAPACITY = 50_000
@@ -72,7 +72,7 @@ _NOTHING = HeldLabel(None)
 class ResourceLabels:
     """The shelves of all upstreams. For one event loop."""
 
-    def __init__(self, store: Store, tenant: str) -> None:
+    def __init__(self, store: StoredLabelStore, tenant: str) -> None:
         """Begin with nothing; `load` reads what there is."""
         self._store = store
         self._tenant = tenant

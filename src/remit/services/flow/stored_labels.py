@@ -43,9 +43,10 @@ from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Trust, joined, worst
 from remit.core.tools.tool import RESERVED_OPERATIONS, Effect, Tool
 from remit.ports.runtime import Clock
+from remit.ports.store.changes import Change, DropStoredLabel, PutStoredLabel
 from remit.ports.store.replicas import CheckStoredLabels, Fleet
-from remit.ports.store.store import Change, Store, Unit
-from remit.ports.store.stored_labels import DropStoredLabel, PutStoredLabel
+from remit.ports.store.stored_labels import StoredLabelStore
+from remit.ports.store.units import Unit
 from remit.services.flow.call_labels import chosen_by_upstream, justified, mark, writers_of
 from remit.services.flow.resource_labels import MAX_LOOSE, ResourceLabels, UpstreamLabels
 from remit.services.policy.bundle import Policies
@@ -63,7 +64,7 @@ class StoredLabels:
     def __init__(
         self,
         *,
-        store: Store,
+        store: StoredLabelStore,
         policies: Policies,
         tools: ToolCatalogue,
         clock: Clock,

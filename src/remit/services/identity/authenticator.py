@@ -12,6 +12,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from remit.core.draft_names import MISSION, MISSION_ID
 from remit.core.errors import Conflict, RemitError, Unauthenticated
@@ -24,15 +25,10 @@ from remit.core.oauth.dpop import FIRST_PROOF
 from remit.core.oauth.resource import Resources
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import (
-    Change,
-    Credential,
-    PutCredential,
-    Store,
-    TakeCredential,
-    Unit,
-    UsePerson,
-)
+from remit.ports.store.changes import Change, Credential, PutCredential, TakeCredential, UsePerson
+from remit.ports.store.issued_tokens import IssuedTokenStore
+from remit.ports.store.sign_in import SignInStore
+from remit.ports.store.units import Unit
 
 #: Verified tokens remembered at once.
 CACHE = 20_000
@@ -51,13 +47,17 @@ def secret_digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+class _Rooms(IssuedTokenStore, SignInStore, Protocol):
+    """The rooms of the store that sign-in and tokens are checked against."""
+
+
 class Authenticator:
     """Turns what a caller shows into who the caller is, or a 401 with a reason code in the evidence."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        store: _Rooms,
         keys: TokenKeys,
         clock: Clock,
         entropy: Entropy,

@@ -17,7 +17,9 @@ from remit.core.ids import check_name, check_subject
 from remit.core.json_value import Json
 from remit.core.scope import ScopeKind
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Change, PutAgent, PutPerson, Store, Unit, UsePerson
+from remit.ports.store.changes import Change, PutAgent, PutPerson, UsePerson
+from remit.ports.store.principals import PrincipalStore
+from remit.ports.store.units import Unit
 from remit.services.endings.ending import Endings
 from remit.services.findings.findings import Findings
 from remit.services.identity.accountability import Accountability, owner_fault
@@ -71,7 +73,7 @@ class Directory:
     def __init__(
         self,
         *,
-        store: Store,
+        store: PrincipalStore,
         clock: Clock,
         live: LiveTasks,
         policies: Policies,
@@ -324,10 +326,14 @@ class Directory:
 
     async def agent(self, name: str) -> Agent:
         """Return an agent; raises `NotFound`."""
-        found = await self._store.agent(self._tenant, name)
+        found = await self.find_agent(name)
         if found is None:
             raise NotFound(f"there is no agent `{name[:80]}`", remediation="see `remit agent list`")
         return found
+
+    async def find_agent(self, name: str) -> Agent | None:
+        """Return an agent; `None` where there is none."""
+        return await self._store.agent(self._tenant, name)
 
     async def agents(self) -> list[Agent]:
         """Return all agents."""
@@ -360,10 +366,14 @@ class Directory:
 
     async def person(self, name: str) -> Person:
         """Return a person; raises `NotFound`."""
-        found = await self._store.person(self._tenant, name)
+        found = await self.find_person(name)
         if found is None:
             raise NotFound(f"there is no person `{name[:80]}`", remediation="add one with `remit person add`")
         return found
+
+    async def find_person(self, name: str) -> Person | None:
+        """Return a person; `None` where there is none."""
+        return await self._store.person(self._tenant, name)
 
     async def people(self) -> list[Person]:
         """Return all people."""

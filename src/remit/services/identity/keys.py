@@ -29,8 +29,9 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
 from remit.ports.keys import AuthorityKeys, CheckpointKeys, RotatingKeys, SealingKeys, TokenKeys
 from remit.ports.runtime import Clock
-from remit.ports.store.changes import CheckValue
-from remit.ports.store.store import PutValue, Store, Unit
+from remit.ports.store.changes import CheckValue, PutValue
+from remit.ports.store.log import LogStore
+from remit.ports.store.units import Unit
 
 #: Keys of subjects wrapped again in one transaction.
 STEP = 100
@@ -67,7 +68,7 @@ class KeyRotations:
         self,
         *,
         keys: Keyring,
-        store: Store,
+        store: LogStore,
         clock: Clock,
         tenant: str,
         periods: dict[KeyKind, timedelta] | None = None,

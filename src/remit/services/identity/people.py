@@ -24,7 +24,9 @@ from remit.core.identity.principals import Person, Role
 from remit.core.json_value import Json
 from remit.core.scope import ScopeKind, scope
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Change, EndCredentials, PutPerson, PutValue, Store, Unit
+from remit.ports.store.changes import Change, EndCredentials, PutPerson, PutValue
+from remit.ports.store.sign_in import SignInStore
+from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import Approvals
 from remit.services.endings.ending import Endings
 from remit.services.findings.findings import Findings
@@ -47,7 +49,7 @@ class PersonAdministration:
     def __init__(
         self,
         *,
-        store: Store,
+        store: SignInStore,
         clock: Clock,
         directory: Directory,
         authenticator: Authenticator,
@@ -177,9 +179,7 @@ class PersonAdministration:
 
     async def code_made(self, name: str) -> Finding | None:
         """Return the finding of the last code that somebody else made for a person, for the person to see."""
-        return await self._store.finding(
-            self._tenant, finding_id(FindingKind.SIGN_IN_CODE, f"person:{name}", name)
-        )
+        return await self._findings.find(finding_id(FindingKind.SIGN_IN_CODE, f"person:{name}", name))
 
     async def agreed(self, act: str, about: str, *, by: str) -> None:
         """Go on with something sensitive that is not about a person, maybe at the word of two."""

@@ -38,8 +38,9 @@ from remit.core.keys.own_keys import KeyKind
 from remit.ports.attestor import ShownPeer
 from remit.ports.keys import AuthorityKeys, TokenKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.changes import CheckValue
-from remit.ports.store.store import PutValue, Store, Unit
+from remit.ports.store.changes import CheckValue, PutValue
+from remit.ports.store.principals import PrincipalStore
+from remit.ports.store.units import Unit
 from remit.services.limits.flood_control import FloodControl
 
 #: A JWT-SVID can be copied, so it lives no longer than this.
@@ -99,7 +100,7 @@ class SvidIssuing:
         rules: Sequence[SvidRule],
         authority: AuthorityKeys,
         svids: TokenKeys,
-        store: Store,
+        store: PrincipalStore,
         clock: Clock,
         entropy: Entropy,
         tenant: str,

@@ -16,7 +16,7 @@ from remit.core.tasks.plan import tools_of
 from remit.core.tasks.task import Task, TaskState
 from remit.core.tools.tool import Tier, ToolState
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndPrincipals
 from remit.services.decisions.authorizer import Authorizer
 from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tools.pinned_tools import ToolCatalogue
@@ -28,7 +28,7 @@ class CanReports:
     def __init__(
         self,
         *,
-        store: Store,
+        store: TasksAndPrincipals,
         clock: Clock,
         live: LiveTasks,
         tools: ToolCatalogue,

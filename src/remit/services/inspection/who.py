@@ -9,7 +9,7 @@ platform). An answer about a token never holds the token.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -23,7 +23,8 @@ from remit.core.oauth.proof_facts import Fact, best_assurance, moment, of_attest
 from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.task import NO_PERSON, Task, TaskState
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndPrincipals
+from remit.ports.store.findings import FindingStore
 from remit.services.credentials.leases import Leases
 from remit.services.endings.locks import Locks
 from remit.services.identity.authenticator import Authenticator
@@ -42,13 +43,17 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
+class _Rooms(FindingStore, TasksAndPrincipals, Protocol):
+    """The rooms of the store that say who somebody is."""
+
+
 class Who:
     """Answers who somebody is."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        store: _Rooms,
         clock: Clock,
         live: LiveTasks,
         authenticator: Authenticator,

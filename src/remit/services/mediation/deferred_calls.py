@@ -34,7 +34,7 @@ from remit.core.evidence.event import CallOutcome, Event, EventKind, timestamp
 from remit.core.ids import ID_BYTES, make_id
 from remit.ports.broker import UpstreamCredential
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Unit
+from remit.ports.store.units import Unit
 from remit.ports.upstream import Call, Upstream
 from remit.services.decisions.call_events import outcome_events
 from remit.services.decisions.write_behind import WriteBehind

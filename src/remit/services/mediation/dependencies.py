@@ -9,7 +9,7 @@ from typing import Protocol
 
 from remit.core.decisions.mediation import Delivery
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Store
+from remit.ports.store.units import UnitStore
 from remit.ports.upstream import Upstream
 from remit.services.credentials.leases import Leases
 from remit.services.decisions.approvals import Approvals
@@ -45,7 +45,7 @@ class Dependencies:
     authorizer: Authorizer
     approvals: Approvals
     policies: Policies
-    store: Store
+    store: UnitStore
     late: WriteBehind
     refusals: Refusals
     stored_labels: StoredLabels

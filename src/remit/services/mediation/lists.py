@@ -34,7 +34,8 @@ from remit.core.oauth.access_token import AccessClaims
 from remit.core.tasks.plan import tools_of
 from remit.core.tools.tool import PROMPT_GET, RESOURCE_READ, Effect, Tool, ToolState
 from remit.ports.runtime import Entropy
-from remit.ports.store.store import TakeBudget, Unit
+from remit.ports.store.changes import TakeBudget
+from remit.ports.store.units import Unit
 from remit.services.decisions.authorizer import carries
 from remit.services.flow.observation import Observation
 from remit.services.mediation.dependencies import Dependencies

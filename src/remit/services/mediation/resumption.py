@@ -25,7 +25,8 @@ from remit.core.errors import Fenced, NotFound
 from remit.core.evidence.event import CallOutcome
 from remit.core.oauth.access_token import AccessClaims
 from remit.ports.broker import UpstreamCredential
-from remit.ports.store.store import TakeBudget, Unit
+from remit.ports.store.changes import TakeBudget
+from remit.ports.store.units import Unit
 from remit.ports.upstream import Call
 from remit.services.flow.observation import Observation
 from remit.services.mediation.call import RequestedCall, look_call

@@ -29,7 +29,8 @@ from remit.core.oauth.resource import TASK_SCOPE, Resources
 from remit.core.tasks.task import Task
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Change, Store, Unit
+from remit.ports.store.changes import Change
+from remit.ports.store.units import Unit, UnitStore
 from remit.services.oauth.client_authentication import TokenClient
 from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 
@@ -67,7 +68,7 @@ class AccessTokens:
     def __init__(
         self,
         *,
-        store: Store,
+        store: UnitStore,
         keys: TokenKeys,
         clock: Clock,
         entropy: Entropy,

@@ -31,7 +31,9 @@ from remit.core.oauth.client_assertion import ProvenAssertion, verify_assertion
 from remit.core.oauth.client_metadata import ClientMetadata, is_client_address
 from remit.ports.attestor import ShownAssertion, ShownCertificate, ShownPeer
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Change, Store, Unit, UseAssertion
+from remit.ports.store.changes import Change, UseAssertion
+from remit.ports.store.principals import PrincipalStore
+from remit.ports.store.units import Unit
 from remit.services.identity.attestation import Attestors
 from remit.services.identity.authenticator import secret_digest
 from remit.services.oauth.client_metadata import ClientDocuments
@@ -82,7 +84,7 @@ class Clients:
     def __init__(
         self,
         *,
-        store: Store,
+        store: PrincipalStore,
         clock: Clock,
         attestors: Attestors,
         documents: ClientDocuments,

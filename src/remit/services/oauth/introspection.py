@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from remit.core.draft_names import AUTHORITY_HASH, MISSION, MISSION_ID, MISSION_ISSUER, MISSION_STATE
 from remit.core.errors import Fenced, NotFound, Unauthenticated
 from remit.core.json_value import Json
@@ -16,7 +18,8 @@ from remit.core.oauth.access_token import LABEL_CLAIM, AccessClaims
 from remit.core.oauth.mission import authority_set
 from remit.core.tasks.task import TaskState
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndPrincipals
+from remit.ports.store.issued_tokens import IssuedTokenStore
 from remit.services.identity.authenticator import Authenticator, secret_digest
 from remit.services.oauth.access_tokens import AccessTokens
 from remit.services.oauth.client_authentication import TokenClient
@@ -25,13 +28,17 @@ from remit.services.tasks.live_tasks import LiveTasks
 INACTIVE: dict[str, Json] = {"active": False}
 
 
+class _Rooms(IssuedTokenStore, TasksAndPrincipals, Protocol):
+    """The rooms of the store that say what a token means."""
+
+
 class Introspection:
     """Says what tokens mean."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        store: _Rooms,
         clock: Clock,
         authenticator: Authenticator,
         live: LiveTasks,

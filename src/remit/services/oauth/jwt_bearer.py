@@ -18,7 +18,9 @@ from remit.core.errors import Conflict, Malformed, Unauthenticated
 from remit.core.identity.principals import Memberships, Person
 from remit.core.oauth.access_token import label_in
 from remit.ports.issuers import IssuedToken, IssuerUse, TrustedIssuers
-from remit.ports.store.store import Store, Unit, UseAssertion
+from remit.ports.store.changes import UseAssertion
+from remit.ports.store.sign_in import SignInStore
+from remit.ports.store.units import Unit
 from remit.services.identity.authenticator import secret_digest
 from remit.services.oauth.access_tokens import AccessTokens
 from remit.services.oauth.client_authentication import TokenClient
@@ -34,7 +36,7 @@ class IdentityAssertions:
     def __init__(
         self,
         *,
-        store: Store,
+        store: SignInStore,
         issuers: TrustedIssuers,
         policies: Policies,
         tasks: Tasks,

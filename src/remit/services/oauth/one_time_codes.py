@@ -8,15 +8,16 @@ from datetime import timedelta
 
 from remit.core.oauth.one_time_code import Held, OneTimeCode
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.people import PutOneTimeCode, UseOneTimeCode
-from remit.ports.store.store import Store
+from remit.ports.store.changes import PutOneTimeCode, UseOneTimeCode
+from remit.ports.store.sign_in import SignInStore
+from remit.ports.store.units import Unit
 from remit.services.identity.authenticator import secret_digest
 
 
 class OneTimeCodes:
     """Makes tickets and uses them up."""
 
-    def __init__(self, store: Store, clock: Clock, entropy: Entropy, tenant: str) -> None:
+    def __init__(self, store: SignInStore, clock: Clock, entropy: Entropy, tenant: str) -> None:
         """Take the parts."""
         self._store = store
         self._clock = clock
@@ -31,6 +32,12 @@ class OneTimeCodes:
             tenant=self._tenant, digest=secret_digest(value), created=now, expires=now + lasts, holds=holds
         )
         return value, PutOneTimeCode(ticket)
+
+    async def issue(self, holds: Held, lasts: timedelta) -> str:
+        """Keep a new ticket, and return its value."""
+        value, keep = self.make(holds, lasts)
+        await self._store.commit(Unit((keep,)))
+        return value
 
     async def look(self, value: str) -> OneTimeCode | None:
         """Return a ticket, used or not."""

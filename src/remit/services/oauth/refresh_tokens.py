@@ -26,8 +26,9 @@ from remit.core.oauth.one_time_code import ConsentCode, OneTimeCode
 from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
 from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.issued_tokens import PutFamily, PutRefreshToken, UseRefreshToken, Withdraw
-from remit.ports.store.store import Change, Store, Unit
+from remit.ports.store.changes import Change, PutFamily, PutRefreshToken, UseRefreshToken, Withdraw
+from remit.ports.store.issued_tokens import IssuedTokenStore
+from remit.ports.store.units import Unit
 from remit.services.identity.authenticator import secret_digest
 from remit.services.oauth.access_tokens import AccessTokens, IssuedAccessToken, TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
@@ -47,7 +48,7 @@ class RefreshTokens:
     def __init__(
         self,
         *,
-        store: Store,
+        store: IssuedTokenStore,
         clock: Clock,
         entropy: Entropy,
         tokens: AccessTokens,

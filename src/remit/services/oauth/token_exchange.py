@@ -21,7 +21,7 @@ from remit.core.json_value import Json
 from remit.core.oauth.access_token import AGENT_SCOPE, AccessClaims
 from remit.core.oauth.mission import asked_grants
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Store
+from remit.ports.store.principals import PrincipalStore
 from remit.services.identity.authenticator import Authenticator
 from remit.services.oauth.access_tokens import AccessTokens, IssuedAccessToken, TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
@@ -49,7 +49,7 @@ class TokenExchange:
     def __init__(
         self,
         *,
-        store: Store,
+        store: PrincipalStore,
         clock: Clock,
         authenticator: Authenticator,
         tokens: AccessTokens,

@@ -36,7 +36,9 @@ from remit.core.tasks.task import NO_PERSON, Task
 from remit.ports.connector import Connector, UnfitConnection
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Change, PutValue, Store, Unit, UseAssertion
+from remit.ports.store.changes import Change, PutValue, UseAssertion
+from remit.ports.store.sign_in import SignInStore
+from remit.ports.store.units import Unit
 from remit.services.identity.authenticator import secret_digest
 from remit.services.oauth.one_time_codes import OneTimeCodes
 from remit.services.oauth.refresh_tokens import challenge_of
@@ -80,7 +82,7 @@ class Connections:
         self,
         connectors: Mapping[str, Connector],
         *,
-        store: Store,
+        store: SignInStore,
         clock: Clock,
         entropy: Entropy,
         sealing: SealingKeys,

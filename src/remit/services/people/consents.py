@@ -30,7 +30,9 @@ from remit.core.oauth.one_time_code import AuthorizationRequest, ConsentCode
 from remit.core.tasks.task import TaskState
 from remit.core.tools.tool import Tier
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Change, Store, Unit
+from remit.ports.store.changes import Change
+from remit.ports.store.principals import PrincipalStore
+from remit.ports.store.units import Unit
 from remit.services.endings.ending import Endings
 from remit.services.identity.directory import Directory, NewAgent
 from remit.services.oauth.client_metadata import ClientDocuments
@@ -91,7 +93,7 @@ class Consents:
     def __init__(
         self,
         *,
-        store: Store,
+        store: PrincipalStore,
         clock: Clock,
         documents: ClientDocuments,
         tickets: OneTimeCodes,

@@ -19,7 +19,9 @@ from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import TaskType, check_parameters
 from remit.core.tools.constraint import Verdict, load
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import PutDelegation, Store, Unit, UsePerson
+from remit.ports.store.changes import PutDelegation, UsePerson
+from remit.ports.store.combined import TasksAndSignIn
+from remit.ports.store.units import Unit
 from remit.services.endings.ending import Endings
 from remit.services.policy.bundle import Policies
 from remit.services.separation.sign_in_methods import code_makers
@@ -49,7 +51,7 @@ class Delegations:
     def __init__(
         self,
         *,
-        store: Store,
+        store: TasksAndSignIn,
         clock: Clock,
         entropy: Entropy,
         policies: Policies,
@@ -130,10 +132,14 @@ class Delegations:
 
     async def get(self, name: str) -> Delegation:
         """Return a record; raises `NotFound`."""
-        found = await self._store.delegation(self._tenant, name)
+        found = await self.find(name)
         if found is None:
             raise NotFound(f"there is no delegation `{name[:80]}`", remediation="see `remit delegation list`")
         return found
+
+    async def find(self, name: str) -> Delegation | None:
+        """Return a record; `None` where there is none."""
+        return await self._store.delegation(self._tenant, name)
 
     async def revoke(self, name: str, *, by: str, reason: str) -> Closure:
         """Revoke a record, and end every task that was opened under it, with all of its descendants."""

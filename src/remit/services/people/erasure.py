@@ -17,7 +17,7 @@ from remit.core.endings.closure import Cause
 from remit.core.errors import Conflict, NotFound
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Store
+from remit.ports.store.tasks import TaskStore
 from remit.services.endings.ending import Endings
 from remit.services.evidence.log import Evidence
 from remit.services.people.delegations import Delegations
@@ -33,7 +33,7 @@ class Erasure:
     def __init__(
         self,
         *,
-        store: Store,
+        store: TaskStore,
         clock: Clock,
         evidence: Evidence,
         delegations: Delegations,

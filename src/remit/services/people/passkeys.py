@@ -21,9 +21,9 @@ from remit.core.json_value import Json
 from remit.core.oauth.client_metadata import is_ip_address
 from remit.core.oauth.one_time_code import PasskeyCeremony
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.changes import UseCredential
-from remit.ports.store.people import DropPasskey, PutPasskey, UsePasskey
-from remit.ports.store.store import Store, Unit, UsePerson
+from remit.ports.store.changes import DropPasskey, PutPasskey, UseCredential, UsePasskey, UsePerson
+from remit.ports.store.sign_in import SignInStore
+from remit.ports.store.units import Unit
 from remit.services.identity.authenticator import Authenticator, secret_digest
 from remit.services.people.sessions import BrowserSeat, BrowserSessions
 
@@ -43,7 +43,7 @@ class Passkeys:
     def __init__(
         self,
         *,
-        store: Store,
+        store: SignInStore,
         clock: Clock,
         entropy: Entropy,
         authenticator: Authenticator,

@@ -24,9 +24,17 @@ from remit.core.identity.principals import Memberships, Person, Role
 from remit.core.oauth.one_time_code import ProviderVisit, TerminalCode
 from remit.ports.provider import ProvenPerson, Provider
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.changes import UseCredential
-from remit.ports.store.people import PutLink
-from remit.ports.store.store import Change, Credential, PutPerson, Store, TakeCredential, Unit, UsePerson
+from remit.ports.store.changes import (
+    Change,
+    Credential,
+    PutLink,
+    PutPerson,
+    TakeCredential,
+    UseCredential,
+    UsePerson,
+)
+from remit.ports.store.sign_in import SignInStore
+from remit.ports.store.units import Unit
 from remit.services.findings.findings import Findings
 from remit.services.identity.authenticator import Authenticator, secret_digest
 from remit.services.identity.directory import Directory, NewPerson
@@ -90,7 +98,7 @@ class BrowserSessions:
     def __init__(
         self,
         *,
-        store: Store,
+        store: SignInStore,
         clock: Clock,
         entropy: Entropy,
         authenticator: Authenticator,
@@ -203,6 +211,10 @@ class BrowserSessions:
         found = await self._store.credentials(self._tenant, person=person)
         now = self._clock.now()
         return [one for one in found if one.kind in ("browser", "session") and now < one.expires]
+
+    async def issuers_of(self, person: str) -> set[str]:
+        """Return the issuers at which a person has an account that is connected."""
+        return {one.issuer for one in await self._store.links(self._tenant, person)}
 
     async def end(self, person: str, handle: str) -> None:
         """End a session of a person; raises `NotFound` where it is none of theirs."""

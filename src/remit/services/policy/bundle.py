@@ -23,7 +23,9 @@ from remit.core.tasks.plan import PLAN_TOOL
 from remit.core.tools.tool import Tool
 from remit.ports.policy import LoadedPolicy, PolicyEngine, Problem
 from remit.ports.runtime import Clock
-from remit.ports.store.store import PutValue, Store, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.principals import PrincipalStore
+from remit.ports.store.units import Unit
 
 APPLIED_KEY = "bundle.applied"
 #: Under this and its digest is what was ever in force.
@@ -53,7 +55,7 @@ class Policies:
     """
 
     def __init__(
-        self, *, engine: PolicyEngine, store: Store, clock: Clock, tenant: str, members: Memberships
+        self, *, engine: PolicyEngine, store: PrincipalStore, clock: Clock, tenant: str, members: Memberships
     ) -> None:
         """Begin with nothing applied: until then nothing is permitted."""
         self._engine = engine

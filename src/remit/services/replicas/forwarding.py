@@ -27,12 +27,11 @@ from remit.core.errors import (
 from remit.core.replicas import forwarding
 from remit.core.replicas.forwarding import ForwardingStep, Numbers, Seen
 from remit.core.replicas.replica import Replica
-from remit.core.scope import ScopeKind
+from remit.core.scope import Raised, ScopeKind
 from remit.core.tasks.task import Task
 from remit.ports.forwarding import ForwardedRequest, Forwarder
 from remit.ports.keys import SealingKeys
-from remit.ports.store.replicas import Raised
-from remit.ports.store.store import Store
+from remit.ports.store.tasks import TaskStore
 from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership, root_of
 
@@ -85,7 +84,7 @@ class Forwarding:
         replicas: Replicas,
         ownership: Ownership,
         sealing: SealingKeys,
-        store: Store,
+        store: TaskStore,
         tenant: str,
         forwarder: Forwarder | None = None,
     ) -> None:

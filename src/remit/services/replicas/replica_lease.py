@@ -28,15 +28,19 @@ from remit.core.errors import Conflict, OutOfForce, RemitError, StoreUnavailable
 from remit.core.evidence.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.replicas.replica import Acknowledgement, OwnLease, Replica, Watch, longest_s, outlived_s
+from remit.core.scope import Raised
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.replicas import DeclareDead, FenceAck, Fleet, FleetSight, Raised
-from remit.ports.store.store import Store, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.replicas import DeclareDead, FenceAck, Fleet, FleetSight
+from remit.ports.store.units import Unit, UnitStore
 from remit.services.limits.durations import RecentTimes
 
 log = logging.getLogger("remit.replicas")
 
 #: Renewals in one lease.
 RENEWALS = 3
+#: The value that is written to see whether the store can be written to.
+PROBE_KEY = "health.probe"
 
 
 class FenceReaction(Protocol):
@@ -84,7 +88,7 @@ class Replicas:
         self,
         *,
         fleet: Fleet | None,
-        store: Store,
+        store: UnitStore,
         clock: Clock,
         entropy: Entropy,
         tenant: str,
@@ -143,6 +147,16 @@ class Replicas:
         """Raise `OutOfForce` where it may not."""
         if not self.holds():
             raise OutOfForce
+
+    async def probe(self) -> str:
+        """Write to the store; `writable`, or the code of why it cannot be written to."""
+        probe = PutValue(self._tenant, PROBE_KEY, {"at": self._clock.now().isoformat()})
+        try:
+            await self._store.commit(Unit((probe,)))
+        except RemitError as error:
+            return error.code
+        # The probe holds no event: that state can be written says nothing of the log.
+        return self._store.failing or "writable"
 
     # Coming and going.
 

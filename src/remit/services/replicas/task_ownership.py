@@ -14,8 +14,9 @@ from remit.core.errors import Elsewhere
 from remit.core.evidence.event import Event, EventKind
 from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock
+from remit.ports.store.changes import Change
 from remit.ports.store.replicas import HoldTask, LeaveTask, TakeTask, owner_key
-from remit.ports.store.store import Change, Store, Unit
+from remit.ports.store.units import Unit, UnitStore
 from remit.services.replicas.replica_lease import Replicas
 
 
@@ -27,7 +28,7 @@ def root_of(task: Task) -> str:
 class Ownership:
     """What this replica owns. For one event loop. With one process it owns everything and asks nobody."""
 
-    def __init__(self, *, replicas: Replicas, store: Store, clock: Clock, tenant: str) -> None:
+    def __init__(self, *, replicas: Replicas, store: UnitStore, clock: Clock, tenant: str) -> None:
         """Begin with nothing owned."""
         self._replicas = replicas
         self._store = store

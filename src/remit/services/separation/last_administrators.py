@@ -7,14 +7,15 @@ from typing import Final
 
 from remit.core.errors import Conflict
 from remit.core.identity.principals import Person, Role
-from remit.ports.store.store import Change, PutPerson, Store
+from remit.ports.store.changes import Change, PutPerson
+from remit.ports.store.principals import PrincipalStore
 
 #: The code of a refusal to take one of them away.
 LAST: Final = "last-administrators"
 
 
 async def keep_administrators(
-    store: Store, person: Person, *, roles: frozenset[Role], second_person: bool
+    store: PrincipalStore, person: Person, *, roles: frozenset[Role], second_person: bool
 ) -> tuple[Change, ...]:
     """Refuse to take away one of the last administrators, who is to have `roles`; where two must agree, two
     stay.

@@ -18,8 +18,9 @@ from remit.core.evidence.event import person_changed
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock
-from remit.ports.store.people import DropLink, DropPasskey
-from remit.ports.store.store import EndCredentials, Store, Unit
+from remit.ports.store.changes import DropLink, DropPasskey, EndCredentials
+from remit.ports.store.sign_in import SignInStore
+from remit.ports.store.units import Unit
 
 #: Who makes the codes that `remit up` prints.
 AT_START: Final = "remit up"
@@ -39,7 +40,9 @@ class SignInMethod(msgspec.Struct, frozen=True, kw_only=True):
     coded_by: tuple[str, ...] = ()
 
 
-async def code_makers(store: Store, tenant: str, people: Iterable[str], now: datetime) -> frozenset[str]:
+async def code_makers(
+    store: SignInStore, tenant: str, people: Iterable[str], now: datetime
+) -> frozenset[str]:
     """Return who made codes for people of which something lives: a code, a session, or a way in."""
     found: set[str] = set()
     for person in people:
@@ -52,7 +55,7 @@ async def code_makers(store: Store, tenant: str, people: Iterable[str], now: dat
     return frozenset(found)
 
 
-async def hands_of(store: Store, tenant: str, person: str, now: datetime) -> frozenset[str]:
+async def hands_of(store: SignInStore, tenant: str, person: str, now: datetime) -> frozenset[str]:
     """Return who may be acting as a person: the person, and who made codes for them of which something lives.
 
     Whoever has remit's machine makes codes at its start (`AT_START`), and is nobody's second person anyway.
@@ -60,7 +63,9 @@ async def hands_of(store: Store, tenant: str, person: str, now: datetime) -> fro
     return (await code_makers(store, tenant, (person,), now) | {person}) - {AT_START}
 
 
-async def is_behind(store: Store, task: Task, judge: str, now: datetime, *, second_person: bool) -> bool:
+async def is_behind(
+    store: SignInStore, task: Task, judge: str, now: datetime, *, second_person: bool
+) -> bool:
     """Whether a person may be the one that states a task, or for whom it is, and so judges nothing of it.
 
     Where two persons are demanded, whoever let both in counts as both. Elsewhere one administrator may let
@@ -76,7 +81,7 @@ async def is_behind(store: Store, task: Task, judge: str, now: datetime, *, seco
 class SignInMethods:
     """Lists and removes the ways in of others, for administrators."""
 
-    def __init__(self, *, store: Store, clock: Clock, tenant: str) -> None:
+    def __init__(self, *, store: SignInStore, clock: Clock, tenant: str) -> None:
         """Take the parts."""
         self._store = store
         self._clock = clock

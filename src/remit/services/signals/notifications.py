@@ -22,7 +22,8 @@ from remit.core.json_value import Json
 from remit.core.signals.outgoing_event import USUAL_KINDS, notice_id
 from remit.ports.notifier import Notification, Notifier
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Entry, Store, Unit
+from remit.ports.store.log import Entry, LogStore
+from remit.ports.store.units import Unit
 from remit.services.evidence.followers import Followers
 
 log = logging.getLogger("remit.notify")
@@ -50,7 +51,7 @@ class Notifications:
     def __init__(
         self,
         *,
-        store: Store,
+        store: LogStore,
         clock: Clock,
         cursors: Followers,
         tenant: str,

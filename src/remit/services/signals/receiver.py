@@ -32,7 +32,8 @@ from remit.core.signals.security_event_token import SET_TYPE, SecurityEvent, rea
 from remit.core.signals.signal import Reaction, SignalKind, kind_of, reactions
 from remit.ports.issuers import IssuerUse, TrustedIssuers
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Change, PutValue, Store, Unit, UseAssertion
+from remit.ports.store.changes import Change, PutValue, UseAssertion
+from remit.ports.store.units import Unit, UnitStore
 from remit.services.limits.flood_control import FloodControl
 from remit.services.signals.reactions import SignalReactions
 from remit.services.signals.subjects import SignalSubjects, SubjectRules
@@ -77,7 +78,7 @@ class HeardSignals:
     def __init__(
         self,
         *,
-        store: Store,
+        store: UnitStore,
         clock: Clock,
         issuers: TrustedIssuers,
         subjects: SignalSubjects,

@@ -22,7 +22,8 @@ from remit.core.errors import RemitError, SourceUnavailable
 from remit.core.findings.finding import FindingKind, FindingState
 from remit.ports.delivery import Deliver
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import PutValue, Store, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.units import Unit, UnitStore
 from remit.services.findings.findings import Findings
 from remit.services.signals.receiver import ASKED, HEARD
 
@@ -53,7 +54,7 @@ class TransmitterSilence:
     def __init__(
         self,
         *,
-        store: Store,
+        store: UnitStore,
         clock: Clock,
         entropy: Entropy,
         findings: Findings,

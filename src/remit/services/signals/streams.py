@@ -25,7 +25,9 @@ from remit.core.signals.outgoing_event import NOTICES, OutgoingEvent
 from remit.core.signals.security_event_token import POLL, PUSH, SubjectId, read_subject
 from remit.core.signals.signal import SignalKind
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import PutValue, Store, Unit
+from remit.ports.store.changes import PutValue
+from remit.ports.store.log import LogStore
+from remit.ports.store.units import Unit
 from remit.services.evidence.followers import Followers
 
 Status = Literal["enabled", "paused", "disabled"]
@@ -108,7 +110,7 @@ class Streams:
     def __init__(
         self,
         *,
-        store: Store,
+        store: LogStore,
         clock: Clock,
         entropy: Entropy,
         cursors: Followers,

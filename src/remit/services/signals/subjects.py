@@ -18,7 +18,7 @@ from remit.core.errors import NotFound
 from remit.core.identity.principals import Agent, Memberships
 from remit.core.identity.workload import issuer_workload
 from remit.core.signals.security_event_token import SecurityEvent, Subject
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndSignIn
 
 
 class SubjectRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +69,7 @@ class AffectedSubjects(msgspec.Struct, frozen=True):
 class SignalSubjects:
     """Finds subjects of signals."""
 
-    def __init__(self, *, store: Store, members: Memberships, tenant: str) -> None:
+    def __init__(self, *, store: TasksAndSignIn, members: Memberships, tenant: str) -> None:
         """Take the store, and who belongs where."""
         self._store = store
         self._members = members
@@ -83,7 +83,7 @@ class SignalSubjects:
 class _Search:
     """One subject that is looked for."""
 
-    def __init__(self, store: Store, members: Memberships, tenant: str, rules: SubjectRules) -> None:
+    def __init__(self, store: TasksAndSignIn, members: Memberships, tenant: str, rules: SubjectRules) -> None:
         self._store = store
         self._members = members
         self._tenant = tenant

@@ -18,7 +18,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -33,7 +33,9 @@ from remit.core.signals.signal import SignalKind
 from remit.ports.delivery import Deliver
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Entry, Store, Unit
+from remit.ports.store.combined import TasksAndPrincipals
+from remit.ports.store.log import Entry, LogStore
+from remit.ports.store.units import Unit
 from remit.services.evidence.followers import Followers
 from remit.services.signals.streams import Receiver, Stream, Streams, cursor_of
 
@@ -66,13 +68,17 @@ class UnsentEvents(msgspec.Struct, frozen=True):
     notice: OutgoingEvent
 
 
+class _Rooms(LogStore, TasksAndPrincipals, Protocol):
+    """The rooms of the store that events are told from."""
+
+
 class SignalTransmitter:
     """Tells the receivers of all streams. For one event loop."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        store: _Rooms,
         clock: Clock,
         keys: TokenKeys,
         streams: Streams,

@@ -13,7 +13,8 @@ from remit.core.json_value import Json
 from remit.core.tasks.delegated_task import account_of
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import Budgets, Task
-from remit.ports.store.store import TakeBudget, Usage
+from remit.ports.store.changes import TakeBudget
+from remit.ports.store.tasks import Usage
 
 _UNUSED: Final = Usage()
 

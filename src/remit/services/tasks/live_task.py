@@ -25,7 +25,8 @@ from remit.core.tasks.grant import Grant
 from remit.core.tasks.plan import Plan
 from remit.core.tasks.task import Budgets, Task
 from remit.core.tools.tool import RESERVED_OPERATIONS, Tool, ToolState
-from remit.ports.store.store import TakeBudget, Usage
+from remit.ports.store.changes import TakeBudget
+from remit.ports.store.tasks import Usage
 from remit.services.tasks.budgets import Ceilings, DrawnBudget, added, ceilings, own_accounts, used_up
 from remit.services.tasks.calls_in_flight import LiveCall
 

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
+from typing import Protocol
 
 from remit.core.errors import Elsewhere, Fenced, NotFound, Unauthenticated
 from remit.core.flow.provenance import KEY_BYTES
@@ -22,7 +23,9 @@ from remit.core.oauth.access_token import AccessClaims
 from remit.core.scope import risen
 from remit.core.tasks.task import Budgets, Task, TaskState
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Change, CheckFence, Store
+from remit.ports.store.changes import Change, CheckFence
+from remit.ports.store.combined import TasksAndEndings
+from remit.ports.store.principals import PrincipalStore
 from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership, root_of
 from remit.services.tasks.budgets import drawn_from, own_accounts
@@ -37,12 +40,16 @@ _ACTIVE = TaskState.ACTIVE
 CAPACITY = 10_000
 
 
+class _Rooms(TasksAndEndings, PrincipalStore, Protocol):
+    """The rooms of the store that live tasks are read from."""
+
+
 class LiveTasks:
     """All bound tasks of one process, which is one enforcement point."""
 
     def __init__(
         self,
-        store: Store,
+        store: _Rooms,
         clock: Clock,
         entropy: Entropy,
         tenant: str,

@@ -10,7 +10,7 @@ import msgspec
 from remit.core.errors import Busy
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Store
+from remit.ports.store.tasks import TaskStore
 from remit.services.limits.rate_limit import RateLimit
 
 
@@ -27,7 +27,7 @@ class OpeningBounds(msgspec.Struct, frozen=True, kw_only=True):
 class OpeningLimits:
     """Counts openings; for one event loop."""
 
-    def __init__(self, *, store: Store, clock: Clock, tenant: str, bounds: OpeningBounds) -> None:
+    def __init__(self, *, store: TaskStore, clock: Clock, tenant: str, bounds: OpeningBounds) -> None:
         """Begin with nothing counted."""
         self._store = store
         self._clock = clock

@@ -9,7 +9,7 @@ from remit.core.errors import Forbidden
 from remit.core.identity.principals import Agent, Memberships, Person
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import TaskType
-from remit.ports.store.store import Store
+from remit.ports.store.combined import TasksAndPrincipals
 from remit.services.tasks.opening_rules import (
     Opening,
     OpeningGrant,
@@ -23,7 +23,7 @@ from remit.services.tasks.opening_rules import (
 class OpeningAuthority:
     """Finds by whose word a task may be opened."""
 
-    def __init__(self, *, store: Store, members: Memberships, tenant: str) -> None:
+    def __init__(self, *, store: TasksAndPrincipals, members: Memberships, tenant: str) -> None:
         """Take the parts."""
         self._store = store
         self._members = members

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -21,18 +22,19 @@ from remit.core.tasks.delegated_task import BudgetShare, Moment, child_of
 from remit.core.tasks.plan import tools_of
 from remit.core.tasks.task import Intent, Task, TaskState, TaskType, UserMessageRecord, deadline_for
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import (
+from remit.ports.store.changes import (
     Change,
     CheckFence,
     CheckUnlocked,
+    JoinLabels,
     PutTask,
-    Store,
-    Unit,
     UseAgent,
     UseDelegation,
     UsePerson,
 )
-from remit.ports.store.stored_labels import JoinLabels
+from remit.ports.store.combined import TasksAndSignIn
+from remit.ports.store.endings import EndingStore
+from remit.ports.store.units import Unit
 from remit.services.limits.flood_control import Flood
 from remit.services.policy.bundle import Policies
 from remit.services.separation.sign_in_methods import code_makers
@@ -56,13 +58,17 @@ from remit.services.tasks.requester import OpeningAuthority
 __all__ = ["MAX_GOAL_CHARS", "DelegatedOpening", "Opening", "Tasks"]
 
 
+class _Rooms(EndingStore, TasksAndSignIn, Protocol):
+    """The rooms of the store that openings read."""
+
+
 class Tasks:
     """Opens tasks, extends their intent, and issues their tokens."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        store: _Rooms,
         clock: Clock,
         entropy: Entropy,
         policies: Policies,
@@ -375,11 +381,22 @@ class Tasks:
 
     async def get(self, task_id: str) -> Task:
         """Return a task as it stands now; raises `NotFound`."""
-        task = await self._store.task(self._tenant, task_id)
+        task = await self.find(task_id)
         if task is None:
             raise NotFound(f"there is no task `{task_id[:80]}`", remediation="see `remit task list`")
-        live = self._live.get(task_id)
-        return msgspec.structs.replace(task, label=live.label) if live is not None else task
+        return task
+
+    async def find(self, task_id: str) -> Task | None:
+        """Return a task as it stands now; `None` where there is none."""
+        task = await self._store.task(self._tenant, task_id)
+        live = self._live.get(task_id) if task is not None else None
+        return task if task is None or live is None else msgspec.structs.replace(task, label=live.label)
+
+    async def newest(
+        self, *, agent: str = "", state: TaskState | None = None, limit: int = 100
+    ) -> list[Task]:
+        """Return tasks, newest first; of one agent, in one state, where these are named."""
+        return await self._store.tasks(self._tenant, agent=agent, state=state, limit=limit)
 
     def _type(self, name: str) -> TaskType:
         task_types = self._policies.applied.bundle.task_types

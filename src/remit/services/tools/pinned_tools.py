@@ -34,7 +34,9 @@ from remit.core.tools.tool import (
     undescribed,
 )
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Pin, PutPin, Store, Unit
+from remit.ports.store.changes import Pin, PutPin
+from remit.ports.store.pins import PinStore
+from remit.ports.store.units import Unit
 from remit.ports.upstream import LISTS, Catalogue
 from remit.services.policy.bundle import Policies
 
@@ -73,7 +75,7 @@ _NEEDS_CAPABILITY = {
 class ToolCatalogue:
     """The registered tools of all upstreams."""
 
-    def __init__(self, *, store: Store, clock: Clock, policies: Policies, tenant: str) -> None:
+    def __init__(self, *, store: PinStore, clock: Clock, policies: Policies, tenant: str) -> None:
         """Begin with what the store has pinned."""
         self._store = store
         self._clock = clock

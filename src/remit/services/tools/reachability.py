@@ -13,7 +13,7 @@ import msgspec
 
 from remit.core.evidence.event import Event, EventKind
 from remit.ports.runtime import Clock
-from remit.ports.store.store import Store, Unit
+from remit.ports.store.units import Unit, UnitStore
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ class UpstreamReachability:
         if not up or known.up is not None:
             self._untold.append((upstream, up))
 
-    async def record(self, store: Store, tenant: str) -> None:
+    async def record(self, store: UnitStore, tenant: str) -> None:
         """Write what was lost or came back to the evidence; for a background loop."""
         while self._untold:
             upstream, up = self._untold[0]

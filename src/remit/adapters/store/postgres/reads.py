@@ -29,7 +29,7 @@ from remit.core.errors import StoreUnavailable
 from remit.core.evidence.merkle import Frontier
 from remit.core.flow.stored_labels import StoredLabel
 from remit.ports.log import Head
-from remit.ports.store.store import Pin
+from remit.ports.store.changes import Pin
 
 #: Seconds for one read. A server that has stopped answering is broken off then.
 READ_S = 15.0

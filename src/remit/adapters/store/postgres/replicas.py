@@ -29,8 +29,9 @@ from remit.core.errors import StoreUnavailable
 from remit.core.flow.stored_labels import StoredLabel
 from remit.core.replicas.replica import Replica
 from remit.core.replicas.wakeup import Nudge
+from remit.core.scope import Raised
 from remit.ports.runtime import Clock
-from remit.ports.store.replicas import FenceAck, FleetSight, Raised
+from remit.ports.store.replicas import FenceAck, FleetSight
 
 #: Seconds after which a lost connection is tried again.
 AGAIN_S = 0.1

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from remit.adapters.store.relational.changes import ForgetSubject
-from remit.ports.store.store import TakeBudget, Unit
+from remit.ports.store.changes import TakeBudget
+from remit.ports.store.units import Unit
 
 
 def tenant_of(unit: Unit) -> str:

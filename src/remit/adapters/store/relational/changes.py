@@ -28,12 +28,10 @@ from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import BudgetExhausted, ChangedMeanwhile, Conflict, Fenced, NotFound
 from remit.core.scope import risen
 from remit.core.tasks.task import Task
-from remit.ports.store.changes import CheckValue
-from remit.ports.store.issued_tokens import Withdraw
-from remit.ports.store.replicas import HoldTask
-from remit.ports.store.store import (
+from remit.ports.store.changes import (
     CheckFence,
     CheckUnlocked,
+    CheckValue,
     PutApproval,
     PutClosure,
     PutCredential,
@@ -47,7 +45,9 @@ from remit.ports.store.store import (
     TakeCredential,
     UseApproval,
     UseAssertion,
+    Withdraw,
 )
+from remit.ports.store.replicas import HoldTask
 
 #: A spent assertion's id is kept this long past its expiry, more than clocks are ever apart.
 ASSERTION_GRACE = timedelta(hours=1)

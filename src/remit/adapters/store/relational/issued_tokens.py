@@ -10,7 +10,7 @@ from remit.adapters.store.relational.sql import Sql
 from remit.adapters.store.relational.timestamps import micros, moment, text
 from remit.core.errors import Conflict
 from remit.core.oauth.refresh_token import RefreshToken
-from remit.ports.store.issued_tokens import PutFamily, PutRefreshToken, UseRefreshToken, Withdraw
+from remit.ports.store.changes import PutFamily, PutRefreshToken, UseRefreshToken, Withdraw
 
 Apply = Callable[[Sql, Any], None]
 

@@ -14,7 +14,7 @@ from remit.adapters.store.relational.timestamps import micros, text
 from remit.core.errors import Conflict
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.oauth.one_time_code import OneTimeCode
-from remit.ports.store.people import (
+from remit.ports.store.changes import (
     DropLink,
     DropPasskey,
     PutLink,

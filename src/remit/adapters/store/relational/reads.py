@@ -24,7 +24,9 @@ from remit.core.label import Label
 from remit.core.sealing import Openings
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import Task
-from remit.ports.store.store import Credential, Entry, Pin, Usage
+from remit.ports.store.changes import Credential, Pin
+from remit.ports.store.log import Entry
+from remit.ports.store.tasks import Usage
 
 T = TypeVar("T")
 R = TypeVar("R", Approval, Delegation)

@@ -14,14 +14,14 @@ from remit.core.errors import ChangedMeanwhile, Conflict
 from remit.core.identity.principals import Agent, AgentState, Person, overlaps
 from remit.core.identity.workload import workload_of
 from remit.core.tasks.delegation_record import Delegation
-from remit.ports.store.changes import UseCredential
-from remit.ports.store.store import (
+from remit.ports.store.changes import (
     EndCredentials,
     PutAgent,
     PutFinding,
     PutLastProof,
     PutPerson,
     UseAgent,
+    UseCredential,
     UseDelegation,
     UsePerson,
 )

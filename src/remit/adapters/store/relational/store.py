@@ -34,7 +34,10 @@ from remit.core.oauth.one_time_code import OneTimeCode
 from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import Task, TaskState
-from remit.ports.store.store import Credential, Entry, Pin, Receipt, Unit, Usage
+from remit.ports.store.changes import Credential, Pin
+from remit.ports.store.log import Entry
+from remit.ports.store.tasks import Usage
+from remit.ports.store.units import Receipt, Unit
 
 
 class RelationalStore:

@@ -13,7 +13,7 @@ from remit.adapters.store.relational.timestamps import micros, text
 from remit.core.errors import ChangedMeanwhile
 from remit.core.flow.stored_labels import StoredLabel
 from remit.core.label import Label
-from remit.ports.store.stored_labels import DropStoredLabel, JoinLabels, PutStoredLabel
+from remit.ports.store.changes import DropStoredLabel, JoinLabels, PutStoredLabel
 
 _PUT = upsert("holdings", 5, "tenant, upstream, resource", "changed", "body")
 _ONE = "select body from holdings where tenant = ? and upstream = ? and resource = ?"

@@ -19,7 +19,7 @@ from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
-from remit.ports.store.store import Receipt, Unit
+from remit.ports.store.units import Receipt, Unit
 
 #: Units in one transaction at most, so that forming a batch does not hold up the event loop for long.
 MAX_BATCH = 128

@@ -32,7 +32,7 @@ from remit.core.tasks.task import Task
 from remit.ports.keys import SealingKeys
 from remit.ports.log import HeadKeeper
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.store import Credential
+from remit.ports.store.changes import Credential
 
 #: Rows that are read on the event loop's thread; where there are more, another one reads them.
 FEW: Final = 16

@@ -24,11 +24,11 @@ async def show(visit: PageRequest) -> Response:
         return sign_in.first(visit)
     house, name = visit.house, visit.seat.person.name
     now = house.clock.now()
-    active = await house.store.tasks(house.tenant, state=TaskState.ACTIVE, limit=MOST)
+    active = await house.tasks.newest(state=TaskState.ACTIVE, limit=MOST)
     tasks = [task for task in active if own_task(task, visit.seat.person) and task.active_at(now)]
     sessions = await house.people.browsers.sessions(name)
     passkeys = house.people.passkeys
-    issuers = {one.issuer for one in await house.store.links(house.tenant, name)}
+    issuers = await house.people.browsers.issuers_of(name)
     entrances = house.people.browsers.entrances
     fresh = visit.seat.fresh(now, house.people.consents.rules.fresh_s)
     return visit.draw(

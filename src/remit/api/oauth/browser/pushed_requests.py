@@ -21,7 +21,6 @@ from remit.api.oauth.forms import Form, OAuthRefused, read_form
 from remit.core.errors import Malformed
 from remit.core.oauth.client_metadata import is_client_address
 from remit.core.oauth.one_time_code import PushedRequest
-from remit.ports.store.store import Unit
 from remit.services.assembly.services import Services
 
 #: Section 2.2 wants this short: the person is sent here at once.
@@ -53,8 +52,7 @@ async def push(request: Request, house: Services, strangers: AnonymousLimits) ->
             # RFC 9126 section 2: a client that proves itself at the token endpoint does so here.
             raise OAuthRefused("invalid_client", "prove yourself by your own key, as at the token endpoint")
         asked = what_is_asked(form, house, applicant, redirect_uri, agent)
-        value, keep = house.people.browsers.tickets.make(PushedRequest(asked), LASTS)
-        await house.store.commit(Unit((keep,)))
+        value = await house.people.browsers.tickets.issue(PushedRequest(asked), LASTS)
         lasts_s = int(LASTS.total_seconds())
         return answer(OAuthPushed(request_uri=PUSHED_PREFIX + value, expires_in=lasts_s), 201)
 

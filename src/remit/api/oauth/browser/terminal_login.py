@@ -21,7 +21,6 @@ from remit.api.oauth.paths import TERMINAL_PATH
 from remit.core.errors import Malformed
 from remit.core.oauth.client_metadata import check_redirect, host_of, is_loopback
 from remit.core.oauth.one_time_code import TerminalCode
-from remit.ports.store.store import Unit
 
 LASTS = timedelta(seconds=60)
 _HASH = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -61,8 +60,7 @@ async def decide(visit: PageRequest) -> Response:
         method=visit.seat.session.method,
         authenticated=visit.seat.authenticated,
     )
-    code, keep = visit.house.people.browsers.tickets.make(holds, LASTS)
-    await visit.house.store.commit(Unit((keep,)))
+    code = await visit.house.people.browsers.tickets.issue(holds, LASTS)
     return _leave(visit, redirect_uri, {"code": code, "state": state}, granted=True)
 
 

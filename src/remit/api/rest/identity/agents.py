@@ -70,7 +70,7 @@ class ChangeOwner(Body, frozen=True, kw_only=True):
 async def posture_of(errand: RestRequest, agent: Agent) -> PostureView:
     """Return how an agent stands."""
     house = errand.house
-    proof = await house.store.last_proof(house.tenant, agent.name)
+    proof = await house.sightings.last_proof(agent.name)
     found = await house.findings.about(f"agent:{agent.name}", FindingState.OPEN)
     last = None
     if proof is not None:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from remit.core.evidence.event import CallOutcome
-from remit.ports.store.store import Change, Unit
+from remit.ports.store.changes import Change
+from remit.ports.store.units import Unit
 from remit.services.decisions.call_events import outcome_events
 from remit.services.mediation.steps.call_state import CallState
 from remit.services.mediation.steps.record import RecordedCall

@@ -10,7 +10,8 @@ import msgspec
 from remit.core.decisions.approval import Approval
 from remit.core.decisions.decision import Outcome
 from remit.core.decisions.mediation import DecidedCall
-from remit.ports.store.store import TakeBudget, Unit
+from remit.ports.store.changes import TakeBudget
+from remit.ports.store.units import Unit
 from remit.services.mediation.steps.call_state import CallState
 from remit.services.mediation.steps.describe import DescribedCall
 from remit.services.tasks.live_tasks import LiveTask

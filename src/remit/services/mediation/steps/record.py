@@ -6,7 +6,8 @@ from __future__ import annotations
 from remit.core.decisions.decision import overtaken
 from remit.core.decisions.mediation import DecidedCall
 from remit.core.errors import Conflict
-from remit.ports.store.store import Unit, UseApproval
+from remit.ports.store.changes import UseApproval
+from remit.ports.store.units import Unit
 from remit.services.decisions.call_events import decision_event, sanitized
 from remit.services.flow.observation import rising
 from remit.services.mediation.steps.call_state import CallState

@@ -9,8 +9,9 @@ import pytest
 
 from remit.core.errors import Conflict
 from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
-from remit.ports.store.issued_tokens import PutFamily, PutRefreshToken, UseRefreshToken, Withdraw
-from remit.ports.store.store import Store, Unit
+from remit.ports.store.changes import PutFamily, PutRefreshToken, UseRefreshToken, Withdraw
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from tests.conformance.stores import Open, each_store
 from tests.world import START, TENANT, WorldClock
 

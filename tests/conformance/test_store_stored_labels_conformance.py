@@ -11,8 +11,16 @@ import pytest
 from remit.core.errors import ChangedMeanwhile, Conflict
 from remit.core.flow.stored_labels import StoredLabel
 from remit.core.label import Classes, Label, Trust
-from remit.ports.store.store import CheckFence, PutTask, RaiseFence, Store, Unit
-from remit.ports.store.stored_labels import DropStoredLabel, JoinLabels, PutStoredLabel
+from remit.ports.store.changes import (
+    CheckFence,
+    DropStoredLabel,
+    JoinLabels,
+    PutStoredLabel,
+    PutTask,
+    RaiseFence,
+)
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from tests.conformance.stores import Open, each_store
 from tests.world import START, TENANT, a_task
 

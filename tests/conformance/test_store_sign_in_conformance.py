@@ -10,15 +10,18 @@ import pytest
 from remit.core.errors import Conflict
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.oauth.one_time_code import OneTimeCode, PasskeyCeremony
-from remit.ports.store.people import (
+from remit.ports.store.changes import (
+    Credential,
     DropPasskey,
+    PutCredential,
     PutLink,
     PutOneTimeCode,
     PutPasskey,
     UseOneTimeCode,
     UsePasskey,
 )
-from remit.ports.store.store import Credential, PutCredential, Store, Unit
+from remit.ports.store.store import Store
+from remit.ports.store.units import Unit
 from tests.conformance.stores import each_store
 from tests.world import START, TENANT
 

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Approvals in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from remit.core.decisions.approval import Approval, ApprovalState
+from remit.ports.store.units import UnitStore
+
+
+class ApprovalStore(UnitStore, Protocol):
+    """Approvals. Durability, concurrency and errors: `UnitStore`."""
+
+    async def approval(self, tenant: str, approval_id: str) -> Approval | None:
+        """Return an approval."""
+
+    async def approvals(
+        self,
+        tenant: str,
+        *,
+        task: str = "",
+        call: str = "",
+        state: ApprovalState | None = None,
+        limit: int = 100,
+    ) -> list[Approval]:
+        """Return approvals, newest first."""
+
+    async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
+        """Return the approvals of some tasks that nobody has answered, or whose answer nobody has used."""

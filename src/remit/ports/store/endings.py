@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ends in the store: epochs, fences and closures."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from remit.core.endings.closure import Closure, Fence
+from remit.ports.store.units import UnitStore
+
+
+class EndingStore(UnitStore, Protocol):
+    """Epochs, fences and closures. Durability, concurrency and errors: `UnitStore`."""
+
+    def epochs(self, tenant: str) -> dict[str, int]:
+        """Return the live mapping of scope to epoch as last committed; from memory, without waiting, not to
+        be changed.
+        """
+
+    async def fences(self, tenant: str) -> list[Fence]:
+        """Return every scope that was ever ended or locked."""
+
+    async def closures(self, tenant: str, *, scope: str = "", limit: int = 100) -> list[Closure]:
+        """Return closures, newest first."""

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The evidence log in the store, and the keys of the subjects whose values it seals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from remit.core.evidence.event import Event
+from remit.core.json_value import Json
+from remit.ports.store.units import UnitStore
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as it stands in the log: the leaf's exact bytes, and the sealed values where they were asked
+    for.
+
+    `sealed` is the encrypted blob; `None` where the event has none. `openings` holds salt and value by
+    name, where the reader may see them and the subject's key still exists.
+    """
+
+    index: int
+    tenant: str
+    kind: str
+    task: str
+    leaf: bytes
+    leaf_hash: bytes
+    sealed: bytes | None = None
+    subject: str = ""
+    openings: dict[str, list[Json]] | None = None
+
+    @property
+    def opened(self) -> dict[str, Json] | None:
+        """The values alone; `None` where they were not asked for or can no longer be read."""
+        return {name: value for name, (_, value) in self.openings.items()} if self.openings else None
+
+
+class LogStore(UnitStore, Protocol):
+    """The events of each tenant in order, under one Merkle tree. Durability, concurrency and errors:
+    `UnitStore`; what is forgotten is gone when `forget` returns.
+    """
+
+    async def size(self, tenant: str) -> int:
+        """Return the number of events in the log."""
+
+    async def root(self, tenant: str) -> tuple[int, bytes]:
+        """Return size and Merkle root of the log as committed now, as one consistent pair."""
+
+    async def entries(
+        self,
+        tenant: str,
+        *,
+        start: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+        kinds: Sequence[str] = (),
+        task: str = "",
+        opened: bool = False,
+    ) -> list[Entry]:
+        """Return the first events from index `start` on, or the last ones below `before`, in order either
+        way; `opened` decrypts what can be decrypted.
+        """
+
+    async def last_events(self, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
+        """Return the index of the last event of each of these tasks, from which `entries` of a task begin."""
+
+    async def inclusion(self, tenant: str, index: int, size: int) -> list[bytes]:
+        """Return the inclusion proof of a leaf in the tree of `size` (RFC 6962 section 2.1.1)."""
+
+    async def consistency(self, tenant: str, old: int, new: int) -> list[bytes]:
+        """Return the consistency proof between two sizes (RFC 6962 section 2.1.2)."""
+
+    async def unfinished(
+        self, tenant: str, of: Callable[[str], bool] | None = None, *, known: bool = False
+    ) -> list[Event]:
+        """Return the permitting `decision.made` events that have no `tool.called` after them (facts only);
+        with `of` those alone whose writer it takes; with `known` as of the last commit of this process.
+        """
+
+    async def forget(self, tenant: str, subject: str, *events: Event) -> bool:
+        """Destroy a subject's key, so that its sealed values can never be read again; proofs still hold.
+
+        `events` are committed with it. `False` where there is no key: then nothing is committed.
+        """
+
+    async def rewrap(self, after: tuple[str, int] = ("", 0), limit: int = 100) -> tuple[str, int] | None:
+        """Wrap the keys of subjects again under the current sealing key (`ports.keys.SealingKeys`).
+
+        Each call looks at `limit` of them, of all tenants, after the one that the call before it gave, and
+        gives the last one; `None` when there are no more: then every key is wrapped under the key that was
+        current when the first call was made, or a newer one. What a crash interrupts begins again.
+        """

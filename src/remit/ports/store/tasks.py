@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks in the store, and the delegation records that let agents open them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from remit.core.tasks.delegation_record import Delegation
+from remit.core.tasks.task import Task, TaskState
+from remit.ports.store.units import UnitStore
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What a task has used up so far."""
+
+    calls: int = 0
+    effectful_calls: int = 0
+    result_bytes: int = 0
+
+
+class TaskStore(UnitStore, Protocol):
+    """Tasks and delegation records. Durability, concurrency and errors: `UnitStore`."""
+
+    async def task(self, tenant: str, task_id: str) -> Task | None:
+        """Return a task with its accumulated label."""
+
+    async def tasks(
+        self,
+        tenant: str,
+        *,
+        agent: str = "",
+        on_behalf_of: str = "",
+        state: TaskState | None = None,
+        limit: int = 100,
+    ) -> list[Task]:
+        """Return tasks, newest first; of one agent, for one person, in one state, where these are named."""
+
+    async def expiring(self, tenant: str, now: datetime) -> list[Task]:
+        """Return the active tasks whose deadline has passed at `now`, or passes within this second."""
+
+    async def watched(self, tenant: str, owner: str = "") -> list[str]:
+        """Name active tasks with a lease or idle time: those of an owner, or that no replica there owns."""
+
+    async def with_descendants(self, tenant: str, task: str) -> list[Task]:
+        """Return a task, and after it every task that has it among its ancestors, if it is there."""
+
+    async def usage(self, tenant: str, task: str) -> Usage:
+        """Return what a task and its descendants have used."""
+
+    async def delegation(self, tenant: str, delegation_id: str) -> Delegation | None:
+        """Return a delegation record, whether or not it still lives."""
+
+    async def delegations(
+        self, tenant: str, *, person: str = "", agent: str = "", limit: int = 1000
+    ) -> list[Delegation]:
+        """Return delegation records, newest first, those that no longer live among them."""
