@@ -11,10 +11,9 @@ from hypothesis import HealthCheck, settings
 
 from remit.adapters.keys import openbao_client as bao_keys
 from tests.bao_server import BaoServer, bao_server, program
-from tests.nats_server import nats
 from tests.postgres_server import own_postgres, postgres, postgres_server
 
-__all__ = ["nats", "own_postgres", "postgres", "postgres_server"]
+__all__ = ["own_postgres", "postgres", "postgres_server"]
 
 # No deadline: a slow machine is not a wrong program.
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -78,7 +78,6 @@ def prepare(folder: Path, shop: Json, upstreams: Mapping[str, Json], extra: Mapp
     task.write_text(task.read_text().replace("grants:\n", f"grants:\n{granted}"))
     file = folder / "remit.yaml"
     config = json.loads(file.read_text())
-    config["listen"]["forward_proxy"] = True
     config["upstreams"] |= {
         "shop": {"openapi": "apis/shop.json", "sender_constraint": "optional", **shop},
         **upstreams,

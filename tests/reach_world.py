@@ -7,11 +7,13 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 import remit
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.core.label import Audience, Classes, Label, Trust
 from remit.core.policy.bundle import Bundle, PolicySource
-from remit.core.policy.reach import Guard, Openness, ReachSurvey, StaticCall
+from remit.core.policy.reach import Guard, Openness, ReachSurvey, Repair, RepairKind, StaticCall
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import HandDown, TaskType
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
@@ -131,3 +133,45 @@ MAIL = acts("mail/send", to="to", effect=Effect.IRREVERSIBLE)
 INBOX = reads("mail/inbox", "public", untrusted=True)
 FILES = reads("files/read", "internal")
 TOXIC = bundle((MAIL, INBOX, FILES), task("triage", "mail/send", "mail/inbox", "files/read"))
+
+
+def mended(bundle: Bundle, repair: Repair, places: dict[str, object] | None = None) -> Bundle:
+    """Return a bundle with one change made. `places` are the constraints of a `pin`, by argument.
+
+    Without any, a pinned destination is `one_of` a single place of its own, so that it can be tried out.
+    """
+    types = dict(bundle.task_types)
+    tools = dict(bundle.tools)
+    policies = bundle.policies
+    one = types.get(repair.task_type)
+    match repair.kind:
+        case RepairKind.APPROVE:
+            policies = (*policies, PolicySource(f"paths-{repair.task_type}.cedar", repair.rule))
+        case RepairKind.HAND_DOWN if one is not None:
+            types[one.name] = msgspec.structs.replace(one, delegates=HandDown())
+        case RepairKind.DROP if one is not None:
+            kept = tuple(grant for grant in one.grants if grant.tool != repair.tool)
+            types[one.name] = msgspec.structs.replace(one, grants=kept)
+        case RepairKind.PIN if one is not None:
+            given = places or {name: {"one_of": ["nowhere@example.com"]} for name in repair.detail}
+            grants = tuple(
+                msgspec.structs.replace(grant, arguments={**grant.arguments, **given})
+                if grant.tool == repair.tool
+                else grant
+                for grant in one.grants
+            )
+            types[one.name] = msgspec.structs.replace(one, grants=grants)
+        case RepairKind.TRUST if repair.tool in tools:
+            tool = tools[repair.tool]
+            trusted = msgspec.structs.replace(tool.label, trust=Trust.TRUSTED)
+            fields = tuple(
+                msgspec.structs.replace(
+                    field, label=msgspec.structs.replace(field.label, trust=Trust.TRUSTED)
+                )
+                if not repair.detail or field.path in repair.detail
+                else field
+                for field in tool.fields
+            )
+            label = tool.label if repair.detail else trusted
+            tools[tool.id] = msgspec.structs.replace(tool, label=label, fields=fields)
+    return msgspec.structs.replace(bundle, task_types=types, tools=tools, policies=policies)

@@ -28,10 +28,9 @@ Json = Any
 
 
 class Replica(GatewayProcess):
-    """One of them; between it and the database stands a proxy of its own, and between it and NATS another."""
+    """One of them; between it and the database stands a proxy of its own."""
 
     proxy: CuttingProxy
-    nats: CuttingProxy | None = None
 
     def pause(self) -> None:
         """Stop it where it is (SIGSTOP)."""
@@ -98,7 +97,6 @@ class Replicas:
         port: int,
         count: int,
         lease_ms: int,
-        nats: int,
         more: Mapping[str, Json],
     ) -> None:
         self.folder = folder
@@ -110,13 +108,8 @@ class Replicas:
         for number in range(count):
             place = folder / f"replica-{number}"
             place.mkdir()
-            proxy, wakes = CuttingProxy(port, postgres=True), CuttingProxy(nats) if nats else None
+            proxy = CuttingProxy(port, postgres=True)
             own: Json = {"lease_ms": lease_ms, **more.get("replica", {})}
-            if wakes is not None:
-                # By reference: replicas that differ in a file would decide by different bundles.
-                (place / "nats").write_text(f"nats://127.0.0.1:{wakes.port}")
-                (place / "nats").chmod(0o600)
-                own["nats"] = {"servers": ["file:nats"]}
             through = url.replace(f":{port}/", f":{proxy.port}/") + "?sslmode=disable"
             set_up(
                 place,
@@ -127,7 +120,7 @@ class Replicas:
                 **{name: section for name, section in more.items() if name not in ("listen", "replica")},
             )
             replica = Replica(place, self.shared / "mail")
-            replica.proxy, replica.nats = proxy, wakes
+            replica.proxy = proxy
             self.all.append(replica)
 
     async def start(self) -> None:
@@ -187,19 +180,17 @@ async def replicas(
     *,
     count: int = 3,
     lease_ms: int = 10_000,
-    nats: int = 0,
     prepare: Callable[[Path], None] = lambda _: None,
     tls: ssl.SSLContext | None = None,
     **more: Json,
 ) -> AsyncIterator[Replicas]:
-    """Provide replicas that run on the database at `url`, whose server listens on `port`; woken over the NATS
-    that listens on `nats`.
+    """Provide replicas that run on the database at `url`, whose server listens on `port`.
 
     The lease is so long that none loses it because the machine is busy; tests that wait for one to run out
     have a shorter one. `more` is in the configuration of each, and `prepare` changes its folder before it
     starts; `tls` is how tests connect to them.
     """
-    world = Replicas(folder, url, port, count, lease_ms, nats, more)
+    world = Replicas(folder, url, port, count, lease_ms, more)
     for one in world.all:
         prepare(one.folder)
         one.tls = tls
@@ -216,5 +207,3 @@ async def _end(one: Replica) -> None:
         one.go_on()
         await one.kill()
     one.proxy.close()
-    if one.nats is not None:
-        one.nats.close()

@@ -20,7 +20,6 @@ CATCH_ALL: dict[str, str] = {
     "src/remit/services/assembly/upkeep.py": "no chore may stop for good at one bad turn",
     "src/remit/services/policy/evaluation.py": "a fault is told to who asked, and must not stop the others",
     "src/remit/adapters/store/relational/writer.py": "a defect of one unit must not stop the batch it is in",
-    "src/remit/adapters/waker/nats.py": "no defect of a library may end the waking for good",
     "src/remit/adapters/broker/os_keyring.py": "a library of many parts: where one breaks, nothing was read",
     "src/remit/adapters/store/postgres/replicas.py": "whatever one question meets, who asked it is told",
     "src/remit/adapters/store/postgres/writer.py": "what forming a batch meets is told by the second one",
@@ -43,7 +42,6 @@ LATE_IMPORTS: dict[str, str] = {
     "src/remit/compose/people.py": "providers load the same HTTP client",
     "src/remit/compose/keys.py": "OpenBao loads the same HTTP client, and the Workload API gRPC: 4 MB more",
     "src/remit/compose/replicas.py": "the driver of PostgreSQL, as in `store`",
-    "src/remit/compose/wakeup.py": "the client of NATS, where one is configured",
     "src/remit/compose/store.py": "the driver of PostgreSQL loads `libpq`: 9 MB that a file does not need",
     "src/remit/services/people/passkeys.py": "WebAuthn loads ASN.1, CBOR and pyOpenSSL: 5 MB",
 }

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ports.store.replicas` on a real PostgreSQL, where the database wakes replicas, and where NATS does.
+"""`ports.store.replicas` on a real PostgreSQL, which wakes replicas.
 
 Nobody renews here after the beginning, and no time passes: what a replica comes to know, it was woken for.
 """
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -14,18 +13,14 @@ from typing import Any
 import pytest
 
 from remit.adapters.store.postgres import PostgresStore
-from remit.adapters.waker.nats import NatsWaker
 from remit.core.errors import Conflict
 from remit.core.replicas.replica import Replica
-from remit.core.replicas.wakeup import Nudge
 from remit.core.scope import Raised
 from remit.core.tasks.task import Ancestor, TaskState
 from remit.ports.store.changes import Pin, PutAgent, PutPin, PutTask, PutValue, RaiseFence, Withdraw
 from remit.ports.store.replicas import DeclareDead, FenceAck, FleetSight, LeaveTask, TakeTask
 from remit.ports.store.units import Unit
 from remit.services.replicas.replica_lease import Replicas
-from remit.services.replicas.wakeup import WakeUp
-from tests.nats_server import NatsServer
 from tests.world import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_task, an_agent
 
 SCOPE = "task:task_1"
@@ -34,18 +29,14 @@ SCOPE = "task:task_1"
 class Member:
     """One process among the replicas, and what it was told."""
 
-    def __init__(self, url: str, name: str, nats: NatsServer | None) -> None:
+    def __init__(self, url: str, name: str) -> None:
         clock, entropy, keys = WorldClock(), WorldEntropy(name), WorldSealingKeys()
-        self.store = PostgresStore.open(
-            url, durability="durable", clock=clock, entropy=entropy, sealing=keys, wakes=nats is None
-        )
+        self.store = PostgresStore.open(url, durability="durable", clock=clock, entropy=entropy, sealing=keys)
         self.fleet = self.store.fleet(TENANT, clock)
         me = Replica(id="", host=name, address=f"http://{name}", lease_s=30.0, joined=START)
         self.replicas = Replicas(
             fleet=self.fleet, store=self.store, clock=clock, entropy=entropy, tenant=TENANT, me=me
         )
-        waker = NatsWaker([nats.address], "remit.test") if nats is not None else None
-        self.waking = WakeUp(waker=waker, fleet=self.fleet, replicas=self.replicas, sealing=keys, clock=clock)
         self.sights: list[FleetSight] = []
         self.raised: list[Raised] = []
         self.replicas.on_change.append(self.sights.append)
@@ -58,12 +49,9 @@ class Member:
     async def enter(self) -> None:
         """Become a replica."""
         await self.replicas.enter()
-        await self.waking.begin()
-        await until(lambda: self.waking.state is not None and not self.waking.state.fault)
 
     async def leave(self) -> None:
         """Go."""
-        await self.waking.stop()
         await self.replicas.leave()
         await self.store.close()
 
@@ -80,42 +68,23 @@ async def until(so: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.fixture(params=["postgres", "nats"])
-async def three(request: pytest.FixtureRequest, postgres: str) -> AsyncIterator[list[Member]]:
+@pytest.fixture
+async def three(postgres: str) -> AsyncIterator[list[Member]]:
     """Three replicas that know of each other."""
-    nats: NatsServer | None = request.getfixturevalue("nats") if request.param == "nats" else None
     async with AsyncExitStack() as stack:
-        members = [Member(postgres, name, nats) for name in ("one", "two", "three")]
+        members = [Member(postgres, name) for name in ("one", "two", "three")]
         for one in members:
             stack.push_async_callback(one.leave)
             await one.enter()
         for one in members:
             await one.fleet.look()
             await until(lambda one=one: len(one.replicas.others) == 2)  # type: ignore[misc]
-        if nats is not None:
-            await heard_all(members)
         for one in members:
             # Behind one look there may be another one that a wake has asked for.
             await one.fleet.look()
             await one.fleet.look()
             one.sights.clear()
         yield members
-
-
-async def heard_all(members: list[Member]) -> None:
-    """Wait until everything that they have said so far was heard: messages of one come in order."""
-    for one in members:
-        one.waking.tell(Nudge.CHANGE)
-    for one, other in itertools.permutations(members, 2):
-        await until(lambda one=one: one.waking._sending.done())  # type: ignore[misc]
-        met = other.waking._met
-        await until(
-            lambda one=one, met=met: (
-                one.replicas.id in met  # type: ignore[misc]
-                and met[one.replicas.id]._highest >= one.waking._number
-            )
-        )
-        await until(lambda other=other: other.waking._later is None)  # type: ignore[misc]
 
 
 async def test_an_end_is_looked_at_by_all(three: list[Member]) -> None:
@@ -192,12 +161,12 @@ async def test_a_unit_that_is_refused_wakes_nobody(three: list[Member]) -> None:
 
 
 async def test_a_replica_says_what_it_is(three: list[Member]) -> None:
-    """Its bundle, and how it is woken; others see it with their next look. Whose a task is can be asked."""
+    """Its bundle and its version; others see them with their next look. Whose a task is can be asked."""
     one, other, _ = three
-    await one.replicas.describe(bundle="sha256:1", waking="nats", version="1")
+    await one.replicas.describe(bundle="sha256:1", version="1")
     await other.fleet.look()
     await until(lambda: other.replicas.others[one.replicas.id].bundle == "sha256:1")
-    assert other.replicas.others[one.replicas.id].waking == "nats"
+    assert other.replicas.others[one.replicas.id].version == "1"
     assert await other.fleet.owner("task_1") == ""
 
 
@@ -212,7 +181,7 @@ async def test_each_replica_looks_after_its_own_and_one_after_what_nobody_owns(t
 
     tasks = (
         a_task("root", idle_s=900),
-        a_task("below", lease_s=15, process_tree=(Ancestor("root", "contract-bot", "ana"),)),
+        a_task("below", lease_s=15, lineage=(Ancestor("root", "contract-bot", "ana"),)),
         a_task("other", lease_s=15),
         a_task("long"),
         a_task("done", idle_s=900, state=TaskState.COMPLETED),

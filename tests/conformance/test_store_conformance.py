@@ -319,8 +319,8 @@ async def test_tasks_are_found_by_agent_state_and_descent(store: Store) -> None:
         Unit(
             changes=(
                 PutTask(a_task("a")),
-                PutTask(a_task("b", process_tree=(parents[1],), opened=START + timedelta(1))),
-                PutTask(a_task("c", process_tree=parents, opened=START + timedelta(2))),
+                PutTask(a_task("b", lineage=(parents[1],), opened=START + timedelta(1))),
+                PutTask(a_task("c", lineage=parents, opened=START + timedelta(2))),
                 PutTask(a_task("d", agent="other-bot", state=TaskState.PROPOSED)),
             )
         )

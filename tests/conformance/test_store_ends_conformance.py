@@ -24,7 +24,7 @@ pytestmark = each_store
 async def test_a_task_comes_with_all_that_descend_from_it(store: Store) -> None:
     """The task itself first, then the others, the oldest first, however many; of another one nothing."""
     above = (Ancestor("a", "contract-bot", "legal"),)
-    many = [a_task(f"b{n:03}", process_tree=above, opened=START + timedelta(n)) for n in range(1, 60)]
+    many = [a_task(f"b{n:03}", lineage=above, opened=START + timedelta(n)) for n in range(1, 60)]
     changes = (PutTask(a_task("a", opened=START + timedelta(99))), *map(PutTask, many), PutTask(a_task("c")))
     await store.commit(Unit(changes=changes))
     found = await store.with_descendants(TENANT, "a")

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from remit.core.label import Audience, Label, Trust
 from remit.core.policy.bundle import Bundle
-from remit.core.policy.reach import Openness, ReachSurvey, RepairKind, mended, remedies
+from remit.core.policy.reach import Openness, ReachSurvey, RepairKind, remedies
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import HandDown
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from tests.examples import FEWER
-from tests.reach_world import FREE, Lenient, bundle, look, task
+from tests.reach_world import FREE, Lenient, bundle, look, mended, task
 
 LABELS = [Label(one, trust=trust) for one in ("public", "internal", "restricted") for trust in Trust]
 TOOLS = [f"{upstream}/t{number}" for upstream in ("a", "b") for number in range(4)]

@@ -145,8 +145,8 @@ def test_a_child_loses_what_its_parent_loses(
     """And ends with it; whatever it may do still, its parent may."""
     parent = task_of(old)
     drawn = {one.digest: (account_of(parent, one),) for one in parent.grants}
-    process_tree = (Ancestor("tsk_one", "contract-bot", "lena"),)
-    child = a_task("tsk_child", grants=parent.grants, process_tree=process_tree, drawn_from=drawn)
+    lineage = (Ancestor("tsk_one", "contract-bot", "lena"),)
+    child = a_task("tsk_child", grants=parent.grants, lineage=lineage, drawn_from=drawn)
     above = judged(parent, new)
     found = below(child, {parent.id: above})
     assert bool(found.ends) or not above.ends

@@ -12,14 +12,13 @@ import pytest
 
 from remit.core.errors import Busy
 from remit.core.identity.workload import KeyBinding
-from remit.gateway.asgi import TARGET, counting
-from remit.gateway.http import HttpEndpoint
+from remit.gateway.asgi import counting
 from remit.services.identity.directory import NewAgent
 from remit.services.limits.request_bodies import SMALL, VALUE_BYTES, Bodies, FairShare
 from tests.call_world import KEYS
 from tests.gateway_world import BASIC, GatewayWorld, a_bundle, gateway_world
 from tests.house_world import LOOPBACK, house_world
-from tests.rest_world import RestWorld, rest_world
+from tests.rest_world import rest_world
 from tests.signals_world import PUSH_TOKEN, signals_world
 
 Json = Any
@@ -227,26 +226,13 @@ async def test_a_body_of_brackets_is_not_read_twice_at_once(tmp_path: Path) -> N
             assert [one.status for one in sending] == [0, 503, 503]
 
 
-async def rest(folder: Path) -> AsyncIterator[RestWorld]:
-    """An API, whose door is a proxy too."""
-    async with rest_world(folder) as world:
-        world.door = HttpEndpoint(world.house, forward=True)
-        yield world
-
-
-@pytest.mark.parametrize("proxied", [False, True], ids=["below /http", "as a proxy"])
-async def test_an_api_is_not_filled_up_with_requests(tmp_path: Path, proxied: bool) -> None:
-    """The HTTP door and the forward proxy; the API sees nothing of it."""
-    async with asynccontextmanager(rest)(tmp_path) as world:
+async def test_an_api_is_not_filled_up_with_requests(tmp_path: Path) -> None:
+    """The HTTP door; the API sees nothing of it."""
+    async with rest_world(tmp_path) as world:
         bodies = Bodies(MOST)
         asgi = counting(world.door, bodies)
-        scope: Json = {}
-        name = "authorization"
-        if proxied:
-            scope = {TARGET: f"{world.upstream.base}/payments".encode()}
-            name = "proxy-authorization"
-        headers = {name: f"Bearer {world.token}", "content-type": "application/json"}
-        async with many(asgi, "/http/shop/payments", headers, 8, **scope) as sending:
+        headers = {"authorization": f"Bearer {world.token}", "content-type": "application/json"}
+        async with many(asgi, "/http/shop/payments", headers, 8) as sending:
             assert len(refused(sending)) == 3
         assert bodies.all.used == 0
         assert world.api.seen == []

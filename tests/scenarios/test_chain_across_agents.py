@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
 
-from remit.cli.evidence.chain import chain_in, lines
-from remit.cli.evidence.chain_svg import svg_of
+from remit.cli.evidence.chain import chain_in, flowchart, lines
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import NotFound
-from remit.core.evidence.chain import Chain, ChainCall, ChainTask, traced
+from remit.core.evidence.chain import Chain, traced
 from remit.rehearse import Rehearsal, RehearsedCall, RehearsedTask
 
 Json = Any
@@ -225,45 +224,16 @@ def test_on_a_narrow_terminal_what_a_call_was_about_goes_on_below_itself(story: 
     assert [line.split()[0] for line in heads] == ["contract-bot", "ticket-bot"]
 
 
-def test_the_svg_is_sound_whatever_the_evidence_holds(story: Rehearsal) -> None:
-    """Markup and control characters in arguments stay text; nothing is fetched from anywhere."""
+def test_the_flowchart_is_sound_whatever_the_evidence_holds(story: Rehearsal) -> None:
+    """Markup and control characters in arguments stay text."""
     task = summarising(story)
-    odd = "</text><script>alert(1)</script>\u202e&\x07"
+    odd = '"]</text><script>alert(1)</script>\u202e&\x07'
     task.call("mail/send", MAIL | {"to": ATTACKER, "subject": odd})
-    drawing = svg_of(drawn(story, task))
-    root = ElementTree.fromstring(drawing)
-    assert not [one for one in root.iter() if one.tag.endswith("script")]
-    assert "\u202e" not in drawing
-    assert "http" not in drawing.replace("http://www.w3.org/2000/svg", "")
-
-
-def test_names_in_the_picture_keep_to_their_room() -> None:
-    """What a call was about begins right of the longest name of a tool; what is cut can be pointed at."""
-    tools = ("contracts/write_the_summary_of_it", "x/" + "y" * 90)
-    calls = tuple(
-        ChainCall(
-            decision=f"dec_{number}",
-            task="tsk_1",
-            number=number,
-            tool=tool,
-            outcome="permit",
-            effect="none",
-            at="",
-            index=number,
-            about="z" * 150,
-        )
-        for number, tool in enumerate(tools, 1)
-    )
-    chain = Chain(stopped="dec_2", tasks=(ChainTask(id="tsk_1", agent="a"),), calls=calls, edges=())
-    texts = [one for one in ElementTree.fromstring(svg_of(chain)).iter() if one.tag.endswith("}text")]
-    names = [one for one in texts if one.get("class") == "name"]
-    about = [one for one in texts if one.get("class") == "dim"]
-    end = float(names[0].get("x", "")) + 8.5 * len(tools[0])
-    assert end < float(about[0].get("x", ""))
-    assert names[0][:] == []
-    assert names[1][0].text == tools[1]
-    assert {one[0].text for one in about} == {"z" * 150}
-    assert all((one[0].tail or "").endswith("…") for one in about)
+    lines = str(flowchart(drawn(story, task))).splitlines()
+    assert any("contract-bot, summarise-contract<br/>refused: mail/send<br/>" in one for one in lines)
+    for line in lines[1:]:
+        assert line.count('"') == 2
+        assert not re.search(r"[<>&\u202e\x07]", line.replace("<br/>", "").replace(" -->|", ""))
 
 
 def printed(chain: Chain, width: int) -> str:
@@ -298,7 +268,7 @@ def test_a_chain_is_drawn_from_an_exported_file_too(story: Rehearsal, tmp_path: 
         assert chain_in(file, name) == whole
     less = chain_in(bare, mail.decision.id)
     assert [one.tool for one in less.calls] == [one.tool for one in whole.calls]
-    assert ATTACKER not in svg_of(less)
-    assert "the words cannot be read here" in svg_of(less)
+    assert ATTACKER not in str(flowchart(less))
+    assert "the words cannot be read here" in str(flowchart(less))
     with pytest.raises(NotFound):
         chain_in(file, "tsk_nothing")

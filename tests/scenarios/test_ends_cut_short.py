@@ -99,7 +99,7 @@ async def test_tasks_that_an_end_did_not_live_to_end_are_ended(
         reached.set()
         return await asyncio.Future()
 
-    monkeypatch.setattr("remit.services.endings.closure_events.BATCH", 1)
+    monkeypatch.setattr("remit.services.endings.closure.BATCH", 1)
     async with desk_world(folder, ScriptedBroker()) as world:
         tasks = {(await world.open())[0].id for _ in range(3)}
         monkeypatch.setattr(TaskEnds, "commit", with_the_fence)

@@ -19,7 +19,6 @@ import pytest
 from tests.evidence_reading import permits
 from tests.gateway_process import Refused
 from tests.http_line import Line
-from tests.nats_server import NatsServer
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, Replicas, replicas
 
@@ -42,8 +41,6 @@ FATES = (
     "killed",
     "stopped, one dies",
 )
-#: And where NATS wakes them, of one replica's way to it, or of NATS itself.
-FATES_OF_WAKES = (*FATES, "not woken", "not woken", "NATS hangs", "NATS hangs", "NATS killed", "NATS killed")
 
 
 class Ended:
@@ -120,11 +117,8 @@ class Ended:
 class Fault:
     """What befalls one replica, while tasks that all replicas serve are ended at the others."""
 
-    def __init__(
-        self, world: Replicas, dice: random.Random, name: str, nats: NatsServer | None = None
-    ) -> None:
+    def __init__(self, world: Replicas, dice: random.Random, name: str) -> None:
         self.world = world
-        self.nats = nats
         self.dice = dice
         self.trials = [Ended(world, dice, f"{name}-{number}") for number in range(TASKS)]
 
@@ -136,7 +130,7 @@ class Fault:
         head = await insist(lambda: healthy[0].ask("GET", "/api/v1/events/head", by="root"))
         await asyncio.gather(*(each.open(dice.choice(healthy)) for each in self.trials))
         await asyncio.sleep(dice.uniform(0.0, 0.3))
-        fate = dice.choice(FATES_OF_WAKES if self.nats else FATES)
+        fate = dice.choice(FATES)
         await self._befall(victim, fate)
         dead = healthy.pop() if fate == "stopped, one dies" else None
         if dead is not None:
@@ -162,12 +156,6 @@ class Fault:
             victim.proxy.cut_off(True)
         elif fate == "killed":
             await victim.kill()
-        elif fate == "not woken" and victim.nats is not None:
-            victim.nats.cut_off(True)
-        elif fate == "NATS hangs" and self.nats is not None:
-            self.nats.pause(True)
-        elif fate == "NATS killed" and self.nats is not None:
-            self.nats.kill()
 
     async def _mend(self, victim: Replica, fate: str) -> None:
         if fate.startswith("stopped"):
@@ -176,12 +164,6 @@ class Fault:
             victim.proxy.cut_off(False)
         elif fate == "killed":
             await victim.start()
-        elif fate == "not woken" and victim.nats is not None:
-            victim.nats.cut_off(False)
-        elif fate == "NATS hangs" and self.nats is not None:
-            self.nats.pause(False)
-        elif fate == "NATS killed" and self.nats is not None:
-            self.nats.start()
 
 
 async def insist(ask: Callable[[], Awaitable[T]], *beside: type[Exception]) -> T:
@@ -204,15 +186,12 @@ async def _events(one: Replica, start: int | None) -> list[Json]:
     return out
 
 
-async def trials(
-    folder: Path, url: str, port: int, count: int, seed: int, nats: NatsServer | None = None
-) -> None:
+async def trials(folder: Path, url: str, port: int, count: int, seed: int) -> None:
     """Run so many trials on one world, some under each fault."""
     dice = random.Random(seed)
-    wakes = nats.port if nats else 0
-    async with replicas(folder, url, port, count=3, lease_ms=500, nats=wakes) as world:
+    async with replicas(folder, url, port, count=3, lease_ms=500) as world:
         for number in range(count // TASKS):
-            await Fault(world, dice, f"{seed}-{number}", nats).run()
+            await Fault(world, dice, f"{seed}-{number}").run()
 
 
 @pytest.mark.slow
@@ -221,15 +200,6 @@ async def test_ends_hold_whatever_becomes_of_a_replica(
 ) -> None:
     """A few dozen times."""
     await trials(tmp_path, postgres, postgres_server.port, 40, seed=1)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(12, 15))
-async def test_ends_hold_whatever_becomes_of_nats(
-    tmp_path: Path, postgres: str, postgres_server: PostgresServer, nats: NatsServer, seed: int
-) -> None:
-    """Three times a hundred, where it wakes the replicas."""
-    await trials(tmp_path, postgres, postgres_server.port, 100, seed=seed, nats=nats)
 
 
 @pytest.mark.slow

@@ -185,7 +185,9 @@ async def test_a_passage_is_for_one_request_and_good_once(
 async def test_headers_of_one_hop_change_nothing_of_a_request_that_was_passed_on(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
-    """They are no part of the MAC: neither a host, nor what is for a proxy, makes another request of it."""
+    """They are no part of the MAC: neither a host, nor what is for a proxy, makes another request of it; and
+    with a target that names another host it is none.
+    """
     async with tapped(tmp_path, postgres, postgres_server) as (world, tap, token):
         first, second = world.all
         for subject in ("host", "proxy"):
@@ -196,8 +198,9 @@ async def test_headers_of_one_hop_change_nothing_of_a_request_that_was_passed_on
                 request = b"\r\n".join((line, b"host: evil.example", *lines))
             else:
                 away = line.replace(b"/mcp/mail", b"http://evil.example/mcp/mail", 1)
+                assert (await said(second, b"\r\n".join((away, rest))))[0] == 421
                 shown = b"proxy-authorization: Bearer " + token.encode()
-                request = b"\r\n".join((away, shown, rest))
+                request = b"\r\n".join((line, shown, rest))
             status, answer = await said(second, request)
             assert status == 200, answer
         assert [mail["subject"] for mail in world.outbox()] == ["before", "host", "proxy"]

@@ -19,11 +19,10 @@ from remit.core.policy.reach import (
     ReachSurvey,
     RepairKind,
     StepKind,
-    mended,
     remedies,
 )
 from remit.services.policy.reach import survey
-from tests.reach_world import POLICIES
+from tests.reach_world import POLICIES, mended
 
 STORY = Path(__file__).parents[2] / "examples/story/bundle"
 UPSTREAMS = ("contracts", "deploy", "git", "mail", "register", "tickets")

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`remit paths`: what it says, its exit codes, and that no name gets out of its place in picture and page."""
+"""`remit paths`: what it says, its exit codes, and that no name gets out of its place in the flowchart."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
-import xml.etree.ElementTree as ET
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +13,13 @@ import msgspec
 import pytest
 
 from remit.cli.main import run
-from remit.cli.paths.graph import ACTORS, MAX_BOXES, READERS, Graph, graph_of
-from remit.cli.paths.layout import lay
+from remit.cli.output.mermaid import Flowchart
+from remit.cli.paths.mermaid import flowchart
 from remit.cli.paths.report import ReachChoice, ReachReport
-from remit.cli.paths.svg import cut, page, picture
 from remit.core.label import Label, Trust
 from remit.core.policy.reach import CredentialSource, ReachSurvey
-from remit.core.tools.tool import FieldLabel, Tool
-from tests.reach_world import FILES, INBOX, MAIL, POLICIES, TOXIC, Lenient, acts, bundle, look, reads, task
+from remit.core.tools.tool import FieldLabel
+from tests.reach_world import FILES, INBOX, MAIL, POLICIES, Lenient, acts, bundle, look, reads, task
 
 Json = Any
 TOOLS = """
@@ -209,15 +206,20 @@ def test_json_has_routes_labels_and_changes(folder: Path, capsys: pytest.Capture
     assert told["counts"]["toxic"] == {"open": 0, "asks a human": 1, "refused": 0}
 
 
-def test_picture_and_page_are_written_and_need_nothing_else(folder: Path, tmp_path: Path) -> None:
-    """Both files stand alone: no address is loaded by them, and the picture is well-formed."""
-    svg, html = tmp_path / "paths.svg", tmp_path / "paths.html"
-    assert paths(folder, "--svg", str(svg), "--html", str(html)) == 0
-    ET.fromstring(svg.read_text())
-    for text in (svg.read_text(), html.read_text()):
-        assert not re.search(r"(?:src|href)\s*=|@import|url\((?!#)", text)
-        assert "http" not in text.replace("http://www.w3.org/2000/svg", "").replace("http-equiv", "")
-    assert "<script" not in svg.read_text()
+def test_the_flowchart_has_the_way_from_source_to_outlet(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What comes in, the task type with its agent, how open the way out is, and whom it reaches."""
+    assert paths(folder, "--only", "toxic", "--mermaid") == 0
+    drawn = capsys.readouterr().out.splitlines()
+    assert drawn[0] == "flowchart LR"
+    for line in (
+        '  n0["mail/inbox"]',
+        '  n1["triage<br/>mail-bot"]',
+        '  n0 -->|"public, untrusted"| n1',
+        '  n1 -->|"asks a human: flow/ask-destination"| n3',
+    ):
+        assert line in drawn
 
 
 def test_an_open_combination_is_a_warning_of_the_check(
@@ -265,17 +267,13 @@ def test_credentials_are_told_with_whose_calls_carry_them(
 
 
 def test_paths_to_what_a_credential_opens_can_be_asked_for(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In continuous integration, too: one that stands may be kept from what others have written."""
     with_credentials(folder)
     assert paths(folder, "--from", "untrusted", "--to", "env:MAIL_KEY", "--fail-on", "asked") == 1
     assert paths(folder, "--to", "env:MAIL_KEYS") == 2
     assert "did you mean `env:MAIL_KEY`?" in capsys.readouterr().err
-    svg, html = tmp_path / "paths.svg", tmp_path / "paths.html"
-    assert paths(folder, "--svg", str(svg), "--html", str(html)) == 0
-    assert "credential that stands" in svg.read_text()
-    assert "env:MAIL_KEY" in html.read_text()
 
 
 HOSTILE = '"><script>alert(1)</script>&\x1b[31m\u202e'
@@ -296,81 +294,33 @@ def hostile() -> ReachReport:
 
 def test_hostile_names_stay_names() -> None:
     """Nothing that a file or an upstream says becomes markup, and nothing hidden gets in."""
-    report = hostile()
-    drawn, written = picture(report), page(report)
-    ET.fromstring(drawn)
-    for text in (drawn, written):
-        assert "alert(1)</script>" not in text
-        assert "\x1b" not in text
-        assert "\u202e" not in text
-        assert "&lt;script&gt;" in text
-    assert written.count("<script>") == 1
+    for line in str(flowchart(hostile())).splitlines()[1:]:
+        parts = line.split('"')
+        assert re.fullmatch(r"  n\d+(\[\]| -->(\|\|)? n\d+)", "".join(parts[::2]))
+        for label in parts[1::2]:
+            assert not re.search(r"[<>&`*\\\x00-\x1f\u202e]", label.replace("<br/>", ""))
 
 
-def test_the_page_permits_its_own_script_alone() -> None:
-    """Its policy names the digest of the one script that it has."""
-    written = page(hostile())
-    assert re.search(
-        r"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-[A-Za-z0-9+/=]{44}'", written
-    )
-
-
-def wide(count: int) -> ReachReport:
-    """A report of many task types, each with tools of its own."""
-    tools: list[Tool] = []
-    types = []
-    for number in range(count):
-        own = (
-            reads(f"u{number}/in", "public", untrusted=True),
-            reads(f"u{number}/data"),
-            acts(f"u{number}/out"),
-        )
-        tools += own
-        types.append(task(f"t{number}", *(tool.id for tool in own)))
-    return ReachReport(look(bundle(tuple(tools), *types)), ReachChoice())
-
-
-def test_boxes_of_a_column_never_lie_on_each_other() -> None:
-    """Whatever the graph, each box has room, inside of the picture."""
-    for report in (ReachReport(look(TOXIC), ReachChoice()), wide(5), wide(40)):
-        graph = graph_of(report)
-        width, height = lay(graph)
-        columns: dict[float, list[tuple[float, float]]] = {}
-        for box in graph.boxes.values():
-            assert box.x >= 0
-            assert box.x + box.width <= width
-            assert box.y + box.height <= height
-            columns.setdefault(box.x, []).append((box.y, box.y + box.height))
-        for places in columns.values():
-            places.sort()
-            assert all(one[1] <= other[0] for one, other in pairwise(places))
-
-
-def test_many_tools_are_drawn_by_upstream() -> None:
-    """Two tools of an upstream that read are one box, which says so."""
-    graph = graph_of(wide(40))
-    readers = [box for box in graph.boxes.values() if box.column == READERS]
-    assert {box.note for box in readers} == {"2 tools"}
-    # An upstream of which one tool counts stands for that tool.
-    assert {box.title for box in graph.boxes.values() if box.column == ACTORS} == {"out"}
-
-
-def test_a_picture_has_an_end() -> None:
-    """What would make it too large is counted, not drawn."""
-    report = wide(MAX_BOXES)
-    graph = Graph(report)
-    assert len(graph.boxes) < MAX_BOXES + 10
-    assert f"{graph_of(report).left_out} more task types" in picture(report)
-
-
-def test_long_names_keep_both_ends() -> None:
-    """What tells two names apart often stands at their end."""
-    assert cut("a-rather-long-name-of-a-tool", 12) == "a-rathe…tool"
-    assert cut("short", 12) == "short"
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("contracts/read_all, of C-42.md", "contracts/read_all, of C-42.md"),
+        ("1. a list", "1#46; a list"),
+        ("- a list", "#45; a list"),
+        ("__bold__", "#95;#95;bold#95;#95;"),
+        ('"]; end', "#34;#93;#59; end"),
+        ("#quot;", "#35;quot#59;"),
+    ],
+)
+def test_a_label_of_a_flowchart_holds_no_markup(text: str, shown: str) -> None:
+    """What Mermaid would read as its own or as Markdown stands as the code of its character."""
+    chart = Flowchart("LR")
+    chart.box("one", text)
+    assert str(chart) == f'flowchart LR\n  n0["{shown}"]\n'
 
 
 def test_handing_down_is_drawn() -> None:
     """A line leads from the task type to those that get it."""
     kinds = task("triage", "mail/send", "mail/inbox", "files/read", heirs=("helper",))
-    graph = Graph(ReachReport(look(bundle((MAIL, INBOX, FILES), kinds)), ReachChoice()))
-    assert graph.lines["task:triage", "task:triage (handed down)"].shared
+    drawn = str(flowchart(ReachReport(look(bundle((MAIL, INBOX, FILES), kinds)), ReachChoice())))
+    assert "triage #40;handed down#41;" in drawn

@@ -86,15 +86,6 @@ def test_simplification_keeps_the_narrower_of_two_comparable_layers() -> None:
     assert not wider.permits({"path": "a/c"})
 
 
-def test_widenings_are_explained() -> None:
-    """Who asks for more is told what stays."""
-    parent = Grant("files/read", {"path": {"path_under": "a"}})
-    assert parent.widenings(Grant("files/read", {"path": {"path_under": "."}})) == (
-        "`path` stays narrower: it must be under `a/`",
-    )
-    assert parent.widenings(Grant("files/read", {"path": {"exact": "a/x"}})) == ()
-
-
 def test_a_child_gets_only_tools_that_its_parent_holds() -> None:
     """The rest is refused with what could be asked for."""
     held = [

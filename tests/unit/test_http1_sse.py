@@ -12,9 +12,9 @@ def read(stream: bytes, limit: int = 4096) -> list[ServerSentEvent]:
     return EventStream(max_event_bytes=limit).feed(stream)
 
 
-def event(data: bytes, type: bytes = b"message", last_id: bytes = b"") -> ServerSentEvent:
+def event(data: bytes, type: bytes = b"message") -> ServerSentEvent:
     """Build an expected event."""
-    return ServerSentEvent(type, data, last_id)
+    return ServerSentEvent(type, data)
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,10 @@ def event(data: bytes, type: bytes = b"message", last_id: bytes = b"") -> Server
         (b": comment\n\n: more\ndata: a\n\n", [event(b"a")]),
         (b"event: add\ndata: 1\n\ndata: 2\n\n", [event(b"1", b"add"), event(b"2")]),
         (b"event: add\n\ndata: 2\n\n", [event(b"2")]),  # without data the event's name is forgotten
-        (b"id: 1\ndata: a\n\ndata: b\n\n", [event(b"a", last_id=b"1"), event(b"b", last_id=b"1")]),
-        (b"id: 1\ndata: a\n\nid\ndata: b\n\n", [event(b"a", last_id=b"1"), event(b"b")]),
+        (b"id: 1\ndata: a\n\ndata: b\n\n", [event(b"a"), event(b"b")]),
+        (b"id: 1\ndata: a\n\nid\ndata: b\n\n", [event(b"a"), event(b"b")]),
         (b"id: 1\0\ndata: a\n\n", [event(b"a")]),
-        (b"id: 1\n\ndata: a\n\n", [event(b"a", last_id=b"1")]),
+        (b"id: 1\n\ndata: a\n\n", [event(b"a")]),
         (b" data: a\nDATA: a\nunknown: a\n\n", []),
         (b"data: a\n", []),
         (b"data: a", []),
@@ -49,38 +49,10 @@ def event(data: bytes, type: bytes = b"message", last_id: bytes = b"") -> Server
     ],
 )
 def test_a_stream_means_its_events(stream: bytes, events: list[ServerSentEvent]) -> None:
-    """Line ends, fields, comments, ids and types are read as the standard says, whole or byte by byte."""
+    """Line ends, fields, comments and types are read as the standard says, whole or byte by byte."""
     assert read(stream) == events
     slow = EventStream(max_event_bytes=4096)
     assert [event for byte in stream for event in slow.feed(bytes((byte,)))] == events
-
-
-@pytest.mark.parametrize(
-    ("line", "retry_ms"),
-    [
-        (b"retry: 1500", 1500),
-        (b"retry:0", 0),
-        (b"retry: x", None),
-        (b"retry: -1", None),
-        (b"retry: 1.5", None),
-        (b"retry:", None),
-        (b"retry: " + b"9" * 3000, None),
-    ],
-)
-def test_a_reconnection_time_is_digits(line: bytes, retry_ms: int | None) -> None:
-    """Anything else, and a time beyond reason, is ignored."""
-    stream = EventStream(max_event_bytes=4096)
-    assert stream.feed(line + b"\n\n") == []
-    assert stream.retry_ms == retry_ms
-
-
-def test_the_last_id_counts_without_data() -> None:
-    """A stream may set the id to go on from without saying anything."""
-    stream = EventStream(max_event_bytes=4096)
-    stream.feed(b"id: 7\n")
-    assert stream.last_event_id == b""
-    stream.feed(b"\n")
-    assert stream.last_event_id == b"7"
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_the_end_of_a_family_frees_it_and_that_of_a_child_does_not() -> None:
     """A family has one owner: who owns the task that all the others go back to."""
     parent = a_task("tsk_1")
     line = tuple(Ancestor(name, "clerk", "lena") for name in ("tsk_2", "tsk_1"))
-    child = a_task("tsk_3", process_tree=line)
+    child = a_task("tsk_3", lineage=line)
     assert (root_of(parent), root_of(child)) == ("tsk_1", "tsk_1")
     ownership = World().ownership
     assert ownership.ended(parent) == (LeaveTask(TENANT, "tsk_1", ended=True),)

@@ -27,7 +27,7 @@ async def test_who_is_alone_asks_nobody_and_may_always_act() -> None:
     alone = Replicas(fleet=None, store=store, clock=WorldClock(), entropy=WorldEntropy(), tenant=TENANT)
     for step in (alone.enter, alone.renew, alone.keep_up):
         await step()
-    await alone.describe(bundle="b", waking="", version="1")
+    await alone.describe(bundle="b", version="1")
     assert (alone.several, alone.holds(), alone.state) == (False, True, "alone")
     assert await alone.gathered(Raised(SCOPE, 1), 0.0, 1.0) == Acknowledgements()
     assert alone.standing() == []
@@ -338,19 +338,18 @@ async def test_each_replica_is_listed_with_how_long_it_was_silent_this_one_first
 async def test_what_a_replica_is_is_told_again_only_where_it_has_changed() -> None:
     """And not before it has entered."""
     world = Kept()
-    said = {"bundle": "sha256:a", "waking": "nats", "version": "1.0"}
+    said = {"bundle": "sha256:a", "version": "1.0"}
     await world.replicas.describe(**said)
     assert world.fleet.stated == []
     await world.enter()
-    for change in ({}, {}, {"bundle": "sha256:b"}, {"waking": ""}, {"version": "1.1"}):
+    for change in ({}, {}, {"bundle": "sha256:b"}, {"version": "1.1"}):
         said |= change
         await world.replicas.describe(**said)
-    told = [(one.id, one.bundle, one.waking, one.version) for one in world.fleet.stated]
+    told = [(one.id, one.bundle, one.version) for one in world.fleet.stated]
     assert told == [
-        (ME, "sha256:a", "nats", "1.0"),
-        (ME, "sha256:b", "nats", "1.0"),
-        (ME, "sha256:b", "", "1.0"),
-        (ME, "sha256:b", "", "1.1"),
+        (ME, "sha256:a", "1.0"),
+        (ME, "sha256:b", "1.0"),
+        (ME, "sha256:b", "1.1"),
     ]
 
 

@@ -15,7 +15,7 @@ CHILD = a_task(
     owner="omar",
     on_behalf_of="ada",
     intent=Intent(goal="help", params={}, requested_by="agent:planner", stated_at=START),
-    process_tree=(Ancestor("tsk_top", "planner", "lena"),),
+    lineage=(Ancestor("tsk_top", "planner", "lena"),),
     delegation="del_1",
 )
 

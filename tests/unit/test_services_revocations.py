@@ -17,7 +17,7 @@ from remit.core.scope import EVERYTHING, ScopeKind
 from remit.core.tasks.task import Ancestor, Task, TaskState
 from remit.ports.store.changes import PutClosure, PutTask, RaiseFence
 from remit.ports.store.units import Receipt, Unit
-from remit.services.endings import closure_events as closures
+from remit.services.endings import closure as closures
 from tests.call_world import CallWorld, call_world
 from tests.refusals import refused
 from tests.tokens import HELD, task_token
@@ -34,7 +34,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 async def child_of(world: CallWorld, parent: Task, name: str) -> Task:
     """Put a task under another one."""
     child = msgspec.structs.replace(
-        parent, id=name, process_tree=(Ancestor(parent.id, parent.agent, parent.owner), *parent.process_tree)
+        parent, id=name, lineage=(Ancestor(parent.id, parent.agent, parent.owner), *parent.lineage)
     )
     await world.house.store.commit(Unit((PutTask(child),)))
     return child

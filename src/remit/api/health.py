@@ -16,7 +16,6 @@ from remit.core.scope import EVERYTHING
 from remit.services.assembly.services import Services
 from remit.services.credentials.lease_records import OpenSink
 from remit.services.limits.durations import RecentTimes
-from remit.services.replicas.wakeup import WakingState
 
 #: How long an answer about the store stands, so that asking does not become writing.
 PROBE_S = 2.0
@@ -30,7 +29,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     `replica`: `alone`, `leased`, or `fenced` without a lease; then it is not ready. `bundle` is `superseded`
     where another replica has put in force what is not in the files of this one. `replicas` is how many serve
     this store, `late_replicas` how many of them may not act, `differing_bundles` how many decide by another
-    bundle than the one in force; `waking` how this one is woken: `postgres`, `nats`, or `nats, away`.
+    bundle than the one in force.
     `everything_locked` and `locks` tell of the kill switch, `open_sinks` of credentials that outlive their
     tasks, `telling_fails` of those who are told of events, or asked, and do not answer: numbers alone, for
     everybody may ask this. `log` says what reading the evidence again after the start has come to: `reading`,
@@ -48,7 +47,6 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int = 1
     late_replicas: int = 0
     differing_bundles: int = 0
-    waking: str = ""
     everything_locked: bool = False
     locks: int = 0
     open_sinks: int = 0
@@ -98,7 +96,6 @@ class Health:
             replicas=len(roll.enforcers) or 1,
             late_replicas=roll.late,
             differing_bundles=roll.differing,
-            waking=roll.waking.word if roll.waking else "",
             everything_locked=EVERYTHING in shut,
             locks=len(shut),
             open_sinks=sum(one.alarmed for one in house.leases.open_sinks()),
@@ -230,7 +227,7 @@ async def _replicas(house: Services) -> list[str]:
     if not house.replicas.several:
         return []
     standing = house.replicas.standing()
-    roll, waking = house.roster.seen(), house.waking.state
+    roll = house.roster.seen()
     owned = len(house.ownership) - house.remains.tends  # the chores are owned as a task is
     ages = {
         f'{{replica="{one.replica.id}"}}': round(one.silent_s, 3)
@@ -247,7 +244,6 @@ async def _replicas(house: Services) -> list[str]:
             "Replicas that decide by another bundle than the one in force.",
             {"": roll.differing},
         ),
-        *(_wakes(waking) if waking is not None and waking.how != "postgres" else ()),
         *_family("remit_replica_silent_seconds", "gauge", "Seconds since a replica renewed its lease.", ages),
         *_family("remit_tasks_owned", "gauge", "Tasks that this replica owns.", {"": owned}),
         *_family(
@@ -257,15 +253,6 @@ async def _replicas(house: Services) -> list[str]:
             {f'{{which="{which}"}}': count for which, count in sorted(house.passing.counts.items())},
         ),
         *_times("remit_fence_acknowledged_ms", "Until others stood too.", "what", house.replicas.times),
-    ]
-
-
-def _wakes(waking: WakingState) -> list[str]:
-    """Return what went over the way that wakes replicas beside the store."""
-    counts = {f'{{what="{what}"}}': count for what, count in sorted(waking.counts.items())}
-    return [
-        *_family("remit_waking_up", "gauge", "Whether wakes come through.", {"": int(not waking.fault)}),
-        *_family("remit_wakes_total", "counter", "Wakes since start, by what became of them.", counts),
     ]
 
 

@@ -34,7 +34,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("doctor", "Start", "", "look whether everything is as it should be", "remit.cli.doctor.command"),
     Command(
-        "completion", "Start", "[SHELL]", "what makes your shell complete all this", "remit.cli.completion"
+        "completion", "Start", "SHELL", "what makes your shell complete all this", "remit.cli.completion"
     ),
     Command("run", "Agents at work", "... -- CMD", "run a program inside one task", "remit.cli.tasks.run"),
     Command(

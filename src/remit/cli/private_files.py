@@ -28,3 +28,11 @@ def read_private(place: Path) -> bytes:
                 remediation=f"run `chmod 600 {place}`; what others may have read is no secret any more",
             )
         return opened.read()
+
+
+def hold(lock: int) -> None:
+    """Wait for the lock of an open file, where the system has such locks."""
+    if os.name == "posix":
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from remit.cli.command_list import COMMANDS, EVERYWHERE, EXIT_CODES, VARIABLES
-from remit.core.evidence.event import EventKind
-from remit.core.evidence.event_reference import MEANINGS
+from remit.core.evidence.event import EventKind, fields_of, meaning_of
+from remit.core.evidence.events.kinds import BODIES
 from remit.core.findings.finding import FINDING_MEANINGS, FindingKind
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ FILE`, which need none.
 """
 _EVENTS_HEAD = """# Events
 
-Generated from `remit.core.evidence.event`. The kinds are a closed set. *Facts* are readable by whoever reads
+Generated from `remit.core.evidence.events`. The kinds are a closed set. *Facts* are readable by whoever reads
 the log; *sealed* values may be personal or secret: the log holds a salted commitment to each, and the value
 itself is encrypted under its subject's key, so that it can be forgotten without breaking a proof. Which of
 them an event has depends on what happened; those named here are all that it may have.
@@ -117,10 +117,12 @@ def events_page() -> str:
     """Write docs/reference/events.md."""
     lines = [_EVENTS_HEAD]
     for kind in EventKind:
-        meaning = MEANINGS[kind]
-        lines += [f"## {kind.value}", "", meaning.says, ""]
-        rows = [f"| `{name}` | fact | {says} |" for name, says in meaning.facts.items()]
-        rows += [f"| `{name}` | sealed | {says} |" for name, says in meaning.sealed.items()]
+        body = BODIES[kind]
+        lines += [f"## {kind.value}", "", meaning_of(body), ""]
+        rows = [
+            f"| `{one.said_as}` | {'sealed' if one.sealed else 'fact'} | {one.says} |"
+            for one in sorted(fields_of(body), key=lambda one: one.sealed)
+        ]
         if rows:
             lines += ["| name | | meaning |", "| --- | --- | --- |", *rows, ""]
     return "\n".join(lines).rstrip() + "\n"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from remit.cli.global_options import current
-from remit.cli.private_files import read_private
+from remit.cli.private_files import hold, read_private
 from remit.core.errors import KeyUnavailable, Unauthenticated
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _changing() -> Iterator[dict[str, SignedIn]]:
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = os.open(place.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _hold(lock)
+        hold(lock)
         everywhere = _read()
         yield everywhere
         fresh = place.with_suffix(f".{os.getpid()}")
@@ -155,10 +155,3 @@ def _changing() -> Iterator[dict[str, SignedIn]]:
         fresh.replace(place)
     finally:
         os.close(lock)
-
-
-def _hold(lock: int) -> None:
-    if os.name == "posix":
-        import fcntl
-
-        fcntl.flock(lock, fcntl.LOCK_EX)

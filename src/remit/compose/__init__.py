@@ -9,7 +9,6 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
 
 from remit import __version__, api
 from remit.adapters.log.file import FileHeadKeeper
@@ -32,17 +31,16 @@ from remit.compose.standing_secrets import credentials_of, look_after_secrets
 from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
 from remit.compose.upstreams import idle_programs_of, offer_apis, starters_of, upstreams_of
-from remit.compose.wakeup import waker_of
 from remit.config import Config, load_bundle, load_config
 from remit.config.scaffold import keep_from_git
 from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable, VerificationFailed
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event, EventBody
+from remit.core.evidence.events.system import SystemStarted, SystemStopped
 from remit.core.identity.principals import Memberships
 from remit.core.json_value import Json
 from remit.core.policy.bundle import Bundle
 from remit.core.tools.tool import Tool
 from remit.gateway.asgi import (
-    TARGET,
     Application,
     Receive,
     RequestsInProgress,
@@ -53,6 +51,7 @@ from remit.gateway.asgi import (
 )
 from remit.gateway.http import HttpEndpoint, HttpLimits
 from remit.gateway.mcp import McpEndpoint, McpLimits
+from remit.gateway.request_target import own_target_only
 from remit.ports.broker import Broker
 from remit.ports.policy import PolicyEngine
 from remit.ports.store.store import Store
@@ -129,7 +128,6 @@ def build(
             fleet=fleet_of(config, store, SystemClock()),
             replica=replica_of(config, address, SystemClock()),
             forwarder=passer_of(config),
-            waker=waker_of(config),
             keys=keys,
             issuing=issuing,
             key_periods=periods_of(config.keys, config.workload_api),
@@ -230,8 +228,7 @@ async def open_house(
         await house.signals.resume()
         await house.streams.begin()
         await house.notifications.begin()
-        started = {"version": __version__, "bundle": bundle.digest, "recovered": recovered}
-        await _record(house, EventKind.SYSTEM_STARTED, started)
+        await _record(house, SystemStarted(version=__version__, bundle=bundle.digest, recovered=recovered))
         await house.evidence.checkpoint()
         for upstream in upstreams.values():
             stack.push_async_callback(upstream.stop)
@@ -247,7 +244,7 @@ async def open_house(
         await house.leases.stop()
         await house.mediator.count_refusals()
         await house.mediator.retry_late()
-        await _record(house, EventKind.SYSTEM_STOPPED, {})
+        await _record(house, SystemStopped())
         await _sign_last(house)
 
 
@@ -315,7 +312,6 @@ def application(house: Services, config: Config) -> Application:
             max_request_bytes=config.limits.max_request_bytes, max_depth=config.limits.max_depth
         ),
         in_hand=in_hand,
-        forward=config.listen.forward_proxy,
     )
     door = McpEndpoint(
         house,
@@ -340,22 +336,15 @@ def application(house: Services, config: Config) -> Application:
     )
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if TARGET in scope or (scope["type"] == "http" and http.owns(raw_path(scope))):
+        if scope["type"] == "http" and http.owns(raw_path(scope)):
             await http(scope, receive, send)
         elif scope["type"] == "http" and door.owns(scope["path"]):
             await door(scope, receive, send)
         else:
             await management(scope, receive, send)
 
-    doors = front(house, config, serve)
-
-    async def arrive(scope: Scope, receive: Receive, send: Send) -> None:
-        if TARGET in scope and not http.takes(scope[TARGET]):
-            # It names remit itself: a request like any other.
-            del scope[TARGET]
-        await doors(scope, receive, send)
-
-    return counting(arrive, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
+    doors = own_target_only(front(house, config, serve), house.public_url)
+    return counting(doors, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
 
 
 def _keep_up(house: Services, config: Config, upkeep: Upkeep) -> None:
@@ -405,7 +394,7 @@ async def _sign_last(house: Services) -> None:
         log.warning("the log's last events are signed at the next start: %s", error)
 
 
-async def _record(house: Services, kind: EventKind, facts: dict[str, Any]) -> None:
+async def _record(house: Services, body: EventBody) -> None:
     """Write to the evidence what remit itself did or met."""
-    event = Event(kind=kind, at=house.clock.now(), tenant=house.tenant, facts=facts)
+    event = Event.of(body, at=house.clock.now(), tenant=house.tenant)
     await house.store.commit(Unit(events=(event,)))

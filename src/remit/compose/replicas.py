@@ -97,11 +97,9 @@ async def enter(house: Services, stack: AsyncExitStack, reload: Callable[[], Bun
         return
     stack.push_async_callback(house.replicas.leave)
     stack.push_async_callback(house.reactions.stop)
-    stack.push_async_callback(house.waking.stop)
     if house.forwarder is not None:
         stack.push_async_callback(house.forwarder.close)
     await house.replicas.enter()
-    await house.waking.begin()
     beat = Upkeep()
     stack.push_async_callback(beat.close)
     pause_s = house.replicas.lease.lease_s / RENEWALS
@@ -113,7 +111,4 @@ async def enter(house: Services, stack: AsyncExitStack, reload: Callable[[], Bun
 
 
 async def _describe(house: Services) -> None:
-    state = house.waking.state
-    await house.replicas.describe(
-        bundle=house.policies.digest, waking=state.word if state else "", version=__version__
-    )
+    await house.replicas.describe(bundle=house.policies.digest, version=__version__)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What brokers and wakers share: whom they trust to be their source."""
+"""What brokers share: whom they trust to be their source."""
 
 from __future__ import annotations
 

@@ -42,7 +42,6 @@ def open_store(
             sealing=sealing,
             heads=heads,
             origin=origin,
-            wakes=config.replica.nats is None,
         )
         return database, heads
     path = config.at(section.path)

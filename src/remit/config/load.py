@@ -17,7 +17,6 @@ from remit.config.reading.secret_reference import looks_secret
 from remit.config.reading.yaml_lines import Node, read_text, read_yaml
 from remit.config.sections.keys import check_keys
 from remit.config.sections.listen import check_listen
-from remit.config.sections.nats import check_nats
 from remit.config.sections.notify import check_notify
 from remit.config.sections.secret_sources import check_secrets
 from remit.config.sections.signals import check_signals
@@ -109,8 +108,6 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
     check_keys(config.keys, node, problems)
     check_store(config.store, node, problems)
     check_secrets(config, config.secrets, config.keys, node, problems)
-    if config.replica.nats is not None:
-        check_nats(config.replica.nats, config.store.kind == "postgres", node, problems)
     if config.workload_api is not None:
         check_workload_api(config.workload_api, node, problems)
     if config.listen.public_url:

@@ -21,9 +21,8 @@ MISSION_SUPPORTED: Final = "mission_bound_authorization_supported"
 #: The request parameter that names a task of the very agent that asks. The draft leaves it to deployments: it
 #: is a reference and no credential.
 MISSION_PARAMETER: Final = "mission_id"
-#: What domain-separates the digests of authority and of intent.
+#: What domain-separates the digest of authority.
 AUTHORITY_SET_KIND: Final = "mission-authority-set"
-INTENT_KIND: Final = "mission-intent"
 
 # draft-mcguinness-oauth-actor-profile, 2026-06: what kind of party a subject or an actor is.
 SUB_PROFILE: Final = "sub_profile"

@@ -18,8 +18,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 HeaderLines = tuple[tuple[bytes, bytes], ...]
 
-#: Where the scope holds the target of a request that names its host: absolute form, or `CONNECT`.
-TARGET: Final = "remit.target"
 #: Where the scope holds what returns once the connection takes more: what is sent then is written at once.
 ROOM: Final = "remit.room"
 JSON_TYPE: Final = (b"content-type", b"application/json")

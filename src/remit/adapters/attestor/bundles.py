@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
+from remit.adapters.attestor.refreshed import read_source
 from remit.core.errors import SourceUnavailable, Unauthenticated
 from remit.core.identity.spiffe import TrustAnchors, leaf_id, read_bundle, read_pem_bundle
 from remit.core.keys.jwks import MAX_KEYSET_BYTES, VerificationKeys, read_keyset
@@ -40,7 +41,7 @@ def file_source(trust_domain: str, path: Path) -> Source:
     """Read a bundle from a file: a SPIFFE bundle (JWK Set), or certificates in PEM."""
 
     async def read() -> tuple[TrustAnchors, float]:
-        content = await asyncio.to_thread(_file, path)
+        content = await asyncio.to_thread(read_source, path)
         if content.lstrip().startswith(b"{"):
             anchors = read_bundle(trust_domain, content)
         else:
@@ -149,11 +150,6 @@ def _fresh_s(anchors: TrustAnchors) -> float:
     hint = anchors.refresh_hint_s
     # A hint of 0 means that there is none (SPIFFE Trust Domain and Bundle, section 4.1.2).
     return USUAL_FRESH_S if not hint else min(max(float(hint), MIN_FRESH_S), MAX_FRESH_S)
-
-
-def _file(path: Path) -> bytes:
-    with path.open("rb") as opened:
-        return opened.read(MAX_KEYSET_BYTES + 1)
 
 
 def _from_workload_api(trust_domain: str, socket: str) -> TrustAnchors:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from remit.adapters.attestor.refreshed import KEPT_S, RefreshedTrustBundle
+from remit.adapters.attestor.refreshed import KEPT_S, RefreshedTrustBundle, read_source
 from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed, SourceUnavailable, Unauthenticated
 from remit.core.identity.platforms import Platform
@@ -198,7 +198,7 @@ class _KeySource:
         """
         issuer = self._issuer
         if issuer.jwks_file is not None:
-            content = await asyncio.to_thread(_file, issuer.jwks_file)
+            content = await asyncio.to_thread(read_source, issuer.jwks_file)
             return _Known(read_keyset(content)), MIN_FRESH_S
         algorithms: frozenset[str] | None = None
         address = issuer.jwks_uri
@@ -239,11 +239,6 @@ def _metadata_of(issuer: Issuer) -> str:
         return f"{parts.scheme}://{parts.netloc}/.well-known/ssf-configuration{parts.path.rstrip('/')}"
     # OpenID Connect Discovery 1.0 section 4: below the issuer, without a slash at its end.
     return issuer.issuer.rstrip("/") + "/.well-known/openid-configuration"
-
-
-def _file(path: Path) -> bytes:
-    with path.open("rb") as opened:
-        return opened.read(MAX_KEYSET_BYTES + 1)
 
 
 def _compact(token: str) -> Compact:

@@ -6,9 +6,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from remit.core.errors import RemitError, SourceUnavailable
+from remit.core.keys.jwks import MAX_KEYSET_BYTES
 from remit.ports.runtime import Clock
 
 log = logging.getLogger("remit")
@@ -128,3 +130,9 @@ class RefreshedTrustBundle(Generic[T]):
             self._read_at = self._clock.boot_s()
         finally:
             self._next_at = self._clock.boot_s() + self._pause_s
+
+
+def read_source(path: Path) -> bytes:
+    """Return a file with keys; of one that is too long, enough to see that."""
+    with path.open("rb") as opened:
+        return opened.read(MAX_KEYSET_BYTES + 1)

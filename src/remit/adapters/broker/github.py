@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -21,7 +21,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
-from remit.adapters.broker.http import BrokerHttp, BrokerResponse
+from remit.adapters.broker.http import BrokerHttp, BrokerResponse, until_of
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import fill, texts_of
 from remit.core.errors import KeyUnavailable, NothingDone
@@ -95,7 +95,7 @@ class GitHubBroker:
         found = UpstreamCredential(
             lease=wanted.lease,
             sink=f"{self._app.owner}/{','.join(repositories)}",
-            until=_until(told.get("expires_at")),
+            until=until_of(told.get("expires_at")),
             # The token itself is in the other form, too, for whoever decodes that.
             secrets=(token, basic) if self._injection.uses("basic") else (token,),
             handle={"token": token},
@@ -228,11 +228,3 @@ def _names_one(text: str) -> bool:
 def _unknown(answer: BrokerResponse) -> bool:
     """Whether GitHub itself knows a token no more: who stands before it can say 401 of one that lives."""
     return answer.status == 401 and answer.object.get("message") == "Bad credentials"
-
-
-def _until(told: Json) -> datetime | None:
-    try:
-        until = datetime.fromisoformat(told)
-    except (TypeError, ValueError):
-        return None
-    return until if until.tzinfo is not None else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 import aiohttp
@@ -137,3 +138,12 @@ class BrokerHttp:
         """Close all connections."""
         if self._session is not None:
             await self._session.close()
+
+
+def until_of(told: Json) -> datetime | None:
+    """Return the time that a source names as the end of a credential; None where it names none."""
+    try:
+        until = datetime.fromisoformat(told)
+    except (TypeError, ValueError):
+        return None
+    return until if until.tzinfo is not None else None

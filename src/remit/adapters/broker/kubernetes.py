@@ -13,12 +13,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Final
 
 import msgspec
 
-from remit.adapters.broker.http import BrokerHttp, BrokerResponse
+from remit.adapters.broker.http import BrokerHttp, BrokerResponse, until_of
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import fill, texts_of
 from remit.core.errors import KeyUnavailable, NothingDone
@@ -103,7 +102,7 @@ class KubernetesBroker:
         return UpstreamCredential(
             lease=wanted.lease,
             sink=f"{self._account.namespace}/{account}",
-            until=_until(status.get("expirationTimestamp")),
+            until=until_of(status.get("expirationTimestamp")),
             headers=carried.headers,
             env=carried.env,
             secrets=(token,),
@@ -209,11 +208,3 @@ def object_of(lease: str) -> str:
 
 def _is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
-
-
-def _until(told: Json) -> datetime | None:
-    try:
-        until = datetime.fromisoformat(told)
-    except (TypeError, ValueError):
-        return None
-    return until if until.tzinfo is not None else None

@@ -13,7 +13,7 @@ class ReplicaView(View, frozen=True, kw_only=True):
     """One replica. `silent_ms` is for how long it has not renewed its lease, as far as who answers has seen
     it; `None` where it has not looked yet. `late`: its lease has run out, and it refuses everything. `tasks`
     is how many it owns; `tends` whether it does what one does for all. `bundle` is the digest that it decides
-    by, `differs` whether that is another one than the one in force; `waking` how it is woken.
+    by, `differs` whether that is another one than the one in force.
     """
 
     id: str
@@ -28,17 +28,6 @@ class ReplicaView(View, frozen=True, kw_only=True):
     tends: bool
     bundle: str
     differs: bool
-    waking: str
-
-
-class WakingView(View, frozen=True, kw_only=True):
-    """How the replica that answers is woken: `how` is `postgres` or `nats`; `fault` why nothing comes
-    through. `counts` are messages since its start: sent, heard, repeated, refused.
-    """
-
-    how: str
-    fault: str
-    counts: dict[str, int]
 
 
 class ReplicasView(View, frozen=True, kw_only=True):
@@ -55,14 +44,12 @@ class ReplicasView(View, frozen=True, kw_only=True):
     bundle: str
     replicas: tuple[ReplicaView, ...]
     gone: tuple[str, ...]
-    waking: WakingView | None
 
 
 async def replicas(errand: RestRequest) -> ReplicasView:
     """Say which replicas there are."""
     house = errand.house
     roll = await house.roster.call()
-    state = roll.waking
     return ReplicasView(
         me=house.replicas.id,
         acts=house.replicas.holds(),
@@ -71,7 +58,6 @@ async def replicas(errand: RestRequest) -> ReplicasView:
         bundle=roll.bundle,
         replicas=tuple(map(_view, roll.enforcers)),
         gone=roll.gone,
-        waking=WakingView(how=state.how, fault=state.fault, counts=state.counts) if state else None,
     )
 
 
@@ -90,7 +76,6 @@ def _view(one: Enforcer) -> ReplicaView:
         tends=one.tends,
         bundle=it.bundle,
         differs=one.differs,
-        waking=it.waking,
     )
 
 
@@ -98,7 +83,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/replicas",
-        summary="List the replicas that serve this database: leases, tasks, bundles, and how they are woken",
+        summary="List the replicas that serve this database: leases, tasks and bundles",
         serve=replicas,
         people=Duty.OVERSEE,
         gives=ReplicasView,

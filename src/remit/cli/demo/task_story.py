@@ -201,7 +201,7 @@ async def step_4(stage: Stage, tell: Narrator, token: str) -> None:
         tell.claim(other is not None, "it tries a colleague instead: refused", reason(other))
     tell.claim(_sent(stage) == before, "nothing was sent to anybody")
     tell.say("The whole chain, across both agents, as the evidence has it:")
-    out = await show(stage, tell, "audit", "chain", decision(error), "--svg", "chain.svg")
+    out = await show(stage, tell, "audit", "chain", decision(error))
     led = [out.find(one) for one in ("contracts/read", "tickets/comment", "tickets/read", ATTACKER)]
     tell.claim(
         -1 not in led and led == sorted(led),

@@ -20,7 +20,7 @@ import httpx2 as httpx
 
 from remit.cli.doctor.check import Check, unwarned
 from remit.cli.doctor.credentials import lease_looks, secret_looks
-from remit.cli.doctor.replicas import nats_looks, replica_looks
+from remit.cli.doctor.replicas import replica_looks
 from remit.cli.doctor.running_instance import whose_looks
 from remit.cli.doctor.upstreams import told_of_upstreams, upstream_looks
 from remit.cli.global_options import Invocation
@@ -62,7 +62,7 @@ def examine_all(invocation: Invocation) -> list[Check]:
             *_log(config),
             *upstream_looks(config, told_of_upstreams(base_url) if answer is not None and not others else {}),
         ]
-        findings += [*_programs(config), *lease_looks(config), *nats_looks(config), *_trust(config)]
+        findings += [*_programs(config), *lease_looks(config), *_trust(config)]
     findings += _sessions()
     if base_url and answer is not None and _told(answer) is None:
         findings += _running(base_url, answer)

@@ -13,7 +13,8 @@ from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.parser import Several, Switch, noun
 from remit.cli.rest_client import Client, connect
-from remit.core.evidence.event_reference import MEANINGS
+from remit.core.evidence.event import meaning_of
+from remit.core.evidence.events.kinds import BODIES
 from remit.core.json_value import Json
 
 app = noun("audit", "The evidence: read it, prove from it, take it away, and verify it anywhere.")
@@ -107,9 +108,9 @@ def shown(index: int, /) -> None:
     terminal.say(
         terminal.text(f"event {index}", "bold"), f"  {event['kind']}  ", terminal.moment(event["at"])
     )
-    meaning = MEANINGS.get(event["kind"])
-    if meaning is not None:
-        terminal.say(meaning.says, style="dim")
+    body = BODIES.get(event["kind"])
+    if body is not None:
+        terminal.say(meaning_of(body), style="dim")
     values = event.get("values", {})
     pairs = [(name, event.get(name, "")) for name in ("agent", "task", "call")]
     pairs += [(name, _value(value)) for name, value in event["facts"].items()]
@@ -125,7 +126,7 @@ def _value(value: Json) -> str:
 
 
 @app.command(name="chain")
-def chain(call: str, /, *, file: Path | None = None, svg: Path | None = None) -> None:
+def chain(call: str, /, *, file: Path | None = None, mermaid: Switch = False) -> None:
     """Draw how it came to a call: across calls, tasks, agents and what they share, from the evidence alone.
 
     For a call that was refused: which value came from which earlier call, what had written there what that
@@ -137,23 +138,20 @@ def chain(call: str, /, *, file: Path | None = None, svg: Path | None = None) ->
         The id of a decision (`dec_...`), the index of its event, or a task, for its last refused call.
     file
         Read an exported file instead of asking the running remit; verify it first (`remit audit verify`).
-    svg
-        Write the picture to this file, for people who would rather look than read.
+    mermaid
+        Print the chain as a Mermaid flowchart instead.
     """
-    from remit.cli.evidence.chain import chain_in, fetched, lines
-    from remit.cli.evidence.chain_svg import svg_of
+    from remit.cli.evidence.chain import chain_in, fetched, flowchart, lines
 
     found = chain_in(file, call) if file is not None else fetched(connect(), call)
-    if svg is not None:
-        svg.write_text(svg_of(found), encoding="utf-8")
     if terminal.is_json():
         terminal.answer(msgspec.to_builtins(found))
         return
+    if mermaid:
+        sys.stdout.write(str(flowchart(found)))
+        return
     for line in lines(found):
         terminal.picture(line)
-    if svg is not None:
-        terminal.say("")
-        terminal.say("the picture is in ", terminal.text(str(svg), "bold"))
 
 
 @app.command(name="prove")

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from remit.cli.output import terminal
+from remit.cli.output.mermaid import Flowchart
 from remit.cli.rest_client import Client
 from remit.core.errors import Malformed, NotFound
 from remit.core.evidence.chain import Chain, ChainCall, ChainTask, traced
@@ -85,6 +86,25 @@ def lines(chain: Chain) -> Iterator[Text | Padding | Table]:
         before = call.decision
 
 
+def flowchart(chain: Chain) -> Flowchart:
+    """Draw a chain as a flowchart, each call with its task, and a refusal with its reasons."""
+    chart = Flowchart("TD")
+    for call in chain.calls:
+        task = chain.task(call.task)
+        reasons = (f"{one.said} [{one.rule}]" if one.rule else one.said for one in call.told)
+        about = (one for one in (call.about, call.carries, call.approved) if one)
+        who = f"{task.agent}, {task.type}" if task.type else task.agent
+        chart.box(call.decision, who, f"{_name(call)}: {call.tool}", ", ".join(about), *reasons)
+    for call in chain.calls:
+        for cause, how in chain.led_to(call.decision):
+            chart.arrow(cause, call.decision, how)
+    return chart
+
+
+def _name(call: ChainCall) -> str:
+    return {"deny": "refused", "defer": "asked"}.get(call.outcome, f"call {call.number}")
+
+
 def _head(task: ChainTask) -> Text:
     told = f"  {task.type}" + (f", for {task.on_behalf_of}" if task.on_behalf_of else "")
     return Text.assemble(
@@ -95,13 +115,12 @@ def _head(task: ChainTask) -> Text:
 def _call(call: ChainCall, wide: int, *, stopped: bool) -> Table:
     sign, style = {"deny": ("✗", "red"), "defer": ("?", "yellow")}.get(call.outcome, ("●", ""))
     mark = terminal.text(sign, f"bold {style}" if style else "yellow" if stopped else "cyan")
-    name = {"deny": "refused", "defer": "asked"}.get(call.outcome, f"call {call.number}")
     about = Text("  ").join(
         terminal.text(told, style)
         for told, style in ((call.about, ""), (call.carries, "dim"), (call.approved, "yellow"))
         if told
     )
-    told = terminal.text(f" {name:<8}", style)
+    told = terminal.text(f" {_name(call):<8}", style)
     line = Table.grid(padding=(0, 2, 0, 0))
     line.add_column(no_wrap=True)
     # What does not fit goes on below itself, and not below the mark.

@@ -40,10 +40,6 @@ def show_replicas(client: Client, only: str = "") -> None:
         terminal.say(
             Text.assemble(("gone  ", "red"), plain(name), (": others look after what it left", "dim"))
         )
-    waking = told["waking"]
-    if waking["fault"]:
-        why = f"{waking['how']} wakes nobody here: {waking['fault']}; replicas look with each renewal"
-        terminal.say(terminal.text(why, "yellow"))
 
 
 def decides_by(digest: str) -> str:
@@ -55,7 +51,7 @@ def _lines(told: Json) -> Iterator[Text]:
     """Yield what there is to see in columns that fit a narrow screen, and below each replica the rest of it
     in words.
     """
-    heads = [terminal.text(one, "dim") for one in ("REPLICA", "LEASE AGE", "TASKS", "BUNDLE", "WOKEN BY")]
+    heads = [terminal.text(one, "dim") for one in ("REPLICA", "LEASE AGE", "TASKS", "BUNDLE")]
     rows = [heads, *(_row(one) for one in told["replicas"])]
     wide = [max(one.cell_len for one in column) for column in zip(*rows, strict=True)]
     for row, one in zip(rows, (None, *told["replicas"]), strict=True):
@@ -75,7 +71,6 @@ def _row(one: Json) -> list[Text]:
         terminal.text("LATE", "bold red") if one["late"] else terminal.text(age, "green"),
         terminal.text(one["tasks"]),
         terminal.text(decides_by(one["bundle"]), "bold red" if one["differs"] else "green"),
-        terminal.text(one["waking"], "yellow" if one["waking"].endswith("away") else ""),
     ]
 
 

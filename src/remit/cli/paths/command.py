@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
 from typing import Annotated, Literal
 
 import msgspec
@@ -11,7 +11,8 @@ from cyclopts import Parameter
 
 from remit.cli.global_options import current
 from remit.cli.output import terminal
-from remit.cli.parser import verb
+from remit.cli.parser import Switch, verb
+from remit.cli.paths.mermaid import flowchart
 from remit.cli.paths.report import ReachChoice, ReachReport
 from remit.cli.paths.text import told
 from remit.cli.serve.gc import settle_memory
@@ -36,8 +37,7 @@ def paths(
     task: str = "",
     only: Literal["toxic", "effect", "disclosure"] | None = None,
     fail_on: Literal["open", "asked", "any"] | None = None,
-    svg: Path | None = None,
-    html: Path | None = None,
+    mermaid: Switch = False,
 ) -> int:
     """Show who could get from where to what under the bundle, from the files alone, before anything has run.
 
@@ -61,10 +61,8 @@ def paths(
     fail_on
         Exit with 1 where one of these paths is open; with `asked` also where a human is asked, with `any`
         where there is one at all.
-    svg
-        Draw the graph into this file.
-    html
-        Write a page with report and graph into this file.
+    mermaid
+        Print the paths as a Mermaid flowchart instead.
     """
     config = current().load_config()
     bundle = load_bundle(config)
@@ -78,27 +76,14 @@ def paths(
     choice = ReachChoice(origin, goal, task, only or "", opened)
     choice.check(found, bundle)
     report = ReachReport(found, choice)
-    _draw(report, svg, html)
     if terminal.is_json():
         terminal.answer(report.wire())
+    elif mermaid:
+        sys.stdout.write(str(flowchart(report)))
     else:
         told(report)
-        for file in (svg, html):
-            if file is not None:
-                terminal.remark(f"written to {file}")
     worst = report.worst()
     if fail_on is None or worst is None or worst > FAILS[fail_on]:
         return 0
     terminal.remark(f"fails on `{fail_on}`: {report.tally(FAILS[fail_on])}", style="red")
     return 1
-
-
-def _draw(report: ReachReport, svg: Path | None, html: Path | None) -> None:
-    if svg is None and html is None:
-        return
-    from remit.cli.paths.svg import page, picture
-
-    if svg is not None:
-        svg.write_text(picture(report), encoding="utf-8")
-    if html is not None:
-        html.write_text(page(report), encoding="utf-8")

@@ -15,6 +15,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
+from remit.cli.private_files import hold
 from remit.cli.rest_client import Unreachable
 from remit.core.errors import ConfigInvalid
 
@@ -42,7 +43,7 @@ def ensure_running(config: Path, base_url: str) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     lock = os.open(folder / "up.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
-        _hold(lock)
+        hold(lock)
         if not answers(base_url):
             _start(config, base_url, folder / "up.log")
     finally:
@@ -102,10 +103,3 @@ def _start(config: Path, base_url: str, log: Path) -> None:
     raise Unreachable(
         f"remit did not start (its last words are in `{log}`)", remediation="run `remit up` to see why"
     )
-
-
-def _hold(lock: int) -> None:
-    if os.name == "posix":
-        import fcntl
-
-        fcntl.flock(lock, fcntl.LOCK_EX)

@@ -16,7 +16,8 @@ from functools import partial
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from remit.gateway.asgi import ROOM, TARGET
+from remit.gateway.asgi import ROOM
+from remit.gateway.request_target import TARGET
 
 #: What may come of one request without being body: its line, headers, the framing of chunks, trailers. A
 #: header that is whole by the end of one read from the socket may be longer, by that read.

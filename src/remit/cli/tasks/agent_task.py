@@ -9,15 +9,18 @@ import shlex
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from cyclopts import Parameter
 
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.host.server_user import looking
 from remit.cli.identity.agent import key_place
 from remit.cli.output.terminal import counted, moment
-from remit.cli.parser import pairs
+from remit.cli.parser import Pairs, Several, Switch, pairs
 from remit.cli.safe_text import plain
 from remit.cli.session_file import session_for, terminal_key
 from remit.core.errors import ConfigInvalid, Unauthenticated
@@ -45,6 +48,55 @@ class WantedTask(NamedTuple):
     key: Path | None = None
     token_file: Path | None = None
     manifest: str = ""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class WorkOptions:
+    """What `remit run` and `remit connect` take alike.
+
+    Parameters
+    ----------
+    param
+        A parameter of the task as `name=value`; may be given several times.
+    for_
+        The person on whose behalf it works.
+    intent
+        What is wanted, in words.
+    plan
+        A tool that the work will need, or several with commas between them, as `upstream/tool`; what is not
+        named is refused until the plan is extended. `"mail/send to=lena@example.com"` plans just that.
+    key
+        The file of the agent's key.
+    token_file
+        A file with the agent's token of its platform (Kubernetes, a CI job, SPIFFE), instead of a key.
+    alone
+        Let the agent state the intent itself, where the task type permits that, though somebody is signed in.
+    """
+
+    param: Pairs = ()
+    for_: Annotated[str, Parameter(name="--for")] = ""
+    intent: str = ""
+    plan: Several = ()
+    key: Path | None = None
+    token_file: Path | None = None
+    alone: Switch = False
+
+    def wanted(self, agent: str, task: str, lease_s: int, manifest: str = "") -> WantedTask:
+        """Return the task to open."""
+        return WantedTask(
+            agent=agent,
+            task=task,
+            params=pairs(self.param, "-p"),
+            on_behalf_of=self.for_,
+            intent=self.intent,
+            plan=planned(self.plan),
+            alone=self.alone,
+            lease_s=lease_s,
+            key=self.key,
+            token_file=self.token_file,
+            manifest=manifest,
+        )
 
 
 def agent_session(wanted: WantedTask) -> AgentSession:
@@ -182,3 +234,22 @@ def closure_line(task: TaskSession, closure: Json) -> str:
     if unsure:
         parts.append(f"{counted(unsure, 'call')} with an unknown outcome")
     return ", ".join(parts)
+
+
+async def complete(task: TaskSession) -> None:
+    """End a task and say how that went; what cannot be ended from here is ended by its lease."""
+    from remit.sdk.errors import GatewayRefused, GatewayUnreachable
+    from remit.sdk.session import ENDED
+
+    try:
+        remark(closure_line(task, await task.complete()))
+    except GatewayRefused as refused:
+        if refused.code in ENDED:
+            remark(f"task {task.id} had ended already: {refused.message}")
+        else:
+            remark(f"task {task.id} could not be completed: {refused}")
+    except GatewayUnreachable as fault:
+        remark(
+            f"task {task.id} could not be completed: {fault.message}; "
+            f"its lease ends it within {task.lease_s} s"
+        )

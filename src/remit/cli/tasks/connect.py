@@ -4,15 +4,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING
 
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
-from remit.cli.parser import Pairs, Several, Switch, pairs, verb
-from remit.cli.tasks.agent_task import WantedTask, agent_session, opened_line, planned, remark
-from remit.cli.tasks.run import complete
+from remit.cli.parser import Switch, verb
+from remit.cli.tasks.agent_task import WantedTask, WorkOptions, agent_session, complete, opened_line, remark
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,13 +30,7 @@ def connect(
     agent: str = "",
     task: str = "everyday",
     upstream: str = "",
-    param: Pairs = (),
-    for_: Annotated[str, Parameter(name="--for")] = "",
-    intent: str = "",
-    plan: Several = (),
-    key: Path | None = None,
-    token_file: Path | None = None,
-    alone: Switch = False,
+    work: WorkOptions | None = None,
     http: Switch = False,
     start: Switch = False,
 ) -> int:
@@ -56,21 +47,6 @@ def connect(
         The task type.
     upstream
         Connect to one upstream alone, with its tools under their own names.
-    param
-        A parameter of the task as `name=value`; may be given several times.
-    for_
-        The person on whose behalf it works.
-    intent
-        What is wanted, in words.
-    plan
-        A tool that the work will need, or several with commas between them, as `upstream/tool`; what is not
-        named is refused until the plan is extended. `"mail/send to=lena@example.com"` plans just that.
-    key
-        The file of the agent's key.
-    token_file
-        A file with the agent's token of its platform (Kubernetes, a CI job, SPIFFE), instead of a key.
-    alone
-        Let the agent state the intent itself, where the task type permits that, though somebody is signed in.
     http
         Print the address of a relay over HTTP and serve there until interrupted, for clients that want a URL.
     start
@@ -82,18 +58,8 @@ def connect(
 
     # The key, the tokens and a person's session are in this process.
     hide_this_process()
-    wanted = WantedTask(
-        agent=agent or _only_agent(key or token_file),
-        task=task,
-        params=pairs(param, "-p"),
-        on_behalf_of=for_,
-        intent=intent,
-        plan=planned(plan),
-        alone=alone,
-        lease_s=LEASE_S,
-        key=key,
-        token_file=token_file,
-    )
+    work = work or WorkOptions()
+    wanted = work.wanted(agent or _only_agent(work.key or work.token_file), task, LEASE_S)
     if start:
         from remit.cli.serve.background import ensure_running
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import Parameter
 
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
-from remit.cli.parser import Pairs, Several, Switch, pairs, verb
+from remit.cli.parser import verb
 from remit.cli.tasks.agent_task import (
     WantedTask,
+    WorkOptions,
     agent_session,
     child_environment,
-    closure_line,
+    complete,
     open_task,
     opened_line,
-    planned,
     remark,
 )
 
@@ -41,13 +40,7 @@ def run(
     *command: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)],
     agent: str,
     task: str,
-    param: Pairs = (),
-    for_: Annotated[str, Parameter(name="--for")] = "",
-    intent: str = "",
-    plan: Several = (),
-    key: Path | None = None,
-    token_file: Path | None = None,
-    alone: Switch = False,
+    work: WorkOptions | None = None,
     lease: int | None = None,
     manifest: str = "",
     apart: Apart = "where-possible",
@@ -65,21 +58,6 @@ def run(
         The agent that works; its key is `.remit/agents/AGENT.key.json` unless `--key` names another.
     task
         The task type.
-    param
-        A parameter of the task as `name=value`; may be given several times.
-    for_
-        The person on whose behalf it works.
-    intent
-        What is wanted, in words.
-    plan
-        A tool that the work will need, or several with commas between them, as `upstream/tool`; what is not
-        named is refused until the plan is extended. `"mail/send to=lena@example.com"` plans just that.
-    key
-        The file of the agent's key.
-    token_file
-        A file with the agent's token of its platform (Kubernetes, a CI job, SPIFFE), instead of a key.
-    alone
-        Let the agent state the intent itself, where the task type permits that, though somebody is signed in.
     lease
         Seconds after which the task ends when this process is not heard of (default: `limits.task_lease_s`).
     manifest
@@ -103,19 +81,7 @@ def run(
         lease = _usual_lease_s()
     if not 1 <= lease <= 3600:
         raise UsageFault("`--lease` is out of bounds", remediation="give 1 to 3600 seconds")
-    wanted = WantedTask(
-        agent=agent,
-        task=task,
-        params=pairs(param, "-p"),
-        on_behalf_of=for_,
-        intent=intent,
-        plan=planned(plan),
-        alone=alone,
-        lease_s=lease,
-        key=key,
-        token_file=token_file,
-        manifest=manifest,
-    )
+    wanted = (work or WorkOptions()).wanted(agent, task, lease, manifest)
     return asyncio.run(_governed(wanted, command, _confinement(apart)))
 
 
@@ -194,22 +160,3 @@ async def _beside_relay(
 async def _keep(task: TaskSession) -> None:
     refusal = await task.keep()
     remark(f"task {task.id} has ended before the command: {refusal.message}")
-
-
-async def complete(task: TaskSession) -> None:
-    """End a task and say how that went; what cannot be ended from here is ended by its lease."""
-    from remit.sdk.errors import GatewayRefused, GatewayUnreachable
-    from remit.sdk.session import ENDED
-
-    try:
-        remark(closure_line(task, await task.complete()))
-    except GatewayRefused as refused:
-        if refused.code in ENDED:
-            remark(f"task {task.id} had ended already: {refused.message}")
-        else:
-            remark(f"task {task.id} could not be completed: {refused}")
-    except GatewayUnreachable as fault:
-        remark(
-            f"task {task.id} could not be completed: {fault.message}; "
-            f"its lease ends it within {task.lease_s} s"
-        )

@@ -58,13 +58,6 @@ class ListenSection(Section, frozen=True, kw_only=True):
             "counts for nothing else."
         ),
     ] = ()
-    forward_proxy: Annotated[
-        bool,
-        Meta(
-            description="Whether remit is a forward proxy for the APIs among the upstreams (`HTTP_PROXY`): "
-            "plain requests to their hosts are those of the HTTP door; other hosts and `CONNECT` are refused."
-        ),
-    ] = False
 
     @property
     def url(self) -> str:

@@ -9,7 +9,6 @@ from msgspec import Meta
 
 from remit.config.reading.secret_reference import SecretRef
 from remit.config.reading.section import Section
-from remit.config.sections.nats import NatsSection
 
 
 class ReplicaSection(Section, frozen=True, kw_only=True):
@@ -35,7 +34,3 @@ class ReplicaSection(Section, frozen=True, kw_only=True):
     tls_ca: Annotated[
         str, Meta(description="File of the certificate authorities to trust for other replicas.")
     ] = ""
-    nats: Annotated[
-        NatsSection | None,
-        Meta(description="Wakes between replicas go over NATS; unless given, over the database itself."),
-    ] = None

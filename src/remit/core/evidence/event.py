@@ -4,13 +4,16 @@
 An event has two parts. `facts` are readable by whoever reads the log: kinds, names of tools and rules,
 outcomes, digests. `sealed` are values that may be personal or secret: arguments, record names, a person's
 words. The log's leaf holds only a salted commitment to each sealed value; the value itself is encrypted under
-the key of `subject`, so that it can be forgotten without breaking a single proof.
+the key of `subject`, so that it can be forgotten without breaking a single proof. What each kind says is
+declared in `core.evidence.events`.
 """
 
 from __future__ import annotations
 
 import enum
+import functools
 from datetime import UTC, datetime
+from typing import ClassVar, NamedTuple
 
 import msgspec
 
@@ -103,6 +106,59 @@ class CallOutcome(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
+class Sealed(NamedTuple):
+    """Marks a field of an event's body whose value is sealed.
+
+    `name` is its name in the log, where a fact has the same one; else that is the field's.
+    """
+
+    says: str
+    name: str = ""
+
+
+class EventBody(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+    """What an event of one kind says: a field for each fact and each sealed value.
+
+    The docstring of a kind and the annotations of its fields are its reference. A field that has a default is
+    left out of the log where it has that value; one that may be `UNSET` is left out only where it was not
+    given.
+    """
+
+    KIND: ClassVar[EventKind]
+
+
+class EventField(NamedTuple):
+    """A field of a kind of event: `name` in the body, `said_as` in the log, and what it means."""
+
+    name: str
+    said_as: str
+    says: str
+    sealed: bool
+
+
+def meaning_of(body: type[EventBody]) -> str:
+    """Return what a kind of event means, in one line."""
+    return " ".join((body.__doc__ or "").split())
+
+
+@functools.cache
+def fields_of(body: type[EventBody]) -> tuple[EventField, ...]:
+    """Return the fields of a kind of event, as they are declared."""
+    found = []
+    for one in msgspec.structs.fields(body):
+        (note,) = one.type.__metadata__
+        if isinstance(note, Sealed):
+            found.append(EventField(one.encode_name, note.name or one.encode_name, note.says, sealed=True))
+        else:
+            found.append(EventField(one.encode_name, one.encode_name, note, sealed=False))
+    return tuple(found)
+
+
+@functools.cache
+def _sealed(body: type[EventBody]) -> tuple[tuple[str, str], ...]:
+    return tuple((one.name, one.said_as) for one in fields_of(body) if one.sealed)
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One fact, before it becomes a leaf.
 
@@ -120,19 +176,35 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, Json] = {}
     sealed: dict[str, Json] = {}
 
-
-def person_changed(
-    tenant: str, person: str, change: str, *, by: str, at: datetime, facts: dict[str, Json] | None = None
-) -> Event:
-    """Return the event of something about a person that changed; who they are, and who did it, is sealed."""
-    return Event(
-        kind=EventKind.PERSON_CHANGED,
-        at=at,
-        tenant=tenant,
-        subject=person,
-        facts={"change": change, **(facts or {})},
-        sealed={"person": person, "by": by},
-    )
+    @classmethod
+    def of(
+        cls,
+        body: EventBody,
+        *,
+        at: datetime,
+        tenant: str,
+        task: str = "",
+        agent: str = "",
+        subject: str = "",
+        call: str = "",
+    ) -> Event:
+        """Return the event that says `body`."""
+        facts: dict[str, Json] = msgspec.to_builtins(body)
+        sealed: dict[str, Json] = {}
+        for name, said_as in _sealed(type(body)):
+            if name in facts:
+                sealed[said_as] = facts.pop(name)
+        return cls(
+            kind=body.KIND,
+            at=at,
+            tenant=tenant,
+            task=task,
+            agent=agent,
+            subject=subject,
+            call=call,
+            facts=facts,
+            sealed=sealed,
+        )
 
 
 def timestamp(moment: datetime) -> str:

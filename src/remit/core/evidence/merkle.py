@@ -133,7 +133,7 @@ def root_at(size: int, read: NodeReader) -> bytes:
 def inclusion_nodes(index: int, size: int) -> list[list[tuple[int, int]]]:
     """Name what an inclusion proof is made of: for each of its hashes, the nodes that fold into it.
 
-    An asynchronous store fetches these (or `tiles_of` them) first, and then proves with a reader that only
+    An asynchronous store fetches these first, and then proves with a reader that only
     looks up.
     """
     if not 0 <= index < size:
@@ -172,15 +172,6 @@ def consistency_nodes(old: int, new: int) -> list[list[tuple[int, int]]]:
     if start:  # else the last subtree is the old tree itself, whose root the verifier has
         parts.append(_cover(start, end))
     return parts[::-1]
-
-
-def tiles_of(nodes: Iterable[tuple[int, int]], size: int) -> list[tuple[int, int, int]]:
-    """Name the stored ranges `(level, start, count)` that answer for `nodes` in a tree of `size` leaves.
-
-    Each range is one tile, cut at the edge of the tree: at most 256 hashes.
-    """
-    wanted = {_tile(level, index) for level, index in nodes}
-    return [_tile_range(level, tile, size) for level, tile in sorted(wanted)]
 
 
 class TileReader:

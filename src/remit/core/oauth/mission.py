@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import msgspec
 
 from remit.core.canonical import encode
-from remit.core.draft_names import AUTHORITY_SET_KIND, INTENT_KIND, MISSION_ACCESS
+from remit.core.draft_names import AUTHORITY_SET_KIND, MISSION_ACCESS
 from remit.core.errors import ConfigInvalid, Malformed
 from remit.core.json_value import Json
 from remit.core.oauth.resource import Resources
@@ -67,11 +67,6 @@ def _written(layer: Layer) -> dict[str, Json]:
 def authority_hash(issuer: str, authority: list[dict[str, Json]]) -> str:
     """Return the drafts' commitment to the approved authority."""
     return anchor(AUTHORITY_SET_KIND, issuer, authority)
-
-
-def intent_hash(issuer: str, intent: dict[str, Json]) -> str:
-    """Return the drafts' commitment to an intent."""
-    return anchor(INTENT_KIND, issuer, intent)
 
 
 def anchor(kind: str, issuer: str, value: Json) -> str:

@@ -24,7 +24,7 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     """One incarnation as the store has it. `renewed` counts its renewals; `address` is where others reach it.
 
     `seal` shows that who made it holds the keys of this house. `bundle` is the digest that it decides by,
-    `waking` how it is woken, `version` which remit it runs: its own word, for people.
+    `version` which remit it runs: its own word, for people.
     """
 
     id: str
@@ -35,7 +35,6 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     renewed: int = 0
     bundle: str = ""
     seal: str = ""
-    waking: str = ""
     version: str = ""
 
 

@@ -83,7 +83,7 @@ def child_of(parent: Task, agent: Agent, wanted: BudgetShare, moment: Moment) ->
         budgets=budgets,
         label=moment.label,
         plan=narrowed(parent.plan, wanted.tools),
-        process_tree=(Ancestor(parent.id, parent.agent, parent.owner), *parent.process_tree),
+        lineage=(Ancestor(parent.id, parent.agent, parent.owner), *parent.lineage),
         delegation=parent.delegation,
         delegates=(*((own.delegates,) if own else ()), *(rule.below() for rule in parent.delegates)),
         drawn_from=drawn_from,

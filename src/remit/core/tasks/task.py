@@ -185,7 +185,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work of one agent.
 
     `lowered` says when somebody last declassified what it carries. `epochs` are the fence epochs of the
-    task's scopes when it was opened: a scope whose epoch has risen since then has been ended. `process_tree`
+    task's scopes when it was opened: a scope whose epoch has risen since then has been ended. `lineage`
     holds parent, grandparent and so on. A task with `lease_s` set ends when nobody has renewed its lease for
     that many seconds, one with `idle_s` set when it was not used for that many. `plan` is what its agent said
     it would need (`core.tasks.plan`). `delegation` is the id of the record by which the person it acts for
@@ -209,7 +209,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     budgets: Budgets = Budgets()
     label: Label = Label()
     plan: Plan | None = None
-    process_tree: tuple[Ancestor, ...] = ()
+    lineage: tuple[Ancestor, ...] = ()
     delegation: str = ""
     delegates: tuple[HandDown, ...] = ()
     drawn_from: dict[str, tuple[str, ...]] = {}
@@ -243,17 +243,17 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def parent(self) -> str:
         """The id of the task that this one was handed down from; empty where there is none."""
-        return self.process_tree[0].task if self.process_tree else ""
+        return self.lineage[0].task if self.lineage else ""
 
     @property
     def ancestors(self) -> tuple[str, ...]:
         """The ids of parent, grandparent and so on."""
-        return tuple(one.task for one in self.process_tree)
+        return tuple(one.task for one in self.lineage)
 
     @property
     def actors(self) -> tuple[str, ...]:
         """The agents of the chain, the current one first (RFC 8693 section 4.1: the outermost `act`)."""
-        return (self.agent, *(one.agent for one in self.process_tree))
+        return (self.agent, *(one.agent for one in self.lineage))
 
     @property
     def authority_hash(self) -> str:
@@ -273,7 +273,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         INVARIANT: a child lies in every scope of its ancestors, so that what ends one of these ends it too.
         """
         names = [EVERYTHING, scope(ScopeKind.OWNER, self.owner), scope(ScopeKind.AGENT, self.agent)]
-        for one in self.process_tree:
+        for one in self.lineage:
             names += [
                 scope(ScopeKind.OWNER, one.owner),
                 scope(ScopeKind.AGENT, one.agent),

@@ -35,10 +35,9 @@ from remit.core.errors import (
 from remit.core.replicas.forwarding import HEADER, HOP, Seen, carried, read_chain, written_chain
 from remit.core.replicas.replica import Replica
 from remit.core.scope import Raised
-from remit.gateway.asgi import ROOM, TARGET, Application, Receive, Scope, Send, read_body, respond
+from remit.gateway.asgi import ROOM, Application, Receive, Scope, Send, read_body, respond
 from remit.gateway.forwarding.task_hints import (
     MCP,
-    PROXY,
     TOKEN,
     concerns,
     needs_body,
@@ -308,12 +307,9 @@ def _target(scope: Scope) -> bytes:
 
 def _seen(scope: Scope) -> Seen:
     """Return what the owner cannot see for itself."""
-    proxy = tuple(value.decode("latin-1") for name, value in scope["headers"] if name == PROXY)
     return Seen(
         client=tuple(scope["client"]) if scope.get("client") else None,
         certificates=written_chain(scope.get("remit.peer_certificate", ())),
-        target=scope[TARGET].decode("latin-1") if TARGET in scope else "",
-        proxy=proxy if TARGET in scope else (),
     )
 
 
@@ -325,13 +321,8 @@ def _show(scope: Scope, seen: Seen) -> None:
     scope["remit.passed_on"] = True
     if seen.jkt:
         scope["remit.proven"] = seen.jkt
-    proxy = [(PROXY, one.encode("latin-1")) for one in seen.proxy]
-    # The header has said what it had to say: a door would ask what it means. What is no part of the MAC is no
-    # part of the request: what it is to a proxy, only the header says.
-    scope["headers"] = [*(pair for pair in scope["headers"] if pair[0] not in (HEADER, PROXY)), *proxy]
-    scope.pop(TARGET, None)
-    if seen.target:
-        scope[TARGET] = seen.target.encode("latin-1")
+    # The header has said what it had to say: a door would ask what it means.
+    scope["headers"] = [pair for pair in scope["headers"] if pair[0] != HEADER]
 
 
 async def _refuse(scope: Scope, send: Send, error: RemitError, body: bytes) -> None:

@@ -12,14 +12,12 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from remit.gateway.asgi import TARGET, Scope
-from remit.gateway.http.proxy import password_of
+from remit.gateway.asgi import Scope
 from remit.services.assembly.services import Services
 
 MCP: Final = "/mcp"
 HTTP: Final = "/http/"
 API: Final = "/api/v1/"
-PROXY: Final = b"proxy-authorization"
 TOKEN: Final = "/oauth/token"
 ASKING: Final = ("/access/v1/evaluation", "/access/v1/evaluations")
 _TASK: Final = re.compile(r"/api/v1/tasks/([^/]+)/(?:turn|plan|renew|complete|declassify)")
@@ -47,9 +45,6 @@ _asking = msgspec.json.Decoder(_Asking).decode
 def concerns(scope: Scope) -> bool:
     """Whether a request can be about the live state of a task."""
     path: str = scope["path"]
-    if TARGET in scope:
-        # One that was made to a proxy. A tunnel is refused wherever it is asked for.
-        return bool(scope["method"] != "CONNECT")
     if path == MCP or path.startswith((f"{MCP}/", HTTP, API)):
         return True
     return bool(scope["method"] == "POST") and (path == TOKEN or path in ASKING)
@@ -57,14 +52,12 @@ def concerns(scope: Scope) -> bool:
 
 def needs_body(scope: Scope) -> bool:
     """Whether the task stands in the body."""
-    return TARGET not in scope and (scope["path"] == TOKEN or scope["path"] in ASKING)
+    return scope["path"] == TOKEN or scope["path"] in ASKING
 
 
 def task_of(house: Services, scope: Scope, body: bytes) -> str:
     """Return the task that a request seems to be about; empty where it says none."""
     path: str = scope["path"]
-    if TARGET in scope:
-        return _of_header(house, scope, PROXY)
     if scope["method"] == "POST" and (named := _TASK.fullmatch(path)) is not None:
         return named[1]
     if path == TOKEN:
@@ -75,7 +68,7 @@ def task_of(house: Services, scope: Scope, body: bytes) -> str:
         return _of_token(house, given.get("subject_token", [""])[0])
     if path in ASKING:
         return _of_question(house, body)
-    return _of_header(house, scope, b"authorization")
+    return _of_header(house, scope)
 
 
 def upstream_of(scope: Scope) -> str | None:
@@ -83,19 +76,17 @@ def upstream_of(scope: Scope) -> str | None:
     where it holds none.
     """
     path: str = scope["path"]
-    if TARGET in scope or path in ASKING:
+    if path in ASKING:
         return ""
     door = next((one for one in (f"{MCP}/", HTTP, MCP) if path.startswith(one)), None)
     return None if door is None else path.removeprefix(door).partition("/")[0]
 
 
-def _of_header(house: Services, scope: Scope, header: bytes) -> str:
-    shown = [value for name, value in scope["headers"] if name == header]
+def _of_header(house: Services, scope: Scope) -> str:
+    shown = [value for name, value in scope["headers"] if name == b"authorization"]
     if len(shown) != 1:
         return ""
-    kind, _, token = shown[0].strip().rpartition(b" ")
-    if header == PROXY and kind.strip().lower() == b"basic":
-        token = password_of(token)
+    token = shown[0].strip().rpartition(b" ")[2]
     return _of_token(house, token.decode("latin-1"))
 
 

@@ -38,7 +38,6 @@ from remit.core.json_value import Json
 from remit.core.oauth.resource import HTTP_PATH, JOINED_PATH
 from remit.core.tools.http_api import REQUEST, ApiRequest, Route, found_route, read_arguments
 from remit.gateway.asgi import (
-    TARGET,
     Receive,
     RequestsInProgress,
     Scope,
@@ -55,14 +54,12 @@ from remit.gateway.http.head import ApiHead
 from remit.gateway.http.problems import (
     PROBLEM_TYPE,
     HttpProblem,
-    for_proxies,
     problem_of,
     refusal,
     unknown_api,
     unknown_route,
 )
-from remit.gateway.http.proxy import ForwardProxy, foreign_host
-from remit.gateway.http.request_state import ApiArrival, ApiVisit
+from remit.gateway.http.request_state import ApiVisit
 from remit.gateway.http.response import ApiAnswer
 from remit.gateway.protected_resource import METADATA, ProtectedResource
 from remit.gateway.tracing import travelling
@@ -102,9 +99,8 @@ class HttpEndpoint:
         *,
         limits: HttpLimits | None = None,
         in_hand: RequestsInProgress | None = None,
-        forward: bool = False,
     ) -> None:
-        """Take the services. `in_hand` is shared with other doors; with `forward` it is a proxy, too."""
+        """Take the services. `in_hand` is shared with other doors."""
         self._house = house
         self._limits = limits or HttpLimits()
         self._resource = ProtectedResource(house, PREFIX)
@@ -116,28 +112,19 @@ class HttpEndpoint:
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
         )
         self._bodies, self._alarms = Deadlines(), Deadlines()
-        self._proxy: ForwardProxy | None = None
-        if forward:
-            self._proxy = ForwardProxy({name: one.base for name, one in self._apis.items()}, self._base)
 
     def owns(self, path: bytes) -> bool:
         """Return whether a path, as it was sent, belongs to this door."""
         return path.startswith(_OWN) or path == b"/http"
 
-    def takes(self, target: bytes) -> bool:
-        """Return whether a target that names its host (absolute form, `CONNECT`) is for this door to answer:
-        all that do not name remit itself.
-        """
-        return not target.lower().startswith(self._base.lower().encode() + b"/")
-
     # One request.
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
-        if scope["path"].startswith(METADATA) and TARGET not in scope:
+        if scope["path"].startswith(METADATA):
             await self._resource.metadata(scope, send)
             return
-        visit = ApiVisit(ApiHead(scope["headers"]), receive, send, proxied=TARGET in scope)
+        visit = ApiVisit(ApiHead(scope["headers"]), receive, send, *below(raw_path(scope)))
         self._in_hand.count += 1
         try:
             await self._serve(scope, visit)
@@ -156,15 +143,14 @@ class HttpEndpoint:
         if foreign(visit.head.values, visit.head.twice, {self._base}):
             raise HttpProblem("this origin may not call", 403, code="origin")
         self._in_hand.check()
-        arrival = visit.arrival = self._arrival(scope, visit.head)
-        # Where a proxy is asked for a foreign host, or no API is named, who asks is still to be known.
+        # Where no API is named, who asks is still to be known.
         resource = f"{PREFIX}/{visit.upstream}" if visit.upstream else ""
         found = self._resource.identify(
             scope,
-            authorization=arrival.authorization,
+            authorization=visit.head.authorization,
             proofs=visit.head.proofs,
             resource=resource,
-            url=arrival.url,
+            url=self._base + raw_path(scope).decode("latin-1"),
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
         if client := scope.get("client"):
@@ -174,8 +160,6 @@ class HttpEndpoint:
         visit.agent = found.claims.client_id
         self._in_hand.add(visit.agent)
         body_of(scope, visit.agent)
-        if arrival.proxied and not visit.upstream:
-            raise foreign_host()
         api = self._apis.get(visit.upstream)
         if api is None:
             raise unknown_api(self._base + PREFIX, visit.claims.task)
@@ -194,23 +178,6 @@ class HttpEndpoint:
                 raise self._unknown(visit) from None
             raise
         await self._call(visit, route.name, arguments)
-
-    def _arrival(self, scope: Scope, head: ApiHead) -> ApiArrival:
-        """Return what a request is for; raises `HttpProblem`."""
-        if (target := scope.get(TARGET)) is None:
-            upstream, path = below(raw_path(scope))
-            url = self._base + raw_path(scope).decode("latin-1")
-            return ApiArrival(upstream, path, head.authorization, url, f"{self._base}{PREFIX}/{upstream}")
-        if self._proxy is None:
-            raise HttpProblem(
-                "this is no proxy",
-                421,
-                code="not-here",
-                remediation=f"call `{self._base}{PREFIX}/UPSTREAM/...`, or set `listen.forward_proxy`",
-            )
-        if scope["method"] == "CONNECT":
-            raise self._proxy.tunnel()
-        return self._proxy.arrival(target, head.proxy_authorization)
 
     async def _arguments(
         self, scope: Scope, visit: ApiVisit, route: Route, segments: list[str]
@@ -279,11 +246,15 @@ class HttpEndpoint:
             raise await self._refusal(visit, end)
 
     def _locating(self, visit: ApiVisit) -> Callable[[str], str]:
-        return lambda below_api: visit.arrival.where + below_api
+        return lambda below_api: self._where(visit) + below_api
+
+    def _where(self, visit: ApiVisit) -> str:
+        """Return the address that the upstream has for the agent."""
+        return f"{self._base}{PREFIX}/{visit.upstream}"
 
     def _unknown(self, visit: ApiVisit) -> HttpProblem:
         tools = f"{self._base}{JOINED_PATH}/{visit.upstream}"
-        return unknown_route(visit.arrival.where, tools, visit.claims.task)
+        return unknown_route(self._where(visit), tools, visit.claims.task)
 
     async def _refusal(self, visit: ApiVisit, end: Refused) -> HttpProblem:
         if not end.request.grants:
@@ -309,8 +280,7 @@ class HttpEndpoint:
         """Answer a fault; refusals of steps 1 and 2 stand in the evidence, a flood of them counted."""
         problem = problem_of(error)
         unknown = isinstance(error, Unauthenticated)
-        foreign_to = problem.code == "foreign-host"
-        if unknown or foreign_to or (error.step == Step.BIND and isinstance(error, Fenced | NotFound)):
+        if unknown or (error.step == Step.BIND and isinstance(error, Fenced | NotFound)):
             problem.step = problem.step or error.step or Step.IDENTIFY
             agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
             # The refusal stands whether or not it can be written down.
@@ -318,8 +288,6 @@ class HttpEndpoint:
                 await self._house.authenticator.refused(error, "http", agent=agent, task=task)
         if unknown:
             problem.headers = self._resource.challenges(f"{PREFIX}/{visit.upstream}", error)
-            if visit.proxied:
-                problem.status, problem.headers = 407, for_proxies(problem.headers)
         await self._fail(visit, problem)
 
 

@@ -35,12 +35,11 @@ _IDLE = re.compile(
 class ApiHead:
     """The headers of one request. `twice` are names that came more than once."""
 
-    __slots__ = ("_others", "authorization", "proofs", "proxy_authorization", "twice", "values")
+    __slots__ = ("_others", "authorization", "proofs", "twice", "values")
 
     def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
         """Read them in one pass; the ASGI server has put the names in lower case."""
         self.authorization: list[bytes] = []
-        self.proxy_authorization: list[bytes] = []
         self.proofs: list[bytes] = []
         self.values: dict[str, str] = {}
         self.twice: set[str] = set()
@@ -49,8 +48,6 @@ class ApiHead:
             name = name_bytes.decode("latin-1")
             if name == "authorization":
                 self.authorization.append(value)
-            elif name == "proxy-authorization":
-                self.proxy_authorization.append(value)
             elif name == "dpop":
                 self.proofs.append(value)
             else:

@@ -35,8 +35,6 @@ _BY_CODE: Final = {
     "content-type": 415,
     "content-encoding": 415,
     "host": 421,
-    "not-here": 421,
-    "connect": 405,
 }
 
 
@@ -178,12 +176,3 @@ def refusal(refused: Refused, expires: str = "") -> HttpProblem:
         step=step,
         told=told,
     )
-
-
-def for_proxies(headers: HeaderLines) -> HeaderLines:
-    """Return challenges as a proxy writes them (RFC 9110 section 11.7.1); some clients have but a
-    password.
-    """
-    names = {b"www-authenticate": b"proxy-authenticate"}
-    lines = tuple((names.get(name, name), value) for name, value in headers)
-    return (*lines, (b"proxy-authenticate", b'Basic realm="remit"'))

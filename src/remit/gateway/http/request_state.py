@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from remit.core.identity.workload import Confirmation
 from remit.core.oauth.access_token import AccessClaims
 from remit.gateway.asgi import Receive, Send
@@ -12,33 +10,19 @@ from remit.gateway.http.head import ApiHead
 from remit.gateway.http.response import ApiAnswer
 
 
-class ApiArrival(NamedTuple):
-    """What a request is for, by its address.
-
-    `path` is what stands below the upstream, `authorization` what it shows of its sender, `url` the address
-    that a proof of the sender is for, `where` the address that the upstream has for the agent.
-    """
-
-    upstream: str
-    path: bytes
-    authorization: list[bytes]
-    url: str
-    where: str
-    proxied: bool = False
-
-
 class ApiVisit:
     """One request, and what is known of it."""
 
     __slots__ = (
-        "agent", "answer", "arrival", "claims", "head", "proven", "proxied", "receive", "send", "token",
+        "agent", "answer", "claims", "head", "path", "proven", "receive", "send", "token", "upstream",
     )  # fmt: skip
 
-    arrival: ApiArrival
     claims: AccessClaims
 
-    def __init__(self, head: ApiHead, receive: Receive, send: Send, *, proxied: bool) -> None:
-        """Begin with nothing known but its headers, and whether it is for a proxy."""
+    def __init__(self, head: ApiHead, receive: Receive, send: Send, upstream: str, path: bytes) -> None:
+        """Begin with its headers and its address: the upstream that it names, empty for none, and the path
+        below that, as it was sent.
+        """
         self.head = head
         self.receive = receive
         self.send = send
@@ -46,15 +30,5 @@ class ApiVisit:
         self.proven = Confirmation()
         self.agent = ""
         self.answer: ApiAnswer | None = None
-        self.proxied = proxied
-        self.arrival = ApiArrival("", b"/", [], "", "")
-
-    @property
-    def upstream(self) -> str:
-        """The upstream that is asked; empty where its address names none."""
-        return self.arrival.upstream
-
-    @property
-    def path(self) -> bytes:
-        """The path below the upstream, as it was sent."""
-        return self.arrival.path
+        self.upstream = upstream
+        self.path = path

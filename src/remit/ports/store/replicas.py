@@ -17,7 +17,6 @@ import msgspec
 from remit.core.endings.closure import Closing, Indeterminate
 from remit.core.flow.stored_labels import StoredLabel
 from remit.core.replicas.replica import Replica
-from remit.core.replicas.wakeup import Nudge
 from remit.core.scope import Raised
 
 # Checks and changes of a unit (`ports.store.changes`).
@@ -138,19 +137,6 @@ class Fleet(Protocol):
 
     async def acknowledge(self, acks: Sequence[FenceAck]) -> None:
         """Tell whoever raised these fences."""
-        ...
-
-    def wake_with(self, wake: Callable[[Nudge], None]) -> None:
-        """Have `wake` called on the loop, from now on, when something was committed here that the others
-        should look at: for a store that is not to wake them itself.
-        """
-        ...
-
-    def nudge(self, about: Nudge) -> None:
-        """Look soon, for somebody has said that there is something; raises nothing. However often that is
-        said while a look is under way, one more follows. Word of acknowledgements counts while they are
-        awaited.
-        """
         ...
 
     def awaiting(self) -> AbstractContextManager[None]:

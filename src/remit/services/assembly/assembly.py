@@ -15,7 +15,6 @@ from remit.services.assembly.replicas import (
     roster_of,
     spent_of,
     standing_among,
-    waking_of,
 )
 from remit.services.assembly.services import Services
 from remit.services.assembly.settings import Settings
@@ -247,8 +246,7 @@ def assemble(o: Settings) -> Services:
         tenant=o.tenant,
     )
     reactions = reactions_of(o, live, ownership, leases, revocations, policies, tools, replicas, remains)
-    waking = waking_of(o, replicas)
-    roster = roster_of(o, replicas, policies, reactions, waking)
+    roster = roster_of(o, replicas, policies, reactions)
     return Services(
         tenant=o.tenant,
         public_url=o.public_url,
@@ -291,7 +289,6 @@ def assemble(o: Settings) -> Services:
         spent=spent_of(o, replicas, ownership, live, revocations),
         precedence=precedence,
         reactions=reactions,
-        waking=waking,
         roster=roster,
         passing=passing,
         forwarder=o.forwarder,

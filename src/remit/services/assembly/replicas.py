@@ -14,7 +14,6 @@ from remit.services.policy.bundle import Policies
 from remit.services.replicas.forwarding import Forwarding
 from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership
-from remit.services.replicas.wakeup import WakeUp
 from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tools.pinned_tools import ToolCatalogue
 
@@ -42,18 +41,9 @@ def standing_among(o: Settings) -> tuple[Replicas, Ownership, Forwarding]:
     return replicas, ownership, passing
 
 
-def waking_of(o: Settings, replicas: Replicas) -> WakeUp:
-    """Return what wakes the others, and has this one woken."""
-    return WakeUp(waker=o.waker, fleet=o.fleet, replicas=replicas, sealing=o.keys.sealing, clock=o.clock)
-
-
-def roster_of(
-    o: Settings, replicas: Replicas, policies: Policies, reactions: RemoteEndings, waking: WakeUp
-) -> ReplicaStatus:
+def roster_of(o: Settings, replicas: Replicas, policies: Policies, reactions: RemoteEndings) -> ReplicaStatus:
     """Return what tells who enforces here."""
-    return ReplicaStatus(
-        fleet=o.fleet, replicas=replicas, policies=policies, reactions=reactions, waking=waking
-    )
+    return ReplicaStatus(fleet=o.fleet, replicas=replicas, policies=policies, reactions=reactions)
 
 
 def remains_of(o: Settings, replicas: Replicas, ownership: Ownership, leases: Leases) -> Takeover:

@@ -57,7 +57,6 @@ from remit.services.policy.bundle import Policies
 from remit.services.replicas.forwarding import Forwarding
 from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership
-from remit.services.replicas.wakeup import WakeUp
 from remit.services.signals.notifications import Notifications
 from remit.services.signals.polling import Polling
 from remit.services.signals.receiver import HeardSignals
@@ -135,7 +134,6 @@ class Services:
     spent: SpentTasks
     precedence: EndPriority
     reactions: RemoteEndings
-    waking: WakeUp
     roster: ReplicaStatus
     passing: Forwarding
     forwarder: Forwarder | None

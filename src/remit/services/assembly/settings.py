@@ -21,7 +21,6 @@ from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream
-from remit.ports.wakeup import Waker
 from remit.services.authzen.enforcement_points import EnforcementPoint
 from remit.services.identity.attestation import Attestors, NoIssuers
 from remit.services.identity.keys import Keyring
@@ -56,7 +55,6 @@ class Settings:
     fleet: Fleet | None = None
     replica: Replica | None = None
     forwarder: Forwarder | None = None
-    waker: Waker | None = None
     upstreams: Mapping[str, Upstream]
     #: What these tell of themselves, which begins before there are services.
     reached: UpstreamReachability | None = None

@@ -125,7 +125,7 @@ class AskedSubjects:
             expires=int(task.deadline.timestamp()),
             tenant=self._tenant,
             task=task.id,
-            chain=tuple(Actor(name) for name in task.actors) if task.process_tree else (),
+            chain=tuple(Actor(name) for name in task.actors) if task.lineage else (),
             assurance=min(point.vouches, caller.assurance),
             confirmation=caller.confirmation if point.vouches is Assurance.KEY_BOUND else Confirmation(),
         )

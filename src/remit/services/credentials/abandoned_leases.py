@@ -6,6 +6,8 @@
    closure lists it as open
 3. where neither source nor sink ever says that a lease is dead, a person does, and why. It is tried once more
    before: what turns out dead is dead, and what its sink accepts stays open
+
+Where the configuration names the broker no more, `RemovedBroker` stands in for it.
 """
 
 from __future__ import annotations
@@ -14,11 +16,10 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
 from remit.core.endings.closure import Closing
-from remit.core.errors import Conflict, NotFound
-from remit.ports.broker import Broker
+from remit.core.errors import Conflict, KeyUnavailable, NotFound
+from remit.ports.broker import Broker, LeaseWanted, Probe, UpstreamCredential
 from remit.ports.store.combined import TasksAndEndings
 from remit.services.credentials.lease_records import HeldLease, LeaseRecord, LeaseRecords
-from remit.services.credentials.removed_brokers import RemovedBroker
 from remit.services.credentials.revocation import CredentialRevocation
 
 Living = Callable[[], Awaitable[Collection[str]]]
@@ -116,3 +117,36 @@ def _in_use(lease: str) -> Conflict:
         code="lease-in-use",
         remediation="end its task; it is closed by hand only where nobody can say whether it is dead",
     )
+
+
+class RemovedBroker:
+    """Stands in for a broker that the configuration does not name any more: what it gave stays open."""
+
+    standing = False
+    traceable = True
+
+    def __init__(self, upstream: str, kind: str) -> None:
+        """Remember what is missing."""
+        self.kind = kind
+        self._upstream = upstream
+
+    async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
+        """There is none to be had."""
+        raise self._gone()
+
+    async def revoke(self, credential: UpstreamCredential) -> None:
+        """Nobody can take it back."""
+        raise self._gone()
+
+    async def probe(self, credential: UpstreamCredential) -> Probe:
+        """Nobody can try it."""
+        return Probe.UNREACHABLE
+
+    def _gone(self) -> KeyUnavailable:
+        return KeyUnavailable(
+            f"upstream `{self._upstream}` has no broker of kind `{self.kind}` any more",
+            code="broker-gone",
+            remediation="configure it again until its credentials are dead, or end them at their source "
+            "and close"
+            " each by hand (`remit lease close`)",
+        )

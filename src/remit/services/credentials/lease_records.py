@@ -16,7 +16,8 @@ import msgspec
 
 from remit.core.endings.closure import Closing
 from remit.core.errors import KeyUnavailable, RemitError
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event, EventBody
+from remit.core.evidence.events.credentials import LeaseNames
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
 from remit.core.sealing import NONCE_SIZE, seal, unseal
@@ -198,21 +199,20 @@ class HeldLease:
             "why": self.why if self.ending else "",
         }
 
-    def event(self, kind: EventKind, at: datetime, tenant: str, facts: dict[str, Json]) -> Event:
-        """Return an event about it."""
-        known = {
+    @property
+    def names(self) -> LeaseNames:
+        """What each event about it says."""
+        return {
             "lease": self.id,
             "upstream": self.record.upstream,
             "kind": self.record.kind,
             "sink": self.given.sink,
         }
-        return Event(
-            kind=kind,
-            at=at,
-            tenant=tenant,
-            task=self.record.task,
-            agent=self.record.agent,
-            facts=known | facts,
+
+    def event(self, body: EventBody, at: datetime, tenant: str, subject: str = "") -> Event:
+        """Return an event about it."""
+        return Event.of(
+            body, at=at, tenant=tenant, task=self.record.task, agent=self.record.agent, subject=subject
         )
 
 

@@ -33,7 +33,8 @@ import msgspec
 
 from remit.core.endings.closure import Closing, Closure
 from remit.core.errors import KeyUnavailable, NothingDone, RemitError
-from remit.core.evidence.event import Event, EventKind, timestamp
+from remit.core.evidence.event import Event, timestamp
+from remit.core.evidence.events.credentials import LeaseIssued
 from remit.core.json_value import Json
 from remit.core.tasks.task import Task
 from remit.ports.broker import Broker, LeaseWanted, Probe, Replaceable, UpstreamCredential
@@ -371,8 +372,8 @@ class Leases:
             del self._held[held.id]
 
     def _issued(self, held: HeldLease, until: datetime | None) -> Event:
-        facts = {"until": timestamp(until) if until else ""}
-        return held.event(EventKind.LEASE_ISSUED, self._clock.now(), self._tenant, facts)
+        issued = LeaseIssued(**held.names, until=timestamp(until) if until else "")
+        return held.event(issued, self._clock.now(), self._tenant)
 
     def _open(self, held: HeldLease) -> bool:
         return not held.ending or held.id in self._back.open

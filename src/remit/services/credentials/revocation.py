@@ -25,7 +25,7 @@ import msgspec
 
 from remit.core.endings.closure import Closing, Closure
 from remit.core.errors import Conflict, RemitError
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.events.credentials import LeaseClosed, LeaseDead, LeaseOpen, LeaseRevoked
 from remit.ports.broker import Probe
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import PutClosure
@@ -149,9 +149,8 @@ class CredentialRevocation:
                 code="lease-alive",
                 remediation="end it at its source",
             )
-        facts = {"why": held.why, "reason": because}
-        closed = held.event(EventKind.LEASE_CLOSED, self._clock.now(), self._tenant, facts)
-        closed = msgspec.structs.replace(closed, subject=by, sealed={"by": by})
+        told = LeaseClosed(**held.names, why=held.why, reason=because, by=by)
+        closed = held.event(told, self._clock.now(), self._tenant, subject=by)
         held.by_hand = by, because
         try:
             async with self._closures:
@@ -263,11 +262,8 @@ class CredentialRevocation:
             if held.revoked_ms is not None:
                 return
             held.revoked_ms = self._elapsed_ms(held)
-            held.untold.append(
-                self._event(
-                    held, EventKind.LEASE_REVOKED, after_us=_us(held.revoked_ms), attempts=held.revokes
-                )
-            )
+            revoked = LeaseRevoked(**held.names, after_us=_us(held.revoked_ms), attempts=held.revokes)
+            held.untold.append(held.event(revoked, self._clock.now(), self._tenant))
 
     async def _probe(self, held: HeldLease) -> None:
         """2, 3."""
@@ -288,7 +284,8 @@ class CredentialRevocation:
 
     async def _bury(self, held: HeldLease) -> None:
         assert held.refused_ms is not None
-        dead = self._event(held, EventKind.LEASE_DEAD, after_us=_us(held.refused_ms), attempts=held.probes)
+        told = LeaseDead(**held.names, after_us=_us(held.refused_ms), attempts=held.probes)
+        dead = held.event(told, self._clock.now(), self._tenant)
         async with self._closures:
             await self._records.drop(held, await self._brought_up_to_date(held), *held.untold, dead)
         self.open.pop(held.id, None)
@@ -318,7 +315,8 @@ class CredentialRevocation:
             held.told_open = True
             why = held.why or "not answered yet"
             log.warning("lease `%s` for `%s` stays open: %s", held.id, held.given.sink, why)
-            event = self._event(held, EventKind.LEASE_OPEN, revoked=held.revoked_ms is not None, why=why)
+            opened = LeaseOpen(**held.names, revoked=held.revoked_ms is not None, why=why)
+            event = held.event(opened, self._clock.now(), self._tenant)
             try:
                 async with self._closures:
                     # A closure that says "not tried yet" would no longer be true.
@@ -329,9 +327,6 @@ class CredentialRevocation:
 
     def _elapsed_ms(self, held: HeldLease) -> float:
         return round((self._clock.boot_s() - held.began_s) * 1000, 3)
-
-    def _event(self, held: HeldLease, kind: EventKind, **facts: str | int | bool) -> Event:
-        return held.event(kind, self._clock.now(), self._tenant, dict(facts))
 
 
 def _us(ms: float) -> int:

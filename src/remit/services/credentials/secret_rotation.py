@@ -28,8 +28,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from remit.core.errors import KeyUnavailable, RemitError
-from remit.core.evidence.event import Event, EventKind
-from remit.core.json_value import Json
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.credentials import SecretRotated
 from remit.core.sealing import NONCE_SIZE, seal, unseal
 from remit.ports.broker import Probe
 from remit.ports.keys import SealingKeys
@@ -242,14 +242,14 @@ class RotatedSecrets:
         began_s, refused = self._clock.boot_s(), await self._refused(one, kept.current)
         after_us = round((self._clock.boot_s() - began_s) * 1_000_000)
         now_is = KeptSecret(current=kept.next, since=self._clock.now(), published=False, refused=refused)
-        facts: dict[str, Json] = {
-            "upstream": name,
-            "sink": one.sink,
-            "age_s": int((now_is.since - kept.since).total_seconds()),
-            "old_refused": refused,
-            "after_us": after_us,
-        }
-        event = Event(kind=EventKind.SECRET_ROTATED, at=now_is.since, tenant=self._tenant, facts=facts)
+        rotated = SecretRotated(
+            upstream=name,
+            sink=one.sink,
+            age_s=int((now_is.since - kept.since).total_seconds()),
+            old_refused=refused,
+            after_us=after_us,
+        )
+        event = Event.of(rotated, at=now_is.since, tenant=self._tenant)
         await self._keep(name, now_is, event)
         return now_is
 

@@ -17,7 +17,8 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.decisions.decision import Decision
 from remit.core.errors import Busy, Forbidden, NotFound
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.decisions import ApprovalDecided, ApprovalRequested
 from remit.core.identity.principals import Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.ports.runtime import Clock, Entropy
@@ -102,20 +103,20 @@ class Approvals:
             requested=request.now,
             expires=min(request.now + timedelta(seconds=self._ttl_s), request.task.deadline),
         )
-        event = Event(
-            kind=EventKind.APPROVAL_REQUESTED,
+        asked = ApprovalRequested(
+            approval=approval.id,
+            tool=approval.tool,
+            call=approval.call,
+            rules=[[rule.id, rule.digest] for rule in approval.rules],
+            arguments=approval.arguments,
+        )
+        event = Event.of(
+            asked,
             at=request.now,
             tenant=self._tenant,
             task=approval.task,
             agent=approval.agent,
             subject=request.task.subject,
-            facts={
-                "approval": approval.id,
-                "tool": approval.tool,
-                "call": approval.call,
-                "rules": [[rule.id, rule.digest] for rule in approval.rules],
-            },
-            sealed={"arguments": approval.arguments},
         )
         return approval, Unit((PutApproval(approval),), (event,))
 
@@ -159,20 +160,21 @@ class Approvals:
                 code="code-maker",
                 remediation="ask another approver, or remove what came of the code (`remit person ways`)",
             )
-        event = Event(
-            kind=EventKind.APPROVAL_DECIDED,
+        decided = ApprovalDecided(
+            approval=found.id,
+            state=answered.state.value,
+            call=found.call,
+            tool=found.tool,
+            by=person.name,
+            comment=comment,
+        )
+        event = Event.of(
+            decided,
             at=now,
             tenant=self._tenant,
             task=found.task,
             agent=found.agent,
             subject=person.name,
-            facts={
-                "approval": found.id,
-                "state": answered.state.value,
-                "call": found.call,
-                "tool": found.tool,
-            },
-            sealed={"by": person.name, "comment": comment},
         )
         await self._store.commit(Unit((PutApproval(answered, expected=ApprovalState.PENDING),), (event,)))
         return answered

@@ -8,14 +8,15 @@ import hashlib
 import re
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision
 from remit.core.errors import Fenced, KeyUnavailable, UpstreamUnreachable
-from remit.core.evidence.event import CallOutcome, Event, EventKind, timestamp
+from remit.core.evidence.event import CallOutcome, Event, EventBody, timestamp
+from remit.core.evidence.events.decisions import ActionExecuted, DataRead, DecisionMade, ToolCalled
+from remit.core.evidence.events.flow import LabelLowered, LabelRaised
 from remit.core.flow.justification import Encounter, Justification
 from remit.core.flow.stored_labels import WrittenValues
 from remit.core.json_value import Json
@@ -24,8 +25,6 @@ from remit.core.tools.tool import ArgumentRole, Effect, Tool, fill
 from remit.services.tasks.live_tasks import LiveTask
 
 # Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
-_DECISION_MADE, _TOOL_CALLED = EventKind.DECISION_MADE, EventKind.TOOL_CALLED
-_DATA_READ, _ACTION_EXECUTED = EventKind.DATA_READ, EventKind.ACTION_EXECUTED
 _NOT_SENT, _OK = CallOutcome.NOT_SENT, CallOutcome.OK
 _NONE = Effect.NONE
 _SELECTOR, _DESTINATION = ArgumentRole.SELECTOR, ArgumentRole.DESTINATION
@@ -45,58 +44,54 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
     """Return the event of a decision: what was asked, by which rules it was answered, under which bundle, and
     what justified each argument. `number` is that of the call among those of its task, where it goes on.
     """
-    facts: dict[str, Json] = {
-        "tool": request.tool.id,
-        "outcome": decision.outcome._value_,
-        "tier": request.tier.word,
-        "effect": request.tool.effect._value_,
-        "audience": request.tool.audience.name,
-        "assurance": request.principal.assurance.word,
-        "sender": request.principal.confirmation.word,
-        "class": request.label.data_class,
-        "rules": [[rule.id, rule.digest] for rule in decision.rules],
-        "bundle": decision.bundle,
-    }
+    made = DecisionMade(
+        tool=request.tool.id,
+        outcome=decision.outcome._value_,
+        tier=request.tier.word,
+        effect=request.tool.effect,
+        audience=request.tool.audience.name,
+        assurance=request.principal.assurance.word,
+        sender=request.principal.confirmation.word,
+        data_class=request.label.data_class,
+        rules=[[rule.id, rule.digest] for rule in decision.rules],
+        bundle=decision.bundle,
+        arguments=kept(unsensitive(request.tool, request.arguments)),
+    )
     if number:
-        facts["number"] = number
+        made.number = number
     if request.flow.arguments:
-        facts["flow"] = justified(request.flow.arguments)
+        made.flow = justified(request.flow.arguments)
     if request.rest.writers:
-        facts["rest"] = [_wrote(one) for one in request.rest.writers]
+        made.rest = [_wrote(one) for one in request.rest.writers]
+        made.rest_resources = [one.resource for one in request.rest.writers]
     if request.principal.method is not None:
-        facts["method"] = request.principal.method._value_
-    if request.task.process_tree:
-        facts["chain"] = list(request.task.actors)
+        made.method = request.principal.method._value_
+    if request.task.lineage:
+        made.chain = list(request.task.actors)
     if decision.reasons:
-        facts["reasons"] = [{"code": one.code, "rule": one.rule} for one in decision.reasons]
+        made.reasons = [{"code": one.code, "rule": one.rule} for one in decision.reasons]
+        made.reason_texts = [one.text for one in decision.reasons]
     if decision.approval:
-        facts["approval"] = decision.approval
+        made.approval = decision.approval
     if decision.observed:
-        facts["observed"] = True
+        made.observed = True
     if request.follows:
-        facts["follows"] = request.follows
+        made.follows = request.follows
     if request.unconstrained:
-        facts["sender_constraint"] = "optional"
+        made.sender_constraint = "optional"
     if request.enforcement_point:
-        facts["enforced_by"] = request.enforcement_point
-        facts["asked_with"] = request.asked_with.word
+        made.enforced_by = request.enforcement_point
+        made.asked_with = request.asked_with.word
     if decision.valid_until is not None:
-        facts["valid_until"] = timestamp(decision.valid_until)
-    sealed: dict[str, Json] = {"arguments": kept(unsensitive(request.tool, request.arguments))}
-    if decision.reasons:
-        sealed["reasons"] = [one.text for one in decision.reasons]
-    if request.rest.writers:
-        sealed["rest"] = [one.resource for one in request.rest.writers]
-    return Event(
-        kind=_DECISION_MADE,
+        made.valid_until = timestamp(decision.valid_until)
+    return Event.of(
+        made,
         at=request.now,
         tenant=request.principal.tenant,
         task=request.task.id,
         agent=request.agent.name,
         subject=request.task.subject,
         call=decision.id,
-        facts=facts,
-        sealed=sealed,
     )
 
 
@@ -183,24 +178,16 @@ def _sha256(value: Json) -> str:
 
 def label_event(request: AccessRequest, live: LiveTask, at: datetime) -> Event:
     """Return the event of a task's label that rose."""
-    facts = {
-        "class": live.label.data_class,
-        "trust": live.label.trust.value,
-        "categories": sorted(live.label.categories),
-        "zones": sorted(live.label.zones),
-        "by": live.raised_by or request.tool.id,
-    }
-    if live.task.id != request.task.id:
-        facts["below"] = request.task.id
-    live.raised_by = ""
-    return Event(
-        kind=EventKind.LABEL_RAISED,
-        at=at,
-        tenant=request.principal.tenant,
-        task=live.task.id,
-        agent=live.task.agent,
-        facts=facts,
+    raised = LabelRaised(
+        data_class=live.label.data_class,
+        trust=live.label.trust,
+        categories=sorted(live.label.categories),
+        zones=sorted(live.label.zones),
+        by=live.raised_by or request.tool.id,
+        below=request.task.id if live.task.id != request.task.id else "",
     )
+    live.raised_by = ""
+    return Event.of(raised, at=at, tenant=request.principal.tenant, task=live.task.id, agent=live.task.agent)
 
 
 def sanitized(request: AccessRequest, decision: str) -> tuple[Event, ...]:
@@ -208,16 +195,24 @@ def sanitized(request: AccessRequest, decision: str) -> tuple[Event, ...]:
     label = request.rest.label
     if label is None or not request.tool.sanitizes:
         return ()
-    facts = {"what": "result", "tool": request.tool.id, **request.tool.label.facts, "was": label.facts}
+    given = request.tool.label
+    lowered = LabelLowered(
+        what="result",
+        tool=request.tool.id,
+        data_class=given.data_class,
+        trust=given.trust,
+        categories=sorted(given.categories),
+        zones=sorted(given.zones),
+        was=label.facts,
+    )
     return (
-        Event(
-            kind=EventKind.LABEL_LOWERED,
+        Event.of(
+            lowered,
             at=request.now,
             tenant=request.principal.tenant,
             task=request.task.id,
             agent=request.agent.name,
             call=decision,
-            facts=facts,
         ),
     )
 
@@ -245,51 +240,45 @@ def outcome_events(
     executed.
     """
     tool = request.tool
-    common: dict[str, Any] = {
-        "at": at,
-        "tenant": request.principal.tenant,
-        "task": request.task.id,
-        "agent": request.agent.name,
-        "subject": request.task.subject,
-        "call": decision.id,
-    }
-    facts: dict[str, Json] = {"tool": tool.id, "outcome": outcome._value_, "result_bytes": result_bytes}
-    if ended_by:
-        facts["ended_by"] = ended_by
-    if decision.observed:
-        facts["observed"] = True
-    if request.enforcement_point:
-        facts["enforced_by"] = request.enforcement_point
-    called = Event(kind=_TOOL_CALLED, facts=facts, **common)
-    if outcome is _NOT_SENT:
-        return (called,)
-    if tool.effect is _NONE:
-        if outcome is not _OK:
-            return (called,)
-        read = Event(
-            kind=_DATA_READ,
-            facts={
-                "tool": tool.id,
-                "class": tool.label.data_class,
-                "categories": sorted(tool.label.categories),
-                "trust": tool.label.trust._value_,
-            },
-            sealed={"record": subject_of(tool, tool.record, _SELECTOR, request.arguments)},
-            **common,
+
+    def event(body: EventBody) -> Event:
+        return Event.of(
+            body,
+            at=at,
+            tenant=request.principal.tenant,
+            task=request.task.id,
+            agent=request.agent.name,
+            subject=request.task.subject,
+            call=decision.id,
         )
-        return (called, read)
-    executed = Event(
-        kind=_ACTION_EXECUTED,
-        facts={
-            "tool": tool.id,
-            "effect": tool.effect._value_,
-            "audience": tool.audience.name,
-            "outcome": outcome._value_,
-        },
-        sealed={"target": subject_of(tool, tool.target, _DESTINATION, request.arguments)},
-        **common,
+
+    called = ToolCalled(
+        tool=tool.id,
+        outcome=outcome,
+        result_bytes=result_bytes,
+        ended_by=ended_by,
+        observed=decision.observed,
+        enforced_by=request.enforcement_point,
     )
-    return (called, executed)
+    if outcome is _NOT_SENT or (tool.effect is _NONE and outcome is not _OK):
+        return (event(called),)
+    if tool.effect is _NONE:
+        read = DataRead(
+            tool=tool.id,
+            data_class=tool.label.data_class,
+            categories=sorted(tool.label.categories),
+            trust=tool.label.trust,
+            record=subject_of(tool, tool.record, _SELECTOR, request.arguments),
+        )
+        return event(called), event(read)
+    executed = ActionExecuted(
+        tool=tool.id,
+        effect=tool.effect,
+        audience=tool.audience.name,
+        outcome=outcome,
+        target=subject_of(tool, tool.target, _DESTINATION, request.arguments),
+    )
+    return event(called), event(executed)
 
 
 def subject_of(tool: Tool, template: str, role: ArgumentRole, arguments: dict[str, Json]) -> Json:

@@ -22,7 +22,8 @@ import msgspec
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision, Outcome, Reason
 from remit.core.errors import Forbidden
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.tasks import PlanExtended
 from remit.core.flow.facts import Flow, FlowFacts
 from remit.core.identity.principals import Actor, Principal
 from remit.core.ids import ID_BYTES, make_id
@@ -175,22 +176,23 @@ class Plans:
         if ruling.approval is not None:
             changes.append(UseApproval(ruling.approval.id, request.call_digest, request.now))
         changes.append(PutTask(task, expected=TaskState.ACTIVE))
-        event = Event(
-            kind=EventKind.PLAN_EXTENDED,
+        grown = PlanExtended(
+            tools=sorted({one.tool for one in entries}),
+            declared=live.task.plan is None,
+            data_class=live.label.data_class,
+            trust=live.label.trust,
+            read=[[met.call, met.tool] for met in live.index.untrusted()],
+            add=request.arguments["add"],
+            by=by,
+        )
+        event = Event.of(
+            grown,
             at=request.now,
             tenant=task.tenant,
             task=task.id,
             agent=task.agent,
             subject=request.task.subject,
             call=decision.id,
-            facts={
-                "tools": sorted({one.tool for one in entries}),
-                "declared": live.task.plan is None,
-                "class": live.label.data_class,
-                "trust": live.label.trust.value,
-                "read": [[met.call, met.tool] for met in live.index.untrusted()],
-            },
-            sealed={"add": request.arguments["add"], "by": by},
         )
         await self._store.commit(Unit(tuple(changes), (decision_event(request, decision), event)))
         self._live.replace(task)

@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-import msgspec
-
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.decisions import RefusalsCounted
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock
 from remit.ports.store.units import Unit, UnitStore
@@ -92,19 +91,14 @@ class Refusals:
 
     def _summary(self, one: _Refused) -> Event:
         assert one.sample is not None
-        facts: dict[str, Json] = {
-            "count": one.counted,
-            "codes": sorted(one.codes),
-        }
-        if one.tools:
-            facts["tools"] = sorted(one.tools)
-        return msgspec.structs.replace(
-            one.sample,
-            kind=EventKind.REFUSALS_COUNTED,
+        counted = RefusalsCounted(count=one.counted, codes=sorted(one.codes), tools=sorted(one.tools))
+        return Event.of(
+            counted,
             at=self._clock.now(),
-            call="",
-            facts=facts,
-            sealed={},
+            tenant=one.sample.tenant,
+            task=one.sample.task,
+            agent=one.sample.agent,
+            subject=one.sample.subject,
         )
 
 

@@ -16,7 +16,8 @@ import msgspec
 
 from remit.core.endings.closure import Cause
 from remit.core.errors import Conflict
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.tasks import TaskNarrowed
 from remit.core.identity.principals import Agent, Memberships
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.task import NO_PERSON, Task, TaskState
@@ -73,8 +74,8 @@ class BundleChange:
         """1. Give what changes."""
         found: dict[str, RevalidatedTask] = {}
         seen: dict[str, _Known] = {}
-        for task in sorted(tasks, key=lambda one: (len(one.process_tree), one.opened)):
-            if task.process_tree:
+        for task in sorted(tasks, key=lambda one: (len(one.lineage), one.opened)):
+            if task.lineage:
                 found[task.id] = below(task, found)
             elif task.bundle != bundle.digest and task.id not in self._stood.get(bundle.digest, ()):
                 # One that was opened under this very bundle, or has stood under it before, stands.
@@ -136,20 +137,16 @@ class BundleChange:
             if now is None or now.state.ended or now.narrowings != one.task.narrowings:
                 return None
             changed = one.on(now)
-            event = Event(
-                kind=EventKind.TASK_NARROWED,
-                at=self._clock.now(),
-                tenant=self._tenant,
-                task=now.id,
-                agent=now.agent,
-                facts={
-                    "lost": list(one.lost),
-                    "narrowed": list(one.narrowed),
-                    "authority": changed.authority_hash,
-                    "deadline": changed.deadline.isoformat(),
-                    "bundle": digest,
-                    "cause": Cause.POLICY.value,
-                },
+            narrowed = TaskNarrowed(
+                lost=list(one.lost),
+                narrowed=list(one.narrowed),
+                authority=changed.authority_hash,
+                deadline=changed.deadline.isoformat(),
+                bundle=digest,
+                cause=Cause.POLICY,
+            )
+            event = Event.of(
+                narrowed, at=self._clock.now(), tenant=self._tenant, task=now.id, agent=now.agent
             )
             try:
                 await self._store.commit(Unit((PutTask(changed, expected=TaskState.ACTIVE),), (event,)))

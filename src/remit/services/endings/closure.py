@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What remit itself derived from tasks: each one taken back, and then asked for, until it is refused.
+"""What an end closes, and closures as the evidence has them.
+
+What remit itself derived from tasks is taken back, and then asked for, until it is refused:
 
 1. the task, and each task that was handed down from it: step 2 of every call, from memory
 2. each access token of it that is known here and has not run out, and the refresh tokens of its grants: what
@@ -14,13 +16,15 @@ Credentials of upstreams are not here: they are leases, and their sinks refuse t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol, TypeVar
 
 from remit.core.decisions.approval import Approval, ApprovalState
-from remit.core.endings.closure import Closing
+from remit.core.endings.closure import Closing, Closure
 from remit.core.errors import Conflict
-from remit.core.scope import risen
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.endings import ClosureMade
+from remit.core.scope import ScopeKind, risen
 from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import PutApproval
@@ -121,3 +125,56 @@ class DerivedPermissions:
     def _closing(self, kind: str, name: str, started_s: float, *, shut: bool) -> Closing:
         elapsed_ms = round((self._clock.boot_s() - started_s) * 1000, 3)
         return Closing(kind, name, elapsed_ms if shut else None)
+
+
+#: Tasks ended in one unit at the most; more are ended in further units, behind the same fence.
+BATCH = 500
+
+T = TypeVar("T")
+
+
+def batches(some: list[T], size: int = 0) -> list[list[T]]:
+    """Return things in parts of `size` at the most, `BATCH` unless given."""
+    size = size or BATCH
+    return [some[start : start + size] for start in range(0, len(some), size)]
+
+
+def upstream_of(target: str) -> str:
+    """Return the upstream that a scope is, empty for another one: its credentials serve no task any more."""
+    kind, _, name = target.partition(":")
+    return name if kind == ScopeKind.UPSTREAM else ""
+
+
+def once(closings: Iterable[Closing]) -> tuple[Closing, ...]:
+    """Return each lease once, as it was told of last."""
+    found = {one.lease or number: one for number, one in enumerate(closings)}
+    return tuple(found.values())
+
+
+def closure_event(closure: Closure, tenant: str) -> Event:
+    """Return the event that tells of a closure."""
+    made = ClosureMade(
+        closure=closure.id,
+        scope=closure.scope,
+        cause=closure.cause,
+        epoch=closure.epoch,
+        tasks=len(closure.tasks),
+        fence_us=round(closure.fence_ms * 1000),
+        indeterminate=[one.decision for one in closure.indeterminate],
+        closings=[_told(one) for one in closure.closings],
+        acknowledged=[[one.replica, _us(one.after_ms)] for one in closure.acknowledged],
+        by=closure.ended_by,
+    )
+    task = closure.tasks[0] if len(closure.tasks) == 1 else ""
+    return Event.of(made, at=closure.at, tenant=tenant, task=task, subject=closure.ended_by)
+
+
+def _told(closing: Closing) -> list[str | int]:
+    told: list[str | int] = [closing.kind, closing.name, _us(closing.refused_after_ms)]
+    return (
+        told if not closing.lease else [*told, _us(closing.revoked_after_ms), closing.attempts, closing.lease]
+    )
+
+
+def _us(ms: float | None) -> int:
+    return -1 if ms is None else round(ms * 1000)

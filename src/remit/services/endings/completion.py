@@ -17,8 +17,7 @@ from remit.ports.store.endings import EndingStore
 from remit.ports.store.units import Unit
 from remit.services.credentials.lease_records import HeldLease
 from remit.services.credentials.leases import Leases
-from remit.services.endings.closure import DerivedPermissions
-from remit.services.endings.closure_events import batches, closure_event, once, upstream_of
+from remit.services.endings.closure import DerivedPermissions, batches, closure_event, once, upstream_of
 from remit.services.endings.priority import EndInFront
 from remit.services.endings.takeover import Takeover
 from remit.services.endings.task_ends import TaskEnds

@@ -28,7 +28,8 @@ import msgspec
 
 from remit.core.endings.closure import Cause, Closure, Ending, Lock
 from remit.core.errors import NotFound, RemitError
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.endings import FenceLocked, FenceRaised, FenceUnlocked
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.scope import EVERYTHING, Raised, ScopeKind, risen, scope
 from remit.core.tasks.task import Task, TaskState
@@ -37,8 +38,7 @@ from remit.ports.store.changes import Change, PutValue, RaiseFence
 from remit.ports.store.combined import TasksAndEndings
 from remit.ports.store.units import Unit
 from remit.services.credentials.leases import Leases
-from remit.services.endings.closure import DerivedPermissions
-from remit.services.endings.closure_events import batches
+from remit.services.endings.closure import DerivedPermissions, batches
 from remit.services.endings.completion import Completions, EndInProgress, Found
 from remit.services.endings.expiry import Expiry
 from remit.services.endings.priority import EndPriority
@@ -198,7 +198,7 @@ class Endings:
     async def unlock(self, kind: ScopeKind, name: str, *, by: str) -> None:
         """Let new tasks be opened under a scope again; what was ended stays ended."""
         target = EVERYTHING if kind is ScopeKind.EVERYTHING else scope(kind, name)
-        event = self._event(EventKind.FENCE_UNLOCKED, {"scope": target}, by)
+        event = self._event(FenceUnlocked(scope=target, by=by))
         changes = (
             RaiseFence(self._tenant, target, locked=False, raise_epoch=False),
             PutValue(self._tenant, f"{LOCKS}{target}", None),
@@ -333,16 +333,14 @@ class Endings:
     def _fencing(self, one: EndUnderWay) -> tuple[tuple[Change, ...], tuple[Event, ...]]:
         """Return what raises the fence, keeps the end, and shuts the scope where it is to be locked."""
         target, ending = one.scope, one.ending
-        raised: dict[str, object] = {"scope": target, "reason": ending.reason, "cause": ending.cause.value}
-        event, kept = self._event(EventKind.FENCE_RAISED, raised, ending.by), self._unclosed.begun(one)
+        raised = FenceRaised(scope=target, reason=ending.reason, cause=ending.cause, by=ending.by)
+        event, kept = self._event(raised), self._unclosed.begun(one)
         if not ending.lock:
             return (RaiseFence(self._tenant, target), kept), (event,)
         lock = Lock(scope=target, by=ending.by, at=one.at, reason=ending.reason, cause=ending.cause)
         why = PutValue(self._tenant, f"{LOCKS}{target}", msgspec.to_builtins(lock))
-        shut = self._event(EventKind.FENCE_LOCKED, {"scope": target}, ending.by)
+        shut = self._event(FenceLocked(scope=target, by=ending.by))
         return (RaiseFence(self._tenant, target, locked=True), kept, why), (event, shut)
 
-    def _event(self, kind: EventKind, facts: dict[str, object], by: str) -> Event:
-        return Event(
-            kind=kind, at=self._clock.now(), tenant=self._tenant, subject=by, facts=facts, sealed={"by": by}
-        )
+    def _event(self, body: FenceRaised | FenceLocked | FenceUnlocked) -> Event:
+        return Event.of(body, at=self._clock.now(), tenant=self._tenant, subject=body.by)

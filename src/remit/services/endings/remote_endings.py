@@ -26,7 +26,7 @@ from remit.ports.store.principals import PrincipalStore
 from remit.ports.store.replicas import FenceAck, FleetSight
 from remit.services.credentials.lease_records import HeldLease
 from remit.services.credentials.leases import Leases
-from remit.services.endings.closure_events import upstream_of
+from remit.services.endings.closure import upstream_of
 from remit.services.endings.ending import Endings
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.task_ownership import Ownership

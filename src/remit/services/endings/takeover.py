@@ -21,7 +21,8 @@ import msgspec
 
 from remit.core.endings.closure import Indeterminate
 from remit.core.errors import Elsewhere
-from remit.core.evidence.event import CallOutcome, Event, EventKind
+from remit.core.evidence.event import CallOutcome, Event
+from remit.core.evidence.events.decisions import ToolCalled
 from remit.core.scope import Raised
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Change, PutValue
@@ -262,18 +263,13 @@ def _unheard(
 
 
 def _unknown(event: Event, now: datetime) -> Event:
-    return Event(
-        kind=EventKind.TOOL_CALLED,
+    return Event.of(
+        ToolCalled(tool=event.facts.get("tool", ""), outcome=CallOutcome.UNKNOWN, ended_by="restart"),
         at=now,
         tenant=event.tenant,
         task=event.task,
         agent=event.agent,
         call=event.call,
-        facts={
-            "tool": event.facts.get("tool", ""),
-            "outcome": CallOutcome.UNKNOWN.value,
-            "ended_by": "restart",
-        },
     )
 
 

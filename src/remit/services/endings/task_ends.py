@@ -9,7 +9,8 @@ import msgspec
 
 from remit.core.endings.closure import Ending
 from remit.core.errors import Conflict
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.tasks import TaskEnded
 from remit.core.tasks.task import Task
 from remit.ports.store.changes import Change, PutTask
 from remit.ports.store.tasks import TaskStore
@@ -63,17 +64,14 @@ class TaskEnds:
             label = live.label if live is not None else task.label
             ended = msgspec.structs.replace(task.moved(ending.state, now, ending.reason), label=label)
             puts += [PutTask(ended, expected=task.state), *self._ownership.ended(task)]
-            facts = {"state": ending.state.value, "reason": ending.reason, "cause": ending.cause.value}
             told.append(
-                Event(
-                    kind=EventKind.TASK_ENDED,
+                Event.of(
+                    TaskEnded(state=ending.state, reason=ending.reason, cause=ending.cause, by=ending.by),
                     at=now,
                     tenant=self._tenant,
                     task=task.id,
                     agent=task.agent,
                     subject=ending.by,
-                    facts=facts,
-                    sealed={"by": ending.by},
                 )
             )
             ended_tasks.append(ended)

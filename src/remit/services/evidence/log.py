@@ -17,7 +17,8 @@ from remit.core.evidence.checkpoint import (
     open_checkpoint,
     sign_checkpoint,
 )
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.system import SubjectForgotten
 from remit.core.evidence.export import checkpoint_line, event_line, header_line, read_leaf
 from remit.core.evidence.merkle import leaf_hash, verify_consistency
 from remit.ports.keys import CheckpointKeys
@@ -210,14 +211,8 @@ class Evidence:
         The record does not name the subject: that would remember what is to be forgotten. Raises `NotFound`
         where nothing is sealed under such a name.
         """
-        event = Event(
-            kind=EventKind.SUBJECT_FORGOTTEN,
-            at=self._clock.now(),
-            tenant=self._tenant,
-            subject=by,
-            facts={"reason": reason} if reason else {},
-            sealed={"by": by},
-        )
+        forgotten = SubjectForgotten(reason=reason, by=by)
+        event = Event.of(forgotten, at=self._clock.now(), tenant=self._tenant, subject=by)
         if not await self._store.forget(self._tenant, subject, event):
             raise NotFound(
                 f"nothing is sealed under `{subject[:80]}`",

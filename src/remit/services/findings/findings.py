@@ -11,7 +11,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 from remit.core.errors import NotFound
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.findings import FindingResolved, FindingSeen
 from remit.core.findings.finding import Finding, FindingKind, FindingState, finding_id, seen_again, settled
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock
@@ -73,7 +74,8 @@ class Findings:
         else:
             found = seen_again(known, facts, now)
         opens = known is None or known.state is not FindingState.OPEN
-        events = (self._event(EventKind.FINDING_SEEN, found, {"seen": facts}),) if opens else ()
+        seen = FindingSeen(finding=found.id, finding_kind=kind, about=about, seen=facts)
+        events = (self._event(seen, found, subject=found.agent),) if opens else ()
         await self._store.commit(Unit((PutFinding(found),), events))
         self._written.pop(name, None)
         self._written[name] = self._clock.boot_s()
@@ -90,8 +92,10 @@ class Findings:
         if known.state is FindingState.RESOLVED:
             return known
         found = settled(known, by=by, resolution=resolution, now=self._clock.now())
-        facts = {"resolution": resolution}
-        event = self._event(EventKind.FINDING_RESOLVED, found, facts, sealed={"by": by}, subject=by)
+        resolved = FindingResolved(
+            finding=found.id, finding_kind=found.kind, about=found.about, resolution=resolution, by=by
+        )
+        event = self._event(resolved, found, subject=by or found.agent)
         await self._store.commit(Unit((PutFinding(found),), (event,)))
         self._written.pop(name, None)
         return found
@@ -121,21 +125,5 @@ class Findings:
         written_s = self._written.get(name)
         return written_s is None or self._clock.boot_s() - written_s >= AGAIN_S
 
-    def _event(
-        self,
-        kind: EventKind,
-        found: Finding,
-        facts: dict[str, Json],
-        *,
-        sealed: dict[str, Json] | None = None,
-        subject: str = "",
-    ) -> Event:
-        return Event(
-            kind=kind,
-            at=self._clock.now(),
-            tenant=self._tenant,
-            agent=found.agent,
-            subject=subject or found.agent,
-            facts={"finding": found.id, "finding_kind": found.kind.value, "about": found.about, **facts},
-            sealed=sealed or {},
-        )
+    def _event(self, body: FindingSeen | FindingResolved, found: Finding, subject: str) -> Event:
+        return Event.of(body, at=self._clock.now(), tenant=self._tenant, agent=found.agent, subject=subject)

@@ -20,7 +20,8 @@ import msgspec
 
 from remit.core.canonical import digest
 from remit.core.errors import ChangedMeanwhile, ConfigInvalid, Conflict, Forbidden, Malformed, NotFound
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.flow import LabelLowered
 from remit.core.flow.stored_labels import LOOSE, ROOT, StoredLabel, above, normal, whole
 from remit.core.identity.principals import Person, Role
 from remit.core.label import Classes, Label, Lowering, joined
@@ -118,15 +119,18 @@ class Declassifications:
                 )
         now = self._clock.now()
         task = msgspec.structs.replace(live.task, label=lowered, lowered=now)
-        event = Event(
-            kind=EventKind.LABEL_LOWERED,
-            at=now,
-            tenant=self._tenant,
-            task=task.id,
-            agent=task.agent,
-            subject=person.name,
-            facts={"what": "task", **lowered.facts, "was": before.facts, "reason": reason},
-            sealed={"by": person.name},
+        told = LabelLowered(
+            what="task",
+            data_class=lowered.data_class,
+            trust=lowered.trust,
+            categories=sorted(lowered.categories),
+            zones=sorted(lowered.zones),
+            was=before.facts,
+            reason=reason,
+            by=person.name,
+        )
+        event = Event.of(
+            told, at=now, tenant=self._tenant, task=task.id, agent=task.agent, subject=person.name
         )
         changes = (PutTask(task, expected=TaskState.ACTIVE), RaiseLabel(task.id, lowered))
         await self._store.commit(Unit(changes, (event,)))
@@ -242,21 +246,20 @@ class Declassifications:
     def _told(self, was: StoredLabel, now: StoredLabel, count: int, person: Person, reason: str) -> Event:
         before = was.all(self._classes)
         left = now.all(self._classes) or Label(self._classes.bottom)
-        return Event(
-            kind=EventKind.LABEL_LOWERED,
-            at=now.changed,
-            tenant=self._tenant,
-            subject=person.name,
-            facts={
-                "what": "resource",
-                "upstream": now.upstream,
-                "resources": count,
-                **left.facts,
-                "was": before.facts if before is not None else None,
-                "reason": reason,
-            },
-            sealed={"resource": now.resource, "by": person.name},
+        told = LabelLowered(
+            what="resource",
+            upstream=now.upstream,
+            resources=count,
+            data_class=left.data_class,
+            trust=left.trust,
+            categories=sorted(left.categories),
+            zones=sorted(left.zones),
+            was=before.facts if before is not None else None,
+            reason=reason,
+            resource=now.resource,
+            by=person.name,
         )
+        return Event.of(told, at=now.changed, tenant=self._tenant, subject=person.name)
 
     def _check_idle(self, upstream: str) -> None:
         for live in self._live.all():

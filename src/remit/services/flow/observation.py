@@ -256,7 +256,7 @@ def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classe
     if kept and live.label == live.told_label:
         return LabelRise()
     changes: list[Change] = [] if kept else [RaiseLabel(live.task.id, live.label)]
-    if live.task.process_tree:
+    if live.task.lineage:
         # What a child has read can flow back to whoever handed the task down.
         changes.append(JoinLabels(live.task.tenant, live.task.ancestors, live.label, classes))
     for above in live.above():

@@ -47,8 +47,15 @@ from remit.ports.store.changes import Change, DropStoredLabel, PutStoredLabel
 from remit.ports.store.replicas import CheckStoredLabels, Fleet
 from remit.ports.store.stored_labels import StoredLabelStore
 from remit.ports.store.units import Unit
-from remit.services.flow.call_labels import chosen_by_upstream, justified, mark, writers_of
-from remit.services.flow.resource_labels import MAX_LOOSE, ResourceLabels, UpstreamLabels
+from remit.services.flow.resource_labels import (
+    MAX_LOOSE,
+    ResourceLabels,
+    UpstreamLabels,
+    chosen_by_upstream,
+    justified,
+    mark,
+    writers_of,
+)
 from remit.services.policy.bundle import Policies
 from remit.services.tools.pinned_tools import ToolCatalogue
 

@@ -16,7 +16,9 @@ from typing import Protocol
 
 from remit.core.draft_names import MISSION, MISSION_ID
 from remit.core.errors import Conflict, RemitError, Unauthenticated
-from remit.core.evidence.event import Event, EventKind, person_changed
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.identity import TokenRefused
+from remit.core.evidence.events.people import PersonChanged, PersonSignedIn, SignInRefused
 from remit.core.identity.principals import Memberships, Person
 from remit.core.identity.workload import Confirmation
 from remit.core.ids import make_id
@@ -174,9 +176,9 @@ class Authenticator:
             self._refused_more += 1
             return
         more, self._refused_more = self._refused_more, 0
-        facts = {"code": error.code, "door": where, **({"further": more} if more else {})}
-        kind = EventKind.SIGN_IN_REFUSED if error.code.startswith("sign-in-") else EventKind.TOKEN_REFUSED
-        event = Event(kind=kind, at=now, tenant=self._tenant, task=task, agent=agent, facts=facts)
+        kind = SignInRefused if error.code.startswith("sign-in-") else TokenRefused
+        refused = kind(code=error.code, door=where, further=more)
+        event = Event.of(refused, at=now, tenant=self._tenant, task=task, agent=agent)
         await self._store.commit(Unit(events=(event,)))
 
     # People.
@@ -267,13 +269,11 @@ class Authenticator:
             jkt=jkt,
             coded_by=coded_by,
         )
-        signed_in = Event(
-            kind=EventKind.PERSON_SIGNED_IN,
+        signed_in = Event.of(
+            PersonSignedIn(method=method, session=kind, bound=bool(jkt), person=person.name),
             at=now,
             tenant=self._tenant,
             subject=person.name,
-            facts={"method": method, "session": kind, "bound": bool(jkt)},
-            sealed={"person": person.name},
         )
         try:
             # Whoever was deactivated meanwhile gets none, which would come to life when they are activated.
@@ -328,4 +328,5 @@ class Authenticator:
         )
 
     def _person_event(self, person: str, change: str, by: str) -> Event:
-        return person_changed(self._tenant, person, change, by=by, at=self._clock.now())
+        changed = PersonChanged(change=change, person=person, by=by)
+        return Event.of(changed, at=self._clock.now(), tenant=self._tenant, subject=person)

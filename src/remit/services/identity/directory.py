@@ -9,12 +9,13 @@ import msgspec
 
 from remit.core.endings.closure import Cause
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden, Malformed, NotFound
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.identity import AgentChanged, AgentRegistered
+from remit.core.evidence.events.people import PersonAdded
 from remit.core.findings.finding import Finding, FindingKind
 from remit.core.identity.principals import TEAM, Agent, AgentState, Memberships, Person, Role
 from remit.core.identity.workload import Binding, checked_binding, workload_of
 from remit.core.ids import check_name, check_subject
-from remit.core.json_value import Json
 from remit.core.scope import ScopeKind
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Change, PutAgent, PutPerson, UsePerson
@@ -40,7 +41,7 @@ MAX_BINDINGS = 16
 #: How often a change is made again because others changed the same agent meanwhile.
 TRIES = 8
 
-_Revised = tuple[Agent, dict[str, Json]] | None
+_Revised = tuple[Agent, AgentChanged] | None
 
 
 class NewAgent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,21 +134,15 @@ class Directory:
             created=self._clock.now(),
             created_by=by,
         )
-        event = Event(
-            kind=EventKind.AGENT_REGISTERED,
-            at=agent.created,
-            tenant=self._tenant,
-            agent=agent.name,
-            subject=by,
-            facts={
-                "owner": agent.owner,
-                "purpose": agent.purpose,
-                "environment": agent.environment,
-                "initiative": agent.initiative,
-                "manifest": agent.manifest_digest,
-            },
-            sealed={"by": by},
+        registered = AgentRegistered(
+            owner=agent.owner,
+            purpose=agent.purpose,
+            environment=agent.environment,
+            initiative=agent.initiative,
+            manifest=agent.manifest_digest,
+            by=by,
         )
+        event = Event.of(registered, at=agent.created, tenant=self._tenant, agent=agent.name, subject=by)
         await self._store.commit(
             Unit((*self._use_owner(agent.owner), PutAgent(agent, expect_new=True)), (event,))
         )
@@ -167,7 +162,7 @@ class Directory:
                     remediation="unbind one first",
                 )
             changed = msgspec.structs.replace(agent, bindings=(*agent.bindings, added))
-            return changed, {"change": "bound", "workload": workload_of(added)}
+            return changed, AgentChanged(change="bound", workload=workload_of(added), by=by)
 
         return await self._change(name, bound, by)
 
@@ -187,7 +182,7 @@ class Directory:
                     remediation=f"see `remit agent show {name}`",
                 )
             changed = msgspec.structs.replace(agent, bindings=kept, tokens_from=from_now)
-            return changed, {"change": "unbound", "workload": workload, "reason": reason}
+            return changed, AgentChanged(change="unbound", workload=workload, reason=reason, by=by)
 
         changed = await self._change(name, unbound, by)
         await self._revocations.end_scope(
@@ -207,8 +202,8 @@ class Directory:
             raise Malformed("a manifest's digest is short", remediation="give `sha256:` and 64 digits")
 
         def reviewed(agent: Agent) -> _Revised:
-            facts = {"change": "manifest", "manifest": digest, "previous": agent.manifest_digest}
-            return msgspec.structs.replace(agent, manifest_digest=digest), facts
+            told = AgentChanged(change="manifest", manifest=digest, previous=agent.manifest_digest, by=by)
+            return msgspec.structs.replace(agent, manifest_digest=digest), told
 
         changed = await self._change(name, reviewed, by)
         await self._findings.settle(
@@ -222,8 +217,8 @@ class Directory:
         await self._check_owner(owner)
 
         def owned(agent: Agent) -> _Revised:
-            facts = {"change": "owner", "owner": owner, "previous": agent.owner}
-            return msgspec.structs.replace(agent, owner=owner), facts
+            told = AgentChanged(change="owner", owner=owner, previous=agent.owner, by=by)
+            return msgspec.structs.replace(agent, owner=owner), told
 
         changed = await self._change(name, owned, by, self._use_owner(owner))
         await self._findings.settle(
@@ -269,7 +264,7 @@ class Directory:
     async def _change(
         self, name: str, revise: Callable[[Agent], _Revised], by: str, checks: tuple[Change, ...] = ()
     ) -> Agent:
-        """Write what `revise` makes of an agent, and its facts; `None` from it changes nothing.
+        """Write what `revise` makes of an agent, and its event; `None` from it changes nothing.
 
         INVARIANT: what others change at the same moment is seen, and not undone: a suspension, a lost key.
         """
@@ -278,16 +273,8 @@ class Directory:
             revised = revise(before)
             if revised is None:
                 return before
-            agent, facts = revised
-            event = Event(
-                kind=EventKind.AGENT_CHANGED,
-                at=self._clock.now(),
-                tenant=self._tenant,
-                agent=agent.name,
-                subject=by,
-                facts=facts,
-                sealed={"by": by},
-            )
+            agent, told = revised
+            event = Event.of(told, at=self._clock.now(), tenant=self._tenant, agent=agent.name, subject=by)
             try:
                 await self._store.commit(Unit((*checks, PutAgent(agent, was=before)), (event,)))
             except ChangedMeanwhile:
@@ -310,8 +297,8 @@ class Directory:
                     if agent.state is AgentState.RETIRED
                     else "see `remit agent show`",
                 )
-            facts = {"change": "state", "state": state.value, "previous": agent.state.value, "reason": reason}
-            return msgspec.structs.replace(agent, state=state), facts
+            told = AgentChanged(change="state", state=state, previous=agent.state.value, reason=reason, by=by)
+            return msgspec.structs.replace(agent, state=state), told
 
         moved = await self._change(name, moved_to, by)
         if not moved.usable:
@@ -353,14 +340,13 @@ class Directory:
             groups=new.groups,
             created=self._clock.now(),
         )
-        event = Event(
-            kind=EventKind.PERSON_ADDED,
-            at=person.created,
-            tenant=self._tenant,
-            subject=new.name,
-            facts={"roles": sorted(role.value for role in person.roles), "groups": sorted(person.groups)},
-            sealed={"person": person.name, "by": by},
+        added = PersonAdded(
+            roles=sorted(role.value for role in person.roles),
+            groups=sorted(person.groups),
+            person=person.name,
+            by=by,
         )
+        event = Event.of(added, at=person.created, tenant=self._tenant, subject=new.name)
         await self._store.commit(Unit((PutPerson(person, expect_new=True),), (event,)))
         return person
 

@@ -25,7 +25,8 @@ from datetime import timedelta
 from cryptography.x509 import load_der_x509_certificate
 
 from remit.core.errors import ChangedMeanwhile, Conflict, NotFound
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.system import KeyRetired, KeyRotated
 from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
 from remit.ports.keys import AuthorityKeys, CheckpointKeys, RotatingKeys, SealingKeys, TokenKeys
 from remit.ports.runtime import Clock
@@ -165,7 +166,9 @@ class KeyRotations:
         elif known != current:
             made = self._made.get(kind)
             if made is None or (made.facts["previous"], made.facts["key"]) != (known, current):
-                made = self._rotated(kind, current, known, by="unknown", found=True)
+                made = self._rotated(
+                    KeyRotated(kind=kind, key=current, previous=known, found=True, by="unknown")
+                )
             await self._keep_current(kind, current, known, made)
 
     async def _replace_by_age(self, kind: KeyKind) -> None:
@@ -199,7 +202,9 @@ class KeyRotations:
         before = _current(keys)
         turned = await keys.rotate(at_once=at_once, seen=_newest(keys).id)
         self._tell(kind)
-        made = self._rotated(kind, turned.id, before.id, by=by, reason=reason, at_once=at_once)
+        made = self._rotated(
+            KeyRotated(kind=kind, key=turned.id, previous=before.id, reason=reason, at_once=at_once, by=by)
+        )
         self._made[kind] = made
         await self._keep_current(kind, turned.id, before.id, made)
         return turned
@@ -234,16 +239,8 @@ class KeyRotations:
         if retired:
             await self._retired(tuple(retired))
 
-    def _rotated(self, kind: KeyKind, key: str, previous: str, *, by: str, **facts: str | bool) -> Event:
-        said = {"kind": kind.value, "key": key, "previous": previous}
-        return Event(
-            kind=EventKind.KEY_ROTATED,
-            at=self._clock.now(),
-            tenant=self._tenant,
-            subject=by,
-            facts=said | {name: value for name, value in facts.items() if value},
-            sealed={"by": by},
-        )
+    def _rotated(self, rotated: KeyRotated) -> Event:
+        return Event.of(rotated, at=self._clock.now(), tenant=self._tenant, subject=rotated.by)
 
     async def _keep_current(self, kind: KeyKind, key: str, previous: str | None, *events: Event) -> None:
         place = _place(kind)
@@ -255,13 +252,7 @@ class KeyRotations:
     async def _retired(self, gone: tuple[HeldKey, ...]) -> None:
         now = self._clock.now()
         events = tuple(
-            Event(
-                kind=EventKind.KEY_RETIRED,
-                at=now,
-                tenant=self._tenant,
-                facts={"kind": one.kind.value, "key": one.id},
-            )
-            for one in gone
+            Event.of(KeyRetired(kind=one.kind, key=one.id), at=now, tenant=self._tenant) for one in gone
         )
         await self._store.commit(Unit(events=events))
 

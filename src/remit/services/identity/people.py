@@ -18,7 +18,8 @@ from remit.core.canonical import digest
 from remit.core.decisions.approval import may_approve
 from remit.core.endings.closure import Cause
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden
-from remit.core.evidence.event import Event, person_changed
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.people import PersonChanged
 from remit.core.findings.finding import Finding, FindingKind, finding_id
 from remit.core.identity.principals import Person, Role
 from remit.core.json_value import Json
@@ -89,9 +90,14 @@ class PersonAdministration:
             if SENSITIVE & (roles - person.roles):
                 await self._agreed({"act": "roles", "person": name, "roles": words}, name, by)
             changed = msgspec.structs.replace(person, roles=roles)
-            facts = {"roles": words, "previous": sorted(role.value for role in person.roles)}
-            mute = not may_approve(changed)
-            await self._commit(person, changed, "roles", by, *kept, facts=facts, mute=mute)
+            told = PersonChanged(
+                change="roles",
+                roles=words,
+                previous=sorted(role.value for role in person.roles),
+                person=name,
+                by=by,
+            )
+            await self._commit(person, changed, told, *kept, mute=not may_approve(changed))
         return changed
 
     async def deactivate(self, name: str, *, by: str, reason: str = "") -> Person:
@@ -116,9 +122,9 @@ class PersonAdministration:
         kept = await self._keep(person, frozenset())
         changed = msgspec.structs.replace(person, active=False)
         ended = EndCredentials(self._tenant, name)
-        facts = {"reason": reason}
+        told = PersonChanged(change="deactivated", reason=reason, person=name, by=by)
         try:
-            await self._commit(person, changed, "deactivated", by, *kept, ended, facts=facts, mute=True)
+            await self._commit(person, changed, told, *kept, ended, mute=True)
         except ChangedMeanwhile:
             # A sign-in that brings other groups at the same moment keeps nobody in service.
             if tries == 1:
@@ -133,7 +139,7 @@ class PersonAdministration:
             if SENSITIVE & person.roles:
                 await self._agreed({"act": "activate", "person": name}, name, by)
             changed = msgspec.structs.replace(person, active=True)
-            await self._commit(person, changed, "activated", by)
+            await self._commit(person, changed, PersonChanged(change="activated", person=name, by=by))
         shut = {(one.scope, one.cause) for one in await self._revocations.locks()}
         for kind, cause in ((ScopeKind.PERSON, Cause.PERSON_LEFT), (ScopeKind.OWNER, Cause.OWNER_LEFT)):
             # What somebody locked by hand stays locked.
@@ -145,7 +151,7 @@ class PersonAdministration:
     async def sign_out(self, name: str, *, by: str) -> Person:
         """End all sessions and codes of a person, and the approvals that they gave and nobody has used."""
         person = await self._directory.person(name)
-        event = self._event(name, "signed-out", by, {})
+        event = self._event(PersonChanged(change="signed-out", person=name, by=by))
         await self._put((EndCredentials(self._tenant, name),), event, mute=name)
         return person
 
@@ -202,7 +208,7 @@ class PersonAdministration:
             if other is not None and not one_hand:
                 await self._store.commit(Unit((PutValue(self._tenant, key, None),)))
                 return [other.by]
-            event = self._event(name, f"asked: {act['act']}", by, {})
+            event = self._event(PersonChanged(change=f"asked: {act['act']}", person=name, by=by))
             kept = msgspec.to_builtins(_Asked(by, now + WAIT, tuple(sorted(hands))))
             await self._store.commit(Unit((PutValue(self._tenant, key, kept),), (event,)))
         if one_hand:
@@ -239,13 +245,11 @@ class PersonAdministration:
         self,
         was: Person,
         person: Person,
-        change: str,
-        by: str,
+        told: PersonChanged,
         *changes: Change,
-        facts: dict[str, Json] | None = None,
         mute: bool = False,
     ) -> None:
-        event = self._event(person.name, change, by, facts or {})
+        event = self._event(told)
         # A sign-in may have changed their groups meanwhile: neither undoes the other.
         await self._put((PutPerson(person, was=was), *changes), event, mute=person.name if mute else "")
 
@@ -262,8 +266,8 @@ class PersonAdministration:
             else:
                 return
 
-    def _event(self, name: str, change: str, by: str, facts: dict[str, Json]) -> Event:
-        return person_changed(self._tenant, name, change, by=by, at=self._clock.now(), facts=facts)
+    def _event(self, told: PersonChanged) -> Event:
+        return Event.of(told, at=self._clock.now(), tenant=self._tenant, subject=told.person)
 
 
 class _Asked(msgspec.Struct, frozen=True):

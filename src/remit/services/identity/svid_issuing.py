@@ -22,7 +22,8 @@ from cryptography.x509 import load_der_x509_certificate
 
 from remit.core.canonical import encode
 from remit.core.errors import ChangedMeanwhile, Forbidden, Unauthenticated
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event, EventBody
+from remit.core.evidence.events.identity import SvidIssued, SvidRefused
 from remit.core.identity.principals import Agent
 from remit.core.identity.spiffe import JwtSvid, TrustAnchors, check_jwt_svid, read_bundle
 from remit.core.identity.svid import (
@@ -334,31 +335,35 @@ class SvidIssuing:
         further = self._issued.further(one.spiffe_id, now)
         if further is None:
             return
-        facts: dict[str, object] = {
-            "spiffe_id": one.spiffe_id,
-            "form": form,
-            "serial": serial,
-            "expires": int(expires.timestamp()),
-            **self._of(shown, further),
-        }
-        if audiences:
-            facts["audiences"] = [audience[:200] for audience in audiences]
-        await self._write(EventKind.SVID_ISSUED, now, facts, one.agent)
+        issued = SvidIssued(
+            spiffe_id=one.spiffe_id,
+            form=form,
+            serial=serial,
+            expires=int(expires.timestamp()),
+            audiences=[audience[:200] for audience in audiences],
+            uid=shown.uid,
+            executable=shown.executable_digest,
+            isolation=self._isolation(shown),
+            further=further,
+        )
+        await self._write(issued, now, one.agent)
 
     async def _refuse(self, shown: ShownPeer, code: str) -> None:
         now = self._clock.now()
         further = self._refused.further(str(shown.uid), now)
         if further is not None:
-            await self._write(EventKind.SVID_REFUSED, now, {"code": code, **self._of(shown, further)})
+            refused = SvidRefused(
+                code=code,
+                uid=shown.uid,
+                executable=shown.executable_digest,
+                isolation=self._isolation(shown),
+                further=further,
+            )
+            await self._write(refused, now)
 
-    def _of(self, shown: ShownPeer, further: int) -> dict[str, object]:
-        facts: dict[str, object] = {"uid": shown.uid, "executable": shown.executable_digest}
-        if shown.uid == self._own_uid:
-            facts["isolation"] = "none"
-        if further:
-            facts["further"] = further
-        return facts
+    def _isolation(self, shown: ShownPeer) -> str:
+        return "none" if shown.uid == self._own_uid else ""
 
-    async def _write(self, kind: EventKind, now: datetime, facts: dict[str, object], agent: str = "") -> None:
-        event = Event(kind=kind, at=now, tenant=self._tenant, agent=agent, facts=facts)
+    async def _write(self, body: EventBody, now: datetime, agent: str = "") -> None:
+        event = Event.of(body, at=now, tenant=self._tenant, agent=agent)
         await self._store.commit(Unit(events=(event,)))

@@ -17,7 +17,6 @@ from remit.services.endings.takeover import CHORES
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import root_of
-from remit.services.replicas.wakeup import WakeUp, WakingState
 
 
 class Enforcer(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,13 +38,12 @@ class Enforcer(msgspec.Struct, frozen=True, kw_only=True):
 class ReplicaReport(msgspec.Struct, frozen=True, kw_only=True):
     """All of them, who answers first. `bundle` is the one in force: what was applied last, by whomever.
 
-    `gone` were buried, and what they have left is not yet looked after. `waking` is how this one is woken.
+    `gone` were buried, and what they have left is not yet looked after.
     """
 
     bundle: str
     enforcers: tuple[Enforcer, ...]
     gone: tuple[str, ...] = ()
-    waking: WakingState | None = None
 
     @property
     def late(self) -> int:
@@ -68,14 +66,12 @@ class ReplicaStatus:
         replicas: Replicas,
         policies: Policies,
         reactions: RemoteEndings,
-        waking: WakeUp,
     ) -> None:
         """Take the parts."""
         self._fleet = fleet
         self._replicas = replicas
         self._policies = policies
         self._reactions = reactions
-        self._waking = waking
 
     def seen(self) -> ReplicaReport:
         """Say what is known without asking the store: who owns what is left out."""
@@ -118,4 +114,4 @@ class ReplicaStatus:
                     differs=bool(replica.bundle) and replica.bundle != in_force,
                 )
             )
-        return ReplicaReport(bundle=in_force, enforcers=tuple(enforcers), waking=self._waking.state)
+        return ReplicaReport(bundle=in_force, enforcers=tuple(enforcers))

@@ -310,7 +310,7 @@ class Who:
         """Say what a task rests on; with the agent, also what that rests on."""
         below = [await self._why_intent(task)]
         below += [await self._why_agent(agent)] if agent else []
-        for one in task.process_tree:
+        for one in task.lineage:
             above = await self._store.task(self._tenant, one.task)
             there = above is not None and above.active_at(self._clock.now())
             below.append(Fact(f"handed down by {one.agent} from task {one.task}", (), there))

@@ -30,7 +30,8 @@ from remit.core.decisions.decision import Decision
 from remit.core.decisions.deferred_call import CANCEL, CAPABILITY, DeferredStatus, Status, read_standing
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import Busy, Malformed, RemitError, UpstreamFault
-from remit.core.evidence.event import CallOutcome, Event, EventKind, timestamp
+from remit.core.evidence.event import CallOutcome, Event, timestamp
+from remit.core.evidence.events.decisions import CallCancelled
 from remit.core.ids import ID_BYTES, make_id
 from remit.ports.broker import UpstreamCredential
 from remit.ports.runtime import Clock, Entropy
@@ -323,15 +324,14 @@ class Deferrals:
 
     def _cancelled(self, held: DeferredCall, by: str) -> Event:
         request = held.request
-        return Event(
-            kind=EventKind.CALL_CANCELLED,
+        return Event.of(
+            CallCancelled(tool=request.tool.id, by=by),
             at=self._clock.now(),
             tenant=request.principal.tenant,
             task=request.task.id,
             agent=request.agent.name,
             subject=request.task.subject,
             call=held.decision.id,
-            facts={"tool": request.tool.id, "by": by},
         )
 
 

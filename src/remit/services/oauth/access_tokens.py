@@ -17,7 +17,8 @@ from datetime import datetime, timedelta
 
 from remit.core.draft_names import PROFILE_AGENT
 from remit.core.errors import Malformed, NotFound
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.identity import TokenIssued
 from remit.core.identity.principals import Actor
 from remit.core.identity.workload import Confirmation
 from remit.core.ids import ID_BYTES, make_id
@@ -214,26 +215,18 @@ class AccessTokens:
         return IssuedAccessToken(text=text, claims=claims, details=details, refresh=refresh)
 
     def _event(self, claims: AccessClaims, asking: TokenQuestion) -> Event:
-        facts: dict[str, Json] = {
-            "token": claims.token_id,
-            "expires": claims.expires,
-            "assurance": claims.assurance.word,
-            "method": claims.attestation.value if claims.attestation else "none",
-            "grant": asking.how,
-            "audience": list(claims.audience),
-            "bound": "dpop" if claims.confirmation.jkt else "mtls" if claims.confirmation else "no",
-        }
-        if asking.isolation:
-            facts["isolation"] = asking.isolation
-        if len(claims.chain) > 1:
-            facts["chain"] = [actor.name for actor in claims.chain]
-        if claims.grant_id:
-            facts["family"] = claims.grant_id
-        return Event(
-            kind=EventKind.TOKEN_ISSUED,
-            at=self._clock.now(),
-            tenant=self._tenant,
-            task=claims.task,
-            agent=claims.client_id,
-            facts=facts,
+        issued = TokenIssued(
+            token=claims.token_id,
+            expires=claims.expires,
+            assurance=claims.assurance.word,
+            method=claims.attestation.value if claims.attestation else "none",
+            grant=asking.how,
+            audience=list(claims.audience),
+            bound="dpop" if claims.confirmation.jkt else "mtls" if claims.confirmation else "no",
+            isolation=asking.isolation,
+            chain=[actor.name for actor in claims.chain] if len(claims.chain) > 1 else [],
+            family=claims.grant_id,
+        )
+        return Event.of(
+            issued, at=self._clock.now(), tenant=self._tenant, task=claims.task, agent=claims.client_id
         )

@@ -18,7 +18,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from remit.core.errors import Conflict, Malformed
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.identity import TokenRevoked
 from remit.core.identity.workload import Confirmation
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.oauth.access_token import AccessClaims
@@ -219,13 +220,12 @@ class RefreshTokens:
             return
         now = self._clock.now()
         until = now + timedelta(seconds=max(0, claims.expires - int(now.timestamp()))) + TOKEN_GRACE
-        event = Event(
-            kind=EventKind.TOKEN_REVOKED,
+        event = Event.of(
+            TokenRevoked(token=claims.token_id, reason="its client revoked it"),
             at=now,
             tenant=self._tenant,
             task=claims.task,
             agent=claims.client_id,
-            facts={"token": claims.token_id, "reason": "its client revoked it"},
         )
         await self._store.commit(Unit((Withdraw(self._tenant, claims.token_id, until, now),), (event,)))
 
@@ -233,13 +233,12 @@ class RefreshTokens:
         if family.id in self._store.withdrawn(self._tenant):
             return
         now = self._clock.now()
-        event = Event(
-            kind=EventKind.TOKEN_REVOKED,
+        event = Event.of(
+            TokenRevoked(family=family.id, reason=reason),
             at=now,
             tenant=self._tenant,
             task=family.task,
             agent=family.agent,
-            facts={"family": family.id, "reason": reason},
         )
         withdraw = Withdraw(self._tenant, family.id, max(family.expires, now) + GRACE, now)
         await self._store.commit(Unit((withdraw,), (event,)))

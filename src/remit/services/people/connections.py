@@ -28,7 +28,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from remit.core.errors import Conflict, KeyUnavailable, NotFound, RemitError, Unauthenticated
-from remit.core.evidence.event import person_changed
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.people import PersonChanged
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.oauth.one_time_code import ConnectVisit
 from remit.core.sealing import NONCE_SIZE, seal, unseal
@@ -344,14 +345,8 @@ class Connections:
         kept = msgspec.structs.replace(kept, version=before.version + 1 if before is not None else 0)
         put = PutValue(self._tenant, place, msgspec.to_builtins(kept))
         turned = (self._turned(before),) if before is not None else ()
-        event = person_changed(
-            self._tenant,
-            kept.person,
-            change,
-            by=kept.person,
-            at=self._clock.now(),
-            facts={"upstream": kept.upstream},
-        )
+        told = PersonChanged(change=change, upstream=kept.upstream, person=kept.person, by=kept.person)
+        event = Event.of(told, at=self._clock.now(), tenant=self._tenant, subject=kept.person)
         try:
             events = (event,) if change else ()
             await self._store.commit(Unit((*turned, put, *more), events, tenant=self._tenant))

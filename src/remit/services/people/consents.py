@@ -15,7 +15,8 @@ from datetime import timedelta
 import msgspec
 
 from remit.core.errors import Conflict, Forbidden, Malformed, RemitError
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.people import ConsentDenied, ConsentGiven
 from remit.core.identity.principals import Agent, Memberships, Person
 from remit.core.identity.workload import ClientBinding
 from remit.core.json_value import Json
@@ -231,13 +232,15 @@ class Consents:
         changes: tuple[Change, ...] = (keep,)
         if pushed:
             changes = (self._tickets.use(pushed, task.id), keep)
-        facts = self._facts(request) | {"task": task.id}
-        if applicant.agent is None:
-            facts["registered"] = True
+        given = ConsentGiven(
+            client=request.client_id,
+            redirect=host_of(request.redirect_uri),
+            task=task.id,
+            registered=applicant.agent is None,
+            person=seat.person.name,
+        )
         try:
-            await self._store.commit(
-                Unit(changes, (self._event(EventKind.CONSENT_GIVEN, facts, seat, agent.name, task.id),))
-            )
+            await self._store.commit(Unit(changes, (self._event(given, agent.name, task.id),)))
         except RemitError:
             await self._revocations.end_task(
                 task.id, reason="its code could not be given", by="remit", state=TaskState.REVOKED
@@ -251,7 +254,10 @@ class Consents:
         """Record that a person did not agree; a pushed request is used up."""
         changes = (self._tickets.use(pushed, "denied"),) if pushed else ()
         name = applicant.agent.name if applicant.agent else ""
-        event = self._event(EventKind.CONSENT_DENIED, self._facts(request), seat, name)
+        denied = ConsentDenied(
+            client=request.client_id, redirect=host_of(request.redirect_uri), person=seat.person.name
+        )
+        event = self._event(denied, name)
         try:
             await self._store.commit(Unit(changes, (event,)))
         except Conflict:
@@ -284,21 +290,14 @@ class Consents:
                 raise
             return self._members.of_agent(found)
 
-    def _facts(self, request: AuthorizationRequest) -> dict[str, Json]:
-        return {"client": request.client_id, "redirect": host_of(request.redirect_uri)}
-
-    def _event(
-        self, kind: EventKind, facts: dict[str, Json], seat: BrowserSeat, agent: str, task: str = ""
-    ) -> Event:
-        return Event(
-            kind=kind,
+    def _event(self, body: ConsentGiven | ConsentDenied, agent: str, task: str = "") -> Event:
+        return Event.of(
+            body,
             at=self._clock.now(),
             tenant=self._tenant,
             task=task,
             agent=agent,
-            subject=seat.person.name,
-            facts=facts,
-            sealed={"person": seat.person.name},
+            subject=body.person,
         )
 
 

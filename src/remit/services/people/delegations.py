@@ -10,7 +10,8 @@ import msgspec
 
 from remit.core.endings.closure import Cause, Closure
 from remit.core.errors import Forbidden, Malformed, NotFound
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.people import DelegationMade, DelegationRevoked
 from remit.core.identity.principals import Memberships, Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
@@ -107,20 +108,16 @@ class Delegations:
             expires=now + timedelta(seconds=new.valid_s),
             coded_by=tuple(sorted(await code_makers(self._store, self._tenant, (person.name,), now))),
         )
-        event = Event(
-            kind=EventKind.DELEGATION_MADE,
-            at=now,
-            tenant=self._tenant,
-            agent=record.agent,
-            subject=person.name,
-            facts={
-                "delegation": record.id,
-                "task_type": record.task_type,
-                "expires": record.expires.isoformat(),
-                "open": sorted(record.open),
-            },
-            sealed={"person": person.name, "goal": record.goal, "params": record.params},
+        made = DelegationMade(
+            delegation=record.id,
+            task_type=record.task_type,
+            expires=record.expires.isoformat(),
+            open=sorted(record.open),
+            person=person.name,
+            goal=record.goal,
+            params=record.params,
         )
+        event = Event.of(made, at=now, tenant=self._tenant, agent=record.agent, subject=person.name)
         await self._store.commit(
             Unit((UsePerson(self._tenant, person.name), PutDelegation(record, expect_new=True)), (event,))
         )
@@ -146,16 +143,19 @@ class Delegations:
         record = await self.get(name)
         if record.revoked is None:
             # Where its words were forgotten, the record of its end does not name again who said them.
-            names = {"person": record.person} if record.goal else {}
+            told = DelegationRevoked(
+                delegation=record.id,
+                reason=reason,
+                person=record.person if record.goal else "",
+                by=by,
+            )
             revoked = msgspec.structs.replace(record, revoked=self._clock.now())
-            event = Event(
-                kind=EventKind.DELEGATION_REVOKED,
+            event = Event.of(
+                told,
                 at=self._clock.now(),
                 tenant=self._tenant,
                 agent=record.agent,
-                subject=record.person if record.goal else by,
-                facts={"delegation": record.id, "reason": reason},
-                sealed={**names, "by": by},
+                subject=told.person or by,
             )
             await self._store.commit(Unit((PutDelegation(revoked),), (event,)))
         # The lock stands before a task that was being opened while the record was revoked.

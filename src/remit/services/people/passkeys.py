@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from remit.core.errors import Conflict, Forbidden, Malformed, Unauthenticated
-from remit.core.evidence.event import Event, person_changed
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.people import PersonChanged
 from remit.core.identity.passkey import Passkey
 from remit.core.identity.principals import Person
 from remit.core.json_value import Json
@@ -183,7 +184,8 @@ class Passkeys:
         return hashlib.sha256(f"remit passkey {self._tenant} {person}".encode()).digest()
 
     def _changed(self, person: str, change: str) -> Event:
-        return person_changed(self._tenant, person, change, by=person, at=self._clock.now())
+        told = PersonChanged(change=change, person=person, by=person)
+        return Event.of(told, at=self._clock.now(), tenant=self._tenant, subject=person)
 
     def _need(self) -> None:
         if not self.offered:

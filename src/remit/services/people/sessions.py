@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from remit.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
-from remit.core.evidence.event import Event, person_changed
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.people import PersonChanged
 from remit.core.findings.finding import FindingKind
 from remit.core.identity.admission import AdmissionRules, admitted, check_required, name_from
 from remit.core.identity.passkey import Link
@@ -235,8 +236,12 @@ class BrowserSessions:
         except Conflict:
             return  # it had ended already
 
-    def _changed(self, person: str, change: str) -> Event:
-        return person_changed(self._tenant, person, change, by=person, at=self._clock.now())
+    def _changed(self, person: str, change: str, now_is: Person | None = None) -> Event:
+        told = PersonChanged(change=change, person=person, by=person)
+        if now_is is not None:
+            told.groups = sorted(now_is.groups)
+            told.roles = sorted(role.value for role in now_is.roles)
+        return Event.of(told, at=self._clock.now(), tenant=self._tenant, subject=person)
 
     # At the organisation's provider.
 
@@ -381,9 +386,7 @@ class BrowserSessions:
         if now_is != person:
             # Somebody may have deactivated or changed them meanwhile: what is put back must not undo that.
             changes += [UsePerson(self._tenant, name), PutPerson(now_is, was=person)]
-            event = self._changed(name, "groups-followed")
-            facts = {"groups": sorted(now_is.groups), "roles": sorted(role.value for role in now_is.roles)}
-            events.append(msgspec.structs.replace(event, facts=event.facts | facts))
+            events.append(self._changed(name, "groups-followed", now_is))
         if changes:
             await self._store.commit(Unit(tuple(changes), tuple(events)))
         return now_is, link

@@ -16,7 +16,8 @@ from typing import Final
 import msgspec
 
 from remit.core.errors import Busy, ConfigInvalid
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.system import BundleApplied
 from remit.core.identity.principals import Agent, Memberships
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.plan import PLAN_TOOL
@@ -115,27 +116,21 @@ class Policies:
             agents = await self._store.agents(self._tenant)
             loaded = await self._load(bundle, agents)
             previous = await self.in_force()
-            facts = {
-                "bundle": bundle.digest,
-                "previous": previous,
-                "tools": len(bundle.tools),
-                "task_types": len(bundle.task_types),
-                "rules": len(loaded.rules()),
-            }
-            event = Event(
-                kind=EventKind.BUNDLE_APPLIED,
-                at=self._clock.now(),
-                tenant=self._tenant,
-                subject=by,
-                facts=facts,
-                sealed={"by": by},
+            applied = BundleApplied(
+                bundle=bundle.digest,
+                previous=previous,
+                tools=len(bundle.tools),
+                task_types=len(bundle.task_types),
+                rules=len(loaded.rules()),
+                by=by,
             )
+            event = Event.of(applied, at=self._clock.now(), tenant=self._tenant, subject=by)
             once = [
                 PutValue(self._tenant, f"{ONCE_KEY}{one}", {"bundle": one})
                 for one in dict.fromkeys((previous, bundle.digest))
                 if one
             ]
-            changes = (PutValue(self._tenant, APPLIED_KEY, facts), *once)
+            changes = (PutValue(self._tenant, APPLIED_KEY, event.facts), *once)
             await self._store.commit(Unit(changes=changes, events=(event,)))
             self._applied = AppliedBundle(bundle, loaded)
             return self._applied

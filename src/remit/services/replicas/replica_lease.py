@@ -25,7 +25,8 @@ import msgspec
 
 from remit.core.endings.closure import Closing, Indeterminate
 from remit.core.errors import Conflict, OutOfForce, RemitError, StoreUnavailable
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.system import ReplicaGone
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.replicas.replica import Acknowledgement, OwnLease, Replica, Watch, longest_s, outlived_s
 from remit.core.scope import Raised
@@ -207,12 +208,8 @@ class Replicas:
             return
         self._burying.add(one.id)
         try:
-            event = Event(
-                kind=EventKind.REPLICA_GONE,
-                at=self._clock.now(),
-                tenant=self._tenant,
-                facts={"replica": one.id, "host": one.host},
-            )
+            gone = ReplicaGone(replica=one.id, host=one.host)
+            event = Event.of(gone, at=self._clock.now(), tenant=self._tenant)
             await self._store.commit(Unit((DeclareDead(self._tenant, one.id, one.renewed),), (event,)))
         except Conflict:
             return  # it lives after all, or another one was faster
@@ -396,11 +393,11 @@ class Replicas:
             *(ReplicaStanding(one, self._watch.age_s(one.id, now_s)) for one in self.others.values()),
         ]
 
-    async def describe(self, *, bundle: str, waking: str, version: str) -> None:
+    async def describe(self, *, bundle: str, version: str) -> None:
         """Tell the others what this replica is, where that has changed; for a background loop."""
         if self._fleet is None or self._me is None or not self._in:
             return
-        now = msgspec.structs.replace(self._me, bundle=bundle, waking=waking, version=version)
+        now = msgspec.structs.replace(self._me, bundle=bundle, version=version)
         if now != self._me:
             await self._fleet.restate(now)
-            self._me = msgspec.structs.replace(self._me, bundle=bundle, waking=waking, version=version)
+            self._me = msgspec.structs.replace(self._me, bundle=bundle, version=version)

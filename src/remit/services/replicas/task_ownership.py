@@ -11,7 +11,8 @@ import asyncio
 from functools import partial
 
 from remit.core.errors import Elsewhere
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.tasks import TaskTakenOver
 from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Change
@@ -22,7 +23,7 @@ from remit.services.replicas.replica_lease import Replicas
 
 def root_of(task: Task) -> str:
     """Return the task that a family goes back to: it is what is owned."""
-    return task.process_tree[-1].task if task.process_tree else task.id
+    return task.lineage[-1].task if task.lineage else task.id
 
 
 class Ownership:
@@ -79,13 +80,8 @@ class Ownership:
         receipt = await self._store.commit(Unit((TakeTask(self._tenant, root, me),)))
         epoch = receipt.epochs[owner_key(root)]
         if epoch > 1 and told:
-            event = Event(
-                kind=EventKind.TASK_TAKEN_OVER,
-                at=self._clock.now(),
-                tenant=self._tenant,
-                task=root,
-                facts={"replica": me, "epoch": epoch},
-            )
+            taken = TaskTakenOver(replica=me, epoch=epoch)
+            event = Event.of(taken, at=self._clock.now(), tenant=self._tenant, task=root)
             await self._store.commit(Unit((HoldTask(self._tenant, root, me, epoch),), (event,)))
         self._held[root] = (me, epoch)
         return True
@@ -101,7 +97,7 @@ class Ownership:
 
     def ended(self, task: Task) -> tuple[Change, ...]:
         """Return what the end of a task changes: nobody owns it any more."""
-        if not self.several or task.process_tree:
+        if not self.several or task.lineage:
             return ()
         return (LeaveTask(self._tenant, task.id, ended=True),)
 

@@ -14,7 +14,8 @@ from typing import Final
 import msgspec
 
 from remit.core.errors import NotFound
-from remit.core.evidence.event import person_changed
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.people import PersonChanged
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock
@@ -108,7 +109,8 @@ class SignInMethods:
         if way not in drops:
             raise NotFound(f"`{person}` has no such way in", remediation=f"see `remit person ways {person}`")
         found, drop = drops[way]
-        event = person_changed(self._tenant, person, f"{found.kind}-removed", by=by, at=self._clock.now())
+        removed = PersonChanged(change=f"{found.kind}-removed", person=person, by=by)
+        event = Event.of(removed, at=self._clock.now(), tenant=self._tenant, subject=person)
         ended = EndCredentials(self._tenant, person)
         await self._store.commit(Unit((drop, ended), (event,)))
         return found

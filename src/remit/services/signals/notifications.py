@@ -18,6 +18,7 @@ import msgspec
 
 from remit.core.errors import Malformed, RemitError
 from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.events.signals import SignalUntold
 from remit.core.json_value import Json
 from remit.core.signals.outgoing_event import USUAL_KINDS, notice_id
 from remit.ports.notifier import Notification, Notifier
@@ -124,14 +125,7 @@ class Notifications:
             self._refused[one.name] = self._refused.get(one.name, 0) + 1
             if self._refused[one.name] < REFUSALS:
                 raise
-            facts: dict[str, Json] = {
-                "receiver": one.name,
-                "stream": "",
-                "id": notification.id,
-                "code": fault.code,
-            }
-            event = Event(
-                kind=EventKind.SIGNAL_UNTOLD, at=self._clock.now(), tenant=self._tenant, facts=facts
-            )
+            untold = SignalUntold(receiver=one.name, stream="", id=notification.id, code=fault.code)
+            event = Event.of(untold, at=self._clock.now(), tenant=self._tenant)
             await self._store.commit(Unit(events=(event,)))
         self._refused.pop(one.name, None)

@@ -26,8 +26,8 @@ import msgspec
 
 from remit.core.canonical import digest
 from remit.core.errors import Busy, Conflict, Malformed, RemitError, Unauthenticated
-from remit.core.evidence.event import Event, EventKind
-from remit.core.json_value import Json
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.signals import SignalReceived, SignalRefused
 from remit.core.signals.security_event_token import SET_TYPE, SecurityEvent, read_event
 from remit.core.signals.signal import Reaction, SignalKind, kind_of, reactions
 from remit.ports.issuers import IssuerUse, TrustedIssuers
@@ -227,30 +227,21 @@ class HeardSignals:
             found = await self._subjects.find(kept.told, rules)
             why = f"{kind.value if kind else 'an event'} told by {kept.transmitter}"
             done = await self._taking_away.react(wanted, found, reason=why, by=f"signal:{kept.transmitter}")
-            facts: dict[str, Json] = {
-                "transmitter": kept.transmitter,
-                "event": uri[:200],
-                "reactions": [one.value for one in wanted],
-                "people": len(found.people),
-                "agents": sorted(found.agents),
-                "tasks": sorted(found.tasks),
-                "beyond": found.beyond,
-                "closures": list(done),
-            }
-            events.append(
-                Event(
-                    kind=EventKind.SIGNAL_RECEIVED,
-                    at=self._clock.now(),
-                    tenant=self._tenant,
-                    subject=min(found.people, default=""),
-                    facts=facts,
-                    sealed={
-                        "sub_id": kept.told.subject.wire(),
-                        "jti": kept.told.token_id,
-                        "people": sorted(found.people),
-                    },
-                )
+            received = SignalReceived(
+                transmitter=kept.transmitter,
+                event=uri[:200],
+                reactions=[one.value for one in wanted],
+                people=len(found.people),
+                agents=sorted(found.agents),
+                tasks=sorted(found.tasks),
+                beyond=found.beyond,
+                closures=list(done),
+                sub_id=kept.told.subject.wire(),
+                jti=kept.told.token_id,
+                names=sorted(found.people),
             )
+            subject = min(found.people, default="")
+            events.append(Event.of(received, at=self._clock.now(), tenant=self._tenant, subject=subject))
         gone = PutValue(self._tenant, f"{KEPT}{kept.key}", None)
         await self._store.commit(Unit((gone,), tuple(events)))
         self.counts["taken"] += 1
@@ -261,10 +252,8 @@ class HeardSignals:
         further = self._floods.further(transmitter.name, now)
         if further is None:
             return
-        facts: dict[str, Json] = {"transmitter": transmitter.name, "code": error.code}
-        if further:
-            facts["further"] = further
-        event = Event(kind=EventKind.SIGNAL_REFUSED, at=now, tenant=self._tenant, facts=facts)
+        refused = SignalRefused(transmitter=transmitter.name, code=error.code, further=further)
+        event = Event.of(refused, at=now, tenant=self._tenant)
         await self._store.commit(Unit(events=(event,)))
 
 

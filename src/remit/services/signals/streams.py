@@ -17,7 +17,8 @@ import msgspec
 
 from remit.core.canonical import digest
 from remit.core.errors import Busy, Conflict, Forbidden, Malformed, NotFound
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.signals import StreamChanged
 from remit.core.identity.principals import Agent
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
@@ -274,13 +275,10 @@ class Streams:
         await self._store.commit(Unit((kept,), (self._event(stream, change),)))
 
     def _event(self, stream: Stream, change: str) -> Event:
-        facts: dict[str, Json] = {
-            "stream": stream.id,
-            "receiver": stream.receiver,
-            "change": change,
-            "method": stream.method,
-        }
-        return Event(kind=EventKind.STREAM_CHANGED, at=self._clock.now(), tenant=self._tenant, facts=facts)
+        changed = StreamChanged(
+            stream=stream.id, receiver=stream.receiver, change=change, method=stream.method
+        )
+        return Event.of(changed, at=self._clock.now(), tenant=self._tenant)
 
 
 def cursor_of(stream: Stream) -> str:

@@ -73,7 +73,7 @@ class LiveTask:
         self.task = task
         self.agent = agent
         #: The task that its family goes back to, by which it is owned.
-        self.root = task.process_tree[-1].task if task.process_tree else task.id
+        self.root = task.lineage[-1].task if task.lineage else task.id
         self.label: Label = task.label
         #: The label that the store is known to hold: what it does not hold yet goes into every commit.
         self.kept_label: Label = task.label

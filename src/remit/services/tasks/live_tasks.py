@@ -98,21 +98,21 @@ class LiveTasks:
             raise Unauthenticated("the token speaks of another authority", code="token-authority", step=2)
         if claims.issued < live.agent.tokens_from:
             raise Unauthenticated("the token was withdrawn", code="token-withdrawn", step=2)
-        if live.task.process_tree and _chain(claims) != live.task.actors:
+        if live.task.lineage and _chain(claims) != live.task.actors:
             raise Unauthenticated("the token tells of another chain", code="token-task", step=2)
         self.check(live, now)
         live.show(claims)
         self.take_on(live, claims)
         if not used:
             return live
-        if live.task.idle_s or live.task.process_tree:
+        if live.task.idle_s or live.task.lineage:
             self._touch(live)
         return live
 
     def _touch(self, live: LiveTask) -> None:
         now_boot_s = self._clock.boot_s()
         live.touch(now_boot_s)
-        for one in live.task.process_tree:
+        for one in live.task.lineage:
             # Who works for a task through a child of it is not idle.
             if (parent := self._tasks.get(one.task)) is not None:
                 parent.touch(now_boot_s)
@@ -152,7 +152,7 @@ class LiveTasks:
         fenced = risen(task.epochs, self._epochs, live.scopes)
         if fenced:
             raise Fenced(f"`{fenced}` has been ended", code="fenced", remediation="open a new task", step=2)
-        for one in task.process_tree:
+        for one in task.lineage:
             # The end of a parent whose lease ran out is a commit of its own, before which a child may call.
             parent = self._tasks.get(one.task)
             if parent is not None and parent.lapsed(now_boot_s):
@@ -298,7 +298,7 @@ class LiveTasks:
     def redraw(self, known: Mapping[str, Task]) -> None:
         """Hold tasks that were handed down to the ceilings of those above them, as these are now."""
         for live in self._tasks.values():
-            if live.task.process_tree and live.task.id in known:
+            if live.task.lineage and live.task.id in known:
                 above = [known[name] for name in live.task.ancestors if name in known]
                 live.redraw(drawn_from(live.task, above))
 

@@ -44,7 +44,7 @@ class OpeningLimits:
         """Count one more that an agent hands down to another; raises `Busy` where that is too many."""
 
         def handed(task: Task) -> bool:
-            return bool(task.process_tree) and task.process_tree[0].agent == agent
+            return bool(task.lineage) and task.lineage[0].agent == agent
 
         await self._count(self._handed, agent, "hands tasks down", heir, handed)
 

@@ -11,8 +11,9 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from remit.core.errors import Busy, Forbidden, Malformed, NotFound, RemitError
-from remit.core.evidence.event import Event, EventKind
+from remit.core.errors import Busy, Forbidden, Malformed, NotFound
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.tasks import TaskOpened, TaskRefused, TaskTurn
 from remit.core.identity.principals import Agent, Memberships, Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
@@ -44,6 +45,7 @@ from remit.services.tasks.opening_rules import (
     MAX_GOAL_CHARS,
     DelegatedOpening,
     Opening,
+    OpeningAuthority,
     agreed,
     check_words,
     filled,
@@ -53,7 +55,6 @@ from remit.services.tasks.opening_rules import (
     reaching,
     wanted_of_type,
 )
-from remit.services.tasks.requester import OpeningAuthority
 
 __all__ = ["MAX_GOAL_CHARS", "DelegatedOpening", "Opening", "Tasks"]
 
@@ -117,11 +118,13 @@ class Tasks:
             if label is not None:
                 task, unit = self._carrying(task, unit, label)
         except (Forbidden, Malformed, NotFound, Busy) as error:
-            await self._refused(
-                error,
-                {"agent": opening.agent[:80], "task_type": opening.task_type[:80]},
-                subject=person.name if person else opening.agent[:80],
+            refused = TaskRefused(
+                agent=opening.agent[:80],
+                task_type=opening.task_type[:80],
+                code=error.code,
+                reason=error.message,
             )
+            await self._refused(refused, subject=person.name if person else opening.agent[:80])
             raise
         await self._store.commit(unit)
         return task
@@ -143,27 +146,26 @@ class Tasks:
         try:
             task, unit = await self._prepare_child(parent_id, agent, handing)
         except (Forbidden, Malformed, NotFound, Busy) as error:
-            facts = {"agent": agent.name, "task_type": handing.task_type[:80], "parent": parent_id[:80]}
-            await self._refused(error, facts, subject=agent.name)
+            refused = TaskRefused(
+                agent=agent.name,
+                task_type=handing.task_type[:80],
+                parent=parent_id[:80],
+                code=error.code,
+                reason=error.message,
+            )
+            await self._refused(refused, subject=agent.name)
             raise
         await self._store.commit(unit)
         return task
 
-    async def _refused(self, error: RemitError, facts: dict[str, Json], *, subject: str) -> None:
+    async def _refused(self, refused: TaskRefused, *, subject: str) -> None:
         """Write that a task was asked for and not opened; a flood of them is counted."""
         now = self._clock.now()
         more = self._refusals.further(now)
         if more is None:
             return
-        facts = facts | {"code": error.code} | ({"further": more} if more else {})
-        event = Event(
-            kind=EventKind.TASK_REFUSED,
-            at=now,
-            tenant=self._tenant,
-            subject=subject,
-            facts=facts,
-            sealed={"reason": error.message},
-        )
+        refused.further = more
+        event = Event.of(refused, at=now, tenant=self._tenant, subject=subject)
         await self._store.commit(Unit(events=(event,)))
 
     async def _prepare(
@@ -289,35 +291,31 @@ class Tasks:
         """Return what opens a task; the store refuses it where a scope is locked."""
         upstreams = {grant.tool.partition("/")[0] for grant in task.grants}
         locks = (*task.scopes, *(scope(ScopeKind.UPSTREAM, name) for name in sorted(upstreams)))
-        facts: dict[str, Json] = {
-            "task_type": task.type,
-            "authority": task.authority_hash,
-            "tools": sorted({grant.tool for grant in task.grants}),
-            "deadline": task.deadline.isoformat(),
-            "bundle": task.bundle,
-            "lease_s": task.lease_s,
-        }
-        if task.process_tree:
-            facts |= {"parent": task.parent, "chain": list(task.actors)}
-        if task.delegation:
-            facts["delegation"] = task.delegation
+        opened = TaskOpened(
+            task_type=task.type,
+            authority=task.authority_hash,
+            tools=sorted({grant.tool for grant in task.grants}),
+            deadline=task.deadline.isoformat(),
+            bundle=task.bundle,
+            lease_s=task.lease_s,
+            delegation=task.delegation,
+            goal=task.intent.goal,
+            brief=brief,
+            params=params,
+            requested_by=task.intent.requested_by,
+            on_behalf_of=task.on_behalf_of,
+        )
+        if task.lineage:
+            opened.parent, opened.chain = task.parent, list(task.actors)
         if task.plan is not None:
-            facts["plan"] = list(tools_of(task.plan) or ())
-        event = Event(
-            kind=EventKind.TASK_OPENED,
+            opened.plan = list(tools_of(task.plan) or ())
+        event = Event.of(
+            opened,
             at=task.opened,
             tenant=self._tenant,
             task=task.id,
             agent=task.agent,
             subject=task.subject,
-            facts=facts,
-            sealed={
-                "goal": task.intent.goal,
-                "params": params,
-                "requested_by": task.intent.requested_by,
-                "on_behalf_of": task.on_behalf_of,
-                **({"brief": brief} if brief else {}),
-            },
         )
         changes = (*checks, CheckUnlocked(locks), UseAgent(self._tenant, task.agent), PutTask(task))
         return Unit(changes, (event,))
@@ -349,14 +347,13 @@ class Tasks:
         )
         coded_by = await self._coded_by({person.name}, live.task.coded_by)
         task = msgspec.structs.replace(live.task, intent=intent, label=live.label, coded_by=coded_by)
-        event = Event(
-            kind=EventKind.TASK_TURN,
+        event = Event.of(
+            TaskTurn(text=text),
             at=now,
             tenant=self._tenant,
             task=task.id,
             agent=task.agent,
             subject=person.name,
-            sealed={"text": text},
         )
         await self._store.commit(Unit((PutTask(task, expected=TaskState.ACTIVE),), (event,)))
         self._live.replace(task)

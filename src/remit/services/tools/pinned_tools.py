@@ -12,14 +12,15 @@ import asyncio
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import takewhile
 from typing import Final
 
 import msgspec
 
 from remit.core.errors import Conflict, NotFound, RemitError
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event, EventBody
+from remit.core.evidence.events.tools import ToolAccepted, ToolChanged, ToolPinned
 from remit.core.policy.bundle import Bundle
 from remit.core.tools.tool import (
     COMPLETION,
@@ -198,12 +199,12 @@ class ToolCatalogue:
         known = self._pins.get(tool_id)
         if known is None:
             pin = Pin(self._tenant, tool_id, digest, surface, digest, surface)
-            return pin, self._event(EventKind.TOOL_PINNED, tool_id, {"digest": digest})
+            return pin, self._event(ToolPinned(tool=tool_id, digest=digest))
         if known.offered_digest == digest:
             return None, None
         pin = msgspec.structs.replace(known, offered_digest=digest, offered_surface=surface)
-        facts = {"accepted": known.accepted_digest, "offered": digest}
-        return pin, self._event(EventKind.TOOL_CHANGED, tool_id, facts)
+        changed = ToolChanged(tool=tool_id, accepted=known.accepted_digest, offered=digest)
+        return pin, self._event(changed)
 
     async def accept(self, tool_id: str, *, digest: str, by: str) -> Tool:
         """Accept what the upstream offers now, by the digest that was looked at; raises `Conflict` if it
@@ -222,8 +223,10 @@ class ToolCatalogue:
             new = msgspec.structs.replace(
                 pin, accepted_digest=pin.offered_digest, accepted_surface=pin.offered_surface
             )
-            facts = {"accepted": new.accepted_digest, "previous": pin.accepted_digest}
-            event = self._event(EventKind.TOOL_ACCEPTED, tool_id, facts, by=by)
+            accepted = ToolAccepted(
+                tool=tool_id, accepted=new.accepted_digest, previous=pin.accepted_digest, by=by
+            )
+            event = self._event(accepted, subject=by)
             self._pins[tool_id] = new
             try:
                 # A policy may name an argument that the new surface has no more: then it is not accepted.
@@ -289,15 +292,8 @@ class ToolCatalogue:
         base = bundle.tools.get(f"{upstream}/{name}") or undescribed(upstream, name, bundle.classes)
         return msgspec.structs.replace(base, surface={"name": name, "inputSchema": OPERATION_SCHEMAS[name]})
 
-    def _event(self, kind: EventKind, tool_id: str, facts: Mapping[str, object], by: str = "") -> Event:
-        return Event(
-            kind=kind,
-            at=self._clock.now(),
-            tenant=self._tenant,
-            subject=by,
-            facts={"tool": tool_id, **facts},
-            sealed={"by": by} if by else {},
-        )
+    def _event(self, body: EventBody, subject: str = "") -> Event:
+        return Event.of(body, at=self._clock.now(), tenant=self._tenant, subject=subject)
 
 
 def _named(catalogue: Catalogue) -> tuple[object, ...]:

@@ -11,7 +11,8 @@ from datetime import datetime
 
 import msgspec
 
-from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.event import Event
+from remit.core.evidence.events.tools import UpstreamLost, UpstreamRestored
 from remit.ports.runtime import Clock
 from remit.ports.store.units import Unit, UnitStore
 
@@ -54,7 +55,7 @@ class UpstreamReachability:
         """Write what was lost or came back to the evidence; for a background loop."""
         while self._untold:
             upstream, up = self._untold[0]
-            kind = EventKind.UPSTREAM_RESTORED if up else EventKind.UPSTREAM_LOST
-            event = Event(kind=kind, at=self._clock.now(), tenant=tenant, facts={"upstream": upstream})
+            body = UpstreamRestored(upstream=upstream) if up else UpstreamLost(upstream=upstream)
+            event = Event.of(body, at=self._clock.now(), tenant=tenant)
             await store.commit(Unit(events=(event,), tenant=tenant))
             self._untold.popleft()

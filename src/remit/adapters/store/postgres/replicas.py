@@ -28,13 +28,10 @@ from remit.adapters.store.relational.memory import Memory
 from remit.core.errors import StoreUnavailable
 from remit.core.flow.stored_labels import StoredLabel
 from remit.core.replicas.replica import Replica
-from remit.core.replicas.wakeup import Nudge
 from remit.core.scope import Raised
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import FenceAck, FleetSight
 
-#: Seconds after which a lost connection is tried again.
-AGAIN_S = 0.1
 #: Seconds for one round trip, beside two leases.
 LEAST_S = 1.0
 _replica = msgspec.json.Decoder(Replica).decode
@@ -63,10 +60,9 @@ class PostgresFleet:
         writer: PostgresWriter,
         at_rest: PostgresLabels,
         began: dict[str, int],
-        wakes: bool,
         unavailable: Callable[[Exception], StoreUnavailable],
     ) -> None:
-        """Take the parts; `began` are the turns as of which `memory` was read, `wakes` as for the store."""
+        """Take the parts; `began` are the turns as of which `memory` was read."""
         self._dial = dial
         self._tenant = tenant
         self._clock = clock
@@ -79,8 +75,6 @@ class PostgresFleet:
         self._seen = dict.fromkeys(("fences", "withdrawn", "agents", "pins", "turns"), self._began)
         self._me = ""
         self._told: Callable[[FleetSight], None] = lambda _: None
-        self._wakes = wakes
-        self._wake: Callable[[Nudge], None] = lambda _: None
         #: Somebody said that there is something to look at; how many here wait for acknowledgements.
         self._nudge = False
         self._awaited = 0
@@ -134,19 +128,6 @@ class PostgresFleet:
                     )
 
         await self._do(put)
-        self._wake(Nudge.WORD)
-
-    def wake_with(self, wake: Callable[[Nudge], None]) -> None:
-        """Have `wake` called for what others should look at."""
-        self._wake = wake
-        self._writer.on_woke = lambda: wake(Nudge.CHANGE)
-
-    def nudge(self, about: Nudge) -> None:
-        """Look soon."""
-        if self._thread is not None and not self._ended and (about is Nudge.CHANGE or self._awaited):
-            # However often it is said meanwhile, it is one look.
-            self._nudge = True
-            self._ring()
 
     @contextlib.contextmanager
     def awaiting(self) -> Iterator[None]:
@@ -293,7 +274,7 @@ class PostgresFleet:
                 session.connection.pgconn.consume_input()
             while session is not None and (told := session.connection.pgconn.notifies()) is not None:
                 self._notified(told.extra)
-            if session is not None and self._wakes and (due := self._listening.due()):
+            if session is not None and (due := self._listening.due()):
                 session.run(due)
                 # What was said while nobody was listening.
                 self._nudge = True
@@ -310,12 +291,11 @@ class PostgresFleet:
             if self._session is None or self._session.lost:
                 self._drop()
                 self._session = self._dial()
-                if self._wakes:
-                    # What comes in the middle of a job the driver hands to its handlers alone.
-                    self._session.connection.add_notify_handler(
-                        lambda told: self._notified(told.payload.encode())
-                    )
-                    self._session.run(self._listening.begin())
+                # What comes in the middle of a job the driver hands to its handlers alone.
+                self._session.connection.add_notify_handler(
+                    lambda told: self._notified(told.payload.encode())
+                )
+                self._session.run(self._listening.begin())
                 # What was said while nobody was listening.
                 self._nudge = True
             return job(self._session)

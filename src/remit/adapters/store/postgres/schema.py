@@ -85,15 +85,10 @@ _OWN: tuple[str, ...] = (
     create trigger waking after insert or update on fence_acks for each statement execute function wake();
     """,
     """
-    -- Notified is the table, so that who waits for no acknowledgement need not look. Of a session that has
-    -- others woken by another way only the session itself learns that it should.
+    -- Notified is the table, so that who waits for no acknowledgement need not look.
     create or replace function wake() returns trigger language plpgsql as $$
     begin
-        if current_setting('remit.waking', true) = 'elsewhere' then
-            perform set_config('remit.woke', tg_table_name, true);
-        else
-            perform pg_notify('remit', tg_table_name);
-        end if;
+        perform pg_notify('remit', tg_table_name);
         return null;
     end
     $$;

@@ -200,12 +200,9 @@ def place_of(url: str) -> str:
 
 
 def connect(
-    url: str, name: str, durability: Durability = "durable", *, reads: bool = False, wakes: bool = True
+    url: str, name: str, durability: Durability = "durable", *, reads: bool = False
 ) -> PostgresSession:
-    """Open a connection; `name` is how the server's lists show it. Raises psycopg's faults.
-
-    Unless it `wakes`, nobody is notified of what is committed on it (`schema.wake`).
-    """
+    """Open a connection; `name` is how the server's lists show it. Raises psycopg's faults."""
     given = conninfo_to_dict(url)
     wanted = {key: value for key, value in _DEFAULTS.items() if key not in given}
     connection = psycopg.connect(make_conninfo(url, **wanted, application_name=name), autocommit=True)
@@ -226,8 +223,6 @@ def connect(
             # Whoever waited for a turn sees what was committed meanwhile.
             " set default_transaction_isolation = 'read committed';".encode()
         )
-        if not wakes:
-            connection.execute("set remit.waking = 'elsewhere'")
         if durability == "buffered":
             connection.execute("set synchronous_commit = off")
         else:

@@ -67,7 +67,6 @@ class PostgresStore(RelationalStore):
         reading: PostgresReading,
         dial: Callable[[], PostgresSession],
         began: dict[str, int],
-        wakes: bool,
         **parts: Any,
     ) -> None:
         """Put the parts together; `open` makes them."""
@@ -76,7 +75,6 @@ class PostgresStore(RelationalStore):
         self._reading = reading
         self._dial = dial
         self._began = began
-        self._wakes = wakes
         self._at_rest: list[PostgresLabels] = []
 
     @property
@@ -95,21 +93,19 @@ class PostgresStore(RelationalStore):
         sealing: SealingKeys,
         heads: HeadKeeper | None = None,
         origin: Callable[[str], str] = str,
-        wakes: bool = True,
     ) -> PostgresStore:
         """Open the store in the database at `url`, making its tables if there are none.
 
         `heads` holds the last signed head of each log under `origin(tenant)`. A log that is behind its head
         raises `VerificationFailed`, a newer schema `ConfigInvalid`. Others may have it open too; the database
-        wakes them and this process, unless it is not to (`wakes`). Blocks: call it before the event loop has
-        work.
+        wakes them and this process. Blocks: call it before the event loop has work.
         """
         place = place_of(url)
         incarnation = make_id("writer", entropy.bytes(ID_BYTES))
         name = f"remit {incarnation}"[:60]
 
         def dial() -> PostgresSession:
-            return connect(url, name, durability, wakes=wakes)
+            return connect(url, name, durability)
 
         try:
             line = WriterConnection(dial)
@@ -140,10 +136,9 @@ class PostgresStore(RelationalStore):
             line=line,
             dial=dial,
             began={tenant: turn for tenant, (turn, _) in turns.items()},
-            wakes=wakes,
             memory=memory,
             ledger=ledger,
-            writer=(writer := PostgresWriter(line, memory, ledger, incarnation, turns, place, wakes=wakes)),
+            writer=(writer := PostgresWriter(line, memory, ledger, incarnation, turns, place)),
             reading=(reading := PostgresReading(url, name, place, writer.turns)),
             pool=ReadPool(reading),
             incarnation=incarnation,
@@ -180,7 +175,6 @@ class PostgresStore(RelationalStore):
             writer=self._writer,
             at_rest=at_rest,
             began=self._began,
-            wakes=self._wakes,
             unavailable=self._reading.unavailable,
         )
 

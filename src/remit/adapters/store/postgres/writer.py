@@ -52,7 +52,6 @@ _TURNS = (
     " order by tenant for update"
 )
 _ALIVE = "select 1 from replicas where tenant = ? and id = ? and gone = 0"
-_WOKE = "select current_setting('remit.woke', true)"
 _COUNT_TURN = (
     "update turns set turn = turn + 1, writer = ?, forgot = case when ? = 1 then turn + 1 else forgot end"
     " where tenant = ?"
@@ -75,10 +74,8 @@ class PostgresWriter(GroupWriter):
         incarnation: str,
         turns: dict[str, tuple[int, str]],
         place: str,
-        *,
-        wakes: bool = True,
     ) -> None:
-        """Take over an open line and what was read over it, as of `turns`; `wakes` as for the store."""
+        """Take over an open line and what was read over it, as of `turns`."""
         self._worker = Worker("remit-store-write")
         super().__init__(line, memory, ledger, self._worker)
         self._line = line
@@ -93,10 +90,6 @@ class PostgresWriter(GroupWriter):
         self._member = ""
         #: Told when a batch takes long: another process may have been stopped in its turn.
         self.on_stuck: Callable[[], None] = lambda: None
-        self._wakes = wakes
-        self._woke = False
-        #: Told of commits that others should look at, where the database wakes nobody.
-        self.on_woke: Callable[[], None] = lambda: None
         self._transaction = ""  # set while its COMMIT is under way
         self._trip = LoopConnection()
         #: Batches for which the turn is taken before anything is judged: others have written just now.
@@ -169,7 +162,6 @@ class PostgresWriter(GroupWriter):
 
     def _send(self, loop: asyncio.AbstractEventLoop, tenant: str, told: Callable[[Heard], None]) -> bool:
         """Judge the batch and send it as a whole, if it can be."""
-        self._woke = False
         try:
             self._judge_all()
             if statements := self._statements_of(tenant):
@@ -234,7 +226,7 @@ class PostgresWriter(GroupWriter):
             self._once()
 
     def _once(self) -> None:
-        self._transaction, self._woke = "", False
+        self._transaction = ""
         units = [item[0] for item, _ in self._batch]
         tenants = sorted({tenant for unit in units if (tenant := tenant_of(unit))})
         forgot = {unit.of_tenant for unit in units if any(map(forgets, unit.changes))}
@@ -254,14 +246,12 @@ class PostgresWriter(GroupWriter):
                 for tenant in tenants:
                     values = (self._incarnation, int(tenant in forgot), tenant)
                     session.execute(_COUNT_TURN, values)
-                woke = None if self._wakes else session.execute(_WOKE)
                 # From here on only the database knows: where sending fails, it may have heard all the same.
                 self._transaction = transaction
                 committed = session.execute("commit")
                 if committed.status != "COMMIT":
                     self._transaction = ""
                     raise psycopg.OperationalError("the server has rolled the transaction back")
-                self._woke = woke is not None and bool(woke.fetchone()[0])
         except self.faults as fault:
             if not (self._transaction and (self._line.lost or is_loss(fault))):
                 raise
@@ -333,10 +323,6 @@ class PostgresWriter(GroupWriter):
         self._take_back()
         # Whatever is half-way on it: a new connection begins with nothing.
         self._line.drop()
-
-    def _ended(self, fault: Exception | None) -> None:
-        if fault is None and self._woke:
-            self.on_woke()
 
     def _carried_out(self) -> None:
         self._line.carried_out()

@@ -9,21 +9,19 @@ import msgspec
 from remit.core.errors import UpstreamFault
 
 _BOM = b"\xef\xbb\xbf"
-_MAX_RETRY_DIGITS = 9  # about eleven days in milliseconds; more is nobody's wish
 
 
 class ServerSentEvent(msgspec.Struct, frozen=True):
-    """One event. `type` is `message` if it named none; `last_id` is the last id up to and with this event."""
+    """One event. `type` is `message` if it named none."""
 
     type: bytes
     data: bytes
-    last_id: bytes
 
 
 class EventStream:
     """Turns pieces of an event stream into events, holding at most one event of `max_event_bytes`.
 
-    `last_event_id` and `retry_ms` (None until the stream says it) are what a reconnection would need.
+    What a reconnection would need (`id`, `retry`) is not kept.
     """
 
     def __init__(self, *, max_event_bytes: int) -> None:
@@ -35,9 +33,6 @@ class EventStream:
         self._size_bytes = 0
         self._type = b""
         self._data: list[bytes] = []
-        self._id = b""
-        self.last_event_id = b""
-        self.retry_ms: int | None = None
 
     def feed(self, piece: bytes) -> list[ServerSentEvent]:
         """Take the next piece; give the events that it completed.
@@ -95,20 +90,14 @@ class EventStream:
             self._data.append(value)
         elif name == b"event":
             self._type = value
-        elif name == b"id":
-            if b"\0" not in value:
-                self._id = value
-        elif name == b"retry" and value.isdigit() and len(value) <= _MAX_RETRY_DIGITS:
-            self.retry_ms = int(value)
         elif not name:
             # A comment is no part of an event: a server that only keeps the stream open never fills it.
             self._size_bytes -= len(line)
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
-        """End an event; without data there was none, but its id counts."""
-        self.last_event_id = self._id
+        """End an event; without data there was none."""
         if self._data:
-            events.append(ServerSentEvent(self._type or b"message", b"\n".join(self._data), self._id))
+            events.append(ServerSentEvent(self._type or b"message", b"\n".join(self._data)))
             self._data = []
         self._type = b""
         self._size_bytes = 0

@@ -10,8 +10,6 @@ import logging
 import ssl
 from collections.abc import Callable, Mapping
 
-import msgspec
-
 from remit.adapters.upstream.bounds import Backoff, BufferBound, OnState, Reachability
 from remit.adapters.upstream.http1 import Connection, Limits, split_base_url
 from remit.adapters.upstream.mcp import protocol_versions
@@ -29,9 +27,7 @@ from remit.ports.upstream import Call, Catalogue, Exchange
 
 log = logging.getLogger(__name__)
 
-MAX_SESSIONS = 10_000
 _STOP_S = 2.0
-_NOT_KNOWN = msgspec.Raw(b'{"code":-32601,"message":"not known"}')
 
 
 class McpHttp(HttpSessions):

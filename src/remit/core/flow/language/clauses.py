@@ -14,10 +14,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from remit.core.flow.language.inflection import stem
 from remit.core.flow.language.phrases import ACTS, POINTS, STATED, ClausePiece, Mood, pieces_of
 from remit.core.flow.language.tool_verbs import AskedBy, verbs_and_nouns
-from remit.core.flow.language.words import EMPTY, MARKS, some, stems, stems_in
+from remit.core.flow.language.words import EMPTY, MARKS, some, stem, stems, stems_in
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.normal_text import plain
 from remit.core.flow.values.strict_reading import exact, worded_forms, written

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from remit.core.flow.language.inflection import stem
+from remit.core.flow.language.words import stem
 
 
 def _stems(words: str) -> frozenset[str]:

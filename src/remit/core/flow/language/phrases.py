@@ -12,9 +12,8 @@ import enum
 import re
 from collections.abc import Iterator, Sequence
 
-from remit.core.flow.language.inflection import stem
 from remit.core.flow.language.tool_verbs import ASKING, READING, WRITTEN
-from remit.core.flow.language.words import EMPTY, MARKS, bare_word, some, stems, stems_in
+from remit.core.flow.language.words import EMPTY, MARKS, bare_word, some, stem, stems, stems_in
 
 #: Stands in place of a value that the words state: a letter of nobody's.
 STATED = "\U000f0000"

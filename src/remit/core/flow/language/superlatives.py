@@ -14,12 +14,7 @@ from datetime import datetime
 
 import msgspec
 
-from remit.core.flow.language.inflection import stem
-
-
-def _set(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
+from remit.core.flow.language.words import some, stem
 
 _GREATEST = {
     "largest": "size",
@@ -52,19 +47,19 @@ _LEAST = {
     "worst": "rating",
 }
 #: What follows `last` and `first` where they pick nothing out of a list.
-_NO_CHOICE = _set(
+_NO_CHOICE = some(
     "night week month year time name day monday tuesday wednesday thursday friday saturday sunday weekend "
     "minute hour step of all thing"
 )
 #: What stands before them where they do.
-_CHOOSING = _set("the my our your his her its their")
+_CHOOSING = some("the my our your his her its their")
 _MEASURES = {
-    "size": _set("size bytes length amount count total"),
-    "weight": _set("weight size mass"),
-    "duration": _set("duration length time minutes hours days"),
-    "time": _set("time date timestamp created modified updated day at when sent received since"),
-    "price": _set("price cost amount total fee rate fare"),
-    "rating": _set("rating score stars rank review"),
+    "size": some("size bytes length amount count total"),
+    "weight": some("weight size mass"),
+    "duration": some("duration length time minutes hours days"),
+    "time": some("time date timestamp created modified updated day at when sent received since"),
+    "price": some("price cost amount total fee rate fare"),
+    "rating": some("rating score stars rank review"),
 }
 _PARTS = re.compile(r"[^\W_]+", re.UNICODE)
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?")

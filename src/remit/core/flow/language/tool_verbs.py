@@ -9,8 +9,7 @@ import functools
 
 import msgspec
 
-from remit.core.flow.language.inflection import stem
-from remit.core.flow.language.words import EMPTY, name_words, some, stems, words_of
+from remit.core.flow.language.words import EMPTY, name_words, some, stem, stems, words_of
 from remit.core.flow.values.normal_text import plain
 from remit.core.tools.tool import Effect, Tool
 

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from remit.core.flow.language.clauses import Clauses, divided, sentences
 from remit.core.flow.language.dates import Day, day_of, days_in
 from remit.core.flow.language.delegation_phrases import hands_over
-from remit.core.flow.language.inflection import stem
 from remit.core.flow.language.phrases import Mood
 from remit.core.flow.language.quantity import of_many
 from remit.core.flow.language.quotation import unquoted
@@ -29,6 +28,7 @@ from remit.core.flow.language.words import (
     PARTS,
     number_of,
     some,
+    stem,
     stems_from,
     stems_of,
     words_of,

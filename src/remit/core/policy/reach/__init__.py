@@ -37,7 +37,7 @@ from remit.core.policy.reach.model import (
     StepKind,
     Waypoint,
 )
-from remit.core.policy.reach.remediation import Remedy, Repair, RepairKind, mended, remedies, together
+from remit.core.policy.reach.remediation import Remedy, Repair, RepairKind, remedies, together
 from remit.core.policy.reach.report import ReachSurvey, ToxicTask
 
 __all__ = [
@@ -66,7 +66,6 @@ __all__ = [
     "StepKind",
     "ToxicTask",
     "Waypoint",
-    "mended",
     "reach_graph",
     "remedies",
     "together",

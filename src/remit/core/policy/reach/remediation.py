@@ -21,11 +21,9 @@ import networkx
 from networkx.algorithms.flow import edmonds_karp
 
 from remit.core.label import Trust
-from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.policy.reach.graph import SharedStore, start_of
 from remit.core.policy.reach.model import DataSource, Inflow, Openness
 from remit.core.policy.reach.report import ReachSurvey, ToxicTask
-from remit.core.tasks.task import HandDown
 
 MAX_PLACES = 32
 """Task types and stores that are looked at around one combination; what lies beyond counts as reached."""
@@ -349,45 +347,3 @@ class _Cut:
             self.graph.add_edge(one, other)  # no capacity: cannot be cut
         else:
             self.graph.add_edge(one, other, cost=cost)
-
-
-def mended(bundle: Bundle, repair: Repair, places: dict[str, object] | None = None) -> Bundle:
-    """Return a bundle with one change made. `places` are the constraints of a `pin`, by argument.
-
-    Without any, a pinned destination is `one_of` a single place of its own, so that it can be tried out.
-    """
-    types = dict(bundle.task_types)
-    tools = dict(bundle.tools)
-    policies = bundle.policies
-    one = types.get(repair.task_type)
-    match repair.kind:
-        case RepairKind.APPROVE:
-            policies = (*policies, PolicySource(f"paths-{repair.task_type}.cedar", repair.rule))
-        case RepairKind.HAND_DOWN if one is not None:
-            types[one.name] = msgspec.structs.replace(one, delegates=HandDown())
-        case RepairKind.DROP if one is not None:
-            kept = tuple(grant for grant in one.grants if grant.tool != repair.tool)
-            types[one.name] = msgspec.structs.replace(one, grants=kept)
-        case RepairKind.PIN if one is not None:
-            given = places or {name: {"one_of": ["nowhere@example.com"]} for name in repair.detail}
-            grants = tuple(
-                msgspec.structs.replace(grant, arguments={**grant.arguments, **given})
-                if grant.tool == repair.tool
-                else grant
-                for grant in one.grants
-            )
-            types[one.name] = msgspec.structs.replace(one, grants=grants)
-        case RepairKind.TRUST if repair.tool in tools:
-            tool = tools[repair.tool]
-            trusted = msgspec.structs.replace(tool.label, trust=Trust.TRUSTED)
-            fields = tuple(
-                msgspec.structs.replace(
-                    field, label=msgspec.structs.replace(field.label, trust=Trust.TRUSTED)
-                )
-                if not repair.detail or field.path in repair.detail
-                else field
-                for field in tool.fields
-            )
-            label = tool.label if repair.detail else trusted
-            tools[tool.id] = msgspec.structs.replace(tool, label=label, fields=fields)
-    return msgspec.structs.replace(bundle, task_types=types, tools=tools, policies=policies)

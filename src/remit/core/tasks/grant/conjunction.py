@@ -21,7 +21,7 @@ from remit.core.json_value import Json
 from remit.core.tasks.grant.layer import Ceilings, Layer, ReadyLayer, Refusal, fits, ready, refusals
 from remit.core.tasks.grant.parsing import check_tool, convert_written, keyed
 from remit.core.tasks.grant.simplify import simplified
-from remit.core.tools.constraint import Anything, Constraint, Subset, decode, is_subset, load, shown
+from remit.core.tools.constraint import Anything, Constraint, decode, load, shown
 
 MAX_LAYERS: Final = 64
 """How often a grant may be handed on and narrowed."""
@@ -168,19 +168,6 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
         """Return a grant with the same verdicts and ceilings, without conditions that others imply."""
         first, *rest = simplified(self.layers)
         return Grant(self.tool, first.arguments, first.other_arguments, first.ceilings, tuple(rest))
-
-    def widenings(self, wanted: Grant) -> tuple[str, ...]:
-        """Name, for people, the arguments for which `wanted` alone would permit more than this grant."""
-        out = []
-        for name in sorted({name for layer in self.layers for name in layer.arguments}):
-            theirs = [_constraint(layer, name) for layer in wanted.layers]
-            for layer in self.layers:
-                if not (mine := _constraint(layer, name)):
-                    continue
-                answers = {is_subset(their, mine) for their in theirs if their}
-                if Subset.YES not in answers and (Subset.NO in answers or not answers):
-                    out.append(f"`{shown(name)}` stays narrower: it must {mine.describe()}")
-        return tuple(out)
 
     def describe(self) -> tuple[str, ...]:
         """Say in short sentences what a call must satisfy."""

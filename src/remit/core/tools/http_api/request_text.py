@@ -19,7 +19,6 @@ from remit.core.json_value import Json
 from remit.core.tools.http_api.operation import RouteParameter, ValueKind, Where
 
 MAX_PATH: Final = 8192
-MAX_QUERY: Final = 16_384
 MAX_SEGMENTS: Final = 48
 MAX_PAIRS: Final = 512
 MAX_HEADER: Final = 4096

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events of calls: the decision, the question to a person, and how the call ended."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, UnsetType, field
+
+from remit.core.evidence.event import CallOutcome, EventBody, EventKind, Sealed
+from remit.core.evidence.events.fields import By, ToolName
+from remit.core.json_value import Json
+from remit.core.label import Trust
+from remit.core.tools.tool import Effect
+
+
+class DecisionMade(EventBody, kw_only=True):
+    """A call was decided, before anything was sent."""
+
+    KIND = EventKind.DECISION_MADE
+    tool: ToolName
+    outcome: Annotated[str, "`permit`, `deny` or `defer` (to a human)"]
+    tier: Annotated[str, "computed tier of the call"]
+    effect: Annotated[Effect, "what the call changes"]
+    audience: Annotated[str, "who learns its arguments"]
+    assurance: Annotated[str, "how the agent was proven"]
+    method: Annotated[str, "by what it proved itself"] = ""
+    chain: Annotated[
+        list[str], "the agents of the chain, the acting one first, where the task was handed down"
+    ] = []
+    sender: Annotated[str, "what binds the token to its sender: `dpop`, `mtls`, or `bearer` for nothing"]
+    sender_constraint: Annotated[str, "`optional`: the site asks for no such binding at this upstream"] = ""
+    data_class: Annotated[str, "data class that the task carried"] = field(name="class")
+    rules: Annotated[list[list[str]], "the deciding rules, each with the digest of its text"]
+    reasons: Annotated[list[dict[str, str]], "stable codes of the reasons, each with its rule"] = []
+    approval: Annotated[str, "the approval that was asked for or used"] = ""
+    observed: Annotated[bool, "`true`: refused in observe mode, so the call went on"] = False
+    enforced_by: Annotated[str, "the enforcement point that asked, and carries the call out"] = ""
+    asked_with: Annotated[str, "what binds its own token: `dpop`, `mtls`, or `bearer` for nothing"] = ""
+    valid_until: Annotated[str, "until when a permit counts that others carry out"] = ""
+    bundle: Annotated[str, "digest of the bundle that it was decided under"]
+    follows: Annotated[str, "the decision on the call that goes on, which this one brings input to"] = ""
+    number: Annotated[int, "which of the permitted calls of its task it is, from 1 on"] = 0
+    flow: Annotated[
+        list[dict[str, Json]],
+        "of each argument its provenance, where the intent states it, and from which calls before it came: "
+        "number, decision, tool, field, trust",
+    ] = []
+    rest: Annotated[
+        list[dict[str, Json]],
+        "calls that wrote what it reads: upstream, task, agent, decision, tool, number, trust, class",
+    ] = []
+    arguments: Annotated[Json, Sealed("the call's arguments; very large ones by digest")]
+    reason_texts: Annotated[list[str], Sealed("the reasons in words", "reasons")] = []
+    rest_resources: Annotated[
+        list[str], Sealed("the resources that the calls in `rest` wrote to, in their order", "rest")
+    ] = []
+
+
+class RefusalsCounted(EventBody, kw_only=True):
+    """A task was refused more often than is written one by one."""
+
+    KIND = EventKind.REFUSALS_COUNTED
+    count: Annotated[int, "refused calls that were counted and not written"]
+    codes: Annotated[list[str], "stable codes of their reasons, the first ten"]
+    tools: Annotated[list[str], "tools that they were for, the first ten"] = []
+
+
+class ToolCalled(EventBody, kw_only=True):
+    """A permitted call ended, or was found unfinished after a crash."""
+
+    KIND = EventKind.TOOL_CALLED
+    tool: ToolName
+    outcome: Annotated[
+        CallOutcome,
+        "`ok`, `tool-error`, `protocol-error`, `not-sent`; `unknown`: maybe it took effect",
+    ]
+    result_bytes: Annotated[int | UnsetType, "size of the result"] = UNSET
+    ended_by: Annotated[str, "what ended it, where that was not its answer"] = ""
+    observed: Annotated[bool, "`true`: it was refused, in observe mode"] = False
+    enforced_by: Annotated[str, "the enforcement point that carried it out, and reported the outcome"] = ""
+
+
+class CallCancelled(EventBody, kw_only=True):
+    """A call that went on after its answer was asked to stop."""
+
+    KIND = EventKind.CALL_CANCELLED
+    tool: ToolName
+    by: Annotated[
+        str, "`agent`, or why remit did: `fence`, `expired`, `agent` hung up before it had the handle"
+    ]
+
+
+class DataRead(EventBody, kw_only=True):
+    """A call without effect gave data."""
+
+    KIND = EventKind.DATA_READ
+    tool: ToolName
+    data_class: Annotated[str, "declared class of the data"] = field(name="class")
+    categories: Annotated[list[str], "its declared categories"]
+    trust: Annotated[Trust, "whether its source is trusted"]
+    record: Annotated[Json, Sealed("which record")]
+
+
+class ActionExecuted(EventBody, kw_only=True):
+    """A call with an effect was sent."""
+
+    KIND = EventKind.ACTION_EXECUTED
+    tool: ToolName
+    effect: Annotated[Effect, "`reversible` or `irreversible`"]
+    audience: Annotated[str, "who learned its arguments"]
+    outcome: Annotated[CallOutcome, "as in `tool.called`"]
+    target: Annotated[Json, Sealed("what it acted on")]
+
+
+class ApprovalRequested(EventBody, kw_only=True):
+    """A call was deferred to a human."""
+
+    KIND = EventKind.APPROVAL_REQUESTED
+    approval: Annotated[str, "the approval's id"]
+    tool: ToolName
+    call: Annotated[str, "digest over task, tool and arguments"]
+    rules: Annotated[
+        list[list[str]],
+        "exactly the rules that an approval waives, each with the digest of its text",
+    ]
+    arguments: Annotated[Json, Sealed("the call's arguments")]
+
+
+class ApprovalDecided(EventBody, kw_only=True):
+    """A human answered."""
+
+    KIND = EventKind.APPROVAL_DECIDED
+    approval: Annotated[str, "the approval's id"]
+    state: Annotated[str, "`approved` or `denied`"]
+    call: Annotated[str, "digest over task, tool and arguments"]
+    tool: ToolName
+    by: By
+    comment: Annotated[str, Sealed("a word with the answer")]

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fields that several kinds of events have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from remit.core.evidence.event import Sealed
+
+ToolName = Annotated[str, "the tool, as `upstream/name`"]
+Reason = Annotated[str, "why"]
+Further = Annotated[int, "refusals before this one that were counted and not written"]
+RefusalCode = Annotated[str, "stable code of the reason"]
+Person = Annotated[str, Sealed("who")]
+By = Annotated[str, Sealed("who did it")]

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events of labels: what a task or a resource carries rose or was lowered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, UnsetType, field
+
+from remit.core.evidence.event import EventBody, EventKind, Sealed
+from remit.core.evidence.events.fields import By
+from remit.core.json_value import Json
+from remit.core.label import Trust
+
+_Class = Annotated[str, "the data class now"]
+_Trust = Annotated[Trust, "`untrusted` from the first untrusted datum on"]
+_Categories = Annotated[list[str], "the categories now"]
+_Zones = Annotated[list[str], "the trust zones now"]
+
+
+class LabelRaised(EventBody, kw_only=True):
+    """What a task has read raised the label that it carries; it falls by `label.lowered` alone."""
+
+    KIND = EventKind.LABEL_RAISED
+    data_class: _Class = field(name="class")
+    trust: _Trust
+    categories: _Categories
+    zones: _Zones
+    by: Annotated[str, "the tool whose result raised it; `token`: the token of a call carried it"]
+    below: Annotated[str, "the task handed down from it that has read"] = ""
+
+
+class LabelLowered(EventBody, kw_only=True):
+    """Somebody declassified what a task carries or what lies in a resource, or a sanitizer gave data that
+    carries less than what it has read.
+    """
+
+    KIND = EventKind.LABEL_LOWERED
+    data_class: _Class = field(name="class")
+    trust: _Trust
+    categories: _Categories
+    zones: _Zones
+    what: Annotated[str, "`task`, `resource`, or `result` of a sanitizer"]
+    was: Annotated[dict[str, Json] | None, "the label before: class, trust, categories, zones"]
+    upstream: Annotated[str, "the upstream that the resource is of"] = ""
+    resources: Annotated[
+        int | UnsetType, "how many resources were declassified: with one all that lies in it"
+    ] = UNSET
+    tool: Annotated[str, "the sanitizer"] = ""
+    reason: Annotated[str | UnsetType, "why, in the words of who did it"] = UNSET
+    resource: Annotated[str | UnsetType, Sealed("which resource; empty: the upstream as a whole")] = UNSET
+    by: By = ""

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events of agents: registering them, their tokens, and the documents of local workloads."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, UnsetType
+
+from remit.core.evidence.event import EventBody, EventKind
+from remit.core.evidence.events.fields import By, Further, Reason, RefusalCode
+from remit.core.identity.principals import AgentState
+
+_Uid = Annotated[int, "user id of the process that asked"]
+_Executable = Annotated[str, "SHA-256 of its program"]
+_ProcessIsolation = Annotated[str, "`none`: the process runs as the user of remit, and could read its keys"]
+
+
+class AgentRegistered(EventBody, kw_only=True):
+    """An agent was registered."""
+
+    KIND = EventKind.AGENT_REGISTERED
+    owner: Annotated[str, "who answers for it"]
+    purpose: Annotated[str, "what it is for"]
+    environment: Annotated[str, "where it belongs"]
+    initiative: Annotated[str, "its AI programme"]
+    manifest: Annotated[str, "digest over model, prompt, tools and code"]
+    by: By
+
+
+class AgentChanged(EventBody, kw_only=True):
+    """An agent changed: its state, by what it may prove itself, its manifest, or who answers for it."""
+
+    KIND = EventKind.AGENT_CHANGED
+    change: Annotated[str, "`state`, `bound`, `unbound`, `manifest` or `owner`"]
+    state: Annotated[AgentState | UnsetType, "the new state"] = UNSET
+    workload: Annotated[str | UnsetType, "the workload that was bound or unbound"] = UNSET
+    manifest: Annotated[str | UnsetType, "the new digest"] = UNSET
+    owner: Annotated[str | UnsetType, "who answers for it now"] = UNSET
+    previous: Annotated[str | UnsetType, "what was before"] = UNSET
+    reason: Annotated[str | UnsetType, "why"] = UNSET
+    by: By
+
+
+class TokenIssued(EventBody, kw_only=True):
+    """An access token was issued to an agent."""
+
+    KIND = EventKind.TOKEN_ISSUED
+    token: Annotated[str, "the token's id (`jti`), never the token"]
+    expires: Annotated[int, "when it runs out, in seconds since the epoch"]
+    assurance: Annotated[str, "how well the agent proved itself"]
+    method: Annotated[str, "by what it proved itself"]
+    grant: Annotated[str, "by which kind of grant it was asked for"]
+    audience: Annotated[list[str], "the resources that it is for"]
+    bound: Annotated[str, "to what its sender's key is bound: `dpop`, `mtls`, or `no`"]
+    isolation: Annotated[str, "`none`: the agent runs as the user of remit, and could read its keys"] = ""
+    chain: Annotated[list[str], "the agents that act, the current one first, where there are several"] = []
+    family: Annotated[str, "what everything issued under one grant has in common"] = ""
+
+
+class TokenRevoked(EventBody, kw_only=True):
+    """A token was taken back, or everything that was issued under one grant."""
+
+    KIND = EventKind.TOKEN_REVOKED
+    token: Annotated[str, "its id"] = ""
+    family: Annotated[str, "the grant's id"] = ""
+    reason: Reason
+
+
+class TokenRefused(EventBody, kw_only=True):
+    """A credential was refused at a door."""
+
+    KIND = EventKind.TOKEN_REFUSED
+    code: RefusalCode
+    door: Annotated[str, "where it knocked"]
+    further: Further = 0
+
+
+class SvidIssued(EventBody, kw_only=True):
+    """A local workload was given a document of the own trust domain."""
+
+    KIND = EventKind.SVID_ISSUED
+    spiffe_id: Annotated[str, "who it is"]
+    form: Annotated[str, "`x509` or `jwt`"]
+    serial: Annotated[str, "the certificate's serial number, or the token's `jti`"]
+    expires: Annotated[int, "when it runs out, in seconds since the epoch"]
+    uid: _Uid
+    executable: _Executable
+    audiences: Annotated[list[str], "for whom a JWT-SVID is"] = []
+    isolation: _ProcessIsolation = ""
+    further: Annotated[int, "documents given before this one that were counted and not written"] = 0
+
+
+class SvidRefused(EventBody, kw_only=True):
+    """A local process asked for a document of the own trust domain and got none."""
+
+    KIND = EventKind.SVID_REFUSED
+    code: RefusalCode
+    uid: _Uid
+    executable: _Executable
+    isolation: _ProcessIsolation = ""
+    further: Further = 0

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events of remit itself: its processes, its bundle, its keys and the keys of subjects."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from remit.core.evidence.event import EventBody, EventKind
+from remit.core.evidence.events.fields import By, Reason
+from remit.core.keys.own_keys import KeyKind
+
+
+class SystemStarted(EventBody, kw_only=True):
+    """Remit began to serve."""
+
+    KIND = EventKind.SYSTEM_STARTED
+    version: Annotated[str, "its version"]
+    bundle: Annotated[str, "digest of the bundle in force"]
+    recovered: Annotated[
+        int, "permitted calls whose outcome a crash had swallowed, now recorded as `unknown`"
+    ]
+
+
+class SystemStopped(EventBody, kw_only=True):
+    """Remit stopped in order. A start without it before follows a crash."""
+
+    KIND = EventKind.SYSTEM_STOPPED
+
+
+class ReplicaGone(EventBody, kw_only=True):
+    """A replica was silent for so long that others took over what it owned. It commits nothing any more; if
+    it comes back, then under another id.
+    """
+
+    KIND = EventKind.REPLICA_GONE
+    replica: Annotated[str, "its id"]
+    host: Annotated[str, "the machine that it ran on"]
+
+
+class BundleApplied(EventBody, kw_only=True):
+    """A bundle came into force: policies, tools and task types as one version."""
+
+    KIND = EventKind.BUNDLE_APPLIED
+    bundle: Annotated[str, "its digest"]
+    previous: Annotated[str, "the digest before it"]
+    tools: Annotated[int, "tools that it describes"]
+    task_types: Annotated[int, "its task types"]
+    rules: Annotated[int, "its rules"]
+    by: By
+
+
+class KeyRotated(EventBody, kw_only=True):
+    """Another key of remit signs, or wraps, from now on."""
+
+    KIND = EventKind.KEY_ROTATED
+    kind: Annotated[KeyKind, "for what the key serves: `token`, `checkpoint`, `sealing`, `ca` or `svid`"]
+    key: Annotated[str, "its public name; of a checkpoint key the verifier itself"]
+    previous: Annotated[str, "the key before it"]
+    at_once: Annotated[bool, "`true`: what earlier keys signed is refused from now on"] = False
+    found: Annotated[bool, "`true`: it was rotated without a record, and that was found afterwards"] = False
+    reason: Reason = ""
+    by: By
+
+
+class KeyRetired(EventBody, kw_only=True):
+    """A previous key of remit was destroyed: its work is accepted no longer (of a checkpoint key, it signs no
+    more).
+    """
+
+    KIND = EventKind.KEY_RETIRED
+    kind: Annotated[KeyKind, "for what it served"]
+    key: Annotated[str, "its public name"]
+
+
+class SubjectForgotten(EventBody, kw_only=True):
+    """The key of a subject was destroyed: values sealed under it can never be read again, and every proof
+    still holds.
+    """
+
+    KIND = EventKind.SUBJECT_FORGOTTEN
+    reason: Reason = ""
+    by: By

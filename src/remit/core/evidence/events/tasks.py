@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events of tasks: opening them, what is added to them, and their end."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, UnsetType, field
+
+from remit.core.endings.closure import Cause
+from remit.core.evidence.event import EventBody, EventKind, Sealed
+from remit.core.evidence.events.fields import By, Further, Reason, RefusalCode
+from remit.core.json_value import Json
+from remit.core.label import Trust
+from remit.core.tasks.task import TaskState
+
+
+class TaskOpened(EventBody, kw_only=True):
+    """A task was opened."""
+
+    KIND = EventKind.TASK_OPENED
+    task_type: Annotated[str, "its type"]
+    authority: Annotated[str, "digest over all its grants"]
+    tools: Annotated[list[str], "the tools that it may call"]
+    deadline: Annotated[str, "when it ends at the latest"]
+    bundle: Annotated[str, "digest of the bundle that it was opened under"]
+    lease_s: Annotated[int, "seconds after which it ends unless renewed; 0 for none"]
+    parent: Annotated[str, "the task that it was handed down from"] = ""
+    chain: Annotated[list[str], "the agents of the chain, the acting one first"] = []
+    delegation: Annotated[str, "the record by which the person has agreed"] = ""
+    plan: Annotated[
+        list[str] | UnsetType, "the tools that its agent said it would need, where it said so"
+    ] = UNSET
+    goal: Annotated[str, Sealed("the intent in words")]
+    brief: Annotated[str, Sealed("what the agent that handed it down said")] = ""
+    params: Annotated[dict[str, Json], Sealed("its parameters")]
+    requested_by: Annotated[str, Sealed("who stated it")]
+    on_behalf_of: Annotated[str, Sealed("whom the work is for")]
+
+
+class TaskRefused(EventBody, kw_only=True):
+    """A task was asked for and not opened."""
+
+    KIND = EventKind.TASK_REFUSED
+    agent: Annotated[str, "for which agent"]
+    task_type: Annotated[str, "of which type"]
+    parent: Annotated[str | UnsetType, "the task that was to be handed down"] = UNSET
+    code: RefusalCode
+    further: Further = 0
+    reason: Annotated[str, Sealed("why, in words")]
+
+
+class TaskTakenOver(EventBody, kw_only=True):
+    """Another replica owns the task and all that was handed down from it; what it had met before is unknown
+    from here on.
+    """
+
+    KIND = EventKind.TASK_TAKEN_OVER
+    replica: Annotated[str, "the id of the owner"]
+    epoch: Annotated[int, "how often it has had an owner"]
+
+
+class TaskTurn(EventBody, kw_only=True):
+    """The person who stated the intent added to it."""
+
+    KIND = EventKind.TASK_TURN
+    text: Annotated[str, Sealed("what they said")]
+
+
+class PlanExtended(EventBody, kw_only=True):
+    """The plan of a task grew; the decision that let it is the event before, of the tool `remit/plan`."""
+
+    KIND = EventKind.PLAN_EXTENDED
+    tools: Annotated[list[str], "the tools that were added"]
+    declared: Annotated[bool, "`true`: the task had no plan before"]
+    data_class: Annotated[str, "data class that the task carried"] = field(name="class")
+    trust: Annotated[Trust, "`untrusted` where it had read untrusted data"]
+    read: Annotated[
+        list[list[Json]], "the calls that brought untrusted data, each with its tool, the first ones"
+    ]
+    add: Annotated[Json, Sealed("what was added, with what it says of arguments")]
+    by: By
+
+
+class TaskNarrowed(EventBody, kw_only=True):
+    """A task holds less than before: its bundle gives it no more. Tokens from before open nothing any
+    more.
+    """
+
+    KIND = EventKind.TASK_NARROWED
+    lost: Annotated[list[str], "the tools that were withdrawn"]
+    narrowed: Annotated[list[str], "the tools whose grants permit less than before"]
+    authority: Annotated[str, "digest of what it may do now, and why"]
+    deadline: Annotated[str, "when it ends by itself"]
+    bundle: Annotated[str, "digest of the bundle in force"]
+    cause: Annotated[Cause, "`policy`"]
+
+
+class TaskEnded(EventBody, kw_only=True):
+    """A task ended; nothing of it is permitted any more."""
+
+    KIND = EventKind.TASK_ENDED
+    state: Annotated[TaskState, "`completed`, `revoked` or `expired`"]
+    reason: Reason
+    cause: Annotated[Cause, "what ended it, one of a closed set"]
+    by: By

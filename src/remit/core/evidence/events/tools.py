@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events of tools and their upstreams."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from remit.core.evidence.event import EventBody, EventKind
+from remit.core.evidence.events.fields import By, ToolName
+
+
+class ToolPinned(EventBody, kw_only=True):
+    """A tool was seen for the first time, and its description and schema pinned."""
+
+    KIND = EventKind.TOOL_PINNED
+    tool: ToolName
+    digest: Annotated[str, "digest of what is pinned"]
+
+
+class ToolChanged(EventBody, kw_only=True):
+    """An upstream offers something else than what is pinned: the tool is suspended."""
+
+    KIND = EventKind.TOOL_CHANGED
+    tool: ToolName
+    accepted: Annotated[str, "digest of what is pinned"]
+    offered: Annotated[str, "digest of what is offered"]
+
+
+class ToolAccepted(EventBody, kw_only=True):
+    """What an upstream offers was reviewed and pinned."""
+
+    KIND = EventKind.TOOL_ACCEPTED
+    tool: ToolName
+    accepted: Annotated[str, "digest of what is pinned now"]
+    previous: Annotated[str, "digest of what was"]
+    by: By
+
+
+class UpstreamLost(EventBody, kw_only=True):
+    """An upstream is not reachable any more."""
+
+    KIND = EventKind.UPSTREAM_LOST
+    upstream: Annotated[str, "which"]
+
+
+class UpstreamRestored(EventBody, kw_only=True):
+    """An upstream is reachable again."""
+
+    KIND = EventKind.UPSTREAM_RESTORED
+    upstream: Annotated[str, "which"]

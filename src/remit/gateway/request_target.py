@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Targets that name their host (RFC 9112 section 3.2.2): remit serves its own name, and is no proxy."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from remit.gateway.asgi import Application, Receive, Scope, Send, respond
+from remit.gateway.http.problems import PROBLEM_TYPE, HttpProblem
+
+#: Where the scope holds the target of a request that names its host: absolute form, or `CONNECT`.
+TARGET: Final = "remit.target"
+
+
+def own_target_only(inner: Application, public_url: str) -> Application:
+    """Put before all doors what refuses tunnels, and targets that name another host than remit's address."""
+    base = public_url.rstrip("/")
+    own = base.lower().encode() + b"/"
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if TARGET not in scope or scope[TARGET].lower().startswith(own):
+            await inner(scope, receive, send)
+            return
+        problem = HttpProblem(
+            "this is no proxy", 421, code="not-here", remediation=f"call `{base}/http/UPSTREAM/...`"
+        )
+        refused = (b"remit-refused", problem.code.encode())
+        await respond(send, problem.status, problem.body(), (PROBLEM_TYPE, refused))
+
+    return serve
