@@ -10,6 +10,7 @@ from remit.core.decisions.mediation import Step
 from remit.core.label import Classes, Label
 from remit.core.tools.tool import Tool
 from remit.ports.broker import UpstreamCredential
+from remit.ports.store.changes import TakeBudget
 from remit.ports.upstream import Call, Exchange
 from remit.services.decisions.call_events import ended_by
 from remit.services.mediation.call import RequestedCall, wire_call
@@ -36,6 +37,7 @@ class CallState:
         # What `let_go` gives back, as far as the call has come.
         self.live: LiveTask | None = None
         self.approval_turn: asyncio.Lock | None = None
+        self.reserved: tuple[TakeBudget, ...] = ()
         self.in_flight: LiveCall | None = None
         self.credential: UpstreamCredential | None = None
         self.exchange: Exchange | None = None
@@ -63,6 +65,7 @@ class CallState:
         """Give back what the steps took."""
         self.deps.authorizer.evaluations.calls -= 1
         self.end_approval_turn()
+        self.settle(taken=False)
         self.let_go_of_upstream()
         # A deferred call stays in hand until it has ended.
         if self.live is not None and self.deferred is None:
@@ -75,6 +78,12 @@ class CallState:
         if (turn := self.approval_turn) is not None:
             self.approval_turn = None
             turn.release()
+
+    def settle(self, *, taken: bool) -> None:
+        """Turn what step 4 reserved into use, or give it back; once."""
+        takes, self.reserved = self.reserved, ()
+        if takes and self.live is not None:
+            self.live.settle(takes, taken=taken)
 
     def let_go_of_upstream(self) -> None:
         """Give back credential and connection."""

@@ -34,7 +34,7 @@ async def decide_call(call: CallState, described: DescribedCall) -> RuledCall:
     """Return the decision; where a person has to approve, it names the approval that step 5 opens."""
     approvals, request, live = call.deps.approvals, described.request, described.bound.live
     ruling = await call.deps.authorizer.decide(request, live)
-    decision = ruling.decision
+    decision, call.reserved = ruling.decision, ruling.takes
     if decision.outcome is not _DEFER or decision.observed:
         return RuledCall(request, decision, live, ruling.takes, ruling.approval, _NO_UNIT)
     turn = approvals.turn(request.task.id)

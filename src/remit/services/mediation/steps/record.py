@@ -59,7 +59,7 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
         alone = deps.authorizer.evaluations.calls == 1
         await deps.store.commit(Unit((*changes, *rise.changes, *left), events), at_once=alone)
     except BaseException as lost:
-        live.settle(ruled.takes, taken=False)
+        call.settle(taken=False)
         rise.lost()
         if isinstance(lost, Conflict):
             # A fence, an ancestor's budget or another use of the approval came first: that is a fact too.
@@ -68,5 +68,5 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
     # Commits answer in the order in which they were handed in, and labels only rise.
     live.kept_label = label
     deps.stored_labels.kept(left)
-    live.settle(ruled.takes, taken=True)
+    call.settle(taken=True)
     return RecordedCall(request, decision, live, in_flight, number)
