@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Outcome
 from remit.core.endings.closure import Closure
 from remit.core.errors import Fenced
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import TaskState
+from remit.services.decisions.authorizer import Ruling
+from remit.services.tasks.live_task import LiveTask
 from tests.call_world import CallWorld, call_world
 from tests.house_world import house_world
 from tests.scripted_broker import ScriptedBroker
@@ -154,3 +157,28 @@ async def test_what_runs_out_or_is_done_holds_up_nobody(world: CallWorld) -> Non
     assert world.house.endings.precedence.pauses == 0
     await world.house.endings.revocations.end_scope(ScopeKind.UPSTREAM, "desk", reason="odd", by="root")
     assert world.house.endings.precedence.pauses == 1
+
+
+async def test_a_call_that_is_cancelled_while_an_end_goes_first_uses_no_budget(
+    world: CallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call waits between its decision and its record, and its agent hangs up: what it had reserved of the
+    task's budget is free again, in memory too.
+    """
+    _, token = await world.open("one-call")
+    authorizer, precedence = world.house.decisions.authorizer, world.house.endings.precedence
+    decide = authorizer.decide
+
+    async def decided(request: AccessRequest, live: LiveTask) -> Ruling:
+        ruling = await decide(request, live)
+        precedence.begin()
+        return ruling
+
+    monkeypatch.setattr(authorizer, "decide", decided)
+    call = asyncio.create_task(world.call(token, "write"))
+    await world.until(lambda: precedence.pause is not None)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    precedence.over()
+    monkeypatch.undo()
+    assert await world.outcome(token, "write") is Outcome.PERMIT

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,7 +26,7 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tasks.task import NO_PERSON, Task, TaskType
 from remit.ports.store.units import Unit
 from remit.rehearse.folder import alone, config_of
-from remit.rehearse.stand_in import CURRENT, CallRun, StandIn, watched
+from remit.rehearse.stand_in import CURRENT, CallRun, RehearsedSteps, StandIn
 from remit.services.assembly.services import Services
 from remit.services.evidence.log import readable
 from remit.services.identity.directory import NewAgent, NewPerson
@@ -179,7 +180,7 @@ class RehearsalStage:
 
         async def drive() -> Any:
             CURRENT.set(run)
-            return await self.house.mediation.mediator.run(asked, run, watched(run))
+            return await self.house.mediation.mediator.run(asked, run, partial(RehearsedSteps, run))
 
         driven = asyncio.get_running_loop().create_task(drive())
         run.driven = driven

@@ -138,12 +138,10 @@ class Calls:
         self._rounds = rounds
         self._alarms = Deadlines()
 
-    async def run(self, visit: CallVisit, message: Incoming) -> bool:
-        """Take one call from request to response; say whether the upstream did what was asked."""
-        return await self.carry(visit, message, await self.asked(visit, message))
-
-    async def carry(self, visit: CallVisit, message: Incoming, asked: RequestedCall) -> bool:
-        """Take what a request asks for through the nine steps; say whether the upstream did it."""
+    async def run(self, visit: CallVisit, message: Incoming, asked: RequestedCall | None = None) -> bool:
+        """Take the call that a request asks for through the nine steps; say whether the upstream did it."""
+        if asked is None:
+            asked = await self.asked(visit, message)
         token = message.meta.get("progressToken") if asked.wants_progress else None
         answer = Answer(
             visit.send,
@@ -204,7 +202,7 @@ class Calls:
         if isinstance(end, Refused):
             await answer.fail(await self._refusal(visit, message, end))
             return False
-        return isinstance(end, Answered) and end.outcome is CallOutcome.OK
+        return end.outcome is CallOutcome.OK
 
     def _passing(self, visit: CallVisit, asked: RequestedCall) -> Callable[[bytes], bytes]:
         """Return what makes of a result that asks for input what the agent gets of it."""

@@ -130,7 +130,7 @@ class DeferredMethods:
             arguments=self._rounds.taken(given, visit.claims.task, tool.id, first),
             follows=Follows(held.upstream_id, held.decision.id),
         )
-        await self._calls.carry(visit, message, asked)
+        await self._calls.run(visit, message, asked)
         held.stale()
 
 

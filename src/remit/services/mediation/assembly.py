@@ -52,9 +52,12 @@ def mediation_services(
 ) -> MediationServices:
     """Put them together."""
     deferrals = Deferrals(
-        upstreams=adapters.upstreams, late=decisions.late, clock=adapters.clock, entropy=adapters.entropy
+        upstreams=adapters.upstreams,
+        late=decisions.late,
+        clock=adapters.clock,
+        entropy=adapters.entropy,
+        events=endings.events,
     )
-    endings.events.ended.append(deferrals.on_end)
     parts = Dependencies(
         deferrals=deferrals,
         authenticator=identity.authenticator,
