@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each of the nine steps takes: real calls through the real services, with a clock around each step.
 
-The clocks are put around the driver's own steps from here: the product has none. One call at a time, so that
+The clocks are put around the steps from here: the product has none. One call at a time, so that
 what a step waits for (the disk in 5, the upstream in 7) is in its figure and nobody else's work is.
 """
 
@@ -23,37 +23,24 @@ from bench.serve_governed import open_task
 from bench.target import confined
 from remit.compose import open_house
 from remit.config import load_config
-from remit.core.decisions.mediation import (
-    Bind,
-    Chunk,
-    Close,
-    Decide,
-    Describe,
-    Forward,
-    Identify,
-    Lease,
-    Observe,
-    Receive,
-    Record,
-    Release,
-)
-from remit.services.mediation.driver import CallDriver
+from remit.core.decisions.mediation import Chunk
+from remit.services.mediation.call_steps import CallSteps
 from remit.services.mediation.mediator import RequestedCall
 
 STEPS = {
-    Identify: "1 identify",
-    Bind: "2 bind",
-    Describe: "3 describe",
-    Decide: "4 decide",
-    Record: "5 record",
-    Lease: "6 lease",
-    Forward: "7 forward, the write",
-    Receive: "7 forward, the answer",
-    Observe: "8 observe",
-    Release: "8 observe, the release",
-    Close: "9 close",
+    "identify": "1 identify",
+    "bind": "2 bind",
+    "describe": "3 describe",
+    "decide": "4 decide",
+    "record": "5 record",
+    "lease": "6 lease",
+    "forward": "7 forward, the write",
+    "receive": "7 forward, the answer",
+    "observe": "8 observe",
+    "release": "8 observe, the release",
+    "close": "9 close",
 }
-"""The needs that a driver meets, and how the budget calls them."""
+"""The methods of the steps, and how the budget calls them."""
 
 Took = dict[str, list[float]]
 
@@ -70,22 +57,23 @@ def clocks(took: Took) -> Iterator[None]:
     """Measure every step of every call that is made in the block, in microseconds."""
 
     def around(step: Callable[..., Any], into: list[float]) -> Callable[..., Any]:
-        async def timed(drive: CallDriver, need: object) -> object:
+        async def timed(*given: object) -> object:
             start = time.perf_counter_ns()
             try:
-                return await step(drive, need)
+                return await step(*given)
             finally:
                 into.append((time.perf_counter_ns() - start) / 1e3)
 
         return timed
 
-    plain = dict(CallDriver.works)
-    for need, name in STEPS.items():
-        CallDriver.works[need] = around(plain[need], took.setdefault(name, []))
+    plain = {step: getattr(CallSteps, step) for step in STEPS}
+    for step, name in STEPS.items():
+        setattr(CallSteps, step, around(plain[step], took.setdefault(name, [])))
     try:
         yield
     finally:
-        CallDriver.works |= plain
+        for step, work in plain.items():
+            setattr(CallSteps, step, work)
 
 
 async def call(config_path: Path, rounds: int) -> Took:
@@ -96,7 +84,7 @@ async def call(config_path: Path, rounds: int) -> Took:
 
         async def one(number: int) -> None:
             text = f"call {number:08d} the quick brown fox jumps over the lazy dog and"
-            await house.mediator.run(
+            await house.mediation.mediator.run(
                 RequestedCall(token=token, upstream=UPSTREAM, name="echo", arguments={"text": text}), sink
             )
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey
 
-from remit.compose.enforcement_points import enforcement_points
+from remit.compose.build import enforcement_points
 from remit.config import load_bundle, load_config
 from remit.core.identity.principals import Person, Role
 from remit.core.identity.workload import Assurance, Confirmation, KeyBinding
@@ -52,11 +52,11 @@ class AuthzenWorld(HouseWorld):
         """Apply the fixtures' bundle, and register agents and an approver."""
         house = self.house
         await house.policies.apply(self.bundle, by="remit")
-        await house.tools.described()
+        await house.tools.registry.described()
         for name, role in (("root", Role.ADMINISTRATOR), ("ada", Role.APPROVER), ("audra", Role.AUDITOR)):
-            await house.directory.add_person(NewPerson(name=name, roles=(role,)), by="remit")
+            await house.identity.directory.add_person(NewPerson(name=name, roles=(role,)), by="remit")
         for name in AGENTS:
-            await house.directory.register(
+            await house.identity.directory.register(
                 NewAgent(
                     name=name,
                     owner="root",
@@ -72,7 +72,7 @@ class AuthzenWorld(HouseWorld):
         who = Person(tenant=TENANT, name=person, groups=("family",), created=START)
         # Not by the directory: the fixtures' people have names that it gives to nobody.
         await self.house.store.commit(Unit((PutPerson(who),), tenant=TENANT))
-        task = await self.house.tasks.open(Opening(agent=agent, task_type=task_type), person=who)
+        task = await self.house.tasks.tasks.open(Opening(agent=agent, task_type=task_type), person=who)
         return task.id
 
     async def token(self, agent: str, **changes: Any) -> str:
@@ -91,7 +91,7 @@ class AuthzenWorld(HouseWorld):
             "assurance": Assurance.KEY_BOUND,
         }
         claims = AccessClaims(**(known | changes))
-        return await self.house.token_keys.sign(claims.to_wire(), token_type=TOKEN_TYPE)
+        return await self.house.keys.tokens.sign(claims.to_wire(), token_type=TOKEN_TYPE)
 
     async def agent_token(self, agent: str = "records-api", *, bound: bool = True) -> str:
         """Return a token of an agent that works on no task, bound to the agent's certificate unless told."""
@@ -122,7 +122,7 @@ class AuthzenWorld(HouseWorld):
 
     async def signed_for(self, task_id: str, **changes: Any) -> str:
         """Return a token that is bound to a task."""
-        live = await self.house.live.load(task_id)
+        live = await self.house.tasks.live.load(task_id)
         task = live.task
         known = {"subject": task.on_behalf_of, "task": task.id, "authority_hash": live.authority_hash}
         return await self.token(task.agent, **(known | changes))

@@ -244,37 +244,39 @@ class CallWorld:
             ("omar", (Role.APPROVER,), ()),
             ("root", (Role.ADMINISTRATOR, Role.OPERATOR), ()),
         ):
-            await house.directory.add_person(NewPerson(name=name, roles=roles, groups=groups), by="remit")
+            await house.identity.directory.add_person(
+                NewPerson(name=name, roles=roles, groups=groups), by="remit"
+            )
         for name, key in KEYS.items():
             new = NewAgent(name=name, owner="lena", purpose="works", bindings=(KeyBinding(key),))
-            await house.directory.register(new, by="root")
+            await house.identity.directory.register(new, by="root")
 
     async def reopen(self) -> None:
         """Do what a start does on a folder in which a gateway has lived before."""
-        await self.house.tools.load()
+        await self.house.tools.registry.load()
         await self.house.policies.apply(a_bundle(), by="remit")
-        await self.house.remains.recover()
+        await self.house.endings.remains.recover()
         await self.learn()
 
     async def learn(self) -> None:
         """Have the gateway look at what the desk offers."""
-        await self.house.tools.learned("desk", await self.desk.catalogue())
+        await self.house.tools.registry.learned("desk", await self.desk.catalogue())
 
     async def person(self, name: str) -> Person:
         """Return a person."""
-        return await self.house.directory.person(name)
+        return await self.house.identity.directory.person(name)
 
     async def open(self, task_type: str = "work", **more: Json) -> tuple[Task, str]:
         """Open a task as lena; gives it with a token."""
         wanted: dict[str, Json] = {"agent": "clerk", "task_type": task_type} | more
         opening = Opening(**wanted)
-        task = await self.house.tasks.open(opening, person=await self.person("lena"))
+        task = await self.house.tasks.tasks.open(opening, person=await self.person("lena"))
         return task, await task_token(self.house, task.id, confirmation=HELD)
 
     async def call(self, token: str, name: str, heard: Heard | None = None, **arguments: Json) -> End:
         """Make one call; raises the fault that ended it."""
         asked = RequestedCall(token=token, proven=HELD, upstream="desk", name=name, arguments=arguments)
-        return await self.house.mediator.run(asked, heard or Heard())
+        return await self.house.mediation.mediator.run(asked, heard or Heard())
 
     async def outcome(self, token: str, name: str, **arguments: Json) -> Outcome:
         """Make one call; gives how it was decided."""
@@ -282,7 +284,7 @@ class CallWorld:
 
     async def approve(self, approval: str, *, approve: bool = True) -> None:
         """Answer an approval as omar."""
-        await self.house.approvals.answer(approval, await self.person("omar"), approve=approve)
+        await self.house.decisions.approvals.answer(approval, await self.person("omar"), approve=approve)
 
     async def asked(self, token: str, name: str = "pay", **arguments: Json) -> str:
         """Make a call that waits for a human; gives the approval's id."""
@@ -294,7 +296,7 @@ class CallWorld:
         """Return the facts of all events of a kind so far, once what is under way has been written."""
         await asyncio.sleep(0)
         await self.house.store.commit(Unit(tenant=TENANT))
-        entries = await self.house.evidence.pages(limit=1000)
+        entries = await self.house.evidence.log.pages(limit=1000)
         return [json.loads(entry.leaf)["facts"] for entry in entries if entry.kind == kind.value]
 
     async def until(self, reached: Callable[[], bool]) -> None:

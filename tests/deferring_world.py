@@ -59,7 +59,7 @@ class DeferringWorld:
     @property
     def in_hand(self) -> int:
         """How many calls of the task are in hand."""
-        live = self.house.live.get(self.gateway.task)
+        live = self.house.tasks.live.get(self.gateway.task)
         return len(live.in_hand) if live is not None else 0
 
 

@@ -51,28 +51,28 @@ class DeskReplica(CallWorld):
 
     async def look(self) -> None:
         """Renew the lease, and take in what the others have done."""
-        await self.house.replicas.renew()
+        await self.house.replicas.membership.renew()
 
     async def die(self) -> None:
         """Do nothing any more, and never come back under another name."""
-        self.house.replicas._leaving = True
-        await self.house.leases.stop()
+        self.house.replicas.membership._leaving = True
+        await self.house.credentials.leases.stop()
 
     def deafen(self) -> None:
         """Have it not hear what the others end, though PostgreSQL tells it."""
-        replicas, missed = self.house.replicas, self._missed
+        replicas, missed = self.house.replicas.membership, self._missed
 
         def nothing(raised: tuple[Raised, ...]) -> tuple[list[FenceAck], list[Awaitable[FenceAck]]]:
             missed.extend(raised)
             return [], []
 
-        replicas.react = nothing
+        replicas.events.react = nothing
 
     async def hear(self) -> None:
         """Have it do now about all of that what a replica does."""
-        replicas = self.house.replicas
-        replicas.react = self.house.reactions.raised
-        await replicas._tell(*replicas.react(tuple(self._missed)))
+        replicas = self.house.replicas.membership
+        replicas.events.react = self.house.endings.reactions.raised
+        await replicas._tell(*replicas.events.react(tuple(self._missed)))
 
     async def meanwhile(self, work: asyncio.Future[T]) -> T:
         """Let the clock run until some work is done, which waits for it."""
@@ -92,7 +92,7 @@ async def bury_others(*living: DeskReplica) -> None:
             await one.look()
     for one in living:
         await one.look()
-        await one.house.replicas.keep_up()
+        await one.house.replicas.membership.keep_up()
 
 
 @asynccontextmanager
@@ -103,8 +103,8 @@ async def desk_replicas(folder: Path, url: str, *brokers: ScriptedBroker) -> Asy
         for number, broker in enumerate(brokers):
             one = DeskReplica(folder, url, f"replica-{number}", broker)
             stack.push_async_callback(one.house.store.close)
-            stack.push_async_callback(one.house.replicas.leave)
-            await one.house.replicas.enter()
+            stack.push_async_callback(one.house.replicas.membership.leave)
+            await one.house.replicas.membership.enter()
             await (one.reopen() if number else one.settle_in())
             made.append(one)
         for one in made:

@@ -170,48 +170,54 @@ class FlowWorld:
         """Apply the bundle, and bring in people and the agent."""
         house = self.house
         if again:
-            await house.tools.load()
+            await house.tools.registry.load()
         await house.policies.apply(a_bundle(), by="remit")
         if again:
-            await house.remains.recover()
-        await house.tools.learned("office", await self.office.catalogue())
+            await house.endings.remains.recover()
+        await house.tools.registry.learned("office", await self.office.catalogue())
         if again:
             return
         for name, roles, groups in (("lena", (), ("staff",)), ("omar", (Role.APPROVER,), ())):
-            await house.directory.add_person(NewPerson(name=name, roles=roles, groups=groups), by="remit")
+            await house.identity.directory.add_person(
+                NewPerson(name=name, roles=roles, groups=groups), by="remit"
+            )
         for name, key in (("clerk", KEYS["clerk"]), ("helper", KEYS["other"])):
             new = NewAgent(name=name, owner="lena", purpose="works", bindings=(KeyBinding(key),))
-            await house.directory.register(new, by="root")
+            await house.identity.directory.register(new, by="root")
 
     async def open(self, goal: str, task_type: str = "work", **params: Json) -> Task:
         """Open a task; lena says what for, or the agent itself where the type lets it."""
         opening = Opening(agent="clerk", task_type=task_type, goal=goal, params=params)
         if task_type == "work":
-            person = await self.house.directory.person("lena")
-            self.task = await self.house.tasks.open(opening, person=person)
+            person = await self.house.identity.directory.person("lena")
+            self.task = await self.house.tasks.tasks.open(opening, person=person)
         else:
-            agent = await self.house.directory.agent("clerk")
-            self.task = await self.house.tasks.open(opening, agent=agent)
+            agent = await self.house.identity.directory.agent("clerk")
+            self.task = await self.house.tasks.tasks.open(opening, agent=agent)
         self.token = await task_token(self.house, self.task.id, confirmation=HELD)
         return self.task
 
     async def hand_down(self) -> Task:
         """Hand the task down to `helper`, whose child task is worked on from then on."""
-        helper = await self.house.directory.agent("helper")
-        self.task = await self.house.tasks.open_child(self.task.id, helper, DelegatedOpening(brief="help"))
+        helper = await self.house.identity.directory.agent("helper")
+        self.task = await self.house.tasks.tasks.open_child(
+            self.task.id, helper, DelegatedOpening(brief="help")
+        )
         self.token = await task_token(self.house, self.task.id, confirmation=HELD)
         return self.task
 
     async def says(self, text: str) -> None:
         """Let lena say something more."""
-        await self.house.tasks.add_message(self.task.id, text, await self.house.directory.person("lena"))
+        await self.house.tasks.tasks.add_message(
+            self.task.id, text, await self.house.identity.directory.person("lena")
+        )
 
     async def run(self, tool: str, heard: Heard | None = None, **arguments: Json) -> End:
         """Make one call; raises the fault that ended it."""
         asked = RequestedCall(
             token=self.token, proven=HELD, upstream="office", name=tool, arguments=arguments
         )
-        return await self.house.mediator.run(asked, heard or Heard())
+        return await self.house.mediation.mediator.run(asked, heard or Heard())
 
     async def call(self, tool: str, **arguments: Json) -> Decision:
         """Make one call; gives how it was decided."""
@@ -225,7 +231,7 @@ class FlowWorld:
         """Return the facts of all events of a kind so far, once what is under way has been written."""
         await asyncio.sleep(0)
         await self.house.store.commit(Unit(tenant=TENANT))
-        entries = await self.house.evidence.pages(limit=1000)
+        entries = await self.house.evidence.log.pages(limit=1000)
         return [json.loads(entry.leaf)["facts"] for entry in entries if entry.kind == kind.value]
 
 

@@ -8,9 +8,9 @@ import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from remit import compose
 from remit.adapters.runtime.system import SystemClock
 from remit.adapters.store.sqlite import SqliteStore
+from remit.compose import process
 from remit.ports.store.store import Store
 
 
@@ -47,5 +47,5 @@ def let_tests_set_the_clock(loop: asyncio.AbstractEventLoop, place: Path) -> Non
 
     if place.exists():
         set_forth()
-    setattr(compose, "SystemClock", SetClock)  # noqa: B010 - it is no name that others should use
+    setattr(process, "SystemClock", SetClock)  # noqa: B010 - it is no name that others should use
     loop.add_signal_handler(signal.SIGHUP, set_forth)

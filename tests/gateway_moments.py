@@ -20,14 +20,13 @@ from typing import Any
 from remit.adapters.store.postgres.loop_connection import Done, Heard, LoopConnection, Statement
 from remit.adapters.store.postgres.session import PostgresSession
 from remit.adapters.store.postgres.store_claim import BEGIN
-from remit.core.decisions.mediation import Forward, Lease, Need, Record
-from remit.services.mediation.driver import CallDriver
+from remit.services.mediation.call_steps import CallSteps
 
 #: What a call says of where it is to be broken.
 _ASKED = re.compile(r" (stopped|killed) at ([0-9]+) of (.+)$")
 _SIGNALS = {"stopped": signal.SIGSTOP, "killed": signal.SIGKILL}
 
-Work = Callable[[Any, Any], Awaitable[object]]
+Work = Callable[[CallSteps, Any], Awaitable[object]]
 
 
 class Moments:
@@ -97,28 +96,31 @@ class _Watched:
             here(f"{self._step} goes on")
 
 
+def _counted(step: str, moments: Moments) -> Work:
+    """Return a step's method, with its moments counted."""
+    work: Work = getattr(CallSteps, step)
+
+    async def counting(steps: CallSteps, before: Any) -> object:
+        if step == "record":
+            moments.begin(str(before.request.arguments.get("subject", "")))
+        try:
+            return await _Watched(work(steps, before), moments, step)
+        except BaseException:
+            moments.end()
+            raise
+        finally:
+            if step == "forward":
+                moments.end()
+
+    return counting
+
+
 def let_tests_break_calls(loop: asyncio.AbstractEventLoop, folder: Path) -> None:
     """Have the calls of this process counted, and told of in `folder`."""
     moments = Moments(folder)
 
-    def watched(need: type[Need], work: Work, step: str) -> Work:
-        async def watching(drive: Any, asked: Any) -> object:
-            if need is Record:
-                moments.begin(str(asked.request.arguments.get("subject", "")))
-            try:
-                return await _Watched(work(drive, asked), moments, step)
-            except BaseException:
-                moments.end()
-                raise
-            finally:
-                if need is Forward:
-                    moments.end()
-
-        return watching
-
-    names: dict[type[Need], str] = {Record: "record", Lease: "lease", Forward: "forward"}
-    CallDriver.works = {need: watched(need, work, names[need]) if need in names else work
-                   for need, work in CallDriver.works.items()}  # fmt: skip
+    for step in ("record", "lease", "forward"):
+        setattr(CallSteps, step, _counted(step, moments))
     execute = PostgresSession.execute
 
     def executed(self: PostgresSession, query: str, values: Any = (), /) -> Any:

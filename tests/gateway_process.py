@@ -132,14 +132,14 @@ async def _bring_in(house: Services, folder: Path) -> None:
     """Make people and agents, and leave their secrets where the test finds them."""
     cast: dict[str, Json] = {"sessions": {}, "keys": {}}
     for name, roles in PEOPLE.items():
-        await house.directory.add_person(NewPerson(name=name, roles=roles), by="remit")
-        code = await house.authenticator.make_code(name, by="remit")
-        cast["sessions"][name] = (await house.authenticator.sign_in(code))[0]
+        await house.identity.directory.add_person(NewPerson(name=name, roles=roles), by="remit")
+        code = await house.identity.authenticator.make_code(name, by="remit")
+        cast["sessions"][name] = (await house.identity.authenticator.sign_in(code))[0]
     for name in AGENTS:
         key = ECKey.generate_key("P-256")
         public = {member: str(value) for member, value in key.as_dict(private=False).items()}
         new = NewAgent(name=name, owner="lena", purpose="mails", bindings=(KeyBinding(public),))
-        await house.directory.register(new, by="root")
+        await house.identity.directory.register(new, by="root")
         cast["keys"][name] = key.as_dict(private=True)
     (folder / "cast.json").write_text(json.dumps(cast))
 

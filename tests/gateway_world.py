@@ -27,6 +27,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import INPUT, Effect, Tool
+from remit.gateway.endpoints import mcp_endpoint
 from remit.gateway.mcp import McpEndpoint, McpLimits
 from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services
@@ -143,7 +144,7 @@ class GatewayWorld:
         """Open a task; gives its id and a token."""
         person = await self.house.store.person(self.house.tenant, "lena")
         opening = Opening(agent=agent, task_type=task_type, goal=goal)
-        task = await self.house.tasks.open(opening, person=person)
+        task = await self.house.tasks.tasks.open(opening, person=person)
         token = await task_token(self.house, task.id)
         return task.id, token
 
@@ -220,7 +221,7 @@ class GatewayWorld:
         """Return the facts of all events of a kind so far, once what is under way has been written."""
         await asyncio.sleep(0)
         await self.house.store.commit(Unit(tenant=self.house.tenant))
-        entries = await self.house.evidence.pages(limit=1000)
+        entries = await self.house.evidence.log.pages(limit=1000)
         return [json.loads(entry.leaf)["facts"] for entry in entries if entry.kind == kind.value]
 
     def calls(self, upstream: str = "files") -> list[Json]:
@@ -258,21 +259,18 @@ async def gateway_world(
         lowered = frozenset() if constrained else frozenset(upstreams)
         house = make_house(folder, clock, upstreams, unconstrained=lowered, observed=observed)
         await house.policies.apply(bundle or a_bundle(), by="remit")
-        endpoint = McpEndpoint(house, limits=limits)
+        endpoint = mcp_endpoint(house, limits=limits)
         for name, upstream in upstreams.items():
             await upstream.start(
                 lambda name=name: endpoint.changed(name),  # type: ignore[misc]
                 lambda method, params, name=name: endpoint.notified(name, method, params),  # type: ignore[misc]
             )
-            await house.tools.learned(name, await upstream.catalogue())
-        house.revocations.on_end(endpoint.on_end)
-        house.derived.kept_by("mcp-session", endpoint.end_sessions)
-        house.derived.kept_by("mcp-stream", endpoint.end_streams)
-        await house.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
+            await house.tools.registry.learned(name, await upstream.catalogue())
+        await house.identity.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
         key = {"kty": "EC", "crv": "P-256"} | _POINT
         for name in ("bot",):
             new = NewAgent(name=name, owner="lena", purpose="works", bindings=(KeyBinding(key),))
-            await house.directory.register(new, by="root")
+            await house.identity.directory.register(new, by="root")
         world = GatewayWorld(house, endpoint, clock, files, notes, folder=folder)
         world.task, world.token = await world.open()
         try:

@@ -110,13 +110,15 @@ class HostileWorld:
     async def learn(self, era: str) -> None:
         """Ask a server for what it offers now, as remit does when it says that its lists have changed."""
         name = UPSTREAMS[era]
-        await self.world.house.tools.learned(name, await self.world.house.upstreams[name].catalogue())
+        await self.world.house.tools.registry.learned(
+            name, await self.world.house.upstreams[name].catalogue()
+        )
 
     def check(self, told: Told, *, rises: bool = True) -> int:
         """Hold what an agent was told against what its task knows of it; gives how much it was told."""
         heads = repr(sorted(told.headers.items())).encode()
         found = self.canaries.within(heads + told.content)
-        live = self.world.house.live.get(self.task)
+        live = self.world.house.tasks.live.get(self.task)
         assert live is not None
         for text in found:
             assert live.index.judge(text).provenance is Provenance.UNTRUSTED, (text, told.content)

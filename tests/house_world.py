@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.store.sqlite import SqliteStore
 from remit.api import app
+from remit.core.identity.deployment import Deployment
 from remit.core.identity.principals import Role
 from remit.core.identity.workload import KeyBinding
 from remit.core.label import Audience, Label
@@ -32,16 +33,38 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Parameter, TaskType
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
+from remit.ports.adapters import Adapters
+from remit.ports.keys import Keyring
 from remit.ports.upstream import Catalogue, Upstream
 from remit.services.assembly.assembly import assemble
 from remit.services.assembly.services import Services
-from remit.services.assembly.settings import Settings
+from remit.services.assembly.settings import ReplicaSettings, Settings
+from remit.services.authzen.assembly import EvaluationSettings
 from remit.services.authzen.enforcement_points import EnforcementPoint
+from remit.services.credentials.assembly import CredentialSettings
+from remit.services.decisions.assembly import DecisionSettings
+from remit.services.identity.assembly import IdentitySettings
+from remit.services.identity.attestation import NoIssuers
 from remit.services.identity.directory import NewAgent, NewPerson
-from remit.services.identity.keys import Keyring
+from remit.services.mediation.assembly import CallSettings
+from remit.services.oauth.assembly import TokenSettings
+from remit.services.people.assembly import PeopleSettings
 from remit.services.separation.sign_in_methods import AT_START
+from remit.services.signals.assembly import SignalSettings
 from tests.world import TENANT, WorldClock, WorldEntropy, WorldSealingKeys
 
+#: The settings of each room.
+ROOMS: dict[str, type[Any]] = {
+    "credentials": CredentialSettings,
+    "replicas": ReplicaSettings,
+    "decisions": DecisionSettings,
+    "identity": IdentitySettings,
+    "calls": CallSettings,
+    "tokens": TokenSettings,
+    "signals": SignalSettings,
+    "evaluations": EvaluationSettings,
+    "people": PeopleSettings,
+}
 Json = Any
 Heard = Callable[[bytes], Awaitable[None]]
 
@@ -123,7 +146,7 @@ def make_house(
     """Put a gateway together as `compose` does, on the world's clock and entropy.
 
     A gateway that is opened again on the same folder takes another `seed`: entropy never repeats.
-    `outfit` goes to `Settings` as it is.
+    `outfit` goes to the adapters and settings that have fields of these names.
     """
     entropy = WorldEntropy(seed)
     heads = FileHeadKeeper(folder / "head")
@@ -137,28 +160,40 @@ def make_house(
         heads=heads,
         origin=lambda tenant: f"remit/{tenant}",
     )
-    return assemble(
-        Settings(
-            tenant=TENANT,
-            public_url=PUBLIC_URL,
-            origin=ORIGIN,
-            clock=clock,
-            entropy=entropy,
-            store=store,
-            heads=heads,
-            keys=Keyring(
-                tokens=FileTokenKeys(folder / "keys", clock),
-                checkpoints=FileCheckpointKeys(folder / "keys", ORIGIN, clock),
-                sealing=sealing,
-            ),
-            engine=outfit.pop("engine", None) or CedarPolicies(),
-            upstreams=upstreams or {},
-            observed=observed,
-            call_timeout_s=30,
-            enforcement_points=points or {},
-            **outfit,
-        )
-    )
+    given: dict[str, Any] = {
+        "tenant": TENANT,
+        "public_url": PUBLIC_URL,
+        "origin": ORIGIN,
+        "clock": clock,
+        "entropy": entropy,
+        "store": store,
+        "heads": heads,
+        "keys": Keyring(
+            tokens=FileTokenKeys(folder / "keys", clock),
+            checkpoints=FileCheckpointKeys(folder / "keys", ORIGIN, clock),
+            sealing=sealing,
+        ),
+        "engine": CedarPolicies(),
+        "issuers": NoIssuers(),
+        "upstreams": upstreams or {},
+        "observed": observed,
+        "call_timeout_s": 30,
+        "enforcement_points": points or {},
+    }
+    return assemble(*parts_of(given | outfit))
+
+
+def parts_of(given: Mapping[str, Any]) -> tuple[Adapters, Deployment, Settings]:
+    """Put each value into the struct that has a field of its name; no two of the structs share one."""
+    left = dict(given)
+
+    def taken(kind: type[Any]) -> Any:
+        return kind(**{one.name: left.pop(one.name) for one in fields(kind) if one.name in left})
+
+    adapters, deployment = taken(Adapters), taken(Deployment)
+    rooms = {name: taken(kind) for name, kind in ROOMS.items()}
+    settings = Settings(**rooms, **left)
+    return adapters, deployment, settings
 
 
 @dataclass
@@ -252,7 +287,7 @@ class HouseWorld:
         """Apply the bundle, and register people and agents."""
         house = self.house
         await house.policies.apply(a_bundle(), by="remit")
-        await house.tools.learned("contracts", a_catalogue())
+        await house.tools.registry.learned("contracts", a_catalogue())
         people = {
             "root": ((Role.ADMINISTRATOR,), ()),
             "ada": ((Role.APPROVER,), ()),
@@ -262,9 +297,11 @@ class HouseWorld:
             "leo": ((), ("legal",)),
         }
         for name, (roles, groups) in people.items():
-            await house.directory.add_person(NewPerson(name=name, roles=roles, groups=groups), by="remit")
+            await house.identity.directory.add_person(
+                NewPerson(name=name, roles=roles, groups=groups), by="remit"
+            )
         for name, key in self.keys.items():
-            await house.directory.register(
+            await house.identity.directory.register(
                 NewAgent(
                     name=name,
                     owner="lena",
@@ -281,8 +318,8 @@ class HouseWorld:
 
     async def session(self, person: str) -> str:
         """Sign a person in."""
-        code = await self.house.authenticator.make_code(person, by=AT_START)
-        return (await self.house.authenticator.sign_in(code))[0]
+        code = await self.house.identity.authenticator.make_code(person, by=AT_START)
+        return (await self.house.identity.authenticator.sign_in(code))[0]
 
     def assertion(self, agent: str, **changes: Json) -> str:
         """Sign a client assertion with an agent's key."""
@@ -364,7 +401,7 @@ class HouseWorld:
 
     async def kinds(self) -> list[str]:
         """Return the kinds of all events so far."""
-        found = await self.house.evidence.pages(limit=1000)
+        found = await self.house.evidence.log.pages(limit=1000)
         return [entry.kind for entry in found]
 
 

@@ -21,10 +21,11 @@ from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.store.sqlite import SqliteStore
 from remit.core.evidence.event import EventKind
 from remit.core.keys.own_keys import KeyKind
+from remit.ports.keys import Keyring
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
-from remit.services.identity.keys import Keyring, KeyRotations
+from remit.services.identity.keys import KeyRotations
 from tests.world import TENANT, WorldEntropy, an_event
 
 C = TypeVar("C", bound=Clock)

@@ -93,8 +93,10 @@ class LiveGateway:
         config = load_config(self.folder)
         self.house = await self._stack.enter_async_context(open_house(config, self.url))
         await self._stack.enter_async_context(self._serving(config))
-        await self.house.directory.add_person(NewPerson(name="ana", roles=(Role.ADMINISTRATOR,)), by="remit")
-        await self.house.directory.register(
+        await self.house.identity.directory.add_person(
+            NewPerson(name="ana", roles=(Role.ADMINISTRATOR,)), by="remit"
+        )
+        await self.house.identity.directory.register(
             NewAgent(
                 name="note-bot",
                 owner="ana",
@@ -123,8 +125,8 @@ class LiveGateway:
         """Sign a person in."""
 
         async def signed_in() -> str:
-            code = await self.house.authenticator.make_code(person, by="ana")
-            return (await self.house.authenticator.sign_in(code))[0]
+            code = await self.house.identity.authenticator.make_code(person, by="ana")
+            return (await self.house.identity.authenticator.sign_in(code))[0]
 
         return self.wait(signed_in())
 
@@ -134,7 +136,7 @@ class LiveGateway:
 
     def end(self, task: str, state: TaskState = TaskState.REVOKED) -> None:
         """End a task as an operator does, or as time does."""
-        self.wait(self.house.revocations.end_task(task, reason="enough", by="ana", state=state))
+        self.wait(self.house.endings.revocations.end_task(task, reason="enough", by="ana", state=state))
 
     def environment(self, *, session: str = "") -> dict[str, str]:
         """Return the environment of a command line beside this gateway."""
@@ -155,7 +157,7 @@ class LiveGateway:
         """End a task whose credentials cannot be taken back now, and wait no longer than it must, then and at
         the stop; gives the closure, which says so.
         """
-        self.house.leases._back._settle_s = wait_s
+        self.house.credentials.leases._back._settle_s = wait_s
         closure = self.closed_up(task)
         assert not closure["closed"]
         return closure

@@ -114,7 +114,7 @@ class OAuthWorld(HouseWorld):
     async def bind(self, name: str, *bindings: Binding) -> None:
         """Register an agent that is proven in these ways."""
         new = NewAgent(name=name, owner="lena", purpose="works", bindings=bindings)
-        await self.house.directory.register(new, by="root")
+        await self.house.identity.directory.register(new, by="root")
 
     # Asking.
 
@@ -188,7 +188,7 @@ class OAuthWorld(HouseWorld):
 def claims_of(world: OAuthWorld, told: Told) -> AccessClaims:
     """Return the claims of a token that was given."""
     assert told.status == 200, told.content
-    return world.house.authenticator.unproven(told.json["access_token"], world.clock.now())
+    return world.house.identity.authenticator.unproven(told.json["access_token"], world.clock.now())
 
 
 def error_of(told: Told) -> tuple[int, str]:

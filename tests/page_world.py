@@ -214,7 +214,7 @@ class Browsing:
 
     async def sign_in(self, person: str = "lena") -> None:
         """Sign in with a code."""
-        code = await self.world.house.authenticator.make_code(person, by=AT_START)
+        code = await self.world.house.identity.authenticator.make_code(person, by=AT_START)
         page = await self.get("/oauth/sign-in")
         done = await self.fill(page, "sign-in", code=code)
         assert done.status == 303, done.text
@@ -256,7 +256,7 @@ async def page_world(folder: Path, **outfit: Any) -> AsyncIterator[tuple[HouseWo
     given = {"consent": ConsentRules(self_service=("legal",))} | outfit
     async with house_world(folder, document_fetch=documents, **given) as world:
         await world.house.policies.apply(pages_bundle(), by="remit")
-        await world.house.directory.register(
+        await world.house.identity.directory.register(
             NewAgent(
                 name="notebook",
                 owner="lena",

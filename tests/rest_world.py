@@ -27,6 +27,7 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Budgets, TaskType
 from remit.core.tools.http_api import Api, read_api
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
+from remit.gateway.endpoints import http_endpoint
 from remit.gateway.http import HttpEndpoint, HttpLimits
 from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services
@@ -186,8 +187,8 @@ class RestWorld:
 
     async def open(self, task_type: str = "work") -> tuple[str, str]:
         """Open a task; gives its id and a token."""
-        person = await self.house.directory.person("lena")
-        task = await self.house.tasks.open(Opening(agent="clerk", task_type=task_type), person=person)
+        person = await self.house.identity.directory.person("lena")
+        task = await self.house.tasks.tasks.open(Opening(agent="clerk", task_type=task_type), person=person)
         return task.id, await task_token(self.house, task.id)
 
     async def ask(
@@ -221,11 +222,11 @@ class RestWorld:
     async def facts(self, kind: EventKind) -> list[Json]:
         """Return the facts of all events of a kind so far."""
         await asyncio.sleep(0)
-        await self.house.mediator.count_refusals()
-        await self.house.mediator.retry_late()
+        await self.house.mediation.mediator.count_refusals()
+        await self.house.mediation.mediator.retry_late()
         # What is under way is written before what comes after it.
         await self.house.store.commit(Unit(tenant=self.house.tenant))
-        entries = await self.house.evidence.pages(limit=1000)
+        entries = await self.house.evidence.log.pages(limit=1000)
         return [json.loads(entry.leaf)["facts"] for entry in entries if entry.kind == kind.value]
 
     def header(self, name: str) -> list[str]:
@@ -268,11 +269,11 @@ async def rest_world(
             brokers={"shop": broker},
         )
         await house.policies.apply(bundle, by="remit")
-        await house.tools.learned("shop", await upstream.catalogue())
-        await house.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
+        await house.tools.registry.learned("shop", await upstream.catalogue())
+        await house.identity.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
         new = NewAgent(name="clerk", owner="lena", purpose="works", bindings=(KeyBinding(KEYS["clerk"]),))
-        await house.directory.register(new, by="root")
-        world = RestWorld(house, HttpEndpoint(house, limits=limits), clock, scripted, upstream, PUBLIC_URL)
+        await house.identity.directory.register(new, by="root")
+        world = RestWorld(house, http_endpoint(house, limits=limits), clock, scripted, upstream, PUBLIC_URL)
         world.task, world.token = await world.open()
         try:
             yield world

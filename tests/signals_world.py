@@ -161,12 +161,12 @@ class SignalsWorld(CallWorld):
 
     async def session(self, person: str = "lena") -> str:
         """Sign somebody in."""
-        code = await self.house.authenticator.make_code(person, by="root")
-        return (await self.house.authenticator.sign_in(code))[0]
+        code = await self.house.identity.authenticator.make_code(person, by="root")
+        return (await self.house.identity.authenticator.sign_in(code))[0]
 
     async def received(self) -> list[Json]:
         """Return the facts of what was received so far."""
-        entries = await self.house.evidence.pages(limit=1000)
+        entries = await self.house.evidence.log.pages(limit=1000)
         return [json.loads(one.leaf)["facts"] for one in entries if one.kind == "signal.received"]
 
 

@@ -112,13 +112,13 @@ class Desks(CallWorld):
     async def begin(self, agent: str = "clerk") -> tuple[Task, str]:
         """Open a task of an agent; gives it with a token."""
         opening = Opening(agent=agent, task_type="work", goal="look after the tickets")
-        task = await self.house.tasks.open(opening, person=await self.person("lena"))
+        task = await self.house.tasks.tasks.open(opening, person=await self.person("lena"))
         return task, await task_token(self.house, task.id, confirmation=HELD)
 
     async def hand(self, parent: Task, to: str = "other", **wanted: Json) -> tuple[Task, str]:
         """Hand a task down; gives the child with a token."""
-        agent = await self.house.directory.agent(to)
-        child = await self.house.tasks.open_child(parent.id, agent, DelegatedOpening(**wanted))
+        agent = await self.house.identity.directory.agent(to)
+        child = await self.house.tasks.tasks.open_child(parent.id, agent, DelegatedOpening(**wanted))
         return child, await task_token(self.house, child.id, confirmation=HELD)
 
     async def tainted(self) -> tuple[Task, str]:
@@ -135,7 +135,7 @@ class Desks(CallWorld):
 
     async def label(self, task: Task) -> Label:
         """Return the label that a task carries."""
-        return (await self.house.tasks.get(task.id)).label
+        return (await self.house.tasks.tasks.get(task.id)).label
 
 
 @asynccontextmanager

@@ -25,8 +25,8 @@ async def task_token_given(
     house: Services, task: str, *, audience: tuple[str, ...] = (), confirmation: Confirmation | None = None
 ) -> IssuedAccessToken:
     """Issue a token for a task to the agent whose task it is; a task that has ended raises `Fenced`."""
-    live = await house.live.load(task)
-    house.live.check(live, house.clock.now())
+    live = await house.tasks.live.load(task)
+    house.tasks.live.check(live, house.clock.now())
     asking = TokenQuestion(how="test", audience=audience, confirmation=confirmation or Confirmation())
     return await house.oauth.tokens.for_task(a_client(live.agent), live, asking)
 

@@ -114,7 +114,7 @@ class Stage:
             parameters={"value": Parameter(required=False)},
             hand_down_to=(HELPER,),
         )
-        self._authorizer = self.rehearsal.stage.house.authorizer
+        self._authorizer = self.rehearsal.stage.house.decisions.authorizer
         self._policies = self.rehearsal.stage.house.policies
         #: A task that has read something, of which others are made.
         self._pattern: Standing | None = None
@@ -183,7 +183,7 @@ class Stage:
 
     def standing(self, task: RehearsedTask) -> Standing:
         """Take a task that has made a call for others to be decided in."""
-        live = self.rehearsal.stage.house.live.get(task.id)
+        live = self.rehearsal.stage.house.tasks.live.get(task.id)
         request = task.calls[-1].request
         assert live is not None
         assert request is not None

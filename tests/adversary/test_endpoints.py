@@ -64,11 +64,11 @@ def sample() -> list[str]:
 
 async def through_the_endpoint(world: GatewayWorld, texts: list[str]) -> list[bool]:
     """Make each call in a task of its own; gives which of them reached the upstream."""
-    person = await world.house.directory.person("lena")
+    person = await world.house.identity.directory.person("lena")
     out = []
     for text in texts:
         opening = Opening(agent="bot", task_type="work", goal=SCENE.said(Flavour.WORDS))
-        task = await world.house.tasks.open(opening, person=person)
+        task = await world.house.tasks.tasks.open(opening, person=person)
         token = await task_token(world.house, task.id)
         session = await world.session(path="/mcp/notes", token=token)
         page = {"name": "echo", "arguments": {"text": SCENE.reads[0].result}}

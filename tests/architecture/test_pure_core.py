@@ -3,6 +3,8 @@
 
 import ast
 
+from tests.architecture import exceptions
+from tests.architecture.test_code_rules import verdict
 from tests.architecture.tree import HOUSE, SourceFile
 
 CORE = [file for file in HOUSE if file.name.startswith("src/remit/core/")]
@@ -72,12 +74,31 @@ def test_core_keeps_no_state_of_its_own() -> None:
 
 
 def test_core_is_not_asynchronous() -> None:
-    """Core awaits nothing: a conversation is a generator that is sent its answers."""
-    assert not [
-        f"{file.name}:{node.lineno}"
+    """Core awaits nothing but in listed files: a conversation is a generator that is sent its answers."""
+    found = {
+        file.name: [node.lineno for node in nodes]
         for file in CORE
-        for node in ast.walk(file.syntax)
-        if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncWith | ast.AsyncFor)
+        if (
+            nodes := [
+                node
+                for node in ast.walk(file.syntax)
+                if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncWith | ast.AsyncFor)
+            ]
+        )
+    }
+    assert not verdict(found, exceptions.AWAITS_IN_CORE)
+
+
+def test_the_nine_steps_await_the_steps_alone() -> None:
+    """A path awaits methods of the steps that it is handed, and functions to which it hands these."""
+    [path] = [file for file in CORE if file.name in exceptions.AWAITS_IN_CORE]
+    awaited = [node.value for node in ast.walk(path.syntax) if isinstance(node, ast.Await)]
+    assert awaited
+    assert not [
+        ast.unparse(one)
+        for one in awaited
+        if not ast.unparse(one).startswith("steps.")
+        and not (isinstance(one, ast.Call) and one.args and ast.unparse(one.args[0]) == "steps")
     ]
 
 

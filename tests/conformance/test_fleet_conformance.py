@@ -39,8 +39,8 @@ class Member:
         )
         self.sights: list[FleetSight] = []
         self.raised: list[Raised] = []
-        self.replicas.on_change.append(self.sights.append)
-        self.replicas.react = self._react
+        self.replicas.events.changed.append(self.sights.append)
+        self.replicas.events.react = self._react
 
     def _react(self, raised: tuple[Raised, ...]) -> tuple[list[FenceAck], list[Awaitable[FenceAck]]]:
         self.raised += raised

@@ -5,6 +5,7 @@ import re
 import resource
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
         yield opened
 
 
-def somewhere(endpoint: Endpoint) -> str:
+def somewhere(endpoint: Endpoint[Any]) -> str:
     """Return an address of an endpoint, of things that do not exist."""
     return re.sub(r"\{\w+(:path)?\}", "none", endpoint.path)
 
@@ -131,7 +132,7 @@ async def test_nobody_opens_a_task_for_another_without_being_operator(world: Hou
 
 async def test_codes_work_on_this_machine_alone(world: HouseWorld) -> None:
     """A code from another address, or passed on by a proxy, is refused before it is looked at."""
-    code = await world.house.authenticator.make_code("lena", by="root")
+    code = await world.house.identity.authenticator.make_code("lena", by="root")
     for headers, client in (
         ({}, "192.0.2.7"),
         ({}, "2001:db8::1"),
@@ -148,7 +149,7 @@ async def test_codes_work_on_this_machine_alone(world: HouseWorld) -> None:
 async def test_guessing_codes_is_slowed(world: HouseWorld) -> None:
     """After ten failures an address waits a minute, a sound code included; other addresses do not wait."""
     world.asgi = app(world.house, reload=a_bundle, remote_sign_in=True)
-    code = await world.house.authenticator.make_code("lena", by="root")
+    code = await world.house.identity.authenticator.make_code("lena", by="root")
 
     async def sign_in(code: str, client: str = "192.0.2.7") -> Told:
         return await world.ask("POST", "/api/v1/sign-in", {"code": code}, client=client)

@@ -193,7 +193,7 @@ async def two_agents(folder: Path) -> AsyncIterator[tuple[GatewayWorld, str]]:
     }
     async with gateway_world(folder, bundle=msgspec.structs.replace(bundle, task_types=types)) as world:
         new = NewAgent(name="mate", owner="lena", purpose="works", bindings=(KeyBinding({**KEYS["other"]}),))
-        await world.house.directory.register(new, by="root")
+        await world.house.identity.directory.register(new, by="root")
         yield world, (await world.open(agent="mate"))[1]
 
 

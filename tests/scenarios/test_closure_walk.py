@@ -47,7 +47,7 @@ async def oauth(tmp_path: Path) -> AsyncIterator[OAuthWorld]:
 
 async def ended(world: CallWorld | GatewayWorld | OAuthWorld, task: str) -> Closure:
     """End a task."""
-    return await world.house.revocations.end_task(task, reason="enough", by="root")
+    return await world.house.endings.revocations.end_task(task, reason="enough", by="root")
 
 
 async def refresh(oauth: OAuthWorld, text: str) -> Told:
@@ -64,8 +64,8 @@ def named(closure: Closure, kind: str) -> list[str]:
 
 async def handed(world: CallWorld, parent: Task) -> tuple[Task, str]:
     """Hand a task down; gives the child with a token."""
-    other = await world.house.directory.agent("other")
-    child = await world.house.tasks.open_child(parent.id, other, DelegatedOpening())
+    other = await world.house.identity.directory.agent("other")
+    child = await world.house.tasks.tasks.open_child(parent.id, other, DelegatedOpening())
     return child, await task_token(world.house, child.id)
 
 
@@ -121,7 +121,7 @@ async def test_a_task_that_mints_tokens_without_end_fills_no_memory(world: CallW
 async def test_the_end_of_an_agent_lists_each_of_its_tasks(world: CallWorld) -> None:
     """Every task by its own name, with its token."""
     tasks = [(await world.open())[0].id for _ in range(3)]
-    agent = (await world.house.tasks.get(tasks[0])).agent
-    closure = await world.house.revocations.end_scope(ScopeKind.AGENT, agent, reason="out", by="root")
+    agent = (await world.house.tasks.tasks.get(tasks[0])).agent
+    closure = await world.house.endings.revocations.end_scope(ScopeKind.AGENT, agent, reason="out", by="root")
     assert set(named(closure, "task")) == set(tasks)
     assert len(named(closure, "token")) == 3

@@ -96,7 +96,7 @@ class Browser:
         self.gateway = gateway
         self.http = httpx2.Client(base_url=f"http://localhost:{gateway.port}", trust_env=False, timeout=120)
         page = self.http.get("/oauth/sign-in").text
-        code = gateway.wait(gateway.house.authenticator.make_code(person, by="remit"))
+        code = gateway.wait(gateway.house.identity.authenticator.make_code(person, by="remit"))
         answer = self.http.post(
             "/oauth/sign-in", data={"csrf": csrf(page), "code": code, "then": "/oauth/account"},
             headers=self.own,
@@ -198,7 +198,7 @@ def test_nobody_else_finishes_what_somebody_has_begun(
 
     Else somebody could have their own account used in another's tasks, or another's in theirs.
     """
-    gateway.wait(gateway.house.directory.add_person(NewPerson(name="bob"), by="remit"))
+    gateway.wait(gateway.house.identity.directory.add_person(NewPerson(name="bob"), by="remit"))
     ana, elsewhere, bob = browse(), browse(), browse("bob")
     address = ana.leave()
     for other in (bob, elsewhere):
@@ -230,7 +230,7 @@ def test_tasks_at_once_never_use_one_token_twice(
     opened = [gateway.open("ana")[1] for _ in range(6)]
 
     async def ask_all() -> list[object]:
-        broker = gateway.house.leases._brokers["crm"]
+        broker = gateway.house.credentials.leases._brokers["crm"]
         tasks = await gateway.house.store.tasks(gateway.house.tenant, limit=10)
         wanted = [LeaseWanted(f"lse_{n:016d}", "crm", task) for n, task in enumerate(tasks)]
         return list(await asyncio.gather(*(broker.obtain(one) for one in wanted)))
@@ -248,7 +248,7 @@ def test_who_is_cut_while_waiting_loses_no_token(
     server.lag_of_answers_s = 0.5
 
     async def cut() -> None:
-        broker = gateway.house.leases._brokers["crm"]
+        broker = gateway.house.credentials.leases._brokers["crm"]
         (task,) = await gateway.house.store.tasks(gateway.house.tenant, limit=10)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
@@ -303,10 +303,10 @@ def test_whoever_may_not_act_any_more_is_disconnected(
     browse: Browse, gateway: LeasingGateway, server: ConnectingAuthorities
 ) -> None:
     """Without anybody having to think of it."""
-    gateway.wait(gateway.house.directory.add_person(NewPerson(name="bob"), by="remit"))
+    gateway.wait(gateway.house.identity.directory.add_person(NewPerson(name="bob"), by="remit"))
     browse("bob").connect()
     assert len(server.alive()) == 1
-    gateway.wait(gateway.house.personnel.deactivate("bob", by="ana"))
+    gateway.wait(gateway.house.identity.personnel.deactivate("bob", by="ana"))
     gateway.wait(connections(gateway).sweep())
     assert server.alive() == []
 

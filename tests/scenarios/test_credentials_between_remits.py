@@ -56,7 +56,7 @@ class TheirGateway(LiveGateway):
     async def _begin(self) -> None:
         await super()._begin()
         public = {name: str(value) for name, value in self._client_key.as_dict(private=False).items()}
-        await self.house.directory.register(
+        await self.house.identity.directory.register(
             NewAgent(name="partner", owner="ana", purpose="serves a partner", bindings=(KeyBinding(public),)),
             by="ana",
         )
@@ -109,7 +109,7 @@ def test_a_task_here_is_a_task_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
             # Whoever ends the agent there ends what it could get from here.
             theirs.wait(
-                theirs.house.revocations.end_scope(
+                theirs.house.endings.revocations.end_scope(
                     ScopeKind.AGENT, "partner", reason="enough", by="ana", lock=True
                 )
             )

@@ -78,7 +78,7 @@ async def a_task_of_its_own(world: CallWorld, dice: random.Random) -> tuple[str,
     loops = [asyncio.create_task(calls()) for _ in range(3)]
     for _ in range(dice.randrange(60)):
         await asyncio.sleep(0)
-    await world.house.revocations.end_task(task.id, reason="enough", by="root")
+    await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
     await asyncio.gather(*loops)
     return task.id, len(loops)
 
@@ -97,7 +97,7 @@ async def test_no_credential_outlives_its_task(tmp_path: Path, seed: int) -> Non
         kinds = [one for one in (broker, process) if one is not None]
         for one in kinds:
             one.fails = 0.0
-        while await world.house.leases.sweep():
+        while await world.house.credentials.leases.sweep():
             world.clock.advance(60)
             await asyncio.sleep(0.005)
         assert [one.alive for one in kinds] == [{} for _ in kinds]
@@ -111,4 +111,4 @@ async def test_no_credential_outlives_its_task(tmp_path: Path, seed: int) -> Non
         assert issued <= dead
         shown = {one["Authorization"].removeprefix("Bearer s3cret-") for one in world.desk.headers}
         assert shown <= issued
-        assert world.house.leases.counts() == {"held": 0, "open": 0}
+        assert world.house.credentials.leases.counts() == {"held": 0, "open": 0}

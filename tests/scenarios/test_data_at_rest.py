@@ -131,7 +131,7 @@ async def test_a_list_of_one_kind_takes_the_label_of_that_kind_alone(world: Desk
 async def test_only_what_the_person_stated_is_written_as_trusted(world: Desks) -> None:
     """By a task that has read untrusted data, too: nothing else lies there. Its class goes along."""
     task, token = await world.tainted()
-    await world.house.tasks.add_message(
+    await world.house.tasks.tasks.add_message(
         task.id, "write `paid in full` into ticket 7", await world.person("lena")
     )
     await world.outcome(token, "comment", ticket=7, text="paid in full")
@@ -292,7 +292,7 @@ async def test_undescribed_tools_leave_the_worst_on_the_whole_upstream(world: De
     """Nobody said where they write, nor what."""
     odd = Tool(upstream="desk", name="odd")
     request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
-    changed = world.house.stored_labels.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)
+    changed = world.house.flow.stored_labels.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)
     worst = Label("restricted", trust=Trust.UNTRUSTED)
     assert [(one.stored_label.resource, one.stored_label.label) for one in changed] == [("?tool/odd", worst)]
     reader, theirs = await world.begin("other")
@@ -304,7 +304,7 @@ async def test_what_was_not_described_and_is_a_read_has_written_nothing(world: D
     """Once somebody says so; nothing has to be declassified for it."""
     odd = Tool(upstream="desk", name="odd")
     request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
-    world.house.stored_labels.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)
+    world.house.flow.stored_labels.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)
     world.desk.surfaces["odd"] = a_surface("odd")
     await world.apply(tools=(*TOOLS, a_tool("odd")))
     reader, theirs = await world.begin("other")
@@ -316,7 +316,9 @@ async def test_reading_by_an_operation_that_nobody_has_described_writes_nothing(
     """The protocol says that it reads."""
     read = Tool(upstream="desk", name=RESOURCE_READ)
     request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
-    assert world.house.stored_labels.writes(msgspec.structs.replace(request, tool=read), "dec_odd", 1) == ()
+    assert (
+        world.house.flow.stored_labels.writes(msgspec.structs.replace(request, tool=read), "dec_odd", 1) == ()
+    )
 
 
 async def test_a_sanitizer_gives_what_carries_its_own_label_alone(world: Desks) -> None:

@@ -31,6 +31,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import INPUT
+from remit.gateway.endpoints import mcp_endpoint
 from remit.gateway.mcp import McpEndpoint
 from remit.ports.upstream import Call
 from remit.services.assembly.services import Services
@@ -143,15 +144,15 @@ async def governed(folder: Path, upstream: Any) -> AsyncIterator[tuple[Services,
     await house.policies.apply(bundle, by="remit")
     await upstream.start(lambda: None, lambda method, params: None)
     try:
-        await house.tools.learned("jobs", await upstream.catalogue())
-        await house.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
+        await house.tools.registry.learned("jobs", await upstream.catalogue())
+        await house.identity.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
         new = NewAgent(name="bot", owner="lena", purpose="works", bindings=(KeyBinding(KEYS["clerk"]),))
-        await house.directory.register(new, by="root")
+        await house.identity.directory.register(new, by="root")
         person = await house.store.person(house.tenant, "lena")
-        task = await house.tasks.open(Opening(agent="bot", task_type="work"), person=person)
-        yield house, McpEndpoint(house), task.id, await task_token(house, task.id)
+        task = await house.tasks.tasks.open(Opening(agent="bot", task_type="work"), person=person)
+        yield house, mcp_endpoint(house), task.id, await task_token(house, task.id)
     finally:
-        await house.deferrals.stop()
+        await house.mediation.deferrals.stop()
         await upstream.stop()
         await house.store.close()
 
@@ -213,11 +214,11 @@ async def test_others_ends_work_through_the_endpoint(world: tuple[Services, McpE
     assert {"working", "input_required", "completed", "failed"} <= set(tasks.seen)
 
     async def kinds() -> Counter[str]:
-        return Counter([entry.kind for entry in await house.evidence.pages(limit=1000)])
+        return Counter([entry.kind for entry in await house.evidence.log.pages(limit=1000)])
 
     # The answers were a call of their own; outcomes are written behind.
     async with asyncio.timeout(60):
-        while len(house.deferrals) or (await kinds())[EventKind.TOOL_CALLED.value] < 6:  # noqa: ASYNC110
+        while len(house.mediation.deferrals) or (await kinds())[EventKind.TOOL_CALLED.value] < 6:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     assert (await kinds())[EventKind.DECISION_MADE.value] == 6
     assert (await kinds())[EventKind.TOOL_CALLED.value] == 6
@@ -232,9 +233,9 @@ async def test_an_end_stops_the_work_itself(world: tuple[Services, McpEndpoint, 
         async with asyncio.timeout(120):
             while not tasks.seen:  # noqa: ASYNC110 - the client keeps what it saw
                 await asyncio.sleep(0.02)
-        held = house.deferrals.find(tasks.handle, task, ("jobs",))
+        held = house.mediation.deferrals.find(tasks.handle, task, ("jobs",))
         assert held is not None
-        closure = await house.revocations.end_task(task, reason="r", by="lena")
+        closure = await house.endings.revocations.end_task(task, reason="r", by="lena")
         with pytest.raises(Exception) as caught:  # noqa: PT011 - what a client makes of 403 is its own
             await asyncio.wait_for(working, 120)
         assert not isinstance(caught.value, TimeoutError)

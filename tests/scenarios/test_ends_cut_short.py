@@ -41,7 +41,7 @@ async def begun(
     await world.call(token, "read")
     broker.down = True
     name = task.id if kind is ScopeKind.TASK else task.agent
-    ends = world.house.revocations
+    ends = world.house.endings.revocations
     end = ends.end_task(name, reason="enough", by="root") if kind is ScopeKind.TASK else None
     end = end or ends.end_scope(kind, name, reason="enough", by="root")
     before = len(await world.facts(EventKind.TASK_ENDED))
@@ -73,16 +73,16 @@ async def test_a_start_completes_an_end_that_was_cut_short(tmp_path: Path, kind:
         assert closure.tasks == (task.id,)
         assert [one.decision for one in closure.indeterminate] == ["dec_hanging"]
         assert [one["closure"] for one in await world.facts(EventKind.CLOSURE_MADE)] == [closure.id]
-        await world.house.leases.recover()
+        await world.house.credentials.leases.recover()
         assert [one.open for one in await leases_of(world.house)] == [True]
         broker.down = False
         later, _ = await world.open()
-        await world.house.revocations.take_up()
+        await world.house.endings.revocations.take_up()
         found = await world.house.store.task(world.house.tenant, later.id)
         assert found is not None
         assert not found.state.ended
         assert len(await closures_of(world.house)) == 1
-        await world.house.leases.stop()
+        await world.house.credentials.leases.stop()
 
 
 async def test_tasks_that_an_end_did_not_live_to_end_are_ended(
@@ -103,7 +103,7 @@ async def test_tasks_that_an_end_did_not_live_to_end_are_ended(
     async with desk_world(folder, ScriptedBroker()) as world:
         tasks = {(await world.open())[0].id for _ in range(3)}
         monkeypatch.setattr(TaskEnds, "commit", with_the_fence)
-        end = world.house.revocations.end_scope(ScopeKind.AGENT, "clerk", reason="enough", by="root")
+        end = world.house.endings.revocations.end_scope(ScopeKind.AGENT, "clerk", reason="enough", by="root")
         ending = asyncio.create_task(end)
         await reached.wait()
         image = crashed(folder, tmp_path / "after")
@@ -121,15 +121,15 @@ async def test_an_end_that_failed_here_is_completed_here(tmp_path: Path) -> None
     broker = ScriptedBroker()
     async with desk_world(tmp_path, broker) as world:
         _, ending = await begun(world, broker)
-        await world.house.revocations.take_up()
+        await world.house.endings.revocations.take_up()
         assert await closures_of(world.house) == []
         ending.cancel()
         await asyncio.gather(ending, return_exceptions=True)
-        await world.house.revocations.take_up()
-        await world.house.revocations.take_up()
+        await world.house.endings.revocations.take_up()
+        await world.house.endings.revocations.take_up()
         assert [one.open for one in await leases_of(world.house)] == [True]
         assert len(await world.facts(EventKind.CLOSURE_MADE)) == 1
-        await world.house.leases.stop()
+        await world.house.credentials.leases.stop()
 
 
 async def test_a_call_that_a_failed_end_has_cut_is_listed_by_the_next_try(tmp_path: Path) -> None:
@@ -142,14 +142,16 @@ async def test_a_call_that_a_failed_end_has_cut_is_listed_by_the_next_try(tmp_pa
         hanging = asyncio.create_task(world.call(token, "write", text="hangs"))
         await world.until(lambda: len(world.desk.arrived) == 2)
         broker.down = True
-        ending = asyncio.create_task(world.house.revocations.end_task(task.id, reason="enough", by="root"))
+        ending = asyncio.create_task(
+            world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+        )
         await asyncio.gather(hanging, return_exceptions=True)
         ending.cancel()
         await asyncio.gather(ending, return_exceptions=True)
-        await world.house.revocations.take_up()
+        await world.house.endings.revocations.take_up()
         (closure,) = await closures_of(world.house)
         assert [one.tool for one in closure.indeterminate] == ["desk/write"]
-        await world.house.leases.stop()
+        await world.house.credentials.leases.stop()
 
 
 async def test_one_replica_completes_the_end_of_another_that_is_gone(tmp_path: Path, postgres: str) -> None:
@@ -158,14 +160,14 @@ async def test_one_replica_completes_the_end_of_another_that_is_gone(tmp_path: P
     async with desk_replicas(tmp_path, postgres, broker, broker, broker) as (gone, *others):
         task, ending = await begun(gone, broker)
         for one in others:
-            await one.house.remains.tend()
-            await one.house.revocations.take_up()
+            await one.house.endings.remains.tend()
+            await one.house.endings.revocations.take_up()
         assert await closures_of(others[0].house) == []
         ending.cancel()
         await gone.die()
         await bury_others(*others)
-        await asyncio.gather(*(one.house.remains.tend() for one in others))
-        await asyncio.gather(*(one.house.revocations.take_up() for one in others))
+        await asyncio.gather(*(one.house.endings.remains.tend() for one in others))
+        await asyncio.gather(*(one.house.endings.revocations.take_up() for one in others))
         (closure,) = await closures_of(others[0].house)
         assert (closure.tasks, closure.ended_by) == ((task.id,), "root")
         assert [one.open for one in of_leases(closure.closings)] == [True]
@@ -174,8 +176,8 @@ async def test_one_replica_completes_the_end_of_another_that_is_gone(tmp_path: P
         for one in others:
             one.clock.advance(120)
             await one.look()
-            await one.house.leases.sweep()
-            await one.house.leases.stop()
+            await one.house.credentials.leases.sweep()
+            await one.house.credentials.leases.stop()
         assert [one.open for one in await leases_of(others[0].house)] == [False]
 
 
@@ -185,7 +187,7 @@ async def waited_out(silent: DeskReplica, ender: DeskReplica) -> Closure:
     await silent.call(token, "read")
     silent.deafen()
     await ender.look()
-    end = ender.house.revocations.end_task(task.id, reason="enough", by="root")
+    end = ender.house.endings.revocations.end_task(task.id, reason="enough", by="root")
     return await ender.meanwhile(asyncio.ensure_future(end))
 
 
@@ -215,7 +217,7 @@ async def test_what_a_silent_replica_alone_can_end_is_open_until_it_does(
         ender.clock.advance(120)
         await ender.look()
         await silent.hear()
-        await silent.until(lambda: not silent.house.leases.counts()["open"])
+        await silent.until(lambda: not silent.house.credentials.leases.counts()["open"])
 
         async def told() -> bool:
             return [one.open for one in await leases_of(ender.house)] == [False]
@@ -223,6 +225,6 @@ async def test_what_a_silent_replica_alone_can_end_is_open_until_it_does(
         async with asyncio.timeout(60):
             while not await told():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        await ender.house.leases.sweep()
-        assert ender.house.leases.counts()["open"] == 0
+        await ender.house.credentials.leases.sweep()
+        assert ender.house.credentials.leases.counts()["open"] == 0
         assert await told()

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Outcome
 from remit.core.endings.closure import Closure
 from remit.core.errors import Fenced
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import TaskState
+from remit.services.decisions.authorizer import Ruling
+from remit.services.tasks.live_task import LiveTask
 from tests.call_world import CallWorld, call_world
 from tests.house_world import house_world
 from tests.scripted_broker import ScriptedBroker
@@ -31,7 +34,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 async def end(world: CallWorld, task: str) -> Closure:
     """End a task."""
-    return await world.house.revocations.end_task(task, reason="enough", by="root")
+    return await world.house.endings.revocations.end_task(task, reason="enough", by="root")
 
 
 async def test_calls_come_through_a_storm_of_ends(world: CallWorld) -> None:
@@ -45,7 +48,9 @@ async def test_calls_come_through_a_storm_of_ends(world: CallWorld) -> None:
     async def storm() -> None:
         nonlocal ended
         while not over.is_set():
-            await world.house.revocations.end_scope(ScopeKind.TOOL, "desk/odd", reason="odd", by="root")
+            await world.house.endings.revocations.end_scope(
+                ScopeKind.TOOL, "desk/odd", reason="odd", by="root"
+            )
             ended += 1
 
     first = asyncio.create_task(storm())
@@ -58,7 +63,7 @@ async def test_calls_come_through_a_storm_of_ends(world: CallWorld) -> None:
         for _ in range(CALLS):
             assert await world.outcome(token, "read") is Outcome.PERMIT
     assert ended > before
-    assert world.house.precedence.pauses > 0
+    assert world.house.endings.precedence.pauses > 0
     over.set()
     await asyncio.gather(first, second)
     assert len(world.desk.arrived) == CALLS
@@ -86,7 +91,7 @@ async def test_calls_go_on_while_an_end_waits_for_a_sink(tmp_path: Path) -> None
         broker.sink_down = False
         closure = await ending
         assert all(one.refused_after_ms is not None for one in closure.closings)
-        await world.house.leases.stop()
+        await world.house.credentials.leases.stop()
 
 
 async def test_a_call_that_waits_is_judged_by_what_is_true_afterwards(world: CallWorld) -> None:
@@ -95,7 +100,7 @@ async def test_a_call_that_waits_is_judged_by_what_is_true_afterwards(world: Cal
     assert await world.outcome(token, "read") is Outcome.PERMIT
     arrived = len(world.desk.arrived)
     ending = asyncio.create_task(end(world, task.id))
-    await world.until(lambda: world.house.precedence.pause is not None or ending.done())
+    await world.until(lambda: world.house.endings.precedence.pause is not None or ending.done())
     calls = [asyncio.create_task(world.call(token, "write")) for _ in range(20)]
     found = await asyncio.gather(*calls, return_exceptions=True)
     assert all(isinstance(one, Fenced) for one in found), found
@@ -136,19 +141,44 @@ async def test_who_may_not_end_holds_up_nobody(tmp_path: Path) -> None:
         ):
             answer = await world.ask("POST", "/api/v1/end", body, by=by)
             assert answer.status == status, answer.json
-        assert world.house.precedence.pauses == 0
+        assert world.house.endings.precedence.pauses == 0
         assert (await world.ask("POST", "/api/v1/end", {"kind": "task", "name": task}, by=lena)).status == 200
-        assert world.house.precedence.pauses == 1
+        assert world.house.endings.precedence.pauses == 1
 
 
 async def test_what_runs_out_or_is_done_holds_up_nobody(world: CallWorld) -> None:
     """A task that its agent completes, and one whose deadline has passed, permit nothing by themselves."""
     done, _ = await world.open()
-    await world.house.revocations.end_task(done.id, reason="", by="clerk", state=TaskState.COMPLETED)
+    await world.house.endings.revocations.end_task(done.id, reason="", by="clerk", state=TaskState.COMPLETED)
     late, _ = await world.open()
     world.clock.advance(timedelta(days=2).total_seconds())
-    (closure,) = await world.house.revocations.expire()
+    (closure,) = await world.house.endings.revocations.expire()
     assert closure.tasks == (late.id,)
-    assert world.house.precedence.pauses == 0
-    await world.house.revocations.end_scope(ScopeKind.UPSTREAM, "desk", reason="odd", by="root")
-    assert world.house.precedence.pauses == 1
+    assert world.house.endings.precedence.pauses == 0
+    await world.house.endings.revocations.end_scope(ScopeKind.UPSTREAM, "desk", reason="odd", by="root")
+    assert world.house.endings.precedence.pauses == 1
+
+
+async def test_a_call_that_is_cancelled_while_an_end_goes_first_uses_no_budget(
+    world: CallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call waits between its decision and its record, and its agent hangs up: what it had reserved of the
+    task's budget is free again, in memory too.
+    """
+    _, token = await world.open("one-call")
+    authorizer, precedence = world.house.decisions.authorizer, world.house.endings.precedence
+    decide = authorizer.decide
+
+    async def decided(request: AccessRequest, live: LiveTask) -> Ruling:
+        ruling = await decide(request, live)
+        precedence.begin()
+        return ruling
+
+    monkeypatch.setattr(authorizer, "decide", decided)
+    call = asyncio.create_task(world.call(token, "write"))
+    await world.until(lambda: precedence.pause is not None)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    precedence.over()
+    monkeypatch.undo()
+    assert await world.outcome(token, "write") is Outcome.PERMIT

@@ -32,7 +32,7 @@ async def test_a_second_end_lists_what_the_first_has_left_open(tmp_path: Path) -
     """One of the same task gives the closure of the first end; one of its agent lists the open lease too."""
     broker = ScriptedBroker()
     async with desk_world(tmp_path, broker) as world:
-        ends, leases = world.house.revocations, world.house.leases
+        ends, leases = world.house.endings.revocations, world.house.credentials.leases
         task, token = await world.open()
         await world.call(token, "read")
         (lease,) = broker.alive
@@ -59,16 +59,18 @@ async def test_an_end_that_was_cut_short_before_its_closure_is_told_whole_by_the
         await world.call(token, "read")
         (lease,) = broker.alive
         broker.down = True
-        first = asyncio.create_task(world.house.revocations.end_task(task.id, reason="one", by="root"))
-        await world.until(lambda: world.house.leases.counts()["open"] == 1)
+        first = asyncio.create_task(
+            world.house.endings.revocations.end_task(task.id, reason="one", by="root")
+        )
+        await world.until(lambda: world.house.credentials.leases.counts()["open"] == 1)
         first.cancel()
-        await world.house.leases.stop()
+        await world.house.credentials.leases.stop()
         assert not await world.house.store.closures(world.house.tenant)
     async with desk_world(tmp_path, broker, "again") as world:
-        await world.house.leases.recover()
-        closure = await world.house.revocations.end_task(task.id, reason="two", by="root")
+        await world.house.credentials.leases.recover()
+        closure = await world.house.endings.revocations.end_task(task.id, reason="two", by="root")
         assert (listed(closure), closure.closed) == ([(lease, True)], False)
-        await world.house.leases.stop()
+        await world.house.credentials.leases.stop()
 
 
 async def test_a_lease_that_no_closure_lists_is_put_into_that_of_its_task(tmp_path: Path) -> None:
@@ -82,17 +84,17 @@ async def test_a_lease_that_no_closure_lists_is_put_into_that_of_its_task(tmp_pa
         await world.call(token, "read")
         (lease,) = broker.alive
         broker.down = True
-        closure = await house.revocations.end_task(task.id, reason="enough", by="root")
-        await house.leases.stop()
+        closure = await house.endings.revocations.end_task(task.id, reason="enough", by="root")
+        await house.credentials.leases.stop()
         bare = msgspec.structs.replace(closure, closings=())
         await house.store.commit(Unit((PutClosure(house.tenant, bare),), (), tenant=house.tenant))
     async with desk_world(tmp_path, broker, "again") as world:
-        await world.house.leases.recover()
+        await world.house.credentials.leases.recover()
         assert listed(await closure_of(world.house, task)) == [(lease, True)]
         broker.down = False
         world.clock.advance(120)
-        await world.house.leases.sweep()
-        await world.house.leases.stop()
+        await world.house.credentials.leases.sweep()
+        await world.house.credentials.leases.stop()
         assert listed(await closure_of(world.house, task)) == [(lease, False)]
 
 
@@ -123,6 +125,6 @@ async def test_of_what_its_source_did_not_live_to_tell_the_trace_was_kept(tmp_pa
         await world.until(lambda: bool(broker.obtained))
         call.cancel()
     async with desk_world(tmp_path, broker, "again") as world:
-        await world.house.leases.recover()
-        await world.until(lambda: not world.house.leases.counts()["open"])
+        await world.house.credentials.leases.recover()
+        await world.until(lambda: not world.house.credentials.leases.counts()["open"])
     assert broker.heard[0] == {"run": "first"}

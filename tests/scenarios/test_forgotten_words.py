@@ -48,7 +48,9 @@ def found_in(folder: Path, words: Iterable[str]) -> list[tuple[str, str]]:
 async def asked(world: CallWorld, method: str, path: str, body: Json = None) -> str:
     """Ask a management endpoint as root, and give what it says."""
     house = world.house
-    secret, *_ = await house.authenticator.sign_in(await house.authenticator.make_code("root", by="remit"))
+    secret, *_ = await house.identity.authenticator.sign_in(
+        await house.identity.authenticator.make_code("root", by="remit")
+    )
     headers = [("authorization", f"Bearer {secret}"), ("content-type", "application/json")]
     content = b"" if body is None else json.dumps(body).encode()
     told = await exchange(app(house, reload=a_bundle), method, path, headers, content, LOOPBACK)
@@ -90,13 +92,15 @@ async def spoken(world: CallWorld) -> str:
         params={"whom": PARAMETER},
         plan=(PlanEntry(tool="desk/pay", arguments={"text": {"exact": f"{PARAMETER} {ARGUMENT}"}}),),
     )
-    await house.tasks.add_message(task.id, TURN, lena)
+    await house.tasks.tasks.add_message(task.id, TURN, lena)
     approval = await world.asked(token, text=f"{PARAMETER} {ARGUMENT}")
-    await house.approvals.answer(approval, await world.person("omar"), approve=True, comment=COMMENT)
+    await house.decisions.approvals.answer(
+        approval, await world.person("omar"), approve=True, comment=COMMENT
+    )
     await world.call(token, "pay", text=f"{PARAMETER} {ARGUMENT}")
     await world.call(token, "pay", text=f"not {ARGUMENT}")
     record = NewDelegation(agent="clerk", task_type="pay-one", goal=RECORD, params={"whom": PARAMETER})
-    await house.delegations.add(record, lena)
+    await house.people.delegations.add(record, lena)
     return task.id
 
 
@@ -122,16 +126,16 @@ async def test_what_is_done_by_forgotten_words_ends(tmp_path: Path) -> None:
     """The open task, and the delegation under which another would open: both in words that name nobody."""
     async with call_world(tmp_path) as world:
         task, token = await world.open()
-        record = await world.house.delegations.add(
+        record = await world.house.people.delegations.add(
             NewDelegation(agent="clerk", task_type="work", goal=RECORD), await world.person("lena")
         )
-        await world.house.forgetting.forget("lena", by="root", reason="")
+        await world.house.people.forgetting.forget("lena", by="root", reason="")
         # What the token was given for is not known any more, either.
         with pytest.raises(Unauthenticated) as refused:
             await world.call(token, "read")
         assert refused.value.code == "token-authority"
-        assert (await world.house.tasks.get(task.id)).state is TaskState.REVOKED
-        assert (await world.house.delegations.get(record.id)).revoked is not None
+        assert (await world.house.tasks.tasks.get(task.id)).state is TaskState.REVOKED
+        assert (await world.house.people.delegations.get(record.id)).revoked is not None
         for kind in (EventKind.SUBJECT_FORGOTTEN, EventKind.TASK_ENDED, EventKind.DELEGATION_REVOKED):
             (facts,) = await world.facts(kind)
             assert "lena" not in json.dumps(facts)
@@ -145,20 +149,20 @@ async def test_a_record_whose_words_are_gone_permits_nothing(tmp_path: Path) -> 
         house = world.house
         task, _ = await world.open()
         new = NewDelegation(agent="clerk", task_type="work", goal=RECORD)
-        record = await house.delegations.add(new, await world.person("lena"))
-        await house.evidence.forget("lena", by="root")
+        record = await house.people.delegations.add(new, await world.person("lena"))
+        await house.evidence.log.forget("lena", by="root")
         opening = Opening(agent="clerk", task_type="work", on_behalf_of="lena")
         with pytest.raises(Forbidden) as refused:
-            await house.tasks.open(opening, agent=await house.directory.agent("clerk"))
+            await house.tasks.tasks.open(opening, agent=await house.identity.directory.agent("clerk"))
         assert refused.value.code == "no-delegation"
-        before = await house.evidence.size()
-        await house.forgetting.forget("lena", by="root", reason="")
-        assert (await house.delegations.get(record.id)).revoked is not None
-        assert (await house.tasks.get(task.id)).state is TaskState.REVOKED
-        told = [readable(entry) for entry in await house.evidence.pages(start=before, limit=1000)]
+        before = await house.evidence.log.size()
+        await house.people.forgetting.forget("lena", by="root", reason="")
+        assert (await house.people.delegations.get(record.id)).revoked is not None
+        assert (await house.tasks.tasks.get(task.id)).state is TaskState.REVOKED
+        told = [readable(entry) for entry in await house.evidence.log.pages(start=before, limit=1000)]
         assert "lena" not in json.dumps(told)
         with pytest.raises(NotFound) as nobody:
-            await house.forgetting.forget("lena", by="root", reason="")
+            await house.people.forgetting.forget("lena", by="root", reason="")
         assert nobody.value.code == "not-found"
 
 
@@ -168,9 +172,9 @@ async def test_while_somebody_is_forgotten_nothing_opens_by_their_record(tmp_pat
         house = world.house
         new = NewDelegation(agent="clerk", task_type="work", goal=RECORD)
         for _ in range(3):
-            await house.delegations.add(new, await world.person("lena"))
-        await house.forgetting.forget("lena", by="root", reason="")
-        kinds = [entry.kind for entry in await house.evidence.pages(limit=1000)]
+            await house.people.delegations.add(new, await world.person("lena"))
+        await house.people.forgetting.forget("lena", by="root", reason="")
+        kinds = [entry.kind for entry in await house.evidence.log.pages(limit=1000)]
         last = len(kinds) - 1 - kinds[::-1].index(EventKind.DELEGATION_REVOKED.value)
         assert last < kinds.index(EventKind.SUBJECT_FORGOTTEN.value)
 
@@ -201,7 +205,7 @@ async def test_words_from_before_are_sealed_at_the_next_start(tmp_path: Path) ->
     """Rows that an older remit wrote in plain: of people who have a key; of others they are dropped."""
     async with call_world(tmp_path) as world:
         task = await spoken(world)
-        whole = await world.house.tasks.get(task)
+        whole = await world.house.tasks.tasks.get(task)
         other = (await world.open())[0].id
     forgotten = msgspec.structs.replace(
         whole, on_behalf_of="", intent=msgspec.structs.replace(whole.intent, requested_by="gone-long-ago")
@@ -214,8 +218,8 @@ async def test_words_from_before_are_sealed_at_the_next_start(tmp_path: Path) ->
     assert {word for word, _ in found_in(tmp_path, OF_LENA)} >= {GOAL, PARAMETER, TURN}
     async with call_world(tmp_path, seed="second", settle=False) as world:
         assert found_in(tmp_path, OF_LENA) == []
-        assert await world.house.tasks.get(task) == whole
-        assert (await world.house.tasks.get(other)).intent.goal == ""
+        assert await world.house.tasks.tasks.get(task) == whole
+        assert (await world.house.tasks.tasks.get(other)).intent.goal == ""
 
 
 async def said_there(store: Store) -> None:

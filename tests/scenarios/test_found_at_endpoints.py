@@ -155,7 +155,7 @@ async def test_a_field_behind_a_byte_order_mark_raises_the_label(tmp_path: Path)
         await describe_fields(world)
         told = await world.get("/search?q=x")
         assert json.loads(told.content.decode("utf-8-sig")) == SALARY
-        live = world.house.live.get(world.task)
+        live = world.house.tasks.live.get(world.task)
         assert live is not None
         assert live.label.data_class == "confidential"
 
@@ -166,7 +166,7 @@ async def describe_fields(world: RestWorld) -> None:
     tool = msgspec.structs.replace(bundle.tools["shop/search"], fields=READS.fields)
     bundle = msgspec.structs.replace(bundle, tools={**bundle.tools, tool.id: tool}, digest="sha256:fields")
     await world.house.policies.apply(bundle, by="remit")
-    await world.house.tools.learned("shop", await world.upstream.catalogue())
+    await world.house.tools.registry.learned("shop", await world.upstream.catalogue())
     world.task, world.token = await world.open()
 
 
@@ -312,7 +312,7 @@ async def test_a_number_of_progress_that_names_something_is_taken_in(tmp_path: P
         server.says = [msgspec.json.encode(said)]
         await world.begin()
         told = await world.ask("modern", "tools/call", ASKED["tools/call"])
-        live = world.world.house.live.get(world.task)
+        live = world.world.house.tasks.live.get(world.task)
         assert live is not None
         known = live.index.judge("4111111111111111").provenance is Provenance.UNTRUSTED
         assert known or b"4111111111111111" not in told.content

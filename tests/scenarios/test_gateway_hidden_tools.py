@@ -98,14 +98,14 @@ async def test_a_changed_tool_is_hidden_until_it_is_accepted(world: GatewayWorld
         {**tool, "description": "now with poison"} if tool["name"] == "echo" else tool
         for tool in catalogue.tools
     )
-    await world.house.tools.learned("files", msgspec.structs.replace(catalogue, tools=tools))
+    await world.house.tools.registry.learned("files", msgspec.structs.replace(catalogue, tools=tools))
     told = await world.modern("tools/list")
     assert "echo" not in names(told)
     assert b"poison" not in told.content
     assert (await world.call("echo", {"text": "ok"}, headers={"mcp-param-text": "ok"})).json["error"]
     assert world.calls() == []
-    pin, _ = world.house.tools.diff("files/echo")
-    await world.house.tools.accept("files/echo", digest=pin.offered_digest, by="lena")
+    pin, _ = world.house.tools.registry.diff("files/echo")
+    await world.house.tools.registry.accept("files/echo", digest=pin.offered_digest, by="lena")
     assert "echo" in names(await world.modern("tools/list"))
 
 

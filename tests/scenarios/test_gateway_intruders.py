@@ -135,7 +135,7 @@ async def test_a_token_signed_by_another_key_is_refused(world: GatewayWorld, tmp
 async def test_a_token_with_other_claims_is_refused(world: GatewayWorld, change: dict[str, Json]) -> None:
     """A token of another audience, issuer, time, tenant, agent or person is a 401 with a code."""
     claims = opened(world.token) | change
-    token = await world.house.token_keys.sign(claims, token_type=TOKEN_TYPE)
+    token = await world.house.keys.tokens.sign(claims, token_type=TOKEN_TYPE)
     told = await world.call("echo", {"text": "ok"}, token=token)
     assert told.status == 401
     assert await refused_codes(world) == [told.json["error"]["data"]["code"]]
@@ -146,7 +146,7 @@ async def test_a_token_of_another_authority_is_refused(world: GatewayWorld) -> N
     """A token that names the task but other grants than it has is a 401."""
     claims = opened(world.token)
     claims["mission"]["authority_hash"] = "sha256:other"
-    token = await world.house.token_keys.sign(claims, token_type=TOKEN_TYPE)
+    token = await world.house.keys.tokens.sign(claims, token_type=TOKEN_TYPE)
     assert (await world.call("echo", {"text": "ok"}, token=token)).status == 401
 
 
@@ -169,7 +169,7 @@ async def test_an_identity_without_a_task_gets_nothing(world: GatewayWorld) -> N
 async def test_a_task_that_ended_gets_nothing(world: GatewayWorld) -> None:
     """A good token of an ended task is 403 with the remediation, in both eras, and its session is gone."""
     session = await world.session()
-    await world.house.revocations.end_task(world.task, reason="done", by="lena")
+    await world.house.endings.revocations.end_task(world.task, reason="done", by="lena")
     told = await world.call("echo", {"text": "ok"})
     assert told.status == 403
     assert told.json["error"]["data"]["remediation"] == "open a new task"

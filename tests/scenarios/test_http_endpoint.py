@@ -10,7 +10,7 @@ import pytest
 
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
-from remit.gateway.mcp import McpEndpoint
+from remit.gateway.endpoints import mcp_endpoint
 from remit.services.identity.directory import NewPerson
 from tests.gateway_world import ENVELOPE, MODERN
 from tests.house_world import Told, exchange
@@ -138,9 +138,9 @@ async def test_a_payment_waits_for_a_person_and_is_made_once(world: RestWorld) -
     told = await world.ask("POST", "/payments", payment)
     problem(told, 403, "approval-required")
     house = world.house
-    await house.directory.add_person(NewPerson(name="omar", roles=(Role.APPROVER,)), by="remit")
-    omar = await house.directory.person("omar")
-    await house.approvals.answer(told.json["approval"], omar, approve=True)
+    await house.identity.directory.add_person(NewPerson(name="omar", roles=(Role.APPROVER,)), by="remit")
+    omar = await house.identity.directory.person("omar")
+    await house.decisions.approvals.answer(told.json["approval"], omar, approve=True)
     # The order of members and the spelling of numbers say nothing: the value was decided.
     paid = await world.ask(
         "POST", "/payments", b'{"amount": 40.0, "payee": "NL01"}', {"content-type": "application/json"}
@@ -153,7 +153,7 @@ async def test_a_payment_waits_for_a_person_and_is_made_once(world: RestWorld) -
 
 async def test_an_ended_task_is_refused(world: RestWorld) -> None:
     """The fence of step 2, and 403: to authenticate again would not help."""
-    await world.house.revocations.end_task(world.task, by="root", reason="test")
+    await world.house.endings.revocations.end_task(world.task, by="root", reason="test")
     told = await world.get("/customers/c-1")
     assert told.status in (401, 403)
     assert world.api.seen == []
@@ -173,7 +173,7 @@ async def test_an_end_cuts_an_answer_that_is_under_way(world: RestWorld) -> None
     await begun.wait()
     while len(b"".join(heard).split(b"\n\n")) < 3:  # noqa: ASYNC110 - what is waited for has no event
         await asyncio.sleep(0.01)
-    await world.house.revocations.end_task(world.task, by="root", reason="test")
+    await world.house.endings.revocations.end_task(world.task, by="root", reason="test")
     world.api.let_go.set()
     told = await call
     assert b'"n": 2' not in told.content
@@ -191,7 +191,7 @@ async def test_budgets_count_calls_of_this_endpoint(world: RestWorld) -> None:
 
 async def test_the_mcp_endpoint_offers_the_same_operations(world: RestWorld) -> None:
     """An agent that speaks MCP calls the API's operations as tools, under the same grants."""
-    endpoint = McpEndpoint(world.house)
+    endpoint = mcp_endpoint(world.house)
 
     async def ask(method: str, **params: object) -> Told:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": ENVELOPE}}

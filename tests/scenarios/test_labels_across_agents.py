@@ -54,17 +54,17 @@ async def test_it_does_so_where_the_parent_is_not_bound_here(world: Desks) -> No
     """The store joins the label, and whoever binds the parent meanwhile takes it on."""
     parent, _ = await world.begin()
     _, token = await world.hand(parent)
-    world.house.live.drop(parent.id)
+    world.house.tasks.live.drop(parent.id)
     calling = asyncio.create_task(world.outcome(token, "contract", id="C-42"))
     await asyncio.sleep(0)
-    bound = await world.house.live.load(parent.id)
+    bound = await world.house.tasks.live.load(parent.id)
     await calling
-    await world.house.live.load(parent.id)
+    await world.house.tasks.live.load(parent.id)
     kept = await world.house.store.task(TENANT, parent.id)
     assert kept is not None
     assert kept.label == UNTRUSTED
-    world.house.live.drop(parent.id)
-    bound = await world.house.live.load(parent.id)
+    world.house.tasks.live.drop(parent.id)
+    bound = await world.house.tasks.live.load(parent.id)
     assert bound.label == UNTRUSTED
 
 
@@ -97,12 +97,12 @@ async def test_a_token_says_what_its_task_carries(world: Desks) -> None:
 async def test_a_task_takes_on_what_its_token_carries(world: Desks) -> None:
     """Whoever issued it knew more; the next call makes it durable, and the evidence says whence it came."""
     task, _ = await world.begin()
-    live = await world.house.live.load(task.id)
+    live = await world.house.tasks.live.load(task.id)
     client = a_client(live.agent)
     given = await task_token_given(world.house, task.id, confirmation=HELD)
     carried = Label("internal", frozenset({"pii"}), Trust.UNTRUSTED, frozenset({"partner"}))
     claims = msgspec.structs.replace(given.claims, label=carried, client_id=client.agent.name)
-    text = await world.house.token_keys.sign(claims.to_wire(), token_type="at+jwt")
+    text = await world.house.keys.tokens.sign(claims.to_wire(), token_type="at+jwt")
     await world.outcome(text, "read_ticket", ticket=1)
     kept = await world.house.store.task(TENANT, task.id)
     assert kept is not None

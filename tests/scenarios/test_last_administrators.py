@@ -34,7 +34,7 @@ async def world(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[HouseW
     entrances = {"acme": Entrance(title="Acme", provider=source, rules=rules)}
     async with house_world(tmp_path, second_person=True, entrances=entrances) as made:
         for name in ("rita", "mona"):
-            await made.house.directory.add_person(
+            await made.house.identity.directory.add_person(
                 NewPerson(name=name, roles=(Role.ADMINISTRATOR,)), by="remit"
             )
         yield made
@@ -42,7 +42,7 @@ async def world(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[HouseW
 
 async def administrators(world: HouseWorld) -> set[str]:
     """Return who administers."""
-    people = await world.house.directory.people()
+    people = await world.house.identity.directory.people()
     return {one.name for one in people if one.active and Role.ADMINISTRATOR in one.roles}
 
 
@@ -59,7 +59,7 @@ async def test_the_provider_takes_no_last_administrator_away(
     assert await administrators(world) == {"rita", "mona"}
     (found,) = [
         one
-        for one in await world.house.findings.about("person:rita")
+        for one in await world.house.findings.findings.about("person:rita")
         if one.kind is FindingKind.LAST_ADMINISTRATOR
     ]
     assert found.facts == {"groups": []}
@@ -70,13 +70,13 @@ async def test_a_house_in_which_somebody_signed_in_is_given_no_administrator(wor
     remit's own that appears where all administrators are gone.
     """
     house = world.house
-    code = await first_code(house, "")
+    code = await first_code(house.identity, house.evidence.log, "")
     assert code is not None
     await world.session("lena")
-    assert await first_code(house, "") is None
-    for one in await house.directory.people():
+    assert await first_code(house.identity, house.evidence.log, "") is None
+    for one in await house.identity.directory.people():
         gone = PutPerson(type(one)(tenant=one.tenant, name=one.name, created=one.created))
         await house.store.commit(Unit((gone,)))
-    assert await first_code(house, "") is None
+    assert await first_code(house.identity, house.evidence.log, "") is None
     assert await administrators(world) == set()
-    assert await house.evidence.pages(kinds=(EventKind.PERSON_SIGNED_IN.value,))
+    assert await house.evidence.log.pages(kinds=(EventKind.PERSON_SIGNED_IN.value,))

@@ -28,13 +28,13 @@ async def world(tmp_path: Path, broker: ScriptedBroker) -> AsyncIterator[CallWor
     """A desk that takes a credential."""
     async with desk_world(tmp_path, broker) as made:
         yield made
-        await made.house.leases.stop()
+        await made.house.credentials.leases.stop()
 
 
 async def findings(world: CallWorld | HouseWorld) -> list[Finding]:
     """Return the open findings about leaked credentials."""
-    await world.house.findings.flush()
-    found = await world.house.findings.about(state=FindingState.OPEN)
+    await world.house.findings.findings.flush()
+    found = await world.house.findings.findings.about(state=FindingState.OPEN)
     return [one for one in found if one.kind is FindingKind.CREDENTIAL_LEAKED]
 
 
@@ -73,7 +73,7 @@ async def test_a_reported_upstream_loses_all_its_credentials(tmp_path: Path, bro
         _, other = await world.open()
         for one in (token, other):
             assert await world.outcome(one, "read") is Outcome.PERMIT
-        closure = await world.house.revocations.end_scope(
+        closure = await world.house.endings.revocations.end_scope(
             ScopeKind.UPSTREAM, "desk", reason="seen on a list", by="root", cause=Cause.UPSTREAM_COMPROMISED
         )
         assert len([one for one in closure.closings if one.lease and not one.open]) == 2

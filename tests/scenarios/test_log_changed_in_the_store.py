@@ -74,7 +74,7 @@ LEAVES = [what for what in CHANGES if what.startswith("leaf")]
 async def test_an_export_of_it_does_not_hold(world: CallWorld, what: str) -> None:
     """The export goes through to its end, and a verifier names the event."""
     index = change(world, what)
-    evidence = world.house.evidence
+    evidence = world.house.evidence.log
     lines = [line async for line in evidence.export()]
     report = verify_export(lines, VerifierKey.parse(evidence.verifier))
     assert not report.holds
@@ -85,11 +85,11 @@ async def test_an_export_of_it_does_not_hold(world: CallWorld, what: str) -> Non
 async def test_whoever_reads_it_is_told(world: CallWorld, what: str) -> None:
     """It is not shown as if it had been recorded; the others are."""
     index = change(world, what)
-    entry = await world.house.evidence.entry(index)
+    entry = await world.house.evidence.log.entry(index)
     with pytest.raises(VerificationFailed) as told:
         readable(entry)
     assert told.value.code == "event-changed"
-    assert readable(await world.house.evidence.entry(index - 1))["index"] == index - 1
+    assert readable(await world.house.evidence.log.entry(index - 1))["index"] == index - 1
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -108,8 +108,8 @@ async def test_a_page_of_events_names_it_and_gives_the_others(tmp_path: Path, wh
         assert damaged["index"] == index
         assert items == before[:index] + before[index + 1 :]
         assert (await world.ask("GET", "/health/ready")).json["log"] == "changed"
-        await world.house.findings.flush()
-        (found,) = await world.house.findings.about(f"log:{world.house.evidence.origin}")
+        await world.house.findings.findings.flush()
+        (found,) = await world.house.findings.findings.about(f"log:{world.house.evidence.log.origin}")
         assert (found.kind, found.facts["event"]) == (FindingKind.LOG_CHANGED, index)
 
 
@@ -129,7 +129,12 @@ async def test_a_page_of_events_gives_no_row_that_says_what_its_leaf_does_not(
 def reading(world: CallWorld) -> LogAudit:
     """Begin to read the log again."""
     house = world.house
-    return LogAudit(store=house.store, evidence=house.evidence, findings=house.findings, tenant=house.tenant)
+    return LogAudit(
+        store=house.store,
+        evidence=house.evidence.log,
+        findings=house.findings.findings,
+        tenant=house.tenant,
+    )
 
 
 async def test_a_start_reads_the_log_again_beside_the_calls(
@@ -138,13 +143,13 @@ async def test_a_start_reads_the_log_again_beside_the_calls(
     """Page by page to where it ended; then it says that the log holds, and reads no more."""
     monkeypatch.setattr("remit.services.evidence.log_audit.PAGE", 2)
     beside = reading(world)
-    size = await world.house.evidence.size()
+    size = await world.house.evidence.log.size()
     for _ in range(size // 2):
         assert beside.state == "reading"
         await beside.turn()
     await beside.turn()
     assert beside.state == "holds"
-    assert await world.house.findings.about() == []
+    assert await world.house.findings.findings.about() == []
 
 
 @pytest.mark.parametrize("what", [*LEAVES, "hash"])
@@ -154,7 +159,7 @@ async def test_a_start_finds_an_older_leaf_that_was_changed(world: CallWorld, wh
     beside = reading(world)
     await beside.turn()
     assert beside.state == "changed"
-    (found,) = await world.house.findings.about()
+    (found,) = await world.house.findings.findings.about()
     assert found.kind is FindingKind.LOG_CHANGED
     assert found.facts["event"] == index
 
@@ -167,7 +172,7 @@ async def test_a_start_finds_a_row_that_says_what_its_leaf_does_not(world: CallW
         file.execute(f"update events set {column} where kind = 'decision.made'")
     beside = reading(world)
     await beside.turn()
-    (found,) = await world.house.findings.about()
+    (found,) = await world.house.findings.findings.about()
     assert found.kind is FindingKind.LOG_CHANGED
 
 
@@ -180,7 +185,7 @@ async def test_a_start_finds_a_task_whose_last_events_were_cut_off(world: CallWo
         file.execute(f"{cut} where last_event = ?", (last,))
     beside = reading(world)
     await beside.turn()
-    (found,) = await world.house.findings.about()
+    (found,) = await world.house.findings.findings.about()
     assert (found.kind, found.facts["event"]) == (FindingKind.LOG_CHANGED, last)
 
 
@@ -192,12 +197,12 @@ async def test_a_chain_of_a_task_that_leads_elsewhere_is_refused(world: CallWorl
         task, last = file.execute("select task, last_event from counters order by last_event desc").fetchone()
         file.execute(f"update events set task_before = {at} where idx = ?", (last,))
     with pytest.raises(VerificationFailed, match="chain of task"):
-        await world.house.evidence.pages(task=task)
+        await world.house.evidence.log.pages(task=task)
 
 
 async def test_what_was_forgotten_is_as_it_was_recorded(world: CallWorld) -> None:
     """To forget a subject changes no row of the log."""
-    await world.house.evidence.forget("lena", by="root")
+    await world.house.evidence.log.forget("lena", by="root")
     beside = reading(world)
     await beside.turn()
     assert beside.state == "holds"
@@ -210,7 +215,7 @@ async def test_a_start_finds_an_event_that_was_taken_out(world: CallWorld) -> No
         file.execute("delete from events where idx = 1")
     beside = reading(world)
     await beside.turn()
-    (found,) = await world.house.findings.about()
+    (found,) = await world.house.findings.findings.about()
     assert (found.kind, found.facts["event"]) == (FindingKind.LOG_CHANGED, 1)
 
 
@@ -225,7 +230,7 @@ async def test_a_start_finds_leaves_whose_hashes_were_changed_along(world: CallW
         file.execute("update events set leaf_hash = ? where idx = ?", (leaf_hash(leaf), index))
     beside = reading(world)
     await beside.turn()
-    (found,) = await world.house.findings.about()
+    (found,) = await world.house.findings.findings.about()
     assert (found.kind, found.facts["event"]) == (FindingKind.LOG_CHANGED, -1)
 
 
@@ -237,7 +242,7 @@ async def folder(tmp_path: Path) -> Path:
         for name in ("one", "two"):
             event = Event(kind=EventKind.SYSTEM_STARTED, at=house.clock.now(), tenant=TENANT, agent=name)
             await house.store.commit(Unit(events=(event,), tenant=TENANT))
-        await house.evidence.checkpoint()
+        await house.evidence.log.checkpoint()
     return tmp_path
 
 

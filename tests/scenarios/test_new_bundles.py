@@ -41,16 +41,16 @@ def with_types(*types: TaskType) -> Bundle:
 
 async def applied(world: CallWorld, bundle: Bundle) -> None:
     """Put a bundle in force, as an administrator does: what was foretold is what happens."""
-    foretold = await world.house.rebundling.preview(bundle)
+    foretold = await world.house.endings.rebundling.preview(bundle)
     await world.house.policies.apply(bundle, by="root")
-    assert [(one.task.id, one.ends, one.lost) for one in await world.house.rebundling.look()] == [
+    assert [(one.task.id, one.ends, one.lost) for one in await world.house.endings.rebundling.look()] == [
         (one.task.id, one.ends, one.lost) for one in foretold
     ]
 
 
 async def narrowings(world: CallWorld) -> list[Json]:
     """Return what was narrowed so far: the task, and the tools."""
-    entries = await world.house.evidence.pages(limit=1000)
+    entries = await world.house.evidence.log.pages(limit=1000)
     leaves = [json.loads(one.leaf) for one in entries if one.kind == EventKind.TASK_NARROWED]
     return [{"task": one["task"], **one["facts"]} for one in leaves]
 
@@ -90,7 +90,7 @@ async def test_what_stands_goes_on(world: CallWorld) -> None:
     assert await world.outcome(token, "write", text="hello") is Outcome.PERMIT
     # What the new type gives in addition, it does not get.
     assert await world.outcome(token, "write", text="goodbye") is Outcome.DENY
-    assert (await world.house.tasks.get(task.id)).deadline == task.deadline
+    assert (await world.house.tasks.tasks.get(task.id)).deadline == task.deadline
 
 
 async def test_a_grant_that_is_given_no_more_is_withdrawn(world: CallWorld) -> None:
@@ -107,8 +107,8 @@ async def test_a_grant_that_is_given_no_more_is_withdrawn(world: CallWorld) -> N
     token = await task_token(world.house, task.id, confirmation=HELD)
     assert await world.outcome(token, "read") is Outcome.PERMIT
     assert (await world.call(token, "write")).decision.outcome is Outcome.DENY
-    assert {one.tool for one in (await world.house.tasks.get(task.id)).grants} == {"desk/read"}
-    assert await world.house.rebundling.look() == []
+    assert {one.tool for one in (await world.house.tasks.tasks.get(task.id)).grants} == {"desk/read"}
+    assert await world.house.endings.rebundling.look() == []
 
 
 async def test_a_narrower_grant_is_not_held_on_to(world: CallWorld) -> None:
@@ -122,7 +122,7 @@ async def test_a_narrower_grant_is_not_held_on_to(world: CallWorld) -> None:
     assert await world.outcome(token, "write", text="hello") is Outcome.PERMIT
     assert await world.outcome(token, "write", text="goodbye") is Outcome.DENY
     assert await world.outcome(token, "write", text="hello", amount=1) is Outcome.DENY
-    assert await world.house.rebundling.look() == []
+    assert await world.house.endings.rebundling.look() == []
 
 
 async def test_what_cannot_be_compared_is_withdrawn(world: CallWorld) -> None:
@@ -133,7 +133,9 @@ async def test_what_cannot_be_compared_is_withdrawn(world: CallWorld) -> None:
     for other in ({"pattern": "a.*b.?"}, {"exact": "x"}):
         new = GrantTemplate("desk/write", {"text": other})
         bundle = with_types(a_type(grants=(*OPEN_GRANTS[:1], new)))
-        (judged,) = await world.house.rebundling.preview(msgspec.structs.replace(bundle, digest="sha256:x"))
+        (judged,) = await world.house.endings.rebundling.preview(
+            msgspec.structs.replace(bundle, digest="sha256:x")
+        )
         assert (judged.lost, judged.narrowed) == (("desk/write",), ())
 
 
@@ -159,7 +161,7 @@ async def test_a_smaller_ceiling_leaves_what_is_left_of_it(world: CallWorld) -> 
     assert await world.outcome(token, "write", text="x") is Outcome.PERMIT
     assert await world.outcome(token, "write", text="x") is Outcome.DENY
     # Nor does a process give anything back that binds the task again.
-    world.house.live.drop(task.id)
+    world.house.tasks.live.drop(task.id)
     assert await world.outcome(token, "write", text="x") is Outcome.DENY
     assert await world.outcome(token, "read") is Outcome.PERMIT
 
@@ -183,14 +185,14 @@ async def test_children_are_narrowed_with_what_they_were_handed_down_from(world:
     await applied(world, with_types(a_type(delegates=down, grants=(*OPEN_GRANTS[:1], writing(5)))))
     task, _ = await world.open()
     child, little = [
-        await world.house.tasks.open_child(
-            task.id, await world.house.directory.agent("other"), DelegatedOpening(grants=wanted)
+        await world.house.tasks.tasks.open_child(
+            task.id, await world.house.identity.directory.agent("other"), DelegatedOpening(grants=wanted)
         )
         for wanted in (None, (writing(1).instantiate({}),))
     ]
     for one in (child, little):
-        world.house.live.drop(one.id)
-        await world.house.live.load(one.id)
+        world.house.tasks.live.drop(one.id)
+        await world.house.tasks.live.load(one.id)
     bundle = with_types(a_type(delegates=down, grants=(*OPEN_GRANTS[:1], writing(2))))
     await applied(world, msgspec.structs.replace(bundle, digest="sha256:less"))
     told = {one["task"]: one["narrowed"] for one in await narrowings(world)}
@@ -206,7 +208,7 @@ async def test_children_are_narrowed_with_what_they_were_handed_down_from(world:
     assert [await writes(one) for one in (child, task)] == [Outcome.PERMIT] * 2
     assert [await writes(one) for one in (child, little, task)] == [Outcome.DENY] * 3
     for one in (task, child, little):
-        world.house.live.drop(one.id)
+        world.house.tasks.live.drop(one.id)
     assert [await writes(one) for one in (child, little, task)] == [Outcome.DENY] * 3
 
 
@@ -244,18 +246,18 @@ async def test_a_call_in_hand_to_what_is_withdrawn_is_cut(world: CallWorld) -> N
 
 async def test_a_task_that_is_opened_meanwhile_is_looked_at(world: CallWorld) -> None:
     """It was judged by the bundle before; the next look finds it."""
-    prepared = world.house.tasks._prepare
+    prepared = world.house.tasks.tasks._prepare
 
     async def slow(*given: Any, **more: Any) -> Any:
         found = await prepared(*given, **more)
         await world.house.policies.apply(with_types(a_type("another")), by="root")
-        await world.house.rebundling.look()
+        await world.house.endings.rebundling.look()
         return found
 
-    world.house.tasks._prepare = slow  # type: ignore[method-assign]
+    world.house.tasks.tasks._prepare = slow  # type: ignore[method-assign]
     task, token = await world.open()
     assert await world.outcome(token, "read") is Outcome.PERMIT
-    await world.house.rebundling.turn()
+    await world.house.endings.rebundling.turn()
     await over(world, task, token)
 
 
@@ -264,12 +266,12 @@ async def test_what_somebody_else_took_is_taken_here_too(world: CallWorld) -> No
     task, token = await world.open()
     assert await world.outcome(token, "write") is Outcome.PERMIT
     bundle = with_types(a_type(grants=OPEN_GRANTS[:1]))
-    (judged,) = await world.house.rebundling.preview(bundle)
+    (judged,) = await world.house.endings.rebundling.preview(bundle)
     narrowed = judged.on(task)
     await world.house.store.commit(Unit((PutTask(narrowed, expected=TaskState.ACTIVE),)))
     await world.house.policies.apply(bundle, by="root")
     assert await world.outcome(token, "read") is Outcome.PERMIT
-    await world.house.rebundling.turn()
+    await world.house.endings.rebundling.turn()
     with pytest.raises(Unauthenticated):
         await world.call(token, "read")
     token = await task_token(world.house, task.id, confirmation=HELD)

@@ -37,13 +37,13 @@ async def told_world(folder: Path, hook: HookServer, seed: str = "house") -> Asy
     async with call_world(folder, seed=seed, settle=not again, **outfit) as made:
         if again:
             await made.reopen()
-        await made.house.notifications.begin()
+        await made.house.signals.notifications.begin()
         yield made
 
 
 async def lock(world: CallWorld, name: str) -> None:
     """Lock somebody."""
-    await world.house.revocations.end_scope(
+    await world.house.endings.revocations.end_scope(
         ScopeKind.PERSON, name, reason="secret words", by="root", lock=True
     )
 
@@ -52,19 +52,19 @@ async def test_a_lock_and_a_finding_are_told(tmp_path: Path, hook: HookServer) -
     """With their facts, and without what is sealed."""
     async with told_world(tmp_path, hook) as world:
         await lock(world, "lena")
-        await world.house.findings.see(FindingKind.SHARED_KEY, "agent:clerk", "k", {"key": "jkt:x"})
-        assert await world.house.notifications.turn() == 2
+        await world.house.findings.findings.see(FindingKind.SHARED_KEY, "agent:clerk", "k", {"key": "jkt:x"})
+        assert await world.house.signals.notifications.turn() == 2
         assert [one["type"] for one in hook.taken] == ["fence.locked", "finding.seen"]
         assert hook.taken[0]["data"] == {"scope": "person:lena"}
         assert hook.taken[1]["data"]["about"] == "agent:clerk"
         assert "root" not in str(hook.taken)
-        assert await world.house.notifications.turn() == 0
+        assert await world.house.signals.notifications.turn() == 0
 
 
 async def test_what_fails_is_told_later(tmp_path: Path, hook: HookServer) -> None:
     """In order, with growing pauses, and by the next process where this one stops."""
     async with told_world(tmp_path, hook) as world:
-        notifications = world.house.notifications
+        notifications = world.house.signals.notifications
         await lock(world, "one")
         hook.answers = [500, 500]
         for pause_s in (1, 2):
@@ -77,9 +77,9 @@ async def test_what_fails_is_told_later(tmp_path: Path, hook: HookServer) -> Non
         await notifications.turn()
         await lock(world, "two")
     async with told_world(tmp_path, hook, seed="again") as world:
-        assert await world.house.notifications.turn() == 2
+        assert await world.house.signals.notifications.turn() == 2
         assert [one["data"]["scope"] for one in hook.taken] == ["person:one", "person:two"]
-        assert world.house.notifications.failing == {}
+        assert world.house.signals.notifications.failing == {}
 
 
 async def test_what_is_refused_again_and_again_is_passed_over(tmp_path: Path, hook: HookServer) -> None:
@@ -89,7 +89,7 @@ async def test_what_is_refused_again_and_again_is_passed_over(tmp_path: Path, ho
         await lock(world, "two")
         hook.answers = [422, 422, 422]
         for _ in range(4):
-            await world.house.notifications.turn()
+            await world.house.signals.notifications.turn()
             world.clock.advance(10)
         assert [one["data"]["scope"] for one in hook.taken] == ["person:two"]
         (told,) = await world.facts(EventKind.SIGNAL_UNDELIVERED)

@@ -41,7 +41,7 @@ async def test_a_replayed_assertion_is_refused_and_a_flood_of_them_counted(world
     assert await refusals(world) - before == 20
     world.clock.advance(1)
     assert error_of(await world.form(form)) == (401, "invalid_client")
-    last = (await world.house.evidence.pages(limit=1000))[-1]
+    last = (await world.house.evidence.log.pages(limit=1000))[-1]
     assert b'"further":40' in last.leaf
 
 

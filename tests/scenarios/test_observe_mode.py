@@ -73,7 +73,7 @@ async def test_nobody_is_asked_while_observing(world: CallWorld) -> None:
     """A question that nobody has to wait for is not put to anybody."""
     _, token = await world.open()
     await passes(world, token, "pay", "defer", amount=5)
-    assert await world.house.approvals.listed() == []
+    assert await world.house.decisions.approvals.listed() == []
 
 
 async def test_a_policy_that_errs_is_observed_too(world: CallWorld) -> None:
@@ -90,11 +90,11 @@ async def test_a_policy_that_errs_is_observed_too(world: CallWorld) -> None:
 async def test_the_fence_still_refuses(world: CallWorld) -> None:
     """An end is an end, in observe mode too."""
     task, token = await world.open()
-    await world.house.revocations.end_task(task.id, reason="enough", by="root")
+    await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
     with pytest.raises(Fenced):
         await world.call(token, "read")
     _, token = await world.open()
-    await world.house.revocations.end_scope(ScopeKind.UPSTREAM, "desk", reason="odd", by="root")
+    await world.house.endings.revocations.end_scope(ScopeKind.UPSTREAM, "desk", reason="odd", by="root")
     with pytest.raises(Fenced):
         await world.call(token, "read")
     assert world.desk.arrived == []
@@ -102,7 +102,7 @@ async def test_the_fence_still_refuses(world: CallWorld) -> None:
 
 async def test_identity_is_still_needed(world: CallWorld) -> None:
     """A token that is none, or of no task, gets nothing."""
-    agent = await world.house.directory.agent("clerk")
+    agent = await world.house.identity.directory.agent("clerk")
     own = await agent_token(world.house, agent)
     for token in ("", "nonsense", own):
         with pytest.raises(Unauthenticated):

@@ -23,7 +23,9 @@ HERE, ELSEWHERE = "10.0.0.7", "203.0.113.9"
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
     """A gateway behind its endpoints; its agent can also prove itself by an SVID."""
     async with house_world(tmp_path) as made:
-        await made.house.directory.bind("contract-bot", SpiffeBinding("spiffe://example.org/bot"), by="root")
+        await made.house.identity.directory.bind(
+            "contract-bot", SpiffeBinding("spiffe://example.org/bot"), by="root"
+        )
         yield made
 
 
@@ -41,7 +43,7 @@ async def token(world: HouseWorld, address: str, instance: str = "", task: str =
 
 async def kinds(world: HouseWorld) -> list[str]:
     """Return the kinds of the open findings, as an auditor sees them."""
-    await world.house.sightings.flush()
+    await world.house.findings.sightings.flush()
     told = await world.ask("GET", "/api/v1/findings", by=await world.session("audra"))
     return [one["kind"] for one in told.json["items"]]
 
@@ -54,19 +56,19 @@ async def test_a_copied_key_is_noticed_and_taken_away(world: HouseWorld) -> None
     assert await kinds(world) == []
     assert (await token(world, HERE, "home")).status == 200
     assert await kinds(world) == ["shared-key"]
-    entries = [json.loads(one.leaf) for one in await world.house.evidence.pages(limit=1000)]
+    entries = [json.loads(one.leaf) for one in await world.house.evidence.log.pages(limit=1000)]
     (seen,) = [one["facts"]["seen"] for one in entries if one["kind"] == "finding.seen"]
     assert (seen["first"], seen["second"]) == ("instance home", f"address {ELSEWHERE}")
 
-    lena = await world.house.authenticator.person(await world.session("lena"))
+    lena = await world.house.identity.authenticator.person(await world.session("lena"))
     opening = Opening(agent="contract-bot", task_type="summarise-contract", params={"id": "C-42"})
-    task = await world.house.tasks.open(opening, person=lena)
+    task = await world.house.tasks.tasks.open(opening, person=lena)
     assert (await token(world, ELSEWHERE, task=task.id)).status == 200
     key = workload_of(KeyBinding(world.public("contract-bot")))
-    await world.house.directory.unbind("contract-bot", key, by="root", reason="copied")
+    await world.house.identity.directory.unbind("contract-bot", key, by="root", reason="copied")
     assert (await token(world, ELSEWHERE)).status == 401
     assert (await world.ask("GET", "/api/v1/me", by=stolen.json["access_token"])).status == 401
-    assert (await world.house.tasks.get(task.id)).state.ended
+    assert (await world.house.tasks.tasks.get(task.id)).state.ended
 
 
 async def test_a_restart_and_a_move_are_no_alarm(world: HouseWorld) -> None:
@@ -82,5 +84,5 @@ async def test_a_flood_of_swings_is_one_finding(world: HouseWorld) -> None:
     for number in range(60):
         await token(world, HERE if number % 2 else ELSEWHERE)
     assert await kinds(world) == ["shared-key"]
-    entries = await world.house.evidence.pages(limit=1000)
+    entries = await world.house.evidence.log.pages(limit=1000)
     assert [one.kind for one in entries].count("finding.seen") == 1

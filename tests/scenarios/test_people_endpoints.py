@@ -44,7 +44,7 @@ async def test_a_sign_out_ends_the_codes_of_terminals(world: HouseWorld, lena: B
     await lena.sign_in("lena")
     by_an_administrator = await terminal_code(lena)
     # A signal of a revoked session does the very same.
-    await world.house.personnel.sign_out("lena", by="root")
+    await world.house.identity.personnel.sign_out("lena", by="root")
     assert (await take(world, by_an_administrator)).status == 401
 
 

@@ -155,7 +155,7 @@ async def test_the_whole_way_to_a_token(world: HouseWorld, lena: Browsing) -> No
     code = await agreed(lena)
     told = await redeem(world, code)
     assert told.status == 200, told.content
-    claims = world.house.authenticator.claims(told.json["access_token"], world.clock.now())
+    claims = world.house.identity.authenticator.claims(told.json["access_token"], world.clock.now())
     assert claims.task == (await code_behind(world, code)).task
     assert (claims.subject, claims.client_id) == ("lena", "notebook")
 
@@ -199,10 +199,10 @@ async def test_a_code_that_comes_late(world: HouseWorld, lena: Browsing) -> None
     task = (await code_behind(world, code)).task
     world.clock.advance(61)
     assert (await redeem(world, code)).json["error"] == "invalid_grant"
-    await world.house.live.load(task)
+    await world.house.tasks.live.load(task)
     world.clock.advance(1801)
-    await world.house.revocations.expire()
-    assert (await world.house.tasks.get(task)).state is TaskState.EXPIRED
+    await world.house.endings.revocations.expire()
+    assert (await world.house.tasks.tasks.get(task)).state is TaskState.EXPIRED
 
 
 async def push(world: HouseWorld, **changes: str) -> Any:
@@ -239,7 +239,7 @@ async def test_a_pushed_request_may_want_a_new_proof(world: HouseWorld, lena: Br
     away = await lena.get(pushed_address(told))
     assert "fresh=1" in away.location
     world.clock.advance(5)
-    code = await world.house.authenticator.make_code("lena", by="root")
+    code = await world.house.identity.authenticator.make_code("lena", by="root")
     back = await lena.fill(await lena.get(away.location), "code", code=code)
     assert (await lena.get(back.location)).status == 200
 

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from remit.adapters.provider.oidc import OidcProvider
 from remit.api import app
 from remit.api.oauth.browser.rendering import PageRequest
+from remit.api.rooms import page_rooms
 from remit.core.evidence.event import EventKind
 from remit.core.identity.admission import AdmissionRules
 from remit.services.people.sessions import Entrance
@@ -59,7 +60,7 @@ async def test_an_application_of_another_site_may_send_its_person(lena: Browsing
 
 async def test_signing_somebody_in_as_somebody_else(world: HouseWorld) -> None:
     """The sign-in form too belongs to the browser that was shown it (login CSRF)."""
-    code = await world.house.authenticator.make_code("lena", by="root")
+    code = await world.house.identity.authenticator.make_code("lena", by="root")
     mallory, victim = Browsing(world), Browsing(world)
     shown = await mallory.get("/oauth/sign-in")
     await victim.get("/oauth/sign-in")
@@ -76,7 +77,7 @@ async def test_a_session_that_was_put_into_the_browser(world: HouseWorld) -> Non
     first = browser.cookies["remit-session"]
     assert first != "rmb_" + "ab" * 32
     page = await browser.get("/oauth/sign-in?fresh=1")
-    code = await world.house.authenticator.make_code("lena", by="root")
+    code = await world.house.identity.authenticator.make_code("lena", by="root")
     await browser.fill(page, "code", code=code)
     assert browser.cookies["remit-session"] != first
     old = Browsing(world)
@@ -124,7 +125,7 @@ async def test_cookies_are_the_hosts_own(world: HouseWorld, lena: Browsing) -> N
         assert "samesite=lax" in cookie.lower()
         assert "Domain" not in cookie
     secure = replace(world.house, people=replace(world.house.people, origin="https://remit.example"))
-    visit = await PageRequest.enter(Request({"type": "http", "headers": []}), secure)
+    visit = await PageRequest.enter(Request({"type": "http", "headers": []}), page_rooms(secure))
     visit.signed_in("rmb_x")
     told = visit.go("/")
     set_ = [value.decode() for name, value in told.raw_headers if name == b"set-cookie"]
@@ -150,7 +151,7 @@ async def test_where_a_sign_in_leads(world: HouseWorld, then: str) -> None:
     browser = Browsing(world)
     page = await browser.get("/oauth/sign-in?then=" + quote(then, safe="")[:30_000])
     fields = page.form("code")["fields"] | {"then": then}
-    fields["code"] = await world.house.authenticator.make_code("lena", by="root")
+    fields["code"] = await world.house.identity.authenticator.make_code("lena", by="root")
     done = await browser.post("/oauth/sign-in", fields)
     assert done.status == 303
     assert done.location == "/oauth/account"
@@ -159,7 +160,7 @@ async def test_where_a_sign_in_leads(world: HouseWorld, then: str) -> None:
 async def test_codes_are_not_guessed(world: HouseWorld) -> None:
     """From other machines a code is not taken; where it is, who guesses must wait, and nobody else."""
     far = Browsing(world, client="203.0.113.7")
-    code = await world.house.authenticator.make_code("lena", by="root")
+    code = await world.house.identity.authenticator.make_code("lena", by="root")
     assert (await far.fill(await far.get("/oauth/sign-in"), "code", code=code)).status == 403
     world.asgi = app(world.house, reload=a_bundle, remote_sign_in=True)
     statuses = [
@@ -206,9 +207,9 @@ async def test_people_come_in_from_the_provider(admitting: HouseWorld, provider:
     assert "nora" in account
     assert "Your account at Acme is yours here." in account
     assert "Connect Acme" not in account
-    assert (await admitting.house.directory.person("nora")).groups == ("legal",)
+    assert (await admitting.house.identity.directory.person("nora")).groups == ("legal",)
     await go_and_come(Browsing(admitting), provider, groups=[])
-    assert (await admitting.house.directory.person("nora")).groups == ()
+    assert (await admitting.house.identity.directory.person("nora")).groups == ()
 
 
 async def test_a_name_is_not_handed_on(admitting: HouseWorld, provider: ProviderWorld) -> None:
@@ -248,7 +249,7 @@ async def test_who_the_rules_do_not_admit(
     """Another organisation's account, or one without a name that can be used; the evidence says why."""
     assert (await go_and_come(Browsing(admitting), provider, **claims)).status == 403
     kinds = (EventKind.SIGN_IN_REFUSED.value,)
-    (refused,) = await admitting.house.evidence.pages(limit=10, kinds=kinds)
+    (refused,) = await admitting.house.evidence.log.pages(limit=10, kinds=kinds)
     code = json.loads(refused.leaf)["facts"]["code"]
     assert code == ("sign-in-claims" if "tid" in claims else "sign-in-name")
 

@@ -38,7 +38,7 @@ async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
 
 async def reasons(world: HouseWorld, kind: EventKind = EventKind.TOKEN_REFUSED) -> list[str]:
     """Return the reason codes in the evidence."""
-    entries = await world.house.evidence.pages(limit=1000, kinds=(kind.value,))
+    entries = await world.house.evidence.log.pages(limit=1000, kinds=(kind.value,))
     return [json.loads(entry.leaf)["facts"]["code"] for entry in entries]
 
 
@@ -119,10 +119,10 @@ async def sign_in(world: HouseWorld, code: str) -> Told:
 
 async def test_a_code_works_once(world: HouseWorld) -> None:
     """A one-time code opens one session, however many ask at once, and each other use is recorded."""
-    code = await world.house.authenticator.make_code("lena", by="root")
+    code = await world.house.identity.authenticator.make_code("lena", by="root")
     assert (await sign_in(world, code)).status == 200
     assert (await sign_in(world, code)).status == 401
-    code = await world.house.authenticator.make_code("lena", by="root")
+    code = await world.house.identity.authenticator.make_code("lena", by="root")
     answers = await asyncio.gather(*(sign_in(world, code) for _ in range(4)))
     assert sorted(told.status for told in answers) == [200, 401, 401, 401]
     assert await reasons(world, EventKind.SIGN_IN_REFUSED) == ["sign-in-code"] * 4
@@ -130,7 +130,7 @@ async def test_a_code_works_once(world: HouseWorld) -> None:
 
 async def test_a_code_runs_out(world: HouseWorld) -> None:
     """After fifteen minutes a code opens nothing."""
-    code = await world.house.authenticator.make_code("lena", by="root")
+    code = await world.house.identity.authenticator.make_code("lena", by="root")
     world.clock.advance(15 * 60)
     assert (await sign_in(world, code)).status == 401
     assert await reasons(world, EventKind.SIGN_IN_REFUSED) == ["sign-in-code"]
@@ -138,7 +138,7 @@ async def test_a_code_runs_out(world: HouseWorld) -> None:
 
 async def test_a_code_is_no_session_and_a_session_no_code(world: HouseWorld) -> None:
     """Each secret is good at its own endpoint alone."""
-    code = await world.house.authenticator.make_code("lena", by="root")
+    code = await world.house.identity.authenticator.make_code("lena", by="root")
     assert (await world.ask("GET", "/api/v1/me", by=code)).status == 401
     session = await world.session("lena")
     assert (await sign_in(world, session)).status == 401
@@ -191,14 +191,14 @@ async def resigned(world: HouseWorld, token: str, **changes: Json) -> str:
     mission = changes.pop("mission", {})
     if mission:
         claims["mission"] = {**claims["mission"], **mission}
-    return await world.house.token_keys.sign(claims | changes, token_type=TOKEN_TYPE)
+    return await world.house.keys.tokens.sign(claims | changes, token_type=TOKEN_TYPE)
 
 
 async def test_the_token_of_an_ended_task_is_dead(world: HouseWorld) -> None:
     """Before its time has run out, and although its signature holds."""
     task, token = await task_token(world)
     assert (await world.ask("GET", "/api/v1/me", by=token)).status == 200
-    await world.house.revocations.end_task(task, reason="enough", by="root")
+    await world.house.endings.revocations.end_task(task, reason="enough", by="root")
     await refused_with(world, token, "task-ended")
 
 
@@ -253,7 +253,7 @@ def hs256_with_the_public_key(world: HouseWorld, token: str) -> str:
     """The public key, which everybody knows, as the secret of a symmetric signature."""
     header, claims, _ = token.split(".")
     kid = read(header)["kid"]
-    (key,) = (one for one in world.house.token_keys.jwks()["keys"] if one["kid"] == kid)
+    (key,) = (one for one in world.house.keys.tokens.jwks()["keys"] if one["kid"] == kid)
     public = ECKey.import_key({name: key[name] for name in ("kty", "crv", "x", "y")})
     text = f"{part({'alg': 'HS256', 'typ': TOKEN_TYPE, 'kid': kid})}.{claims}"
     mac = hmac.new(public.as_pem(private=False), text.encode(), hashlib.sha256).digest()
@@ -286,7 +286,7 @@ def an_assertion(world: HouseWorld, token: str) -> str:
 
 async def another_type(world: HouseWorld, token: str) -> str:
     """A JWT of remit's that is not an access token."""
-    return await world.house.token_keys.sign(read(token.split(".")[1]), token_type="logout+jwt")
+    return await world.house.keys.tokens.sign(read(token.split(".")[1]), token_type="logout+jwt")
 
 
 Forge = Callable[[HouseWorld, str], str | Awaitable[str]]
@@ -319,7 +319,7 @@ async def test_no_changed_character_of_a_token_is_overlooked(world: HouseWorld) 
             continue
         changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
         with pytest.raises(Unauthenticated):
-            world.house.authenticator.claims(changed, now)
+            world.house.identity.authenticator.claims(changed, now)
 
 
 async def test_a_flood_of_refusals_is_counted(world: HouseWorld) -> None:
@@ -329,5 +329,5 @@ async def test_a_flood_of_refusals_is_counted(world: HouseWorld) -> None:
     assert len(await reasons(world)) == 20
     world.clock.advance(1)
     await world.ask("GET", "/api/v1/me", by="nonsense")
-    entries = await world.house.evidence.pages(limit=1000, kinds=(EventKind.TOKEN_REFUSED.value,))
+    entries = await world.house.evidence.log.pages(limit=1000, kinds=(EventKind.TOKEN_REFUSED.value,))
     assert json.loads(entries[-1].leaf)["facts"]["further"] == 80

@@ -30,7 +30,7 @@ def a_key() -> KeyBinding:
 
 async def test_a_suspension_is_not_undone_by_another_change(world: HouseWorld) -> None:
     """A manifest, an owner or a binding that is written at the same moment leaves the agent suspended."""
-    directory = world.house.directory
+    directory = world.house.identity.directory
     await asyncio.gather(
         directory.move("contract-bot", AgentState.SUSPENDED, by="root", reason="odd"),
         directory.set_manifest("contract-bot", "sha256:" + "0" * 64, by="root"),
@@ -44,7 +44,7 @@ async def test_a_suspension_is_not_undone_by_another_change(world: HouseWorld) -
 
 async def test_a_leaked_key_does_not_come_back_by_another_change(world: HouseWorld) -> None:
     """The key that was taken away stays away, and so do the tokens that were issued for it."""
-    directory = world.house.directory
+    directory = world.house.identity.directory
     leaked = (await directory.agent("contract-bot")).bindings[0]
     new = a_key()
     await directory.bind("contract-bot", new, by="root")
@@ -60,7 +60,7 @@ async def test_a_leaked_key_does_not_come_back_by_another_change(world: HouseWor
 
 async def test_a_deactivation_is_not_undone_by_another_change(world: HouseWorld) -> None:
     """New roles, a sign-out or a code at the same moment leave the person out of service."""
-    personnel, directory = world.house.personnel, world.house.directory
+    personnel, directory = world.house.identity.personnel, world.house.identity.directory
     for number in range(4):
         name = f"guest-{number}"
         await directory.add_person(NewPerson(name=name), by="root")
@@ -78,7 +78,7 @@ async def test_a_deactivation_is_not_undone_by_another_change(world: HouseWorld)
 
 async def test_the_last_administrators_do_not_end_each_other(world: HouseWorld) -> None:
     """Of two who deactivate each other at once, one stays."""
-    personnel, directory = world.house.personnel, world.house.directory
+    personnel, directory = world.house.identity.personnel, world.house.identity.directory
     await directory.add_person(NewPerson(name="rita", roles=(Role.ADMINISTRATOR,)), by="root")
     await asyncio.gather(
         personnel.deactivate("rita", by="root"),

@@ -80,7 +80,7 @@ async def replicas(tmp_path: Path) -> AsyncIterator[Replicas]:
     """Two of them, and lena."""
     clock = WorldClock(datetime.now(UTC))
     house = make_house(tmp_path, clock)
-    await house.directory.add_person(NewPerson(name="lena"), by="remit")
+    await house.identity.directory.add_person(NewPerson(name="lena"), by="remit")
     yield Replicas(house, clock)
     await house.store.close()
 

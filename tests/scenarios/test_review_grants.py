@@ -120,7 +120,7 @@ async def test_the_refresh_token_of_an_ended_task_is_told_as_dead(world: OAuthWo
     refresh = told.json["refresh_token"]
     alive = await world.at("/oauth/introspect", by="contract-bot", token=refresh)
     assert alive.json["active"] is True
-    await world.house.revocations.end_task(told.json["mission_id"], reason="enough", by="lena")
+    await world.house.endings.revocations.end_task(told.json["mission_id"], reason="enough", by="lena")
     dead = await world.at("/oauth/introspect", by="contract-bot", token=refresh)
     assert dead.json == {"active": False}
     again = await world.ask_token("refresh_token", by="contract-bot", refresh_token=refresh)
@@ -151,7 +151,7 @@ async def test_an_agent_hands_down_no_flood_of_tasks(tmp_path: Path) -> None:
 async def test_an_issuers_word_is_not_told_as_a_persons(world: OAuthWorld) -> None:
     """`who` says by whose word a task is: nobody was signed in where an issuer spoke."""
     told = await world.ask_token(JWT_BEARER, by="contract-bot", assertion=world.id_jag())
-    found = await world.house.who.of(told.json["mission_id"])
+    found = await world.house.inspection.who.of(told.json["mission_id"])
     (intent, *_) = found["proof"]["below"]
     assert intent["says"] == "intent requested by issuer:enterprise"
     assert "whom remit authenticated" not in str(intent)

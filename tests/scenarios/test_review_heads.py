@@ -28,7 +28,7 @@ async def _kept(folder: Path) -> Config:
         place.unlink()
     async with open_house(config) as house:
         for name in ("ada", "ben", "eve"):
-            await house.directory.add_person(NewPerson(name=name), by="remit")
+            await house.identity.directory.add_person(NewPerson(name=name), by="remit")
     return config
 
 

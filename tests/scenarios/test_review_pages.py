@@ -79,17 +79,19 @@ async def test_a_session_that_is_made_while_its_person_is_sent_away_does_not_com
     """Who was looked up while active, and deactivated before the session was kept, gets none; nor a code."""
     world, _ = pages
     house = world.house
-    lena = await house.directory.person("lena")
-    code = await house.authenticator.make_code("lena", by="root")
-    found, shown = await house.authenticator.person_by_code(code)
-    await house.personnel.deactivate("lena", by="root")
+    lena = await house.identity.directory.person("lena")
+    code = await house.identity.authenticator.make_code("lena", by="root")
+    found, shown = await house.identity.authenticator.person_by_code(code)
+    await house.identity.personnel.deactivate("lena", by="root")
     with pytest.raises(Unauthenticated):
-        await house.authenticator.open_session(found, changes=(TakeCredential(house.tenant, shown.digest),))
+        await house.identity.authenticator.open_session(
+            found, changes=(TakeCredential(house.tenant, shown.digest),)
+        )
     with pytest.raises(Unauthenticated):
         await house.people.browsers.open(lena, method="passkey", place="")
     with pytest.raises(Conflict):
-        await house.authenticator.make_code("lena", by="root")
-    await house.personnel.activate("lena", by="root")
+        await house.identity.authenticator.make_code("lena", by="root")
+    await house.identity.personnel.activate("lena", by="root")
     assert not await house.people.browsers.sessions("lena")
 
 
@@ -98,11 +100,11 @@ async def test_one_word_of_a_second_administrator_counts_once(tmp_path: Path) ->
     async with house_world(tmp_path, second_person=True) as world:
         house = world.house
         for name in ("ann", "bob"):
-            person = await house.directory.person("root")
+            person = await house.identity.directory.person("root")
             new = msgspec.structs.replace(person, name=name)
             await house.store.commit(Unit((PutPerson(new),)))
         with pytest.raises(Forbidden, match="second administrator"):
-            await house.personnel.make_code("root", by="ann")
-        asked = (house.personnel.make_code("root", by="bob") for _ in range(10))
+            await house.identity.personnel.make_code("root", by="ann")
+        asked = (house.identity.personnel.make_code("root", by="bob") for _ in range(10))
         told = await asyncio.gather(*asked, return_exceptions=True)
         assert sum(not isinstance(one, Forbidden) for one in told) == 1

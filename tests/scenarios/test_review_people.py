@@ -107,14 +107,14 @@ async def test_a_person_is_not_called_as_an_agent_is(world: HouseWorld, provider
     assert refused.status == 409
     assert (await thief.get("/oauth/account")).status == 303
     with pytest.raises(Conflict, match="name of a person"):
-        await world.house.directory.register(
+        await world.house.identity.directory.register(
             NewAgent(
                 name="leo", owner="lena", purpose="poses", bindings=(KeyBinding(world.public("other-bot")),)
             ),
             by="root",
         )
-    leo = await world.house.directory.person("leo")
-    agent = await world.house.directory.agent("contract-bot")
+    leo = await world.house.identity.directory.person("leo")
+    agent = await world.house.identity.directory.agent("contract-bot")
     with pytest.raises(NotFound):
         ask_about(msgspec.structs.replace(leo, name="contract-bot"), "contract-bot", None, agent)
 
@@ -122,17 +122,17 @@ async def test_a_person_is_not_called_as_an_agent_is(world: HouseWorld, provider
 async def test_a_record_does_not_outlive_its_persons_right(world: HouseWorld) -> None:
     """Who may not have such work done any more has none done by another's word either."""
     house = world.house
-    lena, leo = [await house.directory.person(name) for name in ("lena", "leo")]
+    lena, leo = [await house.identity.directory.person(name) for name in ("lena", "leo")]
     new = NewDelegation(agent="contract-bot", task_type="summarise-contract", params={"id": "C-42"})
-    await house.delegations.add(new, lena)
+    await house.people.delegations.add(new, lena)
     opening = Opening(
         agent="contract-bot", task_type="summarise-contract", params={"id": "C-42"}, on_behalf_of="lena"
     )
-    assert (await house.tasks.open(opening, person=leo)).on_behalf_of == "lena"
+    assert (await house.tasks.tasks.open(opening, person=leo)).on_behalf_of == "lena"
     moved = msgspec.structs.replace(lena, groups=())
     await house.store.commit(Unit((PutPerson(moved, was=lena),)))
     with pytest.raises(Forbidden, match="`lena` may not state"):
-        await house.tasks.open(opening, person=leo)
+        await house.tasks.tasks.open(opening, person=leo)
 
 
 async def test_strangers_learn_no_agents_name(world: HouseWorld) -> None:

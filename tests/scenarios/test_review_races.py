@@ -60,8 +60,8 @@ async def alive(world: OAuthWorld, answers: Sequence[Told]) -> int:
         if told.status == 200:
             try:
                 now = world.clock.now()
-                await world.house.live.bind(
-                    world.house.authenticator.unproven(told.json["access_token"], now), now
+                await world.house.tasks.live.bind(
+                    world.house.identity.authenticator.unproven(told.json["access_token"], now), now
                 )
             except RemitError:
                 pass
@@ -121,11 +121,13 @@ async def test_tokens_that_are_asked_for_during_an_end(world: OAuthWorld, what: 
             for _ in range(turns * 6):
                 await asyncio.sleep(0)
             if what == "task":
-                await house.revocations.end_task(name, reason="enough", by="lena")
+                await house.endings.revocations.end_task(name, reason="enough", by="lena")
             elif what == "agent":
-                await house.directory.move("contract-bot", AgentState.SUSPENDED, by="root", reason="odd")
+                await house.identity.directory.move(
+                    "contract-bot", AgentState.SUSPENDED, by="root", reason="odd"
+                )
             else:
-                await house.personnel.deactivate("lena", by="root")
+                await house.identity.personnel.deactivate("lena", by="root")
 
         ending = asyncio.create_task(end())
         answers = await asyncio.gather(
@@ -136,7 +138,9 @@ async def test_tokens_that_are_asked_for_during_an_end(world: OAuthWorld, what: 
         assert await alive(world, answers) == 0
         assert await house.store.tasks(house.tenant, state=TaskState.ACTIVE) == []
         if what == "agent":
-            await house.directory.move("contract-bot", AgentState.ACTIVE, by="root", reason="looked at")
+            await house.identity.directory.move(
+                "contract-bot", AgentState.ACTIVE, by="root", reason="looked at"
+            )
         elif what == "person":
-            await house.personnel.activate("lena", by="root")
+            await house.identity.personnel.activate("lena", by="root")
         assert await alive(world, answers) == 0

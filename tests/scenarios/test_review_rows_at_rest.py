@@ -66,10 +66,10 @@ async def test_a_credential_is_shown_to_the_source_that_gave_it_alone(tmp_path: 
     brokers = {"desk": desk, "mail": mail}
     async with call_world(tmp_path, seed="again", settle=False, brokers=brokers, settle_s=0.05) as world:
         await world.reopen()
-        assert await world.house.leases.recover() == 1
+        assert await world.house.credentials.leases.recover() == 1
         await asyncio.sleep(0.1)
         assert not [one for one in mail.shown if one.secrets or one.headers or one.handle]
-        await world.house.leases.stop()
+        await world.house.credentials.leases.stop()
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_a_connection_that_was_copied_to_another_person_acts_for_nobody(
     """Neither as it is nor with the other's name in it; the one that was copied goes on."""
 
     async def bob() -> None:
-        await gateway.house.directory.add_person(NewPerson(name="bob"), by="ana")
+        await gateway.house.identity.directory.add_person(NewPerson(name="bob"), by="ana")
 
     gateway.wait(bob())
     gateway.wait(put(gateway.house, place_of("crm", "bob"), row_of(gateway) | changed))

@@ -61,14 +61,16 @@ def test_a_slow_addressee_holds_up_no_other(tmp_path: Path) -> None:
         mock.patch.dict(os.environ, {"HOOK_SECRET": SECRET}),
         LiveGateway(tmp_path, f"notify: {json.dumps(hooks)}\n") as gateway,
     ):
-        first, ops = (gateway.house.notifications.addressees[name].notifier for name in ("first", "ops"))
+        first, ops = (
+            gateway.house.signals.notifications.addressees[name].notifier for name in ("first", "ops")
+        )
         slow, told = Slow(), list[str]()
 
         async def heard(notification: Notification) -> None:
             told.append(notification.facts["scope"])
 
         async def locked(name: str) -> None:
-            await gateway.house.revocations.end_scope(
+            await gateway.house.endings.revocations.end_scope(
                 ScopeKind.PERSON, name, reason="enough", by="ana", lock=True
             )
 
@@ -99,7 +101,7 @@ async def test_a_slow_receiver_of_signals_holds_up_no_other(tmp_path: Path) -> N
     slow = Patient()
 
     def keys() -> Json:
-        return world.house.token_keys.jwks()
+        return world.house.keys.tokens.jwks()
 
     siem = StrictReceiver(PUBLIC_URL, "https://siem.example", keys)
     agents = frozenset({"contract-bot"})
@@ -113,12 +115,12 @@ async def test_a_slow_receiver_of_signals_holds_up_no_other(tmp_path: Path) -> N
     }
     world = HouseWorld(tmp_path, receivers=receivers, push_targets=targets)
     await world.settle_in()
-    await world.house.streams.begin()
+    await world.house.signals.streams.begin()
     try:
         lena = await world.session("lena")
         task = await world.open(lena, agent="contract-bot")
-        await world.house.revocations.end_task(task, reason="enough", by="lena")
-        turn = asyncio.ensure_future(world.house.transmitter.turn())
+        await world.house.endings.revocations.end_task(task, reason="enough", by="lena")
+        turn = asyncio.ensure_future(world.house.signals.transmitter.turn())
         await until(lambda: slow.begun)
         await until(lambda: siem.taken)
         slow.let.set()
@@ -159,11 +161,11 @@ async def test_no_answer_of_an_addressee_does_more_than_fail(tmp_path: Path, nam
     webhook = Webhook(url, lambda: SECRET, deliver=fetch, clock=WorldClock())
     outfit: Json = {"addressees": {"ops": NotificationTarget(name="ops", notifier=webhook)}}
     async with call_world(tmp_path, **outfit) as world:
-        await world.house.notifications.begin()
+        await world.house.signals.notifications.begin()
         await lock(world, "one")
         async with asyncio.timeout(30):
-            assert await world.house.notifications.turn() == 0
-        assert list(world.house.notifications.failing) == ["ops"]
+            assert await world.house.signals.notifications.turn() == 0
+        assert list(world.house.signals.notifications.failing) == ["ops"]
     closing.set()
     server.close()
 

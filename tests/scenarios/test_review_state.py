@@ -39,16 +39,16 @@ async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
         for name in ("echo", "progress"):
             tools[f"files/{name}"] = a_tool("files", name, label=SECRET)
         await opened.house.policies.apply(msgspec.structs.replace(bundle, tools=tools), by="remit")
-        await opened.house.tools.described()
+        await opened.house.tools.registry.described()
         yield opened
 
 
 async def test_a_label_that_a_refused_call_raised_is_kept_with_the_next(world: GatewayWorld) -> None:
     """The commit that would have kept the label fails at a fence; the next call's keeps it all the same."""
     house = world.house
-    live = await house.live.load(world.task)
+    live = await house.tasks.live.load(world.task)
     # Too late for the look at the fence in step 2: only the commit of step 5 meets it.
-    await house.revocations.end_scope(ScopeKind.TOOL, "files/echo", reason="", by="root")
+    await house.endings.revocations.end_scope(ScopeKind.TOOL, "files/echo", reason="", by="root")
     assert (await world.call("echo", {"text": "ok"})).json["error"]
     assert "result" in messages(await world.call("progress"))[-1]
     assert live.label.data_class == "confidential"
@@ -60,9 +60,9 @@ async def test_a_label_that_a_refused_call_raised_is_kept_with_the_next(world: G
 async def test_a_suspended_agent_calls_nothing_though_its_end_was_lost(world: GatewayWorld) -> None:
     """Where remit stopped between suspending an agent and ending its tasks, the tasks are dead at once."""
     house = world.house
-    agent = await house.directory.agent("bot")
+    agent = await house.identity.directory.agent("bot")
     await house.store.commit(Unit((PutAgent(msgspec.structs.replace(agent, state=AgentState.SUSPENDED)),)))
-    house.live.drop(world.task)
+    house.tasks.live.drop(world.task)
     told = await world.call("echo", {"text": "ok"})
     assert told.json["error"]["data"]["code"] == "agent-state"
     with pytest.raises(Fenced):
@@ -89,9 +89,9 @@ async def test_a_task_does_not_carry_the_fences_of_others(world: GatewayWorld) -
     person = await house.store.person(house.tenant, "lena")
     for _ in range(3):
         task, _token = await world.open("little")
-        await house.revocations.end_task(task, reason="", by="lena")
-    await house.revocations.end_scope(ScopeKind.TOOL, "files/echo", reason="", by="root")
-    new = await house.tasks.open(Opening(agent="bot", task_type="little"), person=person)
+        await house.endings.revocations.end_task(task, reason="", by="lena")
+    await house.endings.revocations.end_scope(ScopeKind.TOOL, "files/echo", reason="", by="root")
+    new = await house.tasks.tasks.open(Opening(agent="bot", task_type="little"), person=person)
     assert set(new.epochs) == {"tool:files/echo"}
     token = await task_token(house, new.id)
     assert "result" in (await world.call("echo", {"text": "ok"}, token=token)).json

@@ -295,6 +295,6 @@ def test_tokens_of_tasks_are_had_with_the_secret_that_counts(
         gateway.call(token)
         assert len(server.tokens) == 2
         assert gateway.closed_up(task)["closed"]
-        found = gateway.wait(gateway.house.findings.about("upstream:crm"))
+        found = gateway.wait(gateway.house.findings.findings.about("upstream:crm"))
         (facts,) = [one.facts for one in found if one.facts["place"] == "lease.oauth.client_secret"]
         assert facts["rotated_every_s"] == 3600

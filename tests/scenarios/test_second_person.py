@@ -44,7 +44,7 @@ async def world(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[HouseW
             ("mona", (Role.ADMINISTRATOR, Role.APPROVER)),
             ("rita", (Role.ADMINISTRATOR,)),
         ):
-            await made.house.directory.add_person(NewPerson(name=name, roles=roles), by="remit")
+            await made.house.identity.directory.add_person(NewPerson(name=name, roles=roles), by="remit")
         yield made
 
 
@@ -85,8 +85,8 @@ async def test_a_code_for_anybody_needs_two(world: HouseWorld) -> None:
 async def test_who_made_a_code_for_the_other_is_no_second_administrator(world: HouseWorld) -> None:
     """Nor is anybody whom the same one let in: one person may be both, till what came of a code is gone."""
     house = world.house
-    await house.directory.add_person(NewPerson(name="dora", roles=(Role.ADMINISTRATOR,)), by="remit")
-    dora = (await house.authenticator.sign_in(await code_for(world, "dora", by="mona")))[0]
+    await house.identity.directory.add_person(NewPerson(name="dora", roles=(Role.ADMINISTRATOR,)), by="remit")
+    dora = (await house.identity.authenticator.sign_in(await code_for(world, "dora", by="mona")))[0]
     mona, rita = await world.session("mona"), await world.session("rita")
     path = "/api/v1/people/lena/code"
     assert (await world.ask("POST", path, {}, by=mona)).json["code"] == "second-person"
@@ -94,13 +94,13 @@ async def test_who_made_a_code_for_the_other_is_no_second_administrator(world: H
         told = await world.ask("POST", path, {}, by=second)
         assert (told.status, told.json["code"]) == (403, "code-maker")
     # What was said through a code stays said through it: nor does a sign-out make two of them.
-    await house.personnel.sign_out("dora", by="mona")
+    await house.identity.personnel.sign_out("dora", by="mona")
     assert (await world.ask("POST", path, {}, by=mona)).json["code"] == "code-maker"
     assert (await world.ask("POST", path, {}, by=await world.session("dora"))).status == 201
     # Whoever let two in is nobody of these two, and could be both.
     for name in ("dora", "mona"):
-        code = await house.authenticator.make_code(name, by="root")
-        await house.authenticator.sign_in(code)
+        code = await house.identity.authenticator.make_code(name, by="root")
+        await house.identity.authenticator.sign_in(code)
     assert (await world.ask("POST", path, {}, by=mona)).json["code"] == "second-person"
     told = await world.ask("POST", path, {}, by=await world.session("dora"))
     assert (told.status, told.json["code"]) == (403, "code-maker")
@@ -111,11 +111,13 @@ async def test_the_word_of_who_is_no_administrator_any_more_does_not_count(world
     """Neither of one who was taken out of service, nor of one who has the role no longer."""
     house, path = world.house, "/api/v1/people/lena/code"
     for name in ("dora", "eve"):
-        await house.directory.add_person(NewPerson(name=name, roles=(Role.ADMINISTRATOR,)), by="remit")
+        await house.identity.directory.add_person(
+            NewPerson(name=name, roles=(Role.ADMINISTRATOR,)), by="remit"
+        )
     assert (await world.ask("POST", path, {}, by=await world.session("eve"))).json["code"] == "second-person"
-    await house.personnel.deactivate("eve", by="root")
+    await house.identity.personnel.deactivate("eve", by="root")
     assert (await world.ask("POST", path, {}, by=await world.session("dora"))).json["code"] == "second-person"
-    await house.personnel.change_roles("dora", frozenset(), by="root")
+    await house.identity.personnel.change_roles("dora", frozenset(), by="root")
     assert (await world.ask("POST", path, {}, by=await world.session("rita"))).json["code"] == "second-person"
 
 
@@ -124,22 +126,22 @@ async def test_two_whom_the_same_one_let_in_are_not_two(world: HouseWorld) -> No
     the other; somebody else does.
     """
     house = world.house
-    lena = (await house.authenticator.sign_in(await code_for(world, "lena", by="mona")))[0]
+    lena = (await house.identity.authenticator.sign_in(await code_for(world, "lena", by="mona")))[0]
     task = await world.open(lena)
     await code_for(world, "ada", by="mona")
     told = await approve(world, task, "ada")
     assert (told.status, told.json["code"]) == (403, "code-maker")
-    ada = await house.directory.person("ada")
+    ada = await house.identity.directory.person("ada")
     with pytest.raises(Forbidden) as refused:
-        await house.declassifications.task(task, Lowering(), ada, reason="harmless", seen="")
+        await house.flow.declassifications.task(task, Lowering(), ada, reason="harmless", seen="")
     assert refused.value.code == "code-maker"
-    await house.personnel.sign_out("ada", by="root")
+    await house.identity.personnel.sign_out("ada", by="root")
     assert (await approve(world, task, "ada")).status == 200
 
 
 async def test_whom_the_asking_one_let_in_does_not_approve(world: HouseWorld) -> None:
     """Who made a code for an approver may be that approver, and asks nothing of them."""
-    await world.house.authenticator.make_code("ada", by="lena")
+    await world.house.identity.authenticator.make_code("ada", by="lena")
     task = await world.open(await world.session("lena"))
     told = await approve(world, task, "ada")
     assert (told.status, told.json["code"]) == (403, "code-maker")
@@ -149,7 +151,7 @@ async def test_one_administrator_lets_two_in_where_one_is_enough(tmp_path: Path)
     """Without the demand for two, whom one administrator let in approve what others ask, but not theirs."""
     async with house_world(tmp_path) as world:
         for name in ("lena", "ada"):
-            await world.house.authenticator.make_code(name, by="root")
+            await world.house.identity.authenticator.make_code(name, by="root")
         task = await world.open(await world.session("lena"))
         assert (await approve(world, task, "ada")).status == 200
 
@@ -170,14 +172,14 @@ async def test_who_made_a_code_approves_nothing_of_it(world: HouseWorld) -> None
     """Nothing of that person's while its session lives, and never what was stated meanwhile."""
     before = await world.open(await world.session("lena"))
     assert (await approve(world, before, "mona")).status == 200
-    secret = (await world.house.authenticator.sign_in(await code_for(world, "lena", by="mona")))[0]
+    secret = (await world.house.identity.authenticator.sign_in(await code_for(world, "lena", by="mona")))[0]
     task = await world.open(secret, "C-43")
     for asked in (before, task):
         told = await approve(world, asked, "mona")
         assert (told.status, told.json["code"]) == (403, "code-maker")
     assert (await approve(world, task, "ada")).status == 200
     # Signed out, nothing of the code lives but that task.
-    await world.house.personnel.sign_out("lena", by="root")
+    await world.house.identity.personnel.sign_out("lena", by="root")
     later = await world.open(await world.session("lena"), "C-44")
     for asked in (before, later):
         assert (await approve(world, asked, "mona")).status == 200
@@ -204,7 +206,7 @@ async def test_a_code_is_remembered_over_every_step(world: HouseWorld, provider:
     page = await lena.get("/oauth/sign-in")
     await lena.fill(page, "sign-in", code=await code_for(world, "lena", by="mona"))
     assert (await take(world, await terminal_code(lena))).status == 200
-    own = (await world.house.personnel.make_code("lena", by="lena"))[1]
+    own = (await world.house.identity.personnel.make_code("lena", by="lena"))[1]
     assert (await come(lena, "acme", provider, preferred_username="lena")).status == 303
     store, tenant = world.house.store, world.house.tenant
     kept = [one.coded_by for one in await store.credentials(tenant, person="lena")]
@@ -213,7 +215,7 @@ async def test_a_code_is_remembered_over_every_step(world: HouseWorld, provider:
     assert kept == [("mona", AT_START, "rita")] * 4
     assert own
     # Signed out, the account is still a way in: what is stated through it is not mona's to approve.
-    await world.house.personnel.sign_out("lena", by="root")
+    await world.house.identity.personnel.sign_out("lena", by="root")
     task = await world.open(await world.session("lena"))
     assert (await approve(world, task, "mona")).json["code"] == "code-maker"
 
@@ -256,21 +258,21 @@ async def test_administrators_remove_ways_in(world: HouseWorld, provider: Provid
 
 async def test_a_word_that_stays_remembers_the_code(world: HouseWorld) -> None:
     """What a delegation lets be opened later, and what is added to a task, is no more theirs to approve."""
-    house, lena = world.house, await world.house.directory.person("lena")
+    house, lena = world.house, await world.house.identity.directory.person("lena")
     task = await world.open(await world.session("lena"))
     await code_for(world, "lena", by="mona")
-    await house.tasks.add_message(task, "and the annex", lena)
+    await house.tasks.tasks.add_message(task, "and the annex", lena)
     new = NewDelegation(agent="contract-bot", task_type="summarise-contract", params={"id": "C-42"})
-    await house.delegations.add(new, lena)
-    await house.personnel.sign_out("lena", by="root")
+    await house.people.delegations.add(new, lena)
+    await house.identity.personnel.sign_out("lena", by="root")
     opening = Opening(
         agent="contract-bot", task_type="summarise-contract", params={"id": "C-42"}, on_behalf_of="lena"
     )
-    later = await house.tasks.open(opening, agent=await house.directory.agent("contract-bot"))
+    later = await house.tasks.tasks.open(opening, agent=await house.identity.directory.agent("contract-bot"))
     for asked in (task, later.id):
         assert (await approve(world, asked, "mona")).json["code"] == "code-maker"
         assert (await approve(world, asked, "ada")).status == 200
-    mona = await house.directory.person("mona")
+    mona = await house.identity.directory.person("mona")
     with pytest.raises(Forbidden) as refused:
-        await house.declassifications.task(task, Lowering(), mona, reason="harmless", seen="")
+        await house.flow.declassifications.task(task, Lowering(), mona, reason="harmless", seen="")
     assert refused.value.code == "code-maker"

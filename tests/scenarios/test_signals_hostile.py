@@ -26,7 +26,7 @@ async def test_a_value_of_another_form_counts_as_worse(tmp_path: Path, value: Js
         assert (await world.push(one)).status == 202
         with pytest.raises(Fenced):
             await world.call(token, "read")
-        assert await world.house.signals.resume() == 0
+        assert await world.house.signals.heard.resume() == 0
 
 
 async def test_somebody_who_signs_in_meanwhile_is_out_of_service_all_the_same(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ async def test_somebody_who_signs_in_meanwhile_is_out_of_service_all_the_same(tm
 
         store.commit = beside  # type: ignore[method-assign]
         assert (await world.push(world.event(SignalKind.ACCOUNT_DISABLED))).status == 202
-        lena = await world.house.directory.person("lena")
+        lena = await world.house.identity.directory.person("lena")
         assert not lena.active
         assert left == [0]
 

@@ -112,9 +112,9 @@ async def test_no_more_follows_than_the_configuration_lets(tmp_path: Path) -> No
         with pytest.raises(Fenced):
             await world.call(token, "read")
         assert (await world.person("lena")).active
-        assert (await world.house.authenticator.person(secret)).name == "lena"
+        assert (await world.house.identity.authenticator.person(secret)).name == "lena"
         one = {"format": "opaque", "id": "clerk"}
         risk = world.event(SignalKind.RISK_LEVEL_CHANGE, one, payload={"current_level": "HIGH"})
         assert (await world.push(risk)).status == 202
-        assert (await world.house.directory.agent("clerk")).state is AgentState.ACTIVE
+        assert (await world.house.identity.directory.agent("clerk")).state is AgentState.ACTIVE
         assert [told["reactions"] for told in await world.received()] == [["end-tasks"], ["end-tasks"]]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from remit.api.health import Health
+from remit.api.rooms import health_rooms
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import Fenced, SourceUnavailable, StoreUnavailable
 from remit.core.signals.signal import SignalKind
@@ -45,17 +46,17 @@ async def test_what_waits_is_taken_in_and_acknowledged(world: SignalsWorld, poll
     for number in range(25):
         poll.waiting[f"e{number}"] = world.event(SignalKind.SESSION_ESTABLISHED)
     poll.waiting["end"] = world.event(SignalKind.SESSION_REVOKED)
-    assert await world.house.polling.turn() == 26
+    assert await world.house.signals.polling.turn() == 26
     with pytest.raises(Fenced):
         await world.call(token, "read")
     assert poll.waiting == {}
     assert poll.acknowledged[-1] == "end"
     assert set(poll.shown) == {"Bearer poll-me"}
     asked = poll.asked
-    assert await world.house.polling.turn() == 0
+    assert await world.house.signals.polling.turn() == 0
     assert poll.asked == asked
     world.clock.advance(5)
-    assert await world.house.polling.turn() == 0
+    assert await world.house.signals.polling.turn() == 0
     assert poll.asked == asked + 1
 
 
@@ -64,7 +65,7 @@ async def test_what_does_not_hold_is_told(world: SignalsWorld, poll: ScriptedPol
     poll.waiting["bad"] = "a.b.c"
     poll.waiting["foreign"] = world.event(SignalKind.SESSION_REVOKED, aud="https://elsewhere.example")
     poll.waiting["good"] = world.event(SignalKind.SESSION_REVOKED)
-    assert await world.house.polling.turn() == 1
+    assert await world.house.signals.polling.turn() == 1
     assert {key: one["err"] for key, one in poll.errors.items()} == {
         "bad": "invalid_request",
         "foreign": "invalid_audience",
@@ -82,12 +83,12 @@ async def test_what_cannot_be_taken_in_now_stays(world: SignalsWorld, poll: Scri
         raise StoreUnavailable("the disk is full")
 
     world.house.store.commit = full  # type: ignore[method-assign, assignment]
-    assert await world.house.polling.turn() == 0
+    assert await world.house.signals.polling.turn() == 0
     assert (poll.acknowledged, poll.errors) == ([], {})
     world.house.store.commit = commit  # type: ignore[method-assign]
     assert await world.outcome(token, "read") is Outcome.PERMIT
     world.clock.advance(5)
-    assert await world.house.polling.turn() == 1
+    assert await world.house.signals.polling.turn() == 1
     with pytest.raises(Fenced):
         await world.call(token, "read")
     assert poll.acknowledged == ["end"]
@@ -99,12 +100,12 @@ async def test_lost_answers_lose_nothing(tmp_path: Path, poll: ScriptedPoll) -> 
         provider = world.provider
         poll.waiting["one"] = world.event(SignalKind.SESSION_REVOKED)
         # Taken in; remit stops before it has acknowledged.
-        answer = await world.house.polling._ask(source(poll))
-        await world.house.signals.receive("idp", answer.sets["one"])
+        answer = await world.house.signals.polling._ask(source(poll))
+        await world.house.signals.heard.receive("idp", answer.sets["one"])
     async with signals_world(tmp_path, seed="again", settle=False, polled={"idp": source(poll)}) as world:
         world.provider.keys = provider.keys
         _, token = await world.open()
-        await world.house.polling.turn()
+        await world.house.signals.polling.turn()
         assert poll.acknowledged == ["one"]
         # It had been done: what was opened since then goes on.
         assert await world.outcome(token, "read") is Outcome.PERMIT
@@ -112,9 +113,9 @@ async def test_lost_answers_lose_nothing(tmp_path: Path, poll: ScriptedPoll) -> 
         poll.waiting["two"] = world.event(SignalKind.SESSION_ESTABLISHED, user())
         poll.lose = 1
         world.clock.advance(5)
-        await world.house.polling.turn()
+        await world.house.signals.polling.turn()
         world.clock.advance(5)
-        await world.house.polling.turn()
+        await world.house.signals.polling.turn()
         assert poll.acknowledged == ["one", "two"]
 
 
@@ -125,17 +126,17 @@ async def test_answers_that_are_none(world: SignalsWorld, poll: ScriptedPoll, an
     """Whatever a transmitter answers, polling goes on with the next turn."""
     poll.answer = answer
     with pytest.raises(SourceUnavailable):
-        await world.house.polling.poll(source(poll))
-    assert await world.house.polling.turn() == 0
+        await world.house.signals.polling.poll(source(poll))
+    assert await world.house.signals.polling.turn() == 0
     poll.answer, poll.status = None, 500
     world.clock.advance(5)
-    assert await world.house.polling.turn() == 0
-    assert list(world.house.polling.failing) == ["idp"]
-    assert b'"signals_failing":1' in bytes((await Health(world.house).ready()).body)
+    assert await world.house.signals.polling.turn() == 0
+    assert list(world.house.signals.polling.failing) == ["idp"]
+    assert b'"signals_failing":1' in bytes((await Health(health_rooms(world.house)).ready()).body)
     poll.status = 200
     world.clock.advance(5)
-    assert await world.house.polling.turn() == 0
-    assert world.house.polling.failing == {}
+    assert await world.house.signals.polling.turn() == 0
+    assert world.house.signals.polling.failing == {}
 
 
 async def test_a_transmitter_that_never_ends_is_left_for_a_while(
@@ -145,4 +146,4 @@ async def test_a_transmitter_that_never_ends_is_left_for_a_while(
     poll.most = 1
     for number in range(100):
         poll.waiting[f"e{number}"] = world.event(SignalKind.SESSION_ESTABLISHED)
-    assert 0 < await world.house.polling.turn() < 100
+    assert 0 < await world.house.signals.polling.turn() < 100

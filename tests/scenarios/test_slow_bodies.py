@@ -23,17 +23,17 @@ async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
 
 def signed_out(world: HouseWorld) -> Callable[[], Awaitable[object]]:
     """Have somebody end their sessions."""
-    return lambda: world.house.personnel.sign_out("root", by="remit")
+    return lambda: world.house.identity.personnel.sign_out("root", by="remit")
 
 
 def without_the_role(world: HouseWorld) -> Callable[[], Awaitable[object]]:
     """Take their role away."""
-    return lambda: world.house.personnel.change_roles("root", frozenset({Role.AUDITOR}), by="remit")
+    return lambda: world.house.identity.personnel.change_roles("root", frozenset({Role.AUDITOR}), by="remit")
 
 
 def out_of_service(world: HouseWorld) -> Callable[[], Awaitable[object]]:
     """Take them out of service."""
-    return lambda: world.house.personnel.deactivate("root", by="remit")
+    return lambda: world.house.identity.personnel.deactivate("root", by="remit")
 
 
 @pytest.mark.parametrize(
@@ -43,12 +43,12 @@ async def test_a_person_acts_as_who_they_are_when_all_was_said(
     world: HouseWorld, meanwhile: Callable[[HouseWorld], Callable[[], Awaitable[object]]], status: int
 ) -> None:
     """Nobody keeps an endpoint open with a request that they do not finish."""
-    await world.house.personnel.change_roles("ada", frozenset({Role.ADMINISTRATOR}), by="remit")
+    await world.house.identity.personnel.change_roles("ada", frozenset({Role.ADMINISTRATOR}), by="remit")
     session = await world.session("root")
     body = {"name": "eve", "roles": ["administrator"]}
     told = await world.ask("POST", "/api/v1/people", body, by=session, before_body=meanwhile(world))
     assert told.status == status, told.content
-    assert "eve" not in [one.name for one in await world.house.directory.people()]
+    assert "eve" not in [one.name for one in await world.house.identity.directory.people()]
 
 
 async def test_an_agent_that_was_suspended_meanwhile_opens_nothing(world: HouseWorld) -> None:
@@ -56,7 +56,9 @@ async def test_an_agent_that_was_suspended_meanwhile_opens_nothing(world: HouseW
     token = await world.agent_token()
 
     async def suspended() -> None:
-        await world.house.directory.move("contract-bot", AgentState.SUSPENDED, by="root", reason="enough")
+        await world.house.identity.directory.move(
+            "contract-bot", AgentState.SUSPENDED, by="root", reason="enough"
+        )
 
     body = {"agent": "contract-bot", "task_type": "summarise-contract", "params": {"id": "C-42"}}
     told = await world.ask("POST", "/api/v1/tasks", body, by=token, before_body=suspended)
@@ -69,7 +71,7 @@ async def test_nobody_agrees_whose_session_was_ended_meanwhile(tmp_path: Path) -
         browser = Browsing(world)
         await browser.sign_in()
         page = await browser.get(address(task_type="summarise-contract"))
-        browser.before_body = lambda: world.house.personnel.sign_out("lena", by="lena")
+        browser.before_body = lambda: world.house.identity.personnel.sign_out("lena", by="lena")
         told = await browser.fill(page, decision="allow", goal="Sum it up", **{"p.id": "C-42"})
         assert told.status == 401, told.text
         assert not told.location

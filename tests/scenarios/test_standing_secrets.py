@@ -199,7 +199,7 @@ def looking(place: Place, rotated: RotatedSecrets, *secrets: StandingSecret) -> 
     return StandingSecrets(
         secrets,
         rotated=rotated,
-        findings=place.world.house.findings,
+        findings=place.world.house.findings.findings,
         store=place.world.house.store,
         clock=place.world.clock,
         entropy=WorldEntropy("looking"),
@@ -211,7 +211,7 @@ def looking(place: Place, rotated: RotatedSecrets, *secrets: StandingSecret) -> 
 
 async def open_now(place: Place) -> dict[FindingKind, Json]:
     """Return the open findings of the upstream."""
-    found = await place.world.house.findings.about("upstream:crm", state=FindingState.OPEN)
+    found = await place.world.house.findings.findings.about("upstream:crm", state=FindingState.OPEN)
     return {one.kind: one.facts for one in found}
 
 
@@ -240,8 +240,10 @@ async def test_what_somebody_has_accounted_for_stays_so(place: Place) -> None:
     rotated, _ = await place.opened()
     secret = StandingSecret(upstream="crm", place="headers.X", where="file:x", read=lambda: "x")
     await looking(place, rotated, secret).look()
-    (found,) = await place.world.house.findings.about("upstream:crm")
-    await place.world.house.findings.resolve(found.id, by="root", resolution="their API knows nothing else")
+    (found,) = await place.world.house.findings.findings.about("upstream:crm")
+    await place.world.house.findings.findings.resolve(
+        found.id, by="root", resolution="their API knows nothing else"
+    )
     place.world.clock.advance(2 * 86400)
     await looking(place, rotated, secret).look()
     assert await open_now(place) == {}
@@ -334,9 +336,9 @@ def test_a_database_that_is_down_at_the_end_leaves_the_closure_open(
     """It is tried again until the old password is refused; who looks at a task is not told of it there."""
     task, token = gateway.open()
     gateway.call(token)
-    broker = gateway.house.leases._brokers["crm"]
+    broker = gateway.house.credentials.leases._brokers["crm"]
     with mock.patch.object(broker, "_address", {"host": "127.0.0.1", "port": 1, "connect_timeout": 1}):
         gateway.left_open("upstream:crm")
-    assert gateway.house.leases.of(task=task) == []
-    gateway.until(lambda: gateway.house.leases.counts()["open"] == 0)
+    assert gateway.house.credentials.leases.of(task=task) == []
+    gateway.until(lambda: gateway.house.credentials.leases.counts()["open"] == 0)
     assert gateway.closed_up("upstream:crm")["closed"]

@@ -36,7 +36,7 @@ async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
         tools = {**bundle.tools, "files/log": a_tool("files", "log", effect=Effect.REVERSIBLE)}
         changed = msgspec.structs.replace(bundle, tools=tools, digest="sha256:constrained")
         await world.house.policies.apply(changed, by="remit")
-        await world.house.tools.learned("files", await world.house.upstreams["files"].catalogue())
+        await world.house.tools.registry.learned("files", await world.house.upstreams["files"].catalogue())
         yield world
 
 
@@ -44,7 +44,7 @@ async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
 def prover(world: GatewayWorld) -> DpopProver:
     """The key of the task's rightful sender, with the nonce of the moment."""
     made = DpopProver()
-    made.learn(URL, {"DPoP-Nonce": world.house.proofs.nonce()})
+    made.learn(URL, {"DPoP-Nonce": world.house.oauth.proofs.nonce()})
     return made
 
 
@@ -87,7 +87,7 @@ async def test_bound_token_without_its_proof_opens_nothing(world: GatewayWorld, 
     """A bound token is refused as a bearer, without a proof, and with the proof of another key."""
     token = await bound(world, prover)
     thief = DpopProver()
-    thief.learn(URL, {"DPoP-Nonce": world.house.proofs.nonce()})
+    thief.learn(URL, {"DPoP-Nonce": world.house.oauth.proofs.nonce()})
     for headers, error in (
         ({"authorization": f"Bearer {token}"}, "invalid_token"),
         ({"authorization": f"DPoP {token}"}, "invalid_dpop_proof"),
@@ -134,7 +134,7 @@ async def test_nonce_is_asked_for_and_renewed(world: GatewayWorld) -> None:
     assert (told.status, told.headers.get("dpop-nonce")) == (200, None)
     world.clock.advance(61)
     told = await send(world, **shown(prover, token))
-    assert (told.status, told.headers["dpop-nonce"]) == (200, world.house.proofs.nonce())
+    assert (told.status, told.headers["dpop-nonce"]) == (200, world.house.oauth.proofs.nonce())
 
 
 async def test_proof_of_a_skewed_clock_is_refused(world: GatewayWorld, prover: DpopProver) -> None:
@@ -228,10 +228,10 @@ async def test_token_without_a_task_is_stepped_up(world: GatewayWorld) -> None:
 async def test_ended_task_stands_in_the_evidence(world: GatewayWorld) -> None:
     """A token of a task that has ended is refused at every method, and each refusal is written with both."""
     token = await task_token(world.house, world.task)
-    await world.house.revocations.end_task(world.task, reason="enough", by="lena")
+    await world.house.endings.revocations.end_task(world.task, reason="enough", by="lena")
     assert (await send(world, authorization=f"Bearer {token}")).status == 403
     assert (await world.modern("tools/list", token=token)).status == 403
-    entries = await world.house.evidence.pages(limit=1000)
+    entries = await world.house.evidence.log.pages(limit=1000)
     leaves = [json.loads(one.leaf) for one in entries if one.kind == EventKind.TOKEN_REFUSED.value]
     assert [(leaf["facts"]["code"], leaf["task"], leaf["agent"]) for leaf in leaves] == [
         ("task-ended", world.task, "bot")
@@ -241,7 +241,7 @@ async def test_ended_task_stands_in_the_evidence(world: GatewayWorld) -> None:
 async def test_flood_of_an_ended_task_is_counted(world: GatewayWorld) -> None:
     """Refusals of one second beyond a bound are counted, and the count is written."""
     token = await task_token(world.house, world.task)
-    await world.house.revocations.end_task(world.task, reason="enough", by="lena")
+    await world.house.endings.revocations.end_task(world.task, reason="enough", by="lena")
     for _ in range(60):
         assert (await send(world, authorization=f"Bearer {token}")).status == 403
     world.clock.advance(2)

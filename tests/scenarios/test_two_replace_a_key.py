@@ -21,11 +21,10 @@ from remit.adapters.keys.openbao_sealing import BaoSealingKeys
 from remit.adapters.keys.openbao_signing import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
 from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
-from remit.ports.keys import AuthorityKeys
+from remit.ports.keys import AuthorityKeys, Keyring
 from remit.ports.runtime import Entropy
 from remit.ports.store.changes import PutValue
 from remit.ports.store.units import Unit
-from remit.services.identity.keys import Keyring
 from remit.services.identity.svid_issuing import SvidIssuing
 from tests.bao_server import TOKEN
 from tests.keys_world import OVERLAP, WEEK, Kept
@@ -217,7 +216,7 @@ async def test_a_key_that_two_find_due_is_replaced_once(
     place, changed = before_turn(first), list[KeyKind]()
     looking = await begun(place, first.rotations.keep())
     await second.rotations.keep()
-    first.rotations.on_change(changed.append)
+    first.rotations.events.changed.append(changed.append)
     place.go_on.set()
     await looking
     assert changed[0] is KeyKind.CA

@@ -65,7 +65,7 @@ class HostileApi:
         """Hold what an agent was told against what its task knows of it; gives how much it was told."""
         heads = repr(sorted(told.headers.items())).encode()
         found = self.canaries.within(heads + told.content + content)
-        live = self.world.house.live.get(self.world.task)
+        live = self.world.house.tasks.live.get(self.world.task)
         assert live is not None
         for text in found:
             assert live.index.judge(text).provenance is Provenance.UNTRUSTED, (text, told)

@@ -31,7 +31,7 @@ async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
 async def tainted(world: HouseWorld) -> str:
     """Open a task of lena's that has read something untrusted; gives its id."""
     task = await world.open(await world.session("lena"))
-    live = await world.house.live.load(task)
+    live = await world.house.tasks.live.load(task)
     live.rise(UNTRUSTED, Classes())
     return task
 

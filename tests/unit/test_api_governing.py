@@ -96,8 +96,8 @@ async def test_an_agent_shows_its_posture(world: HouseWorld) -> None:
     assert shown["posture"] == {"last_proof": None, "findings": []}
     await world.agent_token()
     house = world.house
-    await house.findings.see(FindingKind.SHARED_KEY, "agent:contract-bot", "k", {})
-    await house.sightings.flush()
+    await house.findings.findings.see(FindingKind.SHARED_KEY, "agent:contract-bot", "k", {})
+    await house.findings.sightings.flush()
     posture = (await told(world, "GET", "agents/contract-bot", by="lena"))["posture"]
     assert posture["findings"] == ["shared-key"]
     assert posture["last_proof"]["method"] == "private-key"
@@ -166,7 +166,9 @@ async def test_an_agent_acts_under_a_delegation_over_rest(world: HouseWorld) -> 
 
 async def test_findings_are_seen_by_those_they_concern(world: HouseWorld) -> None:
     """With what they mean; an owner sees those of their agents, an administrator settles them."""
-    found = await world.house.findings.see(FindingKind.SHARED_KEY, "agent:contract-bot", "k", {"key": "k"})
+    found = await world.house.findings.findings.see(
+        FindingKind.SHARED_KEY, "agent:contract-bot", "k", {"key": "k"}
+    )
     assert [one["id"] for one in (await told(world, "GET", "findings", by="lena"))["items"]] == [found.id]
     assert (await told(world, "GET", "findings", by="leo"))["items"] == []
     await told(world, "GET", f"findings/{found.id}", by="leo", status=404)

@@ -98,7 +98,7 @@ async def test_an_assertion_works_once(world: HouseWorld) -> None:
 async def test_a_suspended_agent_gets_nothing(world: HouseWorld) -> None:
     """Suspension ends the agent's tokens at once, and no new one is issued."""
     token = await world.agent_token()
-    await world.house.directory.move("contract-bot", AgentState.SUSPENDED, by="root", reason="odd")
+    await world.house.identity.directory.move("contract-bot", AgentState.SUSPENDED, by="root", reason="odd")
     assert (await world.ask("GET", "/api/v1/me", by=token)).json["code"] == "agent-state"
     assert refused(await world.form(fields(world)), "invalid_client")
 

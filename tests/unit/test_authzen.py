@@ -37,7 +37,7 @@ def point(name: str = "records-api", **changes: Any) -> dict[str, EnforcementPoi
 
 async def events(world: AuthzenWorld, kind: str) -> list[dict[str, Json]]:
     """Return the facts of all events of a kind."""
-    found = await world.house.evidence.pages(limit=1000, kinds=(kind,))
+    found = await world.house.evidence.log.pages(limit=1000, kinds=(kind,))
     return [msgspec.json.decode(entry.leaf)["facts"] for entry in found]
 
 
@@ -67,7 +67,7 @@ async def test_a_permit_is_in_the_evidence_before_it_is_given(world: AuthzenWorl
     assert told["decision"] is True
     until = datetime.fromisoformat(told["context"]["valid_until"])
     assert until == world.clock.now() + timedelta(seconds=5)
-    found = await world.house.evidence.pages(kinds=("decision.made",))
+    found = await world.house.evidence.log.pages(kinds=("decision.made",))
     record = msgspec.json.decode(found[-1].leaf)
     assert (record["task"], record["call"]) == (task, told["context"]["evaluation_id"])
     assert record["facts"]["enforced_by"] == "records-api"
@@ -77,7 +77,7 @@ async def test_a_permit_is_in_the_evidence_before_it_is_given(world: AuthzenWorl
 async def test_a_permit_does_not_outlive_its_task(world: AuthzenWorld) -> None:
     """`valid_until` is never after the task's deadline."""
     task = await world.begin("alice")
-    deadline = (await world.house.tasks.get(task)).deadline
+    deadline = (await world.house.tasks.tasks.get(task)).deadline
     world.clock.advance((deadline - world.clock.now()).total_seconds() - 2)
     told = (await world.asks("evaluation", asking("alice", "read"))).json
     assert datetime.fromisoformat(told["context"]["valid_until"]) == deadline
@@ -86,7 +86,7 @@ async def test_a_permit_does_not_outlive_its_task(world: AuthzenWorld) -> None:
 async def test_a_permit_raises_the_label_at_once(world: AuthzenWorld) -> None:
     """From the permit on, the task carries what the tool's results are declared to carry."""
     task = await world.begin("alice")
-    assert (await world.house.tasks.get(task)).label == Label()
+    assert (await world.house.tasks.tasks.get(task)).label == Label()
     await world.asks("evaluation", asking("alice", "read"))
     stored = await world.house.store.task(world.house.tenant, task)
     assert stored is not None
@@ -116,7 +116,7 @@ async def test_a_result_that_is_not_reported_is_unknown(world: AuthzenWorld) -> 
     assert await world.house.answers.sweep() == 0
     world.clock.advance(2)
     assert await world.house.answers.sweep() == 1
-    await world.house.mediator.retry_late()
+    await world.house.mediation.mediator.retry_late()
     await world.house.store.commit(Unit(tenant=world.house.tenant))
     called = await events(world, "tool.called")
     assert [(one["outcome"], one["ended_by"]) for one in called] == [("unknown", "not-reported")]
@@ -128,7 +128,7 @@ async def test_an_end_lists_what_was_permitted_as_indeterminate(world: AuthzenWo
     """A permit that is out when its task ends stands in the closure, and no other is given after that."""
     task = await world.begin("alice")
     told = (await world.asks("evaluation", asking("alice", "write"))).json
-    closure = await world.house.revocations.end_task(task, reason="enough", by="root")
+    closure = await world.house.endings.revocations.end_task(task, reason="enough", by="root")
     assert [one.decision for one in closure.indeterminate] == [told["context"]["evaluation_id"]]
     after = (await world.asks("evaluation", asking("alice", "write"))).json
     assert after["decision"] is False
@@ -191,7 +191,7 @@ async def test_who_does_not_vouch_shows_the_token(tmp_path: Path) -> None:
             subject = {"type": "user", "id": name, "properties": shown}
             told = (await world.asks("evaluation", asking("", "read") | {"subject": subject})).json
             assert told["decision"] is decision, told
-        log = [entry.leaf for entry in await world.house.evidence.pages(limit=1000)]
+        log = [entry.leaf for entry in await world.house.evidence.log.pages(limit=1000)]
         assert not any(token.encode() in leaf for leaf in log)
         subject = {"type": "user", "id": "alice", "properties": {"access_token": token + "x"}}
         told = (await world.asks("evaluation", asking("", "read") | {"subject": subject})).json
@@ -268,8 +268,8 @@ async def test_a_person_approves_what_was_denied(world: AuthzenWorld) -> None:
     stranger = await world.agent_token("todo-backend")
     assert (await world.ask("GET", place, by=stranger)).json["type"].endswith("unknown_task")
 
-    ada = await world.house.directory.person("ada")
-    await world.house.approvals.answer(task["id"], ada, approve=True)
+    ada = await world.house.identity.directory.person("ada")
+    await world.house.decisions.approvals.answer(task["id"], ada, approve=True)
     mine = await world.agent_token("records-api")
     told = (await world.ask("GET", place, by=mine)).json
     assert (told["task"]["status"], told["result"]["mode"]) == ("approved", "reevaluate")
@@ -299,11 +299,11 @@ async def test_a_search_records_and_spends_nothing(world: AuthzenWorld) -> None:
     task = await world.begin("alice")
     subject = {"type": "user", "id": "alice"}
     token = await world.agent_token("records-api")
-    before = await world.house.evidence.size()
+    before = await world.house.evidence.log.size()
     body = {"subject": subject, "resource": {"type": "record", "id": "record-1"}}
     told = await world.ask("POST", "/access/v1/search/action", body, by=token)
     assert {"name": "read"} in told.json["results"]
-    assert await world.house.evidence.size() == before
+    assert await world.house.evidence.log.size() == before
     assert (await world.house.store.usage(world.house.tenant, task)).calls == 0
 
 

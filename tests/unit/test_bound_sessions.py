@@ -55,7 +55,7 @@ class Terminal:
             "htu": PUBLIC_URL + path,
             "iat": int(self._world.clock.now().timestamp()),
             "ath": token_hash(self.secret),
-            "nonce": self._world.house.proofs.nonce(),
+            "nonce": self._world.house.oauth.proofs.nonce(),
         } | claims
         proof = self._key.sign(made, {"typ": "dpop+jwt", "jwk": self._key.public_jwk})
         return {"authorization": f"DPoP {self.secret}", "dpop": proof}
@@ -67,7 +67,7 @@ class Terminal:
 
 async def signed_in(world: HouseWorld, person: str, jkt: str) -> Told:
     """Sign a person in by a code, with the thumbprint of a key."""
-    code = await world.house.authenticator.make_code(person, by="root")
+    code = await world.house.identity.authenticator.make_code(person, by="root")
     return await world.ask("POST", "/api/v1/sign-in", {"code": code, "dpop_jkt": jkt})
 
 
@@ -110,7 +110,7 @@ async def test_the_first_proof_is_told_the_nonce(world: HouseWorld) -> None:
     bound = await terminal(world)
     told = await world.ask("GET", ME, headers=bound.shown(ME, nonce=""))
     assert told.status == 401
-    assert told.headers["dpop-nonce"] == world.house.proofs.nonce()
+    assert told.headers["dpop-nonce"] == world.house.oauth.proofs.nonce()
 
 
 async def test_a_session_without_a_key_takes_no_proof(world: HouseWorld) -> None:
@@ -123,7 +123,7 @@ async def test_a_session_without_a_key_takes_no_proof(world: HouseWorld) -> None
 @pytest.mark.parametrize("jkt", ["x", "=" * 43, "x" * 44, "x" * 43 + "\n"])
 async def test_what_is_no_thumbprint_binds_nothing(world: HouseWorld, jkt: str) -> None:
     """The code is not used up."""
-    code = await world.house.authenticator.make_code("lena", by="root")
+    code = await world.house.identity.authenticator.make_code("lena", by="root")
     told = await world.ask("POST", "/api/v1/sign-in", {"code": code, "dpop_jkt": jkt})
     assert told.status == 400
     again = await world.ask("POST", "/api/v1/sign-in", {"code": code, "dpop_jkt": KEY.thumbprint})
@@ -132,7 +132,7 @@ async def test_what_is_no_thumbprint_binds_nothing(world: HouseWorld, jkt: str) 
 
 async def test_a_session_from_the_browser_is_bound_too(world: HouseWorld) -> None:
     """The terminal names its key when it brings the code."""
-    lena = await world.house.directory.person("lena")
+    lena = await world.house.identity.directory.person("lena")
     browser = await world.house.people.browsers.open(lena, method="passkey", place="a browser")
     held = TerminalCode(
         redirect_uri="http://127.0.0.1:1/signed-in",
@@ -179,6 +179,6 @@ async def test_the_evidence_says_whether_a_session_is_bound(world: HouseWorld) -
     """Of each sign-in."""
     await terminal(world)
     await world.session("ada")
-    found = await world.house.evidence.pages(limit=1000)
+    found = await world.house.evidence.log.pages(limit=1000)
     leaves = [json.loads(one.leaf) for one in found if one.kind == EventKind.PERSON_SIGNED_IN]
     assert [leaf["facts"]["bound"] for leaf in leaves][-2:] == [True, False]

@@ -35,8 +35,8 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 async def exported(world: CallWorld, **how: Json) -> tuple[list[bytes], VerifierKey]:
     """Export, and give the lines with the log's public key."""
-    lines = [line async for line in world.house.evidence.export(**how)]
-    return lines, VerifierKey.parse(world.house.evidence.verifier)
+    lines = [line async for line in world.house.evidence.log.export(**how)]
+    return lines, VerifierKey.parse(world.house.evidence.log.verifier)
 
 
 async def test_a_whole_export_holds_and_counts_what_is_in_it(world: CallWorld) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from remit.api.health import PROBE_S, Health
+from remit.api.rooms import health_rooms
 from remit.ports.store.units import Receipt, Unit
 from tests.house_world import HouseWorld, house_world
 
@@ -27,8 +28,8 @@ async def test_a_store_that_answers_no_commit_for_a_lease_is_not_ready(
 ) -> None:
     """It does not refuse either: nobody waits for it longer, and it is ready again once it answers."""
     async with house_world(tmp_path) as world:
-        health, answers = Health(world.house), asyncio.Event()
-        world.house.replicas.lease.lease_s = 0.01
+        health, answers = Health(health_rooms(world.house)), asyncio.Event()
+        world.house.replicas.membership.lease.lease_s = 0.01
         assert await asked(health) == (200, "writable")
         hang(world, monkeypatch, answers)
         for _ in range(3):
@@ -37,7 +38,7 @@ async def test_a_store_that_answers_no_commit_for_a_lease_is_not_ready(
                 assert await asked(health) == (503, "store-silent")
         answers.set()
         await asyncio.sleep(0)
-        world.house.replicas.lease.lease_s = 60.0
+        world.house.replicas.membership.lease.lease_s = 60.0
         world.clock.advance(PROBE_S)
         assert await asked(health) == (200, "writable")
 

@@ -18,13 +18,13 @@ async def test_a_task_that_nobody_uses_ends(tmp_path: Path) -> None:
         opening = Opening(
             agent="contract-bot", task_type="summarise-contract", params={"id": "C-42"}, idle_s=600
         )
-        task = await world.house.tasks.open(opening, person=lena)
-        live = await world.house.live.load(task.id)
+        task = await world.house.tasks.tasks.open(opening, person=lena)
+        live = await world.house.tasks.live.load(task.id)
         for _ in range(2):
             world.clock.advance(500)
-            world.house.live.check(live, world.clock.now())
+            world.house.tasks.live.check(live, world.clock.now())
             live.touch(world.clock.boot_s())
         world.clock.advance(600)
         with pytest.raises(Fenced):
-            world.house.live.check(live, world.clock.now())
-        assert [one.scope for one in await world.house.revocations.expire()] == [f"task:{task.id}"]
+            world.house.tasks.live.check(live, world.clock.now())
+        assert [one.scope for one in await world.house.endings.revocations.expire()] == [f"task:{task.id}"]

@@ -1,156 +1,65 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nine steps as a machine: their order, what a refusal skips, and what a fault leaves behind."""
+"""The nine steps: their order, what a refusal skips, and what a fault leaves behind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from datetime import UTC, datetime
-from typing import Any
+import asyncio
 
 import msgspec
 import pytest
 
-from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision, Outcome
 from remit.core.decisions.mediation import (
     Answered,
-    Bind,
-    Bound,
     Chunk,
     ChunkKind,
-    Close,
-    Closed,
-    Decide,
-    Delivery,
-    Describe,
-    Forward,
-    Forwarded,
-    Identify,
-    Lease,
-    Leased,
-    Machine,
-    Need,
-    Observe,
-    Observed,
+    NineSteps,
     Permitted,
-    Receive,
-    Record,
-    Recorded,
     Refused,
-    Release,
-    Released,
-    Resume,
-    Resumed,
     Step,
     answer,
     mediate,
     resume,
-    step_of,
 )
 from remit.core.errors import Fenced, OutOfOrder, UpstreamUnreachable
 from remit.core.evidence.event import CallOutcome
-from remit.core.identity.principals import Agent, Principal
-from remit.core.label import Label
-from remit.core.tasks.task import Intent, Task
-from remit.core.tools.tool import Tier, Tool
+from tests.scripted_steps import (
+    HANDLE,
+    NOTE,
+    NOW,
+    PERMIT,
+    RESULT,
+    STEP_OF,
+    FromBind,
+    FromDecide,
+    FromDescribe,
+    FromForward,
+    FromIdentify,
+    FromLease,
+    FromRecord,
+    ScriptedSteps,
+    outcome_of,
+    taken_in,
+)
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-PRINCIPAL = Principal(tenant="default", agent="contract-bot")
-RESULT = Chunk(ChunkKind.RESULT, b"{}")
-NOTE = Chunk(ChunkKind.NOTIFICATION, b"{}", method="notifications/progress")
-
-
-def taken(chunk: Chunk) -> Delivery:
-    """Return a chunk as whoever has taken it in would release it."""
-    return Delivery(**{name: getattr(chunk, name) for name in chunk.__struct_fields__})
-
-
-def request() -> AccessRequest:
-    """Return a request that is of no further interest."""
-    agent = Agent(
-        tenant="default", name="contract-bot", owner="legal", purpose="read", created=NOW, created_by="ada"
-    )
-    task = Task(
-        tenant="default",
-        id="tsk_1",
-        type="t",
-        agent="contract-bot",
-        owner="legal",
-        intent=Intent(goal="g", requested_by="lena", stated_at=NOW),
-        grants=(),
-        opened=NOW,
-        deadline=NOW,
-    )
-    return AccessRequest(
-        principal=PRINCIPAL,
-        agent=agent,
-        task=task,
-        tool=Tool(upstream="u", name="t"),
-        arguments={},
-        grants=(),
-        tier=Tier.ASSISTANT,
-        label=Label(),
-        cleared=True,
-        now=NOW,
-    )
+ALL = [
+    "identify", "bind", "describe", "decide", "record", "lease", "forward", "receive", "observe", "release",
+    "close",
+]  # fmt: skip
+REFUSED = [*ALL[:4], "refuse"]
 
 
-def decision(outcome: Outcome = Outcome.PERMIT, *, observed: bool = False) -> Decision:
+def decision(outcome: Outcome, *, observed: bool = False) -> Decision:
     """Return a decision with this outcome."""
     return Decision(id="dec_1", outcome=outcome, observed=observed)
 
 
-ANSWERS: dict[type, Any] = {
-    Identify: PRINCIPAL,
-    Bind: Bound("live"),
-    Describe: request(),
-    Decide: decision(),
-    Record: Recorded(),
-    Resume: Resumed(request(), decision()),
-    Lease: Leased("connection"),
-    Forward: Forwarded(),
-    Receive: RESULT,
-    Observe: Observed(taken(RESULT)),
-    Release: Released(),
-    Close: Closed(),
-}
-
-
-def drive(
-    answers: dict[type, Any],
-    fail_at: type | None = None,
-    fault: BaseException | None = None,
-    *,
-    begin: Callable[[], Machine] = mediate,
-) -> tuple[list[Need], Any]:
-    """Drive a machine to its end; gives the needs in order, and how it ended."""
-    machine: Generator[Need, object, Any] = begin()
-    need = next(machine)
-    seen = [need]
-    try:
-        while True:
-            if fail_at is type(need) and fault is not None:
-                fail_at = None
-                need = machine.throw(fault)
-            else:
-                given = answers[type(need)]
-                need = machine.send(given.pop(0) if isinstance(given, list) else given)
-            seen.append(need)
-    except StopIteration as stop:
-        return seen, stop.value
-
-
-def kinds(needs: list[Need]) -> list[type]:
-    """Return the kinds of needs."""
-    return [type(need) for need in needs]
-
-
 def test_a_permitted_call_takes_the_nine_steps_in_order() -> None:
     """A permitted call goes through steps 1 to 9 without leaving one out or turning back."""
-    needs, end = drive(ANSWERS)
-    steps = [step_of(need) for need in needs]
-    assert steps == sorted(steps)
-    assert set(steps) == set(Step)
+    steps = ScriptedSteps()
+    end = outcome_of(mediate(steps))
+    assert steps.asked == ALL
+    assert list(dict.fromkeys(STEP_OF[name] for name in steps.asked)) == list(Step)
     assert isinstance(end, Answered)
     assert end.outcome is CallOutcome.OK
 
@@ -158,101 +67,152 @@ def test_a_permitted_call_takes_the_nine_steps_in_order() -> None:
 @pytest.mark.parametrize("outcome", [Outcome.DENY, Outcome.DEFER])
 def test_a_refused_call_is_recorded_and_goes_no_further(outcome: Outcome) -> None:
     """A denied or deferred call ends after step 5: nothing is leased or forwarded."""
-    needs, end = drive({**ANSWERS, Decide: decision(outcome)})
-    assert kinds(needs) == [Identify, Bind, Describe, Decide, Record]
+    steps = ScriptedSteps(decision=decision(outcome))
+    end = outcome_of(mediate(steps))
+    assert steps.asked == REFUSED
     assert isinstance(end, Refused)
+    assert end.decision.outcome is outcome
 
 
 def test_a_refusal_in_observe_mode_is_recorded_and_goes_on() -> None:
     """Under observe mode the refusal is recorded and the call is forwarded all the same."""
-    needs, end = drive({**ANSWERS, Decide: decision(Outcome.DENY, observed=True)})
-    assert Forward in kinds(needs)
-    assert isinstance(end, Answered)
+    steps = ScriptedSteps(decision=decision(Outcome.DENY, observed=True))
+    assert isinstance(outcome_of(mediate(steps)), Answered)
+    assert steps.asked == ALL
 
 
-def test_a_endpoint_that_only_answers_stops_after_step_5() -> None:
-    """A permit for somebody else ends once it is recorded: nothing is leased, forwarded or closed."""
-    permit = msgspec.structs.replace(decision(), valid_until=NOW)
-    needs, end = drive({**ANSWERS, Decide: permit}, begin=answer)
-    assert kinds(needs) == [Identify, Bind, Describe, Decide, Record]
+def test_an_endpoint_that_only_answers_stops_after_step_5() -> None:
+    """A permit for another program ends once it is recorded: nothing is leased, forwarded or closed."""
+    permit = msgspec.structs.replace(PERMIT, valid_until=NOW)
+    steps = ScriptedSteps(decision=permit)
+    end = outcome_of(answer(steps))
+    assert steps.asked == ALL[:5]
     assert isinstance(end, Permitted)
     assert end.decision == permit
+    assert (steps.begun, steps.gone) == (1, 1)
 
 
-def test_a_refusal_of_a_endpoint_that_only_answers_is_recorded() -> None:
+def test_a_refusal_of_an_endpoint_that_only_answers_is_recorded() -> None:
     """A refusal needs no end: it is recorded as any other."""
-    needs, end = drive({**ANSWERS, Decide: decision(Outcome.DENY)}, begin=answer)
-    assert kinds(needs)[-1] is Record
-    assert isinstance(end, Refused)
+    steps = ScriptedSteps(decision=decision(Outcome.DENY))
+    assert isinstance(outcome_of(answer(steps)), Refused)
+    assert steps.asked == REFUSED
 
 
-def test_a_permit_for_somebody_else_without_an_end_is_never_recorded() -> None:
-    """INVARIANT: whoever carries a call out knows until when its permit counts."""
+def test_a_permit_for_another_program_without_an_end_is_never_recorded() -> None:
+    """INVARIANT: the program that carries a call out knows until when its permit counts."""
+    steps = ScriptedSteps()
     with pytest.raises(OutOfOrder):
-        drive(ANSWERS, begin=answer)
+        outcome_of(answer(steps))
+    assert steps.asked == ALL[:4]
+    assert steps.gone == 1
 
 
-@pytest.mark.parametrize("kind", list(ANSWERS))
-def test_a_need_takes_only_its_own_answer(kind: type) -> None:
-    """An answer that belongs to another step is out of order, whatever the step."""
-    for other, wrong in ANSWERS.items():
-        if type(wrong) is type(ANSWERS[kind]):
-            continue
-        with pytest.raises(OutOfOrder):
-            drive({**ANSWERS, kind: wrong}, begin=resume if kind is Resume else mediate)
-        assert other is not kind
+async def out_of_order(
+    steps: NineSteps[FromIdentify, FromBind, FromDescribe, FromDecide, FromRecord, FromLease, FromForward],
+) -> None:
+    """Hold that the type checker refuses disorder: it reports each of these lines that has no fault."""
+    identified = await steps.identify()
+    await steps.describe(identified)  # type: ignore[arg-type]
+    bound = await steps.bind(identified)
+    await steps.decide(bound)  # type: ignore[arg-type]
+    described = await steps.describe(bound)
+    await steps.record(described)  # type: ignore[arg-type]
+    decided = await steps.decide(described)
+    await steps.lease(decided)  # type: ignore[arg-type]
+    await steps.close(decided, CallOutcome.OK)  # type: ignore[arg-type]
+    recorded = await steps.record(decided)
+    await steps.forward(recorded)  # type: ignore[arg-type]
+    await steps.receive(recorded)  # type: ignore[arg-type]
+    leased = await steps.lease(recorded)
+    await steps.receive(leased)  # type: ignore[arg-type]
+    forwarded = await steps.forward(leased)
+    chunk = await steps.receive(forwarded)
+    await steps.release(recorded, chunk)  # type: ignore[arg-type]
 
 
 def test_every_chunk_is_observed_before_it_is_released() -> None:
     """Nothing is released that was not observed first, and each chunk is observed once."""
-    answers = {
-        **ANSWERS,
-        Receive: [NOTE, NOTE, RESULT],
-        Observe: [Observed(taken(NOTE)), Observed(taken(NOTE)), Observed(taken(RESULT))],
-    }
-    needs, _ = drive(answers)
-    tail = kinds(needs)[kinds(needs).index(Receive) :]
-    assert tail == [Receive, Observe, Release] * 3 + [Close]
+    steps = ScriptedSteps([NOTE, NOTE, RESULT])
+    outcome_of(mediate(steps))
+    assert steps.asked[7:] == ["receive", "observe", "release"] * 3 + ["close"]
 
 
 def test_a_withheld_chunk_is_not_released() -> None:
     """A chunk that observation withholds never reaches the agent."""
-    needs, _ = drive({**ANSWERS, Receive: [NOTE, RESULT], Observe: [Observed(None), Observed(taken(RESULT))]})
-    assert [need.chunk for need in needs if isinstance(need, Release)] == [taken(RESULT)]
+    steps = ScriptedSteps([NOTE, RESULT], withheld=frozenset({0}))
+    outcome_of(mediate(steps))
+    assert steps.released == [taken_in(RESULT)]
 
 
-@pytest.mark.parametrize("kind", [Identify, Bind, Describe, Decide, Record])
-def test_a_fault_before_the_lease_ends_the_call_with_nothing_to_close(kind: type) -> None:
+@pytest.mark.parametrize("name", ALL[:5])
+def test_a_fault_before_the_lease_ends_the_call_with_nothing_to_close(name: str) -> None:
     """A fault in steps 1 to 5 is raised again, and no further step is asked for."""
-    with pytest.raises(Fenced):
-        drive(ANSWERS, kind, Fenced("ended"))
+    steps = ScriptedSteps(fail_at=(name, 1), fault=Fenced("ended"))
+    with pytest.raises(Fenced) as told:
+        outcome_of(mediate(steps))
+    assert steps.asked == ALL[: ALL.index(name) + 1]
+    assert told.value.step == STEP_OF[name]
+    assert steps.gone == 1
 
 
 @pytest.mark.parametrize(
-    ("kind", "fault", "outcome"),
+    ("name", "fault", "outcome"),
     [
-        (Lease, UpstreamUnreachable("down"), CallOutcome.NOT_SENT),
-        (Forward, Fenced("ended"), CallOutcome.NOT_SENT),
-        (Forward, UpstreamUnreachable("lost", sent=True), CallOutcome.UNKNOWN),
-        (Receive, UpstreamUnreachable("lost", sent=True), CallOutcome.UNKNOWN),
-        (Receive, Fenced("ended", sent=True), CallOutcome.UNKNOWN),
-        (Observe, RuntimeError("bug"), CallOutcome.OK),
+        ("lease", UpstreamUnreachable("down"), CallOutcome.NOT_SENT),
+        ("forward", Fenced("ended"), CallOutcome.NOT_SENT),
+        ("forward", UpstreamUnreachable("lost", sent=True), CallOutcome.UNKNOWN),
+        ("receive", UpstreamUnreachable("lost", sent=True), CallOutcome.UNKNOWN),
+        ("receive", Fenced("ended", sent=True), CallOutcome.UNKNOWN),
+        ("receive", asyncio.CancelledError(), CallOutcome.UNKNOWN),
+        ("observe", RuntimeError("bug"), CallOutcome.OK),
+        ("release", ConnectionError("gone"), CallOutcome.OK),
     ],
 )
 def test_a_fault_after_the_record_closes_the_call_with_what_is_known(
-    kind: type, fault: BaseException, outcome: CallOutcome
+    name: str, fault: BaseException, outcome: CallOutcome
 ) -> None:
     """After step 5 a fault still closes the call: not sent, unknown, or what the upstream had already
     said.
     """
-    machine = mediate()
-    need = next(machine)
-    while type(need) is not kind:
-        need = machine.send(ANSWERS[type(need)])
-    closing = machine.throw(fault)
-    assert closing == Close(outcome)
+    steps = ScriptedSteps(fail_at=(name, 1), fault=fault)
     with pytest.raises(type(fault)):
-        machine.send(Closed())
+        outcome_of(mediate(steps))
+    assert steps.asked == [*ALL[: ALL.index(name) + 1], "close"]
+    assert steps.closed == [outcome]
+
+
+def test_a_fault_is_known_before_the_call_is_closed() -> None:
+    """Step 9 can say what ended the call."""
+
+    class Watched(ScriptedSteps):
+        async def close(self, recorded: FromRecord, outcome: CallOutcome) -> None:
+            known.extend(self.faults)
+            await super().close(recorded, outcome)
+
+    known: list[BaseException] = []
+    fault = Fenced("ended", sent=True)
+    with pytest.raises(Fenced):
+        outcome_of(mediate(Watched(fail_at=("receive", 1), fault=fault)))
+    assert known == [fault]
+
+
+def test_a_fault_that_says_its_step_keeps_it() -> None:
+    """What arose at another step than the one that was under way is told with that step."""
+    steps = ScriptedSteps(fail_at=("describe", 1), fault=Fenced("ended", step=2))
+    with pytest.raises(Fenced) as told:
+        outcome_of(mediate(steps))
+    assert told.value.step == Step.BIND
+
+
+def test_a_fault_of_the_close_ends_the_call_and_is_not_closed_again() -> None:
+    """It is raised with step 9, and all is given back."""
+    steps = ScriptedSteps(fail_at=("close", 1), fault=Fenced("ended"))
+    with pytest.raises(Fenced) as told:
+        outcome_of(mediate(steps))
+    assert told.value.step == Step.CLOSE
+    assert steps.closed == [CallOutcome.OK]
+    assert steps.gone == 1
 
 
 @pytest.mark.parametrize(
@@ -260,73 +220,64 @@ def test_a_fault_after_the_record_closes_the_call_with_what_is_known(
     [
         (RESULT, CallOutcome.OK),
         (msgspec.structs.replace(RESULT, is_error=True), CallOutcome.TOOL_ERROR),
+        (msgspec.structs.replace(RESULT, wants_input=True), CallOutcome.INPUT_REQUIRED),
         (Chunk(ChunkKind.ERROR, b"{}"), CallOutcome.PROTOCOL_ERROR),
     ],
 )
 def test_the_last_chunk_decides_the_outcome(chunk: Chunk, outcome: CallOutcome) -> None:
-    """A result, a tool's own error and a protocol error are told apart."""
-    _, end = drive({**ANSWERS, Receive: chunk, Observe: Observed(taken(chunk))})
+    """A result, a tool's own error, a question and a protocol error are told apart."""
+    steps = ScriptedSteps([chunk])
+    end = outcome_of(mediate(steps))
+    assert isinstance(end, Answered)
     assert end.outcome is outcome
+    assert steps.closed == [outcome]
 
 
-def test_a_machine_that_is_dropped_asks_for_nothing_more() -> None:
-    """Closing the generator in the middle of a call neither hangs nor asks for a further step."""
-    machine = mediate()
-    need = next(machine)
-    while not isinstance(need, Receive):
-        need = machine.send(ANSWERS[type(need)])
-    machine.close()
+def test_a_call_that_is_dropped_asks_for_nothing_more() -> None:
+    """Closing the coroutine in the middle of a call neither hangs nor asks for a further step."""
+    steps = ScriptedSteps(waits=True)
+    path = mediate(steps)
+    while steps.asked[-1:] != ["receive"]:
+        path.send(None)
+    path.close()
+    assert steps.asked == ALL[:8]
+    assert steps.gone == 1
 
 
 # Calls that go on.
 
-HANDLE = Chunk(ChunkKind.RESULT, b"{}", deferred=True)
-
 
 def test_a_call_may_end_with_a_handle() -> None:
     """Where the upstream goes on, that is what is closed with, and it is no outcome."""
-    needs, end = drive({**ANSWERS, Receive: HANDLE, Observe: Observed(taken(HANDLE))})
-    assert kinds(needs)[-3:] == [Observe, Release, Close]
+    steps = ScriptedSteps([HANDLE])
+    end = outcome_of(mediate(steps))
+    assert steps.asked == ALL
+    assert isinstance(end, Answered)
     assert end.outcome is CallOutcome.DEFERRED
 
 
-@pytest.mark.parametrize("where", [Observe, Release])
-def test_a_handle_that_nobody_got_leaves_the_outcome_unknown(where: type) -> None:
+@pytest.mark.parametrize("name", ["observe", "release"])
+def test_a_handle_that_the_agent_did_not_get_leaves_the_outcome_unknown(name: str) -> None:
     """A call that goes on and whose handle could not be handed out has not simply failed."""
-    seen: list[Need] = []
-
-    def watched() -> Machine:
-        machine = mediate()
-        need = next(machine)
-        while True:
-            seen.append(need)
-            try:
-                given = yield need
-            except ConnectionError as fault:
-                need = machine.throw(fault)
-            else:
-                need = machine.send(given)
-
+    steps = ScriptedSteps([HANDLE], fail_at=(name, 1), fault=ConnectionError("gone"))
     with pytest.raises(ConnectionError):
-        drive(
-            {**ANSWERS, Receive: HANDLE, Observe: Observed(taken(HANDLE))},
-            where,
-            ConnectionError("gone"),
-            begin=watched,
-        )
-    assert seen[-1] == Close(CallOutcome.UNKNOWN)
+        outcome_of(mediate(steps))
+    assert steps.closed == [CallOutcome.UNKNOWN]
 
 
 def test_a_look_decides_nothing_and_skips_no_other_step() -> None:
     """Who asks, the task, the credential, the fence and what comes are looked at; the permit is taken up."""
-    needs, end = drive(ANSWERS, begin=resume)
-    assert kinds(needs) == [Identify, Bind, Resume, Lease, Forward, Receive, Observe, Release, Close]
-    assert isinstance(end, Answered)
+    steps = ScriptedSteps()
+    end = outcome_of(resume(steps))
+    assert steps.asked == ["identify", "bind", "find", *ALL[5:]]
+    assert end.outcome is CallOutcome.OK
+    assert (steps.begun, steps.gone) == (1, 1)
 
 
 def test_a_look_that_comes_too_early_is_told_what_is_known() -> None:
     """The upstream is not asked; who asks and the task are looked at all the same."""
-    early = {**ANSWERS, Resume: Resumed(request(), decision(), taken(HANDLE))}
-    needs, end = drive(early, begin=resume)
-    assert kinds(needs) == [Identify, Bind, Resume, Release]
+    steps = ScriptedSteps(known=taken_in(HANDLE))
+    end = outcome_of(resume(steps))
+    assert steps.asked == ["identify", "bind", "find", "release"]
     assert end.outcome is CallOutcome.DEFERRED
+    assert steps.released == [taken_in(HANDLE)]

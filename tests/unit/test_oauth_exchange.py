@@ -149,7 +149,7 @@ async def test_a_childs_token_ends_with_its_parent(world: OAuthWorld) -> None:
     """What was handed down is gone when the parent is."""
     parent = await world.review()
     child = await exchange(world, parent.json["access_token"], "other-bot")
-    await world.house.revocations.end_task(
+    await world.house.endings.revocations.end_task(
         parent.json["mission_id"], reason="done", by="lena", state=TaskState.COMPLETED
     )
     me = await world.ask("GET", "/api/v1/me", by=child.json["access_token"])

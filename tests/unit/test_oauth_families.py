@@ -189,7 +189,10 @@ async def test_a_refresh_token_of_a_bound_grant_needs_a_key(world: OAuthWorld) -
 async def test_a_public_clients_refresh_token_is_its_keys(world: OAuthWorld) -> None:
     """RFC 9449 section 5: an application that proves nothing else is known by the key of its grant alone."""
     task, _ = await coded(world)
-    live, agent = await world.house.live.load(task), await world.house.directory.agent("contract-bot")
+    live, agent = (
+        await world.house.tasks.live.load(task),
+        await world.house.identity.directory.agent("contract-bot"),
+    )
     families = world.house.oauth.families
     client = TokenClient(agent=agent, client_id="contract-bot")
     mine, other = (TokenQuestion(how="test", confirmation=Confirmation(jkt=key)) for key in ("mine", "other"))
@@ -219,7 +222,7 @@ async def test_a_refresh_token_ends_with_its_task(world: OAuthWorld) -> None:
     """The grant outlives nothing."""
     task, code = await coded(world)
     text = (await redeem(world, code)).json["refresh_token"]
-    await world.house.revocations.end_task(task, reason="done", by="lena", state=TaskState.COMPLETED)
+    await world.house.endings.revocations.end_task(task, reason="done", by="lena", state=TaskState.COMPLETED)
     told = await world.ask_token("refresh_token", by="contract-bot", refresh_token=text)
     assert error_of(told) == (400, "invalid_grant")
 
@@ -246,7 +249,7 @@ async def test_introspection_tells_the_owner(world: OAuthWorld) -> None:
 async def test_introspection_tells_how_a_task_ended(world: OAuthWorld) -> None:
     """A token of an ended task is not active, and its owner is told how the task stands."""
     given = await world.review()
-    await world.house.revocations.end_task(
+    await world.house.endings.revocations.end_task(
         given.json["mission_id"], reason="done", by="lena", state=TaskState.COMPLETED
     )
     told = await world.at("/oauth/introspect", by="contract-bot", token=given.json["access_token"])

@@ -87,7 +87,7 @@ async def test_another_agents_task_is_not_there(world: OAuthWorld) -> None:
 async def test_an_ended_task_gives_no_token(world: OAuthWorld) -> None:
     """The drafts' gate: only an active mission lets tokens be derived; the answer names how it ended."""
     task = (await world.review()).json["mission_id"]
-    await world.house.revocations.end_task(task, reason="done", by="lena", state=TaskState.COMPLETED)
+    await world.house.endings.revocations.end_task(task, reason="done", by="lena", state=TaskState.COMPLETED)
     told = await world.task_token(task)
     assert error_of(told) == (400, "invalid_grant")
     assert told.json["code"] == "task-ended"

@@ -45,7 +45,7 @@ async def test_a_person_opens_a_task_at_the_consent_page(world: HouseWorld, lena
     assert (code.agent, code.person, code.client_id) == ("notebook", "lena", APP)
     assert (code.redirect_uri, code.code_challenge) == (CALLBACK, CHALLENGE)
     assert code.resource == (f"{PUBLIC_URL}/mcp",)
-    task = await world.house.tasks.get(code.task)
+    task = await world.house.tasks.tasks.get(code.task)
     assert task.state is TaskState.ACTIVE
     assert task.intent.goal == "Sum up C-42 for Monday"
     assert task.intent.params == {"id": "C-42"}
@@ -93,7 +93,7 @@ async def test_nobody_is_signed_in_yet(world: HouseWorld) -> None:
     away = await browser.get(SUMMARISE)
     assert away.status == 303
     assert away.location.startswith("/oauth/sign-in?then=")
-    code = await world.house.authenticator.make_code("lena", by="root")
+    code = await world.house.identity.authenticator.make_code("lena", by="root")
     back = await browser.fill(await browser.get(away.location), "sign-in", code=code)
     assert back.location == SUMMARISE
     assert "Let Notebook work for you?" in (await browser.get(back.location)).text
@@ -137,7 +137,7 @@ async def test_a_number_is_read_as_one(world: HouseWorld, lena: Browsing) -> Non
         in (await lena.fill(page, decision="allow", **{"p.change": "R-1", "p.times": "two"})).text
     )
     done = await lena.fill(page, decision="allow", **{"p.change": "R-1", "p.times": "2"})
-    task = await world.house.tasks.get((await code_behind(world, done.answer["code"])).task)
+    task = await world.house.tasks.tasks.get((await code_behind(world, done.answer["code"])).task)
     assert task.intent.params == {"change": "R-1", "times": 2}
 
 
@@ -154,7 +154,7 @@ async def test_an_application_that_nobody_registered(
     assert "nobody has registered it yet" in page.text
     done = await lena.fill(page, decision="allow")
     code = await code_behind(world, done.answer["code"])
-    agent = await world.house.directory.agent(code.agent)
+    agent = await world.house.identity.directory.agent(code.agent)
     assert agent.owner == "lena"
     assert agent.groups == ("self-service",)
     assert agent.name.startswith("other.example-")
@@ -202,7 +202,7 @@ async def test_an_application_proposes_and_the_person_states(world: HouseWorld, 
     assert "Export every contract &lt;b&gt;now&lt;/b&gt;" in page.text
     assert "Notebook says" in page.text
     done = await lena.fill(page, decision="allow", **{"p.id": "C-42"})
-    task = await world.house.tasks.get((await code_behind(world, done.answer["code"])).task)
+    task = await world.house.tasks.tasks.get((await code_behind(world, done.answer["code"])).task)
     assert task.intent.goal == "Summarise one contract"
 
 
@@ -267,7 +267,7 @@ async def test_a_person_ends_what_is_theirs(world: HouseWorld, lena: Browsing) -
     for fields in ends:
         if fields["end"] == "task":
             assert (await lena.post("/oauth/account", fields)).status == 303
-    assert (await world.house.tasks.get(task)).state is TaskState.REVOKED
+    assert (await world.house.tasks.tasks.get(task)).state is TaskState.REVOKED
     assert len([one for one in ends if one["end"] == "session"]) == 2
     for fields in ends:
         if fields["end"] == "session":
@@ -298,7 +298,7 @@ async def test_an_application_asks_for_some_tools_alone(tmp_path: Path) -> None:
         assert "contracts/read" in page.text
         assert "changes/deploy" not in page.text
         done = await lena.fill(page, decision="allow")
-        task = await world.house.tasks.get((await code_behind(world, done.answer["code"])).task)
+        task = await world.house.tasks.tasks.get((await code_behind(world, done.answer["code"])).task)
         assert [grant.tool for grant in task.grants] == ["contracts/read"]
         assert tools_of(task.plan) == ("contracts/read",)
         nothing = await lena.get(address(authorization_details=details("write")))
@@ -330,7 +330,7 @@ async def test_an_application_asks_for_one_upstream_alone(tmp_path: Path) -> Non
             assert "contracts/read" in page.text
             assert "changes/deploy" not in page.text
             done = await lena.fill(page, decision="allow")
-            task = await world.house.tasks.get((await code_behind(world, done.answer["code"])).task)
+            task = await world.house.tasks.tasks.get((await code_behind(world, done.answer["code"])).task)
             assert [grant.tool for grant in task.grants] == ["contracts/read"]
         elsewhere = address(resource=f"{PUBLIC_URL}/mcp/changes", mission_intent=intent)
         assert "There is nothing that you can let Notebook do" in (await lena.get(elsewhere)).text

@@ -15,6 +15,7 @@ from remit.core.scope import Raised
 from remit.gateway.asgi import ROOM
 from remit.gateway.forwarding import ForwardingFront
 from remit.ports.store.replicas import FleetSight
+from remit.services.replicas.events import ReplicaEvents
 from remit.services.replicas.forwarding import Family
 from tests.world import START, a_task
 
@@ -36,9 +37,8 @@ class World:
         self.room.set()
         self.answers_itself = False
         self.breaks: UpstreamUnreachable | None = None
-        replicas = SimpleNamespace(
-            holds=lambda: self.leased, on_gone=[], on_change=[], on_loss=[], others={OWNER.id: OWNER}
-        )
+        self.events = ReplicaEvents()
+        replicas = SimpleNamespace(holds=lambda: self.leased, events=self.events, others={OWNER.id: OWNER})
         passing = SimpleNamespace(
             mine=lambda _: self.answers_itself,
             owner=self._owner,
@@ -48,10 +48,13 @@ class World:
         )
         about = SimpleNamespace(about=lambda *_: TASK.id)
         clock = SimpleNamespace(now=lambda: START)
-        house: Json = SimpleNamespace(replicas=replicas, passing=passing, authenticator=about, clock=clock)
-        self.replicas = replicas
+        parts: Json = {
+            "clock": clock,
+            "authenticator": about,
+            "replicas": SimpleNamespace(membership=replicas, passing=passing),
+        }
         forwarder: Json = SimpleNamespace(ask=self._ask)
-        self.front = ForwardingFront(house, forwarder, self._inner, max_body_bytes=1000)
+        self.front = ForwardingFront(**parts, forwarder=forwarder, inner=self._inner, max_body_bytes=1000)
         self.scope: Json = {
             "type": "http", "method": "POST", "path": path, "raw_path": path.encode(),
             "headers": [(b"authorization", b"Bearer x")], ROOM: self.room.wait,
@@ -96,7 +99,7 @@ class World:
     def ended(self, scope: str) -> None:
         """See that something was ended."""
         raised = (Raised(scope, 1),)
-        for told in self.replicas.on_change:
+        for told in self.events.changed:
             told(FleetSight(sent_s=None, seen_s=0.0, gone=False, replicas=(), raised=raised))
 
     @property
@@ -217,7 +220,7 @@ async def test_a_replica_that_was_taken_for_gone_hands_out_nothing_of_before() -
     world = World()
     call = world.call()
     await turns()
-    for told in world.replicas.on_loss:
+    for told in world.events.lost:
         await told()
     world.pieces.put_nowait(b"one")
     await call

@@ -91,7 +91,7 @@ async def test_lists_show_what_is_planned(tmp_path: Path) -> None:
     async with gateway_world(tmp_path) as world:
         lena = await world.house.store.person(world.house.tenant, "lena")
         opening = Opening(agent="bot", task_type="work", plan=("files/echo",))
-        task = await world.house.tasks.open(opening, person=lena)
+        task = await world.house.tasks.tasks.open(opening, person=lena)
         token = await task_token(world.house, task.id)
 
         async def listed() -> set[str]:
@@ -99,7 +99,7 @@ async def test_lists_show_what_is_planned(tmp_path: Path) -> None:
             return {one["name"] for one in told.json["result"]["tools"]}
 
         assert await listed() == {"echo"}
-        assert (await world.house.plans.extend(task.id, ["files/big"], by="agent:bot")).holds
+        assert (await world.house.decisions.plans.extend(task.id, ["files/big"], by="agent:bot")).holds
         assert await listed() == {"echo", "big"}
 
 

@@ -38,7 +38,7 @@ async def test_who_is_alone_asks_nobody_and_may_always_act() -> None:
 async def test_a_replica_enters_with_its_seal_and_may_act_from_its_first_lease_on() -> None:
     """It says which incarnation it is, since when, and that it holds the keys of the gateway."""
     world = Kept()
-    world.replicas.seal = lambda replica, address: f"{replica} at {address}"
+    world.replicas._seal = lambda replica, address: f"{replica} at {address}"
     await world.replicas.renew()
     assert world.fleet.done == []
     assert world.replicas.standing() == []
@@ -132,7 +132,7 @@ async def test_others_that_are_no_longer_seen_are_told_of_and_every_look_is_pass
     """One that left in order is gone, too."""
     world = Kept()
     seen: list[FleetSight] = []
-    world.replicas.on_change.append(seen.append)
+    world.replicas.events.changed.append(seen.append)
     await world.leased(a_replica(OTHER), a_replica("writer_third"))
     world.sees(others=(a_replica("writer_third"),))
     await turns()
@@ -154,7 +154,7 @@ async def test_what_was_raised_is_cut_before_the_lease_in_the_same_look_counts()
         now = [FenceAck(scope=one.scope, epoch=one.epoch, replica="", settled=False) for one in raised]
         return now, [later()]
 
-    world.replicas.react = react
+    world.replicas.events.react = react
     world.tells(sent_s=world.clock.boot_s(), raised=(Raised(SCOPE, 3),))
     assert (could_act, world.replicas.holds()) == ([False], True)
     await turns()
@@ -173,7 +173,7 @@ async def test_an_acknowledgement_that_is_not_taken_harms_nobody_here(
     """It costs the ender a lease; it is logged, and the next look is taken in as ever."""
     world = Kept()
     await world.leased()
-    world.replicas.react = lambda raised: ([FenceAck(scope=SCOPE, epoch=1, replica="")], [])
+    world.replicas.events.react = lambda raised: ([FenceAck(scope=SCOPE, epoch=1, replica="")], [])
     world.fleet.faults = [StoreUnavailable("the store is lost")]
     world.tells(raised=(Raised(SCOPE, 1),))
     await turns()
@@ -192,7 +192,7 @@ async def test_who_was_taken_for_gone_stops_at_once_and_comes_back_as_another() 
     async def lost() -> None:
         order.extend(["lost", *world.fleet.done[2:]])
 
-    world.replicas.on_loss.append(lost)
+    world.replicas.events.lost.append(lost)
     await world.leased()
     world.fleet.faults = [StoreUnavailable("not yet")]
     world.tells(gone=True, sent_s=world.clock.boot_s(), raised=(Raised(SCOPE, 1),))
@@ -220,7 +220,7 @@ async def test_who_has_left_may_not_act_and_does_not_come_back() -> None:
     await world.leased()
     never: asyncio.Future[FenceAck] = asyncio.get_running_loop().create_future()
     later: list[Awaitable[FenceAck]] = [never]
-    world.replicas.react = lambda raised: ([], later)
+    world.replicas.events.react = lambda raised: ([], later)
     world.tells(raised=(Raised(SCOPE, 1),))
     await turns()
     await world.replicas.leave()

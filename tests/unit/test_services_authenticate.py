@@ -32,12 +32,12 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 async def test_a_token_says_who_for_whom_and_for_what(world: CallWorld) -> None:
     """Agent, person, task, the authority's digest, and how the agent was proven."""
     task, token = await world.open()
-    claims = world.house.authenticator.claims(token, world.clock.now(), proven=HELD)
+    claims = world.house.identity.authenticator.claims(token, world.clock.now(), proven=HELD)
     assert (claims.client_id, claims.subject, claims.task) == ("clerk", "lena", task.id)
-    assert claims.authority_hash == (await world.house.live.load(task.id)).authority_hash
+    assert claims.authority_hash == (await world.house.tasks.live.load(task.id)).authority_hash
     assert claims.principal.assurance is Assurance.KEY_BOUND
     assert claims.principal.on_behalf_of == "lena"
-    assert claims.audience[0] == world.house.authenticator.resources.joined
+    assert claims.audience[0] == world.house.identity.authenticator.resources.joined
 
 
 async def test_a_token_never_outlives_its_task(world: CallWorld) -> None:
@@ -50,9 +50,9 @@ async def test_a_token_never_outlives_its_task(world: CallWorld) -> None:
 
 async def test_no_secret_is_kept_as_text(world: CallWorld) -> None:
     """Neither codes, nor sessions, nor tokens can be read from the files of the gateway."""
-    code = await world.house.authenticator.make_code("lena", by="root")
-    session, _, _ = await world.house.authenticator.sign_in(code)
-    unused = await world.house.authenticator.make_code("lena", by="root")
+    code = await world.house.identity.authenticator.make_code("lena", by="root")
+    session, _, _ = await world.house.identity.authenticator.sign_in(code)
+    unused = await world.house.identity.authenticator.make_code("lena", by="root")
     _, token = await world.open()
     await world.call(token, "read")
     kept = b"".join(file.read_bytes() for file in world.folder.glob("remit.db*"))
@@ -70,7 +70,7 @@ def unsigned(name: str) -> str:
 
 async def test_only_a_usable_agent_with_a_key_is_proven(world: CallWorld) -> None:
     """A suspended agent, and a name that nobody registered, get the same kind of answer."""
-    await world.house.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="odd")
+    await world.house.identity.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="odd")
     for name in ("clerk", "nobody"):
         with pytest.raises(Unauthenticated) as refused:
             await world.house.oauth.clients.by_signature(unsigned(name))
@@ -79,7 +79,7 @@ async def test_only_a_usable_agent_with_a_key_is_proven(world: CallWorld) -> Non
 
 async def test_a_person_who_left_is_nobody(world: CallWorld) -> None:
     """Neither a session nor a code of a person who is not active any more opens anything."""
-    authenticator = world.house.authenticator
+    authenticator = world.house.identity.authenticator
     session, _, _ = await authenticator.sign_in(await authenticator.make_code("lena", by="root"))
     code = await authenticator.make_code("lena", by="root")
     left = msgspec.structs.replace(await world.person("lena"), active=False)
@@ -92,8 +92,8 @@ async def test_a_person_who_left_is_nobody(world: CallWorld) -> None:
 
 async def test_a_code_may_be_typed_as_people_type(world: CallWorld) -> None:
     """Space around it and capitals do not matter."""
-    code = await world.house.authenticator.make_code("lena", by="root")
-    _, person, expires = await world.house.authenticator.sign_in(f"  {code.upper()}\n")
+    code = await world.house.identity.authenticator.make_code("lena", by="root")
+    _, person, expires = await world.house.identity.authenticator.sign_in(f"  {code.upper()}\n")
     assert person.name == "lena"
     assert expires == world.clock.now() + timedelta(hours=12)
 
@@ -104,8 +104,8 @@ async def test_remembered_tokens_are_bounded(world: CallWorld, monkeypatch: pyte
     task, _ = await world.open()
     tokens = [await task_token(world.house, task.id) for _ in range(5)]
     for token in (*tokens, *tokens):
-        assert world.house.authenticator.claims(token, world.clock.now()).task == task.id
-    assert len(world.house.authenticator._cache) == 3
+        assert world.house.identity.authenticator.claims(token, world.clock.now()).task == task.id
+    assert len(world.house.identity.authenticator._cache) == 3
 
 
 def test_a_digest_of_a_secret_is_its_sha256() -> None:

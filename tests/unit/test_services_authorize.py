@@ -34,15 +34,19 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 async def request(world: CallWorld, name: str, task_type: str = "work", **arguments: Any) -> AccessRequest:
     """Describe a call of a fresh task."""
     task, token = await world.open(task_type)
-    principal = world.house.authenticator.unproven(token, world.clock.now()).principal
-    live = await world.house.live.load(task.id)
-    steps = world.house.authorizer.describing(principal, live, "desk", name, arguments, world.clock.now())
+    principal = world.house.identity.authenticator.unproven(token, world.clock.now()).principal
+    live = await world.house.tasks.live.load(task.id)
+    steps = world.house.decisions.authorizer.describing(
+        principal, live, "desk", name, arguments, world.clock.now()
+    )
     return finish(steps)
 
 
 async def decide(world: CallWorld, asked: AccessRequest) -> Ruling:
     """Decide a call."""
-    return await world.house.authorizer.decide(asked, await world.house.live.load(asked.task.id))
+    return await world.house.decisions.authorizer.decide(
+        asked, await world.house.tasks.live.load(asked.task.id)
+    )
 
 
 async def reasons(world: CallWorld, asked: AccessRequest) -> tuple[Reason, ...]:
@@ -158,7 +162,7 @@ async def test_an_approval_waives_the_rules_that_were_shown_and_no_others(world:
     await world.house.policies.apply(a_bundle(PERMIT + ASK + more), by="root")
     again = await world.asked(token, amount=1)
     assert again != approval
-    assert (await world.house.approvals.get(approval)).state is ApprovalState.APPROVED
+    assert (await world.house.decisions.approvals.get(approval)).state is ApprovalState.APPROVED
     await world.house.policies.apply(a_bundle(), by="root")
     end = await world.call(token, "pay", amount=1)
     assert end.decision.outcome is Outcome.PERMIT
@@ -180,7 +184,7 @@ async def test_what_is_observed_or_takes_any_token_is_said_by_upstream(tmp_path:
         folder = tmp_path / "-".join(lenient)
         folder.mkdir(exist_ok=True)
         async with call_world(folder, **lenient) as world:
-            authorizer = world.house.authorizer
+            authorizer = world.house.decisions.authorizer
             assert authorizer.observes("desk") is ("observed" in lenient)
             assert authorizer.constrains("desk") is ("unconstrained" not in lenient)
             assert not authorizer.observes("other")

@@ -37,7 +37,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
     """The desk, with a second administrator."""
     async with call_world(tmp_path) as made:
         new = NewPerson(name="rita", roles=(Role.ADMINISTRATOR,), groups=("night",))
-        await made.house.directory.add_person(new, by="remit")
+        await made.house.identity.directory.add_person(new, by="remit")
         yield made
 
 
@@ -49,13 +49,13 @@ async def register(world: CallWorld, name: str = "new-bot", **changes: Any) -> A
         "purpose": "works",
         "bindings": (SpiffeBinding(f"spiffe://example.org/{name}"),),
     } | changes
-    return await world.house.directory.register(NewAgent(**wanted), by="root")
+    return await world.house.identity.directory.register(NewAgent(**wanted), by="root")
 
 
 async def found(world: CallWorld, about: str = "", state: FindingState = FindingState.OPEN) -> list[Finding]:
     """Return the findings so far, once what was noticed has been written."""
-    await world.house.sightings.flush()
-    return await world.house.findings.about(about, state)
+    await world.house.findings.sightings.flush()
+    return await world.house.findings.findings.about(about, state)
 
 
 # Who answers.
@@ -73,19 +73,19 @@ async def test_an_agent_whose_owner_is_gone_is_found(world: CallWorld) -> None:
     """A person who was deactivated, a team that was emptied; with somebody new it is settled."""
     await register(world, owner="rita")
     await register(world, "team-bot", owner="group:night")
-    await world.house.personnel.deactivate("rita", by="root", reason="left")
+    await world.house.identity.personnel.deactivate("rita", by="root", reason="left")
     kinds = {(one.kind, one.about) for one in await found(world)}
     assert kinds == {
         (FindingKind.OWNERLESS, "agent:new-bot"),
         (FindingKind.OWNERLESS, "agent:team-bot"),
     }
-    await world.house.directory.look_at_owners()
+    await world.house.identity.directory.look_at_owners()
     assert len(await world.facts(EventKind.FINDING_SEEN)) == 2
-    await world.house.directory.set_owner("new-bot", "lena", by="root")
+    await world.house.identity.directory.set_owner("new-bot", "lena", by="root")
     assert {one.about for one in await found(world)} == {"agent:team-bot"}
-    await world.house.personnel.activate("rita", by="root")
+    await world.house.identity.personnel.activate("rita", by="root")
     assert await found(world) == []
-    await world.house.personnel.deactivate("rita", by="root", reason="left again")
+    await world.house.identity.personnel.deactivate("rita", by="root", reason="left again")
     assert [one.count for one in await found(world)] == [2]
 
 
@@ -97,16 +97,16 @@ async def test_findings_suspend_an_agent_where_the_configuration_says_so(
     strict = Directory(
         store=house.store,
         clock=house.clock,
-        live=house.live,
+        live=house.tasks.live,
         policies=house.policies,
-        revocations=house.revocations,
-        findings=house.findings,
-        members=house.live._members,
+        revocations=house.endings.revocations,
+        findings=house.findings.findings,
+        members=house.tasks.live._members,
         tenant=house.tenant,
         suspend_on=frozenset({FindingKind.OWNERLESS}),
     )
     await register(world, owner="rita")
-    await house.personnel.deactivate("rita", by="root")
+    await house.identity.personnel.deactivate("rita", by="root")
     assert (await strict.agent("new-bot")).state is AgentState.SUSPENDED
     changed = (await world.facts(EventKind.AGENT_CHANGED))[-1]
     assert (changed["change"], changed["state"]) == ("state", "suspended")
@@ -149,7 +149,7 @@ async def test_one_workload_is_one_agent(
 
 async def test_a_binding_comes_and_goes(world: CallWorld) -> None:
     """Bound, it is found by its workload; unbound, it is free for another, and tokens and tasks are gone."""
-    directory, store = world.house.directory, world.house.store
+    directory, store = world.house.identity.directory, world.house.store
     spiffe = SpiffeBinding("spiffe://example.org/clerk")
     changed = await directory.bind("clerk", spiffe, by="root")
     assert len(changed.bindings) == 2
@@ -162,7 +162,7 @@ async def test_a_binding_comes_and_goes(world: CallWorld) -> None:
     assert left.bindings == (spiffe,)
     with pytest.raises((Fenced, Unauthenticated)):
         await world.call(token, "read")
-    claims = world.house.authenticator.unproven(own, world.clock.now())
+    claims = world.house.identity.authenticator.unproven(own, world.clock.now())
     assert claims.issued < left.tokens_from
     await register(world, bindings=(KeyBinding(KEYS["clerk"]),))
     world.clock.advance(2)
@@ -176,10 +176,12 @@ async def test_a_binding_comes_and_goes(world: CallWorld) -> None:
 async def test_an_old_token_of_a_task_is_refused_after_an_unbinding(world: CallWorld) -> None:
     """Even for a task that was opened since."""
     task, _ = await world.open()
-    old = world.house.authenticator.unproven(await task_token(world.house, task.id), world.clock.now())
-    await world.house.directory.bind("clerk", SpiffeBinding("spiffe://example.org/c"), by="root")
-    await world.house.directory.unbind("clerk", "spiffe://example.org/c", by="root")
-    live = await world.house.live.load((await world.open())[0].id)
+    old = world.house.identity.authenticator.unproven(
+        await task_token(world.house, task.id), world.clock.now()
+    )
+    await world.house.identity.directory.bind("clerk", SpiffeBinding("spiffe://example.org/c"), by="root")
+    await world.house.identity.directory.unbind("clerk", "spiffe://example.org/c", by="root")
+    live = await world.house.tasks.live.load((await world.open())[0].id)
     assert old.issued < live.agent.tokens_from
 
 
@@ -187,29 +189,29 @@ async def test_a_withdrawn_token_is_refused_while_its_task_is_open(world: CallWo
     """An end is a commit of its own: until it comes, the withdrawal alone refuses what was issued before."""
     house = world.house
     task, token = await world.open()
-    agent = await house.directory.agent("clerk")
+    agent = await house.identity.directory.agent("clerk")
     from_then = int(world.clock.now().timestamp()) + 1
     left = msgspec.structs.replace(agent, tokens_from=from_then)
     await house.store.commit(Unit((PutAgent(left, was=agent),)))
-    house.live.refresh_agent(left)
+    house.tasks.live.refresh_agent(left)
     with pytest.raises(Unauthenticated) as refused:
         await world.call(token, "read")
     assert refused.value.code == "token-withdrawn"
     world.clock.advance(1)
     anew = await task_token(house, task.id, confirmation=HELD)
-    assert house.authenticator.unproven(anew, world.clock.now()).issued == from_then
+    assert house.identity.authenticator.unproven(anew, world.clock.now()).issued == from_then
     await world.call(anew, "read")
 
 
 async def test_what_an_agent_is_made_of_is_held_against_what_it_says(world: CallWorld) -> None:
     """Drift is a finding; registering what is new settles it."""
-    agent = await world.house.directory.set_manifest("clerk", "sha256:one", by="root")
-    world.house.sightings.manifest(agent, "sha256:one")
+    agent = await world.house.identity.directory.set_manifest("clerk", "sha256:one", by="root")
+    world.house.findings.sightings.manifest(agent, "sha256:one")
     assert await found(world) == []
-    world.house.sightings.manifest(agent, "sha256:two")
+    world.house.findings.sightings.manifest(agent, "sha256:two")
     (drift,) = await found(world, "agent:clerk")
     assert drift.facts == {"registered": "sha256:one", "reported": "sha256:two"}
-    await world.house.directory.set_manifest("clerk", "sha256:two", by="root")
+    await world.house.identity.directory.set_manifest("clerk", "sha256:two", by="root")
     assert await found(world) == []
     assert len(await world.facts(EventKind.FINDING_RESOLVED)) == 1
 
@@ -227,11 +229,11 @@ def proof(agent: str, method: AttestationMethod = AttestationMethod.PRIVATE_KEY,
 
 async def test_one_key_in_two_places_is_found(world: CallWorld) -> None:
     """Once their turns cross; a restart, which never comes back as it was, is none."""
-    clerk = await world.house.directory.agent("clerk")
+    clerk = await world.house.identity.directory.agent("clerk")
     for instance in ("one", "one", "two", "two", "three"):
-        world.house.sightings.proved(clerk, proof("clerk"), instance=instance, address="10.0.0.1")
+        world.house.findings.sightings.proved(clerk, proof("clerk"), instance=instance, address="10.0.0.1")
     assert await found(world) == []
-    world.house.sightings.proved(clerk, proof("clerk"), instance="two", address="10.0.0.1")
+    world.house.findings.sightings.proved(clerk, proof("clerk"), instance="two", address="10.0.0.1")
     (shared,) = await found(world)
     assert (shared.kind, shared.about) == (FindingKind.SHARED_KEY, "agent:clerk")
     assert (shared.facts["first"], shared.facts["second"]) == ("instance two", "instance three")
@@ -242,8 +244,8 @@ async def test_one_key_in_two_places_is_found(world: CallWorld) -> None:
 
 async def test_a_thief_who_names_no_instance_is_found_too(world: CallWorld) -> None:
     """The address is the place then; and an old place is no place in use."""
-    clerk = await world.house.directory.agent("clerk")
-    see = world.house.sightings.proved
+    clerk = await world.house.identity.directory.agent("clerk")
+    see = world.house.findings.sightings.proved
     see(clerk, proof("clerk"), instance="one", address="10.0.0.1")
     see(clerk, proof("clerk"), address="10.6.6.6")
     world.clock.advance(3600)
@@ -260,18 +262,18 @@ async def test_replicas_that_share_a_spiffe_id_are_no_finding(world: CallWorld) 
     agent = await register(world)
     for address, serial in (("10.0.0.1", "1"), ("10.0.0.2", "2")) * 3:
         shown = proof("clerk", AttestationMethod.X509_SVID, token_id=serial)
-        world.house.sightings.proved(agent, shown, address=address)
+        world.house.findings.sightings.proved(agent, shown, address=address)
     assert await found(world) == []
     for address in ("10.0.0.1", "10.0.0.9", "10.0.0.1"):
         shown = proof("clerk", AttestationMethod.X509_SVID, token_id="1")
-        world.house.sightings.proved(agent, shown, address=address)
+        world.house.findings.sightings.proved(agent, shown, address=address)
     assert [one.kind for one in await found(world)] == [FindingKind.SHARED_TOKEN]
 
 
 async def test_two_programs_under_one_identity_are_found(world: CallWorld) -> None:
     """By what they say they are made of, in turns; a new version that replaces the old is one program."""
-    clerk = await world.house.directory.agent("clerk")
-    see = world.house.sightings.proved
+    clerk = await world.house.identity.directory.agent("clerk")
+    see = world.house.findings.sightings.proved
     for manifest in ("a", "a", "b", "b"):
         see(clerk, proof("clerk"), address="10.0.0.1", manifest=manifest)
     assert await found(world) == []
@@ -283,11 +285,11 @@ async def test_two_programs_under_one_identity_are_found(world: CallWorld) -> No
 async def test_a_token_shown_from_two_addresses_is_found(world: CallWorld) -> None:
     """In turns, whatever this machine is called; the finding names its id and never the token."""
     task, token = await world.open()
-    claims = world.house.authenticator.unproven(token, world.clock.now())
+    claims = world.house.identity.authenticator.unproven(token, world.clock.now())
     for address in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "127.0.0.1", "10.0.0.2"):
-        world.house.sightings.shown(claims, address)
+        world.house.findings.sightings.shown(claims, address)
     assert await found(world) == []
-    world.house.sightings.shown(claims, "127.0.0.1")
+    world.house.findings.sightings.shown(claims, "127.0.0.1")
     (one,) = await found(world)
     assert one.facts == {
         "token": claims.token_id,
@@ -300,11 +302,11 @@ async def test_a_token_shown_from_two_addresses_is_found(world: CallWorld) -> No
 
 async def test_the_same_finding_is_written_once_a_minute(world: CallWorld) -> None:
     """A key that is seen to and fro writes no flood; what was resolved opens again."""
-    clerk = await world.house.directory.agent("clerk")
+    clerk = await world.house.identity.directory.agent("clerk")
 
     async def swing(times: int) -> Finding:
         for number in range(times):
-            world.house.sightings.proved(clerk, proof("clerk"), instance=f"i{number % 2}")
+            world.house.findings.sightings.proved(clerk, proof("clerk"), instance=f"i{number % 2}")
         return (await found(world))[0]
 
     first = await swing(500)
@@ -312,7 +314,7 @@ async def test_the_same_finding_is_written_once_a_minute(world: CallWorld) -> No
     world.clock.advance(61)
     assert (await swing(500)).count == 2
     assert len(await world.facts(EventKind.FINDING_SEEN)) == 1
-    await world.house.findings.resolve(first.id, by="root", resolution="both are ours")
+    await world.house.findings.findings.resolve(first.id, by="root", resolution="both are ours")
     assert await found(world) == []
     again = await swing(10)
     assert (again.id, again.count, again.state) == (first.id, 3, FindingState.OPEN)
@@ -322,7 +324,7 @@ async def test_the_same_finding_is_written_once_a_minute(world: CallWorld) -> No
 async def test_two_clients_under_one_agent_are_found(world: CallWorld) -> None:
     """By the names that they give themselves in turns; one that gives none, or nonsense, is not followed."""
     _, token = await world.open()
-    claims = world.house.authenticator.unproven(token, world.clock.now())
+    claims = world.house.identity.authenticator.unproven(token, world.clock.now())
     for told in (
         {"name": "one", "version": "1"},
         {"name": "one", "version": "2"},
@@ -331,9 +333,9 @@ async def test_two_clients_under_one_agent_are_found(world: CallWorld) -> None:
         "x",
         {"name": 1},
     ):
-        world.house.sightings.program(claims, told)
-    world.house.sightings.program(claims, {"name": "two"})
+        world.house.findings.sightings.program(claims, told)
+    world.house.findings.sightings.program(claims, {"name": "two"})
     assert await found(world) == []
-    world.house.sightings.program(claims, {"name": "one"})
+    world.house.findings.sightings.program(claims, {"name": "one"})
     (one,) = await found(world)
     assert (one.kind, one.facts["by"]) == (FindingKind.TWO_PROGRAMS, "client")

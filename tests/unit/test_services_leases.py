@@ -83,7 +83,7 @@ class World:
         self.calls = calls
         self.brokers = brokers
         self.starter = starter
-        self.leases: Leases = calls.house.leases
+        self.leases: Leases = calls.house.credentials.leases
 
     async def task(self, **more: Json) -> Task:
         """Open a task."""
@@ -114,7 +114,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     outfit: Json = {"brokers": brokers, "processes": {"desk": starter, "mail": starter}, "settle_s": 0.2}
     async with call_world(tmp_path, **outfit) as made:
         yield World(made, brokers, starter)
-        await made.house.leases.stop()
+        await made.house.credentials.leases.stop()
 
 
 async def test_the_end_of_a_task_takes_back_all_of_it_and_nothing_of_others(world: World) -> None:
@@ -273,7 +273,7 @@ async def test_one_that_came_back_in_a_result_is_taken_back_with_what_is_under_i
     """Once, and told of each time; the next call gets another."""
     task = await world.task()
     told: list[tuple[str, str, str]] = []
-    world.leases.on_leak(lambda upstream, whose, what: told.append((upstream, whose.id, what.lease)))
+    world.leases._leak = lambda upstream, whose, what: told.append((upstream, whose.id, what.lease))
     given = await world.given(task, "desk")
     for _ in range(2):
         world.leases.leaked("desk", task, given)

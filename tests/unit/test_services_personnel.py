@@ -15,6 +15,7 @@ from remit.core.findings.finding import Finding, FindingKind, FindingState
 from remit.core.identity.principals import Role
 from remit.services.identity.directory import NewPerson
 from remit.services.identity.people import PersonAdministration
+from remit.services.separation.second_person import SecondPerson
 from tests.call_world import CallWorld, call_world
 
 
@@ -23,13 +24,13 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
     """The desk, with a second administrator."""
     async with call_world(tmp_path) as made:
         new = NewPerson(name="rita", roles=(Role.ADMINISTRATOR,))
-        await made.house.directory.add_person(new, by="remit")
+        await made.house.identity.directory.add_person(new, by="remit")
         yield made
 
 
 async def found(world: CallWorld) -> list[Finding]:
     """Return the open findings."""
-    return await world.house.findings.about(state=FindingState.OPEN)
+    return await world.house.findings.findings.about(state=FindingState.OPEN)
 
 
 def another(world: CallWorld, *, second_person: bool = False) -> PersonAdministration:
@@ -38,11 +39,12 @@ def another(world: CallWorld, *, second_person: bool = False) -> PersonAdministr
     return PersonAdministration(
         store=house.store,
         clock=house.clock,
-        directory=house.directory,
-        authenticator=house.authenticator,
-        revocations=house.revocations,
-        approvals=house.approvals,
-        findings=house.findings,
+        directory=house.identity.directory,
+        authenticator=house.identity.authenticator,
+        revocations=house.endings.revocations,
+        approvals=house.decisions.approvals,
+        findings=house.findings.findings,
+        second=SecondPerson(store=house.store, clock=house.clock, tenant=house.tenant, wanted=second_person),
         tenant=house.tenant,
         second_person=second_person,
     )
@@ -57,13 +59,13 @@ async def test_two_replicas_do_not_take_away_the_last_two(world: CallWorld) -> N
     )
     refused = [one for one in told if isinstance(one, BaseException)]
     assert [type(one) for one in refused] == [ChangedMeanwhile]
-    people = await world.house.directory.people()
+    people = await world.house.identity.directory.people()
     assert len([one for one in people if one.active and Role.ADMINISTRATOR in one.roles]) == 1
 
 
 async def test_a_deactivated_person_is_gone_at_once(world: CallWorld) -> None:
     """Sessions, codes, and what is done in their name; brought back, they sign in again."""
-    authenticator, personnel = world.house.authenticator, world.house.personnel
+    authenticator, personnel = world.house.identity.authenticator, world.house.identity.personnel
     code = await authenticator.make_code("lena", by="root")
     secret = (await authenticator.sign_in(await authenticator.make_code("lena", by="root")))[0]
     task, token = await world.open()
@@ -74,7 +76,7 @@ async def test_a_deactivated_person_is_gone_at_once(world: CallWorld) -> None:
         await authenticator.sign_in(code)
     with pytest.raises(Fenced):
         await world.call(token, "read")
-    assert (await world.house.tasks.get(task.id)).state.ended
+    assert (await world.house.tasks.tasks.get(task.id)).state.ended
     with pytest.raises(Forbidden):
         await personnel.make_code("lena", by="root")
     with pytest.raises(RemitError):
@@ -90,11 +92,11 @@ async def test_a_deactivated_person_is_gone_at_once(world: CallWorld) -> None:
 
 async def test_an_administrator_signs_others_out(world: CallWorld) -> None:
     """All sessions at once; the person is as they were."""
-    authenticator = world.house.authenticator
+    authenticator = world.house.identity.authenticator
     secrets = [
         (await authenticator.sign_in(await authenticator.make_code("lena", by="root")))[0] for _ in range(2)
     ]
-    await world.house.personnel.sign_out("lena", by="root")
+    await world.house.identity.personnel.sign_out("lena", by="root")
     for secret in secrets:
         with pytest.raises(Unauthenticated):
             await authenticator.person(secret)
@@ -103,8 +105,8 @@ async def test_an_administrator_signs_others_out(world: CallWorld) -> None:
 
 async def test_roles_count_from_the_next_request_on(world: CallWorld) -> None:
     """Nobody changes their own, and one administrator stays."""
-    personnel = world.house.personnel
-    authenticator = world.house.authenticator
+    personnel = world.house.identity.personnel
+    authenticator = world.house.identity.authenticator
     secret = (await authenticator.sign_in(await authenticator.make_code("omar", by="root")))[0]
     await personnel.change_roles("omar", frozenset(), by="root")
     assert (await authenticator.person(secret)).roles == frozenset()
@@ -126,13 +128,13 @@ async def test_roles_count_from_the_next_request_on(world: CallWorld) -> None:
 
 async def test_a_code_for_somebody_else_is_loud(world: CallWorld) -> None:
     """Whoever makes it could be them: that is a finding, of which the person is told; their own is none."""
-    await world.house.personnel.make_code("root", by="root")
+    await world.house.identity.personnel.make_code("root", by="root")
     assert await found(world) == []
-    await world.house.personnel.make_code("lena", by="root")
+    await world.house.identity.personnel.make_code("lena", by="root")
     (one,) = await found(world)
     assert (one.kind, one.about) == (FindingKind.SIGN_IN_CODE, "person:lena")
-    assert await world.house.personnel.code_made("lena") == one
-    assert await world.house.personnel.code_made("root") is None
+    assert await world.house.identity.personnel.code_made("lena") == one
+    assert await world.house.identity.personnel.code_made("root") is None
 
 
 async def test_two_must_agree_where_the_configuration_says_so(world: CallWorld) -> None:

@@ -55,7 +55,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 async def extend(world: CallWorld, task: str, *add: str | PlanEntry) -> Extension:
     """Ask for more, as the agent."""
-    return await world.house.plans.extend(task, add, by="agent:clerk")
+    return await world.house.decisions.plans.extend(task, add, by="agent:clerk")
 
 
 async def question(world: CallWorld, task: str, *add: str | PlanEntry) -> str:
@@ -97,14 +97,14 @@ async def test_after_reading_a_human_is_asked_and_sees_what_was_read(world: Call
     """The question holds exactly what would be added, and which call brought what others may have written."""
     task, token = await world.open(plan=("desk/read",))
     await world.call(token, "read")
-    approval = await world.house.approvals.get(await question(world, task.id, "desk/write"))
+    approval = await world.house.decisions.approvals.get(await question(world, task.id, "desk/write"))
     assert (approval.tool, approval.arguments) == ("remit/plan", {"add": [{"tool": "desk/write"}]})
     assert "untrusted data came with call 1, `desk/read`" in approval.reasons
     await world.approve(approval.id)
     assert (await extend(world, task.id, "desk/write")).holds
     (event,) = await world.facts(EventKind.PLAN_EXTENDED)
     assert (event["class"], event["trust"], event["read"]) == ("internal", "untrusted", [[1, "desk/read"]])
-    assert (await world.house.approvals.get(approval.id)).state is ApprovalState.CONSUMED
+    assert (await world.house.decisions.approvals.get(approval.id)).state is ApprovalState.CONSUMED
     assert await world.outcome(token, "write") is Outcome.PERMIT
 
 
@@ -212,7 +212,7 @@ async def test_nothing_is_planned_for_what_has_ended(world: CallWorld) -> None:
     task, token = await world.open(plan=("desk/read",))
     await world.call(token, "read")
     await world.approve(await question(world, task.id, "desk/write"))
-    await world.house.revocations.end_task(task.id, reason="done", by="lena")
+    await world.house.endings.revocations.end_task(task.id, reason="done", by="lena")
     with pytest.raises((Fenced, Conflict)):
         await extend(world, task.id, "desk/write")
     assert await world.facts(EventKind.PLAN_EXTENDED) == []
@@ -233,7 +233,7 @@ async def test_a_turn_and_an_extension_at_once_are_both_kept(world: CallWorld) -
     task, _ = await world.open(plan=())
     lena = await world.person("lena")
     await asyncio.gather(
-        *(world.house.tasks.add_message(task.id, f"and {n}", lena) for n in range(5)),
+        *(world.house.tasks.tasks.add_message(task.id, f"and {n}", lena) for n in range(5)),
         *(extend(world, task.id, tool) for tool in ("desk/read", "desk/write", "desk/pay")),
     )
     kept = await world.house.store.task(task.tenant, task.id)
@@ -245,10 +245,10 @@ async def test_a_turn_and_an_extension_at_once_are_both_kept(world: CallWorld) -
 async def test_a_childs_plan_lies_within_its_parents(world: CallWorld) -> None:
     """It is handed what was planned, and asks for more only once its parent plans it."""
     task, _ = await world.open("handed", plan=(PlanEntry("desk/write", {"text": {"exact": "hello"}}),))
-    other = await world.house.directory.agent("other")
+    other = await world.house.identity.directory.agent("other")
 
     async def hand(**wanted: Any) -> Any:
-        return await world.house.tasks.open_child(task.id, other, DelegatedOpening(**wanted))
+        return await world.house.tasks.tasks.open_child(task.id, other, DelegatedOpening(**wanted))
 
     with pytest.raises(Forbidden, match="not in the plan"):
         await hand(tools=("desk/read",))

@@ -66,7 +66,7 @@ class World:
         self.replicas = Replicas(
             **parts, entropy=WorldEntropy(), tenant=TENANT, me=a_replica("", lease_s=LEASE_S)
         )
-        self.replicas.react = lambda _: ([], [])
+        self.replicas.events.react = lambda raised: ([], [])
 
     writer = ME
 
@@ -152,7 +152,7 @@ class Kept(World):
         parts: Json = {"fleet": self.fleet, "store": self, "clock": self.clock}
         given = a_replica("", **{"address": "http://me", **me})
         self.replicas = Replicas(**parts, entropy=WorldEntropy(), tenant=TENANT, me=given)
-        self.replicas.on_gone.append(self.heard_of)
+        self.replicas.events.gone.append(self.heard_of)
 
     async def heard_of(self, name: str) -> None:
         """Keep who is said to be gone."""

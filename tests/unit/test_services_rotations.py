@@ -13,7 +13,8 @@ from remit.adapters.keys.file import FileSealingKeys
 from remit.core.errors import NotFound, StoreUnavailable, Unauthenticated
 from remit.core.evidence.event import EventKind
 from remit.core.keys.own_keys import KeyKind, KeyStanding
-from remit.services.identity.keys import STEP, Keyring, KeyRotations
+from remit.ports.keys import Keyring
+from remit.services.identity.keys import STEP, KeyRotations
 from tests.keys_world import WEEK, Kept
 from tests.world import TENANT, WorldClock, WorldEntropy
 
@@ -147,7 +148,7 @@ async def test_after_a_long_absence_no_old_authority_signs(kept: Kept[WorldClock
 async def test_whoever_follows_the_keys_is_told(kept: Kept[WorldClock]) -> None:
     """When one came, and when one went."""
     told: list[KeyKind] = []
-    kept.rotations.on_change(told.append)
+    kept.rotations.events.changed.append(told.append)
     await kept.rotations.rotate(KeyKind.CA, by="root")
     assert told == [KeyKind.CA]
     kept.clock.advance(7200)

@@ -63,8 +63,9 @@ async def test_health_says_that_no_event_can_be_written(world: CallWorld) -> Non
     import sqlite3
 
     from remit.api.health import Health
+    from remit.api.rooms import health_rooms
 
-    health = Health(world.house)
+    health = Health(health_rooms(world.house))
     assert (await health.ready()).status_code == 200
     (place,) = world.folder.glob("*.db")
     with sqlite3.connect(place) as file:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,6 +23,7 @@ from remit.api.oauth.paths import ACCOUNT_PATH, METADATA_PATH
 from remit.api.openapi import OPENAPI_PATH, document
 from remit.api.rest.authentication import may_navigate, own_origins, received, refuse_cross_site, still
 from remit.api.rest.route import Endpoint, RestRequest, RestServices
+from remit.api.rooms import endpoint_rooms, health_rooms, oauth_rooms, page_rooms
 from remit.api.route_table import ENDPOINTS
 from remit.api.spiffe.trust_bundle import BUNDLE_PATH, trust_bundle
 from remit.api.ssf import routes as ssf_routes
@@ -47,7 +50,7 @@ Serve = Callable[[Request], Awaitable[Response]]
 
 
 def app(
-    house: Services,
+    services: Services,
     *,
     reload: Callable[[], Bundle],
     waiting: Callable[[], tuple[str, ...]] = tuple,
@@ -64,19 +67,26 @@ def app(
     connection: the server in front of this application must not take them from a header.
     """
     desk = RestServices(
-        house=house,
+        tenant=services.tenant,
+        public_url=services.public_url,
+        clock=services.clock,
+        tasks=services.tasks.tasks,
+        live=services.tasks.live,
+        identity=services.identity,
+        oauth=services.oauth,
+        points=services.answers.points,
         reload=reload,
         waiting=waiting,
         remote_sign_in=remote_sign_in,
         max_body_bytes=max_body_bytes,
         max_depth=max_depth,
         watch_s=watch_s,
-        tries=SignInAttempts(house.clock),
+        tries=SignInAttempts(services.clock),
     )
-    origins = own_origins(house.public_url)
-    pages = people_routes.routes(house, desk.tries, remote_sign_in=remote_sign_in)
+    origins = own_origins(services.public_url)
+    pages = people_routes.routes(page_rooms(services), desk.tries, remote_sign_in=remote_sign_in)
     # Routes are tried in this order: what is asked most comes first.
-    routes = [*_others(house), *_rest(desk), *pages]
+    routes = [*_others(services), *_rest(desk, endpoint_rooms(services)), *pages]
     guarded = [
         Route(path, _edge(_methods(serving), origins), methods=sorted(serving)) for path, serving in routes
     ]
@@ -85,15 +95,17 @@ def app(
     return made
 
 
-def _rest(desk: RestServices) -> Iterable[tuple[str, dict[str, Serve]]]:
+def _rest(desk: RestServices, rooms: dict[type[object], object]) -> Iterable[tuple[str, dict[str, Serve]]]:
     by_path: dict[str, dict[str, Serve]] = {}
     for endpoint in ENDPOINTS:
-        by_path.setdefault(endpoint.path, {})[endpoint.method] = _serving(endpoint, desk)
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = _serving(
+            endpoint, desk, rooms[endpoint.rooms]
+        )
     return by_path.items()
 
 
-def _others(house: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
-    health = Health(house)
+def _others(services: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
+    health = Health(health_rooms(services))
     told = document()
 
     async def live(_: Request) -> Response:
@@ -108,13 +120,11 @@ def _others(house: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
     async def openapi(_: Request) -> Response:
         return answer(told)
 
-    async def bundle(_: Request) -> Response:
-        return await trust_bundle(house)
-
+    issuing = services.identity.issuing
     return (
-        *oauth_routes.routes(house),
-        *ssf_routes.routes(house),
-        *(((BUNDLE_PATH, {"GET": bundle}),) if house.issuing is not None else ()),
+        *oauth_routes.routes(oauth_rooms(services)),
+        *ssf_routes.routes(services.signals, services.public_url),
+        *(((BUNDLE_PATH, {"GET": partial(trust_bundle, issuing)}),) if issuing is not None else ()),
         ("/health/live", {"GET": live}),
         ("/health/ready", {"GET": ready}),
         ("/metrics", {"GET": metrics}),
@@ -122,9 +132,9 @@ def _others(house: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
     )
 
 
-def _serving(endpoint: Endpoint, desk: RestServices) -> Serve:
+def _serving(endpoint: Endpoint[Any], desk: RestServices, rooms: object) -> Serve:
     async def serve(request: Request) -> Response:
-        errand = await received(request, endpoint, desk)
+        errand = await received(request, endpoint, desk, rooms)
         try:
             given = await _read(request, endpoint, errand)
         except Malformed as error:
@@ -143,7 +153,7 @@ def _serving(endpoint: Endpoint, desk: RestServices) -> Serve:
     return serve
 
 
-async def _read(request: Request, endpoint: Endpoint, errand: RestRequest) -> RestRequest:
+async def _read(request: Request, endpoint: Endpoint[Any], errand: RestRequest[Any]) -> RestRequest[Any]:
     """Read body and query, once it is known that the caller may call at all."""
     asked = taken = None
     if endpoint.asks is not None:

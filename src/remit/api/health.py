@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import msgspec
 from starlette.responses import Response
@@ -13,13 +14,44 @@ from starlette.responses import Response
 from remit.api.http_messages import HEADERS, answer
 from remit.core.errors import RemitError
 from remit.core.scope import EVERYTHING
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock
+from remit.ports.upstream import Upstream
+from remit.services.credentials.assembly import CredentialServices
 from remit.services.credentials.lease_records import OpenSink
+from remit.services.decisions.assembly import DecisionServices
+from remit.services.endings.assembly import EndingServices
+from remit.services.evidence.assembly import EvidenceServices
+from remit.services.inspection.assembly import InspectionServices
 from remit.services.limits.durations import RecentTimes
+from remit.services.mediation.assembly import MediationServices
+from remit.services.policy.bundle import Policies
+from remit.services.replicas.assembly import ReplicaServices
+from remit.services.signals.assembly import SignalServices
+from remit.services.tasks.assembly import TaskServices
+from remit.services.tools.assembly import ToolServices
 
 #: How long an answer about the store stands, so that asking does not become writing.
 PROBE_S = 2.0
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthRooms:
+    """What is asked."""
+
+    upstreams: Mapping[str, Upstream]
+    clock: Clock
+    policies: Policies
+    tools: ToolServices
+    credentials: CredentialServices
+    evidence: EvidenceServices
+    replicas: ReplicaServices
+    tasks: TaskServices
+    decisions: DecisionServices
+    endings: EndingServices
+    mediation: MediationServices
+    inspection: InspectionServices
+    signals: SignalServices
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,9 +91,9 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 class Health:
     """Asks the parts how they are."""
 
-    def __init__(self, house: Services) -> None:
+    def __init__(self, rooms: HealthRooms) -> None:
         """Begin without an answer."""
-        self._house = house
+        self._rooms = rooms
         self._asked_s = -PROBE_S
         self._store = ""
         self._probing: asyncio.Task[None] | None = None
@@ -72,55 +104,61 @@ class Health:
 
     async def ready(self) -> Response:
         """Return whether calls can be decided: 200 or 503."""
-        house = self._house
+        rooms = self._rooms
         store = await self._probe()
         try:
-            _ = house.policies.applied
+            _ = rooms.policies.applied
             bundle = "applied"
         except RemitError as error:
             bundle = error.code
-        ready = store == "writable" and bundle == "applied" and house.replicas.holds()
-        if bundle == "applied" and house.reactions.superseded:
+        ready = store == "writable" and bundle == "applied" and rooms.replicas.membership.holds()
+        if bundle == "applied" and rooms.endings.reactions.superseded:
             bundle = "superseded"
-        known = sum(house.tools.catalogue(name) is not None for name in house.upstreams)
+        known = sum(rooms.tools.registry.catalogue(name) is not None for name in rooms.upstreams)
         # A store that does not answer the probe answers no other question.
         shut = await self._shut() if store == "writable" else []
-        roll = house.roster.seen()
+        roll = rooms.inspection.roster.seen()
         told = Readiness(
             ready=ready,
             store=store,
-            replica=house.replicas.state,
+            replica=rooms.replicas.membership.state,
             bundle=bundle,
             upstreams_known=known,
-            upstreams=len(house.upstreams),
+            upstreams=len(rooms.upstreams),
             replicas=len(roll.enforcers) or 1,
             late_replicas=roll.late,
             differing_bundles=roll.differing,
             everything_locked=EVERYTHING in shut,
             locks=len(shut),
-            open_sinks=sum(one.alarmed for one in house.leases.open_sinks()),
+            open_sinks=sum(one.alarmed for one in rooms.credentials.leases.open_sinks()),
             signals_failing=self._fails(),
-            log=house.log_reading.state,
-            fence_ms=house.revocations.times.by_kind(),
-            dead_ms=house.leases.times.by_kind(),
+            log=rooms.evidence.log_reading.state,
+            fence_ms=rooms.endings.revocations.times.by_kind(),
+            dead_ms=rooms.credentials.leases.times.by_kind(),
         )
         return answer(told, 200 if ready else 503)
 
     def _fails(self) -> int:
-        house = self._house
+        rooms = self._rooms
         return sum(
-            len(one.failing) for one in (house.transmitter, house.notifications, house.polling, house.silence)
+            len(one.failing)
+            for one in (
+                rooms.signals.transmitter,
+                rooms.signals.notifications,
+                rooms.signals.polling,
+                rooms.signals.silence,
+            )
         )
 
     async def _shut(self) -> list[str]:
         try:
-            return [one.scope for one in await self._house.locks.by_hand()]
+            return [one.scope for one in await self._rooms.endings.locks.by_hand()]
         except RemitError:
             return []  # the store's own state stands beside this
 
     async def _probe(self) -> str:
         """Write to the store, at most once in `PROBE_S`; a lease is as long as it is given to answer."""
-        now_s, lease_s = self._house.clock.boot_s(), self._house.replicas.lease.lease_s
+        now_s, lease_s = self._rooms.clock.boot_s(), self._rooms.replicas.membership.lease.lease_s
         if self._probing is None and now_s - self._asked_s >= PROBE_S:
             self._asked_s = now_s
             self._probing = asyncio.create_task(self._write())
@@ -131,21 +169,24 @@ class Health:
 
     async def _write(self) -> None:
         try:
-            self._store = await self._house.replicas.probe()
+            self._store = await self._rooms.replicas.membership.probe()
         finally:
             self._probing = None
 
     async def metrics(self) -> Response:
         """Return the figures."""
-        house = self._house
-        waiting = await house.approvals.waiting()
-        live = house.live.all()
+        rooms = self._rooms
+        waiting = await rooms.decisions.approvals.waiting()
+        live = rooms.tasks.live.all()
         lines = [
             *_family(
                 "remit_calls_total",
                 "counter",
                 "Governed calls since start, by how they ended.",
-                {f'{{ended="{ended}"}}': count for ended, count in sorted(house.mediator.ends.items())},
+                {
+                    f'{{ended="{ended}"}}': count
+                    for ended, count in sorted(rooms.mediation.mediator.ends.items())
+                },
             ),
             *_family("remit_tasks_bound", "gauge", "Tasks held in memory.", {"": len(live)}),
             *_family(
@@ -155,10 +196,13 @@ class Health:
                 "remit_calls_deferred",
                 "gauge",
                 "Calls that go on at their upstreams after their answer.",
-                {"": len(house.deferrals)},
+                {"": len(rooms.mediation.deferrals)},
             ),
             *_family(
-                "remit_log_events", "gauge", "Events in the evidence log.", {"": await house.evidence.size()}
+                "remit_log_events",
+                "gauge",
+                "Events in the evidence log.",
+                {"": await rooms.evidence.log.size()},
             ),
             *_family(
                 "remit_approvals_pending",
@@ -170,20 +214,30 @@ class Health:
                 "remit_leases",
                 "gauge",
                 "Credentials of upstreams: held by tasks, and still open after an end.",
-                {f'{{state="{state}"}}': count for state, count in house.leases.counts().items()},
+                {f'{{state="{state}"}}': count for state, count in rooms.credentials.leases.counts().items()},
             ),
             *self._alarms(Counter(one.partition(":")[0] for one in await self._shut())),
-            *_times("remit_fence_ms", "Milliseconds until a fence stood.", "scope", house.revocations.times),
-            *_times("remit_lease_dead_ms", "Milliseconds until a sink refused.", "kind", house.leases.times),
-            *await _replicas(house),
-            *_family("remit_tools", "gauge", "Registered tools.", {"": len(house.tools.all())}),
+            *_times(
+                "remit_fence_ms",
+                "Milliseconds until a fence stood.",
+                "scope",
+                rooms.endings.revocations.times,
+            ),
+            *_times(
+                "remit_lease_dead_ms",
+                "Milliseconds until a sink refused.",
+                "kind",
+                rooms.credentials.leases.times,
+            ),
+            *await _replicas(rooms),
+            *_family("remit_tools", "gauge", "Registered tools.", {"": len(rooms.tools.registry.all())}),
         ]
         return Response("\n".join(lines) + "\n", media_type=METRICS_TYPE, headers=HEADERS)
 
     def _alarms(self, locks: Counter[str]) -> list[str]:
         """Return what somebody should look at: open sinks, whom remit cannot tell, locks."""
-        house = self._house
-        sinks = [one for one in house.leases.open_sinks() if one.alarmed]
+        rooms = self._rooms
+        sinks = [one for one in rooms.credentials.leases.open_sinks() if one.alarmed]
         return [
             *_family(
                 "remit_sinks_open",
@@ -207,7 +261,10 @@ class Health:
                 "remit_signals_total",
                 "counter",
                 "Security event tokens since start, by what became of them.",
-                {f'{{became="{became}"}}': count for became, count in sorted(house.signals.counts.items())},
+                {
+                    f'{{became="{became}"}}': count
+                    for became, count in sorted(rooms.signals.heard.counts.items())
+                },
             ),
             *_family(
                 "remit_locks",
@@ -222,13 +279,13 @@ def _kinds(sinks: list[OpenSink]) -> Counter[str]:
     return Counter(one.kind for one in sinks)
 
 
-async def _replicas(house: Services) -> list[str]:
+async def _replicas(rooms: HealthRooms) -> list[str]:
     """Return the figures of a replica; none where one process serves alone."""
-    if not house.replicas.several:
+    if not rooms.replicas.membership.several:
         return []
-    standing = house.replicas.standing()
-    roll = house.roster.seen()
-    owned = len(house.ownership) - house.remains.tends  # the chores are owned as a task is
+    standing = rooms.replicas.membership.standing()
+    roll = rooms.inspection.roster.seen()
+    owned = len(rooms.replicas.ownership) - rooms.endings.remains.tends  # the chores are owned as a task is
     ages = {
         f'{{replica="{one.replica.id}"}}': round(one.silent_s, 3)
         for one in standing
@@ -236,7 +293,9 @@ async def _replicas(house: Services) -> list[str]:
     }
     return [
         *_family("remit_replicas", "gauge", "Replicas of this store.", {"": len(standing)}),
-        *_family("remit_replica_lapses_total", "counter", "Leases run out.", {"": house.replicas.lapses}),
+        *_family(
+            "remit_replica_lapses_total", "counter", "Leases run out.", {"": rooms.replicas.membership.lapses}
+        ),
         *_family("remit_replicas_late", "gauge", "Replicas whose lease has run out.", {"": roll.late}),
         *_family(
             "remit_replicas_differing",
@@ -250,9 +309,11 @@ async def _replicas(house: Services) -> list[str]:
             "remit_requests_passed_on_total",
             "counter",
             "Requests since start that were passed on between replicas.",
-            {f'{{which="{which}"}}': count for which, count in sorted(house.passing.counts.items())},
+            {f'{{which="{which}"}}': count for which, count in sorted(rooms.replicas.passing.counts.items())},
         ),
-        *_times("remit_fence_acknowledged_ms", "Until others stood too.", "what", house.replicas.times),
+        *_times(
+            "remit_fence_acknowledged_ms", "Until others stood too.", "what", rooms.replicas.membership.times
+        ),
     ]
 
 

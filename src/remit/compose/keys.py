@@ -12,11 +12,12 @@ from remit.adapters.peers.linux import CAN_TELL, LinuxPeers
 from remit.config import Config, KeysSection, WorkloadApiSection
 from remit.core.errors import ConfigInvalid
 from remit.core.keys.own_keys import KeyKind
+from remit.ports.keys import Keyring
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
-from remit.services.assembly.services import Services
 from remit.services.assembly.upkeep import Upkeep
-from remit.services.identity.keys import Keyring
+from remit.services.findings.shared_identities import SharedIdentities
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.svid_issuing import SvidIssuing, SvidRule
 
 #: How long the work of a previous key of the trust domain is accepted beyond the life of an SVID.
@@ -102,21 +103,26 @@ def issuing_of(
     )
 
 
-async def serve_keys(config: Config, house: Services, upkeep: Upkeep, stack: AsyncExitStack) -> None:
+async def serve_keys(
+    config: Config,
+    identity: IdentityServices,
+    sightings: SharedIdentities,
+    upkeep: Upkeep,
+    stack: AsyncExitStack,
+) -> None:
     """Keep the keys from now on, and serve the Workload API until `stack` is closed."""
-    house.rotations.rest = lambda: REST if house.replicas.several else timedelta()
-    upkeep.every("look at the keys", LOOK_S, house.rotations.look)
-    upkeep.every("keep the keys", KEEP_S, house.rotations.keep)
-    for name, chore in house.rotations.chores.items():
+    upkeep.every("look at the keys", LOOK_S, identity.rotations.look)
+    upkeep.every("keep the keys", KEEP_S, identity.rotations.keep)
+    for name, chore in identity.rotations.chores.items():
         upkeep.every(name, RENEW_S, chore)
     # What was due while nobody was here comes first.
-    await house.rotations.keep()
-    issuing, own = house.issuing, config.workload_api
+    await identity.rotations.keep()
+    issuing, own = identity.issuing, config.workload_api
     if issuing is None or own is None:
         return
     await issuing.refresh()
-    issuing.on_given(house.sightings.given)
-    house.rotations.on_change(
+    issuing.on_given(sightings.given)
+    identity.rotations.events.changed.append(
         lambda kind: upkeep.soon("publish the bundle", issuing.refresh) if issuing.follows(kind) else None
     )
     # Also now and then, in case it could not be recorded when it changed.

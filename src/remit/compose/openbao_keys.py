@@ -14,8 +14,8 @@ from remit.adapters.keys.openbao_signing import BaoAuthorityKeys, BaoCheckpointK
 from remit.adapters.keys.transit import Transit
 from remit.config import Config, OpenBaoSection
 from remit.core.keys.own_keys import KeyKind
+from remit.ports.keys import Keyring
 from remit.ports.runtime import Clock, Entropy
-from remit.services.identity.keys import Keyring
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,24 @@ from remit.config import Config
 from remit.core.identity.admission import AdmissionRules
 from remit.core.identity.principals import Role
 from remit.ports.fetch import Fetch
+from remit.services.people.assembly import PeopleSettings
+from remit.services.people.connections import Connections
 from remit.services.people.consents import ConsentRules
 from remit.services.people.sessions import Entrance
 
 
-def entrances_of(config: Config) -> dict[str, Entrance]:
+def people_settings(config: Config, connections: Connections | None) -> PeopleSettings:
+    """Return what holds for people at their browsers; `connections` keeps what they have let remit use."""
+    return PeopleSettings(
+        entrances=_entrances(config),
+        browser_ttl_s=int(config.sign_in.browser_ttl_s),
+        passkeys=config.sign_in.passkeys,
+        consent=_consent_rules(config),
+        connections=connections,
+    )
+
+
+def _entrances(config: Config) -> dict[str, Entrance]:
     """Return the providers at which people sign in, with the rules that say who they are here."""
     if not config.sign_in.oidc:
         return {}
@@ -42,7 +55,7 @@ def entrances_of(config: Config) -> dict[str, Entrance]:
     return out
 
 
-def consent_rules(config: Config) -> ConsentRules:
+def _consent_rules(config: Config) -> ConsentRules:
     """Return what holds for tasks that people open at their browser."""
     return ConsentRules(
         fresh_s=int(config.sign_in.fresh_s),

@@ -11,6 +11,7 @@ from remit.adapters.runtime.system import SystemClock
 from remit.compose.fetching import guarded_fetch
 from remit.config import Config, SecretRef
 from remit.ports.issuers import IssuerUse
+from remit.services.signals.assembly import SignalSettings
 from remit.services.signals.notifications import NotificationTarget
 from remit.services.signals.polling import PolledSource
 from remit.services.signals.receiver import Transmitter, issuer_name
@@ -43,7 +44,19 @@ def signal_issuers(config: Config, public_url: str) -> list[Issuer]:
     ]
 
 
-def transmitters_of(config: Config, public_url: str) -> dict[str, Transmitter]:
+def signal_settings(config: Config, public_url: str) -> SignalSettings:
+    """Return who tells and who is told; raises `KeyUnavailable`."""
+    return SignalSettings(
+        transmitters=_transmitters(config, public_url),
+        polled=_polled(config),
+        watched=_watched(config),
+        receivers=_receivers(config),
+        push_targets=_targets(config),
+        addressees=_addressees(config),
+    )
+
+
+def _transmitters(config: Config, public_url: str) -> dict[str, Transmitter]:
     """Return who may tell us of events; raises `KeyUnavailable`."""
     return {
         name: Transmitter(
@@ -68,7 +81,7 @@ def transmitters_of(config: Config, public_url: str) -> dict[str, Transmitter]:
     }
 
 
-def polled_of(config: Config) -> dict[str, PolledSource]:
+def _polled(config: Config) -> dict[str, PolledSource]:
     """Return whom we ask for events; raises `ConfigInvalid`."""
     out = {}
     for name, one in config.signals.receive.items():
@@ -87,7 +100,7 @@ def polled_of(config: Config) -> dict[str, PolledSource]:
     return out
 
 
-def watched_of(config: Config) -> dict[str, WatchedTransmitter]:
+def _watched(config: Config) -> dict[str, WatchedTransmitter]:
     """Return whose silence is told of; raises `ConfigInvalid`."""
     out = {}
     for name, one in config.signals.receive.items():
@@ -108,7 +121,7 @@ def watched_of(config: Config) -> dict[str, WatchedTransmitter]:
     return out
 
 
-def receivers_of(config: Config) -> dict[str, Receiver]:
+def _receivers(config: Config) -> dict[str, Receiver]:
     """Return whom we tell of events."""
     return {
         name: Receiver(
@@ -124,7 +137,7 @@ def receivers_of(config: Config) -> dict[str, Receiver]:
     }
 
 
-def targets_of(config: Config) -> dict[str, PushTarget]:
+def _targets(config: Config) -> dict[str, PushTarget]:
     """Return where their events go; raises `ConfigInvalid`."""
     out = {}
     for name, one in config.signals.send.items():
@@ -141,7 +154,7 @@ def targets_of(config: Config) -> dict[str, PushTarget]:
     return out
 
 
-def addressees_of(config: Config) -> dict[str, NotificationTarget]:
+def _addressees(config: Config) -> dict[str, NotificationTarget]:
     """Return who is told of what needs somebody; raises `ConfigInvalid` or `KeyUnavailable`."""
     out = {}
     for name, one in config.notify.items():

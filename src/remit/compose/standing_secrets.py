@@ -104,7 +104,7 @@ def _connections_of(
 
 async def look_after_secrets(
     config: Config,
-    house: Services,
+    services: Services,
     rotated: RotatedSecrets,
     fetched: FetchedSecrets,
     sealing: SealingKeys,
@@ -112,12 +112,12 @@ async def look_after_secrets(
 ) -> None:
     """Read the secrets that are kept, and have all that stand rotated and told of from now on."""
     await rotated.load()
-    standing = _standing_of(config, house, rotated, fetched, sealing)
-    house.rotations.on_rewrap(rotated.reseal)
-    house.rotations.on_rewrap(standing.reseal)
+    standing = _standing_of(config, services, rotated, fetched, sealing)
+    resealing = services.identity.rotations.events.rewrapping
+    resealing += [rotated.reseal, standing.reseal]
     await standing.look()
-    if (connections := house.people.connections) is not None:
-        house.rotations.on_rewrap(connections.reseal)
+    if (connections := services.people.connections) is not None:
+        resealing.append(connections.reseal)
         upkeep.every("take connections back", 30.0, connections.sweep)
     upkeep.every("read secrets again", EVERY_S, fetched.refresh)
     upkeep.every("rotate standing secrets", 1.0, rotated.tend)
@@ -125,7 +125,7 @@ async def look_after_secrets(
 
 
 def _standing_of(
-    config: Config, house: Services, rotated: RotatedSecrets, fetched: FetchedSecrets, sealing: SealingKeys
+    config: Config, services: Services, rotated: RotatedSecrets, fetched: FetchedSecrets, sealing: SealingKeys
 ) -> StandingSecrets:
     secrets = [
         StandingSecret(
@@ -143,10 +143,10 @@ def _standing_of(
     return StandingSecrets(
         secrets,
         rotated=rotated,
-        findings=house.findings,
-        store=house.store,
-        clock=house.clock,
-        entropy=house.entropy,
+        findings=services.findings.findings,
+        store=services.store,
+        clock=services.clock,
+        entropy=services.entropy,
         sealing=sealing,
         tenant=config.tenant,
         max_age=timedelta(seconds=config.limits.secret_age_s),

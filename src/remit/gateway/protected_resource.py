@@ -19,8 +19,9 @@ from remit.core.ids import NAME
 from remit.core.oauth.dpop import ALGORITHMS
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.gateway.asgi import Scope, Send, respond
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock
 from remit.services.oauth.presented_tokens import Identified, PresentedToken
+from remit.services.oauth.server import AuthorizationServer
 
 METADATA: Final = "/.well-known/oauth-protected-resource"
 _ALGORITHMS: Final = " ".join(ALGORITHMS)
@@ -30,11 +31,16 @@ _HEADER = tuple[bytes, bytes]
 class ProtectedResource:
     """What an endpoint knows of its own resources, and of those who ask for them."""
 
-    def __init__(self, house: Services, prefix: str) -> None:
-        """Take the services, and where the endpoint lies."""
-        self._house = house
-        self._base = house.public_url.rstrip("/")
+    def __init__(
+        self, *, public_url: str, prefix: str, clock: Clock, issuer: str, oauth: AuthorizationServer
+    ) -> None:
+        """Take where the endpoint lies, and what judges the tokens that `issuer` has issued."""
+        self._base = public_url.rstrip("/")
         self._prefix = prefix
+        self._clock = clock
+        self._issuer = issuer
+        self._presented = oauth.presented
+        self._proofs = oauth.proofs
 
     def identify(
         self,
@@ -64,16 +70,16 @@ class ProtectedResource:
             proofs=[proof.decode("latin-1") for proof in proofs],
             certificate=scope.get("remit.peer_certificate", ()),
         )
-        now = self._house.clock.now()
+        now = self._clock.now()
         wanted = self._base + resource if resource else ""
-        return self._house.credentials.identify(showing, now, resource=wanted)
+        return self._presented.identify(showing, now, resource=wanted)
 
     def challenges(self, path: str, error: RemitError) -> tuple[_HEADER, ...]:
         """Return the headers of a refusal: what would do (RFC 6750 section 3, RFC 9449 section 7.1)."""
         where = f'resource_metadata="{self._base}{METADATA}{self.path_of(path)}", scope="{TASK_SCOPE}"'
         if isinstance(error, ProofRefused):
             said = f'DPoP error="{error.error}", error_description="{error.code}", algs="{_ALGORITHMS}"'
-            nonce = error.nonce or self._house.proofs.nonce()
+            nonce = error.nonce or self._proofs.nonce()
             return (_challenge(f"{said}, {where}"), (b"dpop-nonce", nonce.encode()))
         if error.code == "no-task":
             # The token holds and is not enough: MCP's step-up, with all scopes that are needed.
@@ -102,7 +108,7 @@ class ProtectedResource:
             return
         document = {
             "resource": f"{self._base}{path}",
-            "authorization_servers": [self._house.authenticator.issuer],
+            "authorization_servers": [self._issuer],
             "scopes_supported": [TASK_SCOPE],
             "bearer_methods_supported": ["header"],
             "dpop_signing_alg_values_supported": list(ALGORITHMS),

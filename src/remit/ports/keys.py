@@ -12,7 +12,9 @@ power.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from remit.core.json_value import Json
@@ -149,3 +151,27 @@ class AuthorityKeys(RotatingKeys, Protocol):
         `KeyUnavailable`.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyring:
+    """The keys of a process, a kind each; those of a trust domain of its own only where it has one."""
+
+    tokens: TokenKeys
+    checkpoints: CheckpointKeys
+    sealing: SealingKeys
+    authority: AuthorityKeys | None = None
+    svids: TokenKeys | None = None
+    #: What whoever keeps the keys needs done now and then, by name.
+    chores: Mapping[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
+
+    def kinds(self) -> dict[KeyKind, RotatingKeys]:
+        """Return all of them, by kind."""
+        found: tuple[RotatingKeys | None, ...] = (
+            self.tokens,
+            self.checkpoints,
+            self.sealing,
+            self.authority,
+            self.svids,
+        )
+        return {one.kind: one for one in found if one is not None}

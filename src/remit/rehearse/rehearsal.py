@@ -57,7 +57,7 @@ class RehearsedTask:
     @property
     def label(self) -> Label:
         """What the task has read so far, joined."""
-        live = self._r.stage.house.live.get(self.id)
+        live = self._r.stage.house.tasks.live.get(self.id)
         if live is not None:
             self._label = live.label
         return self._label
@@ -108,11 +108,11 @@ class RehearsedTask:
         person = self._r.run(self._r.stage.person(self._person)) if self._person else None
         if person is None:
             raise Conflict("nobody states the intent of this task", remediation="open it with `on_behalf_of`")
-        self._r.run(self._r.stage.house.tasks.add_message(self.id, text, person))
+        self._r.run(self._r.stage.house.tasks.tasks.add_message(self.id, text, person))
 
     def extend(self, *plan: PlanWish) -> Extension:
         """Ask for a longer plan, as the agent would; a refusal or a question is in what is given."""
-        return self._r.run(self._r.stage.house.plans.extend(self.id, plan, by=self._task.agent))
+        return self._r.run(self._r.stage.house.decisions.plans.extend(self.id, plan, by=self._task.agent))
 
     def approve(self, call: RehearsedCall | Extension, *, by: str = APPROVER) -> None:
         """Have a human approve exactly this call, or longer plan: asked for again, it passes once.
@@ -134,7 +134,7 @@ class RehearsedTask:
             )
         stage = self._r.stage
         person = self._r.run(stage.person(by, roles=(Role.APPROVER,)))
-        self._r.run(stage.house.approvals.answer(decision.approval, person, approve=approve))
+        self._r.run(stage.house.decisions.approvals.answer(decision.approval, person, approve=approve))
 
     def hand_down(
         self,
@@ -153,14 +153,14 @@ class RehearsedTask:
 
         async def hand() -> Task:
             await stage.prepare(agent, task, "")
-            heir = await stage.house.directory.agent(agent)
+            heir = await stage.house.identity.directory.agent(agent)
             handing = DelegatedOpening(
                 task_type=task,
                 params=dict(params or {}),
                 tools=None if tools is None else tuple(tools),
                 brief=brief,
             )
-            return await stage.house.tasks.open_child(self.id, heir, handing)
+            return await stage.house.tasks.tasks.open_child(self.id, heir, handing)
 
         return RehearsedTask(self._r, self._r.run(hand()), self._person)
 
@@ -169,7 +169,7 @@ class RehearsedTask:
         _ = self.label  # kept: the live task is let go
         house = self._r.stage.house
         self.closure = self._r.run(
-            house.revocations.end_task(self.id, reason=reason, by=BY, state=TaskState.COMPLETED)
+            house.endings.revocations.end_task(self.id, reason=reason, by=BY, state=TaskState.COMPLETED)
         )
         return self.closure
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,7 +26,7 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tasks.task import NO_PERSON, Task, TaskType
 from remit.ports.store.units import Unit
 from remit.rehearse.folder import alone, config_of
-from remit.rehearse.stand_in import CURRENT, CallRun, StandIn, watched
+from remit.rehearse.stand_in import CURRENT, CallRun, RehearsedSteps, StandIn
 from remit.services.assembly.services import Services
 from remit.services.evidence.log import readable
 from remit.services.identity.directory import NewAgent, NewPerson
@@ -86,7 +87,7 @@ class RehearsalStage:
             name = digest({"bundle": read.digest, "task_types": written})
             read = msgspec.structs.replace(read, task_types={**read.task_types, **self._types}, digest=name)
         await self.house.policies.apply(read, by=BY)
-        await self.house.tools.described()
+        await self.house.tools.registry.described()
 
     # Who and what there is.
 
@@ -108,17 +109,19 @@ class RehearsalStage:
 
     async def add_person(self, name: str, groups: tuple[str, ...], roles: tuple[Role, ...]) -> Person:
         """Add a person."""
-        return await self.house.directory.add_person(NewPerson(name=name, roles=roles, groups=groups), by=BY)
+        return await self.house.identity.directory.add_person(
+            NewPerson(name=name, roles=roles, groups=groups), by=BY
+        )
 
     async def person(
         self, name: str, *, groups: tuple[str, ...] = (), roles: tuple[Role, ...] = ()
     ) -> Person:
         """Return a person, who is added where they are unknown."""
         try:
-            return await self.house.directory.person(name)
+            return await self.house.identity.directory.person(name)
         except NotFound:
             await self.add_person(name, groups, roles)
-            return await self.house.directory.person(name)
+            return await self.house.identity.directory.person(name)
 
     async def add_agent(self, name: str, owner: str, groups: tuple[str, ...], environment: str) -> None:
         """Register an agent with a key of its own."""
@@ -134,7 +137,7 @@ class RehearsalStage:
             groups=groups,
             environment=environment,
         )
-        await self.house.directory.register(new, by=BY)
+        await self.house.identity.directory.register(new, by=BY)
         self._keys[name] = public
 
     async def prepare(self, agent: str, task: str, person: str) -> None:
@@ -162,9 +165,9 @@ class RehearsalStage:
         await self.prepare(opening.agent, opening.task_type, opening.on_behalf_of)
         if opening.on_behalf_of:
             person = await self.person(opening.on_behalf_of)
-            return await self.house.tasks.open(opening, person=person)
-        agent = await self.house.directory.agent(opening.agent)
-        return await self.house.tasks.open(opening, agent=agent)
+            return await self.house.tasks.tasks.open(opening, person=person)
+        agent = await self.house.identity.directory.agent(opening.agent)
+        return await self.house.tasks.tasks.open(opening, agent=agent)
 
     # Calls.
 
@@ -177,7 +180,7 @@ class RehearsalStage:
 
         async def drive() -> Any:
             CURRENT.set(run)
-            return await self.house.mediator.run(asked, run, watched(run))
+            return await self.house.mediation.mediator.run(asked, run, partial(RehearsedSteps, run))
 
         driven = asyncio.get_running_loop().create_task(drive())
         run.driven = driven
@@ -205,7 +208,7 @@ class RehearsalStage:
         kept = self._tokens.get(task)
         if kept is not None and kept[2] - self.house.clock.now().timestamp() > RENEW_S:
             return kept[:2]
-        live = await self.house.live.load(task)
+        live = await self.house.tasks.live.load(task)
         if kept is not None and live.task.state.ended:
             return kept[:2]
         confirmation = Confirmation(jkt=thumbprint(self._keys[live.task.agent]))
@@ -224,7 +227,7 @@ class RehearsalStage:
         """Forget what tasks have written, once what is under way has been written."""
         await asyncio.sleep(0)
         await self.house.store.commit(Unit(tenant=self.house.tenant))
-        await self.house.stored_labels.forget()
+        await self.house.flow.stored_labels.forget()
 
     # The evidence.
 
@@ -232,12 +235,12 @@ class RehearsalStage:
         """Return what was recorded, in order, once what is under way has been written."""
         house = self.house
         await asyncio.sleep(0)
-        await house.mediator.count_refusals()
-        await house.mediator.retry_late()
+        await house.mediation.mediator.count_refusals()
+        await house.mediation.mediator.retry_late()
         await house.store.commit(Unit(tenant=house.tenant))
         found: list[dict[str, Json]] = []
         start = 0
-        while page := await house.evidence.pages(start=start, limit=PAGE, kinds=kinds, task=task):
+        while page := await house.evidence.log.pages(start=start, limit=PAGE, kinds=kinds, task=task):
             found += [readable(entry) for entry in page]
             start = page[-1].index + 1
         return found

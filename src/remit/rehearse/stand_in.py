@@ -4,29 +4,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
 
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision
-from remit.core.decisions.mediation import (
-    Chunk,
-    ChunkKind,
-    Delivery,
-    End,
-    Forwarded,
-    Machine,
-    Need,
-    Record,
-    mediate,
-)
+from remit.core.decisions.mediation import Chunk, ChunkKind, Delivery, End
 from remit.core.errors import Malformed, UpstreamUnreachable
 from remit.core.json_value import Json
 from remit.core.tools.tool import RESERVED_OPERATIONS, RESOURCE_READ
 from remit.ports.upstream import Call, Catalogue
+from remit.services.mediation.call import RequestedCall
+from remit.services.mediation.call_steps import CallSteps
+from remit.services.mediation.dependencies import Dependencies, Sink
+from remit.services.mediation.steps.decide import RuledCall
+from remit.services.mediation.steps.forward import ForwardedCall
+from remit.services.mediation.steps.lease import LeasedCall
+from remit.services.mediation.steps.record import RecordedCall
 
 
 class CallRun:
@@ -55,32 +51,29 @@ class CallRun:
             self.settled.set_result(None)
 
 
-class _Watched(Generator[Need, object, End]):
-    """The path of a call, with a look at what is decided on it."""
+class RehearsedSteps(CallSteps):
+    """The nine steps of a call, which tell its run what they decide and when the call has gone."""
 
-    def __init__(self, run: CallRun) -> None:
-        self._inner = mediate()
+    def __init__(self, run: CallRun, deps: Dependencies, asked: RequestedCall, sink: Sink) -> None:
+        """Begin before step 1."""
+        super().__init__(deps, asked, sink)
         self._run = run
 
-    def send(self, value: object) -> Need:
-        """Hand on what was needed."""
-        if isinstance(value, Forwarded):
-            self._run.settle()
-        return self._look(self._inner.send(value))
+    async def refuse(self, ruled: RuledCall) -> None:
+        """Step 5. Tell what was decided."""
+        self._run.request, self._run.decision = ruled.request, ruled.decision
+        await super().refuse(ruled)
 
-    def throw(self, *fault: Any) -> Need:
-        """Hand on a fault."""
-        return self._look(self._inner.throw(*fault))
+    async def record(self, ruled: RuledCall) -> RecordedCall:
+        """Step 5. Tell what was decided."""
+        self._run.request, self._run.decision = ruled.request, ruled.decision
+        return await super().record(ruled)
 
-    def _look(self, need: Need) -> Need:
-        if isinstance(need, Record):
-            self._run.request, self._run.decision = need.request, need.decision
-        return need
-
-
-def watched(run: CallRun) -> Machine:
-    """Return the nine steps, of which `run` is told what they decide and when the call has gone."""
-    return _Watched(run)
+    async def forward(self, leased: LeasedCall) -> ForwardedCall:
+        """Step 7. Tell that the call has gone."""
+        forwarded = await super().forward(leased)
+        self._run.settle()
+        return forwarded
 
 
 #: The call that the running task of the event loop takes through the steps.

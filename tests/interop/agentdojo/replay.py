@@ -163,7 +163,7 @@ def _step(
 
 def tool_ids(rehearsal: Rehearsal) -> dict[str, str]:
     """Return the ids of the bundle's tools by the names that AgentDojo has for them."""
-    return {tool.name: tool.id for tool in rehearsal.stage.house.tools.all()}
+    return {tool.name: tool.id for tool in rehearsal.stage.house.tools.registry.all()}
 
 
 def rehearsal_of(suites: list[Suite]) -> Rehearsal:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections to other replicas (`ports.forwarding.Passer`), by the client that upstreams are called with."""
+"""Connections to other replicas (`ports.forwarding`), by the client for calls to upstreams."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from remit.api.authzen.messages import (
     ResultForm,
 )
 from remit.api.authzen.responses import faulty, permitted, refused
+from remit.api.authzen.rooms import AuthzenRooms
 from remit.api.rest.route import RestRequest
 from remit.core.decisions.decision import Outcome
 from remit.core.decisions.mediation import Permitted
@@ -37,10 +38,10 @@ from remit.services.authzen.enforcement_points import EnforcementPoint
 REFUSALS = (Unauthenticated, NotFound, Forbidden, Conflict, Busy)
 
 
-def point_of(errand: RestRequest) -> tuple[EnforcementPoint, Principal]:
+def point_of(errand: RestRequest[AuthzenRooms]) -> tuple[EnforcementPoint, Principal]:
     """Return the enforcement point that asks, and how it was proven; raises `Forbidden` for anybody else."""
     agent, claims = errand.agent, errand.claims
-    point = errand.house.answers.point(agent.name) if agent is not None else None
+    point = errand.rooms.answers.point(agent.name) if agent is not None else None
     if point is None or claims is None:
         raise Forbidden(
             "this agent is no enforcement point",
@@ -50,12 +51,12 @@ def point_of(errand: RestRequest) -> tuple[EnforcementPoint, Principal]:
     return point, claims.principal
 
 
-async def evaluation(errand: RestRequest) -> EvaluationAnswer:
+async def evaluation(errand: RestRequest[AuthzenRooms]) -> EvaluationAnswer:
     """Decide one evaluation."""
     return await _decide(errand, errand.body, single=True)
 
 
-async def evaluations(errand: RestRequest) -> EvaluationsAnswer:
+async def evaluations(errand: RestRequest[AuthzenRooms]) -> EvaluationsAnswer:
     """Decide several evaluations, one after another: what one reads counts for those after it."""
     form: EvaluationsForm = errand.body
     point_of(errand)
@@ -77,11 +78,13 @@ async def evaluations(errand: RestRequest) -> EvaluationsAnswer:
     return EvaluationsAnswer(evaluations=tuple(answers))
 
 
-async def _decide(errand: RestRequest, form: EvaluationForm, *, single: bool = False) -> EvaluationAnswer:
+async def _decide(
+    errand: RestRequest[AuthzenRooms], form: EvaluationForm, *, single: bool = False
+) -> EvaluationAnswer:
     point, caller = point_of(errand)
-    house = errand.house
+    rooms = errand.rooms
     try:
-        end = await house.answers.answer(question(form, point, caller))
+        end = await rooms.answers.answer(question(form, point, caller))
     except Elsewhere as error:
         # An item of several may be asked on from where they were passed on to; a single one may not.
         if errand.arrived.passed_on and single:
@@ -98,24 +101,24 @@ async def _decide(errand: RestRequest, form: EvaluationForm, *, single: bool = F
         return permitted(end)
     approval = None
     if end.decision.outcome is Outcome.DEFER:
-        approval = await house.approvals.find(end.decision.approval)
-    return refused(end, approval, house.public_url, again="approval" in form.context)
+        approval = await rooms.decisions.approvals.find(end.decision.approval)
+    return refused(end, approval, errand.desk.public_url, again="approval" in form.context)
 
 
-async def _recorded(errand: RestRequest, error: RemitError) -> None:
+async def _recorded(errand: RestRequest[AuthzenRooms], error: RemitError) -> None:
     """Write that a question was refused before it was decided; a flood of them is counted."""
     told = Unauthenticated(error.message, code=error.code)
     with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
-        await errand.house.authenticator.refused(told, "authzen")
+        await errand.rooms.identity.authenticator.refused(told, "authzen")
 
 
-async def result(errand: RestRequest) -> ResultAnswer:
+async def result(errand: RestRequest[AuthzenRooms]) -> ResultAnswer:
     """Take the result of a permitted call."""
     point, _ = point_of(errand)
     form: ResultForm = errand.body
     outcome = CallOutcome(form.outcome)
     try:
-        await errand.house.answers.report(point, form.evaluation_id, outcome, form.result_bytes)
+        await errand.rooms.answers.report(point, form.evaluation_id, outcome, form.result_bytes)
     except NotFound as unknown:
         if errand.arrived.passed_on:
             raise

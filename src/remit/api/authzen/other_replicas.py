@@ -13,6 +13,7 @@ import msgspec
 
 from remit.api.authzen.messages import EvaluationAnswer, EvaluationForm, ResultForm
 from remit.api.authzen.paths import EVALUATION_PATH, RESULT_PATH
+from remit.api.authzen.rooms import AuthzenRooms
 from remit.api.rest.route import RestRequest
 from remit.core.errors import Elsewhere, NotFound, OwnerAway, StoreUnavailable
 from remit.core.replicas.replica import Replica
@@ -26,9 +27,11 @@ TRIES = 3
 _NOT_THERE = (421, 409)
 
 
-async def evaluated(errand: RestRequest, form: EvaluationForm, elsewhere: Elsewhere) -> EvaluationAnswer:
+async def evaluated(
+    errand: RestRequest[AuthzenRooms], form: EvaluationForm, elsewhere: Elsewhere
+) -> EvaluationAnswer:
     """Return the answer of the replica that owns the task; raises `Elsewhere` where none can be told."""
-    passing = errand.house.passing
+    passing = errand.rooms.replicas.passing
     for _ in range(TRIES):
         owner = await passing.owner(elsewhere.task)
         if owner is None:
@@ -42,10 +45,10 @@ async def evaluated(errand: RestRequest, form: EvaluationForm, elsewhere: Elsewh
     raise elsewhere
 
 
-async def reported(errand: RestRequest, form: ResultForm, unknown: NotFound) -> None:
+async def reported(errand: RestRequest[AuthzenRooms], form: ResultForm, unknown: NotFound) -> None:
     """Have whichever replica gave a permit take its result; raises `NotFound` where none has."""
     fault: StoreUnavailable | None = None
-    for one in errand.house.passing.others():
+    for one in errand.rooms.replicas.passing.others():
         try:
             answer = await _asked(errand, one, RESULT_PATH, form)
         except StoreUnavailable as error:
@@ -59,10 +62,12 @@ async def reported(errand: RestRequest, form: ResultForm, unknown: NotFound) -> 
     raise fault or unknown
 
 
-async def _asked(errand: RestRequest, other: Replica, path: str, form: msgspec.Struct) -> WholeAnswer:
+async def _asked(
+    errand: RestRequest[AuthzenRooms], other: Replica, path: str, form: msgspec.Struct
+) -> WholeAnswer:
     arrived = errand.arrived
     body = msgspec.json.encode(form)
-    return await errand.house.passing.asked(other, path, arrived.headers, body, arrived.seen)
+    return await errand.rooms.replicas.passing.asked(other, path, arrived.headers, body, arrived.seen)
 
 
 def _read(answer: WholeAnswer, kind: type[T]) -> T:

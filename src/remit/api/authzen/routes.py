@@ -10,12 +10,13 @@ from remit.api.authzen import (
     paths,
     search,
 )
+from remit.api.authzen.rooms import AuthzenRooms
 from remit.api.rest.route import Endpoint, RestRequest, of_standard
 
 
-async def metadata(errand: RestRequest) -> messages.PdpMetadata:
+async def metadata(errand: RestRequest[AuthzenRooms]) -> messages.PdpMetadata:
     """Return what this policy decision point offers."""
-    url = errand.house.public_url
+    url = errand.desk.public_url
     return messages.PdpMetadata(
         policy_decision_point=url,
         access_evaluation_endpoint=url + paths.EVALUATION_PATH,

@@ -22,6 +22,7 @@ from remit.api.authzen.messages import (
     SubjectForm,
     SubjectSearchForm,
 )
+from remit.api.authzen.rooms import AuthzenRooms
 from remit.api.rest.route import RestRequest
 from remit.core.errors import NotFound
 from remit.core.tasks.task import Task
@@ -32,14 +33,14 @@ from remit.services.authzen.search import Searches, listed_values
 Named = Callable[[str], EvaluationForm]
 
 
-async def subjects(errand: RestRequest) -> SearchAnswer:
+async def subjects(errand: RestRequest[AuthzenRooms]) -> SearchAnswer:
     """Find who may do this."""
     form: SubjectSearchForm = errand.body
     point, _ = point_of(errand)
     kind = KINDS.get(form.subject.type)
     names: list[str] = []
     if kind is not None and point.vouches is not None:
-        names = await Searches(errand.house.answers).subjects(point, kind, errand.house.clock.now())
+        names = await Searches(errand.rooms.answers).subjects(point, kind, errand.desk.clock.now())
 
     def ask(name: str) -> EvaluationForm:
         subject = SubjectForm(type=form.subject.type, id=name, properties=form.subject.properties)
@@ -51,7 +52,7 @@ async def subjects(errand: RestRequest) -> SearchAnswer:
     return SearchAnswer(results=tuple({"type": form.subject.type, "id": name} for name in found), page=page)
 
 
-async def resources(errand: RestRequest) -> SearchAnswer:
+async def resources(errand: RestRequest[AuthzenRooms]) -> SearchAnswer:
     """Find to what this subject may do it: tools by their names, others as far as grants list them."""
     form: ResourceSearchForm = errand.body
     point, _ = point_of(errand)
@@ -80,7 +81,7 @@ def _resource_names(point: EnforcementPoint, task: Task, action: ActionForm, kin
     return listed_values(task, f"{kind}/{action.name}", "id")
 
 
-async def actions(errand: RestRequest) -> SearchAnswer:
+async def actions(errand: RestRequest[AuthzenRooms]) -> SearchAnswer:
     """Find what this subject may do to this resource."""
     form: ActionSearchForm = errand.body
     _, _ = point_of(errand)
@@ -102,22 +103,22 @@ async def actions(errand: RestRequest) -> SearchAnswer:
 
 
 async def _task(
-    errand: RestRequest, form: SubjectForm, searched: ResourceSearchForm | ActionSearchForm
+    errand: RestRequest[AuthzenRooms], form: SubjectForm, searched: ResourceSearchForm | ActionSearchForm
 ) -> Task | None:
     point, caller = point_of(errand)
     try:
         subject = subject_of(form, searched.context)
     except NotFound:
         return None
-    return await Searches(errand.house.answers).task(point, caller, subject, errand.house.clock.now())
+    return await Searches(errand.rooms.answers).task(point, caller, subject, errand.desk.clock.now())
 
 
 async def _found(
-    errand: RestRequest, form: msgspec.Struct, page: PageForm, names: Sequence[str], ask: Named
+    errand: RestRequest[AuthzenRooms], form: msgspec.Struct, page: PageForm, names: Sequence[str], ask: Named
 ) -> tuple[tuple[str, ...], PageAnswer]:
     point, caller = point_of(errand)
     after = place_of(page, form)
-    found = await Searches(errand.house.answers).page(
+    found = await Searches(errand.rooms.answers).page(
         names, lambda name: question(ask(name), point, caller), after, min(page.limit, MAX_PAGE)
     )
     return found.names, PageAnswer(next_token=token_of(found.next, form), count=len(found.names))

@@ -9,13 +9,13 @@ from typing import Final
 from starlette.requests import Request
 
 from remit.api.oauth.forms import Form, OAuthRefused
+from remit.api.oauth.rooms import OAuthRooms
 from remit.core.draft_names import JWT_SPIFFE_ASSERTION, SPIFFE_JWT_METHOD, SPIFFE_X509_METHOD
 from remit.core.errors import Malformed
 from remit.core.keys.jws import read_compact
 from remit.core.oauth.client_assertion import ASSERTION_TYPE
 from remit.ports.attestor import JWT_SPIFFE_TYPE, JWT_TYPE, ShownAssertion
 from remit.ports.peers import Peer
-from remit.services.assembly.services import Services
 from remit.services.oauth.client_authentication import MAX_ASSERTION, TokenClient
 
 #: Where the server puts the chain of the TLS client, DER, its own certificate first.
@@ -46,21 +46,23 @@ def isolation(request: Request) -> str:
     return "none" if local is not None and local.uid == os.geteuid() else ""
 
 
-async def authenticate(request: Request, form: Form, house: Services, *, public: bool = False) -> TokenClient:
+async def authenticate(
+    request: Request, form: Form, rooms: OAuthRooms, *, public: bool = False
+) -> TokenClient:
     """Return the client of a request; raises `OAuthRefused` or `Unauthenticated`.
 
     `public` lets an application with a metadata document come without proof: what it then gets rests on its
     code, or on the key of its refresh token.
     """
-    client = await _authenticated(request, form, house, public=public)
-    noticed(request, form, house, client)
+    client = await _authenticated(request, form, rooms, public=public)
+    noticed(request, form, rooms, client)
     return client
 
 
-def noticed(request: Request, form: Form, house: Services, client: TokenClient) -> None:
+def noticed(request: Request, form: Form, rooms: OAuthRooms, client: TokenClient) -> None:
     """Note where a client has proven itself from, so that one identity in two hands is seen."""
     if client.attested is not None:
-        house.sightings.proved(
+        rooms.findings.sightings.proved(
             client.agent,
             client.attested,
             instance=client.attested.instance,
@@ -69,36 +71,36 @@ def noticed(request: Request, form: Form, house: Services, client: TokenClient) 
         )
 
 
-async def _authenticated(request: Request, form: Form, house: Services, *, public: bool) -> TokenClient:
+async def _authenticated(request: Request, form: Form, rooms: OAuthRooms, *, public: bool) -> TokenClient:
     if scheme := request.headers.get("authorization", "").partition(" ")[0]:
         raise OAuthRefused(
             "invalid_client", "clients prove themselves by an assertion or a certificate", scheme=scheme
         )
     client_id = form.get("client_id")
     if "client_assertion" in form or "client_assertion_type" in form:
-        return await _by_assertion(form, house, client_id)
+        return await _by_assertion(form, rooms, client_id)
     chain = certificate(request)
     if chain and client_id and not (public and client_id.startswith("https://")):
-        return await house.oauth.clients.by_certificate(chain, client_id)
+        return await rooms.oauth.clients.by_certificate(chain, client_id)
     local = peer(request)
     if local is not None and not client_id.startswith("https://"):
-        return await house.oauth.clients.by_peer(await local.shown(), client_id)
+        return await rooms.oauth.clients.by_peer(await local.shown(), client_id)
     if public and client_id:
-        return await house.oauth.clients.public(client_id)
+        return await rooms.oauth.clients.public(client_id)
     raise OAuthRefused("invalid_client", f"send `client_assertion` with the type `{ASSERTION_TYPE}`")
 
 
-async def _by_assertion(form: Form, house: Services, client_id: str) -> TokenClient:
+async def _by_assertion(form: Form, rooms: OAuthRooms, client_id: str) -> TokenClient:
     kind = form.get("client_assertion_type")
     if "client_assertion" not in form or kind not in (ASSERTION_TYPE, JWT_SPIFFE_ASSERTION):
         raise OAuthRefused("invalid_client", f"send `client_assertion` with the type `{ASSERTION_TYPE}`")
     assertion = form.need("client_assertion")
     if kind == JWT_SPIFFE_ASSERTION:
-        return await house.oauth.clients.by_workload_token(assertion, JWT_SPIFFE_TYPE, client_id)
-    if _of_platform(assertion) and house.attestors.judges(ShownAssertion(assertion, JWT_TYPE)):
+        return await rooms.oauth.clients.by_workload_token(assertion, JWT_SPIFFE_TYPE, client_id)
+    if _of_platform(assertion) and rooms.identity.attestors.judges(ShownAssertion(assertion, JWT_TYPE)):
         # RFC 7521 section 4.2: the assertion may be issued by somebody whom the server trusts.
-        return await house.oauth.clients.by_workload_token(assertion, JWT_TYPE, client_id)
-    return await house.oauth.clients.by_signature(assertion, client_id)
+        return await rooms.oauth.clients.by_workload_token(assertion, JWT_TYPE, client_id)
+    return await rooms.oauth.clients.by_signature(assertion, client_id)
 
 
 def _of_platform(assertion: str) -> bool:

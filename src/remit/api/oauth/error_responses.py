@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from remit.api.http_messages import status_of
 from remit.api.oauth.forms import GrantRefused, OAuthRefused, error_answer
+from remit.api.oauth.rooms import OAuthRooms
 from remit.core.errors import (
     Conflict,
     Fenced,
@@ -23,7 +24,6 @@ from remit.core.errors import (
     Unauthenticated,
 )
 from remit.core.oauth.mission import BAD_DETAILS
-from remit.services.assembly.services import Services
 
 #: Codes of RFC 6749, RFC 8707, RFC 9396 and RFC 7009 that services raise as they are.
 _CODES: Final = frozenset(
@@ -36,19 +36,19 @@ _RECORDED: Final = _CODES - {"invalid_scope", "invalid_target"}
 
 
 async def answered(
-    request: Request, house: Services, serve: Callable[[], Awaitable[Response]], *, endpoint: str = "oauth"
+    request: Request, rooms: OAuthRooms, serve: Callable[[], Awaitable[Response]], *, endpoint: str = "oauth"
 ) -> Response:
     """Serve a request of a program, whatever becomes of it."""
     try:
         return await serve()
     except ProofRefused as error:
-        await _record(house, error, endpoint)
+        await _record(rooms, error, endpoint)
         response = error_answer(error.error, error.message)
         if error.nonce:
             response.headers["DPoP-Nonce"] = error.nonce
         return response
     except Unauthenticated as error:
-        await _record(house, error, endpoint)
+        await _record(rooms, error, endpoint)
         return error_answer("invalid_client", str(error))
     except RemitError as error:
         status = status_of(error)
@@ -59,7 +59,7 @@ async def answered(
             return error_answer("temporarily_unavailable" if busy else "server_error", told, status=status)
         code = _code(error)
         if code in _RECORDED:
-            await _record(house, error, endpoint)
+            await _record(rooms, error, endpoint)
         scheme = error.scheme if isinstance(error, OAuthRefused) else ""
         return error_answer(
             code,
@@ -84,6 +84,6 @@ def _code(error: RemitError) -> str:
     return "server_error"
 
 
-async def _record(house: Services, error: RemitError, endpoint: str) -> None:
+async def _record(rooms: OAuthRooms, error: RemitError, endpoint: str) -> None:
     with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
-        await house.authenticator.refused(error, endpoint)
+        await rooms.identity.authenticator.refused(error, endpoint)

@@ -10,35 +10,35 @@ from remit.api.http_messages import HEADERS, answer
 from remit.api.oauth.client_authentication import authenticate
 from remit.api.oauth.error_responses import answered
 from remit.api.oauth.forms import read_form
+from remit.api.oauth.rooms import OAuthRooms
 from remit.core.errors import Unauthenticated
-from remit.services.assembly.services import Services
 
 
-async def introspect(request: Request, house: Services) -> Response:
+async def introspect(request: Request, rooms: OAuthRooms) -> Response:
     """Say what a token means now."""
 
     async def serve() -> Response:
         form = await read_form(request)
-        client = await authenticate(request, form, house)
-        return answer(await house.oauth.introspection.introspect(client, form.need("token")))
+        client = await authenticate(request, form, rooms)
+        return answer(await rooms.oauth.introspection.introspect(client, form.need("token")))
 
-    return await answered(request, house, serve, endpoint="introspect")
+    return await answered(request, rooms, serve, endpoint="introspect")
 
 
-async def revoke(request: Request, house: Services) -> Response:
+async def revoke(request: Request, rooms: OAuthRooms) -> Response:
     """Take a token back. Section 2.2: one that is not known is as good as revoked."""
 
     async def serve() -> Response:
         form = await read_form(request)
         # Section 2.1: a public client names itself alone; the token is what it shows.
-        client = await authenticate(request, form, house, public=True)
+        client = await authenticate(request, form, rooms, public=True)
         text = form.need("token")
         try:
-            claims = house.authenticator.unproven(text, house.clock.now())
+            claims = rooms.identity.authenticator.unproven(text, rooms.clock.now())
         except Unauthenticated:
-            await house.oauth.families.revoke(client, text)
+            await rooms.oauth.families.revoke(client, text)
         else:
-            await house.oauth.families.revoke_access(client, claims)
+            await rooms.oauth.families.revoke_access(client, claims)
         return Response(status_code=200, headers=HEADERS)
 
-    return await answered(request, house, serve, endpoint="revoke")
+    return await answered(request, rooms, serve, endpoint="revoke")

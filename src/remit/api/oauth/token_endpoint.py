@@ -26,10 +26,10 @@ from remit.api.oauth.grants import (
 )
 from remit.api.oauth.grants.request import TokenRequest
 from remit.api.oauth.paths import TOKEN_PATH
+from remit.api.oauth.rooms import OAuthRooms
 from remit.core.errors import ProofRefused
 from remit.core.identity.workload import Confirmation
 from remit.core.json_value import Json
-from remit.services.assembly.services import Services
 from remit.services.oauth.access_tokens import IssuedAccessToken
 
 GRANTS: Final[dict[str, Callable[[TokenRequest], Awaitable[IssuedAccessToken]]]] = {
@@ -54,7 +54,7 @@ class OAuthToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     authorization_details: list[dict[str, Json]] = []
 
 
-async def token(request: Request, house: Services) -> Response:
+async def token(request: Request, rooms: OAuthRooms) -> Response:
     """Answer the token endpoint."""
 
     async def serve() -> Response:
@@ -63,17 +63,17 @@ async def token(request: Request, house: Services) -> Response:
         grant = GRANTS.get(kind)
         if grant is None:
             raise OAuthRefused("unsupported_grant_type", f"the grant types are: {', '.join(sorted(GRANTS))}")
-        confirmation, nonce = _proof(request, house)
-        response = answer(_written(await grant(TokenRequest(request, form, house, confirmation)), form))
+        confirmation, nonce = _proof(request, rooms)
+        response = answer(_written(await grant(TokenRequest(request, form, rooms, confirmation)), form))
         response.headers["Pragma"] = "no-cache"
         if nonce:
             response.headers["DPoP-Nonce"] = nonce
         return response
 
-    return await answered(request, house, serve)
+    return await answered(request, rooms, serve)
 
 
-def _proof(request: Request, house: Services) -> tuple[Confirmation, str]:
+def _proof(request: Request, rooms: OAuthRooms) -> tuple[Confirmation, str]:
     """Return the key of the request's DPoP proof, and the nonce for the next; raises `ProofRefused`."""
     shown = request.headers.getlist("dpop")
     if not shown:
@@ -83,9 +83,9 @@ def _proof(request: Request, house: Services) -> tuple[Confirmation, str]:
         raise ProofRefused(
             "there is more than one DPoP proof", code="proof-malformed", remediation="send one"
         )
-    url = house.authenticator.issuer + TOKEN_PATH
-    confirmation, used = house.proofs.check(shown[0], method="POST", url=url)
-    return confirmation, house.proofs.fresher(used)
+    url = rooms.identity.authenticator.issuer + TOKEN_PATH
+    confirmation, used = rooms.oauth.proofs.check(shown[0], method="POST", url=url)
+    return confirmation, rooms.oauth.proofs.fresher(used)
 
 
 def _written(given: IssuedAccessToken, form: Form) -> OAuthToken:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -12,7 +13,6 @@ from remit.api.rest.route import Endpoint, HttpOrigin, RestRequest, RestServices
 from remit.core.errors import Fenced, Forbidden, Malformed, RemitError, Unauthenticated
 from remit.core.oauth.access_token import AGENT_SCOPE, AccessClaims, wrong_audience
 from remit.core.replicas.forwarding import Seen, written_chain
-from remit.services.assembly.services import Services
 from remit.services.identity.permissions import require
 from remit.services.limits.client_address import seen_from
 from remit.services.limits.request_bodies import body_of
@@ -21,6 +21,9 @@ from remit.services.oauth.presented_tokens import PresentedToken
 SESSION_PREFIX = "rms_"
 MAX_BEARER = 16_384
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+S = TypeVar("S")
 
 
 def own_origins(public_url: str) -> frozenset[str]:
@@ -74,7 +77,7 @@ def session_shown(request: Request) -> tuple[str, str]:
     return scheme, secret if secret.startswith(SESSION_PREFIX) else ""
 
 
-async def received(request: Request, endpoint: Endpoint, desk: RestServices) -> RestRequest:
+async def received(request: Request, endpoint: Endpoint[S], desk: RestServices, rooms: S) -> RestRequest[S]:
     """Return the errand with its caller, or refuse: `Unauthenticated`, or `Forbidden` for the wrong caller.
 
     A refused credential is written to the evidence.
@@ -92,6 +95,7 @@ async def received(request: Request, endpoint: Endpoint, desk: RestServices) -> 
     )
     errand = RestRequest(
         desk=desk,
+        rooms=rooms,
         place=place,
         client=client,
         proxied=proxied,
@@ -110,22 +114,22 @@ async def received(request: Request, endpoint: Endpoint, desk: RestServices) -> 
         scheme, secret = session_shown(request)
         if secret:
             if scheme == "dpop":
-                jkt, nonce = desk.house.credentials.proven(shown_by(request, desk.house), secret)
+                jkt, nonce = desk.oauth.presented.proven(shown_by(request, desk.public_url), secret)
                 request.state.nonce, errand = nonce, errand.proven_by(jkt)
             known = await _person(errand, endpoint, secret)
             body_of(request.scope, f"person {known.someone.name}")
             return known
-        found = desk.house.credentials.identify(shown_by(request, desk.house), desk.house.clock.now())
+        found = desk.oauth.presented.identify(shown_by(request, desk.public_url), desk.clock.now())
         request.state.nonce = found.nonce
         body_of(request.scope, found.claims.client_id)
         return await _agent(errand.proven_by(found.proven.jkt), endpoint, found.claims)
     except Unauthenticated as error:
         with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
-            await desk.house.authenticator.refused(error, "api")
+            await desk.identity.authenticator.refused(error, "api")
         raise
 
 
-async def still(errand: RestRequest, endpoint: Endpoint) -> RestRequest:
+async def still(errand: RestRequest[S], endpoint: Endpoint[S]) -> RestRequest[S]:
     """Return the errand with its caller as they are now; raises as `received` does.
 
     A body takes as long as its sender likes: who was signed out meanwhile, or lost a role, does nothing more.
@@ -137,24 +141,24 @@ async def still(errand: RestRequest, endpoint: Endpoint) -> RestRequest:
     return errand
 
 
-async def _certified(errand: RestRequest, chain: tuple[bytes, ...]) -> RestRequest:
+async def _certified(errand: RestRequest[S], chain: tuple[bytes, ...]) -> RestRequest[S]:
     """Return the errand as that of the enforcement point whose key or SPIFFE ID a certificate is of."""
-    house = errand.house
-    now = int(house.clock.now().timestamp())
-    for name in ("", *house.answers.points):
+    desk = errand.desk
+    now = int(desk.clock.now().timestamp())
+    for name in ("", *desk.points):
         try:
-            client = await house.oauth.clients.by_certificate(chain, name)
+            client = await desk.oauth.clients.by_certificate(chain, name)
         except (Unauthenticated, Malformed):
             continue
         claims = AccessClaims(
-            issuer=house.public_url,
+            issuer=desk.public_url,
             audience=(),
             subject=client.agent.name,
             client_id=client.agent.name,
             token_id="",
             issued=now,
             expires=now,
-            tenant=house.tenant,
+            tenant=desk.tenant,
             assurance=client.assurance,
             attestation=client.method,
             confirmation=client.confirmation,
@@ -169,33 +173,33 @@ async def _certified(errand: RestRequest, chain: tuple[bytes, ...]) -> RestReque
     )
 
 
-async def _person(errand: RestRequest, endpoint: Endpoint, secret: str) -> RestRequest:
-    person = await errand.house.authenticator.person(secret, errand.arrived.seen.jkt)
+async def _person(errand: RestRequest[S], endpoint: Endpoint[S], secret: str) -> RestRequest[S]:
+    person = await errand.desk.identity.authenticator.person(secret, errand.arrived.seen.jkt)
     if endpoint.people is None:
         raise Forbidden("this is for agents", code="caller", remediation="use the agent's token")
     require(person, endpoint.people)
     return errand.by_person(person, secret)
 
 
-def shown_by(request: Request, house: Services) -> PresentedToken:
+def shown_by(request: Request, public_url: str) -> PresentedToken:
     """Return what a request shows of its sender: token or session, proofs, certificate."""
     path = request.scope.get("raw_path") or request.url.path.encode()
     return PresentedToken(
         authorization=request.headers.get("authorization"),
         method=request.method,
-        url=house.public_url.rstrip("/") + path.decode("latin-1"),
+        url=public_url.rstrip("/") + path.decode("latin-1"),
         proofs=request.headers.getlist("dpop"),
         certificate=request.scope.get("remit.peer_certificate", ()),
         judged=request.scope.get("remit.proven", ""),
     )
 
 
-async def _agent(errand: RestRequest, endpoint: Endpoint, claims: AccessClaims) -> RestRequest:
-    house: Services = errand.house
-    now = house.clock.now()
+async def _agent(errand: RestRequest[S], endpoint: Endpoint[S], claims: AccessClaims) -> RestRequest[S]:
+    desk = errand.desk
+    now = desk.clock.now()
     if not (endpoint.agents or endpoint.tasks):
         raise Forbidden("this is for people", code="caller", remediation="sign in with `remit login`")
-    api = house.authenticator.resources.api
+    api = desk.identity.authenticator.resources.api
     if api not in claims.audience:
         # RFC 9068 section 4: what was asked for another resource opens nothing here.
         raise wrong_audience(api)
@@ -205,7 +209,7 @@ async def _agent(errand: RestRequest, endpoint: Endpoint, claims: AccessClaims) 
                 "a token of a task cannot do this", code="caller", remediation="use the agent's own token"
             )
         try:
-            live = await house.live.bind(claims, now)
+            live = await desk.live.bind(claims, now)
         except Fenced as ended:
             # The token of an ended task is refused at every endpoint, this one included.
             raise Unauthenticated(
@@ -217,7 +221,7 @@ async def _agent(errand: RestRequest, endpoint: Endpoint, claims: AccessClaims) 
             raise Forbidden(
                 "this needs the token of a task", code="caller", remediation="use the task's token"
             )
-        found = await house.directory.find_agent(claims.client_id)
+        found = await desk.identity.directory.find_agent(claims.client_id)
         if found is None:
             raise Unauthenticated("the agent is not registered any more", code="no-agent", step=1)
         agent = found

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -17,9 +18,32 @@ from remit.core.endings.closure import Cause, Closing, Closure, Lock
 from remit.core.errors import Malformed, NotFound
 from remit.core.findings.finding import FindingKind
 from remit.core.scope import EVERYTHING, ScopeKind, scope
-from remit.services.assembly.services import Services
+from remit.ports.upstream import Upstream
+from remit.services.credentials.assembly import CredentialServices
 from remit.services.credentials.lease_records import OpenSink
+from remit.services.endings.assembly import EndingServices
+from remit.services.evidence.assembly import EvidenceServices
+from remit.services.findings.assembly import FindingServices
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty, end_task, require, see_closure
+from remit.services.people.assembly import PeopleServices
+from remit.services.tasks.assembly import TaskServices
+from remit.services.tools.assembly import ToolServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndRooms:
+    """The rooms that these endpoints work with."""
+
+    upstreams: Mapping[str, Upstream]
+    findings: FindingServices
+    tools: ToolServices
+    credentials: CredentialServices
+    evidence: EvidenceServices
+    tasks: TaskServices
+    endings: EndingServices
+    identity: IdentityServices
+    people: PeopleServices
 
 
 class EndScope(Body, frozen=True, kw_only=True):
@@ -60,16 +84,16 @@ class ClosureFilter(Body, frozen=True, kw_only=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 
-async def kinds_of(house: Services, name: str) -> list[ScopeKind]:
+async def kinds_of(rooms: EndRooms, name: str) -> list[ScopeKind]:
     """Return what a name names."""
     found: list[ScopeKind] = []
     if name == "everything":
         found.append(ScopeKind.EVERYTHING)
     # Together: whoever ends something is in a hurry.
     task, delegation, agents = await asyncio.gather(
-        house.tasks.find(name),
-        house.delegations.find(name),
-        house.directory.agents(),
+        rooms.tasks.tasks.find(name),
+        rooms.people.delegations.find(name),
+        rooms.identity.directory.agents(),
     )
     if task is not None:
         found.append(ScopeKind.TASK)
@@ -79,17 +103,17 @@ async def kinds_of(house: Services, name: str) -> list[ScopeKind]:
         found.append(ScopeKind.OWNER)
     if delegation is not None:
         found.append(ScopeKind.DELEGATION)
-    if house.tools.get(name) is not None:
+    if rooms.tools.registry.get(name) is not None:
         found.append(ScopeKind.TOOL)
-    if name in house.upstreams:
+    if name in rooms.upstreams:
         found.append(ScopeKind.UPSTREAM)
-    if not found and await house.directory.find_person(name) is not None:
+    if not found and await rooms.identity.directory.find_person(name) is not None:
         # What is done for them; an owner's name means what their agents do, unless `kind` says otherwise.
         found.append(ScopeKind.PERSON)
     return found
 
 
-async def meant(house: Services, wanted: EndScope) -> ScopeKind:
+async def meant(rooms: EndRooms, wanted: EndScope) -> ScopeKind:
     """Return the kind of scope that is meant.
 
     Raises `NotFound` for a name that names nothing (a fence on a misspelt name would look like an end and
@@ -101,9 +125,9 @@ async def meant(house: Services, wanted: EndScope) -> ScopeKind:
         # Whoever ends it looks it up.
         return ScopeKind.TASK
     if wanted.kind is ScopeKind.PERSON:
-        await house.directory.person(wanted.name)
+        await rooms.identity.directory.person(wanted.name)
         return ScopeKind.PERSON
-    found = await kinds_of(house, wanted.name)
+    found = await kinds_of(rooms, wanted.name)
     if wanted.kind is not None:
         found = [kind for kind in found if kind is wanted.kind]
     if not found:
@@ -119,13 +143,13 @@ async def meant(house: Services, wanted: EndScope) -> ScopeKind:
     return found[0]
 
 
-async def end(errand: RestRequest) -> ClosureView:
+async def end(errand: RestRequest[EndRooms]) -> ClosureView:
     """End a task, or everything under a scope."""
     wanted: EndScope = errand.body
-    person, house = errand.someone, errand.house
-    kind = await meant(house, wanted)
+    person, rooms = errand.someone, errand.rooms
+    kind = await meant(rooms, wanted)
     if kind is ScopeKind.TASK:
-        closure = await house.revocations.end_task(
+        closure = await rooms.endings.revocations.end_task(
             wanted.name, reason=wanted.reason, by=errand.by, agreed=lambda task: end_task(task, person)
         )
         return closure_view(closure)
@@ -134,15 +158,15 @@ async def end(errand: RestRequest) -> ClosureView:
 
 
 async def _end_scope(
-    errand: RestRequest, kind: ScopeKind, wanted: EndScope, *, lock: bool = False
+    errand: RestRequest[EndRooms], kind: ScopeKind, wanted: EndScope, *, lock: bool = False
 ) -> Closure:
     if wanted.compromised and kind is not ScopeKind.UPSTREAM:
         raise Malformed(
             "`compromised` is said of an upstream",
             remediation="name the upstream whose credentials are known",
         )
-    house = errand.house
-    closure = await house.revocations.end_scope(
+    rooms = errand.rooms
+    closure = await rooms.endings.revocations.end_scope(
         kind,
         wanted.name,
         reason=wanted.reason,
@@ -153,69 +177,69 @@ async def _end_scope(
     if wanted.compromised:
         facts = {"how": "reported", "lease": "", "task": "", "sink": wanted.name}
         about = f"upstream:{wanted.name}"
-        await house.findings.see(FindingKind.CREDENTIAL_LEAKED, about, "reported", facts)
+        await rooms.findings.findings.see(FindingKind.CREDENTIAL_LEAKED, about, "reported", facts)
     return closure
 
 
-async def lock(errand: RestRequest) -> ClosureView:
+async def lock(errand: RestRequest[EndRooms]) -> ClosureView:
     """End everything under a scope, and keep it shut."""
     wanted: EndScope = errand.body
-    kind = await meant(errand.house, wanted)
+    kind = await meant(errand.rooms, wanted)
     if kind is ScopeKind.TASK:
         raise Malformed("a task cannot be locked", remediation="end it: an ended task never opens again")
     return closure_view(await _end_scope(errand, kind, wanted, lock=True))
 
 
-async def unlock(errand: RestRequest) -> Unlocked:
+async def unlock(errand: RestRequest[EndRooms]) -> Unlocked:
     """Let new tasks be opened under a scope again."""
     wanted: Unlock = errand.body
-    await errand.house.locks.unlock(wanted.kind, wanted.name, person=errand.someone)
+    await errand.rooms.endings.locks.unlock(wanted.kind, wanted.name, person=errand.someone)
     name = EVERYTHING if wanted.kind is ScopeKind.EVERYTHING else scope(wanted.kind, wanted.name)
     return Unlocked(scope=name, locked=False)
 
 
-async def leases(errand: RestRequest) -> Items[OpenSink]:
+async def leases(errand: RestRequest[EndRooms]) -> Items[OpenSink]:
     """Return the credentials that this process takes back."""
-    return Items(tuple(errand.house.leases.open_sinks()))
+    return Items(tuple(errand.rooms.credentials.leases.open_sinks()))
 
 
-async def close_lease(errand: RestRequest) -> Closing:
+async def close_lease(errand: RestRequest[EndRooms]) -> Closing:
     """Close a credential by hand."""
     wanted: CloseLease = errand.body
-    left = errand.house.leases.left
+    left = errand.rooms.credentials.leases.left
     return await left.close(errand.place["lease"], by=errand.by, because=wanted.because)
 
 
-async def locks(errand: RestRequest) -> Items[Lock]:
+async def locks(errand: RestRequest[EndRooms]) -> Items[Lock]:
     """Return what is locked."""
-    return Items(tuple(await errand.house.locks.all()))
+    return Items(tuple(await errand.rooms.endings.locks.all()))
 
 
-async def closures(errand: RestRequest) -> Items[ClosureView]:
+async def closures(errand: RestRequest[EndRooms]) -> Items[ClosureView]:
     """Return closures, newest first."""
     wanted: ClosureFilter = errand.query
-    found = await errand.house.receipts.closures(wanted.scope, wanted.limit)
+    found = await errand.rooms.evidence.receipts.closures(wanted.scope, wanted.limit)
     return Items(tuple(closure_view(one) for one in found))
 
 
-async def _closure(errand: RestRequest) -> Closure:
+async def _closure(errand: RestRequest[EndRooms]) -> Closure:
     """Return the closure that the path names, if the caller may see it."""
-    house = errand.house
-    found = await house.receipts.closure(errand.place["closure"])
+    rooms = errand.rooms
+    found = await rooms.evidence.receipts.closure(errand.place["closure"])
     kind, _, name = found.scope.partition(":")
-    task = await house.tasks.get(name) if kind == ScopeKind.TASK else None
+    task = await rooms.tasks.tasks.get(name) if kind == ScopeKind.TASK else None
     return see_closure(found, task, errand.someone)
 
 
-async def closure(errand: RestRequest) -> ClosureView:
+async def closure(errand: RestRequest[EndRooms]) -> ClosureView:
     """Return one closure, as it is now."""
     return closure_view(await _closure(errand))
 
 
-async def receipt(errand: RestRequest) -> StreamingResponse:
+async def receipt(errand: RestRequest[EndRooms]) -> StreamingResponse:
     """Return the receipt of a closure, line by line."""
-    errand.house.receipts.check_pace(errand.someone.name)
-    lines = errand.house.receipts.lines(await _closure(errand))
+    errand.rooms.evidence.receipts.check_pace(errand.someone.name)
+    lines = errand.rooms.evidence.receipts.lines(await _closure(errand))
     # What can fail does so before an answer has begun.
     first = await anext(lines)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -18,8 +19,16 @@ from remit.core.evidence.chain import Chain
 from remit.core.evidence.event import EventKind
 from remit.core.json_value import Json
 from remit.ports.log import Head
+from remit.services.evidence.assembly import EvidenceServices
 from remit.services.evidence.log import Evidence
 from remit.services.identity.permissions import Duty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRooms:
+    """The rooms that these endpoints work with."""
+
+    evidence: EvidenceServices
 
 
 class EventFilter(Body, frozen=True, kw_only=True):
@@ -80,7 +89,7 @@ class ExportFilter(Body, frozen=True, kw_only=True):
     values: bool = True
 
 
-async def events(errand: RestRequest) -> EventPage:
+async def events(errand: RestRequest[EvidenceRooms]) -> EventPage:
     """Return a page of events."""
     wanted: EventFilter = errand.query
     kinds = tuple(kind for kind in wanted.kinds.split(",") if kind)
@@ -89,37 +98,37 @@ async def events(errand: RestRequest) -> EventPage:
             raise Malformed(
                 f"there is no kind of event `{kind[:80]}`", remediation="see docs/reference/events.md"
             )
-    size = await errand.house.evidence.size()
+    size = await errand.rooms.evidence.log.size()
     start = max(0, size + wanted.start) if wanted.start < 0 else wanted.start
-    found = await errand.house.evidence.pages(
+    found = await errand.rooms.evidence.log.pages(
         start=start, before=wanted.before, limit=wanted.limit, kinds=kinds, task=wanted.task
     )
     full = len(found) == wanted.limit
     # What is not asked for in order is not known to be the last, nor the first.
     after = found[-1].index + 1 if found and (full or wanted.before is not None) else None
     earlier = found[0].index if found and found[0].index and (full or wanted.before is None) else None
-    items = tuple(errand.house.log_reading.shown(one) for one in found)
+    items = tuple(errand.rooms.evidence.log_reading.shown(one) for one in found)
     return EventPage(items=items, next=after, previous=earlier, size=size)
 
 
-async def chain(errand: RestRequest) -> Chain:
+async def chain(errand: RestRequest[EvidenceRooms]) -> Chain:
     """Return what led to a call."""
-    return await errand.house.chains.of(errand.place["call"])
+    return await errand.rooms.evidence.chains.of(errand.place["call"])
 
 
-async def proof(errand: RestRequest) -> Response:
+async def proof(errand: RestRequest[EvidenceRooms]) -> Response:
     """Prove that an event is in the log."""
     index = errand.place["index"]
     if not (index.isascii() and index.isdigit() and len(index) < 16):
         raise Malformed("the index of an event is a number", remediation="see `remit audit log`")
-    made = await errand.house.evidence.prove(int(index))
+    made = await errand.rooms.evidence.log.prove(int(index))
     return Response(made.encode(), media_type="text/plain; charset=utf-8", headers=HEADERS)
 
 
-async def export(errand: RestRequest) -> StreamingResponse:
+async def export(errand: RestRequest[EvidenceRooms]) -> StreamingResponse:
     """Return an export, line by line."""
     wanted: ExportFilter = errand.query
-    lines = errand.house.evidence.export(task=wanted.task, values=wanted.values)
+    lines = errand.rooms.evidence.log.export(task=wanted.task, values=wanted.values)
     # The first line signs a checkpoint: what can fail does so before an answer has begun.
     first = await anext(lines)
 
@@ -131,16 +140,16 @@ async def export(errand: RestRequest) -> StreamingResponse:
     return StreamingResponse(rest(), media_type="application/jsonl", headers=HEADERS)
 
 
-async def head(errand: RestRequest) -> HeadView:
+async def head(errand: RestRequest[EvidenceRooms]) -> HeadView:
     """Return the signed head."""
-    evidence = errand.house.evidence
+    evidence = errand.rooms.evidence.log
     return HeadView(**_head(evidence, await evidence.checkpoint()))
 
 
-async def growth(errand: RestRequest) -> GrowthView:
+async def growth(errand: RestRequest[EvidenceRooms]) -> GrowthView:
     """Prove that the log still begins with what it was."""
     wanted: GrowthFilter = errand.query
-    evidence = errand.house.evidence
+    evidence = errand.rooms.evidence.log
     signed, hashes = await evidence.growth(wanted.old)
     proof = tuple(base64.b64encode(one).decode() for one in hashes)
     return GrowthView(**_head(evidence, signed), old=wanted.old, proof=proof)

@@ -3,13 +3,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from remit.api.rest.route import Body, Endpoint, RestRequest
 from remit.core.errors import Malformed, NotFound
 from remit.core.json_value import Json
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty, ask_about
+from remit.services.inspection.assembly import InspectionServices
 from remit.services.inspection.who import is_token
+from remit.services.tasks.assembly import TaskServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectionRooms:
+    """The rooms that these endpoints work with."""
+
+    tasks: TaskServices
+    identity: IdentityServices
+    inspection: InspectionServices
 
 
 class AskWho(Body, frozen=True, kw_only=True):
@@ -37,7 +50,7 @@ class AskToken(Body, frozen=True, kw_only=True):
     x: str
 
 
-async def who(errand: RestRequest) -> dict[str, Json]:
+async def who(errand: RestRequest[InspectionRooms]) -> dict[str, Json]:
     """Say who somebody is."""
     asked: AskWho = errand.query
     if is_token(asked.x):
@@ -45,16 +58,16 @@ async def who(errand: RestRequest) -> dict[str, Json]:
     return await _who(errand, asked.x)
 
 
-async def who_token(errand: RestRequest) -> dict[str, Json]:
+async def who_token(errand: RestRequest[InspectionRooms]) -> dict[str, Json]:
     """Say whom a token speaks for, or who somebody is."""
     asked: AskToken = errand.body
     return await _who(errand, asked.x.strip())
 
 
-async def _who(errand: RestRequest, name: str) -> dict[str, Json]:
+async def _who(errand: RestRequest[InspectionRooms], name: str) -> dict[str, Json]:
     """Answer whoever may ask; to others nobody is there."""
     try:
-        told = await errand.house.who.of(name)
+        told = await errand.rooms.inspection.who.of(name)
     except NotFound:
         await _may_ask(errand, name)
         raise
@@ -69,19 +82,19 @@ async def _who(errand: RestRequest, name: str) -> dict[str, Json]:
     return told
 
 
-async def can(errand: RestRequest) -> dict[str, Json]:
+async def can(errand: RestRequest[InspectionRooms]) -> dict[str, Json]:
     """Say what somebody may do right now."""
     asked: AskCan = errand.body
     if asked.arguments is not None and not asked.tool:
         raise Malformed("`arguments` are those of a `tool`", remediation="name the tool")
     await _may_ask(errand, asked.x)
-    return await errand.house.reports.can(asked.x, asked.tool, asked.arguments)
+    return await errand.rooms.inspection.reports.can(asked.x, asked.tool, asked.arguments)
 
 
-async def _may_ask(errand: RestRequest, name: str) -> None:
-    house = errand.house
-    task = await house.tasks.find(name)
-    agent = await house.directory.find_agent(name)
+async def _may_ask(errand: RestRequest[InspectionRooms], name: str) -> None:
+    rooms = errand.rooms
+    task = await rooms.tasks.tasks.find(name)
+    agent = await rooms.identity.directory.find_agent(name)
     ask_about(errand.someone, name, task, agent)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -13,8 +14,22 @@ from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.errors import ConfigInvalid, Conflict
 from remit.core.policy.bundle import Bundle, PolicySource
 from remit.ports.policy import Problem
+from remit.services.endings.assembly import EndingServices
 from remit.services.identity.permissions import Duty
+from remit.services.policy.bundle import Policies
+from remit.services.replicas.assembly import ReplicaServices
 from remit.services.tasks.revalidation import RevalidatedTask
+from remit.services.tools.assembly import ToolServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRooms:
+    """The rooms that these endpoints work with."""
+
+    policies: Policies
+    tools: ToolServices
+    replicas: ReplicaServices
+    endings: EndingServices
 
 
 class CheckPolicies(Body, frozen=True, kw_only=True):
@@ -89,7 +104,7 @@ class SchemaText(View, frozen=True, kw_only=True):
     schema: str
 
 
-async def check(errand: RestRequest) -> CheckedPolicies:
+async def check(errand: RestRequest[PolicyRooms]) -> CheckedPolicies:
     """Check policies against the tools that are registered now."""
     wanted: CheckPolicies = errand.body
     try:
@@ -97,9 +112,9 @@ async def check(errand: RestRequest) -> CheckedPolicies:
             bundle = await _reload(errand)
         else:
             bundle = msgspec.structs.replace(
-                errand.house.policies.applied.bundle, policies=tuple(wanted.policies)
+                errand.rooms.policies.applied.bundle, policies=tuple(wanted.policies)
             )
-        problems = await errand.house.policies.check(bundle, by=errand.by)
+        problems = await errand.rooms.policies.check(bundle, by=errand.by)
     except ConfigInvalid as error:
         problems = [
             Problem(
@@ -113,24 +128,24 @@ async def check(errand: RestRequest) -> CheckedPolicies:
     return CheckedPolicies(sound=all(one.severity != "error" for one in problems), problems=tuple(problems))
 
 
-async def preview(errand: RestRequest) -> Preview:
+async def preview(errand: RestRequest[PolicyRooms]) -> Preview:
     """Say which open tasks would not go on as they are; nothing changes."""
     bundle = await _reload(errand)
-    found = await errand.house.rebundling.preview(bundle)
-    house = errand.house
-    replaced = house.replicas.several and await house.policies.replaced(bundle)
+    found = await errand.rooms.endings.rebundling.preview(bundle)
+    rooms = errand.rooms
+    replaced = rooms.replicas.membership.several and await rooms.policies.replaced(bundle)
     return Preview(bundle=bundle.digest, replaced=replaced, tasks=_unsettled(found))
 
 
-async def apply(errand: RestRequest) -> AppliedView:
+async def apply(errand: RestRequest[PolicyRooms]) -> AppliedView:
     """Read the server's bundle again and put it in force, for open tasks too."""
     wanted: ApplyPolicies = errand.body
     bundle = await _reload(errand)
     if wanted.bundle not in ("", bundle.digest):
         raise Conflict("the files have changed since you looked", remediation="look again, and apply then")
-    await errand.house.policies.apply(bundle, by=errand.by)
-    await errand.house.tools.described()
-    changed = await errand.house.rebundling.look()
+    await errand.rooms.policies.apply(bundle, by=errand.by)
+    await errand.rooms.tools.registry.described()
+    changed = await errand.rooms.endings.rebundling.look()
     waiting = await asyncio.to_thread(errand.desk.waiting)
     return msgspec.structs.replace(_applied(errand), waiting=waiting, tasks=_unsettled(changed))
 
@@ -151,29 +166,29 @@ def _unsettled(found: list[RevalidatedTask]) -> tuple[Unsettled, ...]:
     )
 
 
-async def applied(errand: RestRequest) -> AppliedView:
+async def applied(errand: RestRequest[PolicyRooms]) -> AppliedView:
     """Say which bundle is in force."""
     return _applied(errand)
 
 
-async def rules(errand: RestRequest) -> Items[RuleView]:
+async def rules(errand: RestRequest[PolicyRooms]) -> Items[RuleView]:
     """Return every rule in force."""
-    found = errand.house.policies.applied.policy.rules()
+    found = errand.rooms.policies.applied.policy.rules()
     return Items(tuple(RuleView(**rule._asdict()) for rule in found))
 
 
-async def schema(errand: RestRequest) -> SchemaText:
+async def schema(errand: RestRequest[PolicyRooms]) -> SchemaText:
     """Return the policy schema."""
-    return SchemaText(schema=await errand.house.policies.schema())
+    return SchemaText(schema=await errand.rooms.policies.schema())
 
 
-async def _reload(errand: RestRequest) -> Bundle:
+async def _reload(errand: RestRequest[PolicyRooms]) -> Bundle:
     # Reads files: not on the event loop.
     return await asyncio.to_thread(errand.desk.reload)
 
 
-def _applied(errand: RestRequest) -> AppliedView:
-    now = errand.house.policies.applied
+def _applied(errand: RestRequest[PolicyRooms]) -> AppliedView:
+    now = errand.rooms.policies.applied
     return AppliedView(
         digest=now.digest,
         tools=len(now.bundle.tools),

@@ -3,10 +3,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Endpoint, RestRequest
+from remit.services.endings.assembly import EndingServices
 from remit.services.identity.permissions import Duty
+from remit.services.inspection.assembly import InspectionServices
 from remit.services.inspection.replica_status import Enforcer
+from remit.services.replicas.assembly import ReplicaServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaRooms:
+    """The rooms that these endpoints work with."""
+
+    replicas: ReplicaServices
+    endings: EndingServices
+    inspection: InspectionServices
 
 
 class ReplicaView(View, frozen=True, kw_only=True):
@@ -46,15 +60,15 @@ class ReplicasView(View, frozen=True, kw_only=True):
     gone: tuple[str, ...]
 
 
-async def replicas(errand: RestRequest) -> ReplicasView:
+async def replicas(errand: RestRequest[ReplicaRooms]) -> ReplicasView:
     """Say which replicas there are."""
-    house = errand.house
-    roll = await house.roster.call()
+    rooms = errand.rooms
+    roll = await rooms.inspection.roster.call()
     return ReplicasView(
-        me=house.replicas.id,
-        acts=house.replicas.holds(),
-        lapses=house.replicas.lapses,
-        tends=house.remains.tends,
+        me=rooms.replicas.membership.id,
+        acts=rooms.replicas.membership.holds(),
+        lapses=rooms.replicas.membership.lapses,
+        tends=rooms.endings.remains.tends,
         bundle=roll.bundle,
         replicas=tuple(map(_view, roll.enforcers)),
         gone=roll.gone,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -16,10 +16,15 @@ from remit.core.oauth.access_token import AccessClaims
 from remit.core.policy.bundle import Bundle
 from remit.core.replicas.forwarding import Seen
 from remit.core.tasks.task import Task
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty, own_task, see_task
 from remit.services.limits.sign_in_attempts import SignInAttempts
+from remit.services.oauth.server import AuthorizationServer
+from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tasks.tasks import Tasks
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -35,7 +40,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestServices:
-    """What the endpoints work with besides the gateway.
+    """What all endpoints work with; `points` are the agents that may ask for decisions.
 
     `reload` reads the bundle from its files (slow, in a thread); raises `ConfigInvalid`. `waiting` names the
     sections of the configuration that have changed since the start and count after the next one (slow, too).
@@ -43,7 +48,14 @@ class RestServices:
     looks at the approvals.
     """
 
-    house: Services
+    tenant: str
+    public_url: str
+    clock: Clock
+    tasks: Tasks
+    live: LiveTasks
+    identity: IdentityServices
+    oauth: AuthorizationServer
+    points: Collection[str]
     reload: Callable[[], Bundle]
     waiting: Callable[[], tuple[str, ...]]
     remote_sign_in: bool
@@ -67,8 +79,10 @@ _AS_IT_CAME = HttpOrigin()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestRequest:
+class RestRequest(Generic[S]):
     """One request whose caller is known: a person with `secret`, or an agent with `claims`, or nobody.
+
+    `rooms` are the services of this endpoint, and `desk` holds those of all endpoints.
 
     `place` are the parts of the path, `body` and `query` have the types that the endpoint names. `client` is
     the caller's address; `proxied` that somebody passed the request on; `origin` the place that the request
@@ -76,6 +90,7 @@ class RestRequest:
     """
 
     desk: RestServices
+    rooms: S
     place: dict[str, str]
     body: Any = None
     query: Any = None
@@ -88,25 +103,20 @@ class RestRequest:
     origin: str = ""
     arrived: HttpOrigin = _AS_IT_CAME
 
-    @property
-    def house(self) -> Services:
-        """All services."""
-        return self.desk.house
-
-    def by_person(self, person: Person, secret: str) -> RestRequest:
+    def by_person(self, person: Person, secret: str) -> RestRequest[S]:
         """Return the errand as a person's."""
         return replace(self, person=person, secret=secret)
 
-    def proven_by(self, jkt: str) -> RestRequest:
+    def proven_by(self, jkt: str) -> RestRequest[S]:
         """Return the errand of a caller whose DPoP proof was judged here."""
         seen = msgspec.structs.replace(self.arrived.seen, jkt=jkt)
         return replace(self, arrived=msgspec.structs.replace(self.arrived, seen=seen))
 
-    def by_agent(self, agent: Agent, claims: AccessClaims) -> RestRequest:
+    def by_agent(self, agent: Agent, claims: AccessClaims) -> RestRequest[S]:
         """Return the errand as an agent's."""
         return replace(self, agent=agent, claims=claims)
 
-    def saying(self, *, body: Json, query: Json) -> RestRequest:
+    def saying(self, *, body: Json, query: Json) -> RestRequest[S]:
         """Return the errand with what it says."""
         return replace(self, body=body, query=query)
 
@@ -128,7 +138,7 @@ class RestRequest:
         A person sees their own and, with a role, every task; an agent its own tasks; a token that is bound to
         a task that task alone. What may not be seen is not there (`NotFound`).
         """
-        task = await self.house.tasks.get(self.place["task"])
+        task = await self.desk.tasks.get(self.place["task"])
         if self.person is not None:
             return see_task(task, self.person)
         bound = self.claims.task if self.claims else ""
@@ -141,20 +151,21 @@ class RestRequest:
         return own_task(task, self.person) if self.person else True
 
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+class Endpoint(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     """One operation of the REST interface.
 
     `people` is the duty that a person needs, `None` where people may not call. `agents`: an agent's token
     without a task may. `tasks`: a token that is bound to a task may. `open`: anybody may. `takes`, `asks` and
     `gives` are the types of body, query and answer; `media` is the answer's media type. `lenient` endpoints
     are others' standards: fields that are not known are passed over, and whatever cannot be read is a 400.
-    With `certificates` an enforcement point may come with its TLS certificate alone.
+    With `certificates` an enforcement point may come with its TLS certificate alone. `rooms` is the type of
+    what `serve` works with.
     """
 
     method: str
     path: str
     summary: str
-    serve: Callable[[RestRequest], Awaitable[Any]]
+    serve: Callable[[RestRequest[S]], Awaitable[Any]]
     people: Duty | None = None
     agents: bool = False
     tasks: bool = False
@@ -167,11 +178,17 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""
     lenient: bool = False
     certificates: bool = False
+    rooms: Any = None
+
+
+def group(tag: str, rooms: type[S], endpoints: Iterable[Endpoint[S]]) -> tuple[Endpoint[Any], ...]:
+    """Return endpoints that belong together, with the type of what they work with."""
+    return tuple(msgspec.structs.replace(one, tag=tag, rooms=rooms) for one in endpoints)
 
 
 def of_standard(
-    method: str, path: str, summary: str, serve: Callable[[RestRequest], Awaitable[Any]], **more: Any
-) -> Endpoint:
+    method: str, path: str, summary: str, serve: Callable[[RestRequest[S]], Awaitable[Any]], **more: Any
+) -> Endpoint[S]:
     """Return an endpoint that agents call as somebody else's standard says: its bodies are read leniently."""
     return Endpoint(
         method=method, path=path, summary=summary, serve=serve, agents=True, lenient="takes" in more, **more

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -12,8 +13,16 @@ from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.flow.stored_labels import LOOSE, ResourceWrite, StoredLabel
 from remit.core.json_value import Json
 from remit.core.label import Lowering
+from remit.services.flow.assembly import FlowServices
 from remit.services.flow.declassification import task_digest
 from remit.services.identity.permissions import Duty, see_data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLabelRooms:
+    """The rooms that these endpoints work with."""
+
+    flow: FlowServices
 
 
 class DataFilter(Body, frozen=True, kw_only=True):
@@ -123,25 +132,25 @@ def _written(one: ResourceWrite) -> WrittenView:
     )
 
 
-async def listed(errand: RestRequest) -> Items[DataView]:
+async def listed(errand: RestRequest[StoredLabelRooms]) -> Items[DataView]:
     """Return what is known of resources."""
     see_data(errand.someone)
     wanted: DataFilter = errand.query
-    found = await errand.house.declassifications.listed(wanted.upstream, wanted.prefix, wanted.limit)
+    found = await errand.rooms.flow.declassifications.listed(wanted.upstream, wanted.prefix, wanted.limit)
     return Items(tuple(data_view(one) for one in found))
 
 
-async def shown(errand: RestRequest) -> DataView:
+async def shown(errand: RestRequest[StoredLabelRooms]) -> DataView:
     """Return what is known of one resource."""
     see_data(errand.someone)
     place: DataPlace = errand.query
-    return data_view(await errand.house.declassifications.get(place.upstream, place.resource))
+    return data_view(await errand.rooms.flow.declassifications.get(place.upstream, place.resource))
 
 
-async def declassified(errand: RestRequest) -> DataView:
+async def declassified(errand: RestRequest[StoredLabelRooms]) -> DataView:
     """Lower what is known of a resource, and of all that lies in it."""
     said: DeclassifyingData = errand.body
-    done = await errand.house.declassifications.resource(
+    done = await errand.rooms.flow.declassifications.resource(
         said.upstream,
         said.resource,
         said.lowering,
@@ -152,20 +161,20 @@ async def declassified(errand: RestRequest) -> DataView:
     return data_view(done)
 
 
-async def task_label(errand: RestRequest) -> TaskLabel:
+async def task_label(errand: RestRequest[StoredLabelRooms]) -> TaskLabel:
     """Return what a task carries."""
     task = await errand.task()
     return TaskLabel(task=task.id, label=task.label.facts, lowered=task.lowered, digest=task_digest(task))
 
 
-async def task_declassified(errand: RestRequest) -> TaskView:
+async def task_declassified(errand: RestRequest[StoredLabelRooms]) -> TaskView:
     """Lower what a task carries."""
     task = await errand.task()
     said: Declassifying = errand.body
-    done = await errand.house.declassifications.task(
+    done = await errand.rooms.flow.declassifications.task(
         task.id, said.lowering, errand.someone, reason=said.reason, seen=said.confirm
     )
-    return task_view(done, errand.house.clock.now())
+    return task_view(done, errand.desk.clock.now())
 
 
 ENDPOINTS = (

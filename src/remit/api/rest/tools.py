@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -12,8 +13,20 @@ from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.json_value import Json
 from remit.core.tools.suggestions import UpstreamFacts
 from remit.core.tools.tool import ArgumentRole, Tool
+from remit.services.decisions.assembly import DecisionServices
 from remit.services.identity.permissions import Duty
+from remit.services.policy.bundle import Policies
+from remit.services.tools.assembly import ToolServices
 from remit.services.tools.suggestions import suggested
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRooms:
+    """The rooms that these endpoints work with."""
+
+    policies: Policies
+    tools: ToolServices
+    decisions: DecisionServices
 
 
 class AcceptTool(Body, frozen=True, kw_only=True):
@@ -66,18 +79,18 @@ class DraftedFileView(View, frozen=True, kw_only=True):
     unnamed: tuple[str, ...]
 
 
-def _view(errand: RestRequest, tool: Tool) -> ToolView:
-    return tool_view(tool, observed=errand.house.authorizer.observes(tool.upstream))
+def _view(errand: RestRequest[ToolRooms], tool: Tool) -> ToolView:
+    return tool_view(tool, observed=errand.rooms.decisions.authorizer.observes(tool.upstream))
 
 
-async def tools(errand: RestRequest) -> Items[ToolView]:
+async def tools(errand: RestRequest[ToolRooms]) -> Items[ToolView]:
     """Return all registered tools."""
-    return Items(tuple(_view(errand, tool) for tool in errand.house.tools.all()))
+    return Items(tuple(_view(errand, tool) for tool in errand.rooms.tools.registry.all()))
 
 
-async def diff(errand: RestRequest) -> ToolDiff:
+async def diff(errand: RestRequest[ToolRooms]) -> ToolDiff:
     """Return the difference between what was accepted and what is offered."""
-    pin, lines = errand.house.tools.diff(errand.place["tool"])
+    pin, lines = errand.rooms.tools.registry.diff(errand.place["tool"])
     return ToolDiff(
         tool=pin.tool,
         changed=pin.accepted_digest != pin.offered_digest,
@@ -89,21 +102,21 @@ async def diff(errand: RestRequest) -> ToolDiff:
     )
 
 
-async def accept(errand: RestRequest) -> ToolView:
+async def accept(errand: RestRequest[ToolRooms]) -> ToolView:
     """Accept what is offered, by its digest."""
     wanted: AcceptTool = errand.body
-    tool = await errand.house.tools.accept(errand.place["tool"], digest=wanted.digest, by=errand.by)
+    tool = await errand.rooms.tools.registry.accept(errand.place["tool"], digest=wanted.digest, by=errand.by)
     # What clients list has it again: they are told to look.
-    errand.house.announcements.changed(tool.upstream, frozenset(("tools",)))
+    errand.rooms.tools.announcements.changed(tool.upstream, frozenset(("tools",)))
     return _view(errand, tool)
 
 
-async def draft(errand: RestRequest) -> DraftedFileView:
+async def draft(errand: RestRequest[ToolRooms]) -> DraftedFileView:
     """Draft a file for `tools/`; nothing is written."""
     wanted: Drafting = errand.query
     found = suggested(
-        errand.house.tools,
-        errand.house.policies.applied.bundle.classes,
+        errand.rooms.tools.registry,
+        errand.rooms.policies.applied.bundle.classes,
         errand.place["upstream"],
         UpstreamFacts(audience=wanted.audience, data_class=wanted.data_class),
         every=wanted.every,

@@ -3,11 +3,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Endpoint, Items, RestRequest
 from remit.core.tools.tool import ToolState
-from remit.ports.upstream import HttpUpstream
+from remit.ports.upstream import HttpUpstream, Upstream
+from remit.services.decisions.assembly import DecisionServices
 from remit.services.identity.permissions import Duty
+from remit.services.tools.assembly import ToolServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamRooms:
+    """The rooms that these endpoints work with."""
+
+    upstreams: Mapping[str, Upstream]
+    tools: ToolServices
+    decisions: DecisionServices
 
 
 class UpstreamView(View, frozen=True, kw_only=True):
@@ -27,13 +41,13 @@ class UpstreamView(View, frozen=True, kw_only=True):
     observed: bool
 
 
-async def listed(errand: RestRequest) -> Items[UpstreamView]:
+async def listed(errand: RestRequest[UpstreamRooms]) -> Items[UpstreamView]:
     """Say of each upstream whether it is there."""
-    house = errand.house
+    rooms = errand.rooms
     found = []
-    for name, upstream in house.upstreams.items():
-        contact = house.reached.of(name)
-        offered = [one for one in house.tools.seen(name) if one.state is not ToolState.GONE]
+    for name, upstream in rooms.upstreams.items():
+        contact = rooms.tools.reached.of(name)
+        offered = [one for one in rooms.tools.registry.seen(name) if one.state is not ToolState.GONE]
         found.append(
             UpstreamView(
                 name=name,
@@ -42,8 +56,8 @@ async def listed(errand: RestRequest) -> Items[UpstreamView]:
                 since=contact.since,
                 why=contact.why,
                 tools=len(offered),
-                known=house.tools.catalogue(name) is not None,
-                observed=house.authorizer.observes(name),
+                known=rooms.tools.registry.catalogue(name) is not None,
+                observed=rooms.decisions.authorizer.observes(name),
             )
         )
     return Items(tuple(found))

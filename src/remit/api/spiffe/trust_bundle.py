@@ -5,21 +5,18 @@ from __future__ import annotations
 
 from typing import Final
 
+from starlette.requests import Request
 from starlette.responses import Response
 
-from remit.core.errors import NotFound
-from remit.services.assembly.services import Services
-from remit.services.identity.svid_issuing import REFRESH_HINT_S
+from remit.services.identity.svid_issuing import REFRESH_HINT_S, SvidIssuing
 
 BUNDLE_PATH: Final = "/spiffe/bundle"
 
 
-async def trust_bundle(house: Services) -> Response:
+async def trust_bundle(issuing: SvidIssuing, _: Request) -> Response:
     """Return the bundle: public, and fresh for as long as its refresh hint says."""
-    if house.issuing is None:
-        raise NotFound("there is no trust domain here", remediation="configure `workload_api`")
     return Response(
-        house.issuing.document,
+        issuing.document,
         media_type="application/json",
         headers={"Cache-Control": f"max-age={REFRESH_HINT_S}"},
     )

@@ -13,8 +13,8 @@ from remit.api.http_messages import HEADERS, JSON, read, status_of
 from remit.core.errors import Conflict, Malformed, RemitError, Unauthenticated
 from remit.core.keys.jws import MAX_COMPACT_BYTES
 from remit.core.signals.security_event_token import SET_MEDIA
-from remit.services.assembly.services import Services
 from remit.services.limits.request_bodies import body_of
+from remit.services.signals.receiver import HeardSignals
 
 #: Error codes of RFC 8935 section 2.4, and of the IANA registry that it began.
 _CODES: Final = frozenset(
@@ -22,18 +22,18 @@ _CODES: Final = frozenset(
 )
 
 
-async def push(request: Request, house: Services) -> Response:
+async def push(request: Request, heard: HeardSignals) -> Response:
     """Take one token in: 202 once what follows from it is durable (RFC 8935 section 2.2)."""
     try:
         given = request.headers.getlist("authorization")
-        transmitter = house.signals.authenticate(
+        transmitter = heard.authenticate(
             str(request.path_params["transmitter"]), given[0] if len(given) == 1 else ""
         )
         body_of(request.scope, f"transmitter {transmitter.name}")
         body = await read(request, SET_MEDIA, MAX_COMPACT_BYTES)
         if not body.isascii():
             raise Malformed("this is not a security event token", code="invalid_request")
-        await house.signals.receive(transmitter.name, body.decode("ascii").strip())
+        await heard.receive(transmitter.name, body.decode("ascii").strip())
     except RemitError as error:
         return failed(error)
     return Response(status_code=202, headers=HEADERS)

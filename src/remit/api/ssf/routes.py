@@ -13,31 +13,30 @@ from remit.api.oauth.paths import JWKS_PATH
 from remit.api.ssf import paths
 from remit.api.ssf.push import push
 from remit.core.signals.security_event_token import POLL, PUSH
-from remit.services.assembly.services import Services
+from remit.services.signals.assembly import SignalServices
 
 Serve = Callable[[Request], Awaitable[Response]]
 
 
-def routes(house: Services) -> tuple[tuple[str, dict[str, Serve]], ...]:
+def routes(signals: SignalServices, public_url: str) -> tuple[tuple[str, dict[str, Serve]], ...]:
     """Return every path of shared signals, with what answers each method there."""
 
     async def take(request: Request) -> Response:
-        return await push(request, house)
+        return await push(request, signals.heard)
 
     async def told(_: Request) -> Response:
-        return metadata(house)
+        return metadata(public_url)
 
     out: list[tuple[str, dict[str, Serve]]] = []
-    if house.signals.transmitters:
+    if signals.heard.transmitters:
         out.append((paths.PUSH_PATH, {"POST": take}))
-    if house.streams.receivers:
+    if signals.streams.receivers:
         out.append((paths.METADATA_PATH, {"GET": told}))
     return tuple(out)
 
 
-def metadata(house: Services) -> Response:
+def metadata(base: str) -> Response:
     """Say how events of this gateway are received (SSF 1.0 section 7.1)."""
-    base = house.public_url
     return answer(
         {
             "spec_version": "1_0",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serving: one process, one event loop, one port, from opening the gateway to the last signed head."""
+"""Serving: one process, one event loop, one port, from opening the store to the last signed head."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ async def _serve(config: Config, wish: StopRequest) -> None:
         address = public_url(config, sock, own=True)
         if sys.stderr.isatty():
             terminal.remark(f"starting, with {terminal.counted(len(config.upstreams), 'upstream')}")
-        async with open_house(config, url, address, go_back=wish.go_back) as house:
-            code = await first_code(house, wish.code_for)
+        async with open_house(config, url, address, go_back=wish.go_back) as services:
+            code = await first_code(services.identity, services.evidence.log, wish.code_for)
             tls = tls_context(config)
             server = Server(
                 uvicorn.Config(
-                    application(house, config),
+                    application(services, config),
                     lifespan="off",
                     http=BoundedConnection,
                     ws="none",
@@ -95,7 +95,7 @@ async def _serve(config: Config, wish: StopRequest) -> None:
                     await unix_socket.listen(server, place, local_peers(), config.listen.socket_open_to)
                 settle_memory()
                 welcome = StartupMessage(config=config, url=url, code=code, moved=url != config.listen.url)
-                await show_welcome(house, welcome)
+                await show_welcome(services.evidence.log, services.policies, services.tools.registry, welcome)
                 if wish.ready_file is not None:
                     _write_ready(wish.ready_file, url)
 
@@ -151,7 +151,7 @@ def _not_listened(host: str, port: int, fault: OSError | OverflowError) -> Confi
 
 
 class Server(uvicorn.Server):
-    """The HTTP server, whose signals are ours: after draining, the gateway is closed in order."""
+    """The HTTP server, whose signals are ours: after draining, the process is closed in order."""
 
     async def run_on(self, sock: socket.socket, ready: Callable[[], object]) -> None:
         """Serve on a socket until a signal comes; `ready` is awaited once connections are taken."""

@@ -163,15 +163,15 @@ async def register_agent(config: Config, agent: str, public_jwk: dict[str, str])
     from remit.services.identity.directory import NewAgent, NewPerson
 
     async with open_records(config) as house:
-        known = await house.directory.find_agent(agent)
+        known = await house.identity.directory.find_agent(agent)
         if known is None:
             owner = getpass.getuser()
-            if await house.directory.find_person(owner) is None:
+            if await house.identity.directory.find_person(owner) is None:
                 # Who wraps a client on their own machine answers for it.
-                await house.directory.add_person(NewPerson(name=owner), by=f"os:{owner}")
+                await house.identity.directory.add_person(NewPerson(name=owner), by=f"os:{owner}")
             binding = KeyBinding(public_jwk)
             new = NewAgent(name=agent, owner=owner, purpose=PURPOSE, bindings=(binding,))
-            await house.directory.register(new, by=f"os:{owner}")
+            await house.identity.directory.register(new, by=f"os:{owner}")
         elif public_jwk not in known.keys:
             raise Conflict(
                 f"there is an agent `{agent}` with another key",

@@ -1,31 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The path of one call, as a machine that refuses disorder.
+"""The path of one call: nine steps, in their order.
 
     agent -> [1 identify] -> [2 bind] -> [3 describe] -> [4 decide] -> [5 record]
                                                             |Deny/Defer: record, answer
           <- [9 close] <- [8 observe] <- [7 forward] <- [6 lease]
 
-`mediate` is a generator without I/O. It yields what it needs next and is sent the answer; a driver
-(`services.mediation.mediator`) does the work. Streams, server-initiated requests and deferred outcomes are
-transitions of the same machine: while the upstream answers, the machine asks for the next chunk, has it
-observed, and only then releases it. A driver cannot skip a step, repeat one, or answer one need with the
-answer to another: that is `OutOfOrder`, and the call ends there. `answer` is the same path for endpoints that
-only answer: it stops after step 5. `resume` looks after a call whose outcome its upstream has deferred.
+`mediate` is the order and nothing else. It does no I/O: the work of each step is a method of `NineSteps`, and
+each method takes what the one before returned, so that steps in another order do not pass the type checker.
+The services implement the steps (`services.mediation.call_steps`), and can rely on this:
+
+1. a step begins when the one before is over, and none is left out or taken twice
+2. a chunk of an upstream's answer is released after it was observed, and the next one is asked for after that
+3. a fault ends the call; it says at which step it arose
+4. a permit that was recorded is closed, once, with what is known of its outcome
+5. `let_go` is called once, at the end, whatever happened
+
+`answer` is the same path for endpoints that only answer: it stops after step 5. `resume` looks after a call
+whose outcome its upstream has deferred.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Generator
-from typing import Any
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision
-from remit.core.errors import OutOfOrder
+from remit.core.errors import OutOfOrder, RemitError
 from remit.core.evidence.event import CallOutcome
-from remit.core.identity.principals import Principal
 from remit.core.label import Label
 
 
@@ -53,6 +57,7 @@ class ChunkKind(enum.StrEnum):
 
 
 # Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+_IDENTIFY, _BIND, _DESCRIBE, _DECIDE, _RECORD, _LEASE, _FORWARD, _OBSERVE, _CLOSE = Step
 _RESULT, _ERROR = ChunkKind.RESULT, ChunkKind.ERROR
 _OK, _TOOL_ERROR, _PROTOCOL_ERROR = CallOutcome.OK, CallOutcome.TOOL_ERROR, CallOutcome.PROTOCOL_ERROR
 _INPUT_REQUIRED, _DEFERRED = CallOutcome.INPUT_REQUIRED, CallOutcome.DEFERRED
@@ -99,128 +104,14 @@ class Delivery(Chunk, frozen=True):
     label: Label = Label()
 
 
-# What the machine needs, and what it must be sent for it.
+# How a call ends.
 
 
-class Identify(msgspec.Struct, frozen=True):
-    """Step 1. Send a `Principal`."""
-
-
-class Bind(msgspec.Struct, frozen=True):
-    """Step 2. Send any value that stands for the bound task (it is handed on, not looked at)."""
-
-    principal: Principal
-
-
-class Describe(msgspec.Struct, frozen=True):
-    """Step 3. Send an `AccessRequest`."""
-
-    bound: object
-
-
-class Decide(msgspec.Struct, frozen=True):
-    """Step 4. Send a `Decision`."""
-
-    request: AccessRequest
-
-
-class Record(msgspec.Struct, frozen=True):
-    """Step 5. Commit the decision; send `Recorded` once it is durable."""
+class DecidedCall(msgspec.Struct, frozen=True):
+    """A call that was decided; implementations of the steps add what they need after step 4."""
 
     request: AccessRequest
     decision: Decision
-
-
-class Resume(msgspec.Struct, frozen=True):
-    """Step 2, for a call that is looked after: find it among the bound task's own; send `Resumed`."""
-
-    bound: object
-
-
-class Lease(msgspec.Struct, frozen=True):
-    """Step 6. Obtain the upstream credential and a connection; send `Leased`."""
-
-    request: AccessRequest
-    decision: Decision
-
-
-class Forward(msgspec.Struct, frozen=True):
-    """Step 7. Look at the local fence, then write the call with nothing awaited between; send `Forwarded`."""
-
-    request: AccessRequest
-    leased: Leased
-
-
-class Receive(msgspec.Struct, frozen=True):
-    """Steps 7 and 8. Wait for the upstream's next message, re-check the fence; send a `Chunk`."""
-
-
-class Observe(msgspec.Struct, frozen=True):
-    """Step 8. Join labels, index values, apply obligations, commit what raises a label; send `Observed`."""
-
-    chunk: Chunk
-
-
-class Release(msgspec.Struct, frozen=True):
-    """Hand what was taken in to the agent; send `Released`."""
-
-    chunk: Delivery
-
-
-class Close(msgspec.Struct, frozen=True):
-    """Step 9. Record the outcome, release lease and connection; send `Closed`."""
-
-    outcome: CallOutcome
-
-
-Need = (
-    Identify | Bind | Describe | Decide | Record | Resume
-    | Lease | Forward | Receive | Observe | Release | Close
-)  # fmt: skip
-
-
-class Bound(msgspec.Struct, frozen=True):
-    """Answer to `Bind`: the driver's own handle on the live task."""
-
-    handle: Any
-
-
-class Recorded(msgspec.Struct, frozen=True):
-    """Answer to `Record`."""
-
-
-class Resumed(msgspec.Struct, frozen=True):
-    """Answer to `Resume`: the request and decision of the call that goes on. `known` is what was released of
-    it last, where it is too early to ask again.
-    """
-
-    request: AccessRequest
-    decision: Decision
-    known: Delivery | None = None
-
-
-class Leased(msgspec.Struct, frozen=True):
-    """Answer to `Lease`: the driver's own handle on credential and connection."""
-
-    handle: Any
-
-
-class Forwarded(msgspec.Struct, frozen=True):
-    """Answer to `Forward`."""
-
-
-class Observed(msgspec.Struct, frozen=True):
-    """Answer to `Observe`: what may be released of the chunk, or `None` where it must be withheld."""
-
-    chunk: Delivery | None
-
-
-class Released(msgspec.Struct, frozen=True):
-    """Answer to `Release`."""
-
-
-class Closed(msgspec.Struct, frozen=True):
-    """Answer to `Close`."""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -231,9 +122,7 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Permitted(msgspec.Struct, frozen=True):
-    """How a call ends that somebody else carries out: its permit is durable, and outside the fence from now
-    on.
-    """
+    """How a call ends that another program carries out: its permit is durable, and outside the fence."""
 
     request: AccessRequest
     decision: Decision
@@ -247,141 +136,262 @@ class Answered(msgspec.Struct, frozen=True):
     outcome: CallOutcome
 
 
-End = Refused | Permitted | Answered
-Machine = Generator[Need, object, End]
+#: How a call ends that goes upstream where it is permitted.
+End = Refused | Answered
 
-_ANSWER: dict[type, type] = {
-    Identify: Principal,
-    Bind: Bound,
-    Describe: AccessRequest,
-    Decide: Decision,
-    Record: Recorded,
-    Resume: Resumed,
-    Lease: Leased,
-    Forward: Forwarded,
-    Receive: Chunk,
-    Observe: Observed,
-    Release: Released,
-    Close: Closed,
-}
+# The steps, as the services implement them.
+
+Identified = TypeVar("Identified")
+Bound = TypeVar("Bound")
+Described = TypeVar("Described")
+Decided = TypeVar("Decided", bound=DecidedCall)
+Recorded = TypeVar("Recorded", bound=DecidedCall)
+Recorded_co = TypeVar("Recorded_co", bound=DecidedCall, covariant=True)
+Recorded_contra = TypeVar("Recorded_contra", bound=DecidedCall, contravariant=True)
+Leased = TypeVar("Leased")
+Forwarded = TypeVar("Forwarded")
 
 
-def step_of(need: Need) -> Step:
-    """Return the step that a need belongs to."""
-    return _STEP[type(need)]
+class AnySteps(Protocol):
+    """What surrounds the steps of every call."""
+
+    def begin(self) -> None:
+        """Note that the call is under way."""
+        ...
+
+    async def turn(self, step: Step) -> Step:
+        """Wait until the call may take its next step, and return that step."""
+        ...
+
+    def failed(self, fault: BaseException) -> None:
+        """Note the fault that ends the call; called before the call is closed."""
+        ...
+
+    def let_go(self) -> None:
+        """Give back all that the steps took in hand. Nothing of the call happens after this."""
+        ...
 
 
-_STEP: dict[type, Step] = {
-    Identify: Step.IDENTIFY,
-    Bind: Step.BIND,
-    Describe: Step.DESCRIBE,
-    Decide: Step.DECIDE,
-    Record: Step.RECORD,
-    Resume: Step.BIND,
-    Lease: Step.LEASE,
-    Forward: Step.FORWARD,
-    Receive: Step.FORWARD,
-    Observe: Step.OBSERVE,
-    Release: Step.OBSERVE,
-    Close: Step.CLOSE,
-}
+class DecidingSteps(AnySteps, Protocol[Identified, Bound, Described, Decided, Recorded_co]):
+    """Steps 1 to 5."""
+
+    async def identify(self) -> Identified:
+        """Step 1. Return who asks, proven."""
+        ...
+
+    async def bind(self, identified: Identified) -> Bound:
+        """Step 2. Return the live task that the call belongs to."""
+        ...
+
+    async def describe(self, bound: Bound) -> Described:
+        """Step 3. Return the access request that the call makes."""
+        ...
+
+    async def decide(self, described: Described) -> Decided:
+        """Step 4. Return the decision."""
+        ...
+
+    async def refuse(self, decided: Decided) -> None:
+        """Step 5 of a call that does not proceed. Return once the refusal is recorded."""
+        ...
+
+    async def record(self, decided: Decided) -> Recorded_co:
+        """Step 5 of a call that proceeds. Return once the decision is durable."""
+        ...
 
 
-def _expect(need: Need, answer: object) -> Any:
-    wanted = _ANSWER[type(need)]
-    if type(answer) is not wanted:
-        raise OutOfOrder(
-            f"step {step_of(need).value} ({step_of(need).name.lower()}) "
-            f"was answered with {type(answer).__name__}, not {wanted.__name__}"
-        )
-    return answer
+class ForwardingSteps(AnySteps, Protocol[Recorded_contra, Leased, Forwarded]):
+    """Steps 6 to 9."""
+
+    async def lease(self, recorded: Recorded_contra) -> Leased:
+        """Step 6. Return the upstream credential, with a connection."""
+        ...
+
+    async def forward(self, leased: Leased) -> Forwarded:
+        """Step 7. Look at the local fence, then write the call with nothing awaited between."""
+        ...
+
+    async def receive(self, forwarded: Forwarded) -> Chunk:
+        """Step 7. Return the upstream's next message, after another look at the fence."""
+        ...
+
+    async def observe(self, forwarded: Forwarded, chunk: Chunk) -> Delivery | None:
+        """Step 8. Take a message in, and return what may be released of it; None where it is withheld."""
+        ...
+
+    async def release(self, recorded: Recorded_contra, chunk: Delivery) -> None:
+        """Step 8. Hand what was taken in to the agent."""
+        ...
+
+    async def close(self, recorded: Recorded_contra, outcome: CallOutcome) -> None:
+        """Step 9. Record the outcome."""
+        ...
 
 
-def mediate() -> Machine:
-    """Take one call through the nine steps.
-
-    A fault is thrown into the generator by the driver at the need that failed. Before `Forward` it simply
-    ends the call: nothing has happened. From `Forward` on the machine still closes the call, with the outcome
-    that the fault leaves (`unknown` where the upstream may have acted), and then lets the fault go on.
-    """
-    return _path()
+class NineSteps(
+    DecidingSteps[Identified, Bound, Described, Decided, Recorded],
+    ForwardingSteps[Recorded, Leased, Forwarded],
+    Protocol[Identified, Bound, Described, Decided, Recorded, Leased, Forwarded],
+):
+    """All steps of a call that goes upstream."""
 
 
-def answer() -> Machine:
-    """Take one call through steps 1 to 5, for an endpoint that only answers: somebody else carries it out."""
-    return _path(elsewhere=True)
+class ResumingSteps(
+    ForwardingSteps[Recorded, Leased, Forwarded], Protocol[Identified, Bound, Recorded, Leased, Forwarded]
+):
+    """The steps of a look after a deferred call: steps 3 to 5 were taken by the call itself."""
+
+    async def identify(self) -> Identified:
+        """Step 1. Return who asks, proven."""
+        ...
+
+    async def bind(self, identified: Identified) -> Bound:
+        """Step 2. Return the live task that the call belongs to."""
+        ...
+
+    async def find(self, bound: Bound) -> tuple[Recorded, Delivery | None]:
+        """Step 2. Return the deferred call, which is the task's own, with what was released of it last where
+        it is too early to ask its upstream again.
+        """
+        ...
 
 
-def resume() -> Machine:
+# The paths.
+
+
+async def mediate(
+    steps: NineSteps[Identified, Bound, Described, Decided, Recorded, Leased, Forwarded],
+) -> End:
+    """Take one call through the nine steps."""
+    steps.begin()
+    try:
+        recorded = await _until_recorded(steps)
+        if isinstance(recorded, Refused):
+            return recorded
+        return await _until_closed(steps, recorded)
+    finally:
+        steps.let_go()
+
+
+async def answer(
+    steps: DecidingSteps[Identified, Bound, Described, Decided, Recorded],
+) -> Refused | Permitted:
+    """Take one call through steps 1 to 5, for an endpoint that only answers: another program acts."""
+    steps.begin()
+    try:
+        recorded = await _until_recorded(steps, elsewhere=True)
+        if isinstance(recorded, Refused):
+            return recorded
+        return Permitted(recorded.request, recorded.decision)
+    finally:
+        steps.let_go()
+
+
+async def resume(steps: ResumingSteps[Identified, Bound, Recorded, Leased, Forwarded]) -> Answered:
     """Look after a call whose outcome its upstream has deferred: how it stands, or that it is to be
     cancelled.
 
     Nothing is decided again, for nothing more is asked of the upstream than was permitted; but who asks, the
     task and the fence are looked at as for every call, and what comes back is observed before it is released.
     """
-    return _path(again=True)
-
-
-def _path(*, elsewhere: bool = False, again: bool = False) -> Machine:
-    """Go the way of one call; in one piece, since every answer would be handed through all pieces above."""
-    need: Need = Identify()
-    principal: Principal = _expect(need, (yield need))
-    need = Bind(principal)
-    bound: Bound = _expect(need, (yield need))
-    request: AccessRequest
-    decision: Decision
-    if again:
-        need = Resume(bound.handle)
-        resumed: Resumed = _expect(need, (yield need))
-        request, decision = resumed.request, resumed.decision
-        if resumed.known is not None:
-            need = Release(resumed.known)
-            _expect(need, (yield need))
-            return Answered(request, decision, _DEFERRED)
-    else:
-        need = Describe(bound.handle)
-        request = _expect(need, (yield need))
-        need = Decide(request)
-        decision = _expect(need, (yield need))
-        if elsewhere and decision.proceeds and decision.valid_until is None:
-            raise OutOfOrder(
-                "step 4 (decide) permitted a call that others carry out without saying until when"
-            )
-        need = Record(request, decision)
-        _expect(need, (yield need))
-        if not decision.proceeds:
-            return Refused(request, decision)
-        if elsewhere:
-            return Permitted(request, decision)
-    outcome, leased = _NOT_SENT, None
+    at = _IDENTIFY
+    steps.begin()
     try:
-        need = Lease(request, decision)
-        leased = _expect(need, (yield need))
-        need = Forward(request, leased)
-        _expect(need, (yield need))
-        outcome = _UNKNOWN
-        while True:
-            need = Receive()
-            chunk: Chunk = _expect(need, (yield need))
-            last = chunk.last
-            if last:
+        at = await steps.turn(_IDENTIFY)
+        identified = await steps.identify()
+        at = await steps.turn(_BIND)
+        bound = await steps.bind(identified)
+        at = await steps.turn(_BIND)
+        recorded, known = await steps.find(bound)
+        if known is not None:
+            at = await steps.turn(_OBSERVE)
+            await steps.release(recorded, known)
+            return Answered(recorded.request, recorded.decision, _DEFERRED)
+        return await _until_closed(steps, recorded)
+    except BaseException as fault:
+        _failed(steps, fault, at)
+        raise
+    finally:
+        steps.let_go()
+
+
+async def _until_recorded(
+    steps: DecidingSteps[Identified, Bound, Described, Decided, Recorded], *, elsewhere: bool = False
+) -> Refused | Recorded:
+    """Take steps 1 to 5. A fault ends the call with nothing to close: nothing has happened."""
+    at = _IDENTIFY
+    try:
+        at = await steps.turn(_IDENTIFY)
+        identified = await steps.identify()
+        at = await steps.turn(_BIND)
+        bound = await steps.bind(identified)
+        at = await steps.turn(_DESCRIBE)
+        described = await steps.describe(bound)
+        at = await steps.turn(_DECIDE)
+        decided = await steps.decide(described)
+        decision = decided.decision
+        if elsewhere and decision.proceeds and decision.valid_until is None:
+            raise OutOfOrder("a call that others carry out was permitted without saying until when")
+        at = await steps.turn(_RECORD)
+        if not decision.proceeds:
+            await steps.refuse(decided)
+            return Refused(decided.request, decision)
+        return await steps.record(decided)
+    except BaseException as fault:
+        _failed(steps, fault, at)
+        raise
+
+
+async def _until_closed(steps: ForwardingSteps[Recorded, Leased, Forwarded], recorded: Recorded) -> Answered:
+    """Take steps 6 to 9. A fault closes the call with the outcome that it leaves: not sent, unknown where the
+    upstream may have acted, or what the upstream has said already.
+    """
+    at, outcome = _LEASE, _NOT_SENT
+    leased: Leased | None = None
+    try:
+        at = await steps.turn(_LEASE)
+        leased = await steps.lease(recorded)
+        at = await steps.turn(_FORWARD)
+        forwarded = await steps.forward(leased)
+        outcome, last = _UNKNOWN, False
+        while not last:
+            at = await steps.turn(_FORWARD)
+            chunk = await steps.receive(forwarded)
+            if last := chunk.last:
                 outcome = _outcome(chunk)
-            need = Observe(chunk)
-            observed: Observed = _expect(need, (yield need))
-            if observed.chunk is not None:
-                need = Release(observed.chunk)
-                _expect(need, (yield need))
-            if last:
-                break
+            at = await steps.turn(_OBSERVE)
+            delivery = await steps.observe(forwarded, chunk)
+            if delivery is not None:
+                at = await steps.turn(_OBSERVE)
+                await steps.release(recorded, delivery)
     except GeneratorExit:
         raise
     except BaseException as fault:
+        _failed(steps, fault, at)
         lost = leased is not None and (getattr(fault, "sent", False) or outcome is _DEFERRED)
-        yield Close(_UNKNOWN if lost else outcome)
+        await _close(steps, recorded, _UNKNOWN if lost else outcome)
         raise
-    need = Close(outcome)
-    _expect(need, (yield need))
-    return Answered(request, decision, outcome)
+    await _close(steps, recorded, outcome)
+    return Answered(recorded.request, recorded.decision, outcome)
+
+
+async def _close(
+    steps: ForwardingSteps[Recorded, Leased, Forwarded], recorded: Recorded, outcome: CallOutcome
+) -> None:
+    """Take step 9."""
+    try:
+        await steps.turn(_CLOSE)
+        await steps.close(recorded, outcome)
+    except BaseException as fault:
+        _failed(steps, fault, _CLOSE)
+        raise
+
+
+def _failed(steps: AnySteps, fault: BaseException, at: Step) -> None:
+    """Say at which step a fault arose, unless it says so itself."""
+    if isinstance(fault, RemitError) and fault.step is None:
+        fault.step = at.value
+    steps.failed(fault)
 
 
 def _outcome(last: Chunk) -> CallOutcome:

@@ -54,8 +54,10 @@ from remit.gateway.mcp.messages import (
     outcome_field,
 )
 from remit.ports.forwarding import ForwardedRequest, Forwarder
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock
+from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.deadlines import Deadlines
+from remit.services.replicas.assembly import ReplicaServices
 from remit.services.replicas.forwarding import Family
 from remit.services.replicas.replica_lease import Replicas
 from remit.services.tasks.calls_in_flight import fenced_by
@@ -82,18 +84,28 @@ class ForwardingFront:
     """The ASGI application around all others. Used from one event loop."""
 
     def __init__(
-        self, house: Services, forwarder: Forwarder, inner: Application, *, max_body_bytes: int
+        self,
+        *,
+        clock: Clock,
+        authenticator: Authenticator,
+        replicas: ReplicaServices,
+        forwarder: Forwarder,
+        inner: Application,
+        max_body_bytes: int,
     ) -> None:
         """Take the endpoints."""
-        self._house = house
+        self._clock = clock
+        self._authenticator = authenticator
+        self._replicas = replicas.membership
+        self._forwarding = replicas.passing
         self._forwarder = forwarder
         self._inner = inner
         self._max_body_bytes = max_body_bytes
         #: Requests that other replicas have in hand for this one.
         self._asking: set[_Asking] = set()
-        house.replicas.on_gone.append(self._gone)
-        house.replicas.on_change.append(lambda sight: self._raised(sight.raised))
-        house.replicas.on_loss.append(self._lost)
+        replicas.membership.events.gone.append(self._gone)
+        replicas.membership.events.changed.append(lambda sight: self._raised(sight.raised))
+        replicas.membership.events.lost.append(self._lost)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -101,7 +113,7 @@ class ForwardingFront:
             await self._inner(scope, receive, send)
             return
         body = b""
-        handing = _Handing(scope, send, self._house.replicas)
+        handing = _Handing(scope, send, self._replicas)
         send = handing if upstream_of(scope) is not None else send
         try:
             told = [value for name, value in scope["headers"] if name == HEADER]
@@ -109,20 +121,20 @@ class ForwardingFront:
                 if len(told) != 1:
                     raise Malformed("this header is for replicas alone", code="passed-on")
                 # Nothing is read for somebody who cannot even name both replicas.
-                self._house.passing.names_both(told[0])
+                self._forwarding.names_both(told[0])
                 body = await _body(receive, self._max_body_bytes)
                 await self._passed_on(told[0], scope, body)
                 receive = _Replay(body, receive)
-            elif not self._house.replicas.holds() and not scope["path"].startswith(ALWAYS):
+            elif not self._replicas.holds() and not scope["path"].startswith(ALWAYS):
                 raise OutOfForce
             elif concerns(scope):
                 if needs_body(scope):
                     # Nobody has shown who they are yet.
                     body = await _body(receive, MAX_FORM_BYTES)
                     receive = _Replay(body, receive)
-                task = task_of(self._house, scope, body)
-                if task and not self._house.passing.mine(task):
-                    owner = await self._house.passing.owner(task)
+                task = self._task_of(scope, body)
+                if task and not self._forwarding.mine(task):
+                    owner = await self._forwarding.owner(task)
                     if owner is not None and not (scope["path"] == TOKEN and "remit.peer" in scope):
                         body = body or await _body(receive, self._max_body_bytes)
                         if await self._pass_on(task, owner, scope, body, receive, handing):
@@ -139,15 +151,18 @@ class ForwardingFront:
         if handing.withheld:
             await handing.refuse(OutOfForce(sent=True), body)
 
+    def _task_of(self, scope: Scope, body: bytes) -> str:
+        return task_of(scope, body, lambda token: self._authenticator.about(token, self._clock.now()))
+
     # 1.
 
     async def _passed_on(self, told: bytes, scope: Scope, body: bytes) -> None:
-        self._house.replicas.check()
+        self._replicas.check()
         headers = carried(scope["headers"])
-        passage = self._house.passing.believed(told, scope["method"], _target(scope), headers, body)
+        passage = self._forwarding.believed(told, scope["method"], _target(scope), headers, body)
         _show(scope, passage.seen)
-        task = task_of(self._house, scope, body)
-        if task and not self._house.passing.mine(task) and await self._house.passing.owner(task) is not None:
+        task = self._task_of(scope, body)
+        if task and not self._forwarding.mine(task) and await self._forwarding.owner(task) is not None:
             raise Elsewhere(task)
 
     # 2.
@@ -158,7 +173,7 @@ class ForwardingFront:
         """Pass a request on; `False` where it turns out to be ours."""
         headers = carried(scope["headers"])
         for _ in range(TRIES):
-            told = self._house.passing.written(
+            told = self._forwarding.written(
                 owner,
                 scope["method"],
                 _target(scope),
@@ -167,11 +182,11 @@ class ForwardingFront:
                 seen=_seen(scope),
             )
             request = ForwardedRequest(scope["method"], _target(scope), [*headers, (HEADER, told)], body)
-            asking = _Asking(owner, self._house.passing.family(task), upstream_of(scope))
+            asking = _Asking(owner, self._forwarding.family(task), upstream_of(scope))
             if await self._exchanged(asking, request, receive, handing):
                 return True
-            self._house.passing.forget(task)
-            now = await self._house.passing.owner(task)
+            self._forwarding.forget(task)
+            now = await self._forwarding.owner(task)
             if now is None:
                 return False
             owner = now

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -63,11 +63,16 @@ from remit.gateway.http.request_state import ApiVisit
 from remit.gateway.http.response import ApiAnswer
 from remit.gateway.protected_resource import METADATA, ProtectedResource
 from remit.gateway.tracing import travelling
+from remit.ports.runtime import Clock
 from remit.ports.upstream import HttpUpstream
-from remit.services.assembly.services import Services
+from remit.services.decisions.assembly import DecisionServices
+from remit.services.findings.shared_identities import SharedIdentities
+from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
-from remit.services.mediation.mediator import RequestedCall
+from remit.services.mediation.mediator import Mediator, RequestedCall
+from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 _LOG = logging.getLogger(__name__)
 
@@ -95,19 +100,33 @@ class HttpEndpoint:
 
     def __init__(
         self,
-        house: Services,
         *,
+        public_url: str,
+        resource: ProtectedResource,
+        clock: Clock,
+        apis: Mapping[str, HttpUpstream],
+        sightings: SharedIdentities,
+        registry: ToolCatalogue,
+        live: LiveTasks,
+        decisions: DecisionServices,
+        authenticator: Authenticator,
+        mediator: Mediator,
         limits: HttpLimits | None = None,
         in_hand: RequestsInProgress | None = None,
     ) -> None:
         """Take the services. `in_hand` is shared with other endpoints."""
-        self._house = house
+        self._clock = clock
+        self._sightings = sightings
+        self._registry = registry
+        self._live = live
+        self._authorizer = decisions.authorizer
+        self._approvals = decisions.approvals
+        self._authenticator = authenticator
+        self._mediator = mediator
         self._limits = limits or HttpLimits()
-        self._resource = ProtectedResource(house, PREFIX)
-        self._base = house.public_url.rstrip("/")
-        self._apis: dict[str, HttpUpstream] = {
-            name: one for name, one in house.upstreams.items() if isinstance(one, HttpUpstream)
-        }
+        self._resource = resource
+        self._base = public_url.rstrip("/")
+        self._apis = apis
         self._in_hand = in_hand or RequestsInProgress(
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
         )
@@ -154,7 +173,7 @@ class HttpEndpoint:
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
         if client := scope.get("client"):
-            self._house.sightings.shown(found.claims, client[0])
+            self._sightings.shown(found.claims, client[0])
         if found.nonce:
             visit.send = with_nonce(visit.send, found.nonce.encode())
         visit.agent = found.claims.client_id
@@ -203,9 +222,9 @@ class HttpEndpoint:
         )
 
     async def _sees(self, visit: ApiVisit, route: Route) -> bool:
-        live = await self._house.live.bind(visit.claims, self._house.clock.now())
-        tool = self._house.tools.get(f"{visit.upstream}/{route.name}")
-        observed = self._house.authorizer.observes(visit.upstream)
+        live = await self._live.bind(visit.claims, self._clock.now())
+        tool = self._registry.get(f"{visit.upstream}/{route.name}")
+        observed = self._authorizer.observes(visit.upstream)
         return tool is not None and live.sees(tool, observed=observed)
 
     # The call.
@@ -229,7 +248,7 @@ class HttpEndpoint:
         watch = DisconnectWatch(answer, visit.receive, call)
         self._alarms.start(watch, WATCH_AFTER_S)
         try:
-            end = await self._house.mediator.run(asked, answer)
+            end = await self._mediator.run(asked, answer)
         except asyncio.CancelledError:
             if not answer.gone:
                 raise
@@ -262,7 +281,7 @@ class HttpEndpoint:
             return self._unknown(visit)
         if end.decision.outcome is not Outcome.DEFER:
             return refusal(end)
-        approval = await self._house.approvals.find(end.decision.approval)
+        approval = await self._approvals.find(end.decision.approval)
         return refusal(end, approval.expires.isoformat() if approval else "")
 
     # What is answered otherwise.
@@ -285,7 +304,7 @@ class HttpEndpoint:
             agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
             # The refusal stands whether or not it can be written down.
             with contextlib.suppress(StoreUnavailable):
-                await self._house.authenticator.refused(error, "http", agent=agent, task=task)
+                await self._authenticator.refused(error, "http", agent=agent, task=task)
         if unknown:
             problem.headers = self._resource.challenges(f"{PREFIX}/{visit.upstream}", error)
         await self._fail(visit, problem)

@@ -51,9 +51,12 @@ from remit.gateway.mcp.messages import (
 from remit.gateway.mcp.response import LOG_LEVELS, Answer
 from remit.gateway.mcp.sessions import Session
 from remit.gateway.tracing import travelling
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock
+from remit.services.decisions.approvals import Approvals
 from remit.services.limits.deadlines import Deadlines
-from remit.services.mediation.mediator import RequestedCall
+from remit.services.mediation.mediator import Mediator, RequestedCall
+from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 UNSUBSCRIBE: Final = "resources/unsubscribe"
 #: Methods that are calls, in both eras.
@@ -114,19 +117,31 @@ class SilentSink:
 class Calls:
     """Turns requests into calls, and their ends into answers."""
 
-    def __init__(self, house: Services, listing: Listing, rounds: Rounds) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        registry: ToolCatalogue,
+        live: LiveTasks,
+        approvals: Approvals,
+        mediator: Mediator,
+        listing: Listing,
+        rounds: Rounds,
+    ) -> None:
         """Take the services, what tasks see, and what seals the states of upstreams."""
-        self._house = house
+        self._clock = clock
+        self._registry = registry
+        self._live = live
+        self._approvals = approvals
+        self._mediator = mediator
         self._listing = listing
         self._rounds = rounds
         self._alarms = Deadlines()
 
-    async def run(self, visit: CallVisit, message: Incoming) -> bool:
-        """Take one call from request to response; say whether the upstream did what was asked."""
-        return await self.carry(visit, message, await self.asked(visit, message))
-
-    async def carry(self, visit: CallVisit, message: Incoming, asked: RequestedCall) -> bool:
-        """Take what a request asks for through the nine steps; say whether the upstream did it."""
+    async def run(self, visit: CallVisit, message: Incoming, asked: RequestedCall | None = None) -> bool:
+        """Take the call that a request asks for through the nine steps; say whether the upstream did it."""
+        if asked is None:
+            asked = await self.asked(visit, message)
         token = message.meta.get("progressToken") if asked.wants_progress else None
         answer = Answer(
             visit.send,
@@ -168,13 +183,13 @@ class Calls:
         self, visit: CallVisit, message: Incoming, asked: RequestedCall, answer: Answer
     ) -> bool:
         try:
-            end = await self._house.mediator.run(asked, answer)
+            end = await self._mediator.run(asked, answer)
             for _ in range(MAX_ROUNDS):
                 if answer.wanted is None:
                     break
                 # Each round is a call of its own: everything is decided again.
                 asked = await self._answered(visit, asked, answer, answer.wanted)
-                end = await self._house.mediator.run(asked, answer)
+                end = await self._mediator.run(asked, answer)
             if answer.wanted is not None:
                 raise WireFault("the upstream asks without end", INTERNAL_ERROR, code="too-many-rounds")
         except RemitError as error:
@@ -187,7 +202,7 @@ class Calls:
         if isinstance(end, Refused):
             await answer.fail(await self._refusal(visit, message, end))
             return False
-        return isinstance(end, Answered) and end.outcome is CallOutcome.OK
+        return end.outcome is CallOutcome.OK
 
     def _passing(self, visit: CallVisit, asked: RequestedCall) -> Callable[[bytes], bytes]:
         """Return what makes of a result that asks for input what the agent gets of it."""
@@ -223,7 +238,7 @@ class Calls:
             return unknown(visit, message)
         if end.decision.outcome is not Outcome.DEFER:
             return refusal(end)
-        approval = await self._house.approvals.find(end.decision.approval)
+        approval = await self._approvals.find(end.decision.approval)
         return refusal(end, approval.expires.isoformat() if approval else "")
 
     async def quietly(self, visit: CallVisit, upstream: str, name: str, arguments: dict[str, Json]) -> bool:
@@ -232,7 +247,7 @@ class Calls:
             token=visit.token, proven=visit.proven, upstream=upstream, name=name, arguments=arguments
         )
         try:
-            end = await self._house.mediator.run(asked, SilentSink())
+            end = await self._mediator.run(asked, SilentSink())
         except Unauthenticated:
             raise
         except RemitError:
@@ -294,7 +309,7 @@ class Calls:
         """Return the upstream of a resource at this address."""
         if not visit.place.joined:
             return visit.place.upstreams[0]
-        live = await self._house.live.bind(visit.claims, self._house.clock.now())
+        live = await self._live.bind(visit.claims, self._clock.now())
         try:
             found = self._listing.upstream_of(live, visit.place, operation, uri)
         except NotFound as error:
@@ -324,10 +339,10 @@ class Calls:
         self, visit: CallVisit, upstream: str, name: str, arguments: dict[str, Json]
     ) -> None:
         """Compare repeated arguments, for a tool that the task sees: of others nothing is said."""
-        tool = self._house.tools.get(f"{upstream}/{name}")
+        tool = self._registry.get(f"{upstream}/{name}")
         if tool is None or not (rules := self._listing.rules(tool)):
             return
-        live = await self._house.live.bind(visit.claims, self._house.clock.now())
+        live = await self._live.bind(visit.claims, self._clock.now())
         if self._listing.tool(live, upstream, name) is not None:
             check_params(rules, visit.head, arguments)
 

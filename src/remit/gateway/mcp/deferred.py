@@ -32,10 +32,12 @@ from remit.gateway.mcp.messages import (
 )
 from remit.gateway.mcp.response import Answer
 from remit.gateway.tracing import travelling
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock
+from remit.services.mediation.assembly import MediationServices
 from remit.services.mediation.call import Follows
 from remit.services.mediation.deferred_calls import DeferredCall
 from remit.services.mediation.mediator import RequestedCall
+from remit.services.tasks.live_tasks import LiveTasks
 
 #: Seconds that an upstream has to say how a call stands that somebody listens for; and between two looks.
 LOOK_S: Final = 10.0
@@ -46,9 +48,14 @@ _read_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 class DeferredMethods:
     """The methods of the extension."""
 
-    def __init__(self, house: Services, calls: Calls, rounds: Rounds) -> None:
+    def __init__(
+        self, clock: Clock, live: LiveTasks, mediation: MediationServices, calls: Calls, rounds: Rounds
+    ) -> None:
         """Take the services, and what reads answers to questions."""
-        self._house = house
+        self._clock = clock
+        self._live = live
+        self._mediator = mediation.mediator
+        self._deferrals = mediation.deferrals
         self._calls = calls
         self._rounds = rounds
 
@@ -68,8 +75,8 @@ class DeferredMethods:
 
     async def held(self, visit: CallVisit, handle: str) -> DeferredCall | None:
         """Return the call that a task knows by a handle, at this address."""
-        live = await self._house.live.bind(visit.claims, self._house.clock.now())
-        return self._house.deferrals.find(handle, live.task.id, visit.place.upstreams)
+        live = await self._live.bind(visit.claims, self._clock.now())
+        return self._deferrals.find(handle, live.task.id, visit.place.upstreams)
 
     def looking(self, visit: CallVisit, message: Incoming, held: DeferredCall) -> RequestedCall:
         """Return what asks for a call that goes on."""
@@ -92,14 +99,14 @@ class DeferredMethods:
             asked = msgspec.structs.replace(self.looking(visit, message, one), method=GET)
             kept = _Kept(passing(asked, one))
             async with asyncio.timeout(LOOK_S):
-                await self._house.mediator.look(asked, kept, one)
+                await self._mediator.look(asked, kept, one)
             return kept.body
 
         return Followed(look, held)
 
     async def _look(self, asked: RequestedCall, answer: Answer, held: DeferredCall) -> bool:
         try:
-            await self._house.mediator.look(asked, answer, held)
+            await self._mediator.look(asked, answer, held)
         except RemitError as error:
             if isinstance(error, NotFound) and error.step == Step.BIND:
                 error = _no_call(error.message, error.remediation)
@@ -123,7 +130,7 @@ class DeferredMethods:
             arguments=self._rounds.taken(given, visit.claims.task, tool.id, first),
             follows=Follows(held.upstream_id, held.decision.id),
         )
-        await self._calls.carry(visit, message, asked)
+        await self._calls.run(visit, message, asked)
         held.stale()
 
 

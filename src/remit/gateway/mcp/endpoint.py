@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -37,11 +37,9 @@ from remit.gateway.asgi import (
     respond,
     with_nonce,
 )
-from remit.gateway.mcp.calls import Calls, CallVisit
-from remit.gateway.mcp.deferred import DeferredMethods
+from remit.gateway.mcp.calls import CallVisit
 from remit.gateway.mcp.headers import SESSION, VERSION, McpHeaders, accepted, is_json
-from remit.gateway.mcp.input_rounds import Rounds
-from remit.gateway.mcp.listing import Listing, Place, check_joined
+from remit.gateway.mcp.listing import Place, check_joined
 from remit.gateway.mcp.messages import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
@@ -62,9 +60,12 @@ from remit.gateway.mcp.sessions import Sessions
 from remit.gateway.mcp.subscriptions import CHANGED, RESOURCE_UPDATED, Subscriptions
 from remit.gateway.protected_resource import METADATA, ProtectedResource
 from remit.ports.upstream import LISTS
-from remit.services.assembly.services import Services
+from remit.services.endings.events import EndEvents
+from remit.services.findings.shared_identities import SharedIdentities
+from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
+from remit.services.tools.announcements import Announcements
 
 PREFIX: Final = JOINED_PATH
 _LOG = logging.getLogger(__name__)
@@ -95,65 +96,66 @@ class McpEndpoint:
 
     def __init__(
         self,
-        house: Services,
         *,
-        limits: McpLimits | None = None,
+        upstreams: Sequence[str],
+        public_url: str,
+        resource: ProtectedResource,
+        methods: Methods,
+        sessions: Sessions,
+        subscriptions: Subscriptions,
+        sightings: SharedIdentities,
+        authenticator: Authenticator,
+        ends: EndEvents,
+        announcements: Announcements,
+        limits: McpLimits,
         in_hand: RequestsInProgress | None = None,
         origins: Iterable[str] = (),
         hosts: Iterable[str] = (),
     ) -> None:
-        """Take the services. `in_hand` is shared with other endpoints.
+        """Take the parts. `in_hand` is shared with other endpoints.
 
         `origins` are browser origins that may call beside the endpoint's own; `hosts`, where given, are the
         only `Host` values that are answered.
 
         Raises `ConfigInvalid` where two upstreams could give different tools one name at `/mcp`.
         """
-        check_joined(house.upstreams)
-        self._house = house
-        self._limits = limits or McpLimits()
-        self._resource = ProtectedResource(house, PREFIX)
-        self._base = house.public_url.rstrip("/")
+        check_joined(upstreams)
+        self._resource = resource
+        self._methods = methods
+        self._sessions = sessions
+        self._subscriptions = subscriptions
+        self._sightings = sightings
+        self._authenticator = authenticator
+        self._limits = limits
+        self._base = public_url.rstrip("/")
         self._origins = frozenset(one.rstrip("/").lower() for one in (*origins, origin_of(self._base)))
         self._hosts = frozenset(one.lower() for one in hosts)
-        names = tuple(house.upstreams)
+        names = tuple(upstreams)
         self._places = {
             f"{PREFIX}/{name}": Place(f"{PREFIX}/{name}", (name,), joined=False) for name in names
         }
         self._places[PREFIX] = self._places[f"{PREFIX}/"] = Place(PREFIX, names, joined=True)
         self._in_hand = in_hand or RequestsInProgress(
-            most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
+            most=limits.max_calls_in_flight, most_of_agent=limits.max_calls_per_agent
         )
         self._bodies = Deadlines()
-        listing = Listing(house.lists, house.tools)
-        self._sessions = Sessions(
-            house.clock,
-            house.entropy,
-            per_task=self._limits.sessions_per_task,
-            total=self._limits.sessions,
-            idle_s=self._limits.session_idle_s,
-        )
-        self._subscriptions = Subscriptions(
-            per_task=self._limits.streams_per_task, total=self._limits.streams
-        )
-        rounds = Rounds(house.clock, house.entropy)
-        calls = Calls(house, listing, rounds)
-        deferred = DeferredMethods(house, calls, rounds)
-        self._methods = Methods(house, listing, calls, deferred, self._sessions, self._subscriptions)
+        ends.ended.append(self.on_end)
+        ends.kept.extend((("mcp-session", self.end_sessions), ("mcp-stream", self.end_streams)))
+        announcements.listen(self.changed, self.notified)
 
     # What others tell the endpoint.
 
     async def on_end(self, task_id: str) -> None:
-        """Let go of what is kept for a task that has ended; for `Revocations.on_end`."""
+        """Let go of what is kept for a task that has ended."""
         self.end_sessions(task_id)
         self.end_streams(task_id)
 
     def end_sessions(self, task_id: str) -> int:
-        """End the sessions of a task that has ended; gives how many that were (`Derived.kept_by`)."""
+        """End the sessions of a task that has ended; gives how many that were."""
         return self._sessions.end_task(task_id)
 
     def end_streams(self, task_id: str) -> int:
-        """Close the streams of a task that has ended; gives how many that were (`Derived.kept_by`)."""
+        """Close the streams of a task that has ended; gives how many that were."""
         return self._subscriptions.end_task(task_id)
 
     def changed(self, upstream: str, lists: frozenset[str] = LISTS) -> None:
@@ -294,7 +296,7 @@ class McpEndpoint:
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
         if client := scope.get("client"):
-            self._house.sightings.shown(found.claims, client[0])
+            self._sightings.shown(found.claims, client[0])
         if found.nonce:
             visit.send = with_nonce(visit.send, found.nonce.encode())
 
@@ -356,7 +358,7 @@ class McpEndpoint:
             agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
             # The refusal stands whether or not it can be written down.
             with contextlib.suppress(StoreUnavailable):
-                await self._house.authenticator.refused(error, "mcp", agent=agent, task=task)
+                await self._authenticator.refused(error, "mcp", agent=agent, task=task)
         if unknown:
             fault.headers = self._resource.challenges(scope["path"], error)
         await self._fail(visit, fault)

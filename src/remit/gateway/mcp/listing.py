@@ -8,7 +8,7 @@ about itself (`instructions`) is not shown, for nobody has reviewed it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -56,7 +56,7 @@ class Place:
         return (best, name[len(best) + len(JOINT) :]) if best else None
 
 
-def check_joined(upstreams: Mapping[str, object]) -> None:
+def check_joined(upstreams: Sequence[str]) -> None:
     """Refuse to start where two upstreams could give different tools the same joined name."""
     for one in upstreams:
         for other in upstreams:

@@ -46,10 +46,12 @@ from remit.gateway.mcp.subscriptions import (
     Listener,
     Subscriptions,
 )
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock
+from remit.services.findings.shared_identities import SharedIdentities
+from remit.services.identity.authenticator import Authenticator
 from remit.services.mediation.deferred_calls import DeferredCall
 from remit.services.mediation.lists import PROMPTS, RESOURCES, TEMPLATES, TOOLS
-from remit.services.tasks.live_tasks import LiveTask
+from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 
 #: Milliseconds for which an agent may reuse a list: what it shows can be suspended at any time.
 LIST_TTL_MS: Final = 1000
@@ -74,7 +76,11 @@ class Methods:
 
     def __init__(
         self,
-        house: Services,
+        *,
+        clock: Clock,
+        sightings: SharedIdentities,
+        live: LiveTasks,
+        authenticator: Authenticator,
         listing: Listing,
         calls: Calls,
         deferred: DeferredMethods,
@@ -82,7 +88,10 @@ class Methods:
         subscriptions: Subscriptions,
     ) -> None:
         """Take the parts of the endpoint."""
-        self._house = house
+        self._clock = clock
+        self._sightings = sightings
+        self._live = live
+        self._authenticator = authenticator
         self._listing = listing
         self._calls = calls
         self._deferred = deferred
@@ -98,7 +107,7 @@ class Methods:
             await respond(visit.send, 202, b"")
             return
         check_modern(visit.head, message)
-        self._house.sightings.program(visit.claims, message.meta.get(META_CLIENT))
+        self._sightings.program(visit.claims, message.meta.get(META_CLIENT))
         if method in CALLS:
             await self._calls.run(visit, message)
         elif method in _LISTS:
@@ -138,7 +147,7 @@ class Methods:
             raise _no_method(method)
 
     async def _bound(self, visit: CallVisit) -> LiveTask:
-        return await self._house.live.bind(visit.claims, self._house.clock.now())
+        return await self._live.bind(visit.claims, self._clock.now())
 
     async def _list(self, visit: CallVisit, message: Incoming) -> None:
         """Answer with a list as the task may hear it."""
@@ -167,7 +176,7 @@ class Methods:
         if message.id is None:
             raise WireFault("`initialize` is a request", INVALID_REQUEST, status=400, code="not-jsonrpc")
         live = await self._bound(visit)
-        self._house.sightings.program(visit.claims, message.params.get("clientInfo"))
+        self._sightings.program(visit.claims, message.params.get("clientInfo"))
         asked = text_param(message.params, "protocolVersion")
         version = asked if asked in LEGACY_VERSIONS else LEGACY_VERSIONS[-1]
         session_id = self._sessions.open(
@@ -222,14 +231,13 @@ class Methods:
 
     def _still(self, visit: CallVisit, live: LiveTask) -> Callable[[str], None]:
         """Return what looks whether a task may still hear from an upstream: token, task, fence."""
-        house = self._house
 
         def still(upstream: str) -> None:
-            now = house.clock.now()
-            house.authenticator.claims(visit.token, now, proven=visit.proven)
-            house.live.check(live, now)
+            now = self._clock.now()
+            self._authenticator.claims(visit.token, now, proven=visit.proven)
+            self._live.check(live, now)
             if upstream:
-                fenced = house.live.fenced(live, live.call_scopes(f"{upstream}/{RESOURCE_SUBSCRIBE}"))
+                fenced = self._live.fenced(live, live.call_scopes(f"{upstream}/{RESOURCE_SUBSCRIBE}"))
                 if fenced:
                     raise Fenced(f"`{fenced}` has been ended", remediation="open a new task", step=8)
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers for endpoints that only answer: another enforcement point asks, and carries out what is permitted.
 
-It holds no rule of its own: steps 1 to 5 are those of every call (`core.decisions.mediation.answer`,
-`drive`).
+It holds no rule: steps 1 to 5 are those of every call (`core.decisions.mediation.answer`).
 
 1. identify: the subject's token, or what an enforcement point that vouches says of it (`points`)
 2. bind: the task, which must be one that this enforcement point may ask about
@@ -26,24 +25,12 @@ import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision
-from remit.core.decisions.mediation import (
-    Answered,
-    Bind,
-    Bound,
-    Decide,
-    Delivery,
-    Describe,
-    Identify,
-    Permitted,
-    Record,
-    Recorded,
-    Refused,
-    answer,
-)
+from remit.core.decisions.mediation import Delivery, Permitted, Refused, answer
 from remit.core.errors import Fenced, Malformed, NotFound
 from remit.core.evidence.event import CallOutcome
 from remit.core.identity.principals import Principal
 from remit.core.label import Classes, Label
+from remit.core.oauth.access_token import AccessClaims
 from remit.core.tools.tool import Tool
 from remit.ports.store.changes import TakeBudget
 from remit.ports.store.units import Unit
@@ -52,7 +39,11 @@ from remit.services.decisions.authorizer import carries
 from remit.services.decisions.call_events import outcome_events
 from remit.services.mediation.call import RequestedCall
 from remit.services.mediation.dependencies import Dependencies
-from remit.services.mediation.driver import CallDriver
+from remit.services.mediation.steps.bind import BoundTask, bind_task
+from remit.services.mediation.steps.call_state import CallState
+from remit.services.mediation.steps.decide import RuledCall, decide_call
+from remit.services.mediation.steps.describe import DescribedCall
+from remit.services.mediation.steps.record import RecordedCall, record_permit, record_refusal
 from remit.services.tasks.calls_in_flight import LiveCall
 from remit.services.tasks.live_tasks import LiveTask
 
@@ -95,90 +86,88 @@ class _Nowhere:
         raise NotImplementedError
 
 
-class EvaluationDriver(CallDriver):
-    """One question on its way through steps 1 to 5."""
+class EvaluationSteps(CallState):
+    """One question through steps 1 to 5."""
+
+    refuse = record_refusal
 
     def __init__(
-        self, parts: Dependencies, question: EvaluationQuestion, subjects: AskedSubjects, permit_ttl_s: int
+        self, deps: Dependencies, question: EvaluationQuestion, subjects: AskedSubjects, permit_ttl_s: int
     ) -> None:
         """Begin before step 1."""
-        super().__init__(parts, question.asked, _Nowhere())
+        super().__init__(deps, question.asked, _Nowhere())
         self._question = question
         self._subjects = subjects
         self._permit_ttl_s = permit_ttl_s
-        self._given = False
+        self._given: RecordedCall | None = None
 
     async def ask(self, within_s: float) -> tuple[Refused | Permitted, Awaited | None]:
         """Go to the end; a permit comes with what its result is waited for with, for `within_s` seconds."""
-        end = await self.run(answer())
-        assert not isinstance(end, Answered)
-        if isinstance(end, Refused) or self._live is None or self._call is None:
+        end = await answer(self)
+        if (given := self._given) is None:
             return end, None
-        until_s = self._m.clock.boot_s() + self._permit_ttl_s + within_s
-        return end, Awaited(end.request, end.decision, self._live, self._call, until_s)
+        until_s = self.deps.clock.boot_s() + self._permit_ttl_s + within_s
+        return end, Awaited(given.request, given.decision, given.live, given.in_flight, until_s)
 
-    async def _identify(self, need: Identify) -> Principal:
+    async def identify(self) -> AccessClaims:
+        """Step 1. Return the subject's claims: by its token, or at the enforcement point's word."""
         question = self._question
-        self._claims = await self._subjects.claims(
-            question.point, question.caller, question.subject, self._now
-        )
-        return self._claims.principal
+        return await self._subjects.claims(question.point, question.caller, question.subject, self.now)
 
-    async def _bind(self, need: Bind) -> Bound:
-        bound = await super()._bind(need)
-        assert self._live is not None
-        if not self._question.point.covers(self._live.agent):
-            raise NotFound(
-                f"`{self._question.point.name}` may not ask about this subject", code="no-task", step=2
-            )
+    async def bind(self, claims: AccessClaims) -> BoundTask:
+        """Step 2. Raises `NotFound` for a task that the enforcement point may not ask about."""
+        bound = await bind_task(self, claims)
+        check_covered(self._question.point, bound.live)
         return bound
 
-    async def _describe(self, need: Describe) -> AccessRequest:
-        assert self._claims is not None
-        assert self._live is not None
-        request = await describe(self._m, self._question, self._claims.principal, self._live, self._now)
-        self._request = await self._m.stored_labels.seen(request)
-        return self._request
+    async def describe(self, bound: BoundTask) -> DescribedCall:
+        """Step 3. Raises `NotFound` for what the enforcement point does not guard."""
+        request = await describe(self.deps, self._question, bound.claims.principal, bound.live, self.now)
+        return DescribedCall(bound, await self.deps.stored_labels.seen(request))
 
-    async def _decide(self, need: Decide) -> Decision:
-        decision = await super()._decide(need)
-        assert self._ruling is not None
-        assert self._claims is not None
-        if not decision.proceeds:
-            return decision
-        task, approval = need.request.task, self._ruling.approval
-        bounds = [self._now + timedelta(seconds=self._permit_ttl_s), task.deadline]
+    async def decide(self, described: DescribedCall) -> RuledCall:
+        """Step 4. A permit says until when it counts."""
+        ruled = await decide_call(self, described)
+        if not ruled.decision.proceeds:
+            return ruled
+        task, approval = ruled.request.task, ruled.approval
+        bounds = [self.now + timedelta(seconds=self._permit_ttl_s), task.deadline]
         bounds += [approval.expires] if approval is not None else []
-        expires = datetime.fromtimestamp(self._claims.expires, tz=self._now.tzinfo)
-        decision = msgspec.structs.replace(decision, valid_until=min(*bounds, expires))
-        self._ruling = msgspec.structs.replace(self._ruling, decision=decision)
-        return decision
+        expires = datetime.fromtimestamp(described.bound.claims.expires, tz=self.now.tzinfo)
+        decision = msgspec.structs.replace(ruled.decision, valid_until=min(*bounds, expires))
+        return msgspec.structs.replace(ruled, decision=decision)
 
-    def _carried(self, tool: Tool, classes: Classes) -> Label:
-        """Whoever carries the call out shows no result: the worst that it can bring is taken on."""
-        return carries(tool, classes)
-
-    async def _record(self, need: Record) -> Recorded:
-        recorded = await super()._record(need)
-        if need.decision.proceeds:
-            assert self._call is not None
-            try:
-                # An end that came while this was committed has not seen it as sent: then it is not given.
-                self._look(self._call)
-            except Fenced:
-                events = outcome_events(
-                    need.request, need.decision, CallOutcome.NOT_SENT, self._m.clock.now(), 0, "fence"
-                )
-                self._m.late.write(Unit(events=events))
-                raise
-            self._call.sent = True
-            self._given = True
+    async def record(self, ruled: RuledCall) -> RecordedCall:
+        """Step 5. The call counts as sent from here on."""
+        recorded = await record_permit(self, ruled)
+        try:
+            # An end that came while this was committed has not seen it as sent: then it is not given.
+            self.look(recorded.live, recorded.in_flight)
+        except Fenced:
+            events = outcome_events(
+                recorded.request, recorded.decision, CallOutcome.NOT_SENT, self.deps.clock.now(), 0, "fence"
+            )
+            self.deps.late.write(Unit(events=events))
+            raise
+        recorded.in_flight.sent = True
+        self._given = recorded
         return recorded
 
-    def _let_go(self) -> None:
-        super()._let_go()
-        if self._given and self._live is not None and self._call is not None:
-            self._live.in_hand.add(self._call)
+    def carried(self, tool: Tool, classes: Classes) -> Label:
+        """Return the worst that the call can bring, since its result is not seen."""
+        return carries(tool, classes)
+
+    def let_go(self) -> None:
+        """Give back what the steps took. A permit that is out stays in hand."""
+        super().let_go()
+        if (given := self._given) is not None:
+            given.live.in_hand.add(given.in_flight)
+
+
+def check_covered(point: EnforcementPoint, live: LiveTask) -> None:
+    """Raise `NotFound` for a task that an enforcement point may not ask about."""
+    if not point.covers(live.agent):
+        raise NotFound(f"`{point.name}` may not ask about this subject", code="no-task", step=2)
 
 
 async def describe(
@@ -233,8 +222,8 @@ class AuthzenEvaluations:
         Raises what steps 1 to 5 raise: `Unauthenticated`, `NotFound`, `Fenced`, `BudgetExhausted`,
         `StoreUnavailable` and so on. Each of them is a refusal.
         """
-        drive = EvaluationDriver(self._m, question, self.subjects, self._permit_ttl_s)
-        end, awaited = await drive.ask(self._report_within_s)
+        steps = EvaluationSteps(self._m, question, self.subjects, self._permit_ttl_s)
+        end, awaited = await steps.ask(self._report_within_s)
         if awaited is not None:
             self._awaited[end.decision.id] = awaited
             if len(self._awaited) > MAX_AWAITED:
@@ -247,8 +236,7 @@ class AuthzenEvaluations:
         claims = await self.subjects.claims(question.point, question.caller, question.subject, now)
         # Whoever only looks keeps no task from ending when nobody works on it.
         live = await self._m.live.bind(claims, now, used=False)
-        if not question.point.covers(live.agent):
-            raise NotFound(f"`{question.point.name}` may not ask about this subject", code="no-task", step=2)
+        check_covered(question.point, live)
         request = await describe(self._m, question, claims.principal, live, now)
         request = await self._m.stored_labels.seen(request)
         ruling = await self._m.authorizer.decide(request, live)

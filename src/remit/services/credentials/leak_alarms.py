@@ -8,6 +8,8 @@ restarts of remit too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from remit.core.findings.finding import FindingKind, FindingState, finding_id
 from remit.core.tasks.task import Task
 from remit.ports.broker import UpstreamCredential
@@ -15,8 +17,8 @@ from remit.services.credentials.leases import Leases
 from remit.services.findings.findings import Findings
 
 
-def tell_of_leaks(leases: Leases, findings: Findings) -> None:
-    """Make a finding of each credential that comes back in a result."""
+def leak_findings(findings: Findings) -> Callable[[str, Task, UpstreamCredential], None]:
+    """Return what makes a finding of a credential that came back in a result."""
 
     def leaked(upstream: str, task: Task, credential: UpstreamCredential) -> None:
         facts = {
@@ -29,7 +31,7 @@ def tell_of_leaks(leases: Leases, findings: Findings) -> None:
             FindingKind.CREDENTIAL_LEAKED, f"upstream:{upstream}", credential.lease or "standing", facts
         )
 
-    leases.on_leak(leaked)
+    return leaked
 
 
 class SinkAlarms:

@@ -64,12 +64,13 @@ class Leases:
         sealing: SealingKeys,
         tenant: str,
         settle_s: float,
+        leak: Callable[[str, Task, UpstreamCredential], None],
         processes: Mapping[str, Broker] | None = None,
         for_one_call: Collection[str] = (),
     ) -> None:
         """Take the parts; `brokers` by upstream, `settle_s` is how long an end waits for credentials to be
         dead. `processes` start what serves one task, by upstream; `for_one_call` are the upstreams whose
-        credentials are for one call.
+        credentials are for one call. `leak` is told of each credential that came back in a result.
         """
         self._brokers = brokers
         self._processes = dict(processes or {})
@@ -97,7 +98,7 @@ class Leases:
         #: Upstreams, by kind, whose probe has accepted a credential that lives.
         self._seen: set[tuple[str, str]] = set()
         self._stopped = False
-        self._on_leak: list[Callable[[str, Task, UpstreamCredential], None]] = []
+        self._leak = leak
 
     async def lease(self, task: Task, upstream: str) -> UpstreamCredential | None:
         """Return the credential for a call of a task, `None` where the upstream takes none.
@@ -129,10 +130,6 @@ class Leases:
             self._over(held)
             self._over(held.under)
 
-    def on_leak(self, told: Callable[[str, Task, UpstreamCredential], None]) -> None:
-        """Have `told` called with upstream and task of each credential that came back in a result."""
-        self._on_leak.append(told)
-
     def scrubber(self, credential: UpstreamCredential | None, upstream: str, task: Task) -> Scrubber:
         """Return what keeps a call's credential from its agent, and takes it back where it comes back."""
         return (
@@ -148,8 +145,7 @@ class Leases:
         for one in (held, held.under if held is not None else None):
             if one is not None and not one.ending:
                 self._let_go(one, self._clock.boot_s())
-        for told in self._on_leak:
-            told(upstream, task, credential)
+        self._leak(upstream, task, credential)
 
     # Endings.
 

@@ -16,7 +16,7 @@ Credentials of upstreams are not here: they are leases, and their sinks refuse t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol, TypeVar
 
 from remit.core.decisions.approval import Approval, ApprovalState
@@ -32,12 +32,9 @@ from remit.ports.store.endings import EndingStore
 from remit.ports.store.issued_tokens import IssuedTokenStore
 from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import Approvals
+from remit.services.endings.events import EndEvents
 from remit.services.tasks.live_task import LiveTask
 from remit.services.tasks.live_tasks import LiveTasks
-
-LetGo = Callable[[str], int]
-"""Closes what an endpoint keeps open for a task, and gives how many that were."""
-
 
 #: Of more tasks than these the closure does not list each token.
 MANY: Final = 200
@@ -51,7 +48,14 @@ class DerivedPermissions:
     """Walks what was derived from tasks that have ended. For one event loop."""
 
     def __init__(
-        self, *, store: _Rooms, clock: Clock, live: LiveTasks, approvals: Approvals, tenant: str
+        self,
+        *,
+        store: _Rooms,
+        clock: Clock,
+        live: LiveTasks,
+        approvals: Approvals,
+        events: EndEvents,
+        tenant: str,
     ) -> None:
         """Take the parts."""
         self._store = store
@@ -59,13 +63,7 @@ class DerivedPermissions:
         self._live = live
         self._approvals = approvals
         self._tenant = tenant
-        self._kept: list[tuple[str, LetGo]] = []
-
-    def kept_by(self, kind: str, let_go: LetGo) -> None:
-        """Have `let_go` close what an endpoint keeps open for an ended task; the closure lists it as
-        `kind`.
-        """
-        self._kept.append((kind, let_go))
+        self._kept = events.kept
 
     async def closings(self, tasks: Sequence[Task], started_s: float) -> list[Closing]:
         """Take back what was derived from tasks; gives each with when it was refused first, in milliseconds

@@ -41,6 +41,7 @@ from remit.ports.store.units import Unit
 from remit.services.credentials.leases import Leases
 from remit.services.endings.closure import DerivedPermissions, batches
 from remit.services.endings.completion import Completions, EndInProgress, Found
+from remit.services.endings.events import EndEvents
 from remit.services.endings.expiry import Expiry
 from remit.services.endings.priority import EndPriority
 from remit.services.endings.takeover import Takeover
@@ -79,6 +80,7 @@ class Endings:
         ownership: Ownership,
         remains: Takeover,
         precedence: EndPriority,
+        events: EndEvents,
         tenant: str,
         settle_s: float,
     ) -> None:
@@ -116,17 +118,12 @@ class Endings:
         self._closing: dict[str, asyncio.Future[None]] = {}
         #: How long fences took to stand, by the kind of scope.
         self.times = RecentTimes()
-        self._on_end: list[Callable[[str], Awaitable[None]]] = []
-
-    def on_end(self, told: Callable[[str], Awaitable[None]]) -> None:
-        """Have `told` called with the id of each task that ends: sessions and upstream state are let go
-        there.
-        """
-        self._on_end.append(told)
+        self._events = events
+        events.recovering.append(self.take_up)
 
     async def tell_of_end(self, task_id: str) -> None:
         """Tell those who want to hear it that a task has ended."""
-        for told in self._on_end:
+        for told in self._events.ended:
             await told(task_id)
 
     def ending(self, target: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from remit.services.credentials.leases import Leases
+from remit.services.endings.events import EndEvents
 from remit.services.tasks.live_tasks import LiveTasks
 
 KIND: Final = "idle-process"
@@ -20,12 +21,15 @@ KIND: Final = "idle-process"
 class IdlePrograms:
     """Looks for them. For one event loop."""
 
-    def __init__(self, leases: Leases, live: LiveTasks, after_s: Mapping[str, float]) -> None:
+    def __init__(
+        self, leases: Leases, live: LiveTasks, events: EndEvents, after_s: Mapping[str, float]
+    ) -> None:
         """Take after how long without a call a program is ended, by upstream."""
         self._leases = leases
         self._live = live
         self._after_s = dict(after_s)
         self._ended: Counter[str] = Counter()
+        events.kept.append((KIND, self.ended))
 
     async def look(self) -> None:
         """End those that are due; for a background loop."""
@@ -35,7 +39,7 @@ class IdlePrograms:
                     self._ended[held.record.task] += 1
 
     def ended(self, task: str) -> int:
-        """Return how many were ended so of a task, which ends (`Derived.kept_by`)."""
+        """Return how many were ended so of a task, which ends."""
         return self._ended.pop(task, 0)
 
     def _busy(self, task: str) -> bool:

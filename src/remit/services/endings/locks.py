@@ -8,34 +8,25 @@ sensitive, it needs two. What the other end of a lock is has no say in it: no ag
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Protocol
-
 from remit.core.endings.closure import Cause, Lock
 from remit.core.errors import Forbidden, NotFound
 from remit.core.identity.principals import TEAM, Person
 from remit.core.scope import EVERYTHING, ScopeKind, scope
 from remit.ports.store.principals import PrincipalStore
 from remit.services.endings.ending import Endings
-
-
-class SecondPerson(Protocol):
-    """Asks for a second administrator, where the configuration demands one."""
-
-    def __call__(self, act: str, about: str, *, by: str) -> Awaitable[None]:
-        """Return where the act may go on; raise `Forbidden` where nobody else has asked yet."""
+from remit.services.separation.second_person import SecondPerson
 
 
 class Locks:
     """Says what is locked, and unlocks."""
 
     def __init__(
-        self, *, store: PrincipalStore, revocations: Endings, agreed: SecondPerson, tenant: str
+        self, *, store: PrincipalStore, revocations: Endings, second: SecondPerson, tenant: str
     ) -> None:
         """Take the parts."""
         self._store = store
         self._revocations = revocations
-        self._agreed = agreed
+        self._second = second
         self._tenant = tenant
 
     async def all(self) -> list[Lock]:
@@ -70,7 +61,7 @@ class Locks:
                 code="self",
                 remediation="ask another administrator",
             )
-        await self._agreed("unlock", target, by=person.name)
+        await self._second.agreed({"act": "unlock", "about": target}, person.name, person.name)
         await self._revocations.unlock(kind, name, by=person.name)
 
     async def _is_theirs(self, kind: ScopeKind, name: str, person: Person) -> bool:

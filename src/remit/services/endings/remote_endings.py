@@ -29,6 +29,7 @@ from remit.services.credentials.leases import Leases
 from remit.services.endings.closure import upstream_of
 from remit.services.endings.ending import Endings
 from remit.services.policy.bundle import Policies
+from remit.services.replicas.events import ReplicaEvents
 from remit.services.replicas.task_ownership import Ownership
 from remit.services.tasks.calls_in_flight import cut
 from remit.services.tasks.live_tasks import LiveTasks
@@ -61,9 +62,14 @@ class RemoteEndings:
         revocations: Endings,
         policies: Policies,
         tools: ToolCatalogue,
+        events: ReplicaEvents,
         tenant: str,
+        reload: Callable[[], Bundle] | None,
+        adopted: Callable[[], Awaitable[object]],
     ) -> None:
-        """Take the parts."""
+        """Take the parts; `reload` reads the bundle again, and `adopted` holds open tasks against one that
+        came into force.
+        """
         self._store = store
         self._clock = clock
         self._live = live
@@ -76,10 +82,11 @@ class RemoteEndings:
         self._listing: set[asyncio.Task[None]] = set()
         self._applied = ""
         self._reload_s = 0.0
-        #: Reads the bundle again.
-        self.reload: Callable[[], Bundle] | None = None
-        #: Holds open tasks against a bundle that came into force.
-        self.adopted: Callable[[], Awaitable[object]] | None = None
+        self._reload = reload
+        self._adopted = adopted
+        events.react = self.raised
+        events.changed.append(self.changed)
+        events.lost.append(self.lost)
 
     def raised(self, raised: tuple[Raised, ...]) -> tuple[list[FenceAck], list[Awaitable[FenceAck]]]:
         """1, 2. Nothing is awaited here."""
@@ -140,9 +147,9 @@ class RemoteEndings:
         if sight.agents or sight.pins:
             self._run(self._registered(sight))
         now_s = self._clock.boot_s()
-        if self.superseded and self.reload is not None and now_s >= self._reload_s:
+        if self.superseded and self._reload is not None and now_s >= self._reload_s:
             self._reload_s = now_s + RELOAD_S
-            self._run(self._followed_bundle(self.reload, sight.bundle))
+            self._run(self._followed_bundle(self._reload, sight.bundle))
 
     @property
     def in_force(self) -> str:
@@ -168,8 +175,7 @@ class RemoteEndings:
         bundle = await asyncio.to_thread(reload)
         if bundle.digest == wanted:
             await self._policies.adopt(bundle)
-            if self.adopted is not None:
-                await self.adopted()
+            await self._adopted()
 
     async def lost(self) -> None:
         """This replica was taken for gone: what it had in hand is over, and what it owned is another's."""

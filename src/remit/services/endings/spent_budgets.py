@@ -15,6 +15,7 @@ from remit.core.errors import Elsewhere
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.store.tasks import TaskStore
 from remit.services.endings.ending import Endings
+from remit.services.replicas.events import ReplicaEvents
 from remit.services.replicas.task_ownership import Ownership, root_of
 from remit.services.tasks.budgets import own_accounts, used_up
 from remit.services.tasks.live_tasks import LiveTasks
@@ -24,7 +25,14 @@ class SpentTasks:
     """Looks for them. For one event loop."""
 
     def __init__(
-        self, *, store: TaskStore, live: LiveTasks, ownership: Ownership, revocations: Endings, tenant: str
+        self,
+        *,
+        store: TaskStore,
+        live: LiveTasks,
+        ownership: Ownership,
+        revocations: Endings,
+        events: ReplicaEvents,
+        tenant: str,
     ) -> None:
         """Take the parts."""
         self._store = store
@@ -33,6 +41,7 @@ class SpentTasks:
         self._revocations = revocations
         self._tenant = tenant
         self._due = True
+        events.gone.append(self.gone)
 
     async def gone(self, _: str) -> None:
         """A replica is there no longer."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -31,6 +31,7 @@ from remit.ports.store.replicas import Fleet
 from remit.ports.store.tasks import TaskStore
 from remit.ports.store.units import Unit
 from remit.services.credentials.leases import Leases
+from remit.services.endings.events import EndEvents
 from remit.services.replicas.replica_lease import Acknowledgements, Replicas
 from remit.services.replicas.task_ownership import Ownership
 
@@ -40,10 +41,6 @@ PREFIX = "adrift:"
 ADRIFT = timedelta(days=1)
 #: Seconds between two looks for credentials of the gone.
 LOOK_S = 30.0
-
-
-async def _nothing() -> None:
-    """Nobody has anything to do."""
 
 
 class OrphanedCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +70,7 @@ class Takeover:
         leases: Leases,
         store: _Rooms,
         clock: Clock,
+        events: EndEvents,
         tenant: str,
     ) -> None:
         """Take the parts."""
@@ -84,8 +82,8 @@ class Takeover:
         self._clock = clock
         self._tenant = tenant
         self._looked_s: float | None = None
-        #: Completes ends that were cut short: they list what is closed and taken back after it.
-        self.before_recovery: Callable[[], Awaitable[object]] = _nothing
+        self._recovering = events.recovering
+        replicas.events.gone.append(self.gone)
 
     @property
     def tends(self) -> bool:
@@ -107,7 +105,7 @@ class Takeover:
             now_s = self._clock.boot_s()
             if self._looked_s is None or now_s - self._looked_s >= LOOK_S:
                 self._looked_s = now_s
-                await self.before_recovery()
+                await self._complete_ends()
                 await self._leases.recover(self.living)
                 await self._sweep()
 
@@ -115,8 +113,13 @@ class Takeover:
         """2, at a start; gives how many permits were closed."""
         if self._fleet is not None:
             return await self._close()
-        await self.before_recovery()
+        await self._complete_ends()
         return await self._closed(None)
+
+    async def _complete_ends(self) -> None:
+        """Complete ends that were cut short: they list what is closed and taken back after it."""
+        for complete in self._recovering:
+            await complete()
 
     async def take_back(self) -> None:
         """4, at a start of the one process: of several, whoever tends does it."""

@@ -28,7 +28,7 @@ from remit.core.errors import ChangedMeanwhile, Conflict, NotFound
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.system import KeyRetired, KeyRotated
 from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
-from remit.ports.keys import AuthorityKeys, CheckpointKeys, RotatingKeys, SealingKeys, TokenKeys
+from remit.ports.keys import Keyring, RotatingKeys
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import CheckValue, PutValue
 from remit.ports.store.log import LogStore
@@ -38,28 +38,14 @@ from remit.ports.store.units import Unit
 STEP = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keyring:
-    """The keys of a process, a kind each; those of a trust domain of its own only where it has one."""
+@dataclass(frozen=True, slots=True)
+class KeyEvents:
+    """Who is told of keys; listeners are added before the keys are kept."""
 
-    tokens: TokenKeys
-    checkpoints: CheckpointKeys
-    sealing: SealingKeys
-    authority: AuthorityKeys | None = None
-    svids: TokenKeys | None = None
-    #: What whoever keeps the keys needs done now and then, by name.
-    chores: Mapping[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
-
-    def kinds(self) -> dict[KeyKind, RotatingKeys]:
-        """Return all of them, by kind."""
-        found: tuple[RotatingKeys | None, ...] = (
-            self.tokens,
-            self.checkpoints,
-            self.sealing,
-            self.authority,
-            self.svids,
-        )
-        return {one.kind: one for one in found if one is not None}
+    #: Called with the kind whenever keys of a kind came or went.
+    changed: list[Callable[[KeyKind], None]] = field(default_factory=list)
+    #: Awaited before a sealing key is destroyed: each listener seals again what it has under that key.
+    rewrapping: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
 class KeyRotations:
@@ -72,9 +58,14 @@ class KeyRotations:
         store: LogStore,
         clock: Clock,
         tenant: str,
-        periods: dict[KeyKind, timedelta] | None = None,
+        periods: Mapping[KeyKind, timedelta] | None = None,
+        rest: timedelta = timedelta(),
     ) -> None:
-        """Take the parts; `periods` are the ages at which keys of a kind are replaced by themselves."""
+        """Take the parts; `periods` are the ages at which keys of a kind are replaced by themselves.
+
+        `rest` is how long a sealing key stays after another one has taken its place: other processes seal
+        again what they hold meanwhile.
+        """
         self._keys = keys.kinds()
         self._sealing = keys.sealing
         self._authority = keys.authority
@@ -84,23 +75,12 @@ class KeyRotations:
         self._tenant = tenant
         self._periods = {kind: period for kind, period in (periods or {}).items() if period}
         self._lock = asyncio.Lock()
-        #: How long a sealing key stays after another one has taken its place: other processes seal again what
-        #: they hold meanwhile.
-        self.rest: Callable[[], timedelta] = timedelta
+        self._rest = rest
+        self.events = KeyEvents()
         #: The keys that were told of last.
         self._told = {kind: keys.held() for kind, keys in self._keys.items()}
         #: The last rotation of a kind that was made here: where its record failed, it is known who made it.
         self._made: dict[KeyKind, Event] = {}
-        self._changed: list[Callable[[KeyKind], None]] = []
-        self._rewrap_too: list[Callable[[], Awaitable[None]]] = []
-
-    def on_change(self, tell: Callable[[KeyKind], None]) -> None:
-        """Have `tell(kind)` called whenever keys of a kind came or went."""
-        self._changed.append(tell)
-
-    def on_rewrap(self, too: Callable[[], Awaitable[None]]) -> None:
-        """Have `too()` awaited before a sealing key is destroyed: it seals again what it has under that."""
-        self._rewrap_too.append(too)
 
     def held(self) -> tuple[HeldKey, ...]:
         """Return every key, by kind; never a private one."""
@@ -225,9 +205,9 @@ class KeyRotations:
                 self._tell(KeyKind.SEALING)
                 return
             reached = await self._store.rewrap(reached, STEP)
-        for too in self._rewrap_too:
+        for too in self.events.rewrapping:
             await too()
-        if self._clock.now() - _current(self._sealing).made < self.rest():
+        if self._clock.now() - _current(self._sealing).made < self._rest:
             return
         retired = []
         for one in previous:
@@ -258,7 +238,7 @@ class KeyRotations:
 
     def _tell(self, kind: KeyKind) -> None:
         self._told[kind] = self._keys[kind].held()
-        for tell in self._changed:
+        for tell in self.events.changed:
             tell(kind)
 
 

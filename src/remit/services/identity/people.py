@@ -10,11 +10,9 @@ is made for somebody else is a finding.
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
 
 import msgspec
 
-from remit.core.canonical import digest
 from remit.core.decisions.approval import may_approve
 from remit.core.endings.closure import Cause
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden
@@ -22,10 +20,9 @@ from remit.core.evidence.event import Event
 from remit.core.evidence.events.people import PersonChanged
 from remit.core.findings.finding import Finding, FindingKind, finding_id
 from remit.core.identity.principals import Person, Role
-from remit.core.json_value import Json
 from remit.core.scope import ScopeKind, scope
 from remit.ports.runtime import Clock
-from remit.ports.store.changes import Change, EndCredentials, PutPerson, PutValue
+from remit.ports.store.changes import Change, EndCredentials, PutPerson
 from remit.ports.store.sign_in import SignInStore
 from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import Approvals
@@ -34,12 +31,11 @@ from remit.services.findings.findings import Findings
 from remit.services.identity.authenticator import Authenticator
 from remit.services.identity.directory import Directory, NewPerson
 from remit.services.separation.last_administrators import keep_administrators
-from remit.services.separation.sign_in_methods import AT_START, code_makers, hands_of
+from remit.services.separation.second_person import SecondPerson
+from remit.services.separation.sign_in_methods import AT_START, code_makers
 
 #: Roles that decide what others may do.
 SENSITIVE = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
-#: How long the first administrator's word waits for the second's.
-WAIT = timedelta(minutes=15)
 #: How often a change is tried again where an approval that expires with it was used meanwhile.
 TRIES = 5
 
@@ -57,10 +53,11 @@ class PersonAdministration:
         revocations: Endings,
         approvals: Approvals,
         findings: Findings,
+        second: SecondPerson,
         tenant: str,
         second_person: bool,
     ) -> None:
-        """Take the parts; `second_person` demands two administrators for what is sensitive."""
+        """Take the parts; with `second_person` two administrators must stay."""
         self._store = store
         self._clock = clock
         self._directory = directory
@@ -68,17 +65,16 @@ class PersonAdministration:
         self._revocations = revocations
         self._approvals = approvals
         self._findings = findings
+        self._second = second
         self._tenant = tenant
         self._second_person = second_person
         # One change at a time, so that two of them do not each rest on what the other takes away.
         self._one = asyncio.Lock()
-        # One word counts for one act: two that come at once do not both rest on it.
-        self._agreeing = asyncio.Lock()
 
     async def add(self, new: NewPerson, *, by: str) -> Person:
         """Add a person; with a sensitive role, maybe at the word of two."""
         if SENSITIVE & set(new.roles):
-            await self._agreed({"act": "add", "person": msgspec.to_builtins(new)}, new.name, by)
+            await self._second.agreed({"act": "add", "person": msgspec.to_builtins(new)}, new.name, by)
         return await self._directory.add_person(new, by=by)
 
     async def change_roles(self, name: str, roles: frozenset[Role], *, by: str) -> Person:
@@ -88,7 +84,7 @@ class PersonAdministration:
             person = await self._other(name, by)
             kept = await self._keep(person, roles)
             if SENSITIVE & (roles - person.roles):
-                await self._agreed({"act": "roles", "person": name, "roles": words}, name, by)
+                await self._second.agreed({"act": "roles", "person": name, "roles": words}, name, by)
             changed = msgspec.structs.replace(person, roles=roles)
             told = PersonChanged(
                 change="roles",
@@ -137,7 +133,7 @@ class PersonAdministration:
         async with self._one:
             person = await self._other(name, by)
             if SENSITIVE & person.roles:
-                await self._agreed({"act": "activate", "person": name}, name, by)
+                await self._second.agreed({"act": "activate", "person": name}, name, by)
             changed = msgspec.structs.replace(person, active=True)
             await self._commit(person, changed, PersonChanged(change="activated", person=name, by=by))
         shut = {(one.scope, one.cause) for one in await self._revocations.locks()}
@@ -164,7 +160,7 @@ class PersonAdministration:
             raise Forbidden(f"`{name}` is not active", remediation=f"run `remit person activate {name}`")
         makers = [by]
         if by != name:
-            makers += await self._agreed({"act": "code", "person": name}, name, by)
+            makers += await self._second.agreed({"act": "code", "person": name}, name, by)
         # Who lets somebody in may be let in themselves by somebody else, who is then behind both.
         behind = await code_makers(self._store, self._tenant, makers, self._clock.now())
         code = await self._authenticator.make_code(name, by=by, coded_by={*makers} | behind)
@@ -186,51 +182,6 @@ class PersonAdministration:
     async def code_made(self, name: str) -> Finding | None:
         """Return the finding of the last code that somebody else made for a person, for the person to see."""
         return await self._findings.find(finding_id(FindingKind.SIGN_IN_CODE, f"person:{name}", name))
-
-    async def agreed(self, act: str, about: str, *, by: str) -> None:
-        """Go on with something sensitive that is not about a person, maybe at the word of two."""
-        await self._agreed({"act": act, "about": about}, by, by)
-
-    async def _agreed(self, act: dict[str, Json], name: str, by: str) -> list[str]:
-        """Go on where another administrator has asked for the very same a short while ago, and give that one;
-        nobody where no second one is demanded. Else remember this one, and refuse until another asks.
-        """
-        if not self._second_person:
-            return []
-        key, now = f"second:{digest(act)[7:39]}", self._clock.now()
-        async with self._agreeing:
-            asked = await self._store.value(self._tenant, key)
-            first = msgspec.convert(asked, _Asked) if asked else None
-            other = first if first and first.by != by and await self._stands(first, now) else None
-            hands = await hands_of(self._store, self._tenant, by, now)
-            # One person may be behind both words, by a code that was made for one of them.
-            one_hand = other is not None and not hands.isdisjoint(other.hands)
-            if other is not None and not one_hand:
-                await self._store.commit(Unit((PutValue(self._tenant, key, None),)))
-                return [other.by]
-            event = self._event(PersonChanged(change=f"asked: {act['act']}", person=name, by=by))
-            kept = msgspec.to_builtins(_Asked(by, now + WAIT, tuple(sorted(hands))))
-            await self._store.commit(Unit((PutValue(self._tenant, key, kept),), (event,)))
-        if one_hand:
-            raise Forbidden(
-                "who asked first may be the same person: one made a sign-in code for the other, or somebody"
-                " made one for both",
-                code="code-maker",
-                remediation="let another administrator ask, or remove what came of it (`remit person ways`)",
-            )
-        raise Forbidden(
-            "a second administrator must agree to this",
-            code="second-person",
-            remediation=f"let another administrator ask for the very same within {WAIT.seconds // 60} "
-            "minutes",
-        )
-
-    async def _stands(self, first: _Asked, now: datetime) -> bool:
-        """Whether who asked first may still ask: a word does not outlive the authority to give it."""
-        person = await self._store.person(self._tenant, first.by)
-        return (
-            now < first.until and person is not None and person.active and Role.ADMINISTRATOR in person.roles
-        )
 
     async def _other(self, name: str, by: str) -> Person:
         person = await self._directory.person(name)
@@ -268,13 +219,3 @@ class PersonAdministration:
 
     def _event(self, told: PersonChanged) -> Event:
         return Event.of(told, at=self._clock.now(), tenant=self._tenant, subject=told.person)
-
-
-class _Asked(msgspec.Struct, frozen=True):
-    """A first word. `hands` are all who may have given it: they are kept, for at the second word the session
-    that shows it may be gone.
-    """
-
-    by: str
-    until: datetime
-    hands: tuple[str, ...] = ()

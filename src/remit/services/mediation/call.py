@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A call as a door received it, and the request that goes upstream for it once it is decided."""
+"""A call as an endpoint received it, and the request that goes upstream for it once it is decided."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Follows(msgspec.Struct, frozen=True):
 
 
 class RequestedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One call as a door received it, parsed once.
+    """One call as an endpoint received it, parsed once.
 
     `name` is the tool's name at the upstream or a reserved operation; `arguments` the decided value. `method`
-    overrides the method of the request for operations that have more than one (unsubscribe), and for doors
-    that want the answer of an HTTP API as it is. `capabilities` is what the agent's client can answer,
-    `proven` the key that the sender of the token proved to hold. `defers` is whether its answer may be that
-    it goes on; with `follows` the call is input to one that does.
+    overrides the method of the request for operations that have more than one (unsubscribe), and for
+    endpoints that want the answer of an HTTP API as it is. `capabilities` is what the agent's client can
+    answer, `proven` the key that the sender of the token proved to hold. `defers` is whether its answer may
+    be that it goes on; with `follows` the call is input to one that does.
     """
 
     token: str

@@ -39,6 +39,7 @@ from remit.ports.store.units import Unit
 from remit.ports.upstream import Call, Upstream
 from remit.services.decisions.call_events import outcome_events
 from remit.services.decisions.write_behind import WriteBehind
+from remit.services.endings.events import EndEvents
 from remit.services.tasks.calls_in_flight import LiveCall
 from remit.services.tasks.live_task import LiveTask
 
@@ -117,7 +118,13 @@ class Deferrals:
     """All deferred calls of one process. For one event loop."""
 
     def __init__(
-        self, *, upstreams: Mapping[str, Upstream], late: WriteBehind, clock: Clock, entropy: Entropy
+        self,
+        *,
+        upstreams: Mapping[str, Upstream],
+        late: WriteBehind,
+        clock: Clock,
+        entropy: Entropy,
+        events: EndEvents,
     ) -> None:
         """Take the parts."""
         self._upstreams = upstreams
@@ -127,6 +134,7 @@ class Deferrals:
         self._calls: OrderedDict[str, DeferredCall] = OrderedDict()
         self._cancelling: set[asyncio.Task[None]] = set()
         self._bytes = 0
+        events.ended.append(self.on_end)
 
     def __len__(self) -> int:
         """How many have not ended."""
@@ -266,7 +274,7 @@ class Deferrals:
             task.add_done_callback(self._cancelling.discard)
 
     async def on_end(self, task: str) -> None:
-        """Forget what a task that has ended could still ask for; for `Revocations.on_end`."""
+        """Forget what a task that has ended could still ask for."""
         for held in [one for one in self._calls.values() if one.live.task.id == task]:
             self.give_up(held, "fence")
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every call is driven with, and where its answer goes."""
+"""What the steps of every call work with, and where its answer goes."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, get_args
+from typing import Protocol
 
-from remit.core.decisions.mediation import Delivery, Need
+from remit.core.decisions.mediation import Delivery
 from remit.ports.runtime import Clock
 from remit.ports.store.units import UnitStore
 from remit.ports.upstream import Upstream
@@ -25,12 +25,9 @@ from remit.services.mediation.deferred_calls import Deferrals
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.live_tasks import LiveTasks
 
-#: What is said to a server that asks something by itself.
-NOT_OFFERED = b'{"code":-32601,"message":"this client does not take requests from servers"}'
-
 
 class Sink(Protocol):
-    """Where released chunks go: the agent's side of the door."""
+    """Where released chunks go: the agent's side of the endpoint."""
 
     async def release(self, chunk: Delivery) -> None:
         """Hand what was taken in to the agent; waits while the agent does not keep up. Raises where the agent
@@ -39,19 +36,9 @@ class Sink(Protocol):
         ...
 
 
-class Driver:
-    """Whoever meets the needs of the machine: its method `_bind` does the work of `Bind`, and so on."""
-
-    #: What does the work of each need; found once for every kind of driver.
-    works: ClassVar[dict[type, Callable[[Any, Any], Awaitable[object]]]]
-
-    def __init_subclass__(cls) -> None:
-        cls.works = {need: getattr(cls, f"_{need.__name__.lower()}") for need in get_args(Need)}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
-    """What a drive works with; the same for all calls."""
+    """What the steps work with; the same for all calls."""
 
     authenticator: Authenticator
     live: LiveTasks

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists of what upstreams offer, as tasks hear them: an upstream's words, and so taken in like a result.
 
-The steps that a list goes through; 1 and 2 are the door's, as for every call:
+The steps that a list goes through; 1 and 2 are the endpoint's, as for every call:
 
 3. describe: a list carries what reading there would bring, and what lies at rest in its upstream as a whole,
    for others may have written what it names. Of tools, a description that nobody vouches for is untrusted

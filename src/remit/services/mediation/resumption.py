@@ -14,34 +14,33 @@ Steps 3 to 5 were taken by the call itself: its permit is what is carried out.
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.deferred_call import ACKNOWLEDGED, CANCEL, DeferredStatus, Status
-from remit.core.decisions.mediation import (
-    Bind,
-    Bound,
-    Chunk,
-    ChunkKind,
-    Close,
-    Closed,
-    Forward,
-    Forwarded,
-    Observe,
-    Observed,
-    Receive,
-    Resume,
-    Resumed,
-)
+from remit.core.decisions.mediation import Chunk, ChunkKind, Delivery
 from remit.core.errors import Fenced, NotFound
+from remit.core.evidence.event import CallOutcome
+from remit.core.oauth.access_token import AccessClaims
+from remit.ports.broker import UpstreamCredential
 from remit.ports.store.changes import TakeBudget
 from remit.ports.store.units import Unit
 from remit.ports.upstream import Call
+from remit.services.flow.observation import Observation
 from remit.services.mediation.call import RequestedCall, look_call
 from remit.services.mediation.deferred_calls import DeferredCall, brought_by, standing_of
 from remit.services.mediation.dependencies import Dependencies, Sink
-from remit.services.mediation.driver import CallDriver
+from remit.services.mediation.steps.bind import BoundTask
+from remit.services.mediation.steps.call_state import CallState
+from remit.services.mediation.steps.forward import ForwardedCall, receive_chunk
+from remit.services.mediation.steps.identify import identify_agent
+from remit.services.mediation.steps.lease import LeasedCall, lease_credential
+from remit.services.mediation.steps.observe import observe_chunk, release_delivery
+from remit.services.mediation.steps.record import RecordedCall
 from remit.services.tasks.calls_in_flight import LiveCall
+from remit.services.tasks.live_tasks import LiveTask
 
 #: JSON-RPC and the tasks extension: the upstream does not know the call (any more).
 INVALID_PARAMS = -32602
@@ -51,114 +50,124 @@ class _Error(msgspec.Struct):
     code: int
 
 
-class ResumptionDriver(CallDriver):
+class ResumptionSteps(CallState):
     """One look after a deferred call. `asked` is in the name of its tool, with the extension's method."""
 
-    def __init__(self, parts: Dependencies, asked: RequestedCall, sink: Sink, held: DeferredCall) -> None:
+    identify = identify_agent
+    lease = lease_credential
+    release = release_delivery
+
+    def __init__(self, deps: Dependencies, asked: RequestedCall, sink: Sink, held: DeferredCall) -> None:
         """Begin before step 1."""
-        super().__init__(parts, asked, sink)
-        self._held: DeferredCall = held
+        super().__init__(deps, asked, sink)
+        self._held = held
         self._standing: DeferredStatus | None = None
         self._turned = False
 
-    async def _bind(self, need: Bind) -> Bound:
-        assert self._claims is not None
-        self._live = await self._m.live.bind(self._claims, self._now)
-        return Bound(self._live)
+    async def bind(self, claims: AccessClaims) -> BoundTask:
+        """Return the task of a token. A look counts as no further call of it."""
+        return BoundTask(claims, await self.deps.live.bind(claims, self.now))
 
-    async def _resume(self, need: Resume) -> Resumed:
-        held, live = self._held, self._live
-        assert live is not None
-        asks = self._asked.method != CANCEL
+    async def find(self, bound: BoundTask) -> tuple[RecordedCall, Delivery | None]:
+        """Return the deferred call, with what was released of it last where it is too early to ask again."""
+        held, live = self._held, bound.live
+        asks = self.asked.method != CANCEL
         if asks:
             await held.turn.acquire()
             self._turned = True
-        if self._m.deferrals.find(held.handle, live.task.id, (self._asked.upstream,)) is not held:
+        if self.deps.deferrals.find(held.handle, live.task.id, (self.asked.upstream,)) is not held:
             raise gone()
-        self._request, self._number = held.request, held.number
         # As many as go on may be looked after; but nothing is read while what the task carries is lowered.
         live.check_room(live.open_calls + 1)
         # In hand like every call, so that an end cuts it; of what may have taken effect the call itself
         # tells.
-        self._call = LiveCall(held.decision.id, held.call.tool, held.call.effect, held.call.scopes)
-        live.in_hand.add(self._call)
-        self._look(self._call)
-        known = held.known(self._m.clock.boot_s()) if asks else ACKNOWLEDGED if held.settled else b""
+        in_flight = LiveCall(held.decision.id, held.call.tool, held.call.effect, held.call.scopes)
+        live.in_hand.add(in_flight)
+        self.live, self.in_flight = live, in_flight
+        self.look(live, in_flight)
+        recorded = RecordedCall(held.request, held.decision, live, in_flight, held.number)
+        known = held.known(self.deps.clock.boot_s()) if asks else ACKNOWLEDGED if held.settled else b""
         if not known:
-            return Resumed(held.request, held.decision)
+            return recorded, None
         # What was told last has been taken in by this very task.
-        again = self._observation().own(known, wants_input=asks and held.wants_input)
-        return Resumed(held.request, held.decision, again)
+        again = self._observation(recorded).own(known, wants_input=asks and held.wants_input)
+        return recorded, again
 
-    def _wire(self, request: AccessRequest) -> Call:
-        lease = self._credential.lease if self._credential is not None else ""
-        return look_call(self._asked, request, self._held.upstream_id, lease)
-
-    async def _forward(self, need: Forward) -> Forwarded:
+    async def forward(self, leased: LeasedCall) -> ForwardedCall:
         """Step 7. INVARIANT: nothing is awaited between the look at the fence and the write."""
-        assert self._exchange is not None
-        assert self._call is not None
-        self._look(self._call)
-        self._held.credential = self._credential
-        self._deadline = self._m.clock.boot_s() + self._m.call_timeout_s
-        self._call.on_cut = self._exchange.release
-        self._exchange.send()
-        return Forwarded()
+        recorded, exchange = leased.recorded, leased.exchange
+        self.look(recorded.live, recorded.in_flight)
+        self._held.credential = leased.credential
+        deadline_s = self.deps.clock.boot_s() + self.deps.call_timeout_s
+        recorded.in_flight.on_cut = exchange.release
+        exchange.send()
+        return ForwardedCall(leased, deadline_s, self._observation(recorded))
 
-    async def _receive(self, need: Receive) -> Chunk:
+    async def receive(self, forwarded: ForwardedCall) -> Chunk:
         """Step 7. A final standing becomes the answer that the call would have had."""
-        chunk = await super()._receive(need)
+        chunk = await receive_chunk(self, forwarded)
         if chunk.kind is ChunkKind.ERROR and _code(chunk) == INVALID_PARAMS:
             # In the upstream's words the call has a name that is not for the agent.
-            if self._asked.method == CANCEL:
+            if self.asked.method == CANCEL:
                 # It may have ended just now: the next look tells.
                 self._held.stale()
             else:
-                self._m.deferrals.give_up(self._held, "upstream")
+                self.deps.deferrals.give_up(self._held, "upstream")
             raise gone()
-        if chunk.kind is not ChunkKind.RESULT or self._asked.method == CANCEL:
+        if chunk.kind is not ChunkKind.RESULT or self.asked.method == CANCEL:
             return chunk
-        self._standing = standing = standing_of(chunk, self._asked.upstream)
+        self._standing = standing = standing_of(chunk, self.asked.upstream)
         kind = ChunkKind.ERROR if standing.status is Status.FAILED else ChunkKind.RESULT
         return Chunk(kind, chunk.body, is_error=standing.is_error, deferred=not standing.status.final)
 
-    async def _observe(self, need: Observe) -> Observed:
+    async def observe(self, forwarded: ForwardedCall, chunk: Chunk) -> Delivery | None:
         """Step 8. INVARIANT: the fence is looked at after all that is awaited here."""
-        standing, held = self._standing, self._held
+        standing, held, observation = self._standing, self._held, forwarded.observation
         if standing is None:
-            if need.chunk.kind is not ChunkKind.RESULT:
-                return await super()._observe(need)
-            self._m.deferrals.acknowledged(held)
-            return Observed(self._observation().own(ACKNOWLEDGED))
-        self._result_bytes += need.chunk.size
-        held.result_bytes += need.chunk.size
+            if chunk.kind is not ChunkKind.RESULT:
+                return await observe_chunk(self, forwarded, chunk)
+            self.deps.deferrals.acknowledged(held)
+            return observation.own(ACKNOWLEDGED)
+        self.result_bytes += chunk.size
+        held.result_bytes += chunk.size
         for one in brought_by(standing):
-            await self._take_in(one)
-        body = self._m.deferrals.take(held, standing)
-        return Observed(self._observation().own(body, wants_input=held.wants_input))
+            await self.deps.observer.observe(observation, one)
+        body = self.deps.deferrals.take(held, standing)
+        return observation.own(body, wants_input=held.wants_input)
 
-    async def _close(self, need: Close) -> Closed:
-        assert self._live is not None
-        self._live.count_result(self._result_bytes)
-        if self._live.bounds_bytes and self._result_bytes:
-            take = TakeBudget(self._live.unbounded, result_bytes=self._result_bytes)
-            self._m.late.write(Unit((take,)))
-        return Closed()
+    async def close(self, recorded: RecordedCall, outcome: CallOutcome) -> None:
+        """Step 9. Count what came; the outcome of the call itself is recorded once it is final."""
+        live, size = recorded.live, self.result_bytes
+        live.count_result(size)
+        if live.bounds_bytes and size:
+            self.deps.late.write(Unit((TakeBudget(live.unbounded, result_bytes=size),)))
 
-    def _look(self, call: LiveCall) -> None:
+    def let_go(self) -> None:
+        """Give back what the look took; the call itself stays in hand."""
+        self.deps.authorizer.evaluations.calls -= 1
+        self.let_go_of_upstream()
+        if self.live is not None and self.in_flight is not None:
+            self.live.in_hand.discard(self.in_flight)
+        if self._turned:
+            self._held.turn.release()
+
+    def look(self, live: LiveTask, call: LiveCall) -> None:
+        """Look at the local fence; raises `Fenced` with `sent` set."""
         try:
-            super()._look(call)
+            super().look(live, call)
         except Fenced as fenced:
-            # What the call has done by now nobody knows.
+            # What the call has done by now is unknown.
             fenced.sent = True
             raise
 
-    def _let_go(self) -> None:
-        super()._let_go()
-        if self._live is not None and self._call is not None:
-            self._live.in_hand.discard(self._call)
-        if self._turned:
-            self._held.turn.release()
+    def wire(self, request: AccessRequest, credential: UpstreamCredential | None) -> Call:
+        """Return the question about the call, with the upstream's own id of it."""
+        lease = credential.lease if credential is not None else ""
+        return look_call(self.asked, request, self._held.upstream_id, lease)
+
+    def _observation(self, recorded: RecordedCall) -> Observation:
+        look = partial(self.look, recorded.live, recorded.in_flight)
+        return Observation(recorded.live, recorded.request, recorded.number, recorded.decision.id, look)
 
 
 def gone() -> NotFound:

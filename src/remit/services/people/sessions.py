@@ -110,6 +110,7 @@ class BrowserSessions:
         ttl_s: int,
         findings: Findings,
         second_person: bool,
+        tickets: OneTimeCodes,
     ) -> None:
         """Take the parts; `entrances` are the organisation's providers by name, and `second_person` says
         whether two administrators must stay.
@@ -125,7 +126,7 @@ class BrowserSessions:
         self._second_person = second_person
         self.ttl_s = ttl_s
         self.entrances = entrances
-        self.tickets = OneTimeCodes(store, clock, entropy, tenant)
+        self.tickets = tickets
 
     async def seat(self, secret: str) -> BrowserSeat | None:
         """Return who sits at the browser with this cookie; `None` where nobody does any more."""

@@ -23,7 +23,7 @@ class Evaluations:
     def __init__(self) -> None:
         """Begin with nobody waiting."""
         self._waiting: list[Waiting] = []
-        #: How many calls are under way, as their drivers count: beside one alone there is none to wait for.
+        #: How many calls are under way: beside one alone there is none to wait for.
         self.calls = 0
 
     async def of(self, policy: LoadedPolicy, request: AccessRequest) -> PolicyAnswer:

@@ -75,6 +75,12 @@ class WholeAnswer(NamedTuple):
     body: bytes
 
 
+def sealed_address(sealing: SealingKeys, replica: str, address: str) -> str:
+    """Seal the address of a replica, so that others send to it."""
+    key = sealing.current
+    return f"{key}:{forwarding.seal_of(sealing.sealing_key(key), replica, address)}"
+
+
 class Forwarding:
     """Finds owners, writes and reads the header. For one event loop."""
 
@@ -106,11 +112,6 @@ class Forwarding:
     def several(self) -> bool:
         """Whether anything may have to be passed on at all."""
         return self._replicas.several
-
-    def seal(self, replica: str, address: str) -> str:
-        """Seal an address, so that others send to it."""
-        key = self._sealing.current
-        return f"{key}:{forwarding.seal_of(self._sealing.sealing_key(key), replica, address)}"
 
     def mine(self, task_id: str) -> bool:
         """Whether a task is known to be owned here; from memory."""

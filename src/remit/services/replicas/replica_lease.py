@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
-from typing import Protocol
 
 import msgspec
 
@@ -35,6 +34,7 @@ from remit.ports.store.changes import PutValue
 from remit.ports.store.replicas import DeclareDead, FenceAck, Fleet, FleetSight
 from remit.ports.store.units import Unit, UnitStore
 from remit.services.limits.durations import RecentTimes
+from remit.services.replicas.events import ReplicaEvents
 
 log = logging.getLogger("remit.replicas")
 
@@ -42,14 +42,6 @@ log = logging.getLogger("remit.replicas")
 RENEWALS = 3
 #: The value that is written to see whether the store can be written to.
 PROBE_KEY = "health.probe"
-
-
-class FenceReaction(Protocol):
-    """What a replica does about fences that others have raised."""
-
-    def __call__(self, raised: tuple[Raised, ...]) -> tuple[list[FenceAck], list[Awaitable[FenceAck]]]:
-        """Cut what lies under them, at once; give what to tell of each, and what will be told later."""
-        ...
 
 
 class ReplicaStanding(msgspec.Struct, frozen=True):
@@ -94,8 +86,12 @@ class Replicas:
         entropy: Entropy,
         tenant: str,
         me: Replica | None = None,
+        seal: Callable[[str, str], str] = lambda replica, address: "",
     ) -> None:
-        """Take the parts; `me` says what others are told of this process, its id apart."""
+        """Take the parts; `me` says what others are told of this process, its id apart.
+
+        `seal`, of its id and address, shows others that this replica holds the keys of the organisation.
+        """
         self._fleet = fleet
         self._store = store
         self._clock = clock
@@ -111,13 +107,9 @@ class Replicas:
         self._leaving = False
         self._burying: set[str] = set()
         self._background: set[asyncio.Task[None]] = set()
-        #: Shows others that this replica holds the keys of the gateway: of its id and address.
-        self.seal: Callable[[str, str], str] = lambda replica, address: ""
+        self._seal = seal
         #: Told of what others have changed.
-        self.react: FenceReaction = lambda raised: ([], [])
-        self.on_change: list[Callable[[FleetSight], None]] = []
-        self.on_loss: list[Callable[[], Awaitable[None]]] = []
-        self.on_gone: list[Callable[[str], Awaitable[None]]] = []
+        self.events = ReplicaEvents()
         #: How long others took to acknowledge, in milliseconds.
         self.times = RecentTimes()
         #: Leases that ran out here since start.
@@ -199,7 +191,7 @@ class Replicas:
     def _as(self, replica: str) -> Replica:
         assert self._me is not None
         self._me = msgspec.structs.replace(
-            self._me, id=replica, joined=self._clock.now(), seal=self.seal(replica, self._me.address)
+            self._me, id=replica, joined=self._clock.now(), seal=self._seal(replica, self._me.address)
         )
         return self._me
 
@@ -224,7 +216,7 @@ class Replicas:
         """Come back under a new name, with nothing owned and nothing in hand."""
         assert self._fleet is not None
         assert self._me is not None
-        for told in self.on_loss:
+        for told in self.events.lost:
             await told()
         new = make_id("writer", self._entropy.bytes(ID_BYTES))
         while not self._leaving:
@@ -251,7 +243,7 @@ class Replicas:
                 self._run(self._again())
             return
         if look.raised:
-            now, later = self.react(look.raised)
+            now, later = self.events.react(look.raised)
             self._run(self._tell(now, later))
         gone = self.others.keys() - {one.id for one in look.replicas}
         self.others = {one.id: one for one in look.replicas if one.id != self.id}
@@ -263,13 +255,13 @@ class Replicas:
             self.lease.renewed(look.sent_s)
         self._looked.set()
         self._looked = asyncio.Event()
-        for told in self.on_change:
+        for told in self.events.changed:
             told(look)
         for name in gone:
             self._tell_of_gone(name)
 
     def _tell_of_gone(self, name: str) -> None:
-        for lost in self.on_gone:
+        for lost in self.events.gone:
             self._run(lost(name))
 
     async def _tell(self, now: list[FenceAck], later: list[Awaitable[FenceAck]]) -> None:

@@ -22,21 +22,21 @@ async def show(visit: PageRequest) -> Response:
     """Show the page."""
     if visit.seat is None:
         return sign_in.first(visit)
-    house, name = visit.house, visit.seat.person.name
-    now = house.clock.now()
-    active = await house.tasks.newest(state=TaskState.ACTIVE, limit=MOST)
+    rooms, name = visit.rooms, visit.seat.person.name
+    now = rooms.clock.now()
+    active = await rooms.tasks.tasks.newest(state=TaskState.ACTIVE, limit=MOST)
     tasks = [task for task in active if own_task(task, visit.seat.person) and task.active_at(now)]
-    sessions = await house.people.browsers.sessions(name)
-    passkeys = house.people.passkeys
-    issuers = await house.people.browsers.issuers_of(name)
-    entrances = house.people.browsers.entrances
-    fresh = visit.seat.fresh(now, house.people.consents.rules.fresh_s)
+    sessions = await rooms.people.browsers.sessions(name)
+    passkeys = rooms.people.passkeys
+    issuers = await rooms.people.browsers.issuers_of(name)
+    entrances = rooms.people.browsers.entrances
+    fresh = visit.seat.fresh(now, rooms.people.consents.rules.fresh_s)
     return visit.draw(
         "account.html",
         script=passkeys.offered and fresh,
         tasks=tasks[:SHOWN],
         more=len(tasks) - SHOWN,
-        code_made=await house.personnel.code_made(name),
+        code_made=await rooms.identity.personnel.code_made(name),
         sessions=[
             {
                 "handle": handle_of(one),
@@ -58,7 +58,7 @@ async def show(visit: PageRequest) -> Response:
 
 async def _connectable(visit: PageRequest, person: str) -> list[dict[str, object]]:
     """Return the upstreams that a person can connect, or has connected."""
-    connections = visit.house.people.connections
+    connections = visit.rooms.people.connections
     if connections is None:
         return []
     held = {one.upstream: one for one in await connections.of(person)}
@@ -75,7 +75,7 @@ async def _connectable(visit: PageRequest, person: str) -> list[dict[str, object
 
 async def arrive(visit: PageRequest) -> Response:
     """Take back who comes from the authorization server of an upstream, and let nobody else have that."""
-    connections = visit.house.people.connections
+    connections = visit.rooms.people.connections
     if visit.seat is None or connections is None:
         return sign_in.first(visit)
     form = parse_form(visit.request.url.query.encode())
@@ -96,7 +96,7 @@ def _back(visit: PageRequest, upstream: str) -> str:
     """Return where the server of an upstream sends people back to. Of each another one, so that the answer of
     one server is not taken for another's (RFC 9700 section 4.4.2).
     """
-    return f"{visit.house.people.origin}{CONNECTED_PATH}/{upstream}"
+    return f"{visit.rooms.people.origin}{CONNECTED_PATH}/{upstream}"
 
 
 async def change(visit: PageRequest) -> Response:
@@ -106,18 +106,18 @@ async def change(visit: PageRequest) -> Response:
     if visit.seat is None:
         return sign_in.first(visit)
     form = await visit.form()
-    house, person = visit.house, visit.seat.person
+    rooms, person = visit.rooms, visit.seat.person
     what, which = form.get("end"), form.get("which")
-    connections = house.people.connections
+    connections = rooms.people.connections
     if what == "task":
-        task = end_task(await house.tasks.get(which), person)
-        await house.revocations.end_task(task.id, reason="ended by the person", by=person.name)
+        task = end_task(await rooms.tasks.tasks.get(which), person)
+        await rooms.endings.revocations.end_task(task.id, reason="ended by the person", by=person.name)
     elif what == "session":
-        await house.people.browsers.end(person.name, which)
+        await rooms.people.browsers.end(person.name, which)
         if which == handle_of(visit.seat.session):
             visit.signed_out()
     elif what == "passkey":
-        await house.people.passkeys.remove(person.name, which)
+        await rooms.people.passkeys.remove(person.name, which)
     elif what == "connection" and connections is not None:
         await connections.disconnect(which, person.name)
     elif what == "no-connection" and connections is not None:

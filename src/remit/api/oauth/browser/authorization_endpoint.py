@@ -64,12 +64,12 @@ async def _asked(visit: PageRequest) -> AskedConsent | Response:
     query = visit.request.url.query
     if len(query) > MAX_THEN_CHARS // 2:
         raise Malformed("the request is too long", remediation="push it instead (RFC 9126)")
-    house = visit.house
+    rooms = visit.rooms
     try:
         form = parse_form(query.encode())
         if "request_uri" in form:
             return await _pushed(visit, form)
-        applicant, redirect_uri = await who_asks(form, house)
+        applicant, redirect_uri = await who_asks(form, rooms)
     except Busy:
         raise
     except RemitError as error:
@@ -78,10 +78,10 @@ async def _asked(visit: PageRequest) -> AskedConsent | Response:
             error.message, code=f"authorize-{error.code}", remediation=error.remediation
         )
         with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
-            await house.authenticator.refused(refused, "authorize")
+            await rooms.identity.authenticator.refused(refused, "authorize")
         raise Malformed(error.message, code=error.code, remediation=error.remediation) from None
     try:
-        request = what_is_asked(form, house, applicant, redirect_uri)
+        request = what_is_asked(form, rooms, applicant, redirect_uri)
     except OAuthRefused as error:
         partial = AuthorizationRequest(
             client_id=applicant.client_id,
@@ -99,10 +99,10 @@ async def _asked(visit: PageRequest) -> AskedConsent | Response:
 
 
 async def _pushed(visit: PageRequest, form: Form) -> AskedConsent:
-    people = visit.house.people
+    people = visit.rooms.people
     value = form.need("request_uri").removeprefix(PUSHED_PREFIX)
     ticket = await people.browsers.tickets.look(value)
-    held = ticket.holds if ticket and ticket.open_at(visit.house.clock.now()) else None
+    held = ticket.holds if ticket and ticket.open_at(visit.rooms.clock.now()) else None
     # RFC 9126 section 4: the client is the one that pushed it; what else stands in the address is ignored.
     if not isinstance(held, PushedRequest) or held.request.client_id != form.need("client_id"):
         raise Malformed(
@@ -124,7 +124,7 @@ def _must_sign_in(visit: PageRequest, request: AuthorizationRequest) -> bool:
     if request.max_age_s is None:
         return False
     # Some seconds pass between the proof and this page: a `max_age` of 0 asks for a proof, not for magic.
-    age = visit.house.clock.now() - visit.seat.authenticated
+    age = visit.rooms.clock.now() - visit.seat.authenticated
     return age > timedelta(seconds=max(request.max_age_s, 30))
 
 

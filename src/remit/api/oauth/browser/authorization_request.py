@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from remit.api.oauth.browser.rooms import PageRooms
 from remit.api.oauth.forms import Form, OAuthRefused
 from remit.core.canonical import parse_strict
 from remit.core.draft_names import MISSION_INTENT
@@ -21,7 +22,6 @@ from remit.core.oauth.access_token import AGENT_SCOPE
 from remit.core.oauth.mission import BAD_DETAILS, asked_grants
 from remit.core.oauth.one_time_code import AuthorizationRequest, Mission
 from remit.core.tasks.grant import Grant
-from remit.services.assembly.services import Services
 from remit.services.people.consents import Applicant
 
 MAX_STATE_CHARS: Final = 2048
@@ -31,15 +31,15 @@ _HASH: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _SCOPE: Final = re.compile(r"[!#-\[\]-~]+")
 
 
-async def who_asks(form: Form, house: Services, pushed_by: str = "") -> tuple[Applicant, str]:
+async def who_asks(form: Form, rooms: PageRooms, pushed_by: str = "") -> tuple[Applicant, str]:
     """Return who asks, and where the answer goes; raises `Malformed`, which is told to nobody else."""
-    applicant = await house.people.consents.applicant(form.need("client_id"), pushed_by)
-    redirect_uri = house.people.consents.check_redirect(applicant, form.need("redirect_uri"))
+    applicant = await rooms.people.consents.applicant(form.need("client_id"), pushed_by)
+    redirect_uri = rooms.people.consents.check_redirect(applicant, form.need("redirect_uri"))
     return applicant, redirect_uri
 
 
 def what_is_asked(
-    form: Form, house: Services, applicant: Applicant, redirect_uri: str, pushed_by: str = ""
+    form: Form, rooms: PageRooms, applicant: Applicant, redirect_uri: str, pushed_by: str = ""
 ) -> AuthorizationRequest:
     """Return the checked request; raises `OAuthRefused` with the code for the application."""
     if "request" in form:
@@ -55,10 +55,10 @@ def what_is_asked(
         raise OAuthRefused("invalid_request", "the `state` is too long")
     if form.get("dpop_jkt") and not _HASH.fullmatch(form.get("dpop_jkt")):
         raise OAuthRefused("invalid_request", "`dpop_jkt` is no thumbprint (RFC 9449 section 10)")
-    resource = _resources(form, house)
-    mission, places = _mission(form, house)
+    resource = _resources(form, rooms)
+    mission, places = _mission(form, rooms)
     # INVARIANT: a resource that is asked for bounds the task, and not only the first of its tokens.
-    within = house.authenticator.resources.within(resource, places)
+    within = rooms.identity.authenticator.resources.within(resource, places)
     return AuthorizationRequest(
         client_id=applicant.client_id,
         redirect_uri=redirect_uri,
@@ -71,16 +71,16 @@ def what_is_asked(
         login_hint=form.get("login_hint")[:200],
         dpop_jkt=form.get("dpop_jkt"),
         mission=mission,
-        tools=_tools(form, house),
+        tools=_tools(form, rooms),
         upstreams=None if within is None else tuple(sorted(within)),
         task_type=form.get("task_type")[:80],
         agent=pushed_by,
     )
 
 
-def _resources(form: Form, house: Services) -> tuple[str, ...]:
+def _resources(form: Form, rooms: PageRooms) -> tuple[str, ...]:
     """RFC 8707: what the token is for; one of our MCP endpoints, or all of them unless given."""
-    known = house.authenticator.resources
+    known = rooms.identity.authenticator.resources
     wanted = form.all("resource")
     for one in wanted:
         if one not in known or one == known.api:
@@ -137,7 +137,7 @@ class _MissionIntent(msgspec.Struct, frozen=True):
     intent: _Intent = _Intent()
 
 
-def _mission(form: Form, house: Services) -> tuple[Mission, tuple[str, ...]]:
+def _mission(form: Form, rooms: PageRooms) -> tuple[Mission, tuple[str, ...]]:
     """Return what the application proposes, and the resources that it proposes to use."""
     written = _json(form, MISSION_INTENT, "invalid_request")
     if written is None:
@@ -151,7 +151,7 @@ def _mission(form: Form, house: Services) -> tuple[Mission, tuple[str, ...]]:
     # INVARIANT: a bound that would not be kept is refused, never left out.
     if intent.constraints or intent.controls:
         raise OAuthRefused("invalid_request", "constraints and controls are those of the task type")
-    if any(one not in house.authenticator.resources for one in intent.resources):
+    if any(one not in rooms.identity.authenticator.resources for one in intent.resources):
         raise OAuthRefused("invalid_target", "a resource of the intent is not of this server")
     mission = Mission(
         goal=intent.goal[:2000],
@@ -161,13 +161,13 @@ def _mission(form: Form, house: Services) -> tuple[Mission, tuple[str, ...]]:
     return mission, intent.resources
 
 
-def _tools(form: Form, house: Services) -> tuple[str, ...] | None:
+def _tools(form: Form, rooms: PageRooms) -> tuple[str, ...] | None:
     """RFC 9396: the tools that are wanted; what may be done with them says the task type alone."""
     written = _json(form, "authorization_details", BAD_DETAILS)
     if written is None:
         return None
     try:
-        grants = asked_grants(written, house.authenticator.resources)
+        grants = asked_grants(written, rooms.identity.authenticator.resources)
     except Malformed as error:
         raise OAuthRefused(BAD_DETAILS, error.message) from None
     if any(grant.layers != Grant(grant.tool, other_arguments=True).layers for grant in grants):

@@ -50,7 +50,7 @@ def answer_address(visit: PageRequest, request: AuthorizationRequest, answer: di
     """Return the address of an answer to the application."""
     # RFC 9207 section 2: `iss` goes with every answer, so that no other server's is taken for it.
     sent = answer | ({"state": request.state} if request.state else {})
-    sent |= {"iss": visit.house.authenticator.issuer}
+    sent |= {"iss": visit.rooms.identity.authenticator.issuer}
     joint = "&" if urlsplit(request.redirect_uri).query else "?"
     return request.redirect_uri + joint + urlencode(sent)
 

@@ -26,7 +26,7 @@ async def show(
 ) -> Response:
     """Show the page: first the choice of work, where there is one, then the form for it."""
     assert visit.seat is not None
-    consents = visit.house.people.consents
+    consents = visit.rooms.people.consents
     offers = consents.offers(asked.applicant, visit.seat.person, asked.request)
     common: dict[str, Json] = {
         "again": asked.again,
@@ -44,7 +44,7 @@ async def show(
         chosen = offers[0] if len(offers) == 1 else offer_named(offers, wanted)
     except NotFound:
         return visit.draw("choose.html", common, offers=offers, choose=_with_type(asked))
-    if chosen.sensitive and not visit.seat.fresh(visit.house.clock.now(), consents.rules.fresh_s):
+    if chosen.sensitive and not visit.seat.fresh(visit.rooms.clock.now(), consents.rules.fresh_s):
         return visit.go(_again_signed_in(asked, chosen))
     return visit.draw(
         "consent.html",
@@ -70,7 +70,7 @@ def _again_signed_in(asked: AskedConsent, chosen: Offer) -> str:
 async def answered(visit: PageRequest, asked: AskedConsent, form: Form) -> Response:
     """Take the answer: open the task and give the code, show what is wrong, or tell that it was denied."""
     assert visit.seat is not None
-    consents = visit.house.people.consents
+    consents = visit.rooms.people.consents
     if form.get("decision") != "allow":
         await consents.deny(asked.request, asked.applicant, visit.seat, asked.pushed)
         refused = {"error": "access_denied", "error_description": "the person did not agree"}

@@ -23,7 +23,7 @@ MAX_ANSWER_BYTES = 65_536
 async def challenge(visit: PageRequest) -> Response:
     """Return the options for signing in, or (`for: "register"`) for a new passkey of who is signed in."""
     asked = await _read(visit)
-    passkeys = visit.house.people.passkeys
+    passkeys = visit.rooms.people.passkeys
     if asked.get("for") == "register":
         return visit.with_cookies(
             answer(await passkeys.begin_registration(_fresh(visit).person, visit.visitor))
@@ -34,7 +34,7 @@ async def challenge(visit: PageRequest) -> Response:
 async def sign_in(visit: PageRequest) -> Response:
     """Take the answer of somebody who signs in; tells where to go on."""
     asked = await _read(visit)
-    secret = await visit.house.people.passkeys.sign_in(
+    secret = await visit.rooms.people.passkeys.sign_in(
         visit.visitor, _credential(asked), place=visit.place, replacing=visit.session_secret
     )
     visit.signed_in(secret)
@@ -44,7 +44,7 @@ async def sign_in(visit: PageRequest) -> Response:
 async def register(visit: PageRequest) -> Response:
     """Take a new passkey of who is signed in."""
     asked = await _read(visit)
-    kept = await visit.house.people.passkeys.register(
+    kept = await visit.rooms.people.passkeys.register(
         _fresh(visit), visit.visitor, _credential(asked), str(asked.get("name", ""))
     )
     return visit.with_cookies(answer({"id": kept.id, "then": own_page("")}))
@@ -55,7 +55,7 @@ def _fresh(visit: PageRequest) -> BrowserSeat:
     seat = visit.seat
     if seat is None:
         raise Unauthenticated("you are not signed in", code="no-session", remediation="sign in first")
-    if not seat.fresh(visit.house.clock.now(), visit.house.people.consents.rules.fresh_s):
+    if not seat.fresh(visit.rooms.clock.now(), visit.rooms.people.consents.rules.fresh_s):
         raise Forbidden("sign in again to add a passkey", code="not-fresh", remediation="sign in again")
     return seat
 

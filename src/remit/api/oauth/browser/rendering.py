@@ -18,11 +18,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from remit.api.http_messages import read, status_of
+from remit.api.oauth.browser.rooms import PageRooms
 from remit.api.oauth.forms import FORM, MAX_FORM_BYTES, Form, OAuthRefused, parse_form
 from remit.core.errors import Forbidden, RemitError, Unauthenticated
 from remit.core.json_value import Json
 from remit.core.oauth.client_metadata import LOOPBACK
-from remit.services.assembly.services import Services
 from remit.services.people.sessions import BrowserSeat, csrf_of
 
 log = logging.getLogger("remit.api")
@@ -86,14 +86,14 @@ class PageRequest:
     forms of strangers be told from forms that others would have their browser send.
     """
 
-    def __init__(self, request: Request, house: Services) -> None:
+    def __init__(self, request: Request, rooms: PageRooms) -> None:
         """Take the request; `enter` looks at its cookies."""
         self.request = request
-        self.house = house
+        self.rooms = rooms
         self.seat: BrowserSeat | None = None
         self.visitor = ""
         self._set: list[tuple[str, str, int]] = []
-        origin = house.people.origin
+        origin = rooms.people.origin
         self._secure = origin.startswith("https://")
         # RFC 6265bis section 4.1.3.2: with this prefix no other host, path or plain connection can set it.
         # It needs `Secure`, which not every browser takes from this machine without TLS.
@@ -101,13 +101,13 @@ class PageRequest:
         self._session_cookie, self._visit_cookie = f"{prefix}remit-session", f"{prefix}remit-visit"
 
     @classmethod
-    async def enter(cls, request: Request, house: Services) -> PageRequest:
+    async def enter(cls, request: Request, rooms: PageRooms) -> PageRequest:
         """Return the visit of a request."""
-        visit = cls(request, house)
-        visit.seat = await house.people.browsers.seat(visit.session_secret)
+        visit = cls(request, rooms)
+        visit.seat = await rooms.people.browsers.seat(visit.session_secret)
         visit.visitor = request.cookies.get(visit._visit_cookie, "")
         if not (len(visit.visitor) == 64 and visit.visitor.isalnum()):
-            visit.visitor = house.entropy.bytes(32).hex()
+            visit.visitor = rooms.entropy.bytes(32).hex()
             visit._set.append((visit._visit_cookie, visit.visitor, VISIT_S))
         return visit
 
@@ -133,7 +133,7 @@ class PageRequest:
         form = parse_form(await read(self.request, FORM, MAX_FORM_BYTES))
         if self.seat is not None:
             # A body takes as long as its sender likes.
-            self.seat = await self.house.people.browsers.seat(self.seat.secret)
+            self.seat = await self.rooms.people.browsers.seat(self.seat.secret)
             if self.seat is None:
                 raise Unauthenticated(
                     "you are not signed in any more", code="no-session", remediation="sign in again", step=1
@@ -148,7 +148,7 @@ class PageRequest:
 
     def signed_in(self, secret: str) -> None:
         """Let the browser keep a new session."""
-        self._set.append((self._session_cookie, secret, int(self.house.people.browsers.ttl_s)))
+        self._set.append((self._session_cookie, secret, int(self.rooms.people.browsers.ttl_s)))
 
     def signed_out(self) -> None:
         """Let the browser forget its session."""
@@ -215,14 +215,14 @@ def own_page(address: str, fallback: str = "/oauth/account") -> str:
     return address if fine else fallback
 
 
-def paged(serve: Callable[[PageRequest], Awaitable[Response]], house: Services) -> Serve:
+def paged(serve: Callable[[PageRequest], Awaitable[Response]], rooms: PageRooms) -> Serve:
     """Return what serves a page: faults become a page too, and nothing of a defect is told."""
 
     async def page(request: Request) -> Response:
-        moved = elsewhere(request, house)
+        moved = elsewhere(request, rooms)
         if moved:
             return RedirectResponse(moved, status_code=303, headers=HEADERS)
-        visit = await PageRequest.enter(request, house)
+        visit = await PageRequest.enter(request, rooms)
         try:
             return await serve(visit)
         except (RemitError, OAuthRefused) as error:
@@ -246,12 +246,12 @@ def fault(visit: PageRequest, error: RemitError) -> Response:
     )
 
 
-def elsewhere(request: Request, house: Services) -> str:
+def elsewhere(request: Request, rooms: PageRooms) -> str:
     """Return where a page really is, where this machine was named in another way; else an empty text.
 
     Cookies and passkeys belong to one name of the host.
     """
-    origin = urlsplit(house.people.origin)
+    origin = urlsplit(rooms.people.origin)
     given = urlsplit(f"//{request.headers.get('host', '')}")
     try:
         host, port = given.hostname or "", given.port
@@ -262,4 +262,4 @@ def elsewhere(request: Request, house: Services) -> str:
     if request.method not in ("GET", "HEAD"):
         return ""
     search = request.url.query
-    return house.people.origin + request.url.path + (f"?{search}" if search else "")
+    return rooms.people.origin + request.url.path + (f"?{search}" if search else "")

@@ -29,7 +29,7 @@ def draw(
     visit: PageRequest, then: str, *, fresh: bool = False, told: str = "", status: int = 200
 ) -> Response:
     """Return the page."""
-    people = visit.house.people
+    people = visit.rooms.people
     return visit.draw(
         "sign_in.html",
         status=status,
@@ -62,7 +62,7 @@ async def by_code(visit: PageRequest, tries: SignInAttempts, *, remote: bool) ->
     if apart:
         tries.check(seen_from(visit.request.scope))
     try:
-        secret = await visit.house.people.browsers.by_code(
+        secret = await visit.rooms.people.browsers.by_code(
             form.get("code"), place=visit.place, replacing=visit.session_secret
         )
     except Unauthenticated as error:
@@ -78,11 +78,11 @@ async def to_provider(visit: PageRequest) -> Response:
     asked = visit.request.query_params
     then = own_page(asked.get("then", ""))
     try:
-        address = await visit.house.people.browsers.leave_for(
+        address = await visit.rooms.people.browsers.leave_for(
             str(visit.request.path_params["provider"]),
             browser=visit.visitor,
             then=then,
-            redirect_uri=visit.house.people.origin + ARRIVAL_PATH,
+            redirect_uri=visit.rooms.people.origin + ARRIVAL_PATH,
             fresh=asked.get("fresh") == "1",
         )
     except SourceUnavailable as error:
@@ -94,12 +94,12 @@ async def arrive(visit: PageRequest) -> Response:
     """Take back who comes from a provider."""
     form = parse_form(visit.request.url.query.encode())
     try:
-        secret, then = await visit.house.people.browsers.arrive(
+        secret, then = await visit.rooms.people.browsers.arrive(
             state=form.get("state"),
             code=form.get("code"),
             issuer=form.get("iss"),
             browser=visit.visitor,
-            redirect_uri=visit.house.people.origin + ARRIVAL_PATH,
+            redirect_uri=visit.rooms.people.origin + ARRIVAL_PATH,
             place=visit.place,
             replacing=visit.session_secret,
         )
@@ -115,7 +115,7 @@ async def sign_out(visit: PageRequest) -> Response:
     await visit.form()
     if visit.seat is not None:
         try:
-            await visit.house.people.browsers.close(visit.seat)
+            await visit.rooms.people.browsers.close(visit.seat)
         except RemitError as error:
             raise RemitError("the session could not be ended", remediation="try again") from error
     visit.signed_out()

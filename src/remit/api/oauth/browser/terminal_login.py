@@ -36,7 +36,7 @@ async def show(visit: PageRequest) -> Response:
     if visit.seat is None:
         return sign_in.first(visit, again)
     # A terminal gets all that its person may do: whoever permits that has proven themselves just now.
-    if not visit.seat.fresh(visit.house.clock.now(), visit.house.people.consents.rules.fresh_s):
+    if not visit.seat.fresh(visit.rooms.clock.now(), visit.rooms.people.consents.rules.fresh_s):
         return sign_in.first(visit, again, fresh=True)
     return visit.draw("terminal.html", again=again, word=check_word(challenge))
 
@@ -49,7 +49,7 @@ async def decide(visit: PageRequest) -> Response:
     form = await visit.form()
     if form.get("decision") != "allow":
         return _leave(visit, redirect_uri, {"error": "access_denied", "state": state}, granted=False)
-    if not visit.seat.fresh(visit.house.clock.now(), visit.house.people.consents.rules.fresh_s):
+    if not visit.seat.fresh(visit.rooms.clock.now(), visit.rooms.people.consents.rules.fresh_s):
         return sign_in.first(visit, f"{TERMINAL_PATH}?{visit.request.url.query}", fresh=True)
     holds = TerminalCode(
         redirect_uri=redirect_uri,
@@ -60,12 +60,12 @@ async def decide(visit: PageRequest) -> Response:
         method=visit.seat.session.method,
         authenticated=visit.seat.authenticated,
     )
-    code = await visit.house.people.browsers.tickets.issue(holds, LASTS)
+    code = await visit.rooms.people.browsers.tickets.issue(holds, LASTS)
     return _leave(visit, redirect_uri, {"code": code, "state": state}, granted=True)
 
 
 def _leave(visit: PageRequest, redirect_uri: str, answer: dict[str, str], *, granted: bool) -> Response:
-    sent = urlencode(answer | {"iss": visit.house.authenticator.issuer})
+    sent = urlencode(answer | {"iss": visit.rooms.identity.authenticator.issuer})
     return visit.draw(
         "left_terminal.html", address=f"{redirect_uri}?{sent}", host=host_of(redirect_uri), granted=granted
     )

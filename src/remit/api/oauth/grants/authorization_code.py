@@ -16,7 +16,7 @@ async def give(asked: TokenRequest) -> IssuedAccessToken:
     code, redirect_uri, verifier = form.need("code"), form.need("redirect_uri"), form.need("code_verifier")
     asked.scope(TASK_SCOPE)
     client = await asked.client(public=True)
-    return await asked.house.oauth.families.redeem(
+    return await asked.rooms.oauth.families.redeem(
         client,
         code,
         redirect_uri=redirect_uri,

@@ -31,7 +31,7 @@ async def give(asked: TokenRequest) -> IssuedAccessToken:
     if _type_of(assertion) == ID_JAG_HEADER_TYPE:
         return await _identity(asked, assertion)
     try:
-        workload = await asked.house.oauth.clients.by_workload_token(
+        workload = await asked.rooms.oauth.clients.by_workload_token(
             assertion, JWT_TYPE, asked.form.get("client_id")
         )
     except Unauthenticated as error:
@@ -40,7 +40,7 @@ async def give(asked: TokenRequest) -> IssuedAccessToken:
         raise GrantRefused(
             error.message, code=code, remediation=error.remediation, debug=error.debug
         ) from None
-    noticed(asked.request, asked.form, asked.house, workload)
+    noticed(asked.request, asked.form, asked.rooms, workload)
     if "client_assertion" in asked.form:
         client = await asked.client()
         if client.agent.name != workload.agent.name:
@@ -64,11 +64,11 @@ async def _identity(asked: TokenRequest, assertion: str) -> IssuedAccessToken:
         raise OAuthRefused(BAD_DETAILS, "the task type says what an identity assertion stands for")
     client = await asked.client()
     asking = asked.asking("id-jag")
-    live, audience = await asked.house.oauth.assertions.task(
+    live, audience = await asked.rooms.oauth.assertions.task(
         client,
         assertion,
         task_type=asked.form.get("task_type"),
         mission=asked.form.get(MISSION_PARAMETER),
         wanted=asking.audience,
     )
-    return await asked.house.oauth.tokens.for_task(client, live, replace(asking, audience=audience))
+    return await asked.rooms.oauth.tokens.for_task(client, live, replace(asking, audience=audience))

@@ -15,6 +15,6 @@ async def give(asked: TokenRequest) -> IssuedAccessToken:
     text = asked.form.need("refresh_token")
     asked.scope(TASK_SCOPE)
     client = await asked.client(public=True)
-    return await asked.house.oauth.families.refresh(
+    return await asked.rooms.oauth.families.refresh(
         client, text, asked.asking("refresh-token"), asked.whole()
     )

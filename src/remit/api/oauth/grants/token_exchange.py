@@ -45,7 +45,7 @@ async def give(asked: TokenRequest) -> IssuedAccessToken:
         task_type=form.get("task_type"),
         brief=form.get("brief"),
     )
-    return await asked.house.oauth.exchange.exchange(client, wanted, asked.asking("token-exchange"))
+    return await asked.rooms.oauth.exchange.exchange(client, wanted, asked.asking("token-exchange"))
 
 
 async def _for_person(asked: TokenRequest, client: TokenClient, id_token: str) -> IssuedAccessToken:
@@ -54,10 +54,10 @@ async def _for_person(asked: TokenRequest, client: TokenClient, id_token: str) -
         raise OAuthRefused("invalid_request", "who acts for a person shows the ID token itself")
     if asked.details() is not None:
         raise OAuthRefused(BAD_DETAILS, "the task type says what a person's token stands for")
-    live = await asked.house.oauth.assertions.of_person(
+    live = await asked.rooms.oauth.assertions.of_person(
         client,
         id_token,
         task_type=asked.form.get("task_type"),
         mission=asked.form.get(MISSION_PARAMETER),
     )
-    return await asked.house.oauth.tokens.for_task(client, live, asked.asking("token-exchange"))
+    return await asked.rooms.oauth.tokens.for_task(client, live, asked.asking("token-exchange"))

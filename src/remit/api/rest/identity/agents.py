@@ -3,13 +3,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from remit.api.rest.representations import AgentView, Moment, View, agent_view
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.findings.finding import FindingKind, FindingState
 from remit.core.identity.principals import Agent, AgentState
 from remit.core.identity.workload import AttestationMethod, Binding
+from remit.services.findings.assembly import FindingServices
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.directory import NewAgent
 from remit.services.identity.permissions import Duty, ask_about, may, require
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRooms:
+    """The rooms that these endpoints work with."""
+
+    findings: FindingServices
+    identity: IdentityServices
 
 
 class LastProofView(View, frozen=True, kw_only=True):
@@ -67,11 +79,11 @@ class ChangeOwner(Body, frozen=True, kw_only=True):
     owner: str
 
 
-async def posture_of(errand: RestRequest, agent: Agent) -> PostureView:
+async def posture_of(errand: RestRequest[AgentRooms], agent: Agent) -> PostureView:
     """Return how an agent stands."""
-    house = errand.house
-    proof = await house.sightings.last_proof(agent.name)
-    found = await house.findings.about(f"agent:{agent.name}", FindingState.OPEN)
+    rooms = errand.rooms
+    proof = await rooms.findings.sightings.last_proof(agent.name)
+    found = await rooms.findings.findings.about(f"agent:{agent.name}", FindingState.OPEN)
     last = None
     if proof is not None:
         last = LastProofView(
@@ -84,66 +96,74 @@ async def posture_of(errand: RestRequest, agent: Agent) -> PostureView:
     return PostureView(last_proof=last, findings=tuple(dict.fromkeys(one.kind for one in found)))
 
 
-async def agents(errand: RestRequest) -> Items[AgentView]:
+async def agents(errand: RestRequest[AgentRooms]) -> Items[AgentView]:
     """Return all agents, or a person's own."""
-    found = await errand.house.directory.agents()
+    found = await errand.rooms.identity.directory.agents()
     person = errand.someone
     every = may(person, Duty.OVERSEE)
     return Items(tuple(agent_view(one) for one in found if every or one.owned_by(person)))
 
 
-async def register(errand: RestRequest) -> AgentView:
+async def register(errand: RestRequest[AgentRooms]) -> AgentView:
     """Register an agent."""
-    return agent_view(await errand.house.directory.register(errand.body, by=errand.by))
+    return agent_view(await errand.rooms.identity.directory.register(errand.body, by=errand.by))
 
 
-async def agent(errand: RestRequest) -> AgentDetail:
+async def agent(errand: RestRequest[AgentRooms]) -> AgentDetail:
     """Return an agent with its posture."""
-    found = await errand.house.directory.agent(errand.place["name"])
+    found = await errand.rooms.identity.directory.agent(errand.place["name"])
     ask_about(errand.someone, found.name, None, found)
     shown = {name: getattr(found, name) for name in AgentView.__struct_fields__}
     return AgentDetail(**shown, posture=await posture_of(errand, found))
 
 
-async def move(errand: RestRequest) -> AgentView:
+async def move(errand: RestRequest[AgentRooms]) -> AgentView:
     """Change an agent's state; who answers for it may take it out of service, an administrator bring it
     back.
     """
     wanted: MoveAgent = errand.body
-    found = await errand.house.directory.agent(errand.place["name"])
+    found = await errand.rooms.identity.directory.agent(errand.place["name"])
     person = errand.someone
     if wanted.state is AgentState.ACTIVE or not found.owned_by(person):
         require(person, Duty.ADMINISTER)
-    moved = await errand.house.directory.move(found.name, wanted.state, by=errand.by, reason=wanted.reason)
+    moved = await errand.rooms.identity.directory.move(
+        found.name, wanted.state, by=errand.by, reason=wanted.reason
+    )
     return agent_view(moved)
 
 
-async def bind(errand: RestRequest) -> AgentView:
+async def bind(errand: RestRequest[AgentRooms]) -> AgentView:
     """Let an agent prove itself in one more way."""
     wanted: BindAgent = errand.body
-    return agent_view(await errand.house.directory.bind(errand.place["name"], wanted.binding, by=errand.by))
+    return agent_view(
+        await errand.rooms.identity.directory.bind(errand.place["name"], wanted.binding, by=errand.by)
+    )
 
 
-async def unbind(errand: RestRequest) -> AgentView:
+async def unbind(errand: RestRequest[AgentRooms]) -> AgentView:
     """Take a way of proving itself from an agent, and end what it does."""
     wanted: UnbindAgent = errand.body
-    changed = await errand.house.directory.unbind(
+    changed = await errand.rooms.identity.directory.unbind(
         errand.place["name"], wanted.workload, by=errand.by, reason=wanted.reason
     )
     return agent_view(changed)
 
 
-async def manifest(errand: RestRequest) -> AgentView:
+async def manifest(errand: RestRequest[AgentRooms]) -> AgentView:
     """Register what an agent is made of now."""
     wanted: RegisterManifest = errand.body
-    changed = await errand.house.directory.set_manifest(errand.place["name"], wanted.digest, by=errand.by)
+    changed = await errand.rooms.identity.directory.set_manifest(
+        errand.place["name"], wanted.digest, by=errand.by
+    )
     return agent_view(changed)
 
 
-async def change_owner(errand: RestRequest) -> AgentView:
+async def change_owner(errand: RestRequest[AgentRooms]) -> AgentView:
     """Return an agent another owner."""
     wanted: ChangeOwner = errand.body
-    changed = await errand.house.directory.set_owner(errand.place["name"], wanted.owner, by=errand.by)
+    changed = await errand.rooms.identity.directory.set_owner(
+        errand.place["name"], wanted.owner, by=errand.by
+    )
     return agent_view(changed)
 
 

@@ -3,13 +3,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from remit.api.rest.representations import ClosureView, Moment, View, closure_view
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.errors import NotFound
 from remit.core.json_value import Json
 from remit.core.tasks.delegation_record import Delegation
 from remit.services.identity.permissions import Duty, may
+from remit.services.people.assembly import PeopleServices
 from remit.services.people.delegations import NewDelegation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelegationRooms:
+    """The rooms that these endpoints work with."""
+
+    people: PeopleServices
 
 
 class DelegationView(View, frozen=True, kw_only=True):
@@ -41,31 +51,33 @@ class Revoking(Body, frozen=True, kw_only=True):
     reason: str = ""
 
 
-def _view(errand: RestRequest, record: Delegation) -> DelegationView:
+def _view(errand: RestRequest[DelegationRooms], record: Delegation) -> DelegationView:
     known = {name: getattr(record, name) for name in DelegationView.__struct_fields__ if name != "live"}
-    return DelegationView(**known, live=record.live_at(errand.house.clock.now()))
+    return DelegationView(**known, live=record.live_at(errand.desk.clock.now()))
 
 
-async def add(errand: RestRequest) -> DelegationView:
+async def add(errand: RestRequest[DelegationRooms]) -> DelegationView:
     """Make a record in the caller's own name."""
-    return _view(errand, await errand.house.delegations.add(errand.body, errand.someone))
+    return _view(errand, await errand.rooms.people.delegations.add(errand.body, errand.someone))
 
 
-async def listed(errand: RestRequest) -> Items[DelegationView]:
+async def listed(errand: RestRequest[DelegationRooms]) -> Items[DelegationView]:
     """Return records, newest first."""
     wanted: DelegationFilter = errand.query
     person = errand.someone
     name = wanted.person if may(person, Duty.OVERSEE) else person.name
-    return Items(tuple(_view(errand, one) for one in await errand.house.delegations.of(name, wanted.agent)))
+    return Items(
+        tuple(_view(errand, one) for one in await errand.rooms.people.delegations.of(name, wanted.agent))
+    )
 
 
-async def revoke(errand: RestRequest) -> ClosureView:
+async def revoke(errand: RestRequest[DelegationRooms]) -> ClosureView:
     """Revoke a record, and end what was opened under it."""
     wanted: Revoking = errand.body
-    record = await errand.house.delegations.get(errand.place["id"])
+    record = await errand.rooms.people.delegations.get(errand.place["id"])
     if record.person != errand.someone.name and not may(errand.someone, Duty.END):
         raise NotFound(f"there is no delegation `{record.id}`", remediation="see `remit delegation list`")
-    closure = await errand.house.delegations.revoke(record.id, by=errand.by, reason=wanted.reason)
+    closure = await errand.rooms.people.delegations.revoke(record.id, by=errand.by, reason=wanted.reason)
     return closure_view(closure)
 
 

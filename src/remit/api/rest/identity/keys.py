@@ -3,11 +3,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.errors import NotFound
 from remit.core.keys.own_keys import SERVES, HeldKey, KeyKind, KeyStanding
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty
+from remit.services.people.assembly import PeopleServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRooms:
+    """The rooms that these endpoints work with."""
+
+    identity: IdentityServices
+    people: PeopleServices
 
 
 class KeyView(View, frozen=True, kw_only=True):
@@ -56,12 +68,12 @@ def key_view(key: HeldKey) -> KeyView:
     )
 
 
-async def keys(errand: RestRequest) -> Items[KeyView]:
+async def keys(errand: RestRequest[KeyRooms]) -> Items[KeyView]:
     """List keys."""
-    return Items(tuple(key_view(one) for one in errand.house.rotations.held()))
+    return Items(tuple(key_view(one) for one in errand.rooms.identity.rotations.held()))
 
 
-async def rotate(errand: RestRequest) -> KeyView:
+async def rotate(errand: RestRequest[KeyRooms]) -> KeyView:
     """Replace the keys of a kind."""
     wanted: RotateKey = errand.body
     try:
@@ -71,16 +83,16 @@ async def rotate(errand: RestRequest) -> KeyView:
             f"there is no kind of key `{errand.place['kind'][:80]}`",
             remediation=f"use one of {', '.join(KeyKind)}",
         ) from None
-    turned = await errand.house.rotations.rotate(
+    turned = await errand.rooms.identity.rotations.rotate(
         kind, by=errand.by, reason=wanted.reason, at_once=wanted.at_once
     )
     return key_view(turned)
 
 
-async def forget(errand: RestRequest) -> ForgottenView:
+async def forget(errand: RestRequest[KeyRooms]) -> ForgottenView:
     """Forget a subject."""
     wanted: SubjectToForget = errand.body
-    await errand.house.forgetting.forget(wanted.subject, by=errand.by, reason=wanted.reason)
+    await errand.rooms.people.forgetting.forget(wanted.subject, by=errand.by, reason=wanted.reason)
     return ForgottenView(subject=wanted.subject, forgotten=True)
 
 

@@ -3,13 +3,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from remit.api.rest.representations import Moment, PersonView, View, person_view
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.identity.principals import Person, Role
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.authenticator import CODE_TTL_S
 from remit.services.identity.directory import NewPerson
 from remit.services.identity.permissions import Duty
+from remit.services.people.assembly import PeopleServices
 from remit.services.separation.sign_in_methods import SignInMethod
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonRooms:
+    """The rooms that these endpoints work with."""
+
+    identity: IdentityServices
+    people: PeopleServices
 
 
 class CodeView(View, frozen=True, kw_only=True):
@@ -46,64 +58,64 @@ class MovePerson(Body, frozen=True, kw_only=True):
     reason: str = ""
 
 
-def _view(errand: RestRequest, person: Person) -> PersonView:
-    return person_view(errand.house.directory.with_groups(person))
+def _view(errand: RestRequest[PersonRooms], person: Person) -> PersonView:
+    return person_view(errand.rooms.identity.directory.with_groups(person))
 
 
-async def people(errand: RestRequest) -> Items[PersonView]:
+async def people(errand: RestRequest[PersonRooms]) -> Items[PersonView]:
     """Return all people, with the groups that the configuration gives them."""
-    return Items(tuple(_view(errand, one) for one in await errand.house.directory.people()))
+    return Items(tuple(_view(errand, one) for one in await errand.rooms.identity.directory.people()))
 
 
-async def add(errand: RestRequest) -> PersonView:
+async def add(errand: RestRequest[PersonRooms]) -> PersonView:
     """Add a person."""
-    return _view(errand, await errand.house.personnel.add(errand.body, by=errand.by))
+    return _view(errand, await errand.rooms.identity.personnel.add(errand.body, by=errand.by))
 
 
-async def shown(errand: RestRequest) -> PersonView:
+async def shown(errand: RestRequest[PersonRooms]) -> PersonView:
     """Return a person."""
-    return _view(errand, await errand.house.directory.person(errand.place["name"]))
+    return _view(errand, await errand.rooms.identity.directory.person(errand.place["name"]))
 
 
-async def make_code(errand: RestRequest) -> CodeView:
+async def make_code(errand: RestRequest[PersonRooms]) -> CodeView:
     """Make a code for a person who is there."""
-    person, code = await errand.house.personnel.make_code(errand.place["name"], by=errand.by)
+    person, code = await errand.rooms.identity.personnel.make_code(errand.place["name"], by=errand.by)
     return CodeView(person=person.name, code=code, valid_s=CODE_TTL_S)
 
 
-async def change_roles(errand: RestRequest) -> PersonView:
+async def change_roles(errand: RestRequest[PersonRooms]) -> PersonView:
     """Return a person other roles."""
     wanted: ChangeRoles = errand.body
-    changed = await errand.house.personnel.change_roles(
+    changed = await errand.rooms.identity.personnel.change_roles(
         errand.place["name"], frozenset(wanted.roles), by=errand.by
     )
     return _view(errand, changed)
 
 
-async def move(errand: RestRequest) -> PersonView:
+async def move(errand: RestRequest[PersonRooms]) -> PersonView:
     """Deactivate a person, or bring them back."""
     wanted: MovePerson = errand.body
-    personnel, name = errand.house.personnel, errand.place["name"]
+    personnel, name = errand.rooms.identity.personnel, errand.place["name"]
     if wanted.active:
         return _view(errand, await personnel.activate(name, by=errand.by))
     return _view(errand, await personnel.deactivate(name, by=errand.by, reason=wanted.reason))
 
 
-async def sign_out(errand: RestRequest) -> PersonView:
+async def sign_out(errand: RestRequest[PersonRooms]) -> PersonView:
     """End all sessions and codes of a person, and their unused approvals."""
-    return _view(errand, await errand.house.personnel.sign_out(errand.place["name"], by=errand.by))
+    return _view(errand, await errand.rooms.identity.personnel.sign_out(errand.place["name"], by=errand.by))
 
 
-async def ways(errand: RestRequest) -> Items[SignInMethodView]:
+async def ways(errand: RestRequest[PersonRooms]) -> Items[SignInMethodView]:
     """Return the ways in of a person."""
-    person = await errand.house.directory.person(errand.place["name"])
-    return Items(tuple(map(_way, await errand.house.people.ways_in.of(person.name))))
+    person = await errand.rooms.identity.directory.person(errand.place["name"])
+    return Items(tuple(map(_way, await errand.rooms.people.ways_in.of(person.name))))
 
 
-async def remove_way(errand: RestRequest) -> SignInMethodView:
+async def remove_way(errand: RestRequest[PersonRooms]) -> SignInMethodView:
     """Remove one of them."""
-    person = await errand.house.directory.person(errand.place["name"])
-    return _way(await errand.house.people.ways_in.remove(person.name, errand.place["way"], by=errand.by))
+    person = await errand.rooms.identity.directory.person(errand.place["name"])
+    return _way(await errand.rooms.people.ways_in.remove(person.name, errand.place["way"], by=errand.by))
 
 
 def _way(one: SignInMethod) -> SignInMethodView:

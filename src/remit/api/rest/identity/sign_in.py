@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -12,12 +13,22 @@ from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.errors import Forbidden, Unauthenticated
 from remit.core.identity.principals import Role
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.authenticator import secret_digest
 from remit.services.identity.permissions import Duty
+from remit.services.people.assembly import PeopleServices
 from remit.services.people.sessions import handle_of
 
 #: SHA-256 in base64url, without padding; empty for none.
 Thumbprint = Annotated[str, msgspec.Meta(pattern="^([A-Za-z0-9_-]{43})?$", max_length=43)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInRooms:
+    """The rooms that these endpoints work with."""
+
+    identity: IdentityServices
+    people: PeopleServices
 
 
 class SignIn(Body, frozen=True, kw_only=True):
@@ -83,26 +94,26 @@ class Me(View, frozen=True, kw_only=True):
     code_made: CodeMade | None = None
 
 
-def _apart(errand: RestRequest) -> bool:
+def _apart(errand: RestRequest[SignInRooms]) -> bool:
     """Whether an address tells callers apart. This machine's is everybody's: none may hold up the others."""
     return errand.proxied or not is_loopback(errand.client)
 
 
-def _check(errand: RestRequest) -> None:
+def _check(errand: RestRequest[SignInRooms]) -> None:
     if _apart(errand):
         errand.desk.tries.check(errand.origin)
 
 
-def _failed(errand: RestRequest) -> None:
+def _failed(errand: RestRequest[SignInRooms]) -> None:
     if _apart(errand):
         errand.desk.tries.failed(errand.origin)
 
 
-def _own(errand: RestRequest) -> str:
-    return errand.house.public_url.rstrip("/")
+def _own(errand: RestRequest[SignInRooms]) -> str:
+    return errand.desk.public_url.rstrip("/")
 
 
-async def sign_in(errand: RestRequest) -> NewSession:
+async def sign_in(errand: RestRequest[SignInRooms]) -> NewSession:
     """Exchange a code for a session."""
     if not errand.desk.remote_sign_in and (errand.proxied or not is_loopback(errand.client)):
         raise Forbidden(
@@ -112,7 +123,7 @@ async def sign_in(errand: RestRequest) -> NewSession:
         )
     _check(errand)
     try:
-        secret, person, expires = await errand.house.authenticator.sign_in(
+        secret, person, expires = await errand.rooms.identity.authenticator.sign_in(
             errand.body.code, errand.body.dpop_jkt
         )
     except Unauthenticated:
@@ -121,12 +132,12 @@ async def sign_in(errand: RestRequest) -> NewSession:
     return NewSession(session=secret, person=person.name, expires=expires, url=_own(errand))
 
 
-async def sign_in_by_browser(errand: RestRequest) -> NewSession:
+async def sign_in_by_browser(errand: RestRequest[SignInRooms]) -> NewSession:
     """Exchange a code from the browser for a session."""
     _check(errand)
     given: BrowserSignIn = errand.body
     try:
-        secret, session = await errand.house.people.browsers.for_terminal(
+        secret, session = await errand.rooms.people.browsers.for_terminal(
             given.code, verifier=given.code_verifier, redirect_uri=given.redirect_uri, jkt=given.dpop_jkt
         )
     except Unauthenticated:
@@ -135,14 +146,14 @@ async def sign_in_by_browser(errand: RestRequest) -> NewSession:
     return NewSession(session=secret, person=session.person, expires=session.expires, url=_own(errand))
 
 
-async def sign_out(errand: RestRequest) -> None:
+async def sign_out(errand: RestRequest[SignInRooms]) -> None:
     """End the session of the request."""
-    await errand.house.authenticator.sign_out(errand.secret, errand.arrived.seen.jkt)
+    await errand.rooms.identity.authenticator.sign_out(errand.secret, errand.arrived.seen.jkt)
 
 
-async def sessions(errand: RestRequest) -> Items[SessionView]:
+async def sessions(errand: RestRequest[SignInRooms]) -> Items[SessionView]:
     """Return the caller's sessions, of browsers and programs, newest first."""
-    found = await errand.house.people.browsers.sessions(errand.someone.name)
+    found = await errand.rooms.people.browsers.sessions(errand.someone.name)
     return Items(
         tuple(
             SessionView(
@@ -160,16 +171,16 @@ async def sessions(errand: RestRequest) -> Items[SessionView]:
     )
 
 
-async def end_session(errand: RestRequest) -> None:
+async def end_session(errand: RestRequest[SignInRooms]) -> None:
     """End one of the caller's sessions."""
-    await errand.house.people.browsers.end(errand.someone.name, errand.place["session"])
+    await errand.rooms.people.browsers.end(errand.someone.name, errand.place["session"])
 
 
-async def me(errand: RestRequest) -> Me:
+async def me(errand: RestRequest[SignInRooms]) -> Me:
     """Say who the caller is."""
     if errand.person is not None:
         person = errand.person
-        made = await errand.house.personnel.code_made(person.name)
+        made = await errand.rooms.identity.personnel.code_made(person.name)
         return Me(
             kind="person",
             name=person.name,

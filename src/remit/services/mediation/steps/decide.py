@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 4: the decision, and the question to a person where it waits for one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from remit.core.decisions.approval import Approval
+from remit.core.decisions.decision import Outcome
+from remit.core.decisions.mediation import DecidedCall
+from remit.ports.store.changes import TakeBudget
+from remit.ports.store.units import Unit
+from remit.services.mediation.steps.call_state import CallState
+from remit.services.mediation.steps.describe import DescribedCall
+from remit.services.tasks.live_tasks import LiveTask
+
+_NO_UNIT: Final = Unit()
+# A name of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+_DEFER = Outcome.DEFER
+
+
+class RuledCall(DecidedCall, frozen=True):
+    """A decided call with what step 5 commits for it: what a permit takes, or what asks a person."""
+
+    live: LiveTask
+    takes: tuple[TakeBudget, ...]
+    approval: Approval | None
+    asking: Unit
+
+
+async def decide_call(call: CallState, described: DescribedCall) -> RuledCall:
+    """Return the decision; where a person has to approve, it names the approval that step 5 opens."""
+    approvals, request, live = call.deps.approvals, described.request, described.bound.live
+    ruling = await call.deps.authorizer.decide(request, live)
+    decision, call.reserved = ruling.decision, ruling.takes
+    if decision.outcome is not _DEFER or decision.observed:
+        return RuledCall(request, decision, live, ruling.takes, ruling.approval, _NO_UNIT)
+    turn = approvals.turn(request.task.id)
+    await turn.acquire()
+    call.approval_turn = turn
+    approval, asking = await approvals.asking(request, decision)
+    decision = msgspec.structs.replace(decision, approval=approval.id)
+    return RuledCall(request, decision, live, (), None, asking)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 3: tool and arguments become an access request."""
+
+from __future__ import annotations
+
+import msgspec
+
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.errors import NotFound
+from remit.services.mediation.steps.bind import BoundTask
+from remit.services.mediation.steps.call_state import CallState
+
+
+class DescribedCall(msgspec.Struct, frozen=True):
+    """What is asked for, and in which task."""
+
+    bound: BoundTask
+    request: AccessRequest
+
+
+async def describe_call(call: CallState, bound: BoundTask) -> DescribedCall:
+    """Return the access request of a call; raises `NotFound` where there is no such upstream."""
+    asked, deps = call.asked, call.deps
+    if asked.upstream not in deps.upstreams:
+        raise NotFound(f"there is no upstream `{asked.upstream[:80]}`", code="no-upstream")
+    steps = deps.authorizer.describing(
+        bound.claims.principal, bound.live, asked.upstream, asked.name, asked.arguments, call.now
+    )
+    request = await deps.observer.turns.take(steps)
+    if asked.follows is not None:
+        request = msgspec.structs.replace(request, follows=asked.follows.decision)
+    return DescribedCall(bound, await deps.stored_labels.seen(request))

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 5: one commit, then the effect."""
+
+from __future__ import annotations
+
+from remit.core.decisions.decision import overtaken
+from remit.core.decisions.mediation import DecidedCall
+from remit.core.errors import Conflict
+from remit.ports.store.changes import UseApproval
+from remit.ports.store.units import Unit
+from remit.services.decisions.call_events import decision_event, sanitized
+from remit.services.flow.observation import rising
+from remit.services.mediation.steps.call_state import CallState
+from remit.services.mediation.steps.decide import RuledCall
+from remit.services.tasks.calls_in_flight import LiveCall
+from remit.services.tasks.live_tasks import LiveTask
+
+
+class RecordedCall(DecidedCall, frozen=True):
+    """A call that is permitted and recorded. `number` is that of the call among those of its task."""
+
+    live: LiveTask
+    in_flight: LiveCall
+    number: int
+
+
+async def record_refusal(call: CallState, ruled: RuledCall) -> None:
+    """Record why a call does not proceed, and ask a person where it waits for one."""
+    await call.deps.refusals.record(decision_event(ruled.request, ruled.decision), ruled.asking)
+    call.end_approval_turn()
+
+
+async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
+    """Commit the decision with all that it takes; from here on the call is in flight."""
+    deps, request, decision, live = call.deps, ruled.request, ruled.decision, ruled.live
+    scopes = live.call_scopes(request.tool.id)
+    in_flight = LiveCall(decision.id, request.tool.id, request.tool.effect._value_, scopes)
+    changes = [*deps.live.checks(live, scopes), *deps.stored_labels.unchanged(request), *ruled.takes]
+    if ruled.approval is not None:
+        changes.append(UseApproval(ruled.approval.id, request.call_digest, call.now))
+    # INVARIANT: the label rises here, before anything that carries it can be released.
+    classes = deps.policies.applied.bundle.classes
+    rise = rising(live, call.carried(request.tool, classes), request, classes, call.now)
+    label = live.label
+    live.calls += 1
+    number = live.calls
+    events = (
+        decision_event(request, decision, number),
+        *rise.events,
+        *sanitized(request, decision.id),
+    )
+    live.in_hand.add(in_flight)
+    call.in_flight = in_flight
+    try:
+        # What the intent states is used up for this purpose, before another call can be described.
+        live.spend(request)
+        left = deps.stored_labels.writes(request, decision.id, number)
+        # A call that is alone shares its transaction with no other.
+        alone = deps.authorizer.evaluations.calls == 1
+        await deps.store.commit(Unit((*changes, *rise.changes, *left), events), at_once=alone)
+    except BaseException as lost:
+        call.settle(taken=False)
+        rise.lost()
+        if isinstance(lost, Conflict):
+            # A fence, an ancestor's budget or another use of the approval came first: that is a fact too.
+            await deps.store.commit(Unit(events=(decision_event(request, overtaken(decision, lost)),)))
+        raise
+    # Commits answer in the order in which they were handed in, and labels only rise.
+    live.kept_label = label
+    deps.stored_labels.kept(left)
+    call.settle(taken=True)
+    return RecordedCall(request, decision, live, in_flight, number)
