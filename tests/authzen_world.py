@@ -70,7 +70,7 @@ class AuthzenWorld(HouseWorld):
         """Open a task as a person, and give its id."""
         agent = "records-bot" if task_type == "work-on-records" else "todo-bot"
         who = Person(tenant=TENANT, name=person, groups=("family",), created=START)
-        # Not by the directory: the fixtures' people have names that it gives to nobody.
+        # The directory is not used here: it refuses the names of the fixtures' people.
         await self.house.store.commit(Unit((PutPerson(who),), tenant=TENANT))
         task = await self.house.tasks.tasks.open(Opening(agent=agent, task_type=task_type), person=who)
         return task.id

@@ -79,7 +79,7 @@ class BaoServer(LocalProgram):
         return json.loads(content) if content else None
 
     def token_for(self, policy: str) -> str:
-        """Return a token under a policy of its own."""
+        """Return a token under its own policy."""
         name = f"policy-{abs(hash(policy))}"
         self.ask("PUT", f"sys/policies/acl/{name}", {"policy": policy})
         told = self.ask("POST", "auth/token/create", {"policies": [name], "ttl": "1h"})
@@ -87,7 +87,7 @@ class BaoServer(LocalProgram):
         return str(told["auth"]["client_token"])
 
     def approle_for(self, policy: str) -> dict[str, str]:
-        """Return the login of an AppRole under a policy of its own."""
+        """Return the login of an AppRole under its own policy."""
         name = f"policy-{abs(hash(policy))}"
         self.ask("PUT", f"sys/policies/acl/{name}", {"policy": policy})
         methods = self.ask("GET", "sys/auth")

@@ -106,7 +106,7 @@ def _refuse_violations(message: Any) -> None:
 
 
 class Application:
-    """An application with a document at an address of its own, over TLS, and a place for the answer."""
+    """An application with a document at its own address, over TLS, and a place for the answer."""
 
     server: LocalServer
     back: LocalServer
@@ -194,7 +194,7 @@ def code_for(gateway: LiveGateway, person: str = "ana") -> str:
 
 
 def shoot(page: Page, name: str) -> None:
-    """Take a picture, where somebody wants to look."""
+    """Take a picture, if pictures are requested."""
     if SHOTS:
         page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
 

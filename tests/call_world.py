@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls in a whole house, without a socket: an upstream in memory that keeps what arrived, and tasks on it.
+"""Calls in complete services, without a socket: an upstream in memory that keeps what arrived, and tasks on
+it.
 
 Upstream `desk` has `read` (reads), `write` (reversible), `pay` (irreversible; a human is asked) and `odd`,
-which nobody has described.
+which has no description.
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ class DeskExchange:
         """The desk asks nothing."""
 
     def cancel(self, reason: str) -> None:
-        """Take note."""
+        """Record that the call was sent."""
         self._desk.cancelled.append(reason)
 
     def release(self) -> None:
@@ -189,7 +190,7 @@ class Desk:
     async def start(
         self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
     ) -> None:
-        """Nothing to connect to."""
+        """Do nothing: there is no connection."""
 
     async def catalogue(self) -> Catalogue:
         """Return what the desk offers now."""
@@ -203,11 +204,11 @@ class Desk:
         return DeskExchange(self, call)
 
     async def end_task(self, task: str) -> None:
-        """Take note."""
+        """Record that the call was sent."""
         self.ended.append(task)
 
     async def stop(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there is no process."""
 
 
 class Heard:

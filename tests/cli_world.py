@@ -69,8 +69,8 @@ class Remit:
     def __call__(self, *words: str, by: str = "", given: str = "") -> Said:
         """Run one command as a shell would: in this folder, with this environment, without a terminal.
 
-        What serves runs in a process of its own; the rest in this one, which saves starting Python. `given`
-        is what it reads from standard input.
+        A command that serves runs in its own process; other commands run in this process, which saves
+        starting Python. `given` is the command's standard input.
         """
         line = [*words, *(("--as", by) if by else ())]
         said = self.apart(*line) if words[0] == "up" else self._here(line, given)
@@ -90,7 +90,7 @@ class Remit:
         return Said(code, out.getvalue(), err.getvalue())
 
     def apart(self, *words: str) -> Said:
-        """Run one command in a process of its own."""
+        """Run one command in its own process."""
         told = subprocess.run(
             self.command(*words),
             cwd=self.folder,
@@ -104,7 +104,7 @@ class Remit:
         return Said(told.returncode, told.stdout, told.stderr)
 
     def command(self, *words: str) -> list[str]:
-        """Return the command line of this very remit."""
+        """Return the command line that starts this installation of remit."""
         return [sys.executable, "-m", "remit", *words]
 
     def ask(self, *words: str, by: str = "") -> Json:
@@ -116,7 +116,7 @@ class Remit:
     def start(self, *words: str, port: int = 0) -> None:
         """Start `remit up` on a port, a free one unless given, and return once it serves.
 
-        One that the kernel chooses could be somebody else's by the time that it is started there again.
+        Another process could have taken a port chosen by the kernel before remit starts there again.
         """
         ready = self.folder.parent / "ready.json"
         ready.unlink(missing_ok=True)

@@ -42,7 +42,7 @@ class Code(AuthorizationCodeMixin):  # type: ignore[misc]
 
 
 class Refresh:
-    """A refresh token: of whom, and whether it is of any more use."""
+    """A refresh token: its user, and whether it can still be used."""
 
     def __init__(self, user: str, scope: str) -> None:
         self.user = user
@@ -59,7 +59,7 @@ class Refresh:
 
 
 class ConnectingAuthorities(Authorities):
-    """Whoever comes is `user`, and agrees."""
+    """Authorities at which every visitor is `user`, and agrees."""
 
     def __init__(self) -> None:
         self.user = "ana-at-crm"

@@ -20,8 +20,8 @@ Json = Any
 async def desk_world(
     folder: Path, broker: ScriptedBroker, seed: str = "house", process: ScriptedBroker | None = None
 ) -> AsyncIterator[CallWorld]:
-    """Provide a desk that takes a credential; on a folder of a house before it, with all that it had. With a
-    `process` each task has one of its own there.
+    """Provide a desk that takes a credential; on a folder of earlier services, with their state. With a
+    `process`, each task has its own credential there.
     """
     again = (folder / "remit.db").exists()
     outfit: Json = {"brokers": {"desk": broker}, "settle_s": 0.2}

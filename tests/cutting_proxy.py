@@ -71,7 +71,7 @@ class CuttingProxy:
                 try:
                     server = socket.create_connection(("127.0.0.1", self._target))
                 except OSError:
-                    client.close()  # nobody is there now
+                    client.close()  # no process listens there now
                     continue
                 for end in (client, server):
                     # What is sent in pieces would wait 40 ms for the word that the first one has come.
@@ -116,6 +116,6 @@ class CuttingProxy:
 
 
 def shut(end: socket.socket) -> None:
-    """End a connection for whoever speaks or listens over it."""
+    """End a connection for both sides, whether they send or listen."""
     with contextlib.suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)

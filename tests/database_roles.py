@@ -71,5 +71,5 @@ async def ended(broker: PostgresBroker, place: AtPostgres, given: UpstreamCreden
 
 @pytest.fixture
 def place(postgres_server: PostgresServer) -> AtPostgres:
-    """A database with customers, which nobody but its administrator reads."""
+    """A database with customers, which only its administrator reads."""
     return AtPostgres(postgres_server)

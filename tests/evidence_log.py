@@ -80,7 +80,7 @@ class WrittenLog:
         return merkle.new_tile_nodes(merkle.Frontier(), hashes)[0]
 
     def seen(self, size: int) -> SeenRoot:
-        """Return what somebody remembers who saw the first events."""
+        """Return what a witness of the first events remembers."""
         return SeenRoot(size, self.tree(size).root())
 
     def export(
@@ -105,7 +105,7 @@ class WrittenLog:
 
 
 def path_of(index: int, hashes: list[bytes]) -> list[bytes]:
-    """Prove that an event is in the log."""
+    """Return a proof that an event is in the log."""
 
     def read(level: int, at: int) -> bytes:
         inside = hashes[at << level : (at + 1) << level]

@@ -117,7 +117,7 @@ def _renewing(s: State, without: str) -> Iterator[tuple[str, State]]:
         if not s.knows:
             yield "R looks, being nudged", s._replace(knows=s.ended, nudged=False)
     elif not s.knows:
-        # One that somebody made up, or that comes twice, or late.
+        # A nudge that is forged, duplicated, or late.
         yield "R is nudged for nothing", s._replace(nudged=True)
     if s.knows and not s.to_tell and free:
         told = "listed" if s.call in ("sent", "answered") and not s.passed else "clean"
@@ -138,7 +138,7 @@ def _calling(s: State, without: str) -> Iterator[tuple[str, State]]:
         yield "R asks for its commit", s._replace(call="asked")
         yield "R passes the call on", s._replace(call="passed", passed=True)
     if s.call == "passed" and s.record in ("permit", "closed") and not late:
-        # The owner has a lease of its own, which the end waits for.
+        # The owner has its own lease, which the end waits for.
         yield "the owner hands its answer on", s._replace(call="answered")
     if s.call == "asked" and s.record != "none":
         yield "R hears that it is permitted", s._replace(call="granted")
@@ -165,7 +165,7 @@ def _calling(s: State, without: str) -> Iterator[tuple[str, State]]:
 
 
 def _database(s: State, without: str) -> Iterator[tuple[str, State]]:
-    """What was sent is carried out, whoever still waits for it."""
+    """A command that was sent is carried out, even if no sender waits for it."""
     if s.asked != NEVER and not s.answer:
         answer = "gone" if s.gone else "after" if s.ended else "before"
         yield "a renewal is carried out", s._replace(answer=answer, seen=s.seen if s.gone else NEVER)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A desk with tools of all kinds, with more of them, and a page of somebody else that is read first."""
+"""A desk with tools of all kinds, with additional tools, and a stranger's page that is read first."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ PAGE = "Nothing that names an address stands here."
 
 
 def desk(folder: Path) -> Rehearsal:
-    """Return a desk under the default policies; its pages are written by anybody."""
+    """Return a desk under the default policies; every person may write its pages."""
     (folder / "tools").mkdir()
     (folder / "remit.yaml").write_text(CONFIG, encoding="utf-8")
     (folder / "tools/desk.yaml").write_text(TOOLS + MORE, encoding="utf-8")
@@ -139,7 +139,7 @@ def desk(folder: Path) -> Rehearsal:
 
 
 def begin(rehearsal: Rehearsal, intent: str, page: str = PAGE) -> RehearsedTask:
-    """Open a task that has read a page of somebody else."""
+    """Open a task that has read a stranger's page."""
     rehearsal.restore()
     task = rehearsal.open(task="work", intent=intent)
     task.read("desk/read_page", {"page": "start"}, page)

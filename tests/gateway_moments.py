@@ -62,7 +62,7 @@ class Moments:
         self._met[what] += 1
         if self._wanted == (what, self._met[what]):
             self._counts = False
-            # Whoever reads it may find the process still running for an instant.
+            # A reader of the file may find the process still running for an instant.
             (self._folder / "broken").touch()
             os.kill(os.getpid(), self._how)
 

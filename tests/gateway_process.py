@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole gateway as a process of its own that tests may kill, and a client that speaks to it by hand.
+"""The whole gateway as a separate process that tests may kill, and a client that speaks to it by hand.
 
     python -m tests.gateway_process FOLDER
 
-It governs one mailbox (`examples/servers/mail.py`, over stdio), whose outbox says what really happened, and
-when. What signals do to it: `tests.gateway_faults`.
+It governs one mailbox (`examples/servers/mail.py`, over stdio), whose outbox records what really happened,
+and when. `tests.gateway_faults` describes what signals do to it.
 """
 
 import asyncio
@@ -275,7 +275,7 @@ class GatewayProcess:
 
     async def open_task(self, agent: str = "mail-bot", **more: Json) -> tuple[str, str]:
         """Open a task at lena's word; gives its id and a token."""
-        # Where she wants them sent is hers to state: what nobody states is asked about.
+        # The person states where the mails go: a call to an address that no person stated needs an approval.
         opening = {"agent": agent, "task_type": "send-mail", "goal": f"mail {RECIPIENT}", **more}
         task = str((await self.ask("POST", "/api/v1/tasks", opening, by="lena"))["id"])
         return task, await self.task_token(task, agent)

@@ -77,7 +77,7 @@ def a_tool(upstream: str, name: str, **changes: Json) -> Tool:
 
 
 def a_bundle() -> Bundle:
-    """Return a bundle in which `files/error` needs an approval, and nobody is granted `crash`."""
+    """Return a bundle in which `files/error` needs an approval, and no agent is granted `crash`."""
     operations = ("resources:read", "resources:subscribe")
     tools = [a_tool(upstream, name) for upstream in ("files", "notes") for name in (*GRANTED, *operations)]
     tools.append(a_tool("files", "error", financial=True))

@@ -41,7 +41,7 @@ class GitHubServer(LocalServer):
         self.asked: list[Json] = []
         self.broken = False
         self.generous = False
-        #: Whether somebody in front of it refuses everything.
+        #: Whether an intermediary in front of it refuses everything.
         self.fronted = False
         self._furnish()
 

@@ -2,7 +2,7 @@
 """An MCP server that writes a canary into every member of every message of one protocol era.
 
 The messages are made from the schema of the protocol itself (the wire types of the official SDK), so that a
-member of a later revision is written, too. A canary is an address of its own: `c7.canary.example`.
+member of a later revision is written, too. A canary is a unique address: `c7.canary.example`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Path = tuple[str | int, ...]
 
 CANARY = re.compile(rb"c\d+\.canary\.example")
 VERSIONS = {"modern": MODERN, "legacy": LEGACY}
-#: Members whose text is an address of its own kind.
+#: Members whose text is an address of a particular kind.
 _URIS = {"uri", "uriTemplate"}
 
 
@@ -41,7 +41,7 @@ class Canaries:
         return text
 
     def within(self, told: bytes) -> list[str]:
-        """Return those that stand in what somebody was told."""
+        """Return the canaries that occur in what a client received."""
         return [self.texts[host] for host in dict.fromkeys(CANARY.findall(told))]
 
 

@@ -23,7 +23,7 @@ class Line:
         return cls(*await asyncio.open_connection("127.0.0.1", port, limit=2**24, ssl=tls))
 
     def pending(self) -> bool:
-        """Whether bytes have come that nobody has read."""
+        """Return whether bytes have arrived that were not read yet."""
         if self._reader._buffer:  # type: ignore[attr-defined]
             return True
         with contextlib.suppress(BlockingIOError):

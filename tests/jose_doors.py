@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The places that take a signed token, each with a good one of its own; for tests that attack all of them."""
+"""The places that take a signed token, each with a valid token for it; for tests that attack all of them."""
 
 import base64
 import json

@@ -98,7 +98,7 @@ class Kept(Generic[C]):
 
 
 async def rotate_for_ever(folder: Path) -> None:
-    """Seal values under new subjects, and rotate every kind of key, until somebody kills this."""
+    """Seal values under new subjects, and rotate every kind of key, until this process is killed."""
     kept = Kept(folder, SystemClock(), entropy=lambda _: SystemEntropy())
     await kept.open()
     number = await kept.store.size(TENANT)

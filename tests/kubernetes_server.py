@@ -38,7 +38,7 @@ class KubernetesServer(LocalServer):
         self.tokens: dict[str, Json] = {}
         self.broken = False
         self.refusing: set[str] = set()
-        #: Objects that somebody has given a finalizer: a deletion marks them, and they stay.
+        #: Objects with a finalizer: a deletion marks them, and they remain.
         self.finalized: set[str] = set()
         self.fronted = False
         self._furnish()

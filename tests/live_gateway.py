@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gateway as people run it: a scaffolded folder, real adapters, real MCP servers, on a real socket.
+"""A gateway as operators run it: a scaffolded folder, real adapters, real MCP servers, on a real socket.
 
-It runs on an event loop of its own in a thread, so that tests can start real processes against it and wait.
+It runs on its own event loop in a thread, so that tests can start real processes against it and wait.
 """
 
 import asyncio

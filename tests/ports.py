@@ -22,7 +22,7 @@ _start = 0
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens, and which is not given again soon."""
+    """Return a port on which no process listens, and which is not returned again soon."""
     start = _block()
     return first_free(start + next(_steps) % _BLOCK for _ in range(_BLOCK))
 

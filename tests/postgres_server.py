@@ -58,7 +58,7 @@ class PostgresServer(Database):
         return self.url(name)
 
     def drop(self, url: str) -> None:
-        """Delete a database, whoever still uses it."""
+        """Delete a database, even while clients still use it."""
         self.ask(f"drop database if exists {url.rsplit('/', 1)[1]} with (force)")
 
 

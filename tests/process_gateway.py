@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gateway with an upstream `crm` that is a program of its own for each task."""
+"""A gateway with an upstream `crm` that runs as a separate program for each task."""
 
 from __future__ import annotations
 

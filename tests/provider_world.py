@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An OpenID Connect provider that says what a test wants it to say, right or wrong, on a port of its own."""
+"""An OpenID Connect provider that gives the answers that a test wants, right or wrong, on its own port."""
 
 from __future__ import annotations
 

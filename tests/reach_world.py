@@ -35,7 +35,7 @@ FREE: Json = {"anything": {}}
 
 
 class Lenient:
-    """A judge to whom every call is open, but for tools that are named."""
+    """A judge that permits every call, except for tools that are named."""
 
     def __init__(self, **answers: Openness) -> None:
         self.answers = answers
@@ -138,7 +138,8 @@ TOXIC = bundle((MAIL, INBOX, FILES), task("triage", "mail/send", "mail/inbox", "
 def mended(bundle: Bundle, repair: Repair, places: dict[str, object] | None = None) -> Bundle:
     """Return a bundle with one change made. `places` are the constraints of a `pin`, by argument.
 
-    Without any, a pinned destination is `one_of` a single place of its own, so that it can be tried out.
+    Without `places`, a pinned destination is `one_of` with one placeholder address, so that the change can be
+    tested.
     """
     types = dict(bundle.task_types)
     tools = dict(bundle.tools)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The authorization server of the tests as one whose clients may look at their own record, and write it again
-(RFC 7592, by Authlib): whoever writes it without a secret is given another one.
+"""The authorization server of the tests, extended so that clients may read and write their own record (RFC
+7592, by Authlib): a client that writes its record without a secret receives another secret.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ Json = Any
 
 
 class Replica(GatewayProcess):
-    """One of them; between it and the database stands a proxy of its own."""
+    """A replica; it has its own proxy to the database."""
 
     proxy: CuttingProxy
 
@@ -41,7 +41,7 @@ class Replica(GatewayProcess):
         self.tell(signal.SIGCONT)
 
     async def ready(self) -> Json:
-        """Say what it tells everybody of itself."""
+        """Return what the replica reports about itself to every caller."""
         return json.loads((await self.raw("GET", "/health/ready"))[1])
 
     async def told(self) -> Json:
@@ -137,7 +137,7 @@ class Replicas:
 
 
 async def until(holds: Callable[[], Awaitable[bool]], within_s: float = 120) -> None:
-    """Wait until something holds of which nobody tells."""
+    """Wait until a condition holds that no event reports."""
     async with asyncio.timeout(within_s):
         while not await holds():  # noqa: ASYNC110
             await asyncio.sleep(0.05)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Secret Service for tests: GNOME Keyring on a bus of its own, for as long as a test needs it.
+"""A real Secret Service for tests: GNOME Keyring on its own bus, for as long as a test needs it.
 
-Nothing of whoever runs the tests is used: no session, no keyring, no home.
+It uses nothing of the person who runs the tests: no session, no keyring, no home.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class SecretServiceServer:
             os.waitpid(self._keyring.pid, os.WUNTRACED)
 
     def lock(self) -> None:
-        """Lock the user's keyring. Nobody sits there who could be asked."""
+        """Lock the user's keyring. No person sits there to be asked."""
         with closing(secretstorage.dbus_init()) as bus:
             secretstorage.get_default_collection(bus).lock()
 

@@ -80,7 +80,7 @@ class Provider(WorldIssuer):
 
 
 def user(subject: str = "lena-there") -> dict[str, Json]:
-    """Name somebody as the provider does."""
+    """Name a person as the provider does."""
     return {"format": "iss_sub", "iss": IDP, "sub": subject}
 
 
@@ -160,7 +160,7 @@ class SignalsWorld(CallWorld):
         return await exchange(self.asgi, "POST", f"/ssf/push/{name}", headers, token.encode(), LOOPBACK)
 
     async def session(self, person: str = "lena") -> str:
-        """Sign somebody in."""
+        """Sign a person in."""
         code = await self.house.identity.authenticator.make_code(person, by="root")
         return (await self.house.identity.authenticator.sign_in(code))[0]
 

@@ -159,7 +159,7 @@ class TaskServer(ScriptedServer):
         return {**told.found, "own_child": own_child}
 
     def leave_files(self) -> Json:
-        """Leave what another program of its user could find, each where everybody may write."""
+        """Leave what another program of its user could find, each where every user may write."""
         place = f"/tmp/left-by-{os.getuid()}"
         os.makedirs(f"{place}/a/b", 0o700)
         for name in (f"{place}/a/b/file", f"/dev/shm/left-by-{os.getuid()}"):
@@ -200,7 +200,7 @@ class TaskServer(ScriptedServer):
         return {"stranger": int(os.read(reading, 20)), "uid": os.getuid()}
 
     def chain(self) -> Json:
-        """Leave seventy processes, each the child of the one before, in a session of its own, with an empty
+        """Leave seventy processes, each the child of the one before, in a separate session, with an empty
         environment; each one that loses its child starts another.
         """
         return self.left(CHAIN)

@@ -29,8 +29,8 @@ ID_JAG = "urn:ietf:params:oauth:token-type:id-jag"
 
 
 class TrustingAuthorities(Authorities):
-    """`trusted` gives the address of the keys of each issuer that is believed; `people` are whom it knows.
-    `said` keeps the claims of every assertion that was believed.
+    """`trusted` holds the address of the keys of each trusted issuer; `people` holds the known people. `said`
+    keeps the claims of every accepted assertion.
     """
 
     def __init__(self) -> None:

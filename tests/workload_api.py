@@ -47,7 +47,7 @@ class BundleService:
         )
 
     def FetchX509SVID(self, _: Any, context: Any) -> Iterator[Any]:  # noqa: N802 - the wire's name
-        """Nobody is given an identity here."""
+        """Refuse: no client is given an identity here."""
         context.abort(grpc.StatusCode.PERMISSION_DENIED, "no identity issued")
         yield
 

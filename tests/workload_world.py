@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A trust domain of our own for tests: real keys, a real store, a real Unix socket, and clients of others.
+"""Our trust domain for tests: real keys, a real store, a real Unix socket, and third-party clients.
 
-Clients run in threads of this process or in processes of their own, so that the kernel tells the truth about
+Clients run in threads of this process or in separate processes, so that the kernel reports the truth about
 them.
 """
 
@@ -74,7 +74,7 @@ class WorkloadWorld:
         return [msgspec.json.decode(one.leaf)["facts"] for one in found]
 
     async def run(self, program: str, *arguments: str) -> tuple[int, str]:
-        """Run a Python program as a process of its own, which finds the socket as workloads do."""
+        """Run a Python program as a separate process, which finds the socket as workloads do."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",

@@ -45,7 +45,7 @@ class WorldClock:
 
 
 class RunningClock(WorldClock):
-    """A clock on which a millisecond passes whenever somebody looks."""
+    """A clock on which a millisecond passes at each look."""
 
     def boot_s(self) -> float:
         """Return the seconds that have passed."""
@@ -67,7 +67,7 @@ class WorldEntropy:
 
 
 class WorldSealingKeys:
-    """`ports.keys.SealingKeys` with keys that everybody knows: of each number one."""
+    """`ports.keys.SealingKeys` with public keys, one for each number."""
 
     kind = KeyKind.SEALING
 
@@ -99,7 +99,7 @@ class WorldSealingKeys:
         )
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Nobody else has these keys."""
+        """Return at once: no other process has these keys."""
         return nullcontext()
 
     async def rotate(self, *, at_once: bool = False, seen: str = "") -> HeldKey:
@@ -108,7 +108,7 @@ class WorldSealingKeys:
         return self.held()[0]
 
     async def refresh(self) -> bool:
-        """Nobody else has these keys."""
+        """Return at once: no other process has these keys."""
         return False
 
     async def tidy(self) -> tuple[HeldKey, ...]:

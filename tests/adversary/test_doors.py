@@ -63,7 +63,7 @@ def sample() -> list[str]:
 
 
 async def through_the_door(world: GatewayWorld, texts: list[str]) -> list[bool]:
-    """Make each call in a task of its own; gives which of them reached the upstream."""
+    """Make each call in its own task; return which of the calls reached the upstream."""
     person = await world.house.identity.directory.person("lena")
     out = []
     for text in texts:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chromium, as a tool that drives a browser uses it, behind a proxy on loopback that reaches nobody."""
+"""Chromium, as a tool that drives a browser uses it, behind a proxy on loopback that reaches no host."""
 
 import contextlib
 import socketserver

@@ -82,7 +82,7 @@ class AtAuthorities:
         self._webs: list[BrokerHttp] = []
 
     async def broker(self) -> Broker:
-        """Return one with connections of its own."""
+        """Return a broker with its own connections."""
         at, web = self._authorities.url, BrokerHttp("the authorization server")
         self._webs.append(web)
         places = OAuthInjection(
@@ -170,7 +170,7 @@ class AtPostgres:
         return self._roles() - self._before
 
     def let(self, attribute: str) -> None:
-        """Have the administrator be able to give an attribute of its own on."""
+        """Permit the administrator to grant one of its attributes."""
         self._server.ask(f"alter role {self.admin} {attribute}")
 
     async def broker(self) -> Broker:
@@ -198,4 +198,4 @@ class AtPostgres:
         self._server.start()
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to release."""

@@ -104,7 +104,7 @@ class NoKeyring(KeyringBackend):
         raise NoKeyringError("no recommended backend was available")
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Nothing is kept."""
+        """Do nothing: nothing is stored."""
         raise NoKeyringError("no recommended backend was available")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The issuers' adapter before an OpenID Connect provider that others wrote, as a process of its own."""
+"""The issuers' adapter before a third-party OpenID Connect provider, which runs as its own process."""
 
 import json
 import re

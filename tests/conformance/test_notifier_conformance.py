@@ -61,7 +61,7 @@ async def test_what_is_refused_is_refused(notifier: Notifier, server: HookServer
 
 
 async def test_nobody_there_is_to_be_told_later() -> None:
-    """A port on which nobody listens."""
+    """A port on which no process listens makes the notification fail for now."""
     hook = Webhook(
         "http://127.0.0.1:9/hook",
         lambda: SECRET,

@@ -129,7 +129,7 @@ async def test_findings_are_found_by_what_they_are_about_and_their_state(store: 
 
 
 async def test_all_credentials_of_one_person_end_at_once(store: Store) -> None:
-    """Sessions and codes of that person, in that tenant, and of nobody else."""
+    """Sessions and codes of that person in that tenant end, and those of no one else."""
 
     def credential(digest: str, person: str, tenant: str = TENANT) -> Credential:
         kind = "code" if digest == "b" else "session"

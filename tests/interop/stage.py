@@ -31,7 +31,7 @@ permit (principal, action, resource);
 
 @contextlib.contextmanager
 def fixture_server() -> Iterator[str]:
-    """Run the fixture server as a process of its own, and give its address."""
+    """Run the fixture server as its own process, and return its address."""
     port = free_port()
     command = [sys.executable, "-m", "tests.interop.fixture", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)

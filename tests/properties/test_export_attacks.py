@@ -184,7 +184,9 @@ def a_key(name: str, seed: int) -> tuple[VerifierKey, Ed25519PrivateKey]:
 
 
 def test_a_log_that_was_rewritten_and_signed_anew_is_caught() -> None:
-    """Whoever rewrites everything still needs the log's key: another's signature does not hold."""
+    """An attacker who rewrites everything still needs the log's key: the signature of another key does not
+    verify.
+    """
     lines, key = exports()[0]
     origin = json.loads(lines[0])["origin"]
     forger, private = a_key(key.name, 1)

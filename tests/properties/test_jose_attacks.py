@@ -46,7 +46,7 @@ def test_a_good_token_is_taken(door: Door) -> None:
 
 @every_door
 def test_a_signature_of_another_key_is_refused(door: Door) -> None:
-    """The same bytes, signed by somebody else."""
+    """The same bytes, signed by another party, are refused."""
     door.refuses(door.token(key=OTHER))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: a request that nobody thought of.
+"""Threat: an unforeseen request.
 
 Requests are made from the published description, fitting and unfitting ones (schemathesis), and sent to a
 real gateway. None is answered with a fault of ours, every answer is one that the description names, and what

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody who may not manage remit tries to: by another's session or token, from a browser, by odd bytes."""
+"""An intruder without the permission to manage remit tries to: with another's session or token, from a
+browser, with odd bytes.
+"""
 
 import re
 import resource
@@ -34,7 +36,7 @@ def somewhere(endpoint: Endpoint[Any]) -> str:
 
 
 async def test_no_door_opens_without_a_credential(world: HouseWorld) -> None:
-    """Every endpoint but sign-in answers 401 to nobody, and to a credential that is none."""
+    """Every endpoint but sign-in answers 401 without a credential and with an invalid one."""
     for endpoint in ENDPOINTS:
         if endpoint.open:
             continue
@@ -246,7 +248,9 @@ def full_disk(world: HouseWorld) -> Iterator[None]:
 
 @pytest.mark.usefixtures("full_disk")
 async def test_a_full_disk_refuses_clearly(world: HouseWorld) -> None:
-    """What cannot be recorded is not done: 503 by its code, and nobody is still told 401."""
+    """What cannot be recorded is not done: 503 by its code; a caller without a valid credential still gets
+    401.
+    """
     told = await world.ask("POST", "/api/v1/sign-in", {"code": "guess"})
     assert (told.status, told.json["code"]) == (503, "store-unavailable")
     form = {

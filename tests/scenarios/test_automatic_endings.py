@@ -112,7 +112,7 @@ async def test_a_task_type_may_only_refuse(world: CallWorld) -> None:
 
 
 async def test_a_suspended_agent(world: CallWorld) -> None:
-    """Its tasks end with it, whether or not somebody says why."""
+    """Its tasks end with it, with or without a stated reason."""
     task, token = await world.open()
     await world.house.identity.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="")
     with pytest.raises(Fenced):
@@ -121,7 +121,9 @@ async def test_a_suspended_agent(world: CallWorld) -> None:
 
 
 async def test_an_owner_who_left(world: CallWorld) -> None:
-    """Their agents stop, whomever they work for, and begin nothing until somebody answers for them."""
+    """The owner's agents stop, for every person they work for, and begin nothing until they have a new
+    owner.
+    """
     await world.house.identity.directory.set_owner("clerk", "omar", by="root")
     task, token = await world.open()
     await world.house.identity.personnel.deactivate("omar", by="root", reason="left")
@@ -152,7 +154,7 @@ async def test_an_owner_who_comes_back(world: CallWorld) -> None:
 
 
 async def test_a_team_that_was_emptied(world: CallWorld) -> None:
-    """Nobody of the team is active: its agents stop at the next look."""
+    """No member of the team is active: its agents stop at the next look."""
     await world.house.identity.directory.add_person(NewPerson(name="mona", groups=("money",)), by="root")
     await world.house.identity.directory.set_owner("clerk", "group:money", by="root")
     task, token = await world.open()
@@ -190,7 +192,7 @@ async def test_a_posture_that_dropped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("task_type", ["one-call", "purse"])
 async def test_what_was_used_up_before_a_restart_ends_at_the_start(tmp_path: Path, task_type: str) -> None:
-    """Nobody has to call for it, with credentials held until then; what has something left stays."""
+    """The task ends without a call, with credentials held until then; a task with something left remains."""
     async with call_world(tmp_path) as world:
         task, token = await world.open(task_type)
         other, _ = await world.open(task_type)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: whoever can write into the folder of the bundle makes remit read, run or believe something else."""
+"""Threat: an attacker who can write into the folder of the bundle makes remit read, run or believe something
+else.
+"""
 
 import os
 from pathlib import Path
@@ -15,7 +17,7 @@ REMIT = "upstreams: {files: {command: [python, files.py]}}\n"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A small sound bundle in a folder of its own."""
+    """Return a small sound bundle in its own folder."""
     root = tmp_path / "bundle"
     for name in ("policies", "tools", "tasks"):
         (root / name).mkdir(parents=True)

@@ -107,7 +107,7 @@ def refused(sending: list[Sending]) -> list[Sending]:
 
 
 def test_one_alone_has_half_and_the_more_are_greedy_the_less_each_has() -> None:
-    """And something is left for whoever comes next, however many were greedy before."""
+    """Something is left for the next party, however many were greedy before."""
     share = FairShare(1_000)
     for party in range(9):
         while share.take(f"greedy {party}", 1):
@@ -153,7 +153,9 @@ def test_what_is_refused_holds_no_more_than_before() -> None:
 
 
 def test_small_bodies_of_strangers_do_not_stand_in_each_others_way() -> None:
-    """Behind a proxy all have one address: somebody who holds what it may leaves others their tokens."""
+    """Behind a proxy all callers have one address: a caller that uses its full share leaves others their
+    tokens.
+    """
     bodies = Bodies(MOST)
     assert until_busy(bodies, 60_000) == 2
     for _ in range(20):
@@ -282,7 +284,7 @@ async def test_strangers_leave_room_for_those_who_are_known(tmp_path: Path) -> N
 
 
 async def test_a_transmitter_leaves_room_for_others(tmp_path: Path) -> None:
-    """Whoever pushes signals is counted by name; without the token nothing of a body is read at all."""
+    """Each sender of signals is counted by name; without the token nothing of a body is read at all."""
     async with signals_world(tmp_path) as world:
         bodies = Bodies(MOST // 10)
         asgi = counting(world.asgi, bodies)

@@ -144,7 +144,7 @@ def test_pages_cannot_be_framed(application: Application, context: BrowserContex
 
 @needs_browser
 def test_the_command_line_signs_in_by_the_browser(application: Application, page: Page) -> None:
-    """The person agrees at the browser, and the terminal gets a session of its own."""
+    """The person agrees at the browser, and the terminal gets its own session."""
     gateway = application.gateway
     opened: list[str] = []
     told: list[tuple[str, str]] = []

@@ -128,7 +128,9 @@ def gateway(tmp_path: Path, bao: BaoServer, sink: Sink) -> Iterator[ApiGateway]:
 
 
 def test_each_tasks_calls_show_its_own_certificate(gateway: ApiGateway, sink: Sink) -> None:
-    """On connections of their own, which are kept for the task and handed to no other; revoked at its end."""
+    """Each task has its own connections, which are kept for the task and given to no other; its certificate
+    is revoked at its end.
+    """
     first, token = gateway.open()
     second, other = gateway.open()
     for shown in (token, token, other, token):

@@ -82,9 +82,10 @@ def triaging(story: Rehearsal) -> RehearsedTask:
 
 
 def baited(story: Rehearsal) -> tuple[RehearsedTask, RehearsedTask, RehearsedCall]:
-    """Both agents have done what they were told to; gives their tasks, and the mail that was refused.
+    """Have both agents do what they were told to; return their tasks, and the mail that was refused.
 
-    The comment holds an address that others brought in. Somebody was asked about it, and let it through.
+    The comment holds an address that others brought in. An approver was asked about the comment, and approved
+    it.
     """
     first = summarising(story)
     note = {"ticket": "T-1", "text": BAIT}
@@ -111,7 +112,9 @@ def drawn(story: Rehearsal, task: RehearsedTask, call: RehearsedCall | None = No
 
 
 def test_where_the_grant_and_the_clearance_permit_provenance_refuses(story: Rehearsal) -> None:
-    """The task may mail anybody, and its person has asked it to mail: the address came from the contract."""
+    """The task may mail every recipient, and its person asked for mail: the address came from the
+    contract.
+    """
     task = summarising(story)
     task.user("Mail the summary to board@example.com.")
     mail = task.call("mail/send", MAIL)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody sets the time of day an hour forth or back: nothing lives longer by that, nothing comes back."""
+"""The time of day is set an hour forth or back: nothing lives longer by that, nothing comes back."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

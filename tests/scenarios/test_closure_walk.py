@@ -51,7 +51,7 @@ async def ended(world: CallWorld | GatewayWorld | OAuthWorld, task: str) -> Clos
 
 
 async def refresh(oauth: OAuthWorld, text: str) -> Told:
-    """Use a refresh token up."""
+    """Mark a refresh token as used."""
     return await oauth.ask_token("refresh_token", by="contract-bot", refresh_token=text)
 
 

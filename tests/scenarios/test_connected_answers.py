@@ -56,8 +56,8 @@ def test_a_connection_with_more_than_was_asked_for_is_taken_back(
 def test_the_answer_of_one_server_is_not_taken_for_anothers(
     ana: Browser, gateway: LeasingGateway, server: ConnectingAuthorities
 ) -> None:
-    """A mix-up: each upstream's people come back to an address of its own, and the way is bound to it. The
-    code is shown to nobody.
+    """A mix-up: each upstream's people come back to a separate address, and the way is bound to it. The code
+    goes to no server.
     """
     address = ana.leave()
     assert "/oauth/account/arrive/crm?" in address

@@ -156,7 +156,7 @@ def connections(gateway: LeasingGateway) -> Connections:
 def test_whoever_has_connected_it_once_is_acted_for(
     browse: Browse, gateway: LeasingGateway, server: ConnectingAuthorities
 ) -> None:
-    """Each task has a token of its own with its scopes; it ends with the task, the connection does not."""
+    """Each task has its own token with its scopes; the token ends with the task, the connection does not."""
     browse().connect()
     task, token = gateway.open("ana")
     gateway.call(token)
@@ -174,14 +174,14 @@ def test_whoever_has_connected_it_once_is_acted_for(
 
 
 def gateway_first(server: ConnectingAuthorities) -> str:
-    """Return the access token that came with the code, which nobody uses."""
+    """Return the access token that came with the code, which no task uses."""
     return next(iter(server.tokens))
 
 
 def test_whoever_has_not_connected_it_is_told_where(
     gateway: LeasingGateway, server: ConnectingAuthorities
 ) -> None:
-    """And a task for nobody has nobody who could have."""
+    """A task for no person has no person who could have connected the upstream."""
     _, token = gateway.open("ana")
     with pytest.raises(KeyUnavailable, match="`ana` has not connected upstream `crm`"):
         gateway.call(token)
@@ -196,7 +196,7 @@ def test_nobody_else_finishes_what_somebody_has_begun(
 ) -> None:
     """Another person's browser, the same person's other browser, and the same address twice: nothing is kept.
 
-    Else somebody could have their own account used in another's tasks, or another's in theirs.
+    Otherwise an attacker could have their own account used in another's tasks, or another's in theirs.
     """
     gateway.wait(gateway.house.identity.directory.add_person(NewPerson(name="bob"), by="remit"))
     ana, elsewhere, bob = browse(), browse(), browse("bob")
@@ -242,7 +242,7 @@ def test_tasks_at_once_never_use_one_token_twice(
 def test_who_is_cut_while_waiting_loses_no_token(
     browse: Browse, gateway: LeasingGateway, server: ConnectingAuthorities
 ) -> None:
-    """The answer comes when nobody waits for it any more: what it brought is kept."""
+    """The answer comes when no call waits for it: the tokens in it are kept."""
     browse().connect()
     gateway.open("ana")
     server.lag_of_answers_s = 0.5
@@ -302,7 +302,7 @@ def test_disconnected_it_is_dead_at_its_server(
 def test_whoever_may_not_act_any_more_is_disconnected(
     browse: Browse, gateway: LeasingGateway, server: ConnectingAuthorities
 ) -> None:
-    """Without anybody having to think of it."""
+    """The disconnection needs no action by an operator."""
     gateway.wait(gateway.house.identity.directory.add_person(NewPerson(name="bob"), by="remit"))
     browse("bob").connect()
     assert len(server.alive()) == 1

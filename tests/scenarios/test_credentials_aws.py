@@ -203,7 +203,9 @@ async def test_a_session_is_over_at_the_deadline_though_it_lives_longer(aws: Aws
 
 
 async def test_what_is_no_refusal_of_the_session_is_none(aws: AwsServer, place: AtAws) -> None:
-    """A signature that does not fit or is too old, a server that is broken, an answer of somebody else."""
+    """A signature that does not fit or is too old, a broken server, or another party's answer is no
+    refusal.
+    """
     broker = place.made()
     given = await broker.obtain(LeaseWanted("lse_1", "crm", about(id="C-42")))
     wrong = {**given.handle, "secret": "another"}
@@ -220,7 +222,7 @@ async def test_what_is_no_refusal_of_the_session_is_none(aws: AwsServer, place: 
 
 
 async def test_a_session_whose_answer_was_lost_is_denied_by_name(aws: AwsServer, place: AtAws) -> None:
-    """Nobody has its keys, so the role is asked whether it denies it."""
+    """No one has its keys, so the role is asked whether it denies the session."""
     broker, lost = place.made(), UpstreamCredential(lease="lse_1")
     assert await broker.probe(lost) is Probe.UNREACHABLE
     await broker.revoke(lost)

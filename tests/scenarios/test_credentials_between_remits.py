@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An upstream of somebody else's remit: this one's task gets a token of that one's authorization server, by
-the word of an identity provider that both believe (ID-JAG).
+"""An upstream of another party's remit: this remit's task gets a token of the other authorization server, by
+an assertion of an identity provider that both trust (ID-JAG).
 """
 
 import json
@@ -107,7 +107,7 @@ def test_a_task_here_is_a_task_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
             (closing,) = [one for one in closure["closings"] if one["lease"]]
             assert closing["refused_after_ms"] > 0
 
-            # Whoever ends the agent there ends what it could get from here.
+            # An end of the agent there ends what the agent could get from here.
             theirs.wait(
                 theirs.house.endings.revocations.end_scope(
                     ScopeKind.AGENT, "partner", reason="enough", by="ana", lock=True

@@ -141,7 +141,7 @@ async def test_permissions_are_those_of_the_granted_tools(github: GitHubServer, 
 async def test_a_token_that_may_more_than_was_asked_for_is_not_used(
     github: GitHubServer, place: AtGitHub
 ) -> None:
-    """And it can be taken back: whoever leases does that."""
+    """The token can be taken back; the caller that leases does that."""
     github.generous = True
     broker = await place.broker()
     with pytest.raises(UnfitCredential, match="may more than was asked for") as unfit:
@@ -152,7 +152,7 @@ async def test_a_token_that_may_more_than_was_asked_for_is_not_used(
 
 
 async def test_only_a_clear_no_is_a_refusal(github: GitHubServer, place: AtGitHub) -> None:
-    """GitHub's answers to whoever asks too often, or while it is down, are none."""
+    """GitHub's answers to a caller that asks too often, or while GitHub is down, are no refusals."""
     broker = await place.broker()
     given = await broker.obtain(LeaseWanted("lse_1", "code", about()))
     github.broken = True

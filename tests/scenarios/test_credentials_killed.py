@@ -46,7 +46,7 @@ grants:
 
 @contextmanager
 def upstream() -> Iterator[str]:
-    """Serve an MCP server in a thread of its own; gives its address."""
+    """Serve an MCP server in its own thread; yield its address."""
     loop, over, place = asyncio.new_event_loop(), asyncio.Event(), []
     port = free_port()
     ready = threading.Event()

@@ -172,7 +172,7 @@ async def test_only_a_clear_no_is_a_refusal(cluster: KubernetesServer) -> None:
 async def test_a_token_whose_answer_was_lost_is_as_dead_as_its_object(
     cluster: KubernetesServer, place: AtKubernetes
 ) -> None:
-    """Nobody has it who could try it."""
+    """No one has the token, so it cannot be tried."""
     broker = await place.broker()
     given = await broker.obtain(LeaseWanted("lse_9", "crm", about()))
     lost = UpstreamCredential(lease="lse_9")
@@ -180,6 +180,6 @@ async def test_a_token_whose_answer_was_lost_is_as_dead_as_its_object(
     await broker.revoke(lost)
     assert await broker.probe(lost) is Probe.REFUSED
     assert await broker.probe(given) is Probe.REFUSED
-    # A Secret of that name that somebody makes again does not bring it back.
+    # A new Secret of the same name does not revive the token.
     await broker.obtain(LeaseWanted("lse_9", "crm", about()))
     assert await broker.probe(given) is Probe.REFUSED

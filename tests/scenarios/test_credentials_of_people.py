@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens of the person whom a task is for: by exchange, by a bearer assertion, by the provider's ID-JAG."""
+"""Tokens of the person behind a task: by exchange, by a bearer assertion, by the provider's ID-JAG."""
 
 import json
 import os
@@ -175,7 +175,7 @@ def test_a_provider_that_is_down_refuses_the_call(
 
 
 def test_remits_word_to_a_server_opens_nothing_at_remit(tmp_path: Path, server: TrustingAuthorities) -> None:
-    """Whoever has seen an assertion cannot call with it, though remit itself has signed it."""
+    """An attacker who has seen an assertion cannot call with it, though remit itself has signed it."""
     caught: list[str] = []
     believed = server.believed
 

@@ -160,7 +160,7 @@ def test_a_standing_role_has_another_password_when_a_task_has_ended(
 def test_a_password_that_openbao_is_about_to_change_is_changed_before_it_is_used(
     tmp_path: Path, bao: BaoServer, postgres_server: PostgresServer
 ) -> None:
-    """Nobody begins with what ends within seconds, by a time that remit does not choose."""
+    """No call begins with a password that ends within seconds, at a time that remit does not choose."""
     place = AtBaoStatic(bao, postgres_server, period_s=3_600)
     with (
         mock.patch.object(openbao_static, "SOON_S", 86_400),
@@ -180,7 +180,7 @@ def test_a_password_that_openbao_is_about_to_change_is_changed_before_it_is_used
 def test_openbao_down_at_the_end_leaves_the_password_open_and_says_so(
     tmp_path: Path, bao: BaoServer, postgres_server: PostgresServer
 ) -> None:
-    """It is changed as soon as OpenBao answers, whoever else uses the role."""
+    """The password is changed as soon as OpenBao answers, even if others use the role."""
     place = AtBaoStatic(bao, postgres_server)
     with leasing(tmp_path, static_at(bao, place), place.token) as gateway:
         task, token = gateway.open()

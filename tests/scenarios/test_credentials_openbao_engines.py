@@ -164,7 +164,7 @@ async def test_a_login_is_done_again_before_its_token_ends(bao: BaoServer) -> No
         clock.advance(31 * 60)
         assert (await known.ask("GET", "auth/token/lookup-self")).status == 200
         assert len(entered) == 2
-        # Somebody ends the token at OpenBao: the next question logs in once more.
+        # The token is ended at OpenBao: the next question logs in once more.
         await known.ask("POST", "auth/token/revoke-self")
         assert (await known.ask("GET", "auth/token/lookup-self")).status == 403
         clock.advance(31)

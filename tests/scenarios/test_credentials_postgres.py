@@ -43,7 +43,7 @@ async def test_sessions_end_with_the_task(place: AtPostgres, postgres_server: Po
 
 
 async def test_what_a_role_has_made_goes_with_it(place: AtPostgres) -> None:
-    """Rows that it wrote into others' tables stay; a table of its own does not."""
+    """Rows that the role wrote into others' tables stay; its own table does not."""
     grants = ("grant usage, create on schema crm to {role}", "grant insert on crm.customers to {role}")
     broker = PostgresBroker(
         lambda: place.admin_url, grants=grants, headers=place.HEADERS, entropy=SystemEntropy()
@@ -97,7 +97,7 @@ async def test_only_a_lease_names_a_role(place: AtPostgres) -> None:
 
 
 async def test_no_password_is_in_the_servers_log(own_postgres: PostgresServer) -> None:
-    """A server that logs every statement logs a verifier, with which nobody can log in."""
+    """A server that logs every statement logs a verifier, which does not suffice to log in."""
     place = AtPostgres(own_postgres)
     own_postgres.ask("alter system set log_statement = 'all'")
     own_postgres.ask("select pg_reload_conf()")

@@ -56,7 +56,7 @@ class JitteryProcesses(JitteryBroker):
 
 
 class JitteryShared(JitteryBroker):
-    """Gives what tasks share, and finds now and then that somebody has changed it."""
+    """A broker of one shared credential that finds now and then that the credential was changed."""
 
     async def counts(self, credential: UpstreamCredential) -> bool:
         """Say so after a few turns of the loop."""

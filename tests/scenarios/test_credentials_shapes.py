@@ -47,7 +47,7 @@ class Starter(ScriptedBroker):
         super().__init__(traceable=True)
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """Start one."""
+        """Start a thief with an address."""
         await super().obtain(wanted)
         return UpstreamCredential(lease=wanted.lease, sink="process of desk")
 

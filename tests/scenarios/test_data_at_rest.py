@@ -35,7 +35,7 @@ async def world(tmp_path: Path) -> AsyncIterator[Desks]:
 
 
 async def test_a_ticket_is_read_back_with_the_label_of_who_wrote_it(world: Desks) -> None:
-    """By another agent, in a task of its own, however it writes the ticket's number."""
+    """Another agent reads it in another task, with the ticket's number written in any form."""
     _, token = await world.tainted()
     await world.outcome(token, "comment", ticket=7, text="as the contract says")
     reader, theirs = await world.begin("other")
@@ -77,7 +77,7 @@ async def test_a_destination_out_of_such_a_ticket_is_untrusted(world: Desks) -> 
 
 
 async def test_a_list_takes_the_label_of_everything_that_was_written(world: Desks) -> None:
-    """Whoever lists or searches may meet it."""
+    """A list or a search may return what was written."""
     _, token = await world.tainted()
     await world.outcome(token, "comment", ticket=7, text="as the contract says")
     reader, theirs = await world.begin("other")
@@ -236,7 +236,7 @@ async def test_a_call_whose_label_cannot_be_kept_is_not_made(world: Desks) -> No
 
 
 async def test_a_label_that_a_failed_commit_left_in_memory_goes_into_the_next_one(world: Desks) -> None:
-    """What the store does not hold yet is written by whoever writes next, though it adds nothing."""
+    """The next commit writes a label that the store does not hold yet, even if that commit adds none."""
     _, token = await world.tainted()
     with full_disk(world):
         ticket = await _until_full(world, token) - 1
@@ -280,7 +280,7 @@ async def test_many_write_at_once_and_none_is_lost(world: Desks) -> None:
 
 
 async def test_what_a_call_hands_over_by_id_is_held_against_its_audience(world: Desks) -> None:
-    """No argument shows it: what reads of the upstream may carry is internal, and goes to nobody outside."""
+    """No argument shows it: what reads of the upstream may carry is internal, and goes to no one outside."""
     _, token = await world.begin()
     end = await world.call(token, "share", item="7")
     assert end.decision.outcome is Outcome.DENY
@@ -289,7 +289,7 @@ async def test_what_a_call_hands_over_by_id_is_held_against_its_audience(world: 
 
 
 async def test_undescribed_tools_leave_the_worst_on_the_whole_upstream(world: Desks) -> None:
-    """Nobody said where they write, nor what."""
+    """It is not declared where the tools write, nor what."""
     odd = Tool(upstream="desk", name="odd")
     request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
     changed = world.house.flow.stored_labels.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)
@@ -301,7 +301,7 @@ async def test_undescribed_tools_leave_the_worst_on_the_whole_upstream(world: De
 
 
 async def test_what_was_not_described_and_is_a_read_has_written_nothing(world: Desks) -> None:
-    """Once somebody says so; nothing has to be declassified for it."""
+    """Once the tool is described as a read, nothing has to be declassified for it."""
     odd = Tool(upstream="desk", name="odd")
     request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
     world.house.flow.stored_labels.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: a leased database role outlives its end by what somebody else has not committed, or by a name."""
+"""Threat: a leased database role outlives its end through another session's uncommitted changes, or through a
+name.
+"""
 
 import asyncio
 import contextlib
@@ -17,7 +19,7 @@ from tests.postgres_server import PostgresServer
 
 @pytest.fixture
 def place(postgres_server: PostgresServer) -> AtPostgres:
-    """A database with customers, which nobody but its administrator reads."""
+    """A database with customers, which only its administrator reads."""
     return AtPostgres(postgres_server)
 
 

@@ -100,7 +100,7 @@ async def test_what_is_read_afterwards_raises_the_label_again(world: Desks) -> N
 
 @pytest.mark.parametrize("by", ["lena", "root"])
 async def test_only_an_approver_does_and_not_whom_the_work_is_for(world: Desks, by: str) -> None:
-    """Administrators are no approvers; whoever stated the task is never the one."""
+    """Administrators are no approvers; the person who stated the task never approves its declassification."""
     task, _ = await world.tainted()
     with pytest.raises(Forbidden):
         await lower(world, task, by)
@@ -236,7 +236,7 @@ async def test_an_upstream_of_which_no_resource_is_known_can_be_looked_at_and_de
 
 
 async def test_who_the_writing_task_worked_for_does_not_declassify_it(world: Desks) -> None:
-    """Nor does somebody who saw something else, nor a place where nothing lies."""
+    """Neither does an approver who saw another label, and a place without data has nothing to declassify."""
     _, token = await world.tainted()
     await world.outcome(token, "comment", ticket=7, text="as the contract says")
     with pytest.raises(Forbidden):
@@ -286,7 +286,7 @@ async def _until_full(world: Desks, task: Task) -> None:
 
 
 async def test_a_sanitizers_result_is_told_of(world: Desks) -> None:
-    """Whoever reads the evidence sees that it gave less than it had read."""
+    """A reader of the evidence sees that the result carried less than the sanitizer had read."""
     _, token = await world.tainted()
     await world.outcome(token, "comment", ticket=7, text="as the contract says")
     _, theirs = await world.begin("other")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls that go on after their answer: whom they belong to, and what is released of them."""
+"""Calls that go on after their answer: to which task they belong, and what is released of them."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ async def test_a_failure_is_told_as_it_is(world: DeferringWorld) -> None:
 
 
 async def test_a_final_answer_can_be_had_again(world: DeferringWorld) -> None:
-    """Whoever missed the last answer asks again; the call has ended once."""
+    """A client that missed the last answer asks again; the call has ended once."""
     handle = await world.begin()
     world.server.finish()
     assert await world.get(handle) == await world.get(handle)
@@ -223,7 +223,7 @@ async def test_input_is_a_call_of_its_own(world: DeferringWorld) -> None:
 
 
 async def test_a_task_that_may_not_answer_is_not_asked(world: DeferringWorld) -> None:
-    """Without a grant of `mcp:input` questions are not passed on, and answers reach nobody."""
+    """Without a grant of `mcp:input` questions are not passed on, and answers reach no upstream."""
     _, token = await world.gateway.open("unasked")
     told = await world.gateway.call("ask", {"n": 1}, meta=ABLE, token=token)
     handle = told.json["result"]["taskId"]

@@ -97,7 +97,7 @@ async def test_an_agent_cancels_its_call(world: DeferringWorld) -> None:
 
 
 async def test_a_call_that_was_cancelled_and_forgotten_is_let_go(world: DeferringWorld) -> None:
-    """Nobody has to look after what they gave up: after a while it is out of hand, its outcome unknown."""
+    """remit follows an abandoned call for a limited time; then the call is closed, its outcome unknown."""
     handle = await world.begin("export")
     await world.ask("cancel", handle)
     world.server.job()["status"] = "working"
@@ -130,7 +130,7 @@ async def test_no_call_outlives_its_task(world: DeferringWorld) -> None:
 
 
 async def test_what_a_stop_leaves_is_unknown(world: DeferringWorld) -> None:
-    """When remit stops, it asks the upstreams to stop what nobody can look after any more."""
+    """When remit stops, it asks the upstreams to stop the calls that no process follows from then on."""
     await world.begin("export")
     await world.house.mediation.deferrals.stop()
     assert await world.outcomes() == [("unknown", "restart")]
@@ -201,7 +201,7 @@ async def test_no_two_calls_have_one_job(world: DeferringWorld) -> None:
 
 @pytest.mark.parametrize("first", [{"taskId": ""}, {"status": "odd"}, {"taskId": 7}])
 async def test_a_handle_that_is_none_leaves_the_outcome_unknown(world: DeferringWorld, first: Json) -> None:
-    """The call was sent: what became of it nobody can say."""
+    """The call was sent; its outcome cannot be known."""
     world.server.first = first
     told = await world.gateway.call("export", meta=KNOWS)
     assert refused(told)[0] == -31004

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams that tell of calls that go on: to whom, at what pace, and until when."""
+"""Streams that report calls that go on: to which clients, at what pace, and until when."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ async def test_nobody_hears_of_anothers_calls(world: DeferringWorld) -> None:
 
 
 async def test_an_end_ends_the_stream(world: DeferringWorld) -> None:
-    """What is seen after the end of the task is told to nobody."""
+    """What is seen after the end of the task is reported to no client."""
     stream = Stream(world, [await world.begin()])
     await later(world, stream, 1)
     await world.house.endings.revocations.end_task(world.gateway.task, reason="r", by="lena")
@@ -155,7 +155,7 @@ async def test_an_upstream_that_hangs_does_not_hold_the_end(world: DeferringWorl
 
 
 async def test_a_token_that_runs_out_ends_the_stream(world: DeferringWorld) -> None:
-    """Whoever listens is looked at with each look, not when they began to listen."""
+    """A listener's token is checked at each look, not only when the stream began."""
     stream = Stream(world, [await world.begin()])
     await later(world, stream, 1)
     world.gateway.clock.advance(400)

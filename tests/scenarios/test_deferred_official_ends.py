@@ -216,7 +216,7 @@ async def test_others_ends_work_through_the_door(world: tuple[Services, McpEndpo
     async def kinds() -> Counter[str]:
         return Counter([entry.kind for entry in await house.evidence.log.pages(limit=1000)])
 
-    # The answers were a call of their own; outcomes are written behind.
+    # The answers were a separate call; outcomes are written behind.
     async with asyncio.timeout(60):
         while len(house.mediation.deferrals) or (await kinds())[EventKind.TOOL_CALLED.value] < 6:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

@@ -54,8 +54,8 @@ async def begun(
 
 @pytest.mark.parametrize("kind", [ScopeKind.TASK, ScopeKind.AGENT])
 async def test_a_start_completes_an_end_that_was_cut_short(tmp_path: Path, kind: ScopeKind) -> None:
-    """Nobody asks for it again: it says who wanted it and why, lists what it had ended, the call that had no
-    outcome, and the credential; and is no second end for a task that was opened since.
+    """The end needs no second request. Its closure states who requested it and why, lists what it had ended,
+    the call without an outcome, and the credential. It does not end a task that was opened since.
     """
     broker, folder = ScriptedBroker(), tmp_path / "before"
     folder.mkdir()
@@ -133,7 +133,7 @@ async def test_an_end_that_failed_here_is_completed_here(tmp_path: Path) -> None
 
 
 async def test_a_call_that_a_failed_end_has_cut_is_listed_by_the_next_try(tmp_path: Path) -> None:
-    """It has its outcome in the log by then, which is that nobody knows."""
+    """By then the call has its outcome in the log: unknown."""
     broker = ScriptedBroker()
     async with desk_world(tmp_path, broker) as world:
         task, token = await world.open()
@@ -194,7 +194,7 @@ async def waited_out(silent: DeskReplica, ender: DeskReplica) -> Closure:
 async def test_what_a_silent_replica_holds_is_in_the_closure_and_taken_back(
     tmp_path: Path, postgres: str
 ) -> None:
-    """Its lease is waited out, and nobody waits until it is taken for gone."""
+    """The ender waits out the silent replica's lease, and not until that replica counts as gone."""
     broker = ScriptedBroker()
     async with desk_replicas(tmp_path, postgres, broker, broker) as (silent, ender):
         closure = await waited_out(silent, ender)
@@ -208,7 +208,9 @@ async def test_what_a_silent_replica_holds_is_in_the_closure_and_taken_back(
 async def test_what_a_silent_replica_alone_can_end_is_open_until_it_does(
     tmp_path: Path, postgres: str
 ) -> None:
-    """A program on its machine, say: nobody else can tell. It goes on, and the closure says what it saw."""
+    """An example is a program on its machine, which no other replica can see. The program goes on, and the
+    closure reports what the ender saw.
+    """
     mine, theirs = ScriptedBroker(), ScriptedBroker()
     theirs.sink_down = True
     async with desk_replicas(tmp_path, postgres, mine, theirs) as (silent, ender):

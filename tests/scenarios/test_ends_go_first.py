@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An end goes first, and nobody makes a weapon of that: calls come through however much is ended."""
+"""An end goes first, and that is no weapon: calls come through however much is ended."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,8 +38,8 @@ async def end(world: CallWorld, task: str) -> Closure:
 
 
 async def test_calls_come_through_a_storm_of_ends(world: CallWorld) -> None:
-    """Ends without a gap between them, for at any moment one is under way: calls of a task that nobody ends
-    are made all the same, one after another.
+    """Ends follow each other without a gap, so that at any moment one is under way; calls of a task that is
+    not ended are made all the same, one after another.
     """
     task, token = await world.open()
     over = asyncio.Event()
@@ -128,7 +128,7 @@ async def test_a_call_in_hand_waits_between_steps_and_is_cut(world: CallWorld) -
 
 
 async def test_who_may_not_end_holds_up_nobody(tmp_path: Path) -> None:
-    """A stranger, somebody without a role, and a name that is nothing: no call waits for any of them."""
+    """A stranger, a person without a role, and a name that does not exist: no call waits for any of them."""
     async with house_world(tmp_path) as world:
         lena, ada, otto = [await world.session(name) for name in ("lena", "ada", "otto")]
         task = await world.open(lena)

@@ -114,8 +114,8 @@ HERE = {"machine": "m1", "boot": "b1", "namespace": "1"}
 async def test_of_what_an_earlier_run_has_left_only_what_was_seen_is_dead(
     monkeypatch: pytest.MonkeyPatch, there: Mapping[str, str], enclosed: bool, says: str
 ) -> None:
-    """Another machine, another PID namespace of this one, or a place that nobody kept: nothing is seen from
-    here. A new start of the same machine has ended all.
+    """Another machine, another PID namespace of this machine, or an unrecorded place: nothing is seen from
+    here. After a reboot of the same machine all programs are dead.
     """
     monkeypatch.setattr("remit.adapters.upstream.processes.marks.place", lambda: dict(HERE))
     broker = ProcessBroker(processes())

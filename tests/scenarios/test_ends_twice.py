@@ -74,8 +74,8 @@ async def test_an_end_that_was_cut_short_before_its_closure_is_told_whole_by_the
 
 
 async def test_a_lease_that_no_closure_lists_is_put_into_that_of_its_task(tmp_path: Path) -> None:
-    """Whoever held it was gone before it could say so; the next one that finds it says it, and when it is
-    dead.
+    """The process that held the lease ended before it could list it; the next process that finds the lease
+    lists it, and when it is dead.
     """
     broker = ScriptedBroker()
     async with desk_world(tmp_path, broker) as world:
@@ -116,7 +116,7 @@ class TracingBroker(ScriptedBroker):
 
 
 async def test_of_what_its_source_did_not_live_to_tell_the_trace_was_kept(tmp_path: Path) -> None:
-    """Whoever takes it back knows which run of remit had asked."""
+    """The process that takes the credential back knows which run of remit had asked for it."""
     broker = TracingBroker()
     async with desk_world(tmp_path, broker) as world:
         _, token = await world.open()

@@ -20,7 +20,7 @@ SUMMARY = "Read the start page and send a summary to bob@corp.com"
 
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """A desk with a page of somebody else."""
+    """Provide a desk with a stranger's page."""
     with desk(tmp_path_factory.mktemp("desk")) as opened:
         yield opened
 

@@ -101,7 +101,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
 
 
 def begin(rehearsal: Rehearsal, intent: str) -> RehearsedTask:
-    """Open a task, in an office where nobody has written anything yet."""
+    """Open a task, in an office where no one has written anything yet."""
     rehearsal.restore()
     return rehearsal.open(task="work", intent=intent)
 
@@ -120,7 +120,7 @@ def read(task: RehearsedTask, tool: str, given: Json, **arguments: Json) -> None
 
 
 def test_a_directory_has_the_address_of_whom_the_person_names(rehearsal: Rehearsal) -> None:
-    """Though untrusted data was read, and though it names somebody else."""
+    """This holds though untrusted data was read, and though that data names another person."""
     task = begin(rehearsal, "Read my inbox and mail Sarah Baker a summary")
     read(task, "inbox", [MAIL, BAIT])
     read(task, "find_people", [{"name": "Sarah Baker", "mail": "sarah@example.org"}], name="Sarah Baker")

@@ -86,7 +86,7 @@ SUMMARY = "Summarise my inbox and send the summary to ann@example.org"
 
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """A mail server under the default policies; whoever writes from outside is an outsider."""
+    """Provide a mail server under the default policies; every sender from outside is an outsider."""
     folder = tmp_path_factory.mktemp("mail")
     (folder / "tools").mkdir()
     (folder / "remit.yaml").write_text(CONFIG, encoding="utf-8")
@@ -141,7 +141,7 @@ def test_no_second_address_rides_on_a_stated_one(rehearsal: Rehearsal, to: Json)
     ["eve@example.net (Ann)", "ann@example.org\r\nBcc: eve@example.net", "ann@example.org|eve@example.net"],
 )
 def test_an_address_of_others_is_theirs_in_whatever_stands_around_it(rehearsal: Rehearsal, to: str) -> None:
-    """It is not merely unknown, so that nobody is asked."""
+    """The address is not merely unknown, so the call is refused without a question."""
     task = begin(rehearsal, SUMMARY, BOB, EVE)
     assert outcome(task, "send", to=to, body="noon") == "deny"
 
@@ -233,7 +233,7 @@ def test_to_read_many_is_not_to_answer_any(rehearsal: Rehearsal, intent: str) ->
     ],
 )
 def test_to_answer_all_is_to_answer_each(rehearsal: Rehearsal, intent: str) -> None:
-    """That is asked for, so that nobody is asked again."""
+    """The person asked for that, so no approval is needed."""
     task = begin(rehearsal, intent, BOB, EVE)
     assert outcome(task, "reply", message_id="m1", body="away") == "permit"
     assert outcome(task, "reply", message_id="m2", body="away") == "permit"
@@ -265,7 +265,7 @@ def test_to_leave_open_which_one_is_to_name_none(rehearsal: Rehearsal, chosen: d
 
 
 def test_the_smallest_words_of_the_intent_name_nothing(rehearsal: Rehearsal) -> None:
-    """Whoever has a channel by that name was not meant."""
+    """A channel by the name of such a word was not meant."""
     task = begin(rehearsal, "Read my mail and post in the launch channel how it is", BOB, EVE)
     assert outcome(task, "post", channel="launch", text="noon") == "permit"
     assert outcome(task, "post", channel="my", text="noon") == "defer"
@@ -273,7 +273,7 @@ def test_the_smallest_words_of_the_intent_name_nothing(rehearsal: Rehearsal) -> 
 
 
 def test_to_bury_a_link_below_more_than_is_remembered_gains_nothing(rehearsal: Rehearsal) -> None:
-    """Nor to nest it deeper than is looked: a link that nobody is known to have brought may be theirs."""
+    """Nor does nesting a link deeper than remit looks: a link of unknown origin may be an outsider's."""
     deep: Json = "https://deep.example.net/x"
     for _ in range(40):
         deep = [deep]
@@ -291,7 +291,7 @@ def test_the_other_full_stops_of_names_hide_no_link(rehearsal: Rehearsal) -> Non
 
 
 def test_who_shares_a_domain_with_somebody_stated_is_not_stated(rehearsal: Rehearsal) -> None:
-    """The directory is ours, and the agent chooses whom it looks up there."""
+    """The directory is ours, and the agent chooses which person it looks up there."""
     task = begin(rehearsal, SUMMARY, BOB, EVE)
     task.read("mail/people", {"name": "z"}, [{"name": "Zoe", "mail": "zoe@example.org"}])
     assert outcome(task, "send", to="zoe@example.org", body="noon") == "defer"

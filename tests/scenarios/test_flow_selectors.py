@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which record a call is about, what it runs, which secret it carries, and whether anybody asked for it."""
+"""Which record a call is about, what it runs, which secret it carries, and whether a person asked for it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -36,7 +36,7 @@ async def test_a_support_agent_is_not_led_to_another_customers_order(world: Flow
 
 
 async def test_an_order_that_stands_in_the_customers_own_record_is_reached(world: FlowWorld) -> None:
-    """The same calls about the customer's own order need nobody's answer, untrusted mail or not."""
+    """The same calls about the customer's own order need no approval, after untrusted mail or not."""
     await world.open("Answer the customer and refund the order if it was lost", customer="CU-1")
     await world.run("find_order", customer="CU-1")
     await world.run("read_mail", folder="inbox")
@@ -55,7 +55,9 @@ async def test_a_record_that_nobody_named_is_refused_though_nothing_untrusted_wa
 
 
 async def test_code_from_untrusted_data_does_not_run(world: FlowWorld) -> None:
-    """Refused where others wrote it, asked where nobody knows who did, run where the person stated it."""
+    """Code is refused where others wrote it, needs an approval where its author is unknown, and runs where
+    the person stated it.
+    """
     world.office.answers["read_mail"] = "rm -rf /srv/data"
     await world.open("Read my mail and run the script", script="make report")
     await world.run("read_mail", folder="inbox")

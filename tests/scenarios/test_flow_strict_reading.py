@@ -26,7 +26,7 @@ PAGE = (
 
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """A desk under the default policies; its pages are written by anybody."""
+    """Provide a desk under the default policies; every person may write its pages."""
     folder = tmp_path_factory.mktemp("desk")
     (folder / "tools").mkdir()
     (folder / "remit.yaml").write_text(CONFIG, encoding="utf-8")
@@ -228,7 +228,7 @@ def test_a_comment_with_words_of_the_person_leaves_distrust_at_rest(rehearsal: R
 
 
 def test_a_parameter_is_stated_for_what_its_name_says(rehearsal: Rehearsal) -> None:
-    """A file that a parameter names is nobody to whom anything goes; whom another names is."""
+    """A file that a parameter names is no recipient; the person that another parameter names is one."""
     rehearsal.restore()
     rehearsal.task_type(
         "typed",

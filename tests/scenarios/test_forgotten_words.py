@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody is forgotten: what they said is in no answer, no row, no byte of what remit keeps."""
+"""A person is forgotten: their words are in no answer, no row, no byte that remit keeps."""
 
 import json
 import sqlite3
@@ -123,7 +123,9 @@ async def test_nothing_that_was_said_is_left(tmp_path: Path) -> None:
 
 
 async def test_what_is_done_by_forgotten_words_ends(tmp_path: Path) -> None:
-    """The open task, and the delegation under which another would open: both in words that name nobody."""
+    """The open task ends, and so does the delegation under which another would open: the words of both name
+    no one.
+    """
     async with call_world(tmp_path) as world:
         task, token = await world.open()
         record = await world.house.people.delegations.add(
@@ -142,8 +144,8 @@ async def test_what_is_done_by_forgotten_words_ends(tmp_path: Path) -> None:
 
 
 async def test_a_record_whose_words_are_gone_permits_nothing(tmp_path: Path) -> None:
-    """A process that ended while it forgot left the record: it has lost what it fixed, and the next try ends
-    it, and the task, without naming anybody.
+    """A process that ended while it forgot left the record: the record has lost its restrictions, and the
+    next try ends it and the task, without naming a person.
     """
     async with call_world(tmp_path) as world:
         house = world.house

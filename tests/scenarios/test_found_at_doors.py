@@ -80,7 +80,7 @@ async def house(tmp_path: Path) -> AsyncIterator[HouseWorld]:
 
 
 async def test_one_person_does_not_take_all_checks(house: HouseWorld) -> None:
-    """Eight requests of one person, and nobody else has policies checked for as long as they compute."""
+    """Eight requests of one person do not keep other people from having policies checked."""
     many, other = await house.session("otto"), await house.session("root")
     sent = {"policies": [{"file": "a.cedar", "text": "permit (principal, action, resource);"}]}
 
@@ -236,8 +236,8 @@ def test_basic_credentials_are_found_within_base64() -> None:
     ids=["half a surrogate pair", "NaN", "a mark of byte order", "YAML"],
 )
 def test_of_two_blocks_of_text_each_has_fields(text: str) -> None:
-    """One of them alone is read again where it is no JSON; one of two was a text among texts, and whoever
-    writes half a surrogate pair into a record took the labels of its fields off.
+    """A single text is read again where it is no JSON; of two texts, each was read as plain text, and a
+    writer of half a surrogate pair into a record removed the labels of its fields.
     """
     content = [{"type": "text", "text": text}, {"type": "text", "text": "that is all"}]
     body = json.dumps({"content": content}).encode()
@@ -252,7 +252,7 @@ def test_the_text_of_a_resource_in_a_result_has_fields() -> None:
 
 
 def test_a_resource_that_is_no_object_is_read_as_much_as_one_that_is() -> None:
-    """The record that stands there reaches the agent, and was read by nobody else."""
+    """The record in the resource reaches the agent, and no other reading covers it."""
     block = {"type": "text", "text": json.dumps({"name": "ada"}), "resource": [SALARY]}
     body = json.dumps({"content": [block]}).encode()
     assert "confidential" in labels(Chunk(ChunkKind.RESULT, body))
@@ -277,7 +277,9 @@ def test_a_part_of_a_text_of_an_http_api_may_hold_any_field() -> None:
 
 
 def test_a_field_named_text_in_the_shape_of_a_result_keeps_its_label() -> None:
-    """An API may have `content` of its own; who writes a mapping into a text takes no label off it."""
+    """An API may have its own field `content`; an author who writes a mapping into a text removes no
+    label.
+    """
     tool = msgspec.structs.replace(READS, fields=(FieldLabel("content[].text", Label("confidential")),))
     seen: set[Label] = set()
     list(Reading({"content": [{"text": "note: it was 77000"}]}, tool, seen=seen))

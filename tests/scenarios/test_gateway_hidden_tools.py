@@ -110,7 +110,7 @@ async def test_a_changed_tool_is_hidden_until_it_is_accepted(world: GatewayWorld
 
 
 async def test_an_upstreams_own_words_about_itself_are_not_shown(world: GatewayWorld) -> None:
-    """Instructions that nobody reviewed do not reach an agent."""
+    """Instructions that no person reviewed do not reach an agent."""
     session = await world.legacy("initialize", {"protocolVersion": "2025-11-25"})
     for told in (await world.modern("server/discover"), session):
         assert b"be kind" not in told.content

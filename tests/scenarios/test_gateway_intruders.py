@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever has no token of a living task gets nothing at the MCP door, and the evidence has the reason."""
+"""A client without a token of a living task gets nothing at the MCP endpoint, and the evidence has the
+reason.
+"""
 
 import base64
 import json

@@ -102,7 +102,9 @@ async def test_the_older_era_is_no_way_around(world: GatewayWorld) -> None:
 
 
 async def test_a_version_that_is_not_spoken(world: GatewayWorld) -> None:
-    """A version that header and envelope agree on and nobody speaks: 400, -32022, with what is spoken."""
+    """A version that header and envelope agree on and that remit does not support: 400, -32022, with the
+    supported versions.
+    """
     meta = {**ENVELOPE, "io.modelcontextprotocol/protocolVersion": "2099-01-01"}
     told = await world.modern("tools/list", {"_meta": meta}, headers={"mcp-protocol-version": "2099-01-01"})
     assert (told.status, code(told)) == (400, -32022)

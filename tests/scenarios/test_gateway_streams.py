@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams, cancellation and disconnects: nobody waits for an agent that has gone, an end cuts everything."""
+"""Streams, cancellation and disconnects: nothing waits for an agent that has gone, and an end cuts
+everything.
+"""
 
 import asyncio
 import json
@@ -117,7 +119,7 @@ async def test_nothing_is_told_that_was_not_asked_for(world: GatewayWorld) -> No
 
 async def test_an_agents_meta_does_not_travel(world: GatewayWorld) -> None:
     """Of `_meta` only the name of a trace goes upstream: free text beside the arguments would be a disclosure
-    that nobody decides.
+    without a decision.
     """
     trace = {"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01"}
     told = {"tracestate": "note=4111", "baggage": "note=4111", "secret": "x", "a/b": 1}
@@ -225,7 +227,7 @@ async def test_an_end_closes_streams(world: GatewayWorld) -> None:
 
 
 async def test_a_fenced_upstream_announces_nothing(world: GatewayWorld) -> None:
-    """The fence is looked at before each announcement, whoever raised it."""
+    """The fence is checked before each announcement, whichever request raised it."""
     line = listen(world, toolsListChanged=True)
     await line.until(lambda: bool(line.messages))
     await world.house.endings.revocations.end_scope(ScopeKind.UPSTREAM, "files", reason="bad", by="lena")
@@ -253,7 +255,7 @@ async def test_a_session_has_one_stream(world: GatewayWorld) -> None:
 
 
 async def test_a_session_follows_a_resource(world: GatewayWorld) -> None:
-    """A subscription is a call of its own: granted ones are followed until they are given up."""
+    """A subscription is a separate call: granted ones are followed until they are given up."""
     session = await world.session()
     assert "error" in (await world.legacy("resources/subscribe", {"uri": "secret://1"}, session=session)).json
     told = await world.legacy("resources/subscribe", {"uri": URI}, session=session)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes made for the libraries that read them: nested without end, repeated, long beyond sense.
 
-Each is read in a process of its own, as native code would take that with it. What comes of it is a fault of
-ours with words, and never the end of the process nor an error of another kind.
+Each input is read in a separate process, which a crash of native code would end. The result is a fault of
+ours with a message, and never the end of the process nor an error of another kind.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ __all__ = ["place"]
 
 @pytest.fixture
 def settled_place(own_postgres: PostgresServer) -> AtPostgres:
-    """The same at a server of its own, which keeps prepared transactions and few locks."""
+    """Provide the same at a separate server, which keeps prepared transactions and few locks."""
     for line in (
         "alter system set max_prepared_transactions = 5",
         "alter system set max_locks_per_transaction = 10",
@@ -121,7 +121,7 @@ async def test_a_login_that_pauses_before_its_session_shows_is_ended(place: AtPo
     pausing = asyncio.create_task(
         psycopg.AsyncConnection.connect(given.headers["X-Database"] + "?options=-c%20post_auth_delay%3D20")
     )
-    # Nobody can see when it is logged in: that is what it is about.
+    # A login that pauses cannot be seen: that is the case under test.
     await asyncio.sleep(1)
     assert not pausing.done()
     await broker.revoke(given)
@@ -132,7 +132,7 @@ async def test_a_login_that_pauses_before_its_session_shows_is_ended(place: AtPo
 
 
 async def test_a_session_past_its_time_is_not_dead(place: AtPostgres) -> None:
-    """`valid until` is about logins: whoever is in reads on, and the probe says so."""
+    """`valid until` concerns logins: an open session reads on, and the probe reports that."""
     broker = broker_of(place)
     given = await broker.obtain(wanted("lse_past", life=timedelta(seconds=2)))
     async with session_of(given) as session:
@@ -162,7 +162,9 @@ async def test_another_password_is_no_refusal(place: AtPostgres) -> None:
 async def test_a_session_of_a_dropped_role_is_not_dead(
     place: AtPostgres, postgres_server: PostgresServer
 ) -> None:
-    """Whoever dropped the role: a session of it goes on, and the catalogue is asked for that, too."""
+    """The session of a dropped role goes on, whichever party dropped the role; the probe asks the catalogue
+    for that, too.
+    """
     broker = broker_of(place)
     given = await broker.obtain(wanted("lse_dropped"))
     unknown = msgspec.structs.replace(given, handle={})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An OpenAPI document that leads to itself in more ways than anybody can follow."""
+"""An OpenAPI document whose references lead to itself in more ways than can be followed."""
 
 from __future__ import annotations
 

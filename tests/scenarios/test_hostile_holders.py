@@ -159,7 +159,7 @@ async def test_a_scope_that_is_too_small_is_no_end() -> None:
 
 
 async def test_who_stands_before_a_resource_refuses_nothing() -> None:
-    """A proxy that wants a password of its own says 401, too: the token may live behind it."""
+    """A proxy that wants its own password answers 401, too: the token may live behind it."""
     with authorities() as server:
         place = AtAuthorities(server, by_introspection=False, probe="/guarded")
         broker = await place.broker()
@@ -193,7 +193,7 @@ async def test_who_stands_before_github_takes_nothing_back() -> None:
 
 @pytest.mark.parametrize("audiences", [(), ("crm.example.com",)], ids=["self", "review"])
 async def test_an_object_that_stays_behind_its_deletion_shows_nothing(audiences: tuple[str, ...]) -> None:
-    """Whoever may change Secrets gives it a finalizer: the API server knows the token a while longer."""
+    """A person who may change Secrets gives it a finalizer: the API server knows the token a while longer."""
     with kubernetes_server() as server:
         place = AtKubernetes(server, audiences=audiences)
         broker = await place.broker()
@@ -221,7 +221,9 @@ async def test_who_stands_before_kubernetes_refuses_nothing() -> None:
 
 
 async def test_a_denial_that_was_deleted_is_made_again() -> None:
-    """Whoever may change the role's policies undoes it; the sink says so, and it is denied once more."""
+    """A person who may change the role's policies undoes the denial; the sink reports that, and it is denied
+    again.
+    """
     with aws_server() as server:
         place = AtAws(server)
         broker = await place.broker()

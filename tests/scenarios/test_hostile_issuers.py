@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Issuers that are slow, down or hostile, over real connections: they are refused, and delay nobody else.
+"""Issuers that are slow, down or hostile, over real connections: they are refused, and delay no other issuer.
 
-The threat: an issuer that remit trusts is taken over, or breaks, or somebody makes remit ask it all the time;
-then workloads of other issuers must be served as before, and nothing may be read without a bound.
+The threat: an issuer that remit trusts is taken over, or breaks, or an attacker makes remit ask it all the
+time; then workloads of other issuers must be served as before, and nothing may be read without a bound.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ async def test_a_silent_issuer_delays_nobody_else() -> None:
             assert await refusal(attestors, good.token()) == ""
         assert not any(one.done() for one in waiting)
         assert set(await asyncio.gather(*waiting)) == {"issuer-unavailable"}
-        # The failure is remembered: nobody waits again for now.
+        # The failure is remembered: for now no request waits again.
         assert await refusal(attestors, silent.token()) == "issuer-unavailable"
     assert len(tries) == 1
     for writer in tries:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever may have policies checked sends texts made to end or to hold the process that reads them."""
+"""A person who may have policies checked sends texts made to end or to block the process that reads them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def when(condition: str) -> str:
 
 
 def engine(computing_s: int = 10) -> CedarPolicies:
-    """Cedar in a process of its own, with this bound."""
+    """Return Cedar in its own process, with this bound."""
     return CedarPolicies(examine=CheckerProcess(computing_s=computing_s))
 
 
@@ -40,7 +40,9 @@ async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
 
 
 async def test_brackets_in_brackets_are_an_answer(world: HouseWorld) -> None:
-    """700 of them ended the process of whoever read them; now the place is named, and all goes on."""
+    """700 nested brackets ended the process that read them; now the answer names the place, and service goes
+    on.
+    """
     text = when("(" * 700 + "true" + ")" * 700)
     sent = {"policies": [{"file": "deep.cedar", "text": f"{PLAIN}\n\n{text}"}]}
     told = await world.ask("POST", "/api/v1/policies/check", sent, by=await world.session("root"))

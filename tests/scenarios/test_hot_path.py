@@ -54,6 +54,6 @@ async def test_a_result_of_many_megabytes_passes_in_memory_bounded_by_its_size(w
     finally:
         tracemalloc.stop()
     assert len(told.content) > 16 * MIB
-    # The scripted server and the test's own client run in this process too, and each holds copies of its own.
+    # The scripted server and the test's own client run in this process too, and each holds its own copies.
     assert peak < 12 * 16 * MIB
     assert world.house.mediation.mediator.ends["ok"] == 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guides to leased credentials work as they stand, but for addresses, and for the names of what somebody
+"""The guides to leased credentials work unchanged, except for addresses and for the names of what an operator
 has made at the source.
 """
 
@@ -179,7 +179,7 @@ def test_the_guide_to_kubernetes(tmp_path: Path) -> None:
 
 
 def test_what_remit_may_in_the_cluster_is_what_it_does_there(tmp_path: Path) -> None:
-    """The role has just the verbs that were used, and is bound to somebody."""
+    """The role has exactly the verbs that were used, and is bound to a subject."""
     (text,) = blocks("lease-kubernetes-tokens", "apiVersion")
     role, binding = yaml.safe_load_all(text)
     assert binding["roleRef"]["name"] == role["metadata"]["name"]

@@ -52,7 +52,7 @@ async def test_a_page_of_an_api_is_no_page_of_this_host(world: RestWorld) -> Non
 
 @pytest.mark.parametrize("status", ["301", "302", "303", "307", "308", "201"])
 async def test_a_location_within_the_api_leads_back_to_this_door(world: RestWorld, status: str) -> None:
-    """No redirect is followed here; whoever follows it asks again, and is decided about again."""
+    """No redirect is followed here; a client that follows it asks again, and its request is decided again."""
     told = await world.get(f"/say/{status}?to=%2Fv1%2Fcustomers%2Fc-2")
     assert told.status == int(status)
     assert told.headers["location"] == f"{world.base}/http/shop/customers/c-2"
@@ -173,7 +173,7 @@ async def test_a_lost_api_is_told_with_what_is_known(world: RestWorld) -> None:
 
 
 async def test_a_client_that_goes_away_ends_its_call(world: RestWorld) -> None:
-    """The API's connection is cut; nothing is read to its end for nobody."""
+    """The API's connection is cut; remit does not read an answer to its end without a client."""
     parts: list[dict[str, Any]] = [
         {"type": "http.request", "body": b"", "more_body": False},
         {"type": "http.disconnect"},

@@ -223,8 +223,8 @@ async def test_the_mcp_door_offers_the_same_operations(world: RestWorld) -> None
 
 
 async def test_observing_refuses_nothing_that_the_document_describes(tmp_path: Path) -> None:
-    """What was not granted passes and is recorded as what would have been refused; what nobody describes goes
-    nowhere, for remit would not know what it passes on.
+    """A request without a grant passes and is recorded as one that would have been refused. A request that
+    the document does not describe goes nowhere: remit would not know what it passes on.
     """
     async with rest_world(tmp_path, observed=True) as world:
         assert (await world.get("/customers/c-2")).status == 200

@@ -31,7 +31,7 @@ def scope_of(world: RestWorld, path: str, method: str = "GET", **headers: str) -
 
 
 class Client:
-    """An ASGI client that sends its body and takes its answer at a pace of its own."""
+    """An ASGI client that sends its body and takes its answer at its own pace."""
 
     def __init__(self, *, body: bytes = b"", sends: bool = True, takes: bool = True) -> None:
         self._body, self._sends, self._takes = body, sends, takes

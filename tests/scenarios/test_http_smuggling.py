@@ -116,7 +116,7 @@ HEADERS = [
 
 @pytest.mark.parametrize(("name", "value"), HEADERS)
 async def test_an_undeclared_header_is_refused_by_name(world: RestWorld, name: str, value: str) -> None:
-    """It would be without effect otherwise, or have one that nobody decided about."""
+    """The header would otherwise have no effect, or an effect without a decision."""
     told = await world.get("/customers/c-1", headers={name: value})
     assert (told.status, told.json["code"]) == (400, "undeclared")
     assert name in told.json["detail"]

@@ -126,7 +126,7 @@ async def test_answers_that_are_none_are_refused(world: GatewayWorld, responses:
 
 
 async def test_no_argument_can_pass_for_an_answer(world: GatewayWorld) -> None:
-    """The argument that holds answers in decisions is nobody's to send, in either era."""
+    """No client may send the argument that holds answers in decisions, in either era."""
     given = {"mcp:input": {"responses": ANSWER, "state": "mine"}}
     assert refused(await ask(world, given)) == "invalid-params"
     told = await world.legacy(
@@ -183,7 +183,7 @@ async def test_a_client_that_fails_to_answer_ends_the_call(world: GatewayWorld) 
 
 
 async def test_an_answer_that_nobody_waits_for_does_nothing(world: GatewayWorld) -> None:
-    """Late, double and made-up answers are let go; without a session there is nobody to answer."""
+    """Late, double and made-up answers are dropped; without a session no question is pending."""
     session = await world.session()
     reply = b'{"jsonrpc":"2.0","id":"remit-1","result":{"action":"accept"}}'
     headers = {"mcp-protocol-version": "2025-11-25", "mcp-session-id": session}

@@ -38,7 +38,7 @@ async def raised(world: Desks, task: str) -> list[dict[str, Json]]:
 
 
 async def test_what_a_child_reads_raises_the_task_that_it_was_handed_down_from(world: Desks) -> None:
-    """At once, durably, and with an event of its own."""
+    """The label rises at once, durably, and with a separate event."""
     parent, _ = await world.begin()
     child, token = await world.hand(parent)
     await world.outcome(token, "contract", id="C-42")
@@ -51,7 +51,7 @@ async def test_what_a_child_reads_raises_the_task_that_it_was_handed_down_from(w
 
 
 async def test_it_does_so_where_the_parent_is_not_bound_here(world: Desks) -> None:
-    """The store joins the label, and whoever binds the parent meanwhile takes it on."""
+    """The store joins the label, and a process that binds the parent in the meantime takes it on."""
     parent, _ = await world.begin()
     _, token = await world.hand(parent)
     world.house.tasks.live.drop(parent.id)
@@ -95,7 +95,9 @@ async def test_a_token_says_what_its_task_carries(world: Desks) -> None:
 
 
 async def test_a_task_takes_on_what_its_token_carries(world: Desks) -> None:
-    """Whoever issued it knew more; the next call makes it durable, and the evidence says whence it came."""
+    """The issuer of the token knew more; the next call makes the label durable, and the evidence states its
+    source.
+    """
     task, _ = await world.begin()
     live = await world.house.tasks.live.load(task.id)
     client = a_client(live.agent)

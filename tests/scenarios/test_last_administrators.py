@@ -49,7 +49,9 @@ async def administrators(world: HouseWorld) -> set[str]:
 async def test_the_provider_takes_no_last_administrator_away(
     world: HouseWorld, provider: ProviderWorld
 ) -> None:
-    """Who is in no group any more loses the role, but for the last two, of whom a finding tells."""
+    """A person who is in no group loses the role, except for the last two administrators, which a finding
+    reports.
+    """
     assert await administrators(world) == {"root", "rita", "mona"}
     for name in ("root", "rita"):
         browser = Browsing(world)
@@ -66,8 +68,8 @@ async def test_the_provider_takes_no_last_administrator_away(
 
 
 async def test_a_house_in_which_somebody_signed_in_is_given_no_administrator(world: HouseWorld) -> None:
-    """Whoever starts it gets one by asking for a person by name, which is a finding, and not by a name of
-    remit's own that appears where all administrators are gone.
+    """An operator who starts remit gets an administrator by asking for a person by name, which is a finding.
+    remit does not create one under its own name where all administrators are gone.
     """
     house = world.house
     code = await first_code(house.identity, house.evidence.log, "")

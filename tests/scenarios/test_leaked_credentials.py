@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A credential that is not secret any more is taken back, and somebody is asked to look."""
+"""A credential that is no longer secret is taken back, and a person is asked to look."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -84,7 +84,7 @@ async def test_a_reported_upstream_loses_all_its_credentials(tmp_path: Path, bro
 
 
 async def test_only_an_upstream_is_reported(tmp_path: Path) -> None:
-    """Over the interface, by somebody who may end it."""
+    """Over the interface, only an upstream can be reported as leaked, by a person who may end it."""
     async with house_world(tmp_path) as house:
         otto = await house.session("otto")
         said = {"name": "upstream", "kind": "upstream", "compromised": True}

@@ -55,7 +55,7 @@ async def test_a_lapsed_lease_cannot_be_renewed(world: CallWorld) -> None:
 
 
 async def test_a_renewed_lease_goes_on(world: CallWorld) -> None:
-    """As long as somebody renews in time, and not beyond the deadline."""
+    """A lease goes on while it is renewed in time, and not beyond the deadline."""
     task, token = await world.open(lease_s=60)
     for _ in range(4):
         world.clock.advance(59)
@@ -84,7 +84,7 @@ async def test_a_call_is_no_renewal(world: CallWorld) -> None:
 
 
 async def test_setting_the_clock_back_gives_no_time(world: CallWorld) -> None:
-    """A lease runs on the clock that nobody sets."""
+    """A lease runs on a clock that cannot be set."""
     _, token = await world.open(lease_s=1)
     world.clock.jump(-3)
     world.clock.advance(1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: a credential of which nobody can say whether it is dead is called dead, or is open for ever."""
+"""Threat: a credential that cannot be shown to be dead is reported as dead, or stays open for ever."""
 
 from pathlib import Path
 
@@ -82,7 +82,7 @@ async def test_a_receipt_tells_what_was_closed_by_hand_from_what_is_dead() -> No
 
 @pytest.mark.parametrize("turns_out", ["alive", "dead"])
 async def test_what_can_be_tried_after_all_is_not_a_persons_to_say(tmp_path: Path, turns_out: str) -> None:
-    """It is tried once more, whoever says what."""
+    """The credential is tried once more, whatever the person states."""
     broker = LostBroker()
     async with desk_world(tmp_path, broker) as world:
         closure = await ended(world, broker)
@@ -98,7 +98,7 @@ async def test_what_can_be_tried_after_all_is_not_a_persons_to_say(tmp_path: Pat
 
 
 async def test_what_a_task_uses_is_not_closed_by_hand(tmp_path: Path) -> None:
-    """It would go on being used, and nobody would take it back."""
+    """The credential would go on being used, and nothing would take it back."""
     broker = LostBroker()
     async with desk_world(tmp_path, broker) as world:
         _, token = await world.open()
@@ -110,7 +110,7 @@ async def test_what_a_task_uses_is_not_closed_by_hand(tmp_path: Path) -> None:
 
 
 async def test_any_replica_closes_what_another_cannot_end(tmp_path: Path, postgres: str) -> None:
-    """Whoever was taking it back sees that, and leaves the closure as it is."""
+    """The replica that was taking it back sees that, and leaves the closure unchanged."""
     broker = LostBroker()
     async with desk_replicas(tmp_path, postgres, broker, broker) as (holder, other):
         task, token = await holder.open()

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kill switch: what is locked stays shut over restarts, is shown, and opens for nobody whom it shuts."""
+"""The kill switch: what is locked stays shut over restarts, is shown, and does not open for the parties that
+it shuts out.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

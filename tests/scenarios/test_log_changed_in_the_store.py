@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody who can write to the store changes what the log said: each reader is told of it."""
+"""An attacker who can write to the store changes the log: each reader learns of it."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def told(folder: Path) -> list[str]:
 
 
 def test_doctor_says_what_up_refuses(folder: Path) -> None:
-    """A store that a start would not take is not well, before anybody starts."""
+    """A store that a start would refuse is reported as unhealthy before a start."""
     assert told(folder) == []
     (place,) = folder.glob(".remit/**/*.db")
     with sqlite3.connect(place) as file:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Alarms reach somebody: each once, in order, whatever fails in between."""
+"""Alarms reach their receiver: each once, in order, whatever fails in between."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ Json = Any
 
 @pytest.fixture
 async def hook() -> AsyncIterator[HookServer]:
-    """Somebody who listens."""
+    """Provide a server that listens."""
     async with hook_server() as made:
         yield made
 
@@ -42,7 +42,7 @@ async def told_world(folder: Path, hook: HookServer, seed: str = "house") -> Asy
 
 
 async def lock(world: CallWorld, name: str) -> None:
-    """Lock somebody."""
+    """Lock a person."""
     await world.house.endings.revocations.end_scope(
         ScopeKind.PERSON, name, reason="secret words", by="root", lock=True
     )

@@ -70,7 +70,7 @@ async def test_what_would_be_permitted_is_a_plain_permit(world: CallWorld) -> No
 
 
 async def test_nobody_is_asked_while_observing(world: CallWorld) -> None:
-    """A question that nobody has to wait for is not put to anybody."""
+    """A question for which no call has to wait is not asked."""
     _, token = await world.open()
     await passes(world, token, "pay", "defer", amount=5)
     assert await world.house.decisions.approvals.listed() == []

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: somebody has copied an agent's private key, and uses it from elsewhere beside the agent itself.
+"""Threat: an attacker has copied an agent's private key, and uses it from elsewhere beside the agent itself.
 
-Until its binding is taken away the copy is as good as the key: remit notices that it is in two hands, and
-taking the binding away leaves nothing of it.
+Until its binding is taken away the copy is as good as the key: remit notices that the key is used in two
+places, and nothing of the key works once the binding is gone.
 """
 
 import json

@@ -100,7 +100,7 @@ trust:
 """)
 
     def start(self) -> None:
-        """Start it, register the agents, and start it again with TLS, its socket, and whom it trusts."""
+        """Start it, register the agents, and start it again with TLS, its socket, and its trusted issuers."""
         self.remit.start()
         code = CODE.search(self.remit.log.read_text())
         assert code, self.remit.log.read_text()
@@ -297,7 +297,7 @@ def test_an_x509_svid_is_enough(place: Place) -> None:
     assert status == 200, given
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {given['access_token']}"}
     opening = json.dumps({"agent": "mesh-bot", "task_type": "look-around"}).encode()
-    # Whoever copies the token has not the key of the certificate.
+    # A thief of the token does not have the key of the certificate.
     assert place.ask("/api/v1/tasks", opening, headers)[0] == 401
     status, task = place.ask("/api/v1/tasks", opening, headers, shown=shown)
     assert status == 201, task

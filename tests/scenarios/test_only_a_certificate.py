@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An agent with nothing but a certificate of its own making: over TLS it gets a task, a token and an answer.
+"""An agent with nothing but a self-made certificate: over TLS it gets a task, a token and an answer.
 
-`remit up` as a process, on a port with TLS; what is shown in the handshake is all that the agent proves.
+`remit up` runs as a process, on a port with TLS; the agent proves itself only by the TLS handshake.
 """
 
 import json
@@ -79,7 +79,7 @@ def house(tmp_path: Path) -> Iterator[Remit]:
 
 
 def client(house: Remit, own: str = "") -> httpx2.Client:
-    """A client that trusts the port's certificate, with a certificate of its own or without."""
+    """Return a client that trusts the port's certificate, with its own certificate or without."""
     context = ssl.create_default_context(cafile=house.folder / "localhost.pem")
     if own:
         context.load_cert_chain(house.folder / f"{own}.pem", house.folder / f"{own}.key")

@@ -31,7 +31,7 @@ workload_api:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
-    """A remit with a trust domain of its own, and an agent that is known by its SPIFFE ID alone."""
+    """Provide a remit with its own trust domain, and an agent that is known by its SPIFFE ID alone."""
     made = Remit(tmp_path_factory.mktemp("s") / "h")
     made.folder.mkdir()
     assert made("init", ".").code == 0

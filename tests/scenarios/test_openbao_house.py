@@ -63,7 +63,7 @@ def test_everything_works_with_keys_that_are_elsewhere(house: Remit, own_bao: Ba
     assert b"PRIVATE" not in files
     assert house.stop() == 0
     house.start()
-    # At another address, where nobody has signed in yet: the session itself is still good.
+    # At another address, where no one has signed in yet: the session itself is still valid.
     home = house.folder.parent / "home"
     (found,) = {one for place in home.rglob("*.json") for one in SECRET.findall(place.read_text())}
     house.env["REMIT_SESSION"] = found

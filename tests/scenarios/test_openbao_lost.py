@@ -65,7 +65,7 @@ async def test_an_outage_refuses_to_sign_and_goes_on_checking(
 async def test_a_slow_openbao_does_not_gather_a_queue(
     own_bao: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first wait for the time-out, whoever comes after it is refused at once, and it is asked again
+    """The first requests wait for the time-out, later ones are refused at once, and OpenBao is asked again
     later.
     """
     keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
@@ -125,7 +125,7 @@ async def test_a_policy_that_forbids_is_named(own_bao: BaoServer, clock: WorldCl
 async def test_a_key_that_was_exchanged_is_noticed(
     own_bao: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
 ) -> None:
-    """Whoever deletes the key in transit and makes another under its name signs nothing as remit."""
+    """A person who deletes the key in transit and makes another under its name signs nothing as remit."""
     keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
     own_bao.ask("POST", "transit/keys/remit-token/config", {"deletion_allowed": True})
     own_bao.ask("DELETE", "transit/keys/remit-token")
@@ -148,7 +148,7 @@ async def test_a_key_that_could_leave_transit_is_refused(
 async def test_versions_whose_time_is_over_are_destroyed_in_transit(
     own_bao: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
 ) -> None:
-    """Nobody can sign with them any more, an administrator of OpenBao included."""
+    """From then on no one can sign with them, not even an administrator of OpenBao."""
     keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
     await keys.rotate()
     clock.advance(7200)

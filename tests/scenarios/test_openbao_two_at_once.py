@@ -153,7 +153,7 @@ async def test_one_at_a_time_replaces_keys_that_seal(
     second = await BaoSealingKeys.open(folder, clock, Transit(fast))
     (oldest,) = first.held()
     async with turning(slow, first, second, held="/datakey/", monkeypatch=monkeypatch):
-        # Nobody has looked since.
+        # The second instance has not looked since.
         await first.retire(oldest.id)
         await second.refresh()
         assert len(first.held()) == 2

@@ -21,7 +21,7 @@ TERMINAL = "http://127.0.0.1:50100/signed-in"
 
 
 async def terminal_code(browser: Browsing) -> str:
-    """Let a command line act for whoever sits at a browser; give the code that it gets."""
+    """Let a command line act for the person at a browser; return the code that it gets."""
     asked = {"redirect_uri": TERMINAL, "code_challenge": CHALLENGE, "state": "s" * 24}
     page = await browser.get("/oauth/terminal?" + urlencode(asked))
     done = await browser.fill(page, decision="allow")
@@ -35,7 +35,9 @@ async def take(world: HouseWorld, code: str) -> Told:
 
 
 async def test_a_sign_out_ends_the_codes_of_terminals(world: HouseWorld, lena: Browsing) -> None:
-    """A code that was given before the sign-out opens no session after it, whoever signed the person out."""
+    """A code issued before the sign-out opens no session after it, whichever person requested the
+    sign-out.
+    """
     assert (await take(world, await terminal_code(lena))).status == 200
     by_themselves = await terminal_code(lena)
     await lena.fill(await lena.get("/oauth/account"), "sign-out")
@@ -49,7 +51,7 @@ async def test_a_sign_out_ends_the_codes_of_terminals(world: HouseWorld, lena: B
 
 
 async def test_proxies_count_where_programs_sign_in(world: HouseWorld) -> None:
-    """Behind a configured proxy a caller who guesses holds up nobody but themselves."""
+    """Behind a configured proxy a caller who guesses delays only themselves."""
     inner = app(world.house, reload=a_bundle, remote_sign_in=True)
     asgi = counting(inner, Bodies(1 << 20), Proxies(["10.0.0.1"]))
     verified = {"code_verifier": VERIFIER, "redirect_uri": TERMINAL}

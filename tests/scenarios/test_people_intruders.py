@@ -125,7 +125,7 @@ async def test_a_redirect_address_that_is_not_the_clients(lena: Browsing, redire
 
 
 async def test_a_redirect_address_that_is_given_twice(lena: Browsing) -> None:
-    """Whichever somebody else would read: refused."""
+    """Another server could read the answer at one of the two addresses: refused."""
     told = await lena.get(SUMMARISE + "&redirect_uri=" + quote("https://evil.example", safe=""))
     assert told.status == 400
     assert told.location == ""
@@ -161,7 +161,7 @@ async def test_the_whole_way_to_a_token(world: HouseWorld, lena: Browsing) -> No
 
 
 async def test_a_code_without_its_verifier(world: HouseWorld, lena: Browsing) -> None:
-    """Whoever overhears a code has nothing: PKCE, the client and the address are its own."""
+    """A stolen code is useless: PKCE, the client and the address belong to it."""
     code = await agreed(lena)
     for wrong in (
         {"code_verifier": "another-" * 6},
@@ -194,7 +194,7 @@ async def test_a_code_that_is_replayed(world: HouseWorld, lena: Browsing) -> Non
 
 
 async def test_a_code_that_comes_late(world: HouseWorld, lena: Browsing) -> None:
-    """A minute is enough for an application; and the task ends when nobody uses it."""
+    """A minute is enough for an application; and a task that no one uses ends."""
     code = await agreed(lena)
     task = (await code_behind(world, code)).task
     world.clock.advance(61)
@@ -219,7 +219,7 @@ def pushed_address(told: Any, client: str = APP) -> str:
 
 
 async def test_a_pushed_request_is_answered_once(world: HouseWorld, lena: Browsing) -> None:
-    """Two pages that show it open one task; whoever answers second hears that it was answered."""
+    """Two pages that show it open one task; the second answer is told that the request was answered."""
     told = await push(world)
     assert (told.status, told.json["expires_in"]) == (201, 300)
     first, second = await lena.get(pushed_address(told)), await lena.get(pushed_address(told))
@@ -271,7 +271,7 @@ async def test_what_cannot_be_pushed(world: HouseWorld) -> None:
 
 
 async def test_an_agent_pushes_with_its_own_key(world: HouseWorld, lena: Browsing) -> None:
-    """A registered agent needs no address of its own: it proves itself, and its person consents."""
+    """A registered agent needs no address: it proves itself, and its person consents."""
     proof = {
         "client_id": "contract-bot",
         "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",

@@ -45,7 +45,7 @@ async def test_a_form_that_another_site_sends(world: HouseWorld, lena: Browsing)
 
 
 async def test_an_application_of_another_site_may_send_its_person(lena: Browsing) -> None:
-    """By a link, as a page of its own; not in a frame, not as an image, and with nothing but GET."""
+    """By a link, as a separate page; not in a frame, not as an image, and with nothing but GET."""
     link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
     assert (await lena.get(SUMMARISE, **link)).status == 200
     for change in (
@@ -156,7 +156,9 @@ async def test_where_a_sign_in_leads(world: HouseWorld, then: str) -> None:
 
 
 async def test_codes_are_not_guessed(world: HouseWorld) -> None:
-    """From other machines a code is not taken; where it is, who guesses must wait, and nobody else."""
+    """By default a code from another machine is refused; where it is accepted, a caller who guesses must
+    wait, and no other caller.
+    """
     far = Browsing(world, client="203.0.113.7")
     code = await world.house.identity.authenticator.make_code("lena", by="root")
     assert (await far.fill(await far.get("/oauth/sign-in"), "code", code=code)).status == 403
@@ -185,7 +187,7 @@ async def admitting(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[Ho
 
 
 async def go_and_come(browser: Browsing, provider: ProviderWorld, **claims: Json) -> Page:
-    """Go to the provider, and come back as somebody."""
+    """Go to the provider, and come back with these claims."""
     away = await browser.get("/oauth/sign-in/with/acme?then=/oauth/account")
     assert away.status == 303, away.text
     provider.nonce = away.answer["nonce"]
@@ -211,7 +213,7 @@ async def test_people_come_in_from_the_provider(admitting: HouseWorld, provider:
 
 
 async def test_a_name_is_not_handed_on(admitting: HouseWorld, provider: ProviderWorld) -> None:
-    """A subject stays the person that it was; another subject with the same name is nobody."""
+    """A subject stays the same person; another subject with the same name is not signed in."""
     await go_and_come(Browsing(admitting), provider)
     renamed = Browsing(admitting)
     await go_and_come(renamed, provider, preferred_username="norah")
@@ -253,7 +255,7 @@ async def test_who_the_rules_do_not_admit(
 
 
 async def test_a_sign_in_that_was_begun_elsewhere(admitting: HouseWorld, provider: ProviderWorld) -> None:
-    """The attacker's own answer, sent to the victim's browser, signs nobody in; nor does a second use."""
+    """The attacker's own answer, sent to the victim's browser, signs no one in; nor does a second use."""
     mallory, victim = Browsing(admitting), Browsing(admitting)
     away = await mallory.get("/oauth/sign-in/with/acme")
     provider.nonce = away.answer["nonce"]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An upstream changes what it says of a tool: the tool is suspended, hidden and refused until somebody has
-looked at the difference and accepted it.
+"""An upstream changes a tool's description: the tool is suspended, hidden and refused until a person has
+reviewed the difference and accepted it.
 """
 
 import asyncio
@@ -266,7 +266,7 @@ async def test_a_change_while_remit_was_down_is_seen_at_the_start(tmp_path: Path
 
 
 async def test_only_what_is_there_can_be_accepted(tmp_path: Path) -> None:
-    """A tool that nobody offers has no difference and nothing to accept."""
+    """A tool that no upstream offers has no difference and nothing to accept."""
     async with pinned_world(tmp_path) as world:
         with pytest.raises(NotFound):
             await world.house.tools.registry.accept("files/none", digest="sha256:x", by="root")

@@ -52,7 +52,7 @@ def read(task: RehearsedTask) -> None:
 
 
 def test_work_that_was_planned_goes_on_after_reading(story: Rehearsal) -> None:
-    """Nobody is asked anything."""
+    """No approval is needed."""
     task = planned(story)
     read(task)
     summary = {"contract": "C-42", "text": "1,200 gauges"}

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: a forbid that does not fire. Cedar skips a rule that errs and says nothing of an entity it does
-not know.
+"""Threat: a forbid that does not fire. Cedar skips a rule that errs, and reports nothing about an entity it
+does not know.
 
-Whoever can make a forbid err, or can make its facts vanish, would be permitted by the engine alone. Here
-each way of doing so ends in a refusal.
+The engine alone would permit an attacker who can make a forbid err, or can make its facts vanish. Here each
+way of doing so ends in a refusal.
 """
 
 from __future__ import annotations

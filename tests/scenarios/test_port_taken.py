@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: while remit is stopped, somebody else listens at its port, and is sent what people send to it."""
+"""Threat: while remit is stopped, another process listens at its port, and receives what people send to
+it.
+"""
 
 import contextlib
 import json
@@ -60,7 +62,7 @@ def remit(tmp_path: Path) -> Iterator[Remit]:
 
 
 class Thief:
-    """Somebody who listens at a port; `leave` gives what came, in order."""
+    """A process that listens at a port; `leave` returns what arrived, in order."""
 
     def __init__(self, port: int, user: int | None = None) -> None:
         self._process = subprocess.Popen(
@@ -154,7 +156,9 @@ def test_another_user_at_the_port_is_sent_nothing(remit: Remit) -> None:
 def test_another_user_at_the_port_is_sent_nothing_of_an_agent(
     remit: Remit, tmp_path: Path, how: tuple[str, ...], proof: str
 ) -> None:
-    """Neither an assertion nor a platform's token, nor the session of whoever states the intent."""
+    """It receives neither an assertion nor a platform's token, nor the session of the person who states the
+    intent.
+    """
     purpose = ("--owner", "admin", "--purpose", "keep notes tidy")
     assert remit("agent", "register", "note-bot", *purpose).code == 0
     token = tmp_path / "token"
@@ -172,7 +176,7 @@ def test_another_user_at_the_port_is_sent_nothing_of_an_agent(
 
 @needs_another_user
 def test_whoever_has_not_accepted_yet_is_asked_for_too(remit: Remit) -> None:
-    """A connection that waits in the backlog is nobody's; whose listener it is counts."""
+    """A connection that waits in the backlog has no process yet; the owner of its listener counts."""
     port = remit.port
     remit.stop()
     listen = (
@@ -198,7 +202,7 @@ def test_whoever_has_not_accepted_yet_is_asked_for_too(remit: Remit) -> None:
 
 @needs_another_user
 def test_a_user_that_was_named_once_is_known_from_then_on(remit: Remit) -> None:
-    """Where remit runs as a user of its own, people say so at their first sign-in."""
+    """Where remit runs as its own user, people name that user at their first sign-in."""
     port = remit.port
     remit.stop()
     with thief_at(port, NOBODY) as named:
@@ -226,7 +230,7 @@ def test_a_session_goes_with_its_proofs_in_every_command(remit: Remit) -> None:
 
 
 def test_the_key_lies_beside_the_sessions_for_its_owner_alone(remit: Remit) -> None:
-    """Whoever reads both files has the sessions; laxer modes are refused."""
+    """A reader of both files has the sessions; laxer modes are refused."""
     place = Path(remit.env["XDG_CONFIG_HOME"]) / "remit" / "keys" / "terminal.key.json"
     assert place.stat().st_mode & 0o777 == 0o600
     assert place.parent.stat().st_mode & 0o777 == 0o700

@@ -237,7 +237,7 @@ async def breaks(postgres: str, server: PostgresServer, seed: int, size: Size) -
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Nobody waits for long; and with even seeds each batch is sent as a whole first, if it can be."""
+    """Shorten the waits; and with even seeds send each batch as a whole first, if possible."""
     monkeypatch.setattr(writer, "DOUBT_S", 2.0)
     monkeypatch.setattr(writer, "BATCH_S", 3.0)
     monkeypatch.setattr(writer, "CALM", 0 if request.getfixturevalue("seed") % 2 == 0 else 3)

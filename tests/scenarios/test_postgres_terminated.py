@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PostgreSQL ends connections under load, on the loop that remit is served with: nobody waits for good.
+"""PostgreSQL ends connections under load, on the loop that remit is served with: no caller waits for ever.
 
 Every class of connection is in use: the one that batches go over, from the loop and from its thread, those
-that read, the one that reads labels at rest, and the fleet's, over which the lease is renewed.
+that read, the one that reads stored labels, and the fleet's, over which the lease is renewed.
 """
 
 import asyncio

@@ -153,7 +153,9 @@ def test_no_user_id_is_used_twice_at_once_nor_again_soon() -> None:
 @needs_root
 @needs_open_python
 def test_each_program_has_a_user_id_of_its_own(tmp_path: Path, server: Authorities) -> None:
-    """And a home of its own, which goes with it; whatever it left behind of that user is dead."""
+    """Each program also has its own home directory, which is removed with it; whatever it left behind of that
+    user is dead.
+    """
     settings = f"programs: {{users: [{FIRST}, {LAST}]}}\n"
     with ProcessGateway(tmp_path, lease_at(server), more=settings, python=OPEN_PYTHON) as gateway:
         task, token = gateway.open()
@@ -192,7 +194,7 @@ def test_user_ids_of_others_are_nobodys_to_give(tmp_path: Path) -> None:
 @needs_root
 @needs_open_python
 def test_what_outlived_its_guard_is_killed_by_its_user(tmp_path: Path, server: Authorities) -> None:
-    """It carries no mark, and nobody is its parent any more: its user id is what it cannot change."""
+    """The survivor carries no mark, and has lost its parent: its user id is what it cannot change."""
     settings = f"programs: {{users: [{FIRST}, {LAST}]}}\n"
     with ProcessGateway(tmp_path, lease_at(server), more=settings, python=OPEN_PYTHON) as gateway:
         task, token = gateway.open()

@@ -134,7 +134,7 @@ def test_a_guard_that_does_not_get_done_is_not_taken_for_one_that_did(
 def test_an_enclosed_program_that_is_never_the_same_for_long_does_not_flee(
     tmp_path: Path, server: Authorities
 ) -> None:
-    """It forks and ends faster than anybody could look for it; the kernel does not look."""
+    """It forks and ends faster than a process could look for it; the kernel does not need to look."""
     with ProcessGateway(tmp_path, lease_at(server), "stubborn") as gateway:
         task, token = gateway.open()
         name = gateway.do(token, "flee")["left"]

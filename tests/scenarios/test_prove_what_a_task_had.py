@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`remit end --prove` on all that remit itself derives from a task: its tokens, a child task, a question to a
-human, a session; beside a credential of a real upstream. (Each kind of credential has a scenario of its own.)
+"""`remit end --prove` on everything that remit itself derives from a task: its tokens, a child task, a
+question to a human, a session; beside a credential of a real upstream. (Each kind of credential has a
+separate scenario.)
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ delegates: {to: [other-bot]}
 
 @pytest.fixture
 def gateway(tmp_path: Path, server: Authorities) -> Iterator[LeasingGateway]:
-    """A gateway with an agent beside, to whom tasks may be handed down."""
+    """Provide a gateway with a second agent, to which tasks may be handed down."""
     lease = {
         "oauth": server.oauth(),
     }
@@ -71,7 +72,7 @@ def handed_down(gateway: LeasingGateway, task: str) -> str:
 
 
 def asked_for(gateway: LeasingGateway, token: str) -> None:
-    """Call what nobody has described: a human is asked."""
+    """Call a tool without a description: an approver is asked."""
 
     async def asked() -> object:
         call = RequestedCall(token=token, upstream="crm", name="log", arguments={"word": "x"})
@@ -99,7 +100,9 @@ def initialized(gateway: LeasingGateway, token: str) -> httpx2.Response:
 def test_everything_that_a_task_had_is_refused_and_listed(
     gateway: LeasingGateway, server: Authorities
 ) -> None:
-    """By one command; each with its own time, in a receipt that holds. None of it lets anybody in then."""
+    """One command does that; each is listed with its own time, in a receipt that verifies. None of it grants
+    access afterwards.
+    """
     task, _ = gateway.open()
     token = gateway.wait(task_token(gateway.house, task))
     child = handed_down(gateway, task)
@@ -138,6 +141,6 @@ def test_each_kind_of_credential_is_ended_and_proven_in_some_scenario() -> None:
     assert "postgres-role" in kinds
     scenarios = (ROOT / "tests" / "scenarios").glob("test_*.py")
     texts = [text for one in scenarios if re.search(r"closed_up\(|--prove", text := one.read_text("utf-8"))]
-    # A secret of the configuration that nobody can change ends with nothing.
+    # A secret of the configuration that no process can change ends with nothing.
     unproven = {kind for kind in kinds - {"standing"} if not any(f'"{kind}"' in text for text in texts)}
     assert unproven == set()

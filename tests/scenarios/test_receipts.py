@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The receipt of an end: it verifies offline, it says what is still open, and nobody makes it say more."""
+"""The receipt of an end: it verifies offline, reports what is still open, and cannot be made to report
+more.
+"""
 
 import asyncio
 import json
@@ -189,7 +191,7 @@ def test_the_command_keeps_a_receipt_that_verifies_without_remit(
 
 
 def test_a_receipt_is_for_whose_task_it_was_and_for_roles(gateway: LeasingGateway) -> None:
-    """To anybody else there is no such closure."""
+    """For every other person no such closure exists."""
     task, _ = gateway.open()
     gateway.end(task)
     (closure, *_) = gateway.wait(gateway.house.store.closures(gateway.house.tenant))

@@ -81,7 +81,7 @@ async def test_a_refusal_from_before_its_time_was_over_closes_nothing(
 async def test_what_the_sink_goes_on_accepting_is_taken_back_once_more(
     world: CallWorld, broker: ScriptedBroker
 ) -> None:
-    """Its source had confirmed it, and somebody has undone that: nothing else would end it."""
+    """Its source had confirmed the revocation, and that was undone: nothing else would end the credential."""
     task, token = await world.open()
     await world.call(token, "read")
     broker.stale = 1_000

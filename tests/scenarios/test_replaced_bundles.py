@@ -34,8 +34,8 @@ async def in_force(one: Replica) -> str:
 async def test_a_start_does_not_bring_a_replaced_bundle_back(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
-    """It says why it does not start and what to do; the order is that of what was applied, whatever times
-    files have. Files that nobody has seen yet come into force by a start, as ever.
+    """The start reports why it fails and what to do. The order is that in which bundles were applied,
+    whatever the times of the files. Files that were never applied come into force by a start, as before.
     """
     async with replicas(tmp_path, postgres, postgres_server.port, count=2, lease_ms=LEASE_MS) as world:
         first, second = world.all

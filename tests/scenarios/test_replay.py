@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What proved somebody once is shown again, elsewhere, later, or changed: each time 401, with the reason in
-the evidence. (Access tokens at the MCP door: test_gateway_intruders.)
+"""An earlier proof is shown again, elsewhere, later, or changed: each time 401, with the reason in the
+evidence. (Access tokens at the MCP endpoint: test_gateway_intruders.)
 """
 
 import asyncio
@@ -58,7 +58,7 @@ async def token_of(world: HouseWorld, assertion: str, agent: str = "contract-bot
 
 
 async def test_an_assertion_works_once(world: HouseWorld) -> None:
-    """The second use of a client assertion is refused, also long after, and whoever is first wins."""
+    """The second use of a client assertion is refused, also long after; the first use wins, by any client."""
     assertion = world.assertion("contract-bot")
     assert (await token_of(world, assertion)).status == 200
     for seconds in (0, 30, 29):
@@ -250,7 +250,7 @@ def alg_none_signed(world: HouseWorld, token: str) -> str:
 
 
 def hs256_with_the_public_key(world: HouseWorld, token: str) -> str:
-    """The public key, which everybody knows, as the secret of a symmetric signature."""
+    """Return the token with the public key, which everyone knows, as the secret of a symmetric signature."""
     header, claims, _ = token.split(".")
     kid = read(header)["kid"]
     (key,) = (one for one in world.house.keys.tokens.jwks()["keys"] if one["kid"] == kid)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several replicas on one store: an end holds on each of them, whoever made it, whatever became of others."""
+"""Several replicas on one store: an end holds on each of them, whichever made it, whatever became of
+others.
+"""
 
 import asyncio
 import base64

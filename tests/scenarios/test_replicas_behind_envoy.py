@@ -99,7 +99,7 @@ async def test_a_task_stays_at_one_replica_and_a_header_is_no_authority(
 async def test_what_a_replica_that_dies_served_goes_to_another_one(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
-    """Envoy takes it out, and whoever gets its tasks' requests then takes these over."""
+    """Envoy takes it out, and the replica that gets its tasks' requests takes these tasks over."""
     async with replicas(tmp_path, postgres, postgres_server.port) as world:
         by = {one.port: one for one in world.all}
         task, token = await world.all[0].open_task()

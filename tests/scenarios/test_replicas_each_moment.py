@@ -99,7 +99,7 @@ class Moment:
                 await asyncio.sleep(0.05)
 
     async def _call(self, token: str) -> None:
-        # Where it was killed nobody answers.
+        # A killed process gives no answer.
         with (
             contextlib.suppress(OSError, EOFError, ValueError),
             contextlib.closing(await Line.to(self.victim.port)) as line,

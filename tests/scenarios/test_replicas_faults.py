@@ -34,7 +34,7 @@ async def state(by: Replica, task: str) -> str:
 
 
 async def tender(world: Replicas) -> tuple[Replica, Replica]:
-    """Return the replica that does the chores, and another one; nobody owns a task yet."""
+    """Return the replica that does the chores, and another one; no replica owns a task yet."""
 
     async def tends(one: Replica) -> bool:
         return bool((await one.ask("GET", "/api/v1/replicas", by="root"))["tends"])
@@ -63,7 +63,8 @@ async def test_a_clock_that_jumps_at_one_replica_ends_nothing_of_another(
         assert await sent(right, token, "before") == ""
         ahead.set_clock(HOUR_S)
         for _ in range(2):
-            # What nobody serves ends by the clock of whoever looks: so that one has looked.
+            # A task that no replica serves ends by the clock of the replica that looks: this waits until it
+            # has looked.
             nobodys = str(
                 (
                     await right.ask(
@@ -160,14 +161,14 @@ async def test_a_full_disk_at_one_replica_loses_nothing(
         await until(signs)
         second.fill_disk(True)
         await second.stop()
-        # It has gone in order: nobody waits for its lease to run out, and nobody buries it.
+        # It has stopped in order: no replica waits for its lease to expire, and none buries it.
         await until_sent(first, token, "taken over")
         events = await first.events(kinds="replica.gone")
         assert events == []
 
 
 async def with_a_head_of_its_own(one: Replica, shared: Path) -> None:
-    """Have a replica keep the log's head on its own disk, as those on machines of their own do."""
+    """Have a replica keep the log's head on its own disk, as replicas on separate machines do."""
     await one.stop()
     shutil.copytree(shared / "head", one.folder / "head")
     config = json.loads((one.folder / "remit.yaml").read_text())

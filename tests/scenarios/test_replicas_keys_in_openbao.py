@@ -169,9 +169,8 @@ async def test_a_dropped_key_is_out_everywhere_and_fresh_tokens_are_good_everywh
 
 
 async def test_keys_that_all_replace_at_once_serve_all(world: Replicas) -> None:
-    """Each replica replaces each kind in the same moment, some of them at once, time and again: whichever
-    comes last is the same key for all, nobody has the key that another one has had destroyed, and nothing is
-    lost.
+    """Each replica replaces each kind in the same moment, some of them at once, time and again. The key that
+    comes last is the same for all, no replica has a key that another has had destroyed, and nothing is lost.
     """
     for turn in range(2):
         await asyncio.gather(

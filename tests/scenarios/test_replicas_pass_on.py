@@ -137,8 +137,8 @@ def evaluation(subject: Json, record: str = "r-1") -> Json:
 
 @pytest.mark.slow
 async def test_questions_of_enforcement_points_and_their_reports(world: PassingWorld) -> None:
-    """By agent or by task, one or several tasks in one question, with a proof that is good once: each is
-    decided by the owner of its task; and whoever gave a permit gets its report.
+    """By agent or by task, one or several tasks in one question, with a proof that is valid once: each is
+    decided by the owner of its task, and the replica that gave a permit gets its report.
     """
     first, second = world.world.all
     task, token = await first.open_task()
@@ -231,7 +231,7 @@ async def test_a_token_that_is_bound_to_a_key_is_bound_at_every_replica(world: P
     for one in (first, second):
         given = await world.proven(one, prover, "POST", path, token, call(one.folder.name), **modern())
         assert given.status == 200, given
-    # Whoever has the token, and no key, or another one.
+    # A caller with the token and no key, or with another key.
     for one in (first, second):
         shown = {"authorization": f"Bearer {token}", **modern()}
         given = await world.ask(one, "POST", path, shown, call("stolen"))
@@ -249,7 +249,7 @@ async def test_a_token_that_is_bound_to_a_key_is_bound_at_every_replica(world: P
     elsewhere = {**shown, "dpop": prover.proof("POST", f"{first.url}/mcp/other", token)}
     given = await world.ask(first, "POST", path, elsewhere, call("elsewhere"))
     assert given.status == 401
-    # Nobody but a replica says that a proof was judged.
+    # Only a replica may state that a proof was judged.
     told = base64.urlsafe_b64encode(
         json.dumps(
             {

@@ -36,7 +36,7 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 async def test_credentials_of_a_dead_replica_are_taken_back_at_their_source(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
-    """By whoever tends what it left, and whether or not its task lives on."""
+    """The replica that tends what it left takes them back, whether or not the task lives on."""
     with authorities() as server:
         await take_back(tmp_path, postgres, postgres_server, server)
 

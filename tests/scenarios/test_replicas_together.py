@@ -30,7 +30,9 @@ def lay(one: Replica, task_type: str) -> None:
 
 
 async def state(one: Replica) -> tuple[str, int]:
-    """Say what a replica tells everybody: what it thinks of its bundle, and how many differ."""
+    """Return what a replica reports to every caller: the state of its bundle, and how many replicas
+    differ.
+    """
     told = await one.ready()
     return told["bundle"], told["differing_bundles"]
 
@@ -44,7 +46,7 @@ async def is_in(one: Replica, wanted: tuple[str, int]) -> bool:
 async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the_same(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
-    """What a bundle no longer gives, tasks lose at once and everywhere, whoever has its files."""
+    """What a bundle no longer grants, tasks lose at once and everywhere, whichever replica has its files."""
     async with replicas(tmp_path, postgres, postgres_server.port, count=2, lease_ms=LEASE_MS) as world:
         first, second = world.all
         for one in world.all:
@@ -116,7 +118,7 @@ async def test_a_bundle_that_comes_to_another_replica_counts_for_its_tasks(
         await first.ask("POST", "/api/v1/policies/apply", {}, by="root")
         await until(lambda: is_in(second, ("superseded", 1)))
         async with asyncio.timeout(60):
-            # Whoever has applied it looks a few times more for tasks of before.
+            # The replica that applied it looks a few times more for earlier tasks.
             while await sent(second, token := (await second.open_task())[1], "meanwhile"):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         lay(second, other)

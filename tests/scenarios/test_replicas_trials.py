@@ -27,7 +27,7 @@ pytestmark = pytest.mark.long
 Json = Any
 T = TypeVar("T")
 
-#: Tasks that are used and ended under one fault, each a trial of its own, and loops that use each.
+#: Tasks that are used and ended under one fault, each a separate trial, and loops that use each.
 TASKS, LOOPS = 5, 2
 #: What becomes of one replica while another ends the task; a kill is rare, for it takes long to start again.
 #: Where it is stopped and a third one dies, answers of that one's may lie there.
@@ -207,5 +207,5 @@ async def test_ends_hold_whatever_becomes_of_a_replica(
 async def test_ends_hold_in_thousands_of_trials(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer, seed: int
 ) -> None:
-    """Ten times two hundred, each with dice of its own."""
+    """Ten times two hundred trials, each with its own random source."""
     await trials(tmp_path, postgres, postgres_server.port, 200, seed=seed)

@@ -73,7 +73,7 @@ async def test_a_host_header_decides_nothing(world: RestWorld) -> None:
 
 
 async def test_bytes_after_a_refused_tunnel_are_no_request(world: RestWorld) -> None:
-    """Nothing that is sent into it is read as a request of anybody."""
+    """Nothing that is sent into the tunnel is read as a request."""
     async with listening(world) as port:
         inner = b"GET /http/shop/customers/c-1 HTTP/1.1\r\nhost: a\r\n"
         inner += f"authorization: Bearer {world.token}\r\n\r\n".encode()

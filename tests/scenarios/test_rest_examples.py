@@ -59,7 +59,7 @@ def test_the_record_of_the_customer_in_the_intent_and_of_no_other(house: RestHou
 
 
 def test_a_note_in_a_record_moves_nothing(house: RestHouse) -> None:
-    """c-18 has written an instruction into their own record: it opens no other record, and pays nobody."""
+    """c-18 has written an instruction into their own record: it opens no other record, and pays no one."""
     before = house.paid()
     read, mira, paid = house.serve(
         "c-18", "GET customers/customers/c-18", "GET customers/customers/c-17", payment(OTHER, 9000)
@@ -91,7 +91,9 @@ def test_a_payment_only_to_the_payee_and_of_the_amount_of_the_intent(house: Rest
 
 
 def test_above_the_limit_a_second_person_looks(house: RestHouse) -> None:
-    """What ben states is asked about above 500.00, and not paid until somebody has said yes to it."""
+    """A payment that ben states needs an approval above 500.00, and is not made until a person approves
+    it.
+    """
     before = len(house.paid())
     (first,) = house.pay(MIRA, 90_000, payment(MIRA, 90_000))
     assert (first["status"], first["said"]["code"]) == (403, "approval-required")

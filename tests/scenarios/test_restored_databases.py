@@ -32,7 +32,7 @@ async def test_a_session_that_was_ended_opens_nothing_in_a_database_of_before(
 
     def before() -> None:
         own_postgres.stop()
-        # As whoever the server runs as.
+        # Runs as the user that runs the server.
         subprocess.run(["cp", "-a", own_postgres.data, own_postgres.folder / "before"], check=True)
         own_postgres.start()
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client of whom nothing is known yet can neither fill the memory nor keep connections for itself, nor say
-what whoever stands before the server reads in another way.
+"""An unknown client can neither fill the memory nor keep connections for itself, nor write bytes that an
+intermediary before the server reads in another way.
 """
 
 import asyncio
@@ -157,7 +157,9 @@ ANOTHER = b"GET /headers HTTP/1.1\r\nHost: x\r\nX-Smuggled: y\r\n\r\n"
 
 
 async def test_a_trailer_is_no_header() -> None:
-    """What comes after the body was no header to whoever stands before the server, and is none to it."""
+    """An intermediary before the server reads nothing after the body as a header, and neither does the
+    server.
+    """
     async with _served() as port, asyncio.timeout(60):
         trailers = b"1\r\na\r\n0\r\nAuthorization: Bearer x\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"
         last = b"GET /headers HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -168,7 +170,7 @@ async def test_a_trailer_is_no_header() -> None:
 
 @pytest.mark.parametrize("name", [b"Upgrade", b"upgrade"])
 async def test_a_wish_for_another_protocol_is_ignored(name: bytes) -> None:
-    """The parser would leave the body to that protocol, and read it as a request of its own. Java's client
+    """The parser would leave the body to that protocol, and read it as a separate request. Java's client
     offers HTTP/2 with its first request, whatever that is.
     """
     async with _served() as port, asyncio.timeout(60):
@@ -282,8 +284,8 @@ async def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.Monke
 
 @each_loop
 async def test_what_nobody_takes_is_not_written() -> None:
-    """Else a result of any size would lie in the connection: of no call any more, in no bound, past any end.
-    Whoever takes it gets it whole.
+    """Otherwise a result of any size would lie in the connection: of no call, in no bound, past any end. A
+    client that reads it gets it whole.
     """
     GIVEN.clear()
     async with _served() as port, asyncio.timeout(60):

@@ -86,7 +86,7 @@ async def replicas(tmp_path: Path) -> AsyncIterator[Replicas]:
 
 
 async def test_what_was_ended_meanwhile_stays_ended(replicas: Replicas) -> None:
-    """And the token that came of the use is dead, too: nobody knows of it any more."""
+    """The token that came of the use is dead, too: no process knows of it."""
     one, other, authority = replicas.one, replicas.other, replicas.authority
     await replicas.connect(one, "first")
 

@@ -68,7 +68,7 @@ async def test_a_body_that_never_comes_is_not_waited_for(world: GatewayWorld) ->
 async def test_a_management_body_that_never_comes_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same where nobody has shown who they are."""
+    """The same holds where the caller has not shown who they are."""
     monkeypatch.setattr(wire, "BODY_TIMEOUT_S", 0.1)
     told: list[Json] = []
 
@@ -203,7 +203,9 @@ async def test_a_question_does_not_scroll_away(world: GatewayWorld) -> None:
 
 
 async def test_who_stated_the_intent_does_not_approve(tmp_path: Path) -> None:
-    """Where a task is done for nobody by name, or for somebody else, its author is still who asks."""
+    """Where a task is done for no named person, or for another person, its author still counts as its
+    requester.
+    """
     async with gateway_world(tmp_path) as world:
         house = world.house
         lena = Person(

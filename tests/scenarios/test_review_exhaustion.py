@@ -56,12 +56,12 @@ async def test_an_agent_fills_nothing_with_requests_that_it_pushes(tmp_path: Pat
     ],
 )
 def test_the_addresses_of_one_network_are_one_caller(host: str, place: str) -> None:
-    """Whoever has an IPv6 network has as many addresses as they like; an IPv4 address is one."""
+    """The owner of an IPv6 network has as many addresses as they like; an IPv4 address is one."""
     assert place_of(host) == place
 
 
 async def test_the_token_endpoint_fetches_nothing_for_strangers(tmp_path: Path) -> None:
-    """An address that nobody has registered opens nothing there: so nothing is asked of it."""
+    """An unregistered address opens nothing there: so nothing is asked of it."""
     async with page_world(tmp_path) as (world, documents):
         stranger = "https://stranger.example/client.json"
         documents.publish(stranger)
@@ -88,7 +88,9 @@ async def test_the_token_endpoint_fetches_nothing_for_strangers(tmp_path: Path) 
     ],
 )
 def test_a_server_in_front_says_who_is_bounded(client: str, forwarded: str, place: str) -> None:
-    """One that is configured, of the one that called it; nobody else changes for whom they count."""
+    """A configured server does, for the client that called it; no other client changes the address for which
+    it counts.
+    """
     headers = [(b"host", b"remit.example"), (b"x-forwarded-for", forwarded.encode())]
     assert Proxies(["10.0.0.0/8"]).place(client, headers if forwarded else headers[:1]) == place
     assert Proxies().place(client, headers) == place_of(client)

@@ -149,7 +149,7 @@ async def test_an_agent_hands_down_no_flood_of_tasks(tmp_path: Path) -> None:
 
 
 async def test_an_issuers_word_is_not_told_as_a_persons(world: OAuthWorld) -> None:
-    """`who` says by whose word a task is: nobody was signed in where an issuer spoke."""
+    """`who` states who vouched for a task: no person was signed in where an issuer did."""
     told = await world.ask_token(JWT_BEARER, by="contract-bot", assertion=world.id_jag())
     found = await world.house.inspection.who.of(told.json["mission_id"])
     (intent, *_) = found["proof"]["below"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever can write store and head, but holds no key, cannot have remit sign a shortened log."""
+"""An attacker who can write store and head, but holds no key, cannot have remit sign a shortened log."""
 
 import base64
 import json
@@ -76,8 +76,8 @@ async def test_a_log_without_its_head_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_head_of_a_key_that_was_swapped_is_refused(tmp_path: Path) -> None:
-    """A log's key that is gone is missed; where its book went too and a new one was made, what the old one
-    signed is nobody's word.
+    """A missing log key is noticed; where its book is gone too and a new key was made, signatures of the old
+    key are not accepted.
     """
     config = await _kept(tmp_path)
     (tmp_path / ".remit" / "keys" / "checkpoint-1.pem").unlink()

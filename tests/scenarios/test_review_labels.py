@@ -106,7 +106,9 @@ async def test_what_the_person_says_while_a_task_is_declassified_is_not_lost(wor
 
 
 async def test_what_is_handed_over_has_not_been_written_to_since_that_was_decided(world: Desks) -> None:
-    """A call that shares by id was decided on what lay there; meanwhile somebody else wrote: call again."""
+    """A call that shares by id was decided on the stored content; another writer changed it in the meantime:
+    the caller must call again.
+    """
     tools = {tool.name: tool for tool in TOOLS}
     tools["share"] = msgspec.structs.replace(tools["share"], audience=Audience("group:staff"))
     classes = Classes(clearance=Classes().clearance | {"group:staff": "internal"})

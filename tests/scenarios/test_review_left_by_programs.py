@@ -28,7 +28,9 @@ LAST = FIRST + 3
 def test_nothing_of_an_earlier_program_is_there_for_the_next_one_of_its_user(
     tmp_path: Path, server: Authorities
 ) -> None:
-    """Neither files and folders where everybody may write, shut or deep ones too, nor shared memory."""
+    """Neither files and folders where every user may write, locked or deeply nested ones too, nor shared
+    memory.
+    """
     settings = f"programs: {{users: [{FIRST}, {LAST}]}}\n"
     with ProcessGateway(tmp_path, lease_at(server), more=settings, python=OPEN_PYTHON) as gateway:
         task, token = gateway.open()
@@ -49,7 +51,9 @@ def test_nothing_of_an_earlier_program_is_there_for_the_next_one_of_its_user(
 
 
 def test_what_others_remove_while_it_is_looked_through_hinders_nobody(tmp_path: Path) -> None:
-    """In folders where everybody may write files come and go: a program that starts must not rest on them."""
+    """In folders where every user may write, files come and go: a program that starts must not depend on
+    them.
+    """
     mine = tmp_path / "mine"
     (mine / "inside").mkdir(parents=True)
     for gone in (tmp_path / "gone", mine / "gone"):

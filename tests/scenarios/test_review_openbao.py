@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: OpenBao, or whoever stands before it, answers with what is not of the key that was meant."""
+"""Threat: OpenBao, or an intermediary before it, answers with data of another key than the one that was
+meant.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,7 @@ async def test_nothing_is_sealed_under_a_key_that_could_not_be_had_again(bao: Un
 async def test_an_authority_that_its_own_key_did_not_certify_is_not_taken(
     bao: Untrue, tmp_path: Path
 ) -> None:
-    """Its certificate would vouch for nobody, and stand in the bundle for weeks."""
+    """Its certificate would vouch for no one, and stay in the bundle for weeks."""
     bao.lie = "certificate"
     with pytest.raises(KeyUnavailable) as refused:
         await BaoAuthorityKeys.open(

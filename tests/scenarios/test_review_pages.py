@@ -33,7 +33,9 @@ async def pages(tmp_path: Path) -> AsyncIterator[tuple[HouseWorld, Documents]]:
 async def test_a_link_to_remit_leads_no_further_by_itself(
     pages: tuple[HouseWorld, Documents], change: dict[str, str]
 ) -> None:
-    """To where an application that nobody registered wants it; one that is registered gets its error."""
+    """It does not lead to the address of an unregistered application; a registered application gets its
+    error.
+    """
     world, documents = pages
     documents.publish(STRANGE)
     browser = Browsing(world)

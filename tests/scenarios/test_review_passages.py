@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: somebody on the way between two replicas keeps a request that one passes on to the other, and says
-it again, changed, to another one, or later.
+"""Threat: an attacker between two replicas keeps a request that one passes on to the other, and sends it
+again, changed, to another replica, or later.
 """
 
 import asyncio
@@ -173,7 +173,7 @@ async def test_a_passage_is_for_one_request_and_good_once(
         assert (await said(second, request))[0] == 400
         subjects = [mail["subject"] for mail in world.outbox()]
         assert subjects == ["before", "before too", "kept"]
-        # Nor at the one that stands in the place of whom it was for.
+        # Nor at the replica that replaced the recipient.
         request = await kept_by(tap, first, token, "never")
         await second.stop()
         await second.start()

@@ -36,7 +36,7 @@ async def provider() -> AsyncIterator[ProviderWorld]:
 
 @pytest.fixture
 async def other() -> AsyncIterator[ProviderWorld]:
-    """Another one, where anybody may choose a name."""
+    """Provide another provider, where every person may choose a name."""
     async with provider_world() as world:
         yield world
 
@@ -55,7 +55,7 @@ async def world(tmp_path: Path, provider: ProviderWorld, other: ProviderWorld) -
 
 
 async def come(browser: Browsing, at: str, provider: ProviderWorld, fresh: str = "", **claims: Json) -> Page:
-    """Go to a provider, and come back as somebody."""
+    """Go to a provider, and come back with these claims."""
     away = await browser.get(f"/oauth/sign-in/with/{at}?then=/oauth/account{fresh}")
     assert away.status == 303, away.text
     provider.nonce = away.answer["nonce"]
@@ -66,7 +66,9 @@ async def come(browser: Browsing, at: str, provider: ProviderWorld, fresh: str =
 async def test_a_name_at_another_provider_is_somebody_else(
     world: HouseWorld, provider: ProviderWorld, other: ProviderWorld
 ) -> None:
-    """Who comes from one provider is not whoever has their name at another, until they say so here."""
+    """A person from one provider is not the person with the same name at another, until they connect both
+    here.
+    """
     nora = Browsing(world)
     assert (await come(nora, "acme", provider, preferred_username="nora")).status == 303
     thief = Browsing(world)
@@ -85,7 +87,7 @@ async def test_a_name_at_another_provider_is_somebody_else(
 
 
 async def test_a_new_proof_is_one(world: HouseWorld, provider: ProviderWorld) -> None:
-    """A provider that was asked for a new proof and gives none, or says nothing of it, signs nobody in."""
+    """A provider that was asked for a new proof and gives none, or does not report it, signs no one in."""
     browser = Browsing(world)
     await come(browser, "acme", provider, preferred_username="nora")
     before = browser.cookies["remit-session"]

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: somebody has a copied token, of an enforcement point or of a task, and asks for permits with it."""
+"""Threat: an attacker has a copied token, of an enforcement point or of a task, and asks for permits with
+it.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,7 @@ async def test_a_bound_token_of_a_task_is_taken_from_those_alone_who_check_its_k
 
 
 async def test_who_only_searches_keeps_no_task_from_ending(tmp_path: Path) -> None:
-    """An evaluation is use; a search records nothing, and lets a task that nobody works on run out."""
+    """An evaluation is use; a search records nothing, and lets an unused task run out."""
     async with authzen_world(tmp_path, point(vouches=Assurance.KEY_BOUND)) as world:
         live = await world.house.tasks.live.load(await world.begin("alice"))
         live.idle_until_s = before = world.clock.boot_s() + 5

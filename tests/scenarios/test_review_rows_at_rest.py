@@ -51,7 +51,7 @@ class Thief(ScriptedBroker):
 
 
 async def put(house: Services, key: str, value: Json) -> None:
-    """Write a row as somebody does who has the database alone."""
+    """Write a row as an attacker does who has the database alone."""
     await house.store.commit(Unit((PutValue(house.tenant, key, value),), tenant=house.tenant))
 
 

@@ -59,7 +59,9 @@ def settle(gateway: LeasingGateway) -> None:
 def test_a_token_with_more_than_was_asked_for_is_taken_back(
     tmp_path: Path, server: Authorities, given: str
 ) -> None:
-    """RFC 6749 section 5.1: the server says what it gives. No call carries it, and nobody can use it."""
+    """RFC 6749 section 5.1: the server states what it grants. No call carries the token, and no one can use
+    it.
+    """
     server.gives = given
     with LeasingGateway(tmp_path, lease_at(server)) as gateway:
         _, token = gateway.open()
@@ -119,7 +121,7 @@ def test_what_is_not_used_is_taken_back_until_its_server_confirms(
 
 
 def test_a_refresh_token_that_comes_beside_it_ends_with_it(tmp_path: Path, server: Authorities) -> None:
-    """Nobody asked for it: left alone, it would give tokens of the same scopes after the task's end."""
+    """It was not requested: left alone, it would give tokens of the same scopes after the task's end."""
     server.twisted = {"refresh_token": "one-for-later"}
     taken_back: list[str] = []
 

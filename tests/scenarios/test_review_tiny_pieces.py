@@ -25,7 +25,7 @@ async def tiny(visit: Visit) -> None:
 
 @each_loop
 async def test_small_pieces_are_put_together() -> None:
-    """Each piece that is handed on costs a round of work, in which nobody else has a turn."""
+    """Each piece that is passed on costs a round of work, in which no other task runs."""
     async with raw_peer(tiny) as peer, pool_of(peer) as pool:
         connection = await pool.acquire()
         connection.send(b"GET", b"/", [])

@@ -28,7 +28,9 @@ ANSWERS = {
 
 @asynccontextmanager
 async def answering(said: bytes) -> AsyncIterator[str]:
-    """Provide the address of somebody who answers so, and says what they were shown where they can."""
+    """Provide the address of a server that gives this answer, which may repeat the secret that it was
+    shown.
+    """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert SECRET in (await reader.readuntil(b"\r\n\r\n")).decode()

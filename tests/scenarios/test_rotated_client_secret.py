@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: whoever has once seen the secret that remit is known by at an authorization server is remit there,
-for ever. Where the server lets its clients have another one (RFC 7592), remit has, whatever breaks off.
+"""Threat: an attacker who has once seen remit's secret at an authorization server is remit there, for ever.
+Where the server lets its clients replace their secret (RFC 7592), remit does so, whatever breaks off.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Place(Rotations):
         self.web = BrokerHttp("the authorization server")
 
     def known_by(self, secret: str) -> SourceClient:
-        """Return the client as whoever knows a secret."""
+        """Return the client as known by a secret."""
         return SourceClient(
             CLIENT,
             lambda: secret,
@@ -70,7 +70,7 @@ class Place(Rotations):
         return await self.of(real)
 
     async def gets_a_token(self, secret: str) -> bool:
-        """Whether the server gives a token to whoever knows a secret: asked by the test itself."""
+        """Return whether the server gives a token for a secret; the test itself asks."""
         form = {"grant_type": "client_credentials", "scope": "crm.read"}
         return (await self.known_by(secret).ask(f"{self.server.url}/token", form)).status == 200
 
@@ -134,7 +134,9 @@ async def test_whatever_breaks_off_one_that_works_is_known(place: Place, breaks:
 
 @pytest.mark.parametrize("breaks", ["after the change", "the answer is lost"])
 async def test_a_secret_whose_answer_was_lost_is_in_the_record(place: Place, breaks: str) -> None:
-    """The server has made it, and nobody has heard of it: the record tells, to whom it is open."""
+    """The server has made the secret, and remit has not received it: the record shows it to a client that may
+    read the record.
+    """
     place.server.keeps_opens = True
     rotated, one = await place.opened()
     one.breaks = breaks

@@ -185,7 +185,7 @@ def test_signals_reach_the_child_and_the_task_is_completed(gateway: LiveGateway,
     """A signal to remit is the child's to answer; when it has gone, the task is completed."""
     script = f"trap 'echo caught; exit 9' {signal.Signals(number).name[3:]}; echo ready"
     script += "; while :; do sleep 0.05; done"
-    # In a session of its own there is no terminal whose keyboard would tell the child too.
+    # In a separate session no terminal exists whose keyboard would signal the child too.
     running = gateway.start(
         "run", *SWEEP, "--", "sh", "-c", script,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,

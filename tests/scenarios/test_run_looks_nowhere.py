@@ -135,7 +135,9 @@ def test_without_that_it_looks_into_an_upstream(gateway: LiveGateway) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root looks into every process")
 def test_nobody_of_the_same_user_looks_into_the_relay(gateway: LiveGateway) -> None:
-    """Also a program that is in no domain: the relay lets nobody of its user look into it."""
+    """This also holds for a program outside every domain: no process of the relay's user can look into the
+    relay.
+    """
     assert set(looked(gateway, "--apart", "off").get("relay", [])) <= {"ended"}
 
 

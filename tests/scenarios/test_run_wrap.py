@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`remit wrap` on a real client's file: one command in, one command back, and no secret left lying about.
+"""`remit wrap` on a real client's file: one command in, one command back, and no secret left behind.
 
-The threat: a tool that is meant to protect loses somebody's configuration, leaks what stood in it, or stays
-in the way when it is not wanted any more.
+The threat: a tool that is meant to protect loses a person's configuration, leaks its contents, or stays in
+the way when it is no longer wanted.
 """
 
 import json
@@ -124,7 +124,7 @@ def test_wrapping_twice_changes_nothing_and_a_new_server_is_added(desk: Desk) ->
 
 
 def test_a_server_that_is_switched_off_is_left_as_it_is(desk: Desk) -> None:
-    """Nobody uses it, so remit does not start it; once it is on, wrapping again takes it in."""
+    """It is unused, so remit does not start it; once it is on, wrapping again includes it."""
     off = {"command": "no-such-server", "disabled": True}
     text = desk.file.read_text().replace('"mcpServers": {', '"mcpServers": {"old": ' + json.dumps(off) + ",")
     desk.file.write_text(text)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One administrator who wants to be somebody else: their code, what came of it, and their own approval."""
+"""One administrator who wants to act as another person: their code, what came of it, and their own
+approval.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -58,7 +60,7 @@ async def code_for(world: HouseWorld, person: str, *, by: str, second: str = "ri
 
 
 async def approve(world: HouseWorld, task: str, by: str) -> Told:
-    """Put a question of a task, stated by lena, to somebody."""
+    """Have a person approve a question of a task that lena stated."""
     approval = msgspec.structs.replace(
         an_approval(f"apr_{world.house.entropy.bytes(8).hex()}", task=task),
         requested_for="lena",
@@ -72,7 +74,7 @@ async def approve(world: HouseWorld, task: str, by: str) -> Told:
 
 
 async def test_a_code_for_anybody_needs_two(world: HouseWorld) -> None:
-    """Somebody without any role included: whoever made a code alone could state that person's tasks."""
+    """Also for a person without any role: a lone maker of the code could state that person's tasks."""
     told = await world.ask("POST", "/api/v1/people/lena/code", {}, by=await world.session("mona"))
     assert (told.status, told.json["code"]) == (403, "second-person")
     told = await world.ask("POST", "/api/v1/people/lena/code", {}, by=await world.session("mona"))
@@ -83,7 +85,9 @@ async def test_a_code_for_anybody_needs_two(world: HouseWorld) -> None:
 
 
 async def test_who_made_a_code_for_the_other_is_no_second_administrator(world: HouseWorld) -> None:
-    """Nor is anybody whom the same one let in: one person may be both, till what came of a code is gone."""
+    """Nor is a person let in by the same administrator: one human may be both, until what came of a code is
+    gone.
+    """
     house = world.house
     await house.identity.directory.add_person(NewPerson(name="dora", roles=(Role.ADMINISTRATOR,)), by="remit")
     dora = (await house.identity.authenticator.sign_in(await code_for(world, "dora", by="mona")))[0]
@@ -97,7 +101,7 @@ async def test_who_made_a_code_for_the_other_is_no_second_administrator(world: H
     await house.identity.personnel.sign_out("dora", by="mona")
     assert (await world.ask("POST", path, {}, by=mona)).json["code"] == "code-maker"
     assert (await world.ask("POST", path, {}, by=await world.session("dora"))).status == 201
-    # Whoever let two in is nobody of these two, and could be both.
+    # The administrator who let two in is neither of these two, and could act as both.
     for name in ("dora", "mona"):
         code = await house.identity.authenticator.make_code(name, by="root")
         await house.identity.authenticator.sign_in(code)
@@ -122,8 +126,8 @@ async def test_the_word_of_who_is_no_administrator_any_more_does_not_count(world
 
 
 async def test_two_whom_the_same_one_let_in_are_not_two(world: HouseWorld) -> None:
-    """Whoever made codes for both states a task as one of them, and neither approves nor declassifies it as
-    the other; somebody else does.
+    """The maker of codes for both could state a task as one of them, so the other neither approves nor
+    declassifies it; a third person does.
     """
     house = world.house
     lena = (await house.identity.authenticator.sign_in(await code_for(world, "lena", by="mona")))[0]
@@ -148,7 +152,9 @@ async def test_whom_the_asking_one_let_in_does_not_approve(world: HouseWorld) ->
 
 
 async def test_one_administrator_lets_two_in_where_one_is_enough(tmp_path: Path) -> None:
-    """Without the demand for two, whom one administrator let in approve what others ask, but not theirs."""
+    """Without the demand for two, people let in by one administrator approve what others ask, but not their
+    own requests.
+    """
     async with house_world(tmp_path) as world:
         for name in ("lena", "ada"):
             await world.house.identity.authenticator.make_code(name, by="root")

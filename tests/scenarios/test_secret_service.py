@@ -41,7 +41,7 @@ async def place(tmp_path: Path, server: SecretServiceServer) -> AsyncIterator[At
 async def test_a_locked_keyring_gives_nothing_until_it_is_unlocked(
     server: SecretServiceServer, place: AtSecretService
 ) -> None:
-    """Nobody sits there who could be asked: that is no clear no, and the remediation says what to do."""
+    """No person sits there to be asked: that is no clear refusal, and the remediation states what to do."""
     server.lock()
     with pytest.raises(KeyUnavailable, match="cannot be read") as told:
         await place.source.read(place.name)
@@ -78,7 +78,7 @@ async def test_a_keyring_that_hangs_is_waited_for_no_longer_than_patience(
 async def test_without_a_bus_there_is_nothing_to_read_and_no_thread_breaks(
     server: SecretServiceServer, place: AtSecretService
 ) -> None:
-    """The parts that speak to the bus have faults of their own: each is ours."""
+    """The libraries that speak to the bus raise their own errors: each becomes an error of remit."""
     server.stop()
     with pytest.raises(KeyUnavailable, match="cannot be read") as told:
         await place.source.read(place.name)

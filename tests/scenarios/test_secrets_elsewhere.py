@@ -90,7 +90,7 @@ def test_a_call_carries_what_openbao_has_and_the_agent_is_not_shown_it(gateway: 
 
 
 def test_a_changed_secret_is_carried_without_a_restart(gateway: LeasingGateway, kept: AtKv) -> None:
-    """Whoever had the first one has nothing any more."""
+    """The first secret is worthless from then on."""
     assert carried(gateway) == f"Bearer {FIRST}"
     kept.write(SECOND)
     gateway.until(lambda: reading(gateway)().endswith(SECOND))

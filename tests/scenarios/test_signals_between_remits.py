@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two remits, each a process of its own: what ends at one ends at the other, pushed and polled."""
+"""Two remits, each as a separate process: what ends at one ends at the other, pushed and polled."""
 
 import signal
 import time

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a transmitter may write into an event, and what happens beside it, keeps nobody in service."""
+"""No content that a transmitter may write into an event, and nothing that happens beside it, keeps a subject
+in service.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ Json = Any
 
 @pytest.mark.parametrize("value", [["compliant"], {"is": "compliant"}, 1, None])
 async def test_a_value_of_another_form_counts_as_worse(tmp_path: Path, value: Json) -> None:
-    """It is nobody's way to have an event done by no start, and the start done by nobody."""
+    """The event is processed, so that no value leaves an event that no start can finish, or a start that
+    fails.
+    """
     async with signals_world(tmp_path) as world:
         _, token = await world.open()
         payload = {"current_status": value}

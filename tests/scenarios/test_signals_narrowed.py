@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: whoever tells of events ends what is none of their business: others' people, agents and tasks."""
+"""Threat: a transmitter ends what lies outside its responsibility: others' people, agents and tasks."""
 
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,9 @@ async def linked(world: SignalsWorld) -> None:
 
 
 async def test_a_transmitter_speaks_of_people_of_its_own_issuer(tmp_path: Path) -> None:
-    """Not of those whom another issuer knows, also not by their names, unless that issuer is named for it."""
+    """It does not speak for people of another issuer, also not by their names, unless that issuer is
+    configured for it.
+    """
     there = {"format": "iss_sub", "iss": ELSEWHERE, "sub": "l-1"}
     named = {"format": "iss_sub", "iss": ELSEWHERE, "sub": "lena"}
     async with signals_world(tmp_path / "one", rules=SubjectRules(names=True)) as world:
@@ -63,14 +65,14 @@ async def test_a_transmitter_speaks_of_people_of_its_own_issuer(tmp_path: Path) 
 
 
 async def test_a_task_is_not_ended_by_its_id_alone(tmp_path: Path) -> None:
-    """Ids are no secrets. Of a task that it may not name, a session is one that nobody knows here."""
+    """Ids are no secrets. The id of a task that the transmitter may not name counts as an unknown session."""
     async with signals_world(tmp_path / "one") as world:
         task, token = await world.open()
         one = {"format": "opaque", "id": task.id}
         await goes_on(world, token, {"format": "complex", "session": one})
         somebody = {"format": "iss_sub", "iss": IDP, "sub": "somebody"}
         await goes_on(world, token, {"format": "complex", "user": somebody, "session": one})
-        # Whoever may speak of the person may end what is done for them.
+        # A transmitter that may speak of the person may end what is done for them.
         await ends(world, token, {"format": "complex", "user": user(), "session": one})
     rules = SubjectRules(opaque="task", tasks=frozenset({"hello"}))
     async with signals_world(tmp_path / "two", rules=rules) as world:

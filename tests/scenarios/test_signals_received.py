@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An identity provider tells of an event, and what it concerns ends here; whoever is not it ends nothing."""
+"""An identity provider reports an event, and what it concerns ends here; no other sender ends anything."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -134,7 +134,7 @@ async def test_the_configuration_says_what_follows(tmp_path: Path, effects: tupl
 
 
 async def test_a_disabled_account_is_out_of_service(world: SignalsWorld) -> None:
-    """Not only what was open ends: nobody opens anything for that person, whatever records there are."""
+    """The event ends open tasks, and no agent opens a task for that person, whatever records exist."""
     _, token = await world.open()
     assert (await world.push(world.event(SignalKind.ACCOUNT_DISABLED))).status == 202
     await over(world, token)
@@ -147,7 +147,7 @@ async def test_a_disabled_account_is_out_of_service(world: SignalsWorld) -> None
 
 
 async def test_the_last_administrator_stays(tmp_path: Path) -> None:
-    """Nobody locks a house up from outside; their sessions end all the same."""
+    """The services cannot be locked up from outside; the administrator's sessions end all the same."""
     async with signals_world(tmp_path, rules=SubjectRules(names=True)) as world:
         secret = await world.session("root")
         assert (await world.push(world.event(SignalKind.ACCOUNT_DISABLED, user("root")))).status == 202
@@ -191,7 +191,7 @@ async def test_subjects_are_found_as_the_configuration_says(tmp_path: Path) -> N
 
 
 async def test_a_session_that_is_unknown_here_is_about_its_person(tmp_path: Path) -> None:
-    """Unless the configuration says that it is about nobody."""
+    """The configuration can make such a session count for no person."""
     session = {"format": "complex", "user": user(), "session": {"format": "opaque", "id": "sid-1"}}
     async with signals_world(tmp_path / "one") as world:
         _, token = await world.open()

@@ -79,20 +79,20 @@ PUSHED: Json = {"push": "https://siem.example/in"}
 
 @pytest.fixture
 async def pushed(tmp_path: Path) -> AsyncIterator[Listened]:
-    """Somebody who is pushed to."""
+    """Provide a receiver to which events are pushed."""
     async with listened(tmp_path, **PUSHED) as made:
         yield made
 
 
 @pytest.fixture
 async def polled(tmp_path: Path) -> AsyncIterator[Listened]:
-    """Somebody who polls."""
+    """Provide a receiver that polls."""
     async with listened(tmp_path, agent="other-bot") as made:
         yield made
 
 
 async def test_the_end_of_a_task_is_a_revoked_session(pushed: Listened) -> None:
-    """A complex subject: the task as session, the agent as application; no person, and nobody's words."""
+    """A complex subject: the task as session, the agent as application; no person, and no person's words."""
     task = await pushed.ended()
     assert await pushed.world.house.signals.telling.turn() == 1
     (claims,) = pushed.siem.taken
@@ -110,7 +110,7 @@ async def test_the_end_of_a_task_is_a_revoked_session(pushed: Listened) -> None:
 
 
 async def test_who_may_learn_of_people_does(tmp_path: Path) -> None:
-    """For whom the agent acted, and what becomes of people."""
+    """It learns for which person the agent acted, and what becomes of people."""
     async with listened(tmp_path, people=True, **PUSHED) as made:
         await made.ended()
         await made.world.house.identity.personnel.deactivate("leo", by="root", reason="left")
@@ -176,7 +176,7 @@ async def test_what_a_receiver_refuses_is_recorded_and_passed_over(pushed: Liste
 
 
 async def test_a_restart_loses_nothing(tmp_path: Path) -> None:
-    """What happened before it was told, and while nobody told: the next process tells of it."""
+    """The next process reports what happened before the restart, and while no process reported."""
     async with listened(tmp_path, **PUSHED) as made:
         tasks = [await made.ended()]
         await made.world.house.signals.telling.turn()
@@ -297,7 +297,7 @@ def _another() -> KeyBinding:
 
 
 async def test_only_receivers_manage_and_only_their_own(polled: Listened) -> None:
-    """No agent that the configuration does not name, no person, nobody without a token."""
+    """No agent that the configuration does not name, no person, and no caller without a token may manage."""
     stream = (await polled.ask("POST", "/ssf/streams", {})).json["stream_id"]
     for method, path, body in (
         ("GET", "/ssf/streams", None),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: signals are kept from arriving, and nobody notices that nothing would end any more."""
+"""Threat: signals are kept from arriving, and no one notices that nothing would end."""
 
 import json
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ async def test_one_that_tells_of_nothing_is_a_finding(tmp_path: Path) -> None:
 
 
 async def test_one_that_answers_is_not_silent(tmp_path: Path) -> None:
-    """It is asked again and again, each time with a state of its own."""
+    """It is asked again and again, each time with a new state."""
     transmitter = Transmitter()
     async with signals_world(tmp_path, watched=asking(transmitter)) as world:
         await world.house.signals.silence.turn()
@@ -107,7 +107,9 @@ async def test_one_that_answers_is_not_silent(tmp_path: Path) -> None:
 
 
 async def test_an_answer_that_was_not_asked_for_is_no_sign_of_life(tmp_path: Path) -> None:
-    """Another state, an older one, none: whoever lets verification alone pass gains nothing by old ones."""
+    """Another state, an older one, none: an attacker who lets verification alone pass gains nothing by old
+    ones.
+    """
     transmitter = Transmitter()
     async with signals_world(tmp_path, watched=asking(transmitter)) as world:
         await world.house.signals.silence.turn()
@@ -121,7 +123,9 @@ async def test_an_answer_that_was_not_asked_for_is_no_sign_of_life(tmp_path: Pat
 
 
 async def test_what_was_held_back_counts_for_when_it_was_issued(tmp_path: Path) -> None:
-    """An old event that somebody lets through late shows not that new ones would come; nor does a replay."""
+    """An old event that an attacker lets through late does not show that new ones would arrive; nor does a
+    replay.
+    """
     watched = {"idp": WatchedTransmitter(name="idp", silent_after_s=1800)}
     async with signals_world(tmp_path, watched=watched) as world:
         await world.house.signals.silence.turn()

@@ -62,7 +62,9 @@ async def test_a_sink_that_is_slow_and_then_dead_is_no_finding(tmp_path: Path) -
 
 
 async def test_a_process_that_does_not_hold_the_lease_settles_no_finding(tmp_path: Path) -> None:
-    """Another one may look after it, or nobody yet: that it is not held here says nothing of its sink."""
+    """Another process may look after it, or none yet: that the lease is not held here shows nothing about its
+    sink.
+    """
     broker = ScriptedBroker(traceable=True)
     async with desk_world(tmp_path, broker) as world:
         task, token = await world.open()

@@ -22,7 +22,7 @@ async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
 
 
 def signed_out(world: HouseWorld) -> Callable[[], Awaitable[object]]:
-    """Have somebody end their sessions."""
+    """Return a way to end a person's sessions."""
     return lambda: world.house.identity.personnel.sign_out("root", by="remit")
 
 
@@ -42,7 +42,7 @@ def out_of_service(world: HouseWorld) -> Callable[[], Awaitable[object]]:
 async def test_a_person_acts_as_who_they_are_when_all_was_said(
     world: HouseWorld, meanwhile: Callable[[HouseWorld], Callable[[], Awaitable[object]]], status: int
 ) -> None:
-    """Nobody keeps a door open with a request that they do not finish."""
+    """An unfinished request keeps no permission alive."""
     await world.house.identity.personnel.change_roles("ada", frozenset({Role.ADMINISTRATOR}), by="remit")
     session = await world.session("root")
     body = {"name": "eve", "roles": ["administrator"]}

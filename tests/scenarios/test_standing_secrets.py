@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: a standing secret that somebody has seen once opens an upstream for ever.
+"""Threat: a standing secret that an attacker has seen once opens an upstream for ever.
 
-Each is a finding with its age, and what remit may change it changes: whatever breaks off in between, one
+Each is a finding with its age, and remit changes what it may change: whatever breaks off in between, one
 secret that works is known.
 """
 
@@ -311,7 +311,9 @@ def test_people_are_told_of_it(gateway: LeasingGateway) -> None:
 def test_the_end_of_an_upstream_is_the_end_of_its_standing_password(
     gateway: LeasingGateway, postgres_server: PostgresServer
 ) -> None:
-    """Whoever had seen it logs in no more, and the closure says after how long; tasks go on with another."""
+    """An attacker who had seen it cannot log in from then on, and the closure states after how long; tasks go
+    on with another password.
+    """
     _, token = gateway.open()
     gateway.call(token)
     seen = gateway.shown()[-1]["x-database"]

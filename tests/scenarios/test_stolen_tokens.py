@@ -102,7 +102,7 @@ async def test_bound_token_without_its_proof_opens_nothing(world: GatewayWorld, 
 
 
 async def test_overheard_request_cannot_be_made_again(world: GatewayWorld, prover: DpopProver) -> None:
-    """Whoever overhears a request can neither repeat it nor use its proof elsewhere."""
+    """An eavesdropper can neither repeat a request nor use its proof elsewhere."""
     token = await bound(world, prover)
     headers = shown(prover, token)
     assert (await send(world, **headers)).status == 200

@@ -39,7 +39,7 @@ def opened(folder: Path, durability: Durability, seed: str = "first") -> SqliteS
 
 
 def a_call(n: int) -> Unit:
-    """Return what one call commits, with a subject of its own now and then."""
+    """Return what one call commits, with a new subject now and then."""
     call, subject = f"call_{n}", f"person_{n // 20}"
     return Unit(
         changes=(TakeBudget(BOUNDS, calls=1), RaiseFence(TENANT, EVERYTHING), PutValue(TENANT, "last", n)),

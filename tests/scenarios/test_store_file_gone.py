@@ -110,7 +110,7 @@ async def test_what_was_ended_does_not_live_again_in_a_copy_of_yesterday(
 ) -> None:
     """The file comes back under a running remit: sessions, codes, approvals were used up since it was made.
 
-    Nobody has committed anything since, and nobody is let in.
+    Nothing has been committed since, and no one is let in.
     """
     store, path = opened(tmp_path, durability), tmp_path / "remit.db"
     now = WorldClock().now()

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Threat: a program with a task's credential in its environment outlives the task.
 
-Whatever it does, whoever is killed or stopped, all of it is gone, and the closure says after how long.
+Whatever the program does, whichever process is killed or stopped, every process of it is gone, and the
+closure states after how long.
 """
 
 import os
@@ -251,7 +252,7 @@ def test_a_program_of_all_tasks_tells_no_agent_its_secret(tmp_path: Path) -> Non
 def test_an_idle_program_is_ended_with_its_credential_and_the_next_call_gets_others(
     tmp_path: Path, server: Authorities
 ) -> None:
-    """A credential in a program that nobody uses is one that only a thief uses. The closure says so."""
+    """A credential in an unused program is one that only a thief uses. The closure reports that."""
     with ProcessGateway(tmp_path, lease_at(server), process_idle_s=1) as gateway:
         task, token = gateway.open()
         first = gateway.do(token, "length")["pid"]

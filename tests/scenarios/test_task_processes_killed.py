@@ -150,8 +150,8 @@ def test_a_killed_remit_whose_guard_is_killed_too_leaves_no_enclosed_program(rem
 def test_a_killed_remit_whose_guard_is_killed_too_leaves_no_counted_one_to_the_next_start(
     remit: Remit,
 ) -> None:
-    """Nobody is left to kill the orphan: the next remit finds it by its mark. That nothing without a mark is
-    left it does not say.
+    """No process is left to kill the orphan: the next remit finds it by its mark. It does not claim that no
+    process without a mark is left.
     """
     task, (pid, orphan) = begun(remit)
     guard = guard_of(pid)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The story's bundle, before anybody has used it: what could come together, what stands before it."""
+"""The story's bundle, before its first use: what could come together, and what prevents it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UPSTREAMS = ("contracts", "deploy", "git", "mail", "register", "tickets")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The story's bundle in a folder of its own, with the default guardrails."""
+    """Return the story's bundle in its own folder, with the default guardrails."""
     shutil.copytree(STORY, tmp_path / "bundle")
     shutil.copytree(POLICIES, tmp_path / "bundle/policies")
     upstreams = {name: {"url": f"https://{name}.example.com/mcp"} for name in UPSTREAMS}

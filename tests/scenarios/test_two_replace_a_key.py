@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Threat: two replicas find at once that a key is due, and the next one signs as soon as it is published; or
-the evidence says of a rotation that nobody knows who made it, or says it twice, or not at all.
+the evidence reports a rotation without its maker, or reports it twice, or not at all.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Replica(Kept[WorldClock]):
 
 @dataclass
 class World:
-    """Two replicas, opened, with nothing to do; each has a clock of its own."""
+    """Two replicas, opened, with nothing to do; each has its own clock."""
 
     first: Replica
     second: Replica
@@ -197,7 +197,7 @@ def records(unit: Unit) -> bool:
 
 
 async def begun(place: Stop, doing: Awaitable[Any]) -> asyncio.Future[Any]:
-    """Have somebody do something, until he is stopped there."""
+    """Start an operation, and return once it is stopped there."""
     task, reached = asyncio.ensure_future(doing), asyncio.create_task(place.reached.wait())
     await asyncio.wait((task, reached), return_when=asyncio.FIRST_COMPLETED)
     assert not task.done(), task
@@ -286,7 +286,9 @@ async def test_a_rotation_that_is_about_to_be_recorded_is_not_found(
 async def test_a_rotation_whose_maker_is_gone_is_found_by_one(
     world: World, stop: Callable[..., Stop]
 ) -> None:
-    """Whoever comes next records it, before anything else is made of the key; and nobody does so again."""
+    """The next replica records it before anything else is made of the key; no other replica records it
+    again.
+    """
     first, second = world.first, world.second
     before = first.standing(KeyStanding.CURRENT)
     world.advance(WEEK)
@@ -325,7 +327,7 @@ async def test_a_record_that_arrives_after_its_maker_is_gone_is_the_only_one(
         await true(unit)
 
     async def commit(unit: Unit) -> None:
-        # As a store does: what was begun is committed, whether or not somebody waits for it.
+        # As in a store: a commit that was begun completes, even if its caller stops waiting.
         arriving.append(asyncio.create_task(late(unit)))
         await asyncio.shield(arriving[-1])
 
@@ -341,8 +343,8 @@ async def test_a_record_that_arrives_after_its_maker_is_gone_is_the_only_one(
 
 
 async def test_a_replica_whose_clock_is_ahead_is_early_once(world: World) -> None:
-    """It finds a key old by as much. From then on nobody does before a period is over by any of the clocks,
-    also when that one is right again.
+    """It finds a key old earlier by its lead. From then on no replica does before a period is over by any of
+    the clocks, also when that clock is right again.
     """
     wrong, right = world.first, world.second
     following = right.standing(KeyStanding.NEXT)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Threat: an upstream ends, hangs or misbehaves at the worst moment, or remit itself is killed.
 
-No call may hang or be sent twice, nobody may be told that an unknown outcome was none, and no process may
+No call may hang or be sent twice, no caller may be told that an unknown outcome was none, and no process may
 outlive remit.
 """
 
@@ -82,7 +82,7 @@ async def until(true: Callable[[], Any]) -> None:
 async def test_the_last_words_of_a_program_that_does_not_start_are_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Why it ended is what it wrote itself, and whoever runs remit reads that without asking for more."""
+    """The program's own output explains why it ended, and the operator reads that without asking for more."""
     words = "import sys; sys.exit('there is no module of that name')"
     upstream = McpStdio(
         "broken",
@@ -303,7 +303,9 @@ async def test_a_connection_cut_in_the_middle_of_an_answer_is_an_unknown_outcome
 
 @pytest.mark.parametrize("era", ["modern", "legacy"])
 async def test_a_server_that_goes_away_and_comes_back_is_noticed(era: str) -> None:
-    """Its loss and return are told, and calls are served again by whoever answers at the address."""
+    """Its loss and return are reported, and calls are served again by the server that answers at the
+    address.
+    """
     witness = Witness()
     async with scripted_http(era) as server:
         port = int(server.url.split(":")[2].split("/")[0])

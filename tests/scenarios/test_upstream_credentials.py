@@ -244,7 +244,7 @@ async def test_a_sink_that_cannot_be_asked_is_no_refusal(world: CallWorld, broke
 
 
 async def test_an_end_while_it_is_obtained(world: CallWorld, broker: ScriptedBroker) -> None:
-    """The call is refused, and what comes late is taken back before anybody has used it."""
+    """The call is refused, and a credential that arrives late is taken back before its first use."""
     task, token = await world.open()
     broker.open.clear()
     call = asyncio.create_task(world.call(token, "write"))

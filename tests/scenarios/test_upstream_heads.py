@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: an API says something to an agent, in whatever part of its answer, that remit does not see it say.
+"""Threat: an API conveys something to an agent, in any part of its answer, that remit does not see.
 
-The hostile API writes an address of its own into each part of an answer of HTTP/1.1: status line, early
-hints, headers, trailers, extensions of chunks, and bodies of every kind, cut wherever it likes.
+The hostile API writes a separate address into each part of an answer of HTTP/1.1: status line, early hints,
+headers, trailers, extensions of chunks, and bodies of every kind, cut wherever it likes.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class HostileApi:
         self.canaries = Canaries()
 
     async def ask(self) -> Told:
-        """Ask for something, in a task of its own."""
+        """Make a request in a new task."""
         self.world.task, self.world.token = await self.world.open()
         return await self.world.get("/say/something")
 

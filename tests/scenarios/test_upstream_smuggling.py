@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: an upstream, or someone on the way to it, makes one call's answer out of another's bytes.
+"""Threat: an upstream, or an attacker on the way to it, makes one call's answer out of another's bytes.
 
-An upstream that others write shares connections between calls of different tasks. If it could leave bytes on
-a connection that the next call takes for its answer, it would speak for a tool that was never called, past
-every label and every obligation of the call that those bytes belong to. So whatever could be framed in two
-ways is refused, and a connection on which anything unasked arrived serves nobody again.
+A third-party upstream shares connections between calls of different tasks. If it could leave bytes on a
+connection that the next call takes for its answer, it would speak for a tool that was never called, past
+every label and every obligation of the call that those bytes belong to. So a response that could be framed in
+two ways is refused, and a connection on which unrequested bytes arrived serves no further call.
 """
 
 import asyncio
@@ -122,21 +122,21 @@ async def refused(answer: bytes, pieces: int) -> None:
 @pytest.mark.parametrize("pieces", [1, 2], ids=["whole", "byte by byte"])
 @pytest.mark.parametrize("answer", FRAMED_IN_TWO_WAYS.values(), ids=FRAMED_IN_TWO_WAYS.keys())
 async def test_a_response_framed_in_two_ways_is_refused(answer: bytes, pieces: int) -> None:
-    """Where two readers could see different ends, nobody reads."""
+    """Where two readers could see different ends, nothing is read."""
     await refused(answer, pieces)
 
 
 @each_loop
 @pytest.mark.parametrize("answer", NOT_HTTP1.values(), ids=NOT_HTTP1.keys())
 async def test_a_response_that_is_not_plain_http1_is_refused(answer: bytes) -> None:
-    """Other protocols, other versions, switched protocols and content codings that nobody asked for."""
+    """Other protocols, other versions, switched protocols and unrequested content codings are refused."""
     await refused(answer, 1)
 
 
 @each_loop
 @pytest.mark.parametrize("answer", TOO_MUCH.values(), ids=TOO_MUCH.keys())
 async def test_a_response_without_measure_is_refused(answer: bytes) -> None:
-    """Every part of a response has a bound, those that nobody gets to see included."""
+    """Every part of a response has a bound, including the parts that no client gets to see."""
     await refused(answer, 1)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: an upstream says something to an agent that remit does not see it say.
+"""Threat: an upstream conveys something to an agent that remit does not see.
 
-A hostile server of each era writes an address of its own into every member of every message that the protocol
+A hostile server of each era writes a separate address into every member of every message that the protocol
 has, and into members that it does not have. Whatever of it an agent reads must be known to the task as
 untrusted, and must have raised its label.
 """

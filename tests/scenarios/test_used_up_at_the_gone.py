@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: a task could do nothing more, but lives on with its credentials, for whoever served it is gone."""
+"""Threat: a task can do nothing more, but lives on with its credentials, because the replica that served it
+is gone.
+"""
 
 import asyncio
 import contextlib
@@ -72,8 +74,8 @@ async def last_call(world: PassingWorld, shop: Shop, one: Replica, token: str) -
 async def test_a_task_that_was_used_up_at_a_dead_replica_ends_at_once(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
-    """Nobody calls for it. Its last call, of which nobody knows what came, is on the list of its end; a task
-    that has something left lives on.
+    """The end needs no call. The task's last call, whose outcome is unknown, is on the list of its end; a
+    task that has something left lives on.
     """
     async with two_calls(tmp_path, postgres, postgres_server) as (world, shop):
         first, second = world.world.all
@@ -109,7 +111,7 @@ async def test_a_task_that_was_used_up_at_a_dead_replica_ends_at_once(
 async def test_a_type_that_refuses_when_it_is_used_up_ends_no_task(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
-    """Where a type says so, its tasks go on to their deadline, whoever has served them."""
+    """Where a type specifies that, its tasks go on to their deadline, whichever replica served them."""
     async with two_calls(tmp_path, postgres, postgres_server, refuse=True) as (world, shop):
         first, second = world.world.all
         task, token = await first.open_task()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever misuses the socket of the Workload API gets nothing, and takes nothing from others."""
+"""A caller that misuses the socket of the Workload API gets nothing, and takes nothing from others."""
 
 import asyncio
 import contextlib
@@ -128,7 +128,7 @@ async def test_requests_that_are_broken_off_at_once_end_their_connection(tmp_pat
 
 
 async def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
-    """By a file or by somebody who listens; a socket that was left behind is replaced."""
+    """A file or a listening process takes the place; a socket that was left behind is replaced."""
     async with workload_world(tmp_path) as world:
         with pytest.raises(ConfigInvalid, match="somebody listens"):
             bind(world.socket, 0o600)
@@ -191,7 +191,9 @@ async def test_a_flood_of_documents_is_counted(tmp_path: Path) -> None:
 async def test_without_the_header_nothing_is_answered(
     tmp_path: Path, metadata: tuple[tuple[str, str], ...]
 ) -> None:
-    """SPIFFE Workload Endpoint section 3: whoever is tricked into sending a request does not send this."""
+    """SPIFFE Workload Endpoint section 3: a client that is tricked into sending a request does not send this
+    header.
+    """
     async with workload_world(tmp_path) as world:
         async with grpc.aio.insecure_channel(world.endpoint) as channel:
             stream = stream_of(channel, "FetchX509SVID", "X509SVID", metadata=metadata)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who somebody is here whom the organisation's provider has proven."""
+"""Which person here corresponds to a person that the organisation's provider has proven."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ def test_a_name_that_the_claims_give(rules: AdmissionRules, claims: dict[str, An
     ],
 )
 def test_a_name_that_they_do_not_give(rules: AdmissionRules, claims: dict[str, Any]) -> None:
-    """Another domain, an address that nobody verified, and what is no name."""
+    """Another domain, an unverified address, and a value that is no name are refused."""
     with pytest.raises(Forbidden):
         name_from(rules, claims)
 

@@ -97,7 +97,7 @@ async def test_a_cancellation_from_outside_stays_one() -> None:
 
 
 async def test_both_at_once_are_a_cancellation() -> None:
-    """Whoever cancelled the task is waiting for it to end."""
+    """The party that cancelled the task is waiting for it to end."""
     alarms = Deadlines()
     late = asyncio.Event()
 

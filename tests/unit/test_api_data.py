@@ -89,7 +89,9 @@ async def test_a_task_is_shown_with_its_digest_and_declassified_by_an_approver(w
 async def test_who_may_not_and_what_says_nothing_is_refused(
     world: HouseWorld, by: str, more: dict[str, Json], status: int
 ) -> None:
-    """Whom the task works for, operators and administrators; another digest; no reason; nothing lowered."""
+    """Refused: the person behind the task, operators and administrators; another digest; no reason; nothing
+    lowered.
+    """
     task = await tainted(world)
     told = await world.ask("GET", f"/api/v1/tasks/{task}/label", by=await world.session("ada"))
     said = TRUSTED | {"seen": told.json["digest"]} | more

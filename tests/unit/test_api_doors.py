@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The management doors do what they say, for whom they say, and record it."""
+"""The management endpoints do what they describe, for the callers that they name, and record it."""
 
 import json
 from collections.abc import AsyncIterator
@@ -90,7 +90,7 @@ async def test_an_agent_opens_what_its_type_lets_it_state(world: HouseWorld) -> 
 
 
 async def test_who_stated_the_intent_may_add_to_it(world: HouseWorld) -> None:
-    """A later turn of the same person extends the intent; nobody else's does."""
+    """A later message of the same person extends the intent; another person's message does not."""
     lena = await world.session("lena")
     task = await world.open(lena)
     turned = await world.ask("POST", f"/api/v1/tasks/{task}/turn", {"text": "and the annex"}, by=lena)
@@ -238,7 +238,7 @@ async def test_evidence_is_read_proven_and_exported(world: HouseWorld) -> None:
 
 
 async def test_health_and_figures_need_no_credential(world: HouseWorld) -> None:
-    """Liveness, readiness and figures are told to anybody, as numbers."""
+    """Liveness, readiness and figures are reported to every caller, as numbers."""
     assert (await world.ask("GET", "/health/live")).status == 200
     ready = await world.ask("GET", "/health/ready")
     assert (ready.status, ready.json["store"], ready.json["bundle"]) == (200, "writable", "applied")
@@ -258,14 +258,14 @@ async def test_openapi_lists_what_is_served(world: HouseWorld) -> None:
 
 
 async def test_a_browser_at_the_root_is_led_to_its_persons_page(world: HouseWorld) -> None:
-    """Whoever opens the address that `remit up` names finds what is theirs; a program does not."""
+    """A browser that opens the address that `remit up` names finds its person's page; a program does not."""
     led = await world.ask("GET", "/", headers={"accept": "text/html,*/*;q=0.8"})
     assert (led.status, led.headers["location"]) == (303, "/oauth/account")
     assert (await world.ask("GET", "/")).json["code"] == "no-route"
 
 
 async def test_nobody_holds_up_the_others_of_this_machine(world: HouseWorld) -> None:
-    """Failed sign-ins lock out their own address alone, and this machine's is everybody's."""
+    """Failed sign-ins lock out their own address alone; all callers on this machine share its address."""
     wrong = {"code": "aaaa-bbbb-cccc-dddd"}
     for _ in range(20):
         assert (await world.ask("POST", "/api/v1/sign-in", wrong)).status == 401

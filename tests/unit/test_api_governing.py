@@ -114,7 +114,7 @@ async def test_an_owner_may_stop_their_agent_and_not_start_it(world: HouseWorld)
 
 
 async def test_people_are_changed_by_administrators(world: HouseWorld) -> None:
-    """Roles, state and sessions; nobody changes themselves."""
+    """Administrators change roles, state and sessions; no person changes themselves."""
     for path, body in (
         ("people/leo/roles", {"roles": ["auditor"]}),
         ("people/leo/state", {"active": False}),

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A door that only answers: who may ask about whom, what a permit leaves behind, how results come back."""
+"""An endpoint that only answers: who may ask about which subject, what a permit leaves behind, how results
+come back.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ async def world(tmp_path: Path) -> AsyncIterator[AuthzenWorld]:
 
 
 def point(name: str = "records-api", **changes: Any) -> dict[str, EnforcementPoint]:
-    """Return one enforcement point, which guards records and asks about everybody."""
+    """Return one enforcement point, which guards records and asks about every subject."""
     known: dict[str, Any] = {"resources": frozenset({"record"}), "agents": frozenset({"*"})}
     return {name: EnforcementPoint(name=name, **(known | changes))}
 
@@ -137,7 +139,7 @@ async def test_an_end_lists_what_was_permitted_as_indeterminate(world: AuthzenWo
 
 
 async def test_a_subject_without_a_task_has_nothing(world: AuthzenWorld) -> None:
-    """Somebody without a task is refused, and so is a kind of subject that stands for no task."""
+    """A person without a task is refused, and so is a kind of subject that represents no task."""
     for subject in ({"type": "user", "id": "carol"}, {"type": "spaceship", "id": "alice"}):
         told = (await world.asks("evaluation", asking("alice", "read") | {"subject": subject})).json
         assert told["decision"] is False
@@ -284,7 +286,7 @@ async def test_a_person_approves_what_was_denied(world: AuthzenWorld) -> None:
 
 
 async def test_an_access_request_comes_in_time(world: AuthzenWorld) -> None:
-    """A denial that has run out, or that nobody may approve, leads nowhere."""
+    """A denial that has expired, or that no person may approve, leads nowhere."""
     await world.begin("alice")
     past = {"evaluation_id": "dec_x~apr_y", "expires_at": (world.clock.now()).isoformat()}
     told = await world.asks("requests", asking("alice", "write") | {"denial": past})

@@ -61,7 +61,7 @@ class Terminal:
         return {"authorization": f"DPoP {self.secret}", "dpop": proof}
 
     async def ask(self, path: str, **more: Json) -> Told:
-        """Ask with a proof of its own."""
+        """Make a request with a fresh proof."""
         return await self._world.ask("GET", path, headers=self.shown(path), **more)
 
 
@@ -80,7 +80,7 @@ async def terminal(world: HouseWorld, person: str = "lena") -> Terminal:
 
 
 async def test_a_bound_session_needs_its_key(world: HouseWorld) -> None:
-    """The secret alone, or with another key, is refused; with a proof of its own key it is the person's."""
+    """The secret alone, or with another key, is refused; with a proof of its key it is the person's."""
     bound = await terminal(world)
     assert (await bound.ask(ME)).json["name"] == "lena"
     assert code_of(await world.ask("GET", ME, by=bound.secret)) == (401, "session-unproven")

@@ -149,7 +149,7 @@ async def test_trust_domains_are_kept_apart() -> None:
 
 
 async def test_one_slow_trust_domain_delays_no_other() -> None:
-    """Each has a reading of its own."""
+    """Each trust domain is read separately."""
     ours, theirs = WorldAuthority(), WorldAuthority("partner.example")
     slow = WorldFetch(lambda: {URL: theirs.bundle})
     slow.gate = asyncio.Event()

@@ -25,7 +25,7 @@ def listing(*entries: bytes) -> Ask:
 
 
 async def test_what_is_left_out_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A line for each would fill the log, and nobody else had a turn meanwhile."""
+    """A line for each would fill the log, and no other task would run in the meantime."""
     with caplog.at_level(logging.WARNING):
         offered = await ask_for_all(listing(GOOD, *[TWICE] * 50), KNOWN, "u")
     assert [tool["name"] for tool in offered.catalogue.tools] == ["good"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever writes a policy is told what is wrong with it, where, and the remediation."""
+"""The author of a policy learns what is wrong with it, where, and the remediation."""
 
 from __future__ import annotations
 

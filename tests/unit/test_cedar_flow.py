@@ -102,7 +102,7 @@ def test_the_schema_lists_the_facts() -> None:
 
 
 def test_every_guardrail_is_steady() -> None:
-    """None of the rules that everybody gets is evaluated again for a call that changes nothing."""
+    """None of the default rules is evaluated again for a call that changes nothing."""
     rules, problems = parse(guardrails())
     assert not problems
     assert [rule.ref.id for rule in rules if not steady(rule)] == []
@@ -146,7 +146,7 @@ def test_variants_of_a_tool_do_not_drive_each_other_out(monkeypatch: pytest.Monk
     policy = CedarPolicies().load(guardrails(), (tool,), [SUMMARISE], [CLERK])
     made = counted(monkeypatch)
     for _ in range(5):
-        # As `called_with` does, each call brings an object of its own.
+        # As `called_with` does, each call brings a separate object.
         for called in (msgspec.structs.replace(tool), tool.called_with({"path": "x"})):
             policy.evaluate(request(called))
     assert len(made) == 2
@@ -263,14 +263,14 @@ def test_money_goes_where_the_person_said(flow: dict[str, Any], expected: Outcom
 
 
 def test_reads_inside_the_house_are_free_after_untrusted_data() -> None:
-    """Looking something up where nobody else learns of it needs no plan and no question."""
+    """A look-up of which no one outside learns needs no plan and no approval."""
     policy = CedarPolicies().load(guardrails(), TOOLS, [SUMMARISE], [CLERK])
     for flow in (facts(tainted=True), facts(tainted=True, selector="untrusted")):
         assert weigh(policy.evaluate(request(READ, flow=flow)), frozenset())[0] is Outcome.PERMIT
 
 
 def test_a_read_outside_the_plan_is_refused_after_untrusted_data() -> None:
-    """Nobody is asked call by call: the plan is extended, or the read is not made."""
+    """No approver is asked call by call: the plan is extended, or the read is not made."""
     policy = CedarPolicies().load(guardrails(), TOOLS, [SUMMARISE], [CLERK])
     answer = policy.evaluate(request(READ, flow=facts(tainted=True, asked=True, plan="unplanned")))
     assert weigh(answer, frozenset())[0] is Outcome.DENY

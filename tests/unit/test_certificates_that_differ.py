@@ -89,7 +89,7 @@ def wanted() -> LeaseWanted:
 
 
 async def test_a_certificate_for_another_name_or_key_is_revoked_and_not_used(authority: Authority) -> None:
-    """Whoever signs does not say who a task is."""
+    """The signer does not decide which task a certificate names."""
     web, clock = BrokerHttp("the authority"), SystemClock()
     source = BaoSource(authority.url, lambda: "t", web=web, clock=clock)
     named = {"common_name": "{agent}", "uri_sans": "remit:{task}, spiffe://example.com/{agent}"}
@@ -106,7 +106,7 @@ async def test_a_certificate_for_another_name_or_key_is_revoked_and_not_used(aut
             authority.name, authority.own_key = name, own_key
             with pytest.raises(UnfitCredential, match="for another key, or with other names") as raised:
                 await broker.obtain(wanted())
-            # Whoever leases takes it back, and tries until it is dead.
+            # The caller that leases revokes it, and tries until it is dead.
             await broker.revoke(raised.value.credential)
         assert authority.revoked == ["12:34", "12:34"]
     finally:

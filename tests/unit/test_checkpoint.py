@@ -90,7 +90,7 @@ def test_a_text_that_is_no_checkpoint_is_refused(body: bytes) -> None:
     ],
 )
 def test_a_head_that_cannot_be_written_is_refused(origin: str, size: int, root: bytes) -> None:
-    """Before anybody signs it."""
+    """The refusal precedes any signature."""
     with refused("malformed", Malformed):
         cp.Checkpoint(origin, size, root)
 
@@ -156,7 +156,7 @@ def test_a_keys_later_line_takes_the_place_of_its_earlier_one() -> None:
 
 
 def test_a_checkpoint_is_opened_with_the_keys_that_the_reader_trusts() -> None:
-    """Each refusal by its code: of another log, not signed, or signed by somebody else in its name."""
+    """Each refusal has its code: of another log, not signed, or signed by another party in its name."""
     data = signed().encode()
     assert cp.open_checkpoint(data, LOG).cosignatures == ()
     assert cp.open_checkpoint(data, LOG, origin="log.example").log == LOG
@@ -212,7 +212,7 @@ def test_one_witness_under_two_names_is_one() -> None:
 
 
 def test_a_bad_line_of_a_known_witness_refuses_the_whole() -> None:
-    """Of one that nobody knows it is ignored."""
+    """A bad line of an unknown witness is ignored."""
     note = cosigned(1)
     bad = cp.Signature(WITNESSES[1].name, WITNESSES[1].key_id, struct.pack(">Q", 1) + bytes(64))
     data = cp.Note(note.text, (*note.signatures, bad)).encode()

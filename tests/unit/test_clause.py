@@ -13,7 +13,7 @@ CLOSING = AskedBy(frozenset({"clos"}), ("close", "ticket"))
 
 
 def said(*turns: str) -> Clauses:
-    """Return the clauses of what somebody has said."""
+    """Return the clauses of a person's messages."""
     clauses = Clauses()
     for one in turns:
         clauses.hear(one)
@@ -92,6 +92,6 @@ def test_a_later_turn_takes_back_what_was_asked_for() -> None:
 
 
 def test_words_of_another_language_leave_it_open() -> None:
-    """Nobody can say what they ask for."""
+    """The request in them cannot be determined."""
     assert said("Schließe T-8").asks_for("T-8", CLOSING, whom=False) is None
     assert [one.mood for one in said("Schließe bitte alles").of()] == [Mood.OPEN]

@@ -103,11 +103,11 @@ def test_a_code_works_once(house: Remit) -> None:
     assert "was used" in said.err
 
 
-# Who there is.
+# The registered agents and people.
 
 
 def test_standard_output_holds_the_answer_alone(house: Remit) -> None:
-    """In a process of its own, `--json` writes JSON to standard output, and nothing to standard error."""
+    """In a separate process, `--json` writes JSON to standard output, and nothing to standard error."""
     said = house.apart("agent", "list", "--json")
     assert said.code == 0
     assert said.err == ""
@@ -134,7 +134,7 @@ def test_only_the_public_part_of_a_key_is_sent(house: Remit) -> None:
 
 
 def test_a_refused_registration_leaves_no_key_behind(house: Remit) -> None:
-    """A key that nobody knows of would be taken for a registered one."""
+    """An unknown key would be taken for a registered one."""
     said = house("agent", "register", "other-bot", "--owner", "ana", "--purpose", "x", by="ana")
     assert said.code == 1
     assert "role" in said.err
@@ -174,7 +174,7 @@ def test_an_ill_fitting_parameter_is_refused_with_the_reason(house: Remit) -> No
 
 
 def test_who_says_who_owns_for_whom_and_how_it_was_proven(house: Remit, task: str) -> None:
-    """Agents, tasks and people have an answer; a name that nobody has exits 2."""
+    """Agents, tasks and people have an answer; an unknown name exits 2."""
     agent = house("who", "note-bot").out
     for told in ("owned by ana", "key-bound", "isolation none", task, "on behalf of ana"):
         assert told in agent
@@ -255,7 +255,7 @@ def test_a_new_bundle_says_what_it_ends_and_asks(house: Remit, task: str) -> Non
 
 
 def test_one_process_alone_is_everywhere(house: Remit) -> None:
-    """Nobody else decides, so nothing is waited for; a wait that cannot be is refused first."""
+    """No other replica decides, so the command does not wait; an impossible wait is refused first."""
     told = house.ask("policy", "apply")
     assert (told["everywhere"], told["replicas"]) == (True, [])
     assert datetime.fromisoformat(told["everywhere_from"]).tzinfo is not None
@@ -358,7 +358,7 @@ def test_watching_shows_what_waits(house: Remit, task: str) -> None:
 
 
 def test_tools_show_what_they_do_and_what_changed(house: Remit) -> None:
-    """A tool that nobody described is shown as the worst; what is unchanged says so."""
+    """A tool without a description is shown as the worst; an unchanged tool is reported as unchanged."""
     said = house("tool", "list").out
     assert "irreversible (not described)" in said
     same = house("tool", "diff", "notes/read_note")

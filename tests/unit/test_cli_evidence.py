@@ -191,14 +191,14 @@ def test_doctor_finds_what_is_wrong(house: Remit) -> None:
 
 
 def test_without_a_role_one_sees_ones_own_alone(house: Remit, task: str) -> None:
-    """Whoever has no role reads neither the evidence nor the people."""
+    """A person without a role reads neither the evidence nor the people."""
     assert house("audit", "log", by="ana").code == 1
     assert house("person", "list", by="ana").code == 1
     assert house("task", "show", task, by="ana").code == 0
 
 
 def test_a_log_that_was_begun_anew_is_taken_by_its_key(house: Remit) -> None:
-    """Where another key was seen at the address nothing is fetched, until somebody gives the right one."""
+    """Where another key was seen at the address nothing is fetched, until a person supplies the right one."""
     place = Path(house.env["XDG_CONFIG_HOME"]) / "remit" / "logs.json"
     file = house.folder / "anew.jsonl"
     own = house.ask("audit", "export", str(file))["verifier"]
@@ -242,7 +242,9 @@ def test_signing_out_ends_the_session(house: Remit) -> None:
 
 @pytest.mark.slow
 def test_a_signal_ends_it_in_order_and_a_lost_administrator_gets_back_in(tmp_path: Path) -> None:
-    """SIGTERM exits 0 after signing the last head; `--code-for` gives whoever can start remit a code."""
+    """SIGTERM exits 0 after signing the last head; `--code-for` gives a code to the operator who can start
+    remit.
+    """
     with furnished(tmp_path) as house:
         assert house.stop() == 0
         assert "signed; stopped" in house.log.read_text()

@@ -77,7 +77,7 @@ def test_a_rule_for_every_tool_may_read_an_argument_that_a_tool_file_declares(fo
 
 
 def test_git_is_told_once(folder: Path) -> None:
-    """What somebody wrote there stays, and where there is no folder none is made."""
+    """Existing lines stay, and where no folder exists none is made."""
     keep_from_git(folder / "none")
     assert not (folder / "none").exists()
     (folder / ".gitignore").write_text("mine\n")

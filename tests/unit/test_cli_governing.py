@@ -150,7 +150,9 @@ def test_people_change_and_what_that_leaves_is_found(house: Remit) -> None:
 
 
 def test_ways_in_are_looked_at_and_taken_away(house: Remit) -> None:
-    """Of everybody, by an administrator; and each person sees whose code let them in."""
+    """An administrator sees and removes those of every person; and each person sees whose code let them
+    in.
+    """
     assert house.ask("person", "ways", "ana") == {"items": []}
     assert "none" in house("person", "ways", "ana").out
     said = house("person", "remove-way", "ana", "no-such-way")

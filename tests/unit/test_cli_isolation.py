@@ -66,7 +66,7 @@ def test_a_name_of_this_machine_is_this_machine(everywhere: int, monkeypatch: py
 
 
 def test_another_machine_is_another_one() -> None:
-    """An address that nobody here has, also where the same port is taken here."""
+    """An address that no machine here has is another machine's, also where the same port is taken here."""
     made, port = listening(socket.AF_INET, "127.0.0.1")
     with made:
         assert isolation(f"http://192.0.2.1:{port}")[0] == "host"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys and forgetting by command, at a real `remit up` with a trust domain of its own."""
+"""Keys and forgetting by command, at a real `remit up` with its own trust domain."""
 
 import json
 import os
@@ -116,7 +116,7 @@ def test_a_forgotten_subject_is_read_by_nobody(house: Remit) -> None:
 
 
 def test_a_workload_of_this_machine_is_known(house: Remit) -> None:
-    """By the client of others at the socket; the bundle that checks it is served to everybody."""
+    """A third-party client at the socket knows it; the bundle that checks it is served to every caller."""
     endpoint = f"unix://{house.folder / 'w.sock'}"
     with WorkloadApiClient(endpoint, default_timeout=60) as client:
         assert str(client.fetch_x509_svid().spiffe_id) == OURS

@@ -40,7 +40,7 @@ def test_no_option_takes_the_code_itself(house: Remit) -> None:
 
 
 def test_no_text_of_remit_writes_a_code_into_a_command(house: Remit) -> None:
-    """Whoever copies what is printed puts the code where it is asked for."""
+    """A person who copies the printed text enters the code where it is asked for."""
     said = house("person", "code", "ana")
     assert CODE.search(said.out)
     for text in (said.out, house.log.read_text()):
@@ -71,7 +71,7 @@ def test_a_file_that_others_may_read_is_refused(house: Remit, tmp_path: Path, mo
 
 
 def test_a_link_to_a_code_is_not_followed(house: Remit, tmp_path: Path) -> None:
-    """Whose file it leads to is somebody else's choice."""
+    """An attacker could choose the file to which the link leads."""
     (tmp_path / "there").touch(0o600)
     (tmp_path / "link").symlink_to(tmp_path / "there")
     assert house("login", "--code-file", str(tmp_path / "link"), by="ana").code == 2

@@ -280,7 +280,7 @@ HOSTILE = '"><script>alert(1)</script>&\x1b[31m\u202e'
 
 
 def hostile() -> ReachReport:
-    """A report in which all that anybody may name freely is hostile."""
+    """Return a report in which all freely chosen names are hostile."""
     field = FieldLabel(HOSTILE, Label("public", trust=Trust.UNTRUSTED))
     label = Label("internal", frozenset({HOSTILE}), Trust.TRUSTED, frozenset({HOSTILE}))
     inbox = reads("up/inbox", "public", fields=(field,), resource=HOSTILE)

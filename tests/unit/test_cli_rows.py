@@ -70,7 +70,7 @@ def test_what_is_longer_than_the_terminal_is_folded_and_not_cut() -> None:
 
 
 def test_programs_get_a_table_however_wide_it_is() -> None:
-    """Where nobody looks at a screen, every row is one line with the cells in their columns."""
+    """Where the output is no terminal, every row is one line with the cells in their columns."""
     lines = shown(WIDE, ROW, ("tsk_2", "triage", "18:00:00  in 8 min", "x" * 30))
     assert len(lines) == 3
     assert lines[2].index("triage") == lines[0].index("TYPE")

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
-    """A remit before mcp-server-git and the servers of the examples, of which nobody has described one."""
+    """Provide a remit before mcp-server-git and the servers of the examples, none of which is described."""
     made = Remit(tmp_path_factory.mktemp("suggest") / "house")
     made.folder.mkdir()
     assert made("init", ".").code == 0
@@ -66,7 +66,7 @@ def test_a_draft_of_a_real_server_loads_and_describes_its_tools(house: Remit) ->
 
 
 def test_a_draft_is_printed_and_overwrites_nothing(house: Remit) -> None:
-    """Without a file the text is printed; a file that is there stays unless somebody says `--force`."""
+    """Without a file the text is printed; an existing file stays unless `--force` is given."""
     printed = house("tool", "suggest", "mail", "--all").out
     assert printed.startswith("# SPDX-License-Identifier: Apache-2.0\n# Drafted by `remit tool suggest mail`")
     place = house.folder / "own.yaml"

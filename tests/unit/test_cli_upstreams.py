@@ -106,7 +106,7 @@ def test_what_remit_does_not_reach_is_named_with_since_when_and_why(tmp_path: Pa
 
 
 def test_what_remit_reaches_is_said_with_since_when(tmp_path: Path, open_port: int) -> None:
-    """Also a program that is not on the path of whoever asks, for it runs."""
+    """This holds also for a program that is not on the caller's path, because it runs."""
     there = seen(reachable=True)
     found = looks(config_of(tmp_path, open_port), dict.fromkeys(("notes", "lost", "mail"), there))
     assert {state for state, _ in found.values()} == {"ok"}
@@ -154,7 +154,7 @@ def test_a_server_that_goes_is_named_by_the_doctor_and_by_the_interface(tmp_path
     with furnished(tmp_path) as house:
         told = house.ask("doctor")
         assert "; there since " in of_notes(told)["says"]
-        port = int(house.url.rpartition(":")[2])  # whoever is signed in there stays so
+        port = int(house.url.rpartition(":")[2])  # people who are signed in there stay signed in
         house.stop()
         file = house.folder / "remit.yaml"
         (house.folder / "fleeting.py").write_text(FLEETING)
@@ -181,7 +181,7 @@ def of_notes(told: Json) -> Json:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds of which nobody tells."""
+    """Wait until a condition holds that no event reports."""
     end_s = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < end_s

@@ -16,7 +16,7 @@ HERE = "http://127.0.0.1:8700"
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    """A configuration whose store nobody has taken."""
+    """Return a configuration whose store is not in use."""
     (tmp_path / ".remit").mkdir()
     (tmp_path / "remit.yaml").write_text("upstreams:\n  notes: {command: [notes]}\n")
     return load_config(tmp_path / "remit.yaml")

@@ -193,7 +193,7 @@ def test_each_fault_has_the_exit_code_of_the_contract(fault: Exception, code: in
 def test_a_defect_shows_no_traceback(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What nobody expected is one line and a code of its own; REMIT_DEBUG=1 shows where it arose."""
+    """An unexpected error is one line and a separate exit code; REMIT_DEBUG=1 shows where it arose."""
     app = App()
 
     @app.default
@@ -381,7 +381,7 @@ def test_the_module_is_the_command() -> None:
 
 @pytest.mark.parametrize("line", [0, 1, -1])
 def test_a_byte_that_is_no_text_does_not_hold(tmp_path: Path, line: int) -> None:
-    """A file that somebody broke is exit 4, wherever the byte stands."""
+    """A broken file is exit 4, wherever the byte is."""
     folder = Path(__file__).parents[2] / "docs/reference/evidence"
     key = json.loads((folder / "cases.json").read_text(encoding="utf-8"))["key"]
     lines = (folder / "whole.jsonl").read_bytes().splitlines(keepends=True)

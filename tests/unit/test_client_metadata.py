@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients known by an address of their own: the address, the document, the redirect addresses."""
+"""Clients known by an address: the address, the document, the redirect addresses."""
 
 import json
 from typing import Any

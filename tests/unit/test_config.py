@@ -257,7 +257,9 @@ def test_a_secret_that_is_not_there_is_named_not_shown(tmp_path: Path) -> None:
 def test_a_secret_that_is_not_there_says_where_it_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever starts remit is told file, line and key, the remediation, and exit code 2; a caller is not."""
+    """The operator who starts remit gets file, line and key, the remediation, and exit code 2; a caller does
+    not.
+    """
     (tmp_path / "remit.yaml").write_text(
         "upstreams:\n  wiki:\n    url: https://wiki.example/mcp\n    headers:\n"
         "      Authorization: Bearer file:none\n      X-Desk: env:NO_SUCH_NAME\n"

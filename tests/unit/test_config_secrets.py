@@ -43,7 +43,7 @@ def said(folder: Path) -> str:
     ],
 )
 def test_a_secret_is_named_by_where_it_lies(tmp_path: Path, header: str, scheme: str, name: str) -> None:
-    """And read by nobody when the configuration is."""
+    """Reading the configuration does not read the secret."""
     config = load_config(written(tmp_path, header, secrets={"openbao": BAO}))
     ref = config.upstreams["crm"].headers["Authorization"]
     assert (ref.scheme, ref.name) == (scheme, name)
@@ -90,7 +90,7 @@ def test_a_name_of_another_form_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_a_secret_in_openbao_needs_to_know_which(tmp_path: Path) -> None:
-    """By a section of its own, or where remit's own keys are."""
+    """A section for secrets specifies it, or the place of remit's own keys."""
     assert "is in OpenBao, and nothing says where that is" in said(written(tmp_path))
     assert said(written(tmp_path, secrets={"openbao": BAO})) == ""
     keys = {"kind": "openbao", "openbao": BAO | {"namespace": "team"}}

@@ -58,7 +58,7 @@ async def test_head_and_body_are_one_write(socket: Socket) -> None:
 
 
 async def test_a_head_that_no_body_follows_at_once_goes_alone(socket: Socket) -> None:
-    """Whoever waits for a stream sees that it has begun."""
+    """A client that waits for a stream sees that it has begun."""
     out = one_write(socket)
     out.write(HEAD)
     await asyncio.sleep(0)

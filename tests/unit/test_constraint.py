@@ -125,7 +125,7 @@ FAULTY: list[tuple[Any, str, str]] = [
 def test_a_fault_in_a_written_constraint_is_named_with_its_key_and_the_way_out(
     spec: Any, key: str, word: str
 ) -> None:
-    """Whoever wrote it is told where and what; the same thing from a token refuses."""
+    """The author of the constraint learns where and what; the same fault in a token refuses."""
     with pytest.raises(ConfigInvalid) as caught:
         load(spec, "p")
     assert caught.value.key.startswith(key)

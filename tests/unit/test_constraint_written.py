@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Constraints as somebody writes them: what is refused with its reason, and what is one, at its bounds."""
+"""Constraints as people write them: what is refused with its reason, and what is a constraint, at its
+bounds.
+"""
 
 from typing import Any
 
@@ -71,7 +73,7 @@ def nested(depth: int) -> Any:
     ],
 )
 def test_a_constraint_that_says_nothing_or_nonsense_is_refused(spec: dict[str, Any], word: str) -> None:
-    """Whoever writes it learns what is wrong with it."""
+    """The author learns what is wrong with the constraint."""
     with pytest.raises(ConfigInvalid) as refused:
         load(spec, "p")
     assert refused.value.code == "config-invalid"

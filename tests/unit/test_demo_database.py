@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The story's database where nobody else may look into the folder that holds its programs."""
+"""The story's database where no other user may look into the folder that holds its programs."""
 
 from __future__ import annotations
 

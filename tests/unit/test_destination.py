@@ -70,7 +70,7 @@ def test_one_destination_however_it_is_written(one: str, other: str) -> None:
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT.values(), ids=DIFFERENT)
 def test_other_destinations_stay_others(one: str, other: str) -> None:
-    """What goes to somebody else is never taken for the same."""
+    """A destination of another party is never taken for the same."""
     assert whole(one) != whole(other)
 
 

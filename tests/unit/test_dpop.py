@@ -246,7 +246,7 @@ def checked(proofs: DpopReplay, nonce: str, jti: str = "one", key: AgentKey = KE
 
 
 def test_first_proof_is_asked_for_a_nonce() -> None:
-    """A proof without a nonce, or with one of nobody, is answered with the nonce to use."""
+    """A proof without a nonce, or with an unknown one, is answered with the nonce to use."""
     proofs = DpopReplay(WorldClock(), WorldEntropy())
     for nonce in ("", "abc", proofs.nonce() + "x"):
         with pytest.raises(ProofRefused) as refused:
@@ -283,7 +283,7 @@ def test_replay_across_epochs_is_refused() -> None:
 
 
 def test_after_a_long_silence_an_old_nonce_is_nothing() -> None:
-    """A nonce that nobody used for two epochs is not taken for the one before."""
+    """A nonce that was unused for two epochs is not taken for the one before."""
     clock = WorldClock()
     proofs = DpopReplay(clock, WorldEntropy(), epoch_s=60)
     nonce = proofs.nonce()
@@ -347,6 +347,6 @@ def test_an_address_has_one_normal_form(one: str, normal: str) -> None:
 
 
 def test_every_text_has_a_hash() -> None:
-    """A token of broken text is nobody's, and no fault."""
+    """A token of broken text belongs to no one, and causes no fault."""
     assert token_hash("\ud800") != token_hash("\ud801")
     assert len(token_hash("")) == 43

@@ -72,7 +72,7 @@ async def test_who_has_gone_is_not_evaluated() -> None:
 
 
 async def test_a_call_that_is_alone_is_evaluated_in_the_turn_in_which_it_asks() -> None:
-    """There is nobody who could come meanwhile."""
+    """No other call could arrive in the meantime."""
     together, policy = Evaluations(), ByName()
     together.calls = 1
     with pytest.raises(StopIteration) as end:

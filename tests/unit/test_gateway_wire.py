@@ -282,7 +282,7 @@ def test_sessions_are_bounded() -> None:
 
 
 def test_an_idle_session_is_forgotten() -> None:
-    """A session that nobody used for its time is gone, one that was used goes on."""
+    """A session that was unused for its time is gone, one that was used goes on."""
     clock = WorldClock()
     sessions = Sessions(clock, WorldEntropy(), per_task=9, total=9, idle_s=60)
     name = sessions.open(claims("one"), FILES, "2025-11-25").encode()

@@ -340,7 +340,7 @@ def test_a_parameter_that_does_not_fit_is_told_with_its_place(
 
 
 def test_the_parameters_that_there_are_are_named() -> None:
-    """Whoever wrote another one sees what could have been meant."""
+    """The author of an unknown parameter sees which parameters could have been meant."""
     template = GrantTemplate("x/y", {"a": {"exact": "{b}"}})
     for known, words in (((), "declared are: none"), (("d", "c"), "declared are: `{c}`, `{d}`")):
         with refused("config-invalid", ConfigInvalid) as caught:

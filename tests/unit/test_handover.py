@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether words leave it to somebody else's what is to be done."""
+"""Whether words leave it to another party's text to decide what is to be done."""
 
 import pytest
 

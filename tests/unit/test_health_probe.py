@@ -26,7 +26,9 @@ async def asked(health: Health) -> tuple[int, str]:
 async def test_a_store_that_answers_no_commit_for_a_lease_is_not_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It does not refuse either: nobody waits for it longer, and it is ready again once it answers."""
+    """It does not refuse either: no probe waits longer, and the service is ready again once the store
+    answers.
+    """
     async with house_world(tmp_path) as world:
         health, answers = Health(health_rooms(world.house)), asyncio.Event()
         world.house.replicas.membership.lease.lease_s = 0.01

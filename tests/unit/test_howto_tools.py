@@ -131,7 +131,7 @@ def test_mail_to_colleagues_alone_is_internal(
 
 
 def test_account_numbers_count_only_where_we_have_chosen_them(tmp_path: Path) -> None:
-    """Whoever pays us brings their own into the list of transactions."""
+    """A payer brings their own account number into the list of transactions."""
     found = bundle(tmp_path, BANK)[0]
     result = [{"id": 7, "iban": "DE1", "direction": "incoming", "reference": "x"}]
     assert trust_of(found.tools["bank/list_transactions"], result)["[].iban"] == "untrusted"

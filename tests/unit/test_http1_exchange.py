@@ -252,7 +252,7 @@ async def test_an_upstream_that_does_not_answer_runs_into_the_time_out() -> None
 
 @each_loop
 async def test_an_upstream_that_falls_silent_runs_into_the_time_out() -> None:
-    """Within a body, silence for the idle time-out is a fault for whoever reads it."""
+    """Within a body, silence for the idle time-out is a fault for the reader of the body."""
 
     async def serve(visit: Visit) -> None:
         await visit.request()

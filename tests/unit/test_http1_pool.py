@@ -72,7 +72,7 @@ async def test_a_connection_that_was_not_used_goes_back_as_it_was() -> None:
 
 @each_loop
 async def test_connections_are_handed_out_in_the_order_they_were_asked_for() -> None:
-    """With every connection in use, whoever asked first is served first."""
+    """With every connection in use, the first caller is served first."""
     async with raw_peer(answering(*[OK] * 5)) as peer, pool_of(peer, max_connections=1) as pool:
         order: list[int] = []
 
@@ -151,7 +151,7 @@ async def test_an_upstream_that_is_not_there_is_unreachable_and_nothing_was_sent
 
 @each_loop
 async def test_an_idle_connection_is_closed_after_a_while() -> None:
-    """A connection that nobody uses for `max_idle_s` is closed from this side."""
+    """A connection that is unused for `max_idle_s` is closed from this side."""
     ended = asyncio.Event()
 
     async def serve(visit: Visit) -> None:

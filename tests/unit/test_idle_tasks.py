@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks that end when nobody uses them."""
+"""Tasks that end when they are unused."""
 
 from pathlib import Path
 

@@ -128,7 +128,7 @@ async def test_a_token_for_another_purpose_does_not_pass() -> None:
 
 
 async def test_the_audience_is_that_of_the_configuration_or_of_the_question() -> None:
-    """What is for somebody else is not for us."""
+    """A token for another audience is not for us."""
     world = World()
     assert await world.refusal(world.theirs.token(aud="https://other.example")) == "token-audience"
     assert await world.refusal(world.theirs.token(aud="x"), audience="x") == ""
@@ -173,7 +173,7 @@ async def test_a_new_key_is_found_when_a_token_names_it() -> None:
 
 
 async def test_unknown_keys_cause_one_fetch_in_ten_seconds() -> None:
-    """Whoever invents names of keys cannot have us ask all the time."""
+    """A caller that invents names of keys cannot make remit ask all the time."""
     world = World()
     await world.refusal(world.theirs.token())
     world.clock.advance(11)

@@ -78,7 +78,7 @@ def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_key_of_another_user_is_refused(tmp_path: Path) -> None:
-    """Whoever owns the file can open it again."""
+    """The owner of the file can open it again."""
     open_all(tmp_path / "keys")
     os.chown(tmp_path / "keys" / "sealing-1.key", 12345, -1)
     with pytest.raises(KeyUnavailable, match="another user"):
@@ -121,7 +121,7 @@ def test_a_damaged_book_is_refused(tmp_path: Path, book: str, content: bytes) ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_current_key_that_is_gone_is_missed(tmp_path: Path, name: str) -> None:
-    """No other is made in its place: what it signed would be nobody's."""
+    """No other key is made in its place: its signatures would belong to no known key."""
     open_all(tmp_path / "keys")
     (tmp_path / "keys" / name).unlink()
     with pytest.raises(KeyUnavailable, match=name):
@@ -129,7 +129,7 @@ def test_a_current_key_that_is_gone_is_missed(tmp_path: Path, name: str) -> None
 
 
 async def test_a_previous_key_ends_when_its_file_goes(tmp_path: Path) -> None:
-    """Whoever deletes the file ends it before its time."""
+    """A person who deletes the file ends the key before its time."""
     keys = FileTokenKeys(tmp_path / "keys", WorldClock())
     old = await keys.sign(CLAIMS, token_type="at+jwt")
     await keys.rotate()
@@ -137,7 +137,7 @@ async def test_a_previous_key_ends_when_its_file_goes(tmp_path: Path) -> None:
     again = FileTokenKeys(tmp_path / "keys", WorldClock())
     with pytest.raises(Unauthenticated):
         again.verify(old)
-    # What the book still says of it keeps nobody from replacing keys.
+    # The key's remaining entry in the book does not prevent a replacement of keys.
     await again.rotate()
     await keys.rotate()
     assert await again.refresh()

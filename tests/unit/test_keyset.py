@@ -36,7 +36,7 @@ def test_a_signature_holds_under_the_key_that_made_it(algorithm: str) -> None:
 
 
 def test_symmetric_private_and_unknown_keys_are_left_out() -> None:
-    """RFC 7517 section 5: what is not understood is ignored; a private key is nobody's public one."""
+    """RFC 7517 section 5: an unknown key is ignored; a private key is not accepted as a public one."""
     private = ECKey.generate_key("P-256", private=True).as_dict(private=True)
     keys = read_keyset(
         only(

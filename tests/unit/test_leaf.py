@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every value of an argument: what is a name only where the schema says so, and what nobody has looked at."""
+"""Every value of an argument: what is a name only where the schema declares it, and what was not examined."""
 
 from typing import Any
 
@@ -100,7 +100,7 @@ def test_a_schema_that_is_a_reference_declares_what_it_refers_to() -> None:
 
 
 def test_without_a_schema_every_key_is_a_value() -> None:
-    """Nobody says that it names something."""
+    """No schema declares that the key is a name."""
     assert list(values_of({"name": ["ann"]}, None, "")) == ["name", "ann"]
 
 
@@ -132,7 +132,7 @@ def test_of_many_branches_only_the_first_declare_names(branch: str) -> None:
     ("depth", "found"), [(MAX_DEPTH, ["x"]), (MAX_DEPTH + 1, ["x"]), (MAX_DEPTH + 2, ['["x"]'])]
 )
 def test_what_is_too_deep_is_given_whole(depth: int, found: list[str]) -> None:
-    """So it is nothing that anybody has met."""
+    """So it matches no value that was met before."""
     assert list(values_of(nested(depth), None, "")) == found
 
 

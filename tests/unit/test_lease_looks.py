@@ -35,7 +35,7 @@ def looks(folder: Path, port: int) -> list[Check]:
 
 @pytest.fixture
 def listening() -> Iterator[int]:
-    """A port at which somebody listens."""
+    """Provide a port at which a process listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -50,7 +50,9 @@ def test_a_source_that_can_be_asked_is_well(tmp_path: Path, listening: int) -> N
 
 
 def test_what_is_missing_is_said(tmp_path: Path, listening: int) -> None:
-    """A secret that cannot be read, one that others can read, and an address where nobody listens."""
+    """A secret that cannot be read, one that others can read, and an address where no process listens are
+    reported.
+    """
     (look,) = looks(tmp_path, listening)
     assert look.state == "fail"
     assert "app.pem" in look.says
@@ -82,7 +84,7 @@ def looks_at(folder: Path, place: AtPostgres, *grants: str) -> list[Check]:
 def test_what_a_tasks_role_could_leave_behind_is_told(
     tmp_path: Path, postgres_server: PostgresServer
 ) -> None:
-    """A schema in which everybody may create, as before PostgreSQL 15, is one note; and no role is left."""
+    """A schema in which every role may create, as before PostgreSQL 15, is one note; and no role is left."""
     place = AtPostgres(postgres_server)
     postgres_server.ask("grant create on schema public to public", database=place.database)
     reached, *notes = looks_at(tmp_path, place, *place.GRANTS)
@@ -95,7 +97,7 @@ def test_what_a_tasks_role_could_leave_behind_is_told(
 
 
 def test_a_role_that_no_end_would_find_all_of_fails(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    """It could make roles of its own; neither does a grant that the database refuses pass in silence."""
+    """It could create roles; a grant that the database refuses is also reported."""
     place = AtPostgres(postgres_server)
     for grant, told in (
         ("alter role {role} createrole", "could make roles"),

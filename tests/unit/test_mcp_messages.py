@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages are read once, and what is in them stays bytes that nobody can misread."""
+"""Messages are read once, and their content stays bytes that cannot be misread."""
 
 import json
 from typing import Any
@@ -102,7 +102,7 @@ def test_a_body_means_what_it_meant_and_fits_in_one_line(value: dict[str, Any], 
 
 
 def test_a_body_does_not_keep_its_message_alive() -> None:
-    """It is a copy of its own, so that the rest of the buffer can go."""
+    """It is a separate copy, so that the rest of the buffer can be freed."""
     body = standalone(read_message(b'{"jsonrpc":"2.0","id":1,"result":{}}', "s").result)
     assert type(body) is bytes
     assert body == b"{}"

@@ -54,7 +54,7 @@ async def gateway(url: str) -> AsyncIterator[Ask]:
 
 @asynccontextmanager
 async def discovery(url: str) -> AsyncIterator[Ask]:
-    """Ask as whoever logs in does."""
+    """Provide a request as made by a person who logs in."""
     async with OAuthHttp() as made:
 
         async def ask(method: str, path: str) -> object:
@@ -81,7 +81,7 @@ async def broker(url: str) -> AsyncIterator[Ask]:
 async def test_nothing_is_sent_twice(
     client: Callable[[str], AbstractAsyncContextManager[Ask]], method: str
 ) -> None:
-    """Whatever the method: that it may be repeated is for whoever knows what it does."""
+    """This holds for every method: only a caller that knows a request's effect may repeat it."""
     async with breaking_server() as (url, came), client(url) as ask:
         await ask("GET", "/first")
         with pytest.raises((GatewayUnreachable, KeyUnavailable)):

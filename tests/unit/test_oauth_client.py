@@ -141,7 +141,7 @@ def test_authorization_responses() -> None:
         (quiet, {"code": "c", "state": "t"}),
         (quiet, {"code": "c"}),
         (quiet, {"state": "s"}),
-        # An error of somebody else's is not believed either.
+        # An error of another issuer is not believed either.
         (loud, {"error": "access_denied", "state": "s", "iss": "https://evil.example"}),
     ):
         with pytest.raises(AgentFault) as fault:

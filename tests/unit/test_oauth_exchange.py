@@ -92,7 +92,9 @@ async def test_a_task_is_handed_down_by_an_actor_token(world: OAuthWorld) -> Non
 
 
 async def test_an_actor_token_that_anybody_could_use_is_refused(world: OAuthWorld) -> None:
-    """Whoever shows it is not its agent: without a key of that agent it would be lent, not shown."""
+    """The client that shows it is not its agent: without a key of that agent the token would be lent, not
+    shown.
+    """
     parent = await world.review()
     told = await exchange(
         world,

@@ -79,7 +79,7 @@ async def test_a_code_becomes_tokens(world: OAuthWorld) -> None:
 async def test_a_code_is_for_whom_it_was_given_to(
     world: OAuthWorld, by: str, changes: dict[str, str]
 ) -> None:
-    """Another client, address or verifier gets nothing; the code still works for whom it is meant."""
+    """Another client, address or verifier gets nothing; the code still works for its client."""
     _, code = await coded(world)
     assert error_of(await redeem(world, code, by, **changes)) == (400, "invalid_grant")
     assert (await redeem(world, code)).status == 200
@@ -152,7 +152,7 @@ async def test_a_refresh_token_that_comes_again_ends_its_family(world: OAuthWorl
 
 
 async def test_of_two_uses_at_once_one_wins_and_both_lose(world: OAuthWorld) -> None:
-    """Nobody can tell who was the thief: what the first got is taken back when the second comes."""
+    """The thief cannot be identified: the first use's token is revoked when the second comes."""
     _, code = await coded(world)
     redeemed = await asyncio.gather(redeem(world, code), redeem(world, code))
     assert sorted(told.status for told in redeemed) == [200, 400]
@@ -171,7 +171,7 @@ async def test_of_two_uses_at_once_one_wins_and_both_lose(world: OAuthWorld) -> 
 
 
 async def test_a_refresh_token_of_a_bound_grant_needs_a_key(world: OAuthWorld) -> None:
-    """RFC 9449 section 5: without a proof it gives nothing, so that nobody falls back to a bare token. An
+    """RFC 9449 section 5: without a proof it gives nothing, so that no client falls back to a bare token. An
     agent that proves itself may take another key.
     """
     world.clock.jump(time.time() - world.clock.now().timestamp())  # proofs go by the time of day
@@ -231,7 +231,9 @@ async def test_a_refresh_token_ends_with_its_task(world: OAuthWorld) -> None:
 
 
 async def test_introspection_tells_the_owner(world: OAuthWorld) -> None:
-    """RFC 7662: claims, chain, what it stands for, and the state of its task; nobody else learns anything."""
+    """RFC 7662: claims, chain, authorization details, and the state of its task; no other caller learns
+    anything.
+    """
     given = await world.review()
     told = await world.at("/oauth/introspect", by="contract-bot", token=given.json["access_token"])
     assert (told.json["active"], told.json["client_id"], told.json["act"]["sub"]) == (

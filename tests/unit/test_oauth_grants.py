@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Client authentication and the grants of the token endpoint: what they give, and whom they refuse."""
+"""Client authentication and the grants of the token endpoint: what they grant, and which clients they
+refuse.
+"""
 
 import base64
 import hashlib
@@ -46,7 +48,9 @@ async def world(tmp_path: Path) -> AsyncIterator[OAuthWorld]:
 
 
 async def test_a_tokens_task_is_named_by_its_agent(world: OAuthWorld) -> None:
-    """The token says who acts for whom, in which task, proven how; the answer says what it stands for."""
+    """The token states its actor, the person behind it, the task and how the actor was proven; the answer
+    states the authority.
+    """
     told = await world.review()
     claims = claims_of(world, told)
     assert (claims.subject, claims.client_id, claims.on_behalf_of) == ("lena", "contract-bot", "lena")
@@ -75,7 +79,7 @@ async def test_a_token_is_for_the_resource_that_was_asked(world: OAuthWorld) -> 
 
 
 async def test_another_agents_task_is_not_there(world: OAuthWorld) -> None:
-    """Whoever names a task that is not its own learns nothing of it."""
+    """A caller that names a task of another agent learns nothing of it."""
     task = (await world.review()).json["mission_id"]
     for named in (task, "tsk_none"):
         told = await world.task_token(named, "other-bot")
@@ -112,7 +116,7 @@ async def test_details_that_would_not_be_kept_are_refused(world: OAuthWorld, wri
 
 
 async def test_details_that_name_the_whole_are_kept(world: OAuthWorld) -> None:
-    """Whoever asks for what the task may do gets it."""
+    """A client that asks for the task's full authority gets it."""
     assert (await world.review(authorization_details=details("read", "list"))).status == 200
 
 
@@ -270,7 +274,7 @@ async def test_an_identity_assertion_with_a_label_that_cannot_be_read_opens_noth
 async def test_an_identity_assertion_is_for_one_client_and_server(
     world: OAuthWorld, by: str, claims: dict[str, Json], code: str
 ) -> None:
-    """Nothing of it opens anything for anybody else."""
+    """It grants nothing to any other client."""
     told = await world.ask_token(JWT_BEARER, by=by, assertion=world.id_jag(**claims))
     assert told.json["error"] == code
 

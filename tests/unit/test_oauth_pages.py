@@ -250,7 +250,7 @@ async def test_the_address_of_the_machine_leads_to_its_name(lena: Browsing) -> N
 
 
 async def test_a_person_ends_what_is_theirs(world: HouseWorld, lena: Browsing) -> None:
-    """Tasks and sessions, of browsers and programs alike; nothing of anybody else's."""
+    """Tasks and sessions, of browsers and programs alike, end; nothing of another person does."""
     done = await lena.fill(await lena.get(SUMMARISE), decision="allow", **{"p.id": "C-42"})
     task = (await code_behind(world, done.answer["code"])).task
     program = await world.session("lena")

@@ -101,7 +101,7 @@ async def test_what_is_asked_of_the_provider(provider: OidcProvider, world: Prov
 
 
 async def test_a_token_that_holds(provider: OidcProvider, world: ProviderWorld, clock: WorldClock) -> None:
-    """It says who somebody is, and when they last proved it."""
+    """The token states who a person is, and when they last proved it."""
     world.claims = {"auth_time": world.now - 60}
     proven = await redeem(provider, world)
     assert proven.subject == "subject-1"
@@ -154,7 +154,7 @@ async def test_a_token_for_something_else(
 async def test_a_token_by_a_key_that_is_not_the_providers(
     provider: OidcProvider, world: ProviderWorld
 ) -> None:
-    """Signed by a stranger under the provider's key id, or by a key that nobody published."""
+    """The token is signed by a stranger under the provider's key id, or by an unpublished key."""
     world.signing = ECKey.generate_key("P-256", {"kid": "one"})
     with pytest.raises(Unauthenticated):
         await redeem(provider, world)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A keyring that waits for a person holds up nobody but who asks it."""
+"""A keyring that waits for a person delays only its caller."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Waiting(KeyringBackend):
         return "hunter2"
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Nothing is kept."""
+        """Do nothing: nothing is stored."""
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def waiting() -> Iterator[Waiting]:
 async def test_a_locked_keyring_is_asked_once_and_waited_for_no_longer_than_patience(
     waiting: Waiting,
 ) -> None:
-    """Whoever asks is told to unlock it; no thread for each asking is left behind."""
+    """The caller is told to unlock it; no thread for each request is left behind."""
     source = OsKeyring(patience_s=0.01)
     for _ in range(5):
         with pytest.raises(KeyUnavailable, match="does not answer") as told:

@@ -135,7 +135,7 @@ async def test_a_piece_that_waited_for_the_reader_is_held_against_the_lease_agai
 
 @pytest.mark.parametrize("own", [False, True], ids=["passed on", "own"])
 async def test_without_a_lease_the_refusal_is_all_that_is_handed_out(own: bool) -> None:
-    """Whoever has answered; and the task is told that the call may have taken effect."""
+    """This holds whichever party has answered; and the task learns that the call may have taken effect."""
     world = World()
     world.answers_itself = own
     call = world.call()
@@ -155,7 +155,7 @@ async def test_without_a_lease_the_refusal_is_all_that_is_handed_out(own: bool) 
 
 @pytest.mark.parametrize(("sent", "outcome"), [(False, b"not-sent"), (True, b"unknown")])
 async def test_only_what_never_reached_the_owner_is_to_be_asked_again(sent: bool, outcome: bytes) -> None:
-    """Of anything else nobody knows whether it happened, so nobody is told to repeat it."""
+    """Anything else may have happened, so no caller is told to repeat it."""
     world = World()
     world.breaks = UpstreamUnreachable("the connection broke", sent=sent)
     await world.call()
@@ -185,7 +185,7 @@ async def test_only_what_never_reached_the_owner_is_to_be_asked_again(sent: bool
 async def test_what_is_ended_cuts_answers_that_are_on_their_way_from_an_owner(
     path: str, scope: str, cut: bool
 ) -> None:
-    """Before whoever ended it is told that nothing more is released here."""
+    """The cut precedes the report to the caller of the end that nothing more is released here."""
     world = World(path)
     call = world.call()
     await turns()

@@ -59,7 +59,7 @@ async def sign_in(browser: Browsing, key: SoftAuthenticator, **changes: str) -> 
 
 
 async def test_a_passkey_is_registered_and_signs_in(world: HouseWorld, lena: Browsing) -> None:
-    """Somebody who is signed in adds it; at another browser it says who they are."""
+    """A person who is signed in adds it; at another browser it states who they are."""
     key = SoftAuthenticator()
     assert (await register(lena, key)).status == 200
     other = Browsing(world)
@@ -159,7 +159,7 @@ async def test_a_key_that_is_not_the_registered_one(world: HouseWorld, lena: Bro
 
 
 async def test_adding_one_needs_a_new_proof(world: HouseWorld, lena: Browsing) -> None:
-    """A session that was left open adds none; nor does nobody."""
+    """A session that was left open adds none; nor does a caller without a session."""
     world.clock.advance(901)
     assert (await post(lena, "challenge", {"for": "register"})).status == 403
     assert (await post(Browsing(world), "challenge", {"for": "register"})).status == 401

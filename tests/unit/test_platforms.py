@@ -219,7 +219,7 @@ async def test_each_rule_counts(name: str) -> None:
 
 @pytest.mark.parametrize("name", SHAPES)
 async def test_what_the_platform_always_writes_must_be_there(name: str) -> None:
-    """A token of the same issuer without it is for somebody else, or of another kind."""
+    """A token of the same issuer without it is for another party, or of another kind."""
     world = World(name)
     for pointer in world.platform.required:
         top = pointer.split("/")[1].replace("~1", "/") if pointer.startswith("/") else pointer

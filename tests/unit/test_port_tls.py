@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TLS of the port: a client's certificate reaches step 1 as it was shown, whoever made it."""
+"""TLS of the port: a client's certificate of any issuer reaches step 1 unchanged."""
 
 import asyncio
 import io

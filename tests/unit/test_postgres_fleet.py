@@ -101,7 +101,7 @@ async def test_a_database_that_is_behind_renews_no_lease(member: Member, postgre
     seen = len(member.sights)
     with pytest.raises(StoreUnavailable, match="behind what was committed"):
         await member.fleet.renew()
-    # A look that somebody's commit has asked for may come meanwhile; it renews nothing.
+    # A look for another commit may come in the meantime; it renews nothing.
     assert [one for one in member.sights[seen:] if one.sent_s is not None] == []
     assert member.store.epochs(TENANT)[SCOPE] == 3
 

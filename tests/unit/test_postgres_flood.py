@@ -22,7 +22,7 @@ FLOOD = 20_000
 
 
 def flood(url: str) -> None:
-    """Notify, as somebody who may connect and nothing else."""
+    """Notify, as a role that may connect and nothing else."""
     with closing(psycopg.connect(url, autocommit=True)) as aside:
         aside.execute("drop role if exists guest")
         aside.execute("create role guest")

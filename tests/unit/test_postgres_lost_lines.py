@@ -110,7 +110,7 @@ async def test_a_connection_that_broke_over_the_first_turn_leaves_no_log_without
 async def test_a_connection_that_broke_over_open_calls_forgets_none(
     proxied: tuple[str, CuttingProxy], postgres: str
 ) -> None:
-    """Of a log that another writer has begun; whoever starts later goes by what this one writes."""
+    """The log was begun by another writer; a later start relies on what this writer writes."""
     url, proxy = proxied
     store, other = opened(url, "first"), opened(postgres, "other")
     await other.commit(Unit(events=(a_permit("call_one"),)))

@@ -178,7 +178,7 @@ async def test_a_whole_whose_answer_is_lost_is_on_record_once(
 
 
 async def test_a_first_batch_that_may_yet_be_committed_is_not_told_as_lost(postgres: str) -> None:
-    """Its row of turns is not to be seen yet: whoever asks waits for it, as for any other."""
+    """Its row of turns is not visible yet: a query waits for it, as for any other."""
     await opened(postgres).close()
     first, session = connect(postgres, "first"), connect(postgres, "asks")
     first.run(f"begin; insert into turns values ('{TENANT}', 0, '', 0); update turns set turn = 1")
@@ -193,7 +193,7 @@ async def test_a_first_batch_that_may_yet_be_committed_is_not_told_as_lost(postg
 
 
 async def test_a_buried_replica_commits_nothing_as_a_whole(postgres: str) -> None:
-    """Also where nobody else has taken a turn since: the row is looked at in the same statement."""
+    """This holds also where no other replica has taken a turn since: the same statement checks the row."""
     store = opened(postgres)
     fleet = store.fleet(TENANT, WorldClock())
     me = Replica(id=store.writer, host="a", address="http://a", lease_s=30.0, joined=START)
@@ -252,7 +252,7 @@ def test_columns_are_what_the_server_reads(postgres: str) -> None:
 
 
 async def reading_on_the_loop(store: PostgresStore, fleet: PostgresFleet) -> None:
-    """Return when what lies at rest is read over a connection of its own."""
+    """Return when stored labels are read over a separate connection."""
     async with asyncio.timeout(60):
         while store._at_rest[0]._session is None:
             await fleet.stored_labels_since("files", 0)
@@ -285,7 +285,7 @@ async def test_what_lies_at_rest_is_read_as_of_the_question(postgres: str, store
 async def test_who_waits_for_what_lies_at_rest_is_told_when_the_store_is_closed(
     postgres: str, store: PostgresStore
 ) -> None:
-    """Also while the server says nothing: nobody waits for an answer that nobody listens to any more."""
+    """This holds also while the server is silent: no caller waits for an answer that nothing reads."""
     other = opened(postgres, "other")
     await other.commit(Unit(events=(an_event(),)))
     fleet = other.fleet(TENANT, WorldClock())

@@ -128,7 +128,7 @@ async def test_a_changed_leaf_at_the_end_of_the_log_stops_the_start(postgres: st
     await store.close()
     with psycopg.connect(postgres) as connection:
         connection.execute(damage.encode())
-    for _ in range(2):  # whoever finds this can look again: the lock was given back
+    for _ in range(2):  # the lock was released, so a second try can look again
         with pytest.raises(VerificationFailed):
             opened(postgres)
 
@@ -234,7 +234,7 @@ async def test_two_writers_make_one_log_and_one_budget(two: tuple[PostgresStore,
 async def test_of_two_writers_that_have_seen_one_value_one_replaces_it(
     two: tuple[PostgresStore, PostgresStore],
 ) -> None:
-    """Whoever else commits meanwhile; what the other one had to tell of it is in no log."""
+    """This holds beside other commits; the event of the loser is in no log."""
     before = None
     for number in range(20):
         units = [
@@ -255,7 +255,7 @@ async def test_of_two_writers_that_have_seen_one_value_one_replaces_it(
 async def test_a_writer_that_stops_in_its_turn_holds_the_others_up_for_seconds_only(
     postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server ends a transaction that nobody goes on with, and nothing of it is there."""
+    """The server ends an abandoned transaction, and nothing of it is kept."""
     store = opened(postgres)
     await store.commit(Unit(events=(an_event(),)))
     monkeypatch.setattr(postgres_session, "IDLE_IN_TRANSACTION_MS", 300)
@@ -307,7 +307,7 @@ async def test_a_database_that_lost_commits_and_was_written_on_takes_nothing_mor
 
 
 async def test_writers_take_turns_whatever_the_database_takes_for_isolation(postgres: str) -> None:
-    """Its own setting would refuse whoever comes second."""
+    """The database's own setting would refuse the second writer."""
     with psycopg.connect(postgres, autocommit=True) as aside:
         name = postgres.rsplit("/", 1)[1]
         aside.execute(f"alter database {name} set default_transaction_isolation = 'serializable'")

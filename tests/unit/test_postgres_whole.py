@@ -89,7 +89,7 @@ def aside(dial: Dial) -> Iterator[PostgresSession]:
 
 @pytest.fixture
 async def writing(dial: Dial) -> AsyncIterator[Writing]:
-    """Who writes."""
+    """The incarnation under whose name this writer commits."""
     one = Writing(dial())
     yield one
     one.close()
@@ -115,7 +115,7 @@ def taken(aside: PostgresSession, index: int = 3) -> bool:
 
 
 async def waiting(aside: PostgresSession) -> None:
-    """Return when somebody waits for a lock in this database."""
+    """Return when a session waits for a lock in this database."""
     query = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
     async with asyncio.timeout(30):
         while aside.execute(query).fetchone() is None:  # noqa: ASYNC110 - the server tells nobody

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who goes first: ends, for a bounded time, and then everybody else for as long."""
+"""Who goes first: ends, for a bounded time, and then all other work for as long."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ class Times:
         self.waiting: set[asyncio.Task[None]] = set()
 
     async def passing(self, seconds: float) -> None:
-        """Let time pass, and whoever is ready go on."""
+        """Let time pass, and let the tasks that are ready run."""
         self._loop.now_s += seconds
         for _ in range(5):
             await asyncio.sleep(0)
@@ -110,7 +110,7 @@ async def test_after_a_pause_calls_have_as_long_as_it_was(t: Times) -> None:
     assert waiting.done()
     with t.precedence.first():
         pass
-    # It was over before its turn came: nobody waits for it afterwards.
+    # It was over before its turn came: nothing waits for it afterwards.
     await t.passing(20)
     assert (await t.call()).done()
     assert t.precedence.pauses == 2

@@ -41,7 +41,7 @@ def learn(index: Index, result: Any, *, call: int, trust: Trust) -> None:
 
 @pytest.mark.parametrize("first", [TRUSTED, UNTRUSTED])
 def test_a_value_of_a_trusted_field_and_of_untrusted_text_is_untrusted(first: Trust) -> None:
-    """Whichever was read first: one origin that somebody outside may have written is enough."""
+    """This holds in either order: one origin that an outsider may have written is enough."""
     index = Index(KEY)
     second = UNTRUSTED if first is TRUSTED else TRUSTED
     learn(index, {"mail": ADDRESS}, call=1, trust=first)
@@ -54,7 +54,7 @@ def test_a_value_of_a_trusted_field_and_of_untrusted_text_is_untrusted(first: Tr
 
 @pytest.mark.parametrize("first", [TRUSTED, UNTRUSTED])
 def test_a_web_address_below_a_host_of_both_origins_is_untrusted(first: Trust) -> None:
-    """Nobody has brought the address itself; of the host's origins, one is untrusted."""
+    """The address itself has no origin; of the host's origins, one is untrusted."""
     index = Index(KEY)
     second = UNTRUSTED if first is TRUSTED else TRUSTED
     learn(index, {"host": "files.rotor.example"}, call=1, trust=first)
@@ -94,7 +94,7 @@ def test_no_more_values_are_judged_than_the_bound() -> None:
 
 
 def test_an_amount_beyond_the_bound_differs_from_what_was_stated() -> None:
-    """What nobody has read is another amount than any that was said."""
+    """An amount that was not read differs from every stated one."""
     pay = Tool(
         upstream="bank",
         name="pay",
@@ -294,7 +294,7 @@ def test_what_a_parent_has_met_is_known_to_its_child(trust: Trust, provenance: P
 def test_a_field_of_a_record_that_the_intent_names_is_told_with_its_call_and_how_many_are_like_it(
     goal: str, meetings: int, reached: bool, candidates: int
 ) -> None:
-    """Where several records answer to the name, only whoever wants all of them leaves no choice."""
+    """Where several records match the name, only a request for all of them leaves no choice."""
     find = Tool(
         upstream="office",
         name="find_meetings",

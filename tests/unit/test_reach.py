@@ -57,7 +57,7 @@ def test_private_untrusted_and_a_way_out_in_one_task_type_are_toxic() -> None:
 
 @pytest.mark.parametrize("without", ["mail/send", "mail/inbox", "files/read"])
 def test_any_two_of_the_three_are_not_toxic(without: str) -> None:
-    """Without the data, the content or the way out there is no combination."""
+    """Without the data, the content or the way out no combination exists."""
     tools = [one for one in ("mail/send", "mail/inbox", "files/read") if one != without]
     assert not look(bundle((MAIL, INBOX, FILES), task("triage", *tools))).toxic
 
@@ -116,7 +116,7 @@ def test_a_store_is_told_apart_by_the_values_that_grants_name() -> None:
 
 
 def test_a_store_without_a_name_is_its_upstream() -> None:
-    """Where no template says what is written, whoever reads that upstream reads it."""
+    """Where no template names what is written, every reader of that upstream reads it."""
     post, history = acts("chat/post", "internal"), reads("chat/history", "public", untrusted=True)
     found = look(
         bundle(
@@ -172,7 +172,9 @@ def test_what_nobody_described_is_all_three() -> None:
     ],
 )
 def test_a_kept_destination_is_no_way_out(kept: object) -> None:
-    """Whoever wrote the content cannot choose where it goes, and the path says that the grant refuses it."""
+    """The author of the content cannot choose where it goes, and the path reports that the grant refuses
+    it.
+    """
     one = bundle((MAIL, INBOX, FILES), task("triage", "mail/send", "mail/inbox", "files/read", to=kept))
     (found,) = look(one).toxic
     assert found.openness is Openness.REFUSED
@@ -190,13 +192,13 @@ def test_a_kept_destination_is_no_way_out(kept: object) -> None:
     ],
 )
 def test_other_constraints_keep_no_destination(free: object) -> None:
-    """A pattern, a prefix or a negation leaves somebody outside a place to name."""
+    """A pattern, a prefix or a negation leaves an outsider a place to name."""
     one = bundle((MAIL, INBOX, FILES), task("triage", "mail/send", "mail/inbox", "files/read", to=free))
     assert look(one).toxic[0].openness is Openness.OPEN
 
 
 def test_a_destination_from_the_intent_is_kept() -> None:
-    """A parameter that the person states is not for whoever wrote the content."""
+    """The author of the content does not choose a parameter that the person states."""
     one = bundle(
         (MAIL, INBOX, FILES), task("triage", "mail/send", "mail/inbox", "files/read", to={"exact": "{to}"})
     )
@@ -283,7 +285,7 @@ def test_a_question_before_reading_stands_on_the_path() -> None:
 
 
 def test_untrusted_content_leads_to_what_cannot_be_taken_back() -> None:
-    """Also inside, where nobody learns anything."""
+    """This holds also inside, where no outsider learns anything."""
     wipe = acts("disk/wipe", "internal", Effect.IRREVERSIBLE)
     (path,) = look(bundle((INBOX, wipe), task("clean", "mail/inbox", "disk/wipe"))).paths
     assert (path.kind, path.sources, path.outlet.tool.id) == (PathKind.EFFECT, ("mail/inbox",), "disk/wipe")
@@ -310,7 +312,9 @@ def test_the_cheapest_change_is_to_keep_the_destination() -> None:
 
 
 def test_without_a_destination_a_human_is_asked() -> None:
-    """What goes to everybody outside cannot be kept to some of them; asking costs less than a grant."""
+    """A call that goes to every outsider cannot be restricted to some of them; an approval costs less than a
+    grant.
+    """
     post = acts("web/post")
     survey = look(bundle((post, INBOX, FILES), task("triage", "web/post", "mail/inbox", "files/read")))
     (remedy,) = remedies(survey, survey.toxic[0])
@@ -342,7 +346,7 @@ def test_an_answer_that_trusts_a_source_is_cheaper_than_many_grants() -> None:
 
 
 def test_what_is_refused_already_needs_no_change() -> None:
-    """Nothing is proposed where nothing is open and nobody is asked."""
+    """Nothing is proposed where nothing is open and no approver is asked."""
     one = bundle(
         (MAIL, INBOX, FILES),
         task("triage", "mail/send", "mail/inbox", "files/read", to={"exact": "a@example.com"}),

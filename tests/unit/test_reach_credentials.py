@@ -8,7 +8,7 @@ from tests.reach_world import FILES, INBOX, MAIL, Lenient, acts, bundle, reads, 
 
 
 def test_a_credential_says_whose_calls_carry_it_and_beside_what() -> None:
-    """By each task type that has a tool there; one that nobody's calls carry has no holder."""
+    """Each task type that has a tool there is listed; a credential that no calls carry has no holder."""
     key, lease = CredentialSource("env:MAIL_KEY"), CredentialSource("oauth: remit at idp", Lifetime.TASK)
     reader = task("look-up", "files/read")
     made = bundle((MAIL, INBOX, FILES), task("triage", "mail/send", "mail/inbox"), reader)

@@ -108,7 +108,7 @@ async def test_credentials_under_the_fence_are_taken_back_and_told_of_when_they_
 async def test_the_end_of_an_upstream_takes_back_its_credentials_and_leaves_the_tasks(
     world: CallWorld, broker: ScriptedBroker
 ) -> None:
-    """A tool of it has none of its own."""
+    """A tool of the upstream has no separate credentials."""
     task, token = await world.open()
     await world.call(token, "read")
     ((ack,), later) = world.house.endings.reactions.raised((await raised(world, "tool:desk/pay"),))

@@ -74,7 +74,7 @@ def texts(result: Json) -> list[str]:
 def test_every_part_of_a_result_is_given_and_a_text_with_the_name_it_stood_under(
     result: Json, parts: list[tuple[Json, str | None]]
 ) -> None:
-    """Whatever is no part of the shape is given, too: somebody reads it."""
+    """Content that is not part of the shape is returned, too, because an agent may read it."""
     assert list(bodies(result)) == parts
 
 
@@ -158,7 +158,7 @@ def test_the_names_of_several_objects_that_are_alike_are_data() -> None:
     ids=["nothing", "less", "long", "too-long", "part"],
 )
 def test_a_number_is_the_text_that_writes_it(number: float, text: str) -> None:
-    """Nobody writes one of more than a hundred and fifty digits."""
+    """A number of more than a hundred and fifty digits has no such text."""
     assert texts([number]) == [text]
 
 
@@ -208,7 +208,9 @@ def test_a_label_with_a_condition_holds_only_where_the_fields_beside_it_are_so()
 
 
 def test_what_stands_beside_a_structure_may_be_any_field() -> None:
-    """As bad as the worst of them, each a record of its own; an untrusted field makes it untrusted."""
+    """Its label is the worst of theirs, and each is a separate record; an untrusted field makes it
+    untrusted.
+    """
     written = '{"a": "first", "a": "second"}'
     result = {"content": [{"text": written}]}
     for fields, label in (
@@ -276,7 +278,7 @@ def test_paths_are_kept_for_the_next_result_of_the_same_tool() -> None:
 
 
 def test_no_more_paths_and_tools_are_kept_than_the_bound() -> None:
-    """Whoever gives ever new ones is read all the same."""
+    """An upstream that returns ever new ones is read all the same."""
     paths, tool = Paths(), a_tool()
     many = {f"n{at}": "x" for at in range(MAX_NAMES)}
     assert len(list(Reading(many, tool, paths))) == MAX_NAMES

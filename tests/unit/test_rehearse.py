@@ -108,7 +108,7 @@ def test_a_deferred_call_passes_once_when_it_was_approved(task: RehearsedTask) -
 
 
 def test_a_call_that_a_person_has_refused_is_refused(task: RehearsedTask) -> None:
-    """Nobody is asked again."""
+    """No person is asked again."""
     asked = task.call("desk/pay", {"sum": 5})
     task.deny(asked)
     again = task.call("desk/pay", {"sum": 5})
@@ -124,7 +124,7 @@ def test_who_asks_does_not_approve(task: RehearsedTask) -> None:
 
 
 def test_only_what_was_asked_about_is_approved(task: RehearsedTask) -> None:
-    """What was permitted or denied asks nobody."""
+    """A permitted or denied call needs no approval."""
     with pytest.raises(Conflict, match="nobody was asked"):
         task.approve(task.call("desk/look"))
 
@@ -132,7 +132,7 @@ def test_only_what_was_asked_about_is_approved(task: RehearsedTask) -> None:
 def test_a_call_has_one_result_and_only_if_it_was_permitted(
     task: RehearsedTask, rehearsal: Rehearsal
 ) -> None:
-    """Whoever mixes up calls is told."""
+    """A rehearsal that mixes up calls gets an error."""
     look = task.call("desk/look")
     with pytest.raises(Conflict, match="another task"):
         rehearsal.open(task="work").result(look, "x")
@@ -163,7 +163,7 @@ def test_text_and_whatever_json_holds_is_a_result(task: RehearsedTask, given: ob
 
 @pytest.mark.parametrize("tool", ["", "look", "/look", "desk/"])
 def test_a_tool_is_named_with_its_upstream(task: RehearsedTask, tool: str) -> None:
-    """Anything else is a mistake of whoever rehearses."""
+    """Any other name is a mistake of the rehearsal's author."""
     with pytest.raises(Malformed, match="upstream/tool"):
         task.call(tool)
 
@@ -231,7 +231,7 @@ def test_what_cannot_be_opened_is_told_as_the_gateway_tells_it(rehearsal: Rehear
 
 
 def test_a_later_turn_counts_if_somebody_states_the_intent(rehearsal: Rehearsal, task: RehearsedTask) -> None:
-    """An agent's own task has nobody who could add to it."""
+    """An agent's own task has no person who could add to it."""
     task.user("and look at the rivers")
     assert rehearsal.events("task.turn", task=task.id)[0]["values"] == {"text": "and look at the rivers"}
     rehearsal.task_type("alone", grants=["desk/look"], requires_person=False)
@@ -301,7 +301,7 @@ async def test_a_rehearsal_can_be_used_inside_of_a_running_event_loop(bundle: Pa
 
 
 def test_without_a_folder_there_are_the_usual_policies_and_no_described_tool() -> None:
-    """What nobody has described is asked about; types may be given as they are."""
+    """A tool without a description needs an approval; types may be passed unchanged."""
     kind = TaskType(
         name="given", purpose="look", run_by=("rehearsed-agent",), requested_by=("rehearsed-person",)
     )
@@ -323,7 +323,7 @@ def test_the_folder_that_init_makes_is_rehearsed_as_it_is(tmp_path: Path) -> Non
 
 
 def test_secrets_and_servers_of_the_folder_are_not_used(tmp_path: Path) -> None:
-    """A secret that is not there, and a server that nobody runs, stop no rehearsal."""
+    """A missing secret, and a server that does not run, stop no rehearsal."""
     scaffold(tmp_path, sample=False)
     (tmp_path / "remit.yaml").write_text(
         "upstreams:\n  far:\n    url: https://far.example.org/mcp\n"

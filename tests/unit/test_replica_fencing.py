@@ -113,7 +113,7 @@ async def test_who_has_no_lease_buries_nobody_and_forgets_how_long_others_were_s
 
 
 async def test_who_has_renewed_meanwhile_is_not_gone_and_may_be_buried_later() -> None:
-    """Or another one was faster: the store says no, and nobody is told."""
+    """Or another replica was faster: the store refuses, and no caller is notified."""
     world = Kept()
     await world.leased(a_replica(OTHER))
     world.clock.advance(GONE_S + 0.001)
@@ -234,7 +234,9 @@ async def test_who_has_left_may_not_act_and_does_not_come_back() -> None:
 
 
 async def test_an_ender_that_cannot_look_waits_out_the_longest_lease() -> None:
-    """Its own, where nobody else's is longer: somebody may have entered whom it has not seen."""
+    """It waits out its own lease where no other lease is longer: a replica may have entered that it has not
+    seen.
+    """
     for other_s, waits_s in ((LEASE_S / 2, outlived_s(LEASE_S)), (2 * LEASE_S, outlived_s(2 * LEASE_S))):
         world = Kept()
         await world.leased(a_replica(OTHER, lease_s=other_s))
@@ -266,7 +268,7 @@ async def test_an_ender_that_sees_nothing_more_goes_on_when_the_leases_are_over(
 
 
 async def test_the_lease_of_one_that_is_buried_meanwhile_is_still_waited_out() -> None:
-    """It may act until then, whoever has taken it for gone."""
+    """It may act until then, even if another replica counts it as gone."""
     world = Kept()
     await world.leased(a_replica(OTHER))
     waiting = asyncio.create_task(world.replicas.gathered(Raised(SCOPE, 1), world.clock.boot_s(), 0.0))

@@ -44,7 +44,7 @@ def test_a_refusal_holds_the_names_of_others_within_its_quotes(name: str, shown:
 
 
 def test_two_long_plans_of_one_tool_are_not_held_against_each_other() -> None:
-    """An agent would keep everybody waiting; plans without arguments always can be."""
+    """An agent would block all other work; plans without arguments can always be compared."""
 
     def long(start: int) -> tuple[Grant, ...]:
         names = (f"a{number}@example.com" for number in range(start, start + MAX_PLAN))
@@ -59,7 +59,7 @@ def test_two_long_plans_of_one_tool_are_not_held_against_each_other() -> None:
 
 
 def test_evidence_in_which_a_task_is_its_own_parent_is_traced_to_an_end() -> None:
-    """Whoever traces a file that somebody made up is not kept waiting."""
+    """A forged file does not block a person who traces it."""
     origin = [1, "dec_gone", "mail/read", "body", "untrusted"]
     events: Sequence[Mapping[str, Json]] = (
         {"kind": "task.opened", "task": "tsk_a", "facts": {"parent": "tsk_a"}, "index": 0},
@@ -91,7 +91,7 @@ def test_evidence_in_which_a_task_is_its_own_parent_is_traced_to_an_end() -> Non
     ],
 )
 def test_a_file_that_is_no_evidence_is_said_to_be_none(tmp_path: Path, facts: Json) -> None:
-    """Whatever somebody wrote into it."""
+    """This holds whatever the file contains."""
     leaf = {"kind": "decision.made", "task": "tsk_a", "call": "dec_a", "facts": facts}
     file = tmp_path / "made-up.jsonl"
     file.write_text(json.dumps({"index": 0, "leaf": json.dumps(leaf)}))

@@ -80,7 +80,7 @@ def test_a_call_lies_in_the_scopes_of_its_tool_and_its_upstream_too() -> None:
 def test_a_scope_is_under_a_fence_where_its_epoch_has_risen(
     remembered: dict[str, int], current: dict[str, int], found: str
 ) -> None:
-    """The first in the order that is asked for; one that nobody ever ended has epoch 0."""
+    """The first in the requested order is returned; a scope that was never ended has epoch 0."""
     assert risen(remembered, current, ("a", "b")) == found
 
 

@@ -218,7 +218,7 @@ async def test_only_the_told_paths_lead_on(peer: Peer, client: aiohttp.ClientSes
 
 
 async def test_a_relay_for_one_upstream_serves_no_other(peer: Peer, client: aiohttp.ClientSession) -> None:
-    """With an upstream of its own, its address means that one, and no other can be named."""
+    """With an upstream in its address, the address means that one, and no other can be named."""
     async with Standing(peer, upstream="notes") as url:
         async with client.post(url, data=b"{}") as answer:
             assert answer.status == 200
@@ -238,7 +238,7 @@ async def test_a_body_beyond_the_limit_is_refused(
 
 
 async def test_a_gateway_that_is_gone_is_said_to_be_gone(client: aiohttp.ClientSession) -> None:
-    """Where nobody answers, the child gets an error that says so, and no stack trace."""
+    """Where no process answers, the child gets an error that reports it, and no stack trace."""
     async with Standing(Peer(url="http://127.0.0.1:9")) as url, client.post(url, data=b"{}") as answer:
         assert answer.status == 502
         assert json.loads(await answer.text())["error"]["data"]["code"] == "gateway-unreachable"

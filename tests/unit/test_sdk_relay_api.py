@@ -120,7 +120,9 @@ async def test_locations_lead_back_to_the_relay(
 async def test_an_api_cannot_have_a_call_made_twice(
     peer: Peer, relay: Relay, client: aiohttp.ClientSession
 ) -> None:
-    """A 403 of its own that says that the task has ended is the API's word; the door's own is asked again."""
+    """An API's own 403 that claims that the task has ended is passed on; after the endpoint's own 403, the
+    call is made again.
+    """
     ended = {"code": "task-ended", "outcome": "not-sent"}
     peer.answers = [(403, ended, {})]
     async with client.post(f"{relay.api_url}/crm/payments", json={}) as answer:

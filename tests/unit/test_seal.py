@@ -136,7 +136,7 @@ def test_a_blob_of_another_form_is_refused(blob: bytes) -> None:
 
 
 def test_values_that_the_leaf_did_not_commit_to_are_not_revealed() -> None:
-    """Whoever holds the subject's key can make a blob, but not one that fits the leaf."""
+    """A holder of the subject's key can make a blob, but not one that fits the leaf."""
     commitments, openings = seal.conceal(VALUES, SALTS[:2])
     forged: seal.Openings = {**openings, "limit": [openings["limit"][0], 101]}
     missing: seal.Openings = {"path": openings["path"]}

@@ -149,7 +149,7 @@ async def test_other_roles_leave_an_approval_as_it_is(world: CallWorld) -> None:
 async def test_an_approval_that_came_past_the_change_of_its_approver_permits_nothing(
     world: CallWorld,
 ) -> None:
-    """Whoever is no approver when a call is made has permitted nothing, whatever the answer says."""
+    """A person who is no approver when a call is made has permitted nothing, whatever the answer states."""
     _, token = await world.open()
     approval = await world.asked(token, amount=1)
     omar = await world.person("omar")
@@ -166,7 +166,7 @@ async def test_an_approval_that_came_past_the_change_of_its_approver_permits_not
 
 
 async def test_a_change_of_an_approver_holds_beside_calls_that_use_their_word(world: CallWorld) -> None:
-    """Approvals that are used in the same moment do not keep anybody from signing their giver out."""
+    """Approvals that are used in the same moment do not prevent their approver's sign-out."""
     _, token = await world.open()
     asked = [await world.asked(token, amount=n) for n in range(8)]
     for one in asked:

@@ -62,14 +62,14 @@ async def test_no_secret_is_kept_as_text(world: CallWorld) -> None:
 
 
 def unsigned(name: str) -> str:
-    """Return an assertion of a client that nobody has signed."""
+    """Return an unsigned assertion of a client."""
     parts = ({"alg": "ES256"}, {"iss": name, "sub": name})
     texts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
     return ".".join((*texts, "AA"))
 
 
 async def test_only_a_usable_agent_with_a_key_is_proven(world: CallWorld) -> None:
-    """A suspended agent, and a name that nobody registered, get the same kind of answer."""
+    """A suspended agent, and an unregistered name, get the same kind of answer."""
     await world.house.identity.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="odd")
     for name in ("clerk", "nobody"):
         with pytest.raises(Unauthenticated) as refused:

@@ -65,7 +65,7 @@ async def test_a_call_is_described_by_its_tool(world: CallWorld) -> None:
 
 
 async def test_what_nobody_described_is_the_worst(world: CallWorld) -> None:
-    """An offered tool without a description, and a name that nobody offers: irreversible, external."""
+    """An offered tool without a description, and a name that no upstream offers: irreversible, external."""
     for name in ("odd", "never-heard-of"):
         asked = await request(world, name)
         assert (asked.tier, asked.tool.described, asked.grants) == (Tier.AUTONOMOUS, False, ())

@@ -68,7 +68,7 @@ async def test_what_was_never_sent_did_nothing(world: CallWorld) -> None:
 
 
 async def test_a_refusal_is_one_event_with_its_reasons(world: CallWorld) -> None:
-    """Codes and rules for everybody; what was said is sealed."""
+    """Codes and rules are readable for everyone; the messages are sealed."""
     _, token = await world.open("hello")
     await world.call(token, "write", text="a private word")
     (entry,) = await world.house.evidence.log.pages(kinds=(EventKind.DECISION_MADE.value,))

@@ -137,7 +137,7 @@ async def test_a_child_type_of_its_own_binds_as_well(world: CallWorld) -> None:
 
 
 async def test_a_child_spends_what_its_parent_has(world: CallWorld) -> None:
-    """Three calls in all, whoever makes them; the parent's last one is gone with the child's."""
+    """Three calls in all, whichever task makes them; the parent's last one is gone with the child's."""
     parent, token = await world.open("shared")
     _, first = await hand(world, parent)
     _, second = await hand(world, parent, "helper-1")
@@ -178,7 +178,9 @@ async def test_what_a_child_reads_counts_for_its_parent(world: CallWorld) -> Non
 
 @pytest.mark.parametrize("what", ["parent", "grandparent", "agent", "owner", "person", "upper-agent"])
 async def test_what_ends_an_ancestor_ends_all_below(world: CallWorld, what: str) -> None:
-    """The task above, its agent, who answers for it, the person whom all is for."""
+    """An end of the task above, its agent, that agent's owner, or the person behind all of them ends the
+    child.
+    """
     top, _ = await world.open("shared")
     middle, _ = await hand(world, top)
     low, token = await hand(world, middle, "helper-1")
@@ -233,7 +235,7 @@ async def test_no_child_slips_through_while_its_parent_ends(world: CallWorld) ->
 
 
 async def test_a_child_falls_with_the_lease_of_its_parent(world: CallWorld) -> None:
-    """Before anybody has looked whether the lease was renewed."""
+    """The child ends before the renewal of the lease was checked."""
     parent, _ = await world.open("shared", lease_s=10)
     _, token = await hand(world, parent)
     assert await world.outcome(token, "read") is Outcome.PERMIT

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""On whose behalf: nobody is acted for who has not said so, and what they said ends with their word."""
+"""On whose behalf: an agent acts only for a person who has agreed, and only until that person withdraws."""
 
 import asyncio
 from collections.abc import AsyncIterator

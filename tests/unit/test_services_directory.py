@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Agents over time: who answers for them, what proves whom, and what is found."""
+"""Agents over time: their owners, what proves each agent, and what is found."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -70,7 +70,7 @@ async def test_an_agent_needs_somebody_who_answers_for_it(world: CallWorld, owne
 
 
 async def test_an_agent_whose_owner_is_gone_is_found(world: CallWorld) -> None:
-    """A person who was deactivated, a team that was emptied; with somebody new it is settled."""
+    """The owner is a deactivated person or an emptied team; a new owner settles the finding."""
     await register(world, owner="rita")
     await register(world, "team-bot", owner="group:night")
     await world.house.identity.personnel.deactivate("rita", by="root", reason="left")
@@ -112,7 +112,7 @@ async def test_findings_suspend_an_agent_where_the_configuration_says_so(
     assert (changed["change"], changed["state"]) == ("state", "suspended")
 
 
-# What proves whom.
+# What proves each agent.
 
 
 def by_issuer(**claims: Any) -> IssuerBinding:
@@ -186,7 +186,7 @@ async def test_an_old_token_of_a_task_is_refused_after_an_unbinding(world: CallW
 
 
 async def test_a_withdrawn_token_is_refused_while_its_task_is_open(world: CallWorld) -> None:
-    """An end is a commit of its own: until it comes, the withdrawal alone refuses what was issued before."""
+    """An end is a separate commit: until it comes, the withdrawal alone refuses what was issued before."""
     house = world.house
     task, token = await world.open()
     agent = await house.identity.directory.agent("clerk")
@@ -258,7 +258,7 @@ async def test_a_thief_who_names_no_instance_is_found_too(world: CallWorld) -> N
 
 
 async def test_replicas_that_share_a_spiffe_id_are_no_finding(world: CallWorld) -> None:
-    """Each has a certificate of its own: only the same one in two places is found."""
+    """Each has its own certificate: only the same one in two places is found."""
     agent = await register(world)
     for address, serial in (("10.0.0.1", "1"), ("10.0.0.2", "2")) * 3:
         shown = proof("clerk", AttestationMethod.X509_SVID, token_id=serial)

@@ -36,7 +36,7 @@ async def test_a_head_is_signed_once_per_state(world: CallWorld) -> None:
 
 
 async def test_signing_at_once_is_signing_in_turn(world: CallWorld) -> None:
-    """Among commits too: heads only grow, and nobody fails."""
+    """This holds among commits too: heads only grow, and no signing fails."""
 
     async def work() -> None:
         await world.open()

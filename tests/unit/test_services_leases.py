@@ -25,13 +25,13 @@ class Starter(ScriptedBroker):
     kind = "process"
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """Start one."""
+        """Start a thief with an address."""
         await super().obtain(wanted)
         return UpstreamCredential(lease=wanted.lease, sink="program of desk")
 
 
 class Standing(ScriptedBroker):
-    """Has one secret for everybody, which can be changed."""
+    """A broker of one secret for all tasks, which can be changed."""
 
     standing = True
 
@@ -58,7 +58,7 @@ class Standing(ScriptedBroker):
 
 
 class SharedBroker(ScriptedBroker):
-    """Gives all tasks one, until somebody changes it."""
+    """A broker that gives all tasks one credential, until it is changed."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""People over time: who changes whom, and what needs two."""
+"""People over time: who changes which person, and what needs two."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -104,7 +104,7 @@ async def test_an_administrator_signs_others_out(world: CallWorld) -> None:
 
 
 async def test_roles_count_from_the_next_request_on(world: CallWorld) -> None:
-    """Nobody changes their own, and one administrator stays."""
+    """No person changes their own roles, and one administrator stays."""
     personnel = world.house.identity.personnel
     authenticator = world.house.identity.authenticator
     secret = (await authenticator.sign_in(await authenticator.make_code("omar", by="root")))[0]
@@ -127,7 +127,9 @@ async def test_roles_count_from_the_next_request_on(world: CallWorld) -> None:
 
 
 async def test_a_code_for_somebody_else_is_loud(world: CallWorld) -> None:
-    """Whoever makes it could be them: that is a finding, of which the person is told; their own is none."""
+    """The maker of the code could act as that person: that is a finding, of which the person is notified; a
+    code for oneself is none.
+    """
     await world.house.identity.personnel.make_code("root", by="root")
     assert await found(world) == []
     await world.house.identity.personnel.make_code("lena", by="root")

@@ -138,7 +138,7 @@ async def test_the_same_answer_is_taken_once_however_many_ask(world: CallWorld) 
 
 
 async def test_a_denied_extension_stays_denied(world: CallWorld) -> None:
-    """Nobody is asked until they say yes."""
+    """The approver is not asked until they approve."""
     task, token = await world.open(plan=("desk/read",))
     await world.call(token, "read")
     await world.approve(await question(world, task.id, "desk/write"), approve=False)

@@ -25,7 +25,7 @@ BROKEN = '@id("x")\n@reason("r")\npermit (principal, action, resource) when { re
 
 
 async def test_before_the_first_bundle_nothing_is_in_force(tmp_path: Path) -> None:
-    """Whoever asks is told so."""
+    """A caller gets an error that reports it."""
     house = make_house(tmp_path, WorldClock())
     with pytest.raises(ConfigInvalid):
         _ = house.policies.applied

@@ -38,7 +38,7 @@ class QuietFleet:
         self.forgotten: list[tuple[str, int]] = []
 
     async def join(self, replica: Replica, told: Json) -> None:
-        """Remember whom to tell."""
+        """Remember the replica to notify."""
         self.told = told
 
     async def renew(self) -> None:
@@ -250,7 +250,7 @@ async def test_a_silent_replica_is_waited_for_as_long_as_its_clock_may_be_slow()
 
 @pytest.mark.parametrize(("epoch", "counts"), [(1, False), (2, True), (3, True)])
 async def test_word_about_an_earlier_end_is_none_about_this_one(epoch: int, counts: bool) -> None:
-    """What it had sent since would be on nobody's list. Word about a later end holds for both."""
+    """The replica's later calls would be on no list. A report about a later end holds for both."""
     world = World()
     waiting = await gathering(world, epoch=2)
     listed = Indeterminate("dec_1", "mail/send", "irreversible")
@@ -269,7 +269,7 @@ async def test_word_about_an_earlier_end_is_none_about_this_one(epoch: int, coun
 
 @pytest.mark.parametrize("other", ["scope", "replica"])
 async def test_word_about_something_else_is_none(other: str) -> None:
-    """Of another scope, and of a replica that nobody waits for."""
+    """A report of another scope, or of a replica that the end does not wait for, does not count."""
     world = World()
     waiting = await gathering(world)
     ack = FenceAck(

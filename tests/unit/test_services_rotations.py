@@ -31,7 +31,7 @@ async def kept(tmp_path: Path) -> AsyncIterator[Kept[WorldClock]]:
 @pytest.mark.parametrize("kind", KeyKind)
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_each_rotation_is_on_record(kept: Kept[WorldClock], kind: KeyKind, at_once: bool) -> None:
-    """With the key before, the key now, why, and sealed by whom."""
+    """The record has the previous key, the current key, the reason, and, sealed, the person who rotated."""
     before = {one.kind: one.id for one in kept.rotations.held() if one.standing is KeyStanding.CURRENT}
     turned = await kept.rotations.rotate(kind, by="root", reason="as planned", at_once=at_once)
     (told,) = await kept.facts()
@@ -44,7 +44,7 @@ async def test_each_rotation_is_on_record(kept: Kept[WorldClock], kind: KeyKind,
 
 
 async def test_a_kind_that_is_not_here_is_said_to_be_so(tmp_path: Path) -> None:
-    """A house without a trust domain of its own has no authority to rotate."""
+    """Services without a trust domain have no authority to rotate."""
     kept = Kept(tmp_path, WorldClock())
     await kept.open()
     keys = Keyring(tokens=kept.keys.tokens, checkpoints=kept.keys.checkpoints, sealing=kept.keys.sealing)
@@ -55,7 +55,7 @@ async def test_a_kind_that_is_not_here_is_said_to_be_so(tmp_path: Path) -> None:
 
 
 async def test_a_rotation_that_was_not_recorded_is_found(kept: Kept[WorldClock]) -> None:
-    """Whether a crash came between, or somebody rotated without remit."""
+    """It is found whether a crash came between, or an operator rotated without remit."""
     await kept.rotations.keep()
     assert await kept.facts() == []
     before = kept.keys.checkpoints.verifier
@@ -86,7 +86,7 @@ async def test_a_rotation_whose_record_failed_is_recorded_by_who_made_it(
     assert entry.opened == {"by": "root"}
     (told,) = await kept.facts()
     assert (told["reason"], told.get("found")) == ("as planned", None)
-    # What somebody else makes of it is not taken for that one.
+    # Another party's rotation is not taken for that one.
     await kept.keys.tokens.rotate()
     await kept.rotations.keep()
     assert [one.get("found") for one in await kept.facts()] == [None, True]

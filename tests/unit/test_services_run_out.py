@@ -23,7 +23,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 
 async def test_what_is_bound_is_not_read_again(world: CallWorld) -> None:
-    """A look binds what nobody attends to; from then on memory says when it has run out."""
+    """A look binds unattended tasks; from then on memory shows when each has run out."""
     tasks = [(await world.open(idle_s=600))[0].id for _ in range(3)]
     live, store = world.house.tasks.live, world.house.store
     for task in tasks:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Opening tasks: who may run, who may state, for whom, with what; each refusal is recorded."""
+"""Opening tasks: who may run, who may state, for which person, with what; each refusal is recorded."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -62,20 +62,20 @@ async def test_an_agent_runs_what_names_it(world: CallWorld) -> None:
 
 
 async def test_an_agent_out_of_service_runs_nothing(world: CallWorld) -> None:
-    """Suspended is suspended for everybody."""
+    """A suspended agent is suspended for every person."""
     await world.house.identity.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="odd")
     await refused(world, Forbidden)
 
 
 async def test_an_intent_is_stated_by_who_may(world: CallWorld) -> None:
-    """A person whom the type names, or its group; rank does not help."""
+    """The type names the person or the person's group; a higher role does not help."""
     await refused(world, Forbidden, by="root")
     await refused(world, Forbidden, by="lena", task_type="roots")
     await refused(world, Forbidden, by="lena", task_type="by-itself")
 
 
 async def test_an_agent_states_no_intent_of_its_own_unless_the_type_says_so(world: CallWorld) -> None:
-    """And then for itself alone, on nobody's behalf."""
+    """It then states it for itself alone, on no person's behalf."""
     clerk, other = [await world.house.identity.directory.agent(name) for name in ("clerk", "other")]
     opened = world.house.tasks.tasks.open
     with pytest.raises(Forbidden):
@@ -133,7 +133,7 @@ async def test_a_plan_names_what_is_granted(world: CallWorld) -> None:
 
 
 async def test_an_intent_has_a_bound(world: CallWorld) -> None:
-    """And without words of its own it is the type's purpose."""
+    """Without stated words, the intent is the type's purpose."""
     await refused(world, Malformed, goal="x" * (MAX_GOAL_CHARS + 1))
     task, _ = await world.open()
     assert task.intent.goal == "Work at the desk"

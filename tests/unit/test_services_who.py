@@ -81,7 +81,9 @@ async def test_a_workload_is_its_agent(world: CallWorld) -> None:
 
 
 async def test_a_token_of_a_child_tells_the_whole_chain(world: CallWorld) -> None:
-    """From the one who acts to the person whom it is for; the token itself is nowhere in the answer."""
+    """The chain goes from the agent that acts to the person behind the task; the token itself is nowhere in
+    the answer.
+    """
     parent, _ = await world.open("shared")
     other = await world.house.identity.directory.agent("other")
     child = await world.house.tasks.tasks.open_child(parent.id, other, DelegatedOpening())

@@ -117,7 +117,7 @@ def test_a_leaf_without_basic_constraints_is_a_leaf() -> None:
 
 
 def test_certificates_hold_within_their_times_alone() -> None:
-    """Leaf, intermediate and authority: an expired bundle vouches for nobody."""
+    """Leaf, intermediate and authority: an expired bundle vouches for no one."""
     authority = WorldAuthority()
     soon = START + timedelta(minutes=5)
     assert x509_code(authority, authority.svid(until=soon)) == ""

@@ -105,7 +105,7 @@ async def test_a_changed_leaf_at_the_end_of_the_log_stops_the_start(tmp_path: Pa
     connection.close()
     with pytest.raises(VerificationFailed):
         opened(tmp_path)
-    # Whoever finds this can still look at the file: the lock was given back.
+    # The lock was released, so a second try can still look at the file.
     with pytest.raises(VerificationFailed):
         opened(tmp_path)
 
@@ -219,7 +219,9 @@ async def test_a_start_reads_no_row_that_is_sealed(tmp_path: Path) -> None:
 async def test_what_was_applied_ahead_of_its_batch_falls_with_it(
     tmp_path: Path, durability: Durability
 ) -> None:
-    """An outcome that nobody waits for is ready before the batch begins; it counts only once that holds."""
+    """An outcome that no caller waits for is ready before the batch begins; it counts only once the batch is
+    committed.
+    """
     store = opened(tmp_path, durability)
     await store.commit(Unit(events=(a_permit("one"),)))
     with sqlite3.connect(tmp_path / "remit.db") as other:
@@ -245,7 +247,7 @@ async def test_what_was_applied_ahead_of_its_batch_falls_with_it(
 
 
 async def test_what_nobody_waits_for_keeps_its_order(tmp_path: Path) -> None:
-    """Some of it can be applied ahead, some speaks SQL and cannot; somebody waits for the last alone."""
+    """Some units can be applied ahead, others use SQL and cannot; a caller waits for the last alone."""
     store = opened(tmp_path)
     units = [
         Unit((PutValue(TENANT, "last", n),) if n % 3 == 2 else (), (a_permit(f"call_{n}"),)) for n in range(7)

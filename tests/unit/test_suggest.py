@@ -94,7 +94,7 @@ def test_a_name_suggests_an_effect(name: str, effect: str) -> None:
 def test_a_hint_makes_an_effect_worse_and_never_better(
     name: str, hints: dict[str, Json], effect: str
 ) -> None:
-    """What a server says of its own harmlessness is written beside, for review."""
+    """A server's claim to be harmless is written beside it, for review."""
     assert draft(name, hints=hints).effect.value == effect
 
 
@@ -139,13 +139,15 @@ def test_a_name_suggests_the_role_of_an_argument(name: str, argument: str, about
 
 @pytest.mark.parametrize("name", ["password", "new_password", "otp", "apiKey", "verification_code"])
 def test_an_argument_that_carries_a_secret_is_marked_for_review(name: str) -> None:
-    """A secret is named as one, and somebody has to look at it."""
+    """A secret is named as one, and a person has to look at it."""
     (one,) = draft("log_in", {name: STRING}).arguments
     assert (one.secret, one.role.value, one.role.review) == (True, "content", True)
 
 
 def test_records_of_persons_are_marked() -> None:
-    """A selector that names somebody's record is personal, also where only the tool says whose it is."""
+    """A selector that names a person's record is personal, also where only the tool shows whose record it
+    is.
+    """
     for name, argument in (("get_order", "order_id"), ("get_customer", "id"), ("find_user", "email")):
         (one,) = draft(name, {argument: STRING}).arguments
         assert (one.personal, one.role.review) == (True, True)

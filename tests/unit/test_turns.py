@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Long work is done in turns, and everybody else has theirs between them."""
+"""Long work is done in steps, and all other tasks run between them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def turns_of(task: asyncio.Task[str], look: Callable[[], object] = lambda:
 
 
 async def test_short_work_is_done_at_once() -> None:
-    """Nobody waits for what takes less than a turn, and nothing is scheduled for it."""
+    """Work that takes less than a step needs no wait, and schedules nothing."""
     done: list[int] = []
     assert await TimeSlices(WorldClock()).take(work(1_000, done)) == "found"
     assert len(done) == 1_000

@@ -72,7 +72,7 @@ def test_a_name_that_is_written_twice_leaves_its_first_values(written: str, left
     ],
 )
 def test_yaml_leaves_comments_and_first_values(written: str, left: list[str]) -> None:
-    """Whoever reads the text sees them."""
+    """A reader of the text sees them."""
     found: list[str] = []
     assert isinstance(structured(written, found), dict)
     assert found == left
@@ -106,7 +106,7 @@ def test_nesting_without_end_is_left_as_text() -> None:
     ids=["at the bound", "one more", "of one field"],
 )
 def test_what_has_more_values_than_are_read_has_the_label_of_every_field(result: Json, cut: bool) -> None:
-    """In what was left out any field may stand; whoever makes a result long does not lower its label."""
+    """The omitted part may contain any field; an author who makes a result long does not lower its label."""
     tool = msgspec.structs.replace(
         TOOL, fields=(*TOOL.fields, FieldLabel("other", Label("confidential", frozenset({"health"}))))
     )
@@ -124,7 +124,7 @@ def test_what_has_more_values_than_are_read_has_the_label_of_every_field(result:
 
 @pytest.mark.parametrize(("deeper", "cut"), [(0, False), (1, True)])
 def test_what_stands_too_deep_has_the_label_of_every_field(deeper: int, cut: bool) -> None:
-    """Nobody looks there, and any field may stand in it."""
+    """That depth is not examined, and it may contain any field."""
     value: Json = "x"
     for _ in range(MAX_DEPTH + deeper):
         value = [value]

@@ -304,7 +304,7 @@ def test_a_call_is_unfinished_until_its_outcome_is_known() -> None:
 
 
 def test_a_leaf_that_is_no_record_is_named_and_the_rest_is_read() -> None:
-    """What nobody can read is in the tree all the same."""
+    """An unreadable leaf is in the tree all the same."""
     log = a_log(3)
     log.leaves.append(b"{}")
     log.openings.append(None)

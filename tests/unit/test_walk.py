@@ -47,7 +47,7 @@ def test_each_text_of_an_argument_is_given_once() -> None:
 
 
 def test_a_key_is_a_text_where_the_tool_does_not_declare_it_for_that_argument() -> None:
-    """The same value says more under another name, or to nobody's tool."""
+    """The same value holds more under another name, or for an unknown tool."""
     value = {"name": "ann"}
     assert list(walk(value, TOOL, "to")) == ["ann"]
     assert list(walk(value, TOOL, "cc")) == ["name", "ann"]

@@ -26,7 +26,7 @@ def test_a_value_is_stated_where_it_stands_whole(value: str) -> None:
     "value", ["notes", "notes.md*", "Bob", "Stone", "42", "c-4", "contract  C-42", "otes.md"]
 )
 def test_a_part_or_another_form_is_not_stated(value: str) -> None:
-    """A part of a name picks whoever bears it, and a pattern more than was said."""
+    """A part of a name matches every person who has it, and a pattern matches more than was stated."""
     wording = said("Read `notes.md`, (contract C-42), and tell #general that Bob Stone's mail is there.")
     assert not wording.states(value)
 

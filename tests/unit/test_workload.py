@@ -92,7 +92,7 @@ def test_what_is_no_spiffe_id_is_refused(text: str) -> None:
 
 
 def test_each_method_has_its_assurance() -> None:
-    """A bearer is a bearer whoever signed it; what the kernel says is asserted."""
+    """A bearer token has bearer assurance, whatever signed it; the kernel's statement is asserted."""
     assert {method.value: method.assurance.word for method in AttestationMethod} == {
         "private-key": "key-bound",
         "certificate": "key-bound",
@@ -200,7 +200,7 @@ def test_patterns_hold_in_git_refs_alone(name: str, rule: str, value: str, fits:
 
 
 def test_bindings_are_checked_when_they_are_made() -> None:
-    """What could match nobody, or more than it says, is refused with the remediation."""
+    """A binding that could match no workload, or more than it states, is refused with the remediation."""
     good: list[Binding] = [
         KeyBinding(public_jwk()),
         SpiffeBinding("spiffe://example.org/a"),

@@ -47,7 +47,7 @@ class Ran:
 
     @property
     def quiet(self) -> bool:
-        """Whether nobody was asked, and nothing refused."""
+        """Return whether no question was asked, and nothing refused."""
         return set(self.outcomes(self.user)) <= {"permit"}
 
     @property
