@@ -8,7 +8,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -25,6 +25,7 @@ from remit.ports.fetch import Fetched
 from tests.world import START
 
 Json = Any
+HERE = "example.org"
 Key = ECKey | OKPKey | RSAKey | OctKey
 
 #: What tokens in tests are for, unless a test says otherwise.
@@ -290,3 +291,9 @@ class WorldAuthority:
 
 def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def of_now(trust_domain: str = HERE) -> WorldAuthority:
+    """Return an authority whose certificates hold by the machine's own clock."""
+    now = datetime.now(UTC)
+    return WorldAuthority(trust_domain, since=now - timedelta(hours=1), until=now + timedelta(hours=1))

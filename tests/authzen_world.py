@@ -32,7 +32,7 @@ from tests.world import START, TENANT
 
 Json = Any
 
-FIXTURES = Path(__file__).parent / "vectors" / "authzen" / "bundle" / "remit.yaml"
+FIXTURES = Path(__file__).parents[1] / "tests/vectors/authzen/bundle/remit.yaml"
 AGENTS = ("records-bot", "todo-bot", "records-api", "todo-backend", "sly-bot")
 
 

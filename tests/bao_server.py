@@ -10,6 +10,14 @@ from pathlib import Path
 
 from tests.local_program import LocalProgram, installed
 
+#: What remit needs of transit, and nothing else.
+POLICY = """
+path "transit/keys/remit-*" { capabilities = ["create", "update", "read"] }
+path "transit/sign/remit-*" { capabilities = ["update"] }
+path "transit/datakey/plaintext/remit-sealing" { capabilities = ["update"] }
+path "transit/decrypt/remit-sealing" { capabilities = ["update"] }
+"""
+
 TOKEN = "root-of-the-tests"
 
 

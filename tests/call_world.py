@@ -23,8 +23,9 @@ from remit.core.identity.principals import Person, Role
 from remit.core.identity.workload import KeyBinding
 from remit.core.label import Audience, Label
 from remit.core.policy.bundle import Bundle, PolicySource
+from remit.core.scope import ScopeKind
 from remit.core.tasks.grant import GrantTemplate
-from remit.core.tasks.task import Budgets, Task, TaskType
+from remit.core.tasks.task import Budgets, HandDown, Task, TaskType
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from remit.ports.store.units import Unit
 from remit.ports.upstream import Call, Catalogue
@@ -37,6 +38,8 @@ from tests.tokens import HELD, task_token
 from tests.world import TENANT, WorldClock
 
 Json = Any
+READ = GrantTemplate("desk/read", other_arguments=True)
+TO_ALL = HandDown(("other", "group:helpers"), 3)
 
 ASK = (
     '@id("ask-for-money")\n@reason("`{tool}` moves money")\n@otherwise("approval")\n'
@@ -334,3 +337,10 @@ def full_disk(world: CallWorld) -> Iterator[None]:
     connection.execute(f"pragma max_page_count={pages}")
     yield
     connection.execute("pragma max_page_count=1000000")
+
+
+async def lock(world: CallWorld, name: str) -> None:
+    """Lock a person."""
+    await world.house.endings.revocations.end_scope(
+        ScopeKind.PERSON, name, reason="secret words", by="root", lock=True
+    )

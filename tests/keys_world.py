@@ -28,6 +28,8 @@ from remit.ports.store.units import Unit
 from remit.services.identity.keys import KeyRotations
 from tests.world import TENANT, WorldEntropy, an_event
 
+CLAIMS = {"iss": "https://remit.example", "sub": "contract-bot", "exp": 1800000000}
+
 C = TypeVar("C", bound=Clock)
 
 WEEK = timedelta(days=7)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -37,6 +39,9 @@ from tests.house_world import LOOPBACK, PUBLIC_URL, HouseWorld, Told, a_bundle, 
 from tests.world import TENANT, WorldClock
 
 Json = Any
+VERIFIER = "a" * 43
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+REDIRECT = "http://127.0.0.1/cb"
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -215,3 +220,15 @@ async def oauth_world(folder: Path, **outfit: Any) -> AsyncIterator[OAuthWorld]:
         yield world
     finally:
         await world.house.store.close()
+
+
+async def coded(world: OAuthWorld, **more: Json) -> tuple[str, str]:
+    """Open a review as the consent page does; gives the task and its code."""
+    task = await world.open(await world.session("lena"), task_type="review", params={})
+    return task, await world.code(task, CHALLENGE, **more)
+
+
+async def redeem(world: OAuthWorld, text: str, by: str = "contract-bot", **changes: str) -> Told:
+    """Redeem a code."""
+    fields: dict[str, Any] = {"code": text, "redirect_uri": REDIRECT, "code_verifier": VERIFIER} | changes
+    return await world.ask_token("authorization_code", by=by, **fields)

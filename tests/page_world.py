@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import msgspec
 import pytest
@@ -28,9 +28,11 @@ from remit.ports.fetch import Fetched
 from remit.services.identity.directory import NewAgent
 from remit.services.people.consents import ConsentRules
 from remit.services.separation.sign_in_methods import AT_START
-from tests.house_world import LOOPBACK, PUBLIC_URL, HouseWorld, a_bundle, exchange, house_world
+from tests.house_world import LOOPBACK, PUBLIC_URL, HouseWorld, Told, a_bundle, exchange, house_world
+from tests.provider_world import ProviderWorld
 
 Json = Any
+TERMINAL = "http://127.0.0.1:50100/signed-in"
 
 ORIGIN = "http://localhost:8700"
 APP = "https://app.example/client.json"
@@ -295,3 +297,39 @@ async def lena(world: HouseWorld) -> Browsing:
     browser = Browsing(world)
     await browser.sign_in("lena")
     return browser
+
+
+async def terminal_code(browser: Browsing) -> str:
+    """Let a command line act for the person at a browser; return the code that it gets."""
+    asked = {"redirect_uri": TERMINAL, "code_challenge": CHALLENGE, "state": "s" * 24}
+    page = await browser.get("/oauth/terminal?" + urlencode(asked))
+    done = await browser.fill(page, decision="allow")
+    return done.answer["code"]
+
+
+async def take(world: HouseWorld, code: str) -> Told:
+    """Exchange a terminal's code for a session."""
+    body = {"code": code, "code_verifier": VERIFIER, "redirect_uri": TERMINAL}
+    return await world.ask("POST", "/api/v1/sign-in/browser", body)
+
+
+async def come(browser: Browsing, at: str, provider: ProviderWorld, fresh: str = "", **claims: Json) -> Page:
+    """Go to a provider, and come back with these claims."""
+    away = await browser.get(f"/oauth/sign-in/with/{at}?then=/oauth/account{fresh}")
+    assert away.status == 303, away.text
+    provider.nonce = away.answer["nonce"]
+    provider.claims = claims
+    return await browser.get(f"/oauth/sign-in/arrive?code=c&state={away.answer['state']}")
+
+
+async def push(world: HouseWorld, **changes: str) -> Any:
+    """Push a request."""
+    fields = asking(task_type="summarise-contract", **changes)
+    headers = [("content-type", "application/x-www-form-urlencoded")]
+    return await exchange(world.asgi, "POST", "/oauth/par", headers, urlencode(fields).encode(), LOOPBACK)
+
+
+def pushed_address(told: Any, client: str = APP) -> str:
+    """Return the short address of a pushed request."""
+    uri = quote(told.json["request_uri"], safe="")
+    return f"/oauth/authorize?client_id={quote(client, safe='')}&request_uri={uri}"

@@ -18,7 +18,7 @@ from tests.namespaces import outside
 
 Json = Any
 
-PROGRAM = [sys.executable, str(ROOT / "tests" / "task_mcp.py")]
+PROGRAM = [sys.executable, str(ROOT / "tests/task_mcp.py")]
 TOOLS = """
 upstream: crm
 tools:

@@ -207,3 +207,14 @@ async def _end(one: Replica) -> None:
         one.go_on()
         await one.kill()
     one.proxy.close()
+
+
+async def rotate(one: Replica, kind: str, **how: Json) -> str:
+    """Replace a key at a replica; gives the id of the new one."""
+    return str((await one.ask("POST", f"/api/v1/keys/{kind}/rotate", how, by="root"))["id"])
+
+
+async def keys_of(one: Replica, kind: str) -> list[tuple[str, str]]:
+    """Return the keys of a kind that a replica has, by id and standing."""
+    told = await one.ask("GET", "/api/v1/keys", by="root")
+    return [(key["id"], key["standing"]) for key in told["items"] if key["kind"] == kind]

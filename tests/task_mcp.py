@@ -14,9 +14,10 @@ import resource
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.scripted_mcp import Crash, Emit, Hang, ScriptedServer, dumps
 

@@ -2,6 +2,7 @@
 """Upstreams under test, over each transport and in each protocol era, with real servers behind them."""
 
 import asyncio
+import json
 import re
 import shutil
 import sys
@@ -23,7 +24,7 @@ from tests.scripted_mcp import ScriptedHttp, scripted_http
 from tests.scripted_rest import scripted_api, scripted_rest
 
 ROOT = Path(__file__).parents[1]
-SCRIPTED = str(ROOT / "tests" / "scripted_mcp.py")
+SCRIPTED = str(ROOT / "tests/scripted_mcp.py")
 KINDS = ["stdio-modern", "stdio-legacy", "http-modern", "http-legacy"]
 #: With the adapter of HTTP APIs, which speaks no MCP: of what the port says of calls alone.
 CALLABLE = [*KINDS, "api-http1"]
@@ -175,5 +176,20 @@ async def run(subject: Subject, call: Call, headers: dict[str, str] | None = Non
     try:
         exchange.send()
         return await to_end(exchange)
+    finally:
+        exchange.release()
+
+
+def nothing(*_: Any) -> None:
+    """Take any notification."""
+
+
+async def call(upstream: Upstream, name: str, **arguments: Any) -> Any:
+    """The result of a call that is answered at once."""
+    exchange = await upstream.prepare(tool(name, **arguments), {})
+    try:
+        exchange.send()
+        async with asyncio.timeout(60):
+            return json.loads((await exchange.receive()).body)
     finally:
         exchange.release()

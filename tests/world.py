@@ -13,7 +13,10 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.identity.principals import Agent, Person
 from remit.core.ids import DEFAULT_TENANT
 from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
+from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import Intent, Task
+
+HOUR = timedelta(hours=1)
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 TENANT = DEFAULT_TENANT
@@ -202,3 +205,17 @@ def an_outcome(call: str, task: str = "task_one", **changes: Any) -> Event:
         "facts": {"outcome": "ok", "tool": "files/read"},
     }
     return an_event(EventKind.TOOL_CALLED, **(known | changes))
+
+
+def a_delegation(id: str = "dlg_one", **changes: Any) -> Delegation:
+    """Return a record that lives for an hour."""
+    known: dict[str, Any] = {
+        "tenant": TENANT,
+        "id": id,
+        "person": "lena",
+        "agent": "contract-bot",
+        "task_type": "summarise",
+        "made": START,
+        "expires": START + HOUR,
+    }
+    return Delegation(**(known | changes))

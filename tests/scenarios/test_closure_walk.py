@@ -11,14 +11,11 @@ from remit.core.scope import ScopeKind
 from remit.core.tasks.task import Task
 from remit.services.tasks.live_task import MAX_TOKENS
 from remit.services.tasks.opening_rules import DelegatedOpening
-from tests.call_world import CallWorld, a_bundle, a_type, call_world
-from tests.gateway_world import LEGACY, GatewayWorld, gateway_world
+from tests.call_world import READ, TO_ALL, CallWorld, a_bundle, a_type, call_world
+from tests.gateway_world import LEGACY, GatewayWorld, Line, gateway_world
 from tests.house_world import Told
-from tests.oauth_world import OAuthWorld, oauth_world
-from tests.scenarios.test_gateway_streams import Line
+from tests.oauth_world import OAuthWorld, coded, oauth_world, redeem
 from tests.tokens import task_token
-from tests.unit.test_oauth_families import coded, redeem
-from tests.unit.test_services_child_tasks import READ, TO_ALL
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from unittest import mock
 import pytest
 
 from tests.authorization_server import SECRET
+from tests.connected_world import Browser, connections, lease_at
 from tests.connecting_server import ConnectingAuthorities, connecting
 from tests.leasing_gateway import LeasingGateway
-from tests.scenarios.test_connected_upstreams import Browser, connections, lease_at
 
 
 @pytest.fixture

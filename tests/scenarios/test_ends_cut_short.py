@@ -15,9 +15,9 @@ from remit.ports.store.units import Receipt, Unit
 from remit.services.assembly.services import Services
 from remit.services.endings.task_ends import TaskEnds
 from tests.call_world import CallWorld
+from tests.crashed_folder import crashed
 from tests.credentials_world import desk_world, of_leases
 from tests.desk_replicas import DeskReplica, bury_others, desk_replicas
-from tests.scenarios.test_recovery import crashed
 from tests.scripted_broker import ScriptedBroker
 from tests.world import a_permit
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Six invented houses, none of which the rules were made for: their work goes on, and no attack is permitted.
 
-`tests/scenarios/flow_corpus` has the houses and how they are run. Utility and friction are held as bounds;
+`flow_corpus` beside it has the houses and how they are run. Utility and friction are held as bounds;
 that nothing harmful is permitted outright holds without exception.
 """
 

@@ -26,10 +26,18 @@ from remit.services.evidence.log import readable
 from remit.services.people.delegations import NewDelegation
 from remit.services.tasks.tasks import Opening
 from tests.call_world import CallWorld, a_bundle, a_type, call_world
-from tests.conformance.test_store_registry_conformance import a_delegation
 from tests.house_world import LOOPBACK, exchange
 from tests.postgres_server import PostgresServer
-from tests.world import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_task, an_approval
+from tests.world import (
+    START,
+    TENANT,
+    WorldClock,
+    WorldEntropy,
+    WorldSealingKeys,
+    a_delegation,
+    a_task,
+    an_approval,
+)
 
 Json = Any
 

@@ -4,8 +4,7 @@ everything.
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, MutableMapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from remit.core.evidence.event import EventKind
 from remit.core.scope import ScopeKind
 from remit.gateway.mcp import McpLimits
-from tests.gateway_world import ENVELOPE, LEGACY, MODERN, GatewayWorld, gateway_world, messages
+from tests.gateway_world import ENVELOPE, LEGACY, MODERN, GatewayWorld, Line, gateway_world, messages
 
 Json = Any
 URI = "note://1"
@@ -25,51 +24,6 @@ async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
     """The door and its house."""
     async with gateway_world(tmp_path, McpLimits(max_calls_in_flight=4, streams_per_task=2)) as world:
         yield world
-
-
-class Line:
-    """A connection of an agent that stays open until it hangs up."""
-
-    def __init__(
-        self, world: GatewayWorld, body: Json, headers: dict[str, str], method: str = "POST"
-    ) -> None:
-        self.sent: list[Json] = []
-        self.hung_up = asyncio.Event()
-        self._heard = asyncio.Event()
-        self._content = json.dumps(body).encode() if body is not None else b""
-        given = {
-            "authorization": f"Bearer {world.token}",
-            "content-type": "application/json",
-            "accept": "application/json, text/event-stream",
-        } | headers
-        raw = [(name.encode(), value.encode()) for name, value in given.items()]
-        scope = {"type": "http", "method": method, "path": "/mcp/files", "headers": raw}
-        self.task = asyncio.create_task(world.door(scope, self._receive, self._send))
-        self._read = False
-
-    async def _receive(self) -> dict[str, Json]:
-        if not self._read:
-            self._read = True
-            return {"type": "http.request", "body": self._content, "more_body": False}
-        await self.hung_up.wait()
-        return {"type": "http.disconnect"}
-
-    async def _send(self, message: MutableMapping[str, Json]) -> None:
-        self.sent.append(message)
-        self._heard.set()
-
-    @property
-    def messages(self) -> list[Json]:
-        """The messages that came so far."""
-        text = b"".join(one.get("body", b"") for one in self.sent).decode()
-        return [json.loads(line[6:]) for line in text.split("\n") if line.startswith("data: ")]
-
-    async def until(self, ready: Callable[[], bool]) -> None:
-        """Wait until something holds."""
-        async with asyncio.timeout(60):
-            while not ready():
-                self._heard.clear()
-                await asyncio.wait({asyncio.create_task(self._heard.wait())}, timeout=0.02)
 
 
 def listen(world: GatewayWorld, id: Json = "sub", **wanted: Json) -> Line:

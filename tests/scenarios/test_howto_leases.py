@@ -35,7 +35,7 @@ from tests.tokens import HELD, task_token
 Json = Any
 
 PAGES = ("lease-github-tokens", "lease-kubernetes-tokens", "lease-aws-sessions")
-SCRIPTED = str(ROOT / "tests" / "scripted_mcp.py")
+SCRIPTED = str(ROOT / "tests/scripted_mcp.py")
 
 
 def blocks(page: str, begins: str) -> list[str]:

@@ -17,9 +17,8 @@ from remit.ports.store.units import Unit
 from remit.services.identity.directory import NewPerson
 from remit.services.people.sessions import Entrance
 from tests.house_world import HouseWorld, house_world
-from tests.page_world import Browsing
+from tests.page_world import Browsing, come
 from tests.provider_world import ProviderWorld, provider
-from tests.scenarios.test_review_people import come
 from tests.world import WorldClock
 
 __all__ = ["provider"]

@@ -12,9 +12,8 @@ from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.adapters.notifier.webhook import Webhook
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind
-from remit.core.scope import ScopeKind
 from remit.services.signals.notifications import NotificationTarget
-from tests.call_world import CallWorld, call_world
+from tests.call_world import CallWorld, call_world, lock
 from tests.hook_server import SECRET, HookServer, hook_server
 from tests.world import WorldClock
 
@@ -39,13 +38,6 @@ async def told_world(folder: Path, hook: HookServer, seed: str = "house") -> Asy
             await made.reopen()
         await made.house.signals.notifications.begin()
         yield made
-
-
-async def lock(world: CallWorld, name: str) -> None:
-    """Lock a person."""
-    await world.house.endings.revocations.end_scope(
-        ScopeKind.PERSON, name, reason="secret words", by="root", lock=True
-    )
 
 
 async def test_a_lock_and_a_finding_are_told(tmp_path: Path, hook: HookServer) -> None:

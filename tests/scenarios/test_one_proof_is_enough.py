@@ -27,7 +27,7 @@ from remit.adapters.peers.linux import CAN_TELL
 from remit.sdk.key import AgentKey
 from tests.attestation_world import WorldAuthority, WorldIssuer, rsa_key, sign
 from tests.cli_world import CODE, Remit
-from tests.unit.test_platforms import SHAPES
+from tests.platform_tokens import SHAPES
 
 Json = Any
 

@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey
 
 from remit.sdk.key import AgentKey
 from tests.cli_world import Remit
-from tests.unit.test_port_tls import identity
+from tests.tls_port_world import identity
 
 Json = Any
 

@@ -10,9 +10,8 @@ import pytest
 from spiffe import WorkloadApiClient
 
 from remit.adapters.peers.linux import CAN_TELL
-from tests.bao_server import BaoServer, program
+from tests.bao_server import POLICY, BaoServer, program
 from tests.cli_world import Remit
-from tests.scenarios.test_openbao_lost import POLICY
 
 pytestmark = [
     pytest.mark.slow,

@@ -16,19 +16,10 @@ from remit.adapters.keys.openbao_sealing import BaoSealingKeys
 from remit.adapters.keys.openbao_signing import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
 from remit.core.errors import KeyUnavailable
-from tests.bao_server import TOKEN, BaoServer
+from tests.bao_server import POLICY, TOKEN, BaoServer
 from tests.conformance.key_stores import LIFE, OVERLAP, TRUST_DOMAIN
+from tests.keys_world import CLAIMS
 from tests.world import WorldClock, WorldEntropy
-
-CLAIMS = {"iss": "https://remit.example", "sub": "contract-bot", "exp": 1800000000}
-
-#: What remit needs of transit, and nothing else.
-POLICY = """
-path "transit/keys/remit-*" { capabilities = ["create", "update", "read"] }
-path "transit/sign/remit-*" { capabilities = ["update"] }
-path "transit/datakey/plaintext/remit-sealing" { capabilities = ["update"] }
-path "transit/decrypt/remit-sealing" { capabilities = ["update"] }
-"""
 
 
 @pytest.fixture

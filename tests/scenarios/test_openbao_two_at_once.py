@@ -21,8 +21,8 @@ from remit.adapters.keys.openbao_signing import BaoAuthorityKeys, BaoCheckpointK
 from remit.adapters.keys.transit import Transit
 from remit.core.errors import KeyUnavailable
 from remit.ports.keys import RotatingKeys
-from tests.bao_server import BaoServer
-from tests.scenarios.test_openbao_lost import CLAIMS, POLICY
+from tests.bao_server import POLICY, BaoServer
+from tests.keys_world import CLAIMS
 from tests.world import WorldClock, WorldEntropy
 
 Json = Any

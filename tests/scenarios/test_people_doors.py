@@ -3,7 +3,7 @@
 
 import json
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,27 +11,23 @@ from remit.api import app
 from remit.gateway.asgi import counting
 from remit.services.limits.client_address import Proxies
 from remit.services.limits.request_bodies import Bodies
-from tests.house_world import API, PUBLIC_URL, HouseWorld, Told, a_bundle, exchange
-from tests.page_world import CALLBACK, CHALLENGE, VERIFIER, Browsing, lena, made, world
-from tests.scenarios.test_people_intruders import push, pushed_address
+from tests.house_world import API, PUBLIC_URL, HouseWorld, a_bundle, exchange
+from tests.page_world import (
+    CALLBACK,
+    TERMINAL,
+    VERIFIER,
+    Browsing,
+    lena,
+    made,
+    push,
+    pushed_address,
+    take,
+    terminal_code,
+    world,
+)
 
 __all__ = ["lena", "made", "world"]
 Json = Any
-TERMINAL = "http://127.0.0.1:50100/signed-in"
-
-
-async def terminal_code(browser: Browsing) -> str:
-    """Let a command line act for the person at a browser; return the code that it gets."""
-    asked = {"redirect_uri": TERMINAL, "code_challenge": CHALLENGE, "state": "s" * 24}
-    page = await browser.get("/oauth/terminal?" + urlencode(asked))
-    done = await browser.fill(page, decision="allow")
-    return done.answer["code"]
-
-
-async def take(world: HouseWorld, code: str) -> Told:
-    """Exchange a terminal's code for a session."""
-    body = {"code": code, "code_verifier": VERIFIER, "redirect_uri": TERMINAL}
-    return await world.ask("POST", "/api/v1/sign-in/browser", body)
 
 
 async def test_a_sign_out_ends_the_codes_of_terminals(world: HouseWorld, lena: Browsing) -> None:

@@ -7,24 +7,25 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import pytest
 
 from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.core.tasks.task import TaskState
 from tests.attestation_world import WorldAuthority
-from tests.house_world import LOOPBACK, HouseWorld, exchange, house_world
+from tests.house_world import HouseWorld, house_world
 from tests.page_world import (
     APP,
     CALLBACK,
     VERIFIER,
     Browsing,
     address,
-    asking,
     code_behind,
     lena,
     made,
+    push,
+    pushed_address,
     world,
 )
 from tests.tls_server import local_server, reply
@@ -203,19 +204,6 @@ async def test_a_code_that_comes_late(world: HouseWorld, lena: Browsing) -> None
     world.clock.advance(1801)
     await world.house.endings.revocations.expire()
     assert (await world.house.tasks.tasks.get(task)).state is TaskState.EXPIRED
-
-
-async def push(world: HouseWorld, **changes: str) -> Any:
-    """Push a request."""
-    fields = asking(task_type="summarise-contract", **changes)
-    headers = [("content-type", "application/x-www-form-urlencoded")]
-    return await exchange(world.asgi, "POST", "/oauth/par", headers, urlencode(fields).encode(), LOOPBACK)
-
-
-def pushed_address(told: Any, client: str = APP) -> str:
-    """Return the short address of a pushed request."""
-    uri = quote(told.json["request_uri"], safe="")
-    return f"/oauth/authorize?client_id={quote(client, safe='')}&request_uri={uri}"
 
 
 async def test_a_pushed_request_is_answered_once(world: HouseWorld, lena: Browsing) -> None:

@@ -30,7 +30,7 @@ from tests.tokens import task_token
 
 Json = Any
 
-SERVER = Path(__file__).resolve().parents[1] / "changing_server.py"
+SERVER = Path(__file__).resolve().parents[2] / "tests/changing_server.py"
 SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 TOOLS = """
 upstream: files

@@ -23,7 +23,7 @@ from remit.ports.store.log import Entry
 from remit.ports.store.units import Unit
 from tests.dicing_proxy import DicingProxy
 from tests.postgres_server import PostgresServer
-from tests.unit.test_postgres_store import opened
+from tests.store_world import opened_postgres
 from tests.world import START, TENANT, WorldClock, a_permit, a_task, an_event, an_outcome
 
 SHARED = Budgets(calls=60)
@@ -205,7 +205,7 @@ async def breaks(postgres: str, server: PostgresServer, seed: int, size: Size) -
     """One trial, and what must be true after it."""
     proxies = [DicingProxy(server.port, f"{seed} {number}", longest_s=size.longest_s) for number in range(2)]
     urls = [postgres.replace(f":{server.port}/", f":{proxy.port}/") + "?sslmode=disable" for proxy in proxies]
-    stores = [opened(url, f"{seed} {number}") for number, url in enumerate(urls)]
+    stores = [opened_postgres(url, f"{seed} {number}") for number, url in enumerate(urls)]
     trial = Trial(seed)
     for proxy in proxies:
         proxy.odds = size.odds
@@ -216,7 +216,7 @@ async def breaks(postgres: str, server: PostgresServer, seed: int, size: Size) -
         await store.close()
     for proxy in proxies:
         proxy.close()
-    after = opened(postgres, "after")
+    after = opened_postgres(postgres, "after")
     entries = await after.entries(TENANT, limit=100_000, opened=True)
     check_told(trial, entries)
     check_chains(entries)

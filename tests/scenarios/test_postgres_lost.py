@@ -17,20 +17,10 @@ from remit.core.tasks.task import Budgets
 from remit.ports.store.changes import RaiseFence, TakeBudget
 from remit.ports.store.units import Unit
 from tests.postgres_server import PostgresServer
-from tests.world import TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_permit, an_event, an_outcome
+from tests.store_world import opened_postgres
+from tests.world import TENANT, a_permit, an_event, an_outcome
 
 CALLERS = 16
-
-
-def opened(url: str) -> PostgresStore:
-    """Open the store in a database."""
-    return PostgresStore.open(
-        url,
-        durability="durable",
-        clock=WorldClock(),
-        entropy=WorldEntropy("first"),
-        sealing=WorldSealingKeys(),
-    )
 
 
 class Load:
@@ -113,7 +103,7 @@ async def test_a_server_that_goes_and_comes_back_loses_nothing(
     own_postgres: PostgresServer, how: Literal["at once", "killed"]
 ) -> None:
     """Stopped, or crashed: what was permitted is in the log once, and callers go on without help."""
-    load = Load(opened(own_postgres.fresh()))
+    load = Load(opened_postgres(own_postgres.fresh()))
     load.start()
     for _ in range(2):
         await load.until_permitted(50)
@@ -136,7 +126,7 @@ async def test_a_server_that_stops_answering_is_broken_off(
     own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connections stay open and nothing comes: calls are refused in bounded time, and go on after it."""
-    load = Load(opened(own_postgres.fresh()))
+    load = Load(opened_postgres(own_postgres.fresh()))
     load.start()
     await load.until_permitted(50)
     for module, name in (
@@ -162,7 +152,7 @@ async def test_a_server_that_is_away_at_the_end_keeps_nobody_from_stopping(
     own_postgres: PostgresServer,
 ) -> None:
     """What could not be committed was refused; closing does not wait for the server."""
-    store = opened(own_postgres.fresh())
+    store = opened_postgres(own_postgres.fresh())
     await store.commit(Unit(events=(an_event(),)))
     own_postgres.stop()
     pending = store.submit(Unit(events=(an_event(),)))

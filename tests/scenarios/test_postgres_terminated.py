@@ -23,7 +23,7 @@ from remit.ports.store.replicas import FleetSight
 from remit.ports.store.units import Receipt, Unit
 from remit.services.replicas.replica_lease import RENEWALS
 from tests.postgres_server import PostgresServer
-from tests.unit.test_postgres_store import opened
+from tests.store_world import opened_postgres
 from tests.world import START, TENANT, WorldClock, a_permit, a_task, an_outcome
 
 CALLERS = 8
@@ -117,7 +117,7 @@ def terminated(url: str, dice: random.Random) -> str:
 async def rounds(server: PostgresServer, seed: int, count: int) -> None:
     """End connections so many times, and now and then start the server again."""
     dice, url = random.Random(seed), server.fresh()
-    store = opened(url)
+    store = opened_postgres(url)
     fleet = store.fleet(TENANT, WorldClock())
     seen: list[FleetSight] = []
     await fleet.join(Replica(id=store.writer, host="here", joined=START, lease_s=LEASE_S), seen.append)

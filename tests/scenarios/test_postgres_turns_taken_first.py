@@ -24,7 +24,7 @@ from remit.ports.store.changes import CheckFence, RaiseFence, TakeBudget
 from remit.ports.store.units import Unit
 from tests.dicing_proxy import DicingProxy
 from tests.postgres_server import PostgresServer
-from tests.unit.test_postgres_store import opened
+from tests.store_world import opened_postgres
 from tests.world import TENANT, a_permit, an_event
 
 #: What a server's log calls what went wrong, and what it warns of.
@@ -82,7 +82,7 @@ async def test_turns_that_were_taken_first_leave_no_line_in_the_servers_log(
     own_postgres.ask("select pg_reload_conf()")
     url = own_postgres.fresh()
     began = len(own_postgres.log.read_text())  # while it starts, it may tell those who ask too early
-    stores = [opened(url, f"{number}") for number in range(3)]
+    stores = [opened_postgres(url, f"{number}") for number in range(3)]
     told: dict[str, int] = {}
 
     async def calls(store: PostgresStore, mine: str) -> None:
@@ -113,7 +113,7 @@ async def test_a_batch_whose_turn_was_taken_is_judged_by_what_then_is_true(
     """Each unit of it: one that a fence now refuses, one whose budget the other has used up, one that goes
     on.
     """
-    store, other = opened(postgres), opened(postgres, "other")
+    store, other = opened_postgres(postgres), opened_postgres(postgres, "other")
     few = 3
     await store.commit(a_call("call_own", "task_own", "scope:a"))
     await store.commit(a_call("call_shared", "task_shared", calls=few))
@@ -153,7 +153,7 @@ async def test_a_batch_whose_turn_was_taken_is_judged_by_what_then_is_true(
 
 async def test_a_row_that_is_in_the_way_is_no_turn_that_was_lost(postgres: str, turns: Turns) -> None:
     """Nothing of its batch is there, callers are told, and calls go on once it is gone."""
-    store = opened(postgres)
+    store = opened_postgres(postgres)
     await store.commit(a_call("call_0", "task_one"))
     await store.commit(a_call("call_1", "task_one"))
     with psycopg.connect(postgres, autocommit=True) as aside:
@@ -177,7 +177,7 @@ async def test_a_row_that_is_in_the_way_is_no_turn_that_was_lost(postgres: str, 
 
 async def test_nodes_of_the_tree_are_there_once_whoever_took_the_turn(postgres: str, turns: Turns) -> None:
     """The batch that would have completed one found its turn taken, by one that completes it or does not."""
-    stores = [opened(postgres, f"{number}") for number in range(2)]
+    stores = [opened_postgres(postgres, f"{number}") for number in range(2)]
     told: dict[str, int] = {}
     for number in range(520):
         # Now and then in a row, so that each place is met with a turn that was had, and one that was not.
@@ -231,7 +231,7 @@ async def test_a_line_that_breaks_at_each_message_of_a_whole_changes_nothing(
     """
     proxy = CountingProxy(postgres_server.port, fate, of_client=side == "client")
     url = postgres.replace(f":{postgres_server.port}/", f":{proxy.port}/") + "?sslmode=disable"
-    store, other = opened(url), opened(postgres, "other")
+    store, other = opened_postgres(url), opened_postgres(postgres, "other")
     told: dict[str, int] = {}
 
     async def call(by: PostgresStore, name: str) -> None:

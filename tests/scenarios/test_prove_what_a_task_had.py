@@ -139,7 +139,7 @@ def test_each_kind_of_credential_is_ended_and_proven_in_some_scenario() -> None:
             if isinstance(one, type) and isinstance(kind, str) and one.__module__ == module.name:
                 kinds.add(kind)
     assert "postgres-role" in kinds
-    scenarios = (ROOT / "tests" / "scenarios").glob("test_*.py")
+    scenarios = (ROOT / "tests" / "scenarios").rglob("test_*.py")
     texts = [text for one in scenarios if re.search(r"closed_up\(|--prove", text := one.read_text("utf-8"))]
     # A secret of the configuration that no process can change ends with nothing.
     unproven = {kind for kind in kinds - {"standing"} if not any(f'"{kind}"' in text for text in texts)}

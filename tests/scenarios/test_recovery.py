@@ -17,12 +17,7 @@ from remit.core.identity.principals import AgentState
 from remit.core.scope import ScopeKind
 from remit.services.tasks.tasks import Opening
 from tests.call_world import CallWorld, call_world
-
-
-def crashed(folder: Path, into: Path) -> Path:
-    """Return what a crash at this moment would leave: files as they are, locks gone, memory lost."""
-    shutil.copytree(folder, into, ignore=shutil.ignore_patterns("*.lock", "*-shm"))
-    return into
+from tests.crashed_folder import crashed
 
 
 async def closings(world: CallWorld) -> dict[str, list[str]]:

@@ -16,7 +16,7 @@ from tests.gateway_process import Told
 from tests.http_line import Line
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, Replicas, replicas, until
-from tests.unit.test_port_tls import identity
+from tests.tls_port_world import identity
 
 pytestmark = pytest.mark.long
 

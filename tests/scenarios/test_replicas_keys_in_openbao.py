@@ -12,12 +12,10 @@ from typing import Any, Self
 
 import pytest
 
-from tests.bao_server import BaoServer
+from tests.bao_server import POLICY, BaoServer
 from tests.http_line import Line
 from tests.postgres_server import PostgresServer
-from tests.replicas_world import Replica, Replicas, replicas, sent, until, until_sent
-from tests.scenarios.test_openbao_lost import POLICY
-from tests.scenarios.test_review_keys_of_replicas import keys_of, rotate
+from tests.replicas_world import Replica, Replicas, keys_of, replicas, rotate, sent, until, until_sent
 
 Json = Any
 

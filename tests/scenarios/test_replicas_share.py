@@ -22,7 +22,7 @@ from tests.http_line import Line
 from tests.passing_world import PassingWorld, a_mail, modern, passing_world
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, ended, replicas, sent, until
-from tests.unit.test_port_tls import identity
+from tests.tls_port_world import identity
 
 pytestmark = pytest.mark.long
 

@@ -16,7 +16,7 @@ from remit.ports.store.changes import Credential, PutCredential, PutPerson, Take
 from remit.ports.store.units import Unit
 from tests.call_world import call_world
 from tests.postgres_server import PostgresServer
-from tests.scenarios.test_postgres_lost import opened
+from tests.store_world import opened_postgres
 from tests.world import TENANT, WorldClock, a_person, an_event
 
 
@@ -24,7 +24,7 @@ async def test_a_session_that_was_ended_opens_nothing_in_a_database_of_before(
     own_postgres: PostgresServer,
 ) -> None:
     """The server comes back with its data of an hour ago: nothing is read from it, as nothing is written."""
-    store, now = opened(own_postgres.fresh()), WorldClock().now()
+    store, now = opened_postgres(own_postgres.fresh()), WorldClock().now()
     kept = Credential(
         tenant=TENANT, digest="d", kind="session", person="lena", created=now, expires=now + timedelta(days=9)
     )

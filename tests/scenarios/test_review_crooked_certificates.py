@@ -23,7 +23,7 @@ from remit.core.errors import Unauthenticated
 from remit.core.identity.spiffe import TrustAnchors, check_x509_svid, leaf_id
 from remit.core.identity.svid import authority_certificate, workload_certificate
 from remit.core.keys.certificate import read_leaf
-from tests.unit.test_port_tls import LOOPS, identity, serving, shown
+from tests.tls_port_world import LOOPS, identity, serving, shown
 from tests.world import START, WorldEntropy
 
 TD = "agents.example"

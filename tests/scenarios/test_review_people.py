@@ -20,7 +20,7 @@ from remit.services.people.delegations import NewDelegation
 from remit.services.people.sessions import Entrance
 from remit.services.tasks.tasks import Opening
 from tests.house_world import HouseWorld, house_world
-from tests.page_world import Browsing, Page
+from tests.page_world import Browsing, come
 from tests.provider_world import ProviderWorld, provider_world
 from tests.world import WorldClock
 
@@ -52,15 +52,6 @@ async def world(tmp_path: Path, provider: ProviderWorld, other: ProviderWorld) -
         entrances[name] = Entrance(title=name, provider=found, rules=AdmissionRules(add_people=True))
     async with house_world(tmp_path, entrances=entrances) as made:
         yield made
-
-
-async def come(browser: Browsing, at: str, provider: ProviderWorld, fresh: str = "", **claims: Json) -> Page:
-    """Go to a provider, and come back with these claims."""
-    away = await browser.get(f"/oauth/sign-in/with/{at}?then=/oauth/account{fresh}")
-    assert away.status == 303, away.text
-    provider.nonce = away.answer["nonce"]
-    provider.claims = claims
-    return await browser.get(f"/oauth/sign-in/arrive?code=c&state={away.answer['state']}")
 
 
 async def test_a_name_at_another_provider_is_somebody_else(

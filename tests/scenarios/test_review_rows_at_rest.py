@@ -21,10 +21,10 @@ from remit.services.identity.authenticator import secret_digest
 from remit.services.identity.directory import NewPerson
 from tests.authorization_server import SECRET
 from tests.call_world import call_world
+from tests.connected_world import Browser, connections, lease_at
 from tests.connecting_server import ConnectingAuthorities, connecting
 from tests.credentials_world import desk_world
 from tests.leasing_gateway import LeasingGateway
-from tests.scenarios.test_connected_upstreams import Browser, connections, lease_at
 from tests.scripted_broker import ScriptedBroker
 
 Json = Any

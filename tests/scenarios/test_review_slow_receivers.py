@@ -23,11 +23,10 @@ from remit.ports.notifier import Notification
 from remit.services.signals.notifications import NotificationTarget
 from remit.services.signals.streams import Receiver
 from remit.services.signals.transmitter import PushTarget
-from tests.call_world import call_world
+from tests.call_world import call_world, lock
 from tests.hook_server import SECRET
 from tests.house_world import PUBLIC_URL, HouseWorld
 from tests.live_gateway import LiveGateway
-from tests.scenarios.test_notifications import lock
 from tests.strict_receiver import StrictReceiver
 from tests.world import WorldClock
 

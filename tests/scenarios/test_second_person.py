@@ -25,10 +25,8 @@ from remit.services.people.sessions import Entrance
 from remit.services.separation.sign_in_methods import AT_START
 from remit.services.tasks.tasks import Opening
 from tests.house_world import HouseWorld, Told, house_world
-from tests.page_world import Browsing
+from tests.page_world import Browsing, come, take, terminal_code
 from tests.provider_world import ProviderWorld, provider
-from tests.scenarios.test_people_doors import take, terminal_code
-from tests.scenarios.test_review_people import come
 from tests.world import WorldClock, an_approval
 
 __all__ = ["provider"]

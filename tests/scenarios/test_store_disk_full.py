@@ -17,34 +17,8 @@ from remit.adapters.store.sqlite import Durability, SqliteStore
 from remit.core.errors import StoreUnavailable
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.scope import EVERYTHING
-from remit.core.tasks.task import Budgets
-from remit.ports.store.changes import PutValue, RaiseFence, TakeBudget
-from remit.ports.store.units import Unit
-from tests.world import TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_permit, an_outcome
-
-each_durability = pytest.mark.parametrize("durability", ["durable", "buffered"])
-
-BOUNDS = {"task_one": Budgets()}
-
-
-def opened(folder: Path, durability: Durability, seed: str = "first") -> SqliteStore:
-    """Open the store in a folder."""
-    return SqliteStore.open(
-        folder / "remit.db",
-        durability=durability,
-        clock=WorldClock(),
-        entropy=WorldEntropy(seed),
-        sealing=WorldSealingKeys(),
-    )
-
-
-def a_call(n: int) -> Unit:
-    """Return what one call commits, with a new subject now and then."""
-    call, subject = f"call_{n}", f"person_{n // 20}"
-    return Unit(
-        changes=(TakeBudget(BOUNDS, calls=1), RaiseFence(TENANT, EVERYTHING), PutValue(TENANT, "last", n)),
-        events=(a_permit(call, subject=subject, facts={"outcome": "permit", "n": n}), an_outcome(call)),
-    )
+from tests.store_world import a_call, each_durability, opened_sqlite
+from tests.world import TENANT
 
 
 async def check_whole(store: SqliteStore, acknowledged: list[int]) -> None:
@@ -101,7 +75,7 @@ async def fill_and_recover(folder: Path, store: SqliteStore, free: Callable[[], 
         acknowledged.append(k)
     await check_whole(store, acknowledged)
     await store.close()
-    store = opened(folder, "durable", seed="second")
+    store = opened_sqlite(folder, "durable", seed="second")
     await check_whole(store, acknowledged)
     await store.close()
 
@@ -116,7 +90,7 @@ async def check_whole_while_full(store: SqliteStore, acknowledged: list[int]) ->
 @each_durability
 async def test_a_store_that_may_not_grow_refuses_and_recovers(tmp_path: Path, durability: Durability) -> None:
     """SQLite's own bound stands for the disk: it answers as a full one does, on every machine."""
-    store = opened(tmp_path, durability)
+    store = opened_sqlite(tmp_path, durability)
     connection = store._connections[0]
     connection.execute("pragma max_page_count=300")
     await fill_and_recover(tmp_path, store, lambda: connection.execute("pragma max_page_count=1000000"))
@@ -147,4 +121,4 @@ async def test_a_disk_that_is_full_refuses_and_recovers(small_disk: Path, durabi
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(6_500_000))
 
-    await fill_and_recover(small_disk, opened(small_disk, durability), ballast.unlink)
+    await fill_and_recover(small_disk, opened_sqlite(small_disk, durability), ballast.unlink)

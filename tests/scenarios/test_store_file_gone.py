@@ -20,7 +20,7 @@ from tests.gateway_process import GatewayProcess, gateway_process
 from tests.http_line import Line
 from tests.other_user import NOBODY
 from tests.replicas_world import until
-from tests.scenarios.test_store_disk_full import a_call, each_durability, opened
+from tests.store_world import a_call, each_durability, opened_sqlite
 from tests.world import TENANT, WorldClock, a_person
 
 
@@ -62,7 +62,7 @@ async def test_nothing_counts_as_committed_in_a_file_that_is_gone(
 ) -> None:
     """Whichever way it goes; and nothing counts any more until remit is started again."""
     assert callable(goes)
-    store = opened(tmp_path, durability)
+    store = opened_sqlite(tmp_path, durability)
     await store.commit(a_call(0))
     goes(tmp_path / "remit.db")
     for number in (1, 2):
@@ -74,7 +74,7 @@ async def test_nothing_counts_as_committed_in_a_file_that_is_gone(
 
 async def test_a_file_that_was_put_back_counts_with_the_next_start(tmp_path: Path) -> None:
     """What was confirmed before is there."""
-    store = opened(tmp_path, "durable")
+    store = opened_sqlite(tmp_path, "durable")
     await store.commit(a_call(0))
     moved(tmp_path / "remit.db")
     with pytest.raises(StoreUnavailable):
@@ -83,7 +83,7 @@ async def test_a_file_that_was_put_back_counts_with_the_next_start(tmp_path: Pat
     with pytest.raises(StoreUnavailable):
         await store.commit(a_call(2))
     await store.close()
-    again = opened(tmp_path, "durable", seed="second")
+    again = opened_sqlite(tmp_path, "durable", seed="second")
     calls = [
         json.loads(entry.leaf)["facts"]["n"]
         for entry in await again.entries(TENANT, kinds=("decision.made",))
@@ -112,7 +112,7 @@ async def test_what_was_ended_does_not_live_again_in_a_copy_of_yesterday(
 
     Nothing has been committed since, and no one is let in.
     """
-    store, path = opened(tmp_path, durability), tmp_path / "remit.db"
+    store, path = opened_sqlite(tmp_path, durability), tmp_path / "remit.db"
     now = WorldClock().now()
     kept = Credential(
         tenant=TENANT, digest="d", kind="session", person="lena", created=now, expires=now + timedelta(days=9)
@@ -154,7 +154,7 @@ async def test_a_folder_that_cannot_be_written_refuses_until_it_can(
     """Nothing that was refused is there, and all goes on."""
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    store = opened(tmp_path, durability)
+    store = opened_sqlite(tmp_path, durability)
     await store.commit(a_call(0))
     with read_only(tmp_path):
         with pytest.raises(StoreUnavailable) as refused:

@@ -22,11 +22,12 @@ from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.mcp.http import McpHttp
 from remit.adapters.upstream.mcp.stdio import McpStdio
 from remit.core.errors import Busy, UpstreamFault, UpstreamUnreachable
-from remit.ports.upstream import Call, Upstream
+from remit.ports.upstream import Call
 from tests.scripted_mcp import scripted_http
+from tests.upstream_subjects import call, nothing
 
 ROOT = Path(__file__).parents[2]
-SCRIPTED = str(ROOT / "tests" / "scripted_mcp.py")
+SCRIPTED = str(ROOT / "tests/scripted_mcp.py")
 FAST = {"restart_base_s": 0.05, "restart_max_s": 0.1}
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG and /proc")
@@ -46,10 +47,6 @@ class Witness:
     def on_change(self) -> None:
         """Count a change of lists."""
         self.changes += 1
-
-
-def nothing(*_: Any) -> None:
-    """Take any notification."""
 
 
 @asynccontextmanager
@@ -103,17 +100,6 @@ async def test_the_last_words_of_a_program_that_does_not_start_are_in_the_log(
 def tool(name: str, **arguments: Any) -> Call:
     """A call of a tool."""
     return Call(method="tools/call", params={"name": name, "arguments": arguments}, task="t1")
-
-
-async def call(upstream: Upstream, name: str, **arguments: Any) -> Any:
-    """The result of a call that is answered at once."""
-    exchange = await upstream.prepare(tool(name, **arguments), {})
-    try:
-        exchange.send()
-        async with asyncio.timeout(60):
-            return json.loads((await exchange.receive()).body)
-    finally:
-        exchange.release()
 
 
 def alive(pid: int) -> bool:
@@ -256,7 +242,7 @@ sys.path[:0] = {[str(ROOT / "src"), str(ROOT)]!r}
 from remit.adapters.runtime.system import SystemEntropy
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.mcp.stdio import McpStdio
-from tests.scenarios.test_upstream_crash import call, nothing
+from tests.upstream_subjects import call, nothing
 
 async def main():
     upstream = McpStdio(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,20 +21,13 @@ from remit.adapters.attestor.spiffe import SpiffeAttestor
 from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.core.errors import RemitError, SourceUnavailable, Unauthenticated
 from remit.ports.attestor import ShownAssertion, ShownCertificate
-from tests.attestation_world import AUDIENCE, WorldAuthority, WorldFetch
+from tests.attestation_world import AUDIENCE, HERE, WorldAuthority, WorldFetch, of_now
 from tests.tls_server import local_server, reply
 from tests.workload_api import workload_api
 from tests.world import START, WorldClock
 
-HERE = "example.org"
 URL = "https://bundle.example/bundle"
 SERVER_ID = "spiffe://example.org/spire/server"
-
-
-def of_now(trust_domain: str = HERE) -> WorldAuthority:
-    """Return an authority whose certificates hold by the machine's own clock."""
-    now = datetime.now(UTC)
-    return WorldAuthority(trust_domain, since=now - timedelta(hours=1), until=now + timedelta(hours=1))
 
 
 async def code_of(source: Source) -> str:

@@ -11,26 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.cli.exit_codes import exit_code, told
-from remit.config import Config, load_config, problems
-from remit.config.load import examine_config
+from remit.config import load_config, problems
 from remit.config.reading.secret_reference import SecretRef, looks_secret, read_secret
 from remit.config.reading.units import duration_s, shown_duration, shown_size, size_bytes
 from remit.config.reading.yaml_lines import read_yaml
 from remit.core.errors import ConfigInvalid, KeyUnavailable
-
-UPSTREAM = "upstreams: {notes: {command: [python, notes.py]}}\n"
-
-
-def config(tmp_path: Path, text: str) -> Config:
-    """Load a configuration of this text."""
-    (tmp_path / "remit.yaml").write_text(text, encoding="utf-8")
-    return load_config(tmp_path)
-
-
-def refusals(tmp_path: Path, text: str) -> list[str]:
-    """What is wrong with a configuration of this text, one line each."""
-    (tmp_path / "remit.yaml").write_text(text, encoding="utf-8")
-    return [str(problem) for problem in examine_config(tmp_path)[1]]
+from tests.config_files import UPSTREAM, config, refusals
 
 
 def test_an_upstream_is_all_that_must_be_given(tmp_path: Path) -> None:

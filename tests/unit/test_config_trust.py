@@ -15,9 +15,8 @@ from remit.core.errors import ConfigInvalid, Unauthenticated
 from remit.core.identity.platforms import PLATFORMS
 from remit.ports.attestor import ShownAssertion, ShownCertificate
 from remit.ports.issuers import IssuerUse
-from tests.attestation_world import WorldAuthority, WorldIssuer
+from tests.attestation_world import WorldAuthority, WorldIssuer, of_now
 from tests.tls_server import local_server, reply
-from tests.unit.test_bundle_sources import of_now
 
 UPSTREAM = "upstreams: {notes: {command: [python, notes.py]}}\n"
 URL = "https://remit.example"

@@ -11,7 +11,7 @@ from remit.config import load_bundle, load_config
 from remit.core.errors import ConfigInvalid
 from remit.core.flow.stored_labels import missing, resources
 from remit.core.label import MAX_CROSSINGS, Label, Trust
-from tests.unit.test_tool_words import CONFIG, folder, tools_of
+from tests.tool_files import CONFIG, folder, tools_of
 
 TOOLS = """\
 upstream: mail

@@ -3,7 +3,6 @@
 
 import asyncio
 import base64
-import hashlib
 import json
 import time
 from collections.abc import AsyncIterator
@@ -18,20 +17,21 @@ from remit.core.tasks.task import TaskState
 from remit.sdk.dpop import DpopProver
 from remit.services.oauth.access_tokens import TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
-from tests.house_world import PUBLIC_URL, Told
+from tests.house_world import PUBLIC_URL
 from tests.oauth_world import (
+    CHALLENGE,
+    REDIRECT,
+    VERIFIER,
     OAuthWorld,
     claims_of,
+    coded,
     error_of,
     oauth_world,
+    redeem,
 )
 from tests.world import TENANT
 
 Json = Any
-
-VERIFIER = "a" * 43
-CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-REDIRECT = "http://127.0.0.1/cb"
 
 
 @pytest.fixture
@@ -42,18 +42,6 @@ async def world(tmp_path: Path) -> AsyncIterator[OAuthWorld]:
 
 
 # Codes and refresh.
-
-
-async def coded(world: OAuthWorld, **more: Json) -> tuple[str, str]:
-    """Open a review as the consent page does; gives the task and its code."""
-    task = await world.open(await world.session("lena"), task_type="review", params={})
-    return task, await world.code(task, CHALLENGE, **more)
-
-
-async def redeem(world: OAuthWorld, text: str, by: str = "contract-bot", **changes: str) -> Told:
-    """Redeem a code."""
-    fields: dict[str, Any] = {"code": text, "redirect_uri": REDIRECT, "code_verifier": VERIFIER} | changes
-    return await world.ask_token("authorization_code", by=by, **fields)
 
 
 async def test_a_code_becomes_tokens(world: OAuthWorld) -> None:

@@ -15,7 +15,7 @@ from remit.core.replicas.replica import Replica
 from remit.ports.store.changes import RaiseFence
 from remit.ports.store.replicas import FleetSight
 from remit.ports.store.units import Unit
-from tests.unit.test_postgres_store import opened
+from tests.store_world import opened_postgres
 from tests.world import START, TENANT, WorldClock, an_event
 
 SCOPE = "task:task_1"
@@ -40,7 +40,7 @@ class Member:
 @pytest.fixture
 async def member(postgres: str) -> AsyncIterator[Member]:
     """A replica."""
-    made = Member(opened(postgres))
+    made = Member(opened_postgres(postgres))
     await made.enter()
     yield made
     await made.fleet.leave()
@@ -70,7 +70,7 @@ async def test_what_was_ended_is_shown_before_the_renewal_is_told_of(
     member: Member, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And each end is told of once."""
-    other = opened(postgres, "other")
+    other = opened_postgres(postgres, "other")
     await other.commit(Unit((RaiseFence(TENANT, SCOPE),)))
     await other.close()
     known: list[int] = []

@@ -15,7 +15,7 @@ from remit.ports.store.changes import RaiseFence
 from remit.ports.store.replicas import FleetSight
 from remit.ports.store.units import Unit
 from tests.replicas_world import until
-from tests.unit.test_postgres_store import opened
+from tests.store_world import opened_postgres
 from tests.world import START, TENANT, WorldClock
 
 FLOOD = 20_000
@@ -46,7 +46,7 @@ async def test_a_flood_of_notifications_is_listened_to_up_to_a_bound(
         notified(self, table)
 
     monkeypatch.setattr(PostgresFleet, "_notified", counted)
-    store, other = opened(postgres), opened(postgres, "other")
+    store, other = opened_postgres(postgres), opened_postgres(postgres, "other")
     clock = WorldClock()
     fleet = store.fleet(TENANT, clock)
     sights: list[FleetSight] = []

@@ -18,7 +18,7 @@ from remit.ports.store.changes import PutTask, TakeBudget
 from remit.ports.store.units import Unit
 from tests.cutting_proxy import CuttingProxy
 from tests.postgres_server import PostgresServer
-from tests.unit.test_postgres_store import opened
+from tests.store_world import opened_postgres
 from tests.world import TENANT, WorldClock, a_permit, a_task, an_event
 
 
@@ -36,7 +36,7 @@ async def test_a_commit_whose_answer_is_lost_is_asked_for(
 ) -> None:
     """What was committed is answered as such; what was not is formed once more. It is there once."""
     url, proxy = proxied
-    store = opened(url)
+    store = opened_postgres(url)
     await store.commit(Unit(events=(an_event(),)))
     proxy.cut_at(b"commit", when)
     unit = Unit(
@@ -48,7 +48,7 @@ async def test_a_commit_whose_answer_is_lost_is_asked_for(
     assert (await store.usage(TENANT, "task_one")).calls == 1
     await store.commit(Unit(events=(an_event(task="task_one"),)))
     await store.close()
-    await opened(url).close()
+    await opened_postgres(url).close()
 
 
 async def test_a_connection_that_broke_between_two_commits_costs_no_call(
@@ -56,7 +56,7 @@ async def test_a_connection_that_broke_between_two_commits_costs_no_call(
 ) -> None:
     """The batch is formed once more on a new one; nothing of it was there yet."""
     url, proxy = proxied
-    store = opened(url)
+    store = opened_postgres(url)
     await store.commit(Unit(events=(an_event(),)))
     proxy.cut_at(b"for update", "before")
     looks_at_tables = PutTask(a_task("task_one"))
@@ -73,7 +73,7 @@ async def test_a_connection_that_broke_over_counters_refills_no_budget(
 ) -> None:
     """What a task has used up, and its last event, are read again, not taken for none."""
     url, proxy = proxied
-    store, other = opened(url), opened(postgres, "other")
+    store, other = opened_postgres(url), opened_postgres(postgres, "other")
     take = TakeBudget({"task_one": Budgets(calls=2)}, calls=1)
     await store.commit(Unit((take,), (a_permit("call_one", "task_one"),)))
     await other.commit(Unit(events=(an_event(),)))
@@ -94,13 +94,13 @@ async def test_a_connection_that_broke_over_the_first_turn_leaves_no_log_without
 ) -> None:
     """The row that writers lock is made again with the next transaction, and counted up by it."""
     url, proxy = proxied
-    store = opened(url)
+    store = opened_postgres(url)
     proxy.cut_at(b"insert into turns", "before")
     assert (await store.commit(Unit(events=(an_event(),)))).indexes == (0,)
     assert proxy.cuts == 1
     with psycopg.connect(postgres) as aside:
         assert aside.execute("select turn from remit.turns").fetchall() == [(1,)]
-    other = opened(postgres, "other")
+    other = opened_postgres(postgres, "other")
     assert (await other.commit(Unit(events=(an_event(),)))).indexes == (1,)
     assert (await store.commit(Unit(events=(an_event(),)))).indexes == (2,)
     for one in (store, other):
@@ -112,7 +112,7 @@ async def test_a_connection_that_broke_over_open_calls_forgets_none(
 ) -> None:
     """The log was begun by another writer; a later start relies on what this writer writes."""
     url, proxy = proxied
-    store, other = opened(url, "first"), opened(postgres, "other")
+    store, other = opened_postgres(url, "first"), opened_postgres(postgres, "other")
     await other.commit(Unit(events=(a_permit("call_one"),)))
     await other.commit(Unit(events=(an_event(),)))
     proxy.cut_at(b"select idx, kind, leaf from events", "before")
@@ -120,7 +120,7 @@ async def test_a_connection_that_broke_over_open_calls_forgets_none(
     assert proxy.cuts == 1
     for one in (store, other):
         await one.close()
-    after = opened(postgres, "after")
+    after = opened_postgres(postgres, "after")
     assert [event.call for event in await after.unfinished(TENANT)] == ["call_one"]
     await after.close()
 
@@ -130,7 +130,7 @@ async def test_a_lost_commit_is_known_by_its_events_and_not_by_a_number_given_an
 ) -> None:
     """As by a server that took over without the last commits; it is formed once more."""
     url, proxy = proxied
-    store = opened(url)
+    store = opened_postgres(url)
     await store.commit(Unit(events=(an_event(),)))
     with psycopg.connect(url) as aside:
         (number,) = aside.execute("select pg_current_xact_id()::text").fetchone() or ("",)
@@ -159,7 +159,7 @@ async def test_the_word_that_a_connection_ends_is_its_end(
     for module, name in ((writer, "BATCH_S"), (stored_labels, "READ_S")):
         monkeypatch.setattr(module, name, 3600.0)
     url, proxy = proxied
-    store = opened(url)
+    store = opened_postgres(url)
     fleet = store.fleet(TENANT, WorldClock())
     take = TakeBudget({"task_one": Budgets()}, calls=1)
     proxy.keeps_open = True

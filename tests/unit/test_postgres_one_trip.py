@@ -27,7 +27,7 @@ from remit.ports.store.changes import CheckFence, PutStoredLabel, PutTask, Raise
 from remit.ports.store.units import Unit
 from tests.cutting_proxy import CuttingProxy
 from tests.postgres_server import PostgresServer
-from tests.unit.test_postgres_store import opened
+from tests.store_world import opened_postgres
 from tests.world import START, TENANT, WorldClock, a_permit, a_task, an_event, an_outcome
 
 TASK = "task_one"
@@ -78,7 +78,7 @@ def proxied(postgres: str, postgres_server: PostgresServer) -> Iterator[tuple[st
 @pytest.fixture
 async def store(postgres: str) -> AsyncIterator[PostgresStore]:
     """A store in which the first call of the task was made."""
-    store = opened(postgres)
+    store = opened_postgres(postgres)
     await store.commit(a_call(0))
     yield store
     await store.close()
@@ -129,7 +129,7 @@ async def test_what_another_writer_has_ended_is_refused(
     postgres: str, store: PostgresStore, road: Road
 ) -> None:
     """The whole is refused by its turn, and judged again by what is true; nothing of it was there."""
-    other = opened(postgres, "other")
+    other = opened_postgres(postgres, "other")
     await store.commit(a_call(1))
     await other.commit(Unit((RaiseFence(TENANT, EVERYTHING),)))
     with pytest.raises(Fenced):
@@ -144,7 +144,7 @@ async def test_a_writer_among_others_takes_its_turn_first(
     postgres: str, store: PostgresStore, road: Road
 ) -> None:
     """After another one's commit, until there was none for a while; no call is lost or counted twice."""
-    other = opened(postgres, "other")
+    other = opened_postgres(postgres, "other")
     await other.commit(Unit(events=(an_event(),)))
     await store.commit(a_call(1))
     tried = road.whole
@@ -163,7 +163,7 @@ async def test_a_whole_whose_answer_is_lost_is_on_record_once(
 ) -> None:
     """If it was committed it is answered as such; if not, it never will be, and it is formed once more."""
     url, proxy = proxied
-    store = opened(url)
+    store = opened_postgres(url)
     await store.commit(a_call(0))
     await store.commit(a_call(1))
     proxy.cut_at(b'"call":"call_2"', when)
@@ -174,12 +174,12 @@ async def test_a_whole_whose_answer_is_lost_is_on_record_once(
     assert (await store.usage(TENANT, TASK)).calls == 4
     assert await store.size(TENANT) == 4
     await store.close()
-    await opened(url).close()
+    await opened_postgres(url).close()
 
 
 async def test_a_first_batch_that_may_yet_be_committed_is_not_told_as_lost(postgres: str) -> None:
     """Its row of turns is not visible yet: a query waits for it, as for any other."""
-    await opened(postgres).close()
+    await opened_postgres(postgres).close()
     first, session = connect(postgres, "first"), connect(postgres, "asks")
     first.run(f"begin; insert into turns values ('{TENANT}', 0, '', 0); update turns set turn = 1")
     with pytest.raises(psycopg.errors.LockNotAvailable):
@@ -194,7 +194,7 @@ async def test_a_first_batch_that_may_yet_be_committed_is_not_told_as_lost(postg
 
 async def test_a_buried_replica_commits_nothing_as_a_whole(postgres: str) -> None:
     """This holds also where no other replica has taken a turn since: the same statement checks the row."""
-    store = opened(postgres)
+    store = opened_postgres(postgres)
     fleet = store.fleet(TENANT, WorldClock())
     me = Replica(id=store.writer, host="a", address="http://a", lease_s=30.0, joined=START)
     await fleet.join(me, lambda _: None)
@@ -212,7 +212,7 @@ async def test_a_buried_replica_commits_nothing_as_a_whole(postgres: str) -> Non
 async def test_a_lost_idle_connection_costs_no_call(proxied: tuple[str, CuttingProxy], road: Road) -> None:
     """The loop notices that it is gone, and the next batch has a new one."""
     url, proxy = proxied
-    store = opened(url)
+    store = opened_postgres(url)
     for number in range(2):
         await store.commit(a_call(number))
     proxy.cut_off(True)
@@ -286,7 +286,7 @@ async def test_who_waits_for_what_lies_at_rest_is_told_when_the_store_is_closed(
     postgres: str, store: PostgresStore
 ) -> None:
     """This holds also while the server is silent: no caller waits for an answer that nothing reads."""
-    other = opened(postgres, "other")
+    other = opened_postgres(postgres, "other")
     await other.commit(Unit(events=(an_event(),)))
     fleet = other.fleet(TENANT, WorldClock())
     await reading_on_the_loop(other, fleet)
@@ -322,7 +322,7 @@ async def test_a_label_at_rest_that_cannot_be_read_is_told(postgres: str, store:
 async def test_a_lost_connection_of_such_reads_costs_none(proxied: tuple[str, CuttingProxy]) -> None:
     """They go another way; where there is none, callers are told."""
     url, proxy = proxied
-    store = opened(url)
+    store = opened_postgres(url)
     await store.commit(a_call(0))
     fleet = store.fleet(TENANT, WorldClock())
     for _ in range(3):

@@ -45,6 +45,7 @@ from remit.ports.store.changes import (
 )
 from remit.ports.store.units import Unit
 from tests.postgres_server import PASSWORD, PostgresServer
+from tests.store_world import opened_postgres
 from tests.world import (
     START,
     TENANT,
@@ -58,21 +59,10 @@ from tests.world import (
 )
 
 
-def opened(url: str, seed: str = "first") -> PostgresStore:
-    """Open the store in a database."""
-    return PostgresStore.open(
-        url,
-        durability="durable",
-        clock=WorldClock(),
-        entropy=WorldEntropy(seed),
-        sealing=WorldSealingKeys(),
-    )
-
-
 @pytest.fixture
 async def two(postgres: str) -> AsyncIterator[tuple[PostgresStore, PostgresStore]]:
     """Two processes' stores in one database."""
-    stores = opened(postgres, "first"), opened(postgres, "second")
+    stores = opened_postgres(postgres, "first"), opened_postgres(postgres, "second")
     yield stores
     for store in stores:
         await store.close()
@@ -80,25 +70,25 @@ async def two(postgres: str) -> AsyncIterator[tuple[PostgresStore, PostgresStore
 
 async def test_a_newer_schema_is_refused(postgres: str) -> None:
     """It stays as it is."""
-    await opened(postgres).close()
+    await opened_postgres(postgres).close()
     with psycopg.connect(postgres) as connection:
         connection.execute("insert into remit.schema_version values ('tables', 1000)")
     with pytest.raises(ConfigInvalid, match="version 1000"):
-        opened(postgres)
+        opened_postgres(postgres)
 
 
 async def test_a_database_that_cannot_hold_every_text_is_refused(postgres_server: PostgresServer) -> None:
     """Names are of any script."""
     postgres_server.ask("create database latin encoding 'LATIN1' locale 'C' template template0")
     with pytest.raises(StoreUnavailable, match="LATIN1"):
-        opened(postgres_server.url("latin"))
+        opened_postgres(postgres_server.url("latin"))
 
 
 @pytest.mark.parametrize("url", ["http://somewhere", f"postgresql://remit:{PASSWORD}@[/x"])
 def test_what_is_no_address_is_refused_without_repeating_it(url: str) -> None:
     """It may hold a password."""
     with pytest.raises(ConfigInvalid, match="not an address") as told:
-        opened(url)
+        opened_postgres(url)
     assert PASSWORD not in str(told.value)
     assert url not in str(told.value)
 
@@ -106,10 +96,10 @@ def test_what_is_no_address_is_refused_without_repeating_it(url: str) -> None:
 def test_who_may_not_sign_in_is_told_what_would_help(postgres_server: PostgresServer) -> None:
     """And no password is in the message."""
     with pytest.raises(StoreUnavailable, match="right password") as told:
-        opened(postgres_server.url(password="a-wrong-one"))
+        opened_postgres(postgres_server.url(password="a-wrong-one"))
     assert "a-wrong-one" not in str(told.value) + told.value.debug
     with pytest.raises(StoreUnavailable, match="create the database"):
-        opened(postgres_server.url("nowhere"))
+        opened_postgres(postgres_server.url("nowhere"))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +112,7 @@ def test_who_may_not_sign_in_is_told_what_would_help(postgres_server: PostgresSe
 )
 async def test_a_changed_leaf_at_the_end_of_the_log_stops_the_start(postgres: str, damage: str) -> None:
     """One byte, one row, one hash."""
-    store = opened(postgres)
+    store = opened_postgres(postgres)
     for n in range(5):
         await store.commit(Unit(events=(a_permit(f"call_{n}"),)))
     await store.close()
@@ -130,12 +120,12 @@ async def test_a_changed_leaf_at_the_end_of_the_log_stops_the_start(postgres: st
         connection.execute(damage.encode())
     for _ in range(2):  # the lock was released, so a second try can look again
         with pytest.raises(VerificationFailed):
-            opened(postgres)
+            opened_postgres(postgres)
 
 
 async def test_a_database_that_was_set_back_takes_nothing_more(postgres: str) -> None:
     """A copy that lacks commits, as after a fail-over that lost some, would lift fences."""
-    store = opened(postgres)
+    store = opened_postgres(postgres)
     await store.commit(Unit(events=(an_event(),)))
     with psycopg.connect(postgres) as connection:
         connection.execute("update remit.turns set turn = turn - 1")
@@ -146,7 +136,7 @@ async def test_a_database_that_was_set_back_takes_nothing_more(postgres: str) ->
 
 async def test_a_zero_character_refuses_its_own_unit_alone(postgres: str) -> None:
     """PostgreSQL has no place for it in a name; the units beside it are committed."""
-    store = opened(postgres)
+    store = opened_postgres(postgres)
     outcomes = await asyncio.gather(
         store.commit(Unit(events=(an_event(),))),
         store.commit(Unit(changes=(PutTask(a_task("task\0one")),))),
@@ -162,7 +152,7 @@ async def test_a_zero_character_refuses_its_own_unit_alone(postgres: str) -> Non
 
 async def test_what_the_server_refuses_leaves_no_event(postgres: str) -> None:
     """It says so after the unit's other statements were sent; the units beside it are committed."""
-    store = opened(postgres)
+    store = opened_postgres(postgres)
     expires = START + timedelta(hours=1)
     token = RefreshToken(tenant=TENANT, digest="one", family="f", made=START, expires=expires)
     outcomes = await asyncio.gather(
@@ -256,7 +246,7 @@ async def test_a_writer_that_stops_in_its_turn_holds_the_others_up_for_seconds_o
     postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server ends an abandoned transaction, and nothing of it is kept."""
-    store = opened(postgres)
+    store = opened_postgres(postgres)
     await store.commit(Unit(events=(an_event(),)))
     monkeypatch.setattr(postgres_session, "IDLE_IN_TRANSACTION_MS", 300)
     stopped = postgres_session.connect(postgres, "stopped")
@@ -284,7 +274,7 @@ async def test_a_database_that_lost_commits_and_was_written_on_takes_nothing_mor
     postgres: str, grown: str
 ) -> None:
     """A count of turns that is as high again, or higher, does not make it what was read."""
-    store = opened(postgres, "first")
+    store = opened_postgres(postgres, "first")
     await store.commit(Unit(events=(an_event(),)))
     tables = ("turns", "events", "fences")
     with psycopg.connect(postgres, autocommit=True) as aside:
@@ -294,7 +284,7 @@ async def test_a_database_that_lost_commits_and_was_written_on_takes_nothing_mor
         for table in tables:
             aside.execute(f"delete from remit.{table}")
             aside.execute(f"insert into remit.{table} select * from kept_{table}")
-    other = opened(postgres, "other")
+    other = opened_postgres(postgres, "other")
     for _ in range(1 if grown == "by as much" else 3):
         await other.commit(Unit(events=(an_event(facts={"n": 2}),)))
     size = await other.size(TENANT)
@@ -311,7 +301,7 @@ async def test_writers_take_turns_whatever_the_database_takes_for_isolation(post
     with psycopg.connect(postgres, autocommit=True) as aside:
         name = postgres.rsplit("/", 1)[1]
         aside.execute(f"alter database {name} set default_transaction_isolation = 'serializable'")
-    stores = opened(postgres, "first"), opened(postgres, "second")
+    stores = opened_postgres(postgres, "first"), opened_postgres(postgres, "second")
     units = [Unit(events=(an_event(task="task_one"),)) for _ in range(30)]
     for unit in units:
         await asyncio.gather(*(store.commit(unit) for store in stores))
@@ -324,7 +314,7 @@ async def test_pins_are_read_while_others_write(postgres: str) -> None:
     """And of a database that holds no store, or is not there, there are none."""
     assert pins_at(postgres, TENANT) == []
     assert pins_at("postgresql://127.0.0.1:1/nowhere", TENANT) == []
-    store = opened(postgres)
+    store = opened_postgres(postgres)
     surface: dict[str, Any] = {}
     pin = Pin(TENANT, "files/read", "a", surface, "a", surface)
     await store.commit(Unit((PutPin(pin),)))
@@ -335,7 +325,7 @@ async def test_pins_are_read_while_others_write(postgres: str) -> None:
 async def test_a_look_refuses_events_of_which_no_head_is_kept(postgres: str) -> None:
     """As a start does: a shorter log could not be told from the true one."""
     check_at(postgres, TENANT, None)
-    store = opened(postgres)
+    store = opened_postgres(postgres)
     check_at(postgres, TENANT, None)
     await store.commit(Unit(events=(an_event(),)))
     with pytest.raises(HeadMissing, match="signed head is gone"):
@@ -345,7 +335,7 @@ async def test_a_look_refuses_events_of_which_no_head_is_kept(postgres: str) -> 
 
 async def test_a_log_that_others_write_and_sign_meanwhile_was_not_set_back(postgres: str) -> None:
     """A replica that comes reads the head first: then the log that it reads has at least what was signed."""
-    other = opened(postgres)
+    other = opened_postgres(postgres)
     await other.commit(Unit(events=(an_event(),)))
 
     class Signed:
@@ -362,7 +352,7 @@ async def test_a_log_that_others_write_and_sign_meanwhile_was_not_set_back(postg
     heads: list[Head] = []
 
     async def once_more() -> None:
-        store = opened(postgres, seed=f"more-{len(heads)}")
+        store = opened_postgres(postgres, seed=f"more-{len(heads)}")
         await store.commit(Unit(events=(an_event(),)))
         size, root = await store.root(TENANT)
         heads.append(Head(size=size, root=root, note=""))

@@ -12,7 +12,7 @@ from remit.adapters.store.postgres.commit_outcome import by_turn
 from remit.adapters.store.postgres.loop_connection import Heard, LoopConnection, Statement
 from remit.adapters.store.postgres.session import PostgresSession, connect
 from remit.adapters.store.postgres.store_claim import StoreClaim, on_record, whole
-from tests.unit.test_postgres_store import opened
+from tests.store_world import opened_postgres
 from tests.world import TENANT
 
 KNOWN = StoreClaim(TENANT, 7, "me", "", "before")
@@ -69,7 +69,7 @@ class Writing:
 @pytest.fixture
 async def dial(postgres: str) -> Dial:
     """Opens connections to a database in which the turn was taken seven times."""
-    await opened(postgres).close()
+    await opened_postgres(postgres).close()
     with psycopg.connect(postgres) as aside:
         aside.execute("set search_path = remit")
         aside.execute("insert into turns values (%s, 7, 'before', 0)", (TENANT,))

@@ -14,7 +14,7 @@ from remit.core.replicas.replica import SILENT_LEASES, Acknowledgement, longest_
 from remit.core.scope import Raised
 from remit.ports.store.replicas import DeclareDead, FenceAck, FleetSight
 from remit.services.replicas.replica_lease import Acknowledgements, Replicas, ReplicaStanding
-from tests.unit.test_services_replicas import LEASE_S, ME, OTHER, SCOPE, Kept, a_replica, turns
+from tests.membership_world import LEASE_S, ME, OTHER, SCOPE, Kept, a_replica, turns
 from tests.world import START, TENANT, RunningClock, WorldClock, WorldEntropy
 
 Json = Any

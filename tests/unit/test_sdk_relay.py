@@ -12,10 +12,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from remit.sdk.errors import GatewayRefused
 from remit.sdk.gateway_client import GatewayClient
 from remit.sdk.relay.relay import Relay
 from remit.sdk.wire import Gateway
+from tests.purse import Purse
 
 Json = Any
 
@@ -48,23 +48,6 @@ class Peer:
         except (ConnectionError, asyncio.CancelledError):
             self.gone.set()
             raise
-
-
-class Purse:
-    """Tokens `t1`, `t2`, ...; the next one only where the last was refused."""
-
-    id = "tsk_1"
-
-    def __init__(self, last: int = 9) -> None:
-        self.number, self.last = 1, last
-
-    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
-        """Return the token that stands."""
-        if not_this == f"t{self.number}":
-            if self.number == self.last:
-                raise GatewayRefused("the task is completed", status=409, code="task-ended")
-            self.number += 1
-        return f"t{self.number}"
 
 
 EXTRA = {"Mcp-Session-Id": "s1", "WWW-Authenticate": "Bearer", "Set-Cookie": "a=b", "Location": "/x"}

@@ -15,7 +15,7 @@ from yarl import URL
 from remit.sdk.gateway_client import GatewayClient
 from remit.sdk.relay.relay import Relay
 from remit.sdk.wire import Gateway
-from tests.unit.test_sdk_relay import Purse
+from tests.purse import Purse
 
 Json = Any
 

@@ -21,11 +21,8 @@ from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.task import Budgets, HandDown, Task, TaskState
 from remit.services.identity.directory import NewAgent
 from remit.services.tasks.opening_rules import DelegatedOpening
-from tests.call_world import CallWorld, a_bundle, a_type, call_world
+from tests.call_world import READ, TO_ALL, CallWorld, a_bundle, a_type, call_world
 from tests.tokens import task_token
-
-READ = GrantTemplate("desk/read", other_arguments=True)
-TO_ALL = HandDown(("other", "group:helpers"), 3)
 
 
 @pytest.fixture

@@ -14,16 +14,14 @@ import pytest
 from remit.adapters.store.relational.sealed_values import TABLES
 from remit.adapters.store.relational.tables import MIGRATIONS, VERSION
 from remit.adapters.store.relational.timestamps import text
-from remit.adapters.store.sqlite import Durability, SqliteStore
+from remit.adapters.store.sqlite import Durability
 from remit.core.errors import ConfigInvalid, StoreUnavailable, VerificationFailed
 from remit.ports.store.changes import Credential, PutValue
 from remit.ports.store.units import Unit
+from tests.store_world import opened_sqlite
 from tests.world import (
     START,
     TENANT,
-    WorldClock,
-    WorldEntropy,
-    WorldSealingKeys,
     a_permit,
     a_task,
     an_event,
@@ -31,26 +29,15 @@ from tests.world import (
 )
 
 
-def opened(folder: Path, durability: Durability = "buffered", seed: str = "first") -> SqliteStore:
-    """Open the store in a folder."""
-    return SqliteStore.open(
-        folder / "remit.db",
-        durability=durability,
-        clock=WorldClock(),
-        entropy=WorldEntropy(seed),
-        sealing=WorldSealingKeys(),
-    )
-
-
 async def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
     """In the same process or another: the lock is the operating system's."""
-    store = opened(tmp_path)
+    store = opened_sqlite(tmp_path)
     with pytest.raises(StoreUnavailable, match=f"in use by process {os.getpid()}"):
-        opened(tmp_path)
+        opened_sqlite(tmp_path)
     script = (
-        "import sys; from pathlib import Path; from tests.unit.test_sqlite_store import opened\n"
+        "import sys; from pathlib import Path; from tests.store_world import opened_sqlite\n"
         "from remit.core.errors import StoreUnavailable\n"
-        "try: opened(Path(sys.argv[1]))\n"
+        "try: opened_sqlite(Path(sys.argv[1]))\n"
         "except StoreUnavailable as fault: print(fault)\n"
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
@@ -60,30 +47,30 @@ async def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
     said, _ = await child.communicate()
     assert f"in use by process {os.getpid()}" in said.decode()
     await store.close()
-    await opened(tmp_path).close()
+    await opened_sqlite(tmp_path).close()
 
 
 async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     """The file stays as it is."""
-    await opened(tmp_path).close()
+    await opened_sqlite(tmp_path).close()
     with sqlite3.connect(tmp_path / "remit.db") as connection:
         connection.execute("insert into schema_version values (?)", (VERSION + 1,))
     connection.close()
     with pytest.raises(ConfigInvalid, match=f"schema version {VERSION + 1}"):
-        opened(tmp_path)
+        opened_sqlite(tmp_path)
 
 
 def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     """And is not written to."""
     (tmp_path / "remit.db").write_bytes(b"a shopping list, and nothing like a database at all" * 100)
     with pytest.raises(ConfigInvalid, match="not a store"):
-        opened(tmp_path)
+        opened_sqlite(tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_a_clear_fault(tmp_path: Path) -> None:
     """The message says what would help."""
     with pytest.raises(StoreUnavailable, match="create its folder"):
-        opened(tmp_path / "missing")
+        opened_sqlite(tmp_path / "missing")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +83,7 @@ def test_a_folder_that_is_not_there_is_a_clear_fault(tmp_path: Path) -> None:
 )
 async def test_a_changed_leaf_at_the_end_of_the_log_stops_the_start(tmp_path: Path, damage: str) -> None:
     """One byte, one row, one hash."""
-    store = opened(tmp_path)
+    store = opened_sqlite(tmp_path)
     for n in range(5):
         await store.commit(Unit(events=(a_permit(f"call_{n}"),)))
     await store.close()
@@ -104,21 +91,21 @@ async def test_a_changed_leaf_at_the_end_of_the_log_stops_the_start(tmp_path: Pa
         connection.execute(damage)
     connection.close()
     with pytest.raises(VerificationFailed):
-        opened(tmp_path)
+        opened_sqlite(tmp_path)
     # The lock was released, so a second try can still look at the file.
     with pytest.raises(VerificationFailed):
-        opened(tmp_path)
+        opened_sqlite(tmp_path)
 
 
 async def test_a_closed_store_takes_nothing_more(tmp_path: Path) -> None:
     """What was submitted before is committed; what comes after is refused."""
-    store = opened(tmp_path, "durable")
+    store = opened_sqlite(tmp_path, "durable")
     pending = [store.submit(Unit(events=(an_event(),))) for _ in range(300)]
     await store.close()
     assert [future.result().indexes for future in pending] == [(n,) for n in range(300)]
     with pytest.raises(StoreUnavailable, match="closed"):
         await store.commit(Unit(events=(an_event(),)))
-    store = opened(tmp_path)
+    store = opened_sqlite(tmp_path)
     assert await store.size(TENANT) == 300
     await store.close()
 
@@ -128,7 +115,7 @@ async def test_the_write_ahead_log_stays_small_under_unbroken_writing(
     tmp_path: Path, durability: Durability
 ) -> None:
     """There is never a moment without a commit, and still the log begins again and again from its start."""
-    store = opened(tmp_path, durability)
+    store = opened_sqlite(tmp_path, durability)
 
     async def caller(me: int) -> None:
         for n in range(400):
@@ -144,7 +131,7 @@ async def test_the_write_ahead_log_stays_small_under_unbroken_writing(
 
 async def test_a_forgotten_key_is_in_no_file(tmp_path: Path) -> None:
     """Neither its wrapped bytes nor the name it belonged to are left in the file or its write-ahead log."""
-    store = opened(tmp_path)
+    store = opened_sqlite(tmp_path)
     await store.commit(Unit(events=(a_permit("call_one", subject="subject-that-shall-go"),)))
     with sqlite3.connect(tmp_path / "remit.db") as connection:
         ((wrapped,),) = connection.execute("select wrapped from subject_keys")
@@ -158,7 +145,7 @@ async def test_a_forgotten_key_is_in_no_file(tmp_path: Path) -> None:
 
 async def test_a_forgotten_key_leaves_the_log_once_nobody_reads_it(tmp_path: Path) -> None:
     """A reader of the file, such as a copy that is being made, holds it; nothing need be written after it."""
-    store = opened(tmp_path)
+    store = opened_sqlite(tmp_path)
     await store.commit(Unit(events=(an_event(subject="to-go", sealed={"goal": "x"}),)))
     reader = sqlite3.connect(tmp_path / "remit.db", isolation_level=None)
     reader.execute("begin")
@@ -198,7 +185,7 @@ async def test_what_an_older_file_holds_is_found_by_what_newer_ones_search(tmp_p
     )
     old.execute("insert into credentials values (?, ?, ?, ?)", (TENANT, "d", 0, text(session)))
     old.close()
-    store = opened(tmp_path)
+    store = opened_sqlite(tmp_path)
     assert {task.id for task in await store.expiring(TENANT, START)} == {"past"}
     assert await store.watched(TENANT) == ["idle"]
     assert [task.id for task in await store.tasks(TENANT, on_behalf_of="lena")] == ["past"]
@@ -208,7 +195,7 @@ async def test_what_an_older_file_holds_is_found_by_what_newer_ones_search(tmp_p
 
 async def test_a_start_reads_no_row_that_is_sealed(tmp_path: Path) -> None:
     """However many there are: the index that it looks in has the others alone."""
-    await opened(tmp_path).close()
+    await opened_sqlite(tmp_path).close()
     with sqlite3.connect(tmp_path / "remit.db") as file:
         for table in TABLES.values():
             plan = file.execute(f"explain query plan select body from {table} where sealed is null")
@@ -222,7 +209,7 @@ async def test_what_was_applied_ahead_of_its_batch_falls_with_it(
     """An outcome that no caller waits for is ready before the batch begins; it counts only once the batch is
     committed.
     """
-    store = opened(tmp_path, durability)
+    store = opened_sqlite(tmp_path, durability)
     await store.commit(Unit(events=(a_permit("one"),)))
     with sqlite3.connect(tmp_path / "remit.db") as other:
         other.execute("create trigger full before insert on events begin select raise(fail, 'full'); end")
@@ -248,7 +235,7 @@ async def test_what_was_applied_ahead_of_its_batch_falls_with_it(
 
 async def test_what_nobody_waits_for_keeps_its_order(tmp_path: Path) -> None:
     """Some units can be applied ahead, others use SQL and cannot; a caller waits for the last alone."""
-    store = opened(tmp_path)
+    store = opened_sqlite(tmp_path)
     units = [
         Unit((PutValue(TENANT, "last", n),) if n % 3 == 2 else (), (a_permit(f"call_{n}"),)) for n in range(7)
     ]
