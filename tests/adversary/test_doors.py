@@ -16,9 +16,9 @@ from tests.adversary.genome import drawn
 from tests.adversary.scene import EVIL, GOOD, Flavour
 from tests.adversary.scenes import SCENES
 from tests.adversary.stage import Stage
-from tests.gateway_world import GatewayWorld, a_tool, gateway_world
-from tests.policy_requests import guardrails
-from tests.tokens import task_token
+from tests.samples.policy_requests import guardrails
+from tests.samples.tokens import task_token
+from tests.worlds.mcp_door import GatewayWorld, a_tool, gateway_world
 
 Json = Any
 

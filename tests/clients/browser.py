@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Error, sync_playwright
 
-from tests.browser_world import CHROMIUM, PATIENCE_MS
 from tests.clients.contact import Contact, Outcome, Refused, numeric
 from tests.clients.wire import HttpPeer
+from tests.gateways.browser import CHROMIUM, PATIENCE_MS
 
 #: What a browser asks for by itself is no answer to a text.
 _QUIET = [

@@ -20,8 +20,8 @@ from remit.adapters.broker.openbao.tokens import OpenBaoTokenBroker
 from remit.adapters.runtime.system import SystemClock
 from remit.cli.demo.database import USER
 from remit.ports.broker import Broker, UpstreamCredential
-from tests.bao_server import BaoServer
-from tests.postgres_server import PASSWORD, PostgresServer
+from tests.servers.bao_server import BaoServer
+from tests.servers.postgres_server import PASSWORD, PostgresServer
 
 Json = Any
 

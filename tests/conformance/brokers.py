@@ -16,9 +16,9 @@ from remit.adapters.broker.oauth.tokens import OAuthBroker, OAuthInjection
 from remit.adapters.broker.postgres.roles import PostgresBroker
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.ports.broker import Broker, UpstreamCredential
-from tests.authorization_server import CLIENT, SECRET, Authorities
-from tests.postgres_server import PostgresServer
-from tests.scripted_broker import ScriptedBroker
+from tests.servers.authorization_server import CLIENT, SECRET, Authorities
+from tests.servers.postgres_server import PostgresServer
+from tests.servers.scripted_broker import ScriptedBroker
 
 Json = Any
 

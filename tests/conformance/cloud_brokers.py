@@ -17,11 +17,11 @@ from remit.adapters.broker.openbao.dynamic_secrets import OpenBaoBroker
 from remit.adapters.runtime.system import SystemClock
 from remit.core.keys.sigv4 import AwsKeys, AwsScope, signing_headers
 from remit.ports.broker import Broker, UpstreamCredential
-from tests.aws_server import ADMIN, ROLE, AwsServer, aws_server
-from tests.github_server import APP, INSTALLATION, OWNER, GitHubServer, github_server
-from tests.kubernetes_server import API_SERVER, NAMESPACE, OURS, KubernetesServer, kubernetes_server
-from tests.local_server import Served
-from tests.vault_server import TOKEN, VaultServer, vault_server
+from tests.servers.aws_server import ADMIN, ROLE, AwsServer, aws_server
+from tests.servers.github_server import APP, INSTALLATION, OWNER, GitHubServer, github_server
+from tests.servers.kubernetes_server import API_SERVER, NAMESPACE, OURS, KubernetesServer, kubernetes_server
+from tests.servers.local_server import Served
+from tests.servers.vault_server import TOKEN, VaultServer, vault_server
 
 Json = Any
 

@@ -18,15 +18,15 @@ from remit.adapters.upstream.processes.marks import can_mark
 from remit.cli.demo.database import programs
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, Shared, Tracing, UpstreamCredential
-from tests.authorization_server import authorities
-from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoOtp, AtBaoPki, AtBaoStatic, AtBaoTokens, AtOpenBao
 from tests.conformance.brokers import AtAuthorities, AtPostgres, BrokerPlace, InMemory
 from tests.conformance.cloud_brokers import at_aws, at_github, at_kubernetes, at_vault
 from tests.conformance.process_brokers import AtProcesses
-from tests.postgres_server import PostgresServer
-from tests.replicas_world import until
-from tests.world import a_task
+from tests.gateways.several_replicas import until
+from tests.servers.authorization_server import authorities
+from tests.servers.bao_server import BaoServer
+from tests.servers.postgres_server import PostgresServer
+from tests.worlds.values import a_task
 
 AT_CLOUDS: dict[str, Callable[[], AbstractContextManager[BrokerPlace]]] = {
     "vault-aws": at_vault,

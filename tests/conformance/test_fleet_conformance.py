@@ -21,7 +21,7 @@ from remit.ports.store.changes import Pin, PutAgent, PutPin, PutTask, PutValue, 
 from remit.ports.store.replicas import DeclareDead, FenceAck, FleetSight, LeaveTask, TakeTask
 from remit.ports.store.units import Unit
 from remit.services.replicas.replica_lease import Replicas
-from tests.world import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_task, an_agent
+from tests.worlds.values import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_task, an_agent
 
 SCOPE = "task:task_1"
 

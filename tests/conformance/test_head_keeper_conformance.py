@@ -16,7 +16,7 @@ from remit.adapters.log import file
 from remit.adapters.log.file import FileHeadKeeper
 from remit.core.errors import Conflict, StoreUnavailable
 from remit.ports.log import Head, HeadKeeper
-from tests.held_lock import held_elsewhere
+from tests.faults.held_lock import held_elsewhere
 
 Keep = Callable[[Path], HeadKeeper]
 

@@ -9,8 +9,8 @@ from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.adapters.notifier.webhook import Webhook, signature
 from remit.core.errors import ConfigInvalid, Malformed, SourceUnavailable
 from remit.ports.notifier import Notification, Notifier
-from tests.hook_server import SECRET, HookServer, hook_server
-from tests.world import START, WorldClock
+from tests.servers.hook_server import SECRET, HookServer, hook_server
+from tests.worlds.values import START, WorldClock
 
 ONE = Notification(id="msg_one", kind="lease.open", at=START, facts={"lease": "lse_1", "revoked": True})
 

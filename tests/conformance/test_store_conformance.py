@@ -35,7 +35,7 @@ from remit.ports.store.store import Store
 from remit.ports.store.tasks import Usage
 from remit.ports.store.units import Unit
 from tests.conformance.stores import Open, each_store
-from tests.world import START, TENANT, a_person, a_task, an_agent, an_event
+from tests.worlds.values import START, TENANT, a_person, a_task, an_agent, an_event
 
 pytestmark = each_store
 

@@ -21,7 +21,7 @@ from remit.ports.log import Head
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import Open, each_store
-from tests.world import TENANT, WorldSealingKeys, a_permit, an_event, an_outcome
+from tests.worlds.values import TENANT, WorldSealingKeys, a_permit, an_event, an_outcome
 
 pytestmark = each_store
 

@@ -25,7 +25,7 @@ from remit.ports.store.changes import (
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import each_store
-from tests.world import HOUR, START, TENANT, a_delegation, a_person, an_agent
+from tests.worlds.values import HOUR, START, TENANT, a_delegation, a_person, an_agent
 
 pytestmark = each_store
 

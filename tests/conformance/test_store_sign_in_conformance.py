@@ -23,7 +23,7 @@ from remit.ports.store.changes import (
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import each_store
-from tests.world import START, TENANT
+from tests.worlds.values import START, TENANT
 
 pytestmark = each_store
 

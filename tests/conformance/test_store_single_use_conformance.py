@@ -20,7 +20,7 @@ from remit.ports.store.changes import (
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import each_store
-from tests.world import START, TENANT, an_approval
+from tests.worlds.values import START, TENANT, an_approval
 
 pytestmark = each_store
 

@@ -14,7 +14,7 @@ from remit.ports.store.changes import PutApproval, PutDelegation, PutPerson, Put
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import each_store
-from tests.world import START, TENANT, a_delegation, a_person, a_task, an_approval
+from tests.worlds.values import START, TENANT, a_delegation, a_person, a_task, an_approval
 
 pytestmark = each_store
 

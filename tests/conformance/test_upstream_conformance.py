@@ -18,7 +18,7 @@ from remit.adapters.upstream.mcp.stdio import McpStdio
 from remit.core.decisions.mediation import ChunkKind
 from remit.core.errors import Busy, OutOfOrder, UpstreamFault, UpstreamUnreachable
 from remit.ports.upstream import Call, Catalogue
-from tests.upstream_subjects import (
+from tests.worlds.upstream_subjects import (
     CALLABLE,
     KINDS,
     MAX_RESULT_BYTES,

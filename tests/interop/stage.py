@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.live_gateway import ROOT, LiveGateway
-from tests.ports import free_port
+from tests.gateways.live_gateway import ROOT, LiveGateway
+from tests.servers.ports import free_port
 
 Json = Any
 

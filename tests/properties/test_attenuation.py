@@ -21,7 +21,7 @@ from remit.core.tools.constraint import (
     is_subset,
     load,
 )
-from tests.properties.constraint_specs import (
+from tests.samples.constraint_specs import (
     ARGUMENTS,
     CEILINGS,
     DOMAINS,

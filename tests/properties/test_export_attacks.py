@@ -19,7 +19,7 @@ from remit.core.evidence.checkpoint import Checkpoint, VerifierKey, sign_checkpo
 from remit.core.evidence.export import checkpoint_line, header_line
 from remit.core.evidence.merkle import Frontier, leaf_hash
 from remit.core.evidence.verification import ExportReport, verify_export
-from tests.call_world import call_world
+from tests.worlds.calls import call_world
 
 Json = Any
 Export = tuple[tuple[bytes, ...], VerifierKey]

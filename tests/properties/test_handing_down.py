@@ -15,8 +15,8 @@ from remit.core.scope import risen
 from remit.core.tasks.delegated_task import BudgetShare, Moment, child_of, inherited_epochs
 from remit.core.tasks.grant import Ceilings, Grant
 from remit.core.tasks.task import MAX_CHAIN, Budgets, HandDown, Task
-from tests.properties.constraint_specs import ARGUMENTS, CEILINGS, SPECS
-from tests.world import START, a_task, an_agent
+from tests.samples.constraint_specs import ARGUMENTS, CEILINGS, SPECS
+from tests.worlds.values import START, a_task, an_agent
 
 TOOLS = st.sampled_from(["files/read", "files/write", "mail/send"])
 GRANTS = st.lists(

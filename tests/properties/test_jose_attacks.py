@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.oauth.dpop import token_hash, verify_proof
-from tests.jose_doors import (
+from tests.samples.jose_doors import (
     DOORS,
     KEY,
     KID,

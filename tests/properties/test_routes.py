@@ -21,7 +21,7 @@ from remit.core.tools.http_api import (
     write_request,
 )
 from remit.core.tools.http_api.response import ReplyPiece, complete, located, piece_of
-from tests.rest_world import DOCUMENT
+from tests.worlds.http_door import DOCUMENT
 
 Json = Any
 

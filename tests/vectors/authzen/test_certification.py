@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.authzen_world import AuthzenWorld, asking, authzen_world
+from tests.worlds.authzen import AuthzenWorld, asking, authzen_world
 
 Json = Any
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.authzen_world import AuthzenWorld, authzen_world
+from tests.worlds.authzen import AuthzenWorld, authzen_world
 
 Json = Any
 

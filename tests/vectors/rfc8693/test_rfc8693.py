@@ -9,7 +9,7 @@ from remit.core.errors import Unauthenticated
 from remit.core.oauth.access_token import AccessClaims, validate
 from remit.core.oauth.resource import Resources
 from tests.refusals import refused
-from tests.world import START
+from tests.worlds.values import START
 
 Json = Any
 
