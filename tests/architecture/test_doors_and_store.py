@@ -8,7 +8,7 @@ from tests.architecture.tree import HOUSE, SourceFile
 DOORS = ("src/remit/api/", "src/remit/gateway/", "src/remit/console/")
 STORE = "remit.ports.store"
 #: Where each door is handed the services that it uses.
-WIRING = {"src/remit/api/app.py", "src/remit/api/rooms.py", "src/remit/gateway/doors.py"}
+WIRING = {"src/remit/api/app.py", "src/remit/api/rooms.py", "src/remit/gateway/endpoints.py"}
 
 
 def doors() -> list[SourceFile]:

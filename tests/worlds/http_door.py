@@ -27,7 +27,7 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Budgets, TaskType
 from remit.core.tools.http_api import Api, read_api
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
-from remit.gateway.doors import http_endpoint
+from remit.gateway.endpoints import http_endpoint
 from remit.gateway.http import HttpEndpoint, HttpLimits
 from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services

@@ -27,7 +27,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import INPUT, Effect, Tool
-from remit.gateway.doors import mcp_endpoint
+from remit.gateway.endpoints import mcp_endpoint
 from remit.gateway.mcp import McpEndpoint, McpLimits
 from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services

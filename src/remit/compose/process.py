@@ -35,7 +35,7 @@ from remit.gateway.asgi import (
     counting,
     raw_path,
 )
-from remit.gateway.doors import http_endpoint, mcp_endpoint
+from remit.gateway.endpoints import http_endpoint, mcp_endpoint
 from remit.gateway.http import HttpLimits
 from remit.gateway.mcp import McpLimits
 from remit.gateway.request_target import own_target_only

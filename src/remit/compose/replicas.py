@@ -16,7 +16,7 @@ from remit.config import Config
 from remit.core.policy.bundle import Bundle
 from remit.core.replicas.replica import Replica
 from remit.gateway.asgi import Application
-from remit.gateway.doors import forwarding_front
+from remit.gateway.endpoints import forwarding_front
 from remit.ports.forwarding import Forwarder
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import Fleet

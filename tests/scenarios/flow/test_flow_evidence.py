@@ -9,7 +9,7 @@ import pytest
 
 from remit.core.decisions.decision import Outcome
 from remit.core.evidence.event import EventKind
-from remit.gateway.doors import mcp_endpoint
+from remit.gateway.endpoints import mcp_endpoint
 from tests.samples.tokens import task_token
 from tests.worlds.flow import FlowWorld, flow_world
 from tests.worlds.house import exchange

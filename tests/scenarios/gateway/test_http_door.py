@@ -10,7 +10,7 @@ import pytest
 
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
-from remit.gateway.doors import mcp_endpoint
+from remit.gateway.endpoints import mcp_endpoint
 from remit.services.identity.directory import NewPerson
 from tests.samples.tokens import task_token
 from tests.worlds.house import Told, exchange

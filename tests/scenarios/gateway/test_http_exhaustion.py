@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from remit.core.tools.tool import surface_digest, surface_of
-from remit.gateway.doors import http_endpoint
+from remit.gateway.endpoints import http_endpoint
 from remit.gateway.http import HttpLimits
 from tests.worlds.http_door import RestWorld, rest_world
 
