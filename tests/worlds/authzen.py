@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -154,8 +154,13 @@ class AuthzenWorld(HouseWorld):
         )
         return made.public_bytes(serialization.Encoding.DER)
 
-    async def over_tls(self, agent: str, path: str, body: Json) -> Told:
-        """Ask over a connection in which an agent has shown its certificate, without any token."""
+    async def over_tls(
+        self, agent: str, path: str, body: Json, before_body: Callable[[], Awaitable[object]] | None = None
+    ) -> Told:
+        """Ask over a connection in which an agent has shown its certificate, without any token.
+
+        `before_body` happens after the head has arrived, and before the body does.
+        """
 
         async def asgi(scope: Json, receive: Json, send: Json) -> None:
             shown = (self.certificate(agent),)
@@ -163,7 +168,9 @@ class AuthzenWorld(HouseWorld):
 
         headers = [("content-type", "application/json")]
         content = json.dumps(body).encode()
-        return await exchange(asgi, "POST", f"/access/v1/{path}", headers, content, LOOPBACK)
+        return await exchange(
+            asgi, "POST", f"/access/v1/{path}", headers, content, LOOPBACK, before_body=before_body
+        )
 
 
 def asking(person: str, action: str, record: str = "record-1", **properties: Json) -> dict[str, Json]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from remit.core.identity.principals import AgentState, Role
+from tests.worlds.authzen import asking, authzen_world
 from tests.worlds.house import HouseWorld, house_world
 from tests.worlds.pages import Browsing, address, page_world
 
@@ -76,3 +77,19 @@ async def test_nobody_agrees_whose_session_was_ended_meanwhile(tmp_path: Path) -
         assert told.status == 401, told.text
         assert not told.location
         assert await world.house.store.tasks(world.house.tenant, limit=10) == []
+
+
+async def test_an_enforcement_point_that_was_suspended_meanwhile_gets_no_answer(tmp_path: Path) -> None:
+    """It is known by its certificate alone, and has no token that could be looked at."""
+    async with authzen_world(tmp_path) as world:
+
+        async def suspended() -> None:
+            await world.house.identity.directory.move(
+                "records-api", AgentState.SUSPENDED, by="root", reason="enough"
+            )
+
+        body = asking("lena", "read")
+        before = await world.over_tls("records-api", "evaluation", body)
+        told = await world.over_tls("records-api", "evaluation", body, before_body=suspended)
+        assert before.status == 200
+        assert (told.status, told.json["code"]) == (401, "certificate")

@@ -109,7 +109,7 @@ async def received(request: Request, endpoint: Endpoint[S], desk: RestServices, 
     try:
         if "authorization" not in request.headers:
             if endpoint.certificates and (chain := request.scope.get("remit.peer_certificate")):
-                return await _certified(errand, tuple(chain))
+                return await _certified(errand.by_certificates(tuple(chain)))
             raise Unauthenticated(
                 "no credential was shown", code="no-credential", remediation="run `remit login`", step=1
             )
@@ -139,18 +139,20 @@ async def still(errand: RestRequest[S], endpoint: Endpoint[S]) -> RestRequest[S]
     """
     if errand.person is not None:
         return await _person(errand, endpoint, errand.secret)
-    if errand.claims is not None and errand.claims.token_id:
+    if errand.certificates:
+        return await _certified(errand)
+    if errand.claims is not None:
         return await _agent(errand, endpoint, errand.claims)
     return errand
 
 
-async def _certified(errand: RestRequest[S], chain: tuple[bytes, ...]) -> RestRequest[S]:
+async def _certified(errand: RestRequest[S]) -> RestRequest[S]:
     """Return the request with the enforcement point to which the certificate's key or SPIFFE ID belongs."""
     desk = errand.desk
     now = int(desk.clock.now().timestamp())
     for name in ("", *desk.points):
         try:
-            client = await desk.oauth.clients.by_certificate(chain, name)
+            client = await desk.oauth.clients.by_certificate(errand.certificates, name)
         except (Unauthenticated, Malformed):
             continue
         claims = AccessClaims(

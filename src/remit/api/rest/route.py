@@ -99,6 +99,7 @@ class RestRequest(Generic[S]):
     secret: str = ""
     agent: Agent | None = None
     claims: AccessClaims | None = None
+    certificates: tuple[bytes, ...] = ()
     client: str = ""
     proxied: bool = False
     origin: str = ""
@@ -116,6 +117,10 @@ class RestRequest(Generic[S]):
     def by_agent(self, agent: Agent, claims: AccessClaims) -> RestRequest[S]:
         """Return the request with an agent as its caller."""
         return replace(self, agent=agent, claims=claims)
+
+    def by_certificates(self, chain: tuple[bytes, ...]) -> RestRequest[S]:
+        """Return the request with the certificate chain by which its caller is known, leaf first."""
+        return replace(self, certificates=chain)
 
     def saying(self, *, body: Json, query: Json) -> RestRequest[S]:
         """Return the request with its body and query."""
