@@ -41,7 +41,7 @@ _ENVELOPE = {
 
 
 class Caller:
-    """An agent with two tokens of one task: one that anybody may show, one that is bound to a key."""
+    """An agent with two tokens of one task: one that any caller may show, one that is bound to a key."""
 
     def __init__(self, house: Services, asgi: Any, bearer: str, bound: str, prover: DpopProver) -> None:
         self.house = house

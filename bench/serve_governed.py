@@ -32,7 +32,7 @@ class Desk:
     """An agent at work for a person, task after task."""
 
     def __init__(self, house: Services, person: Person, client: TokenClient) -> None:
-        """Take who works for whom."""
+        """Take the services, the person and the client that works for the person."""
         self.person = person
         self._house = house
         self._client = client

@@ -49,7 +49,7 @@ class Nowhere:
     """A sink that lets everything go: what the endpoint's socket costs is in the figures of the whole."""
 
     async def release(self, chunk: Chunk) -> None:
-        """Let it go."""
+        """Discard the chunk."""
 
 
 @contextmanager

@@ -16,9 +16,9 @@ from tests.adversary.genome import drawn
 from tests.adversary.scene import EVIL, GOOD, Flavour
 from tests.adversary.scenes import SCENES
 from tests.adversary.stage import Stage
-from tests.gateway_world import GatewayWorld, a_tool, gateway_world
-from tests.policy_requests import guardrails
-from tests.tokens import task_token
+from tests.samples.policy_requests import guardrails
+from tests.samples.tokens import task_token
+from tests.worlds.mcp_endpoint import GatewayWorld, a_tool, gateway_world
 
 Json = Any
 
@@ -63,7 +63,7 @@ def sample() -> list[str]:
 
 
 async def through_the_endpoint(world: GatewayWorld, texts: list[str]) -> list[bool]:
-    """Make each call in a task of its own; gives which of them reached the upstream."""
+    """Make each call in its own task; return which of the calls reached the upstream."""
     person = await world.house.identity.directory.person("lena")
     out = []
     for text in texts:

@@ -19,12 +19,12 @@ from urllib.parse import urlsplit
 
 from remit.core.identity.workload import ClientBinding
 from remit.services.identity.directory import NewAgent
-from tests.attestation_world import WorldAuthority
+from tests.gateways.live_gateway import LiveGateway
 from tests.interop import suite
-from tests.live_gateway import LiveGateway
-from tests.page_world import Browsing, Page
-from tests.ports import free_port
-from tests.tls_server import local_server, reply
+from tests.servers.ports import free_port
+from tests.servers.tls_server import local_server, reply
+from tests.worlds.attestation import WorldAuthority
+from tests.worlds.pages import Browsing, Page
 
 Json = Any
 

@@ -57,7 +57,7 @@ def test_each_tool_of_the_suites_is_described(rehearsal: Rehearsal, suites: list
 
 
 def test_other_suites_are_held_out() -> None:
-    """Whoever asks for them is refused, before anything of them is loaded."""
+    """A request for another suite is refused before anything of the suite is loaded."""
     dojo_alone = dojo.Dojo()
     with pytest.raises(RuntimeError, match="slack"):
         dojo_alone.open("slack", "user_task_0", None)

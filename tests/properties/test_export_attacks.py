@@ -19,7 +19,7 @@ from remit.core.evidence.checkpoint import Checkpoint, VerifierKey, sign_checkpo
 from remit.core.evidence.export import checkpoint_line, header_line
 from remit.core.evidence.merkle import Frontier, leaf_hash
 from remit.core.evidence.verification import ExportReport, verify_export
-from tests.call_world import call_world
+from tests.worlds.calls import call_world
 
 Json = Any
 Export = tuple[tuple[bytes, ...], VerifierKey]
@@ -184,7 +184,9 @@ def a_key(name: str, seed: int) -> tuple[VerifierKey, Ed25519PrivateKey]:
 
 
 def test_a_log_that_was_rewritten_and_signed_anew_is_caught() -> None:
-    """Whoever rewrites everything still needs the log's key: another's signature does not hold."""
+    """An attacker who rewrites everything still needs the log's key: the signature of another key does not
+    verify.
+    """
     lines, key = exports()[0]
     origin = json.loads(lines[0])["origin"]
     forger, private = a_key(key.name, 1)

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.oauth.dpop import token_hash, verify_proof
-from tests.jose_verifiers import (
+from tests.samples.jose_verifiers import (
     KEY,
     KID,
     NOW,
@@ -46,7 +46,7 @@ def test_a_good_token_is_taken(verifier: Verifier) -> None:
 
 @every_verifier
 def test_a_signature_of_another_key_is_refused(verifier: Verifier) -> None:
-    """The same bytes, signed by somebody else."""
+    """The same bytes, signed by another party, are refused."""
     verifier.refuses(verifier.token(key=OTHER))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The management endpoints as one ASGI application: REST, token endpoint, health, figures, OpenAPI."""
+"""The management endpoints as one ASGI application: REST, token endpoint, health, metrics, OpenAPI."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from remit.services.limits.sign_in_attempts import SignInAttempts
 
 log = logging.getLogger("remit.api")
 
-#: The paths that belong to this application; whoever puts the endpoints together sends these here.
+#: The paths of this application. The front dispatches requests for these paths here.
 PATHS = (
     "/api/",
     "/oauth/",
@@ -61,9 +61,9 @@ def app(
 ) -> Starlette:
     """Return the application.
 
-    `reload` reads the bundle from its files and raises `ConfigInvalid`; `waiting` names what else has changed
-    in the configuration and counts after the next start. Both are called in a thread.
-    `remote_sign_in` lets people sign in with a code from other machines. Addresses are those of the
+    `reload` reads the policy bundle from its files and raises `ConfigInvalid`. `waiting` names the other
+    changed sections of the configuration, which take effect at the next start. Both are called in a thread.
+    `remote_sign_in` permits sign-in with a code from other machines. Client addresses are those of the
     connection: the server in front of this application must not take them from a header.
     """
     desk = RestServices(
@@ -85,7 +85,7 @@ def app(
     )
     origins = own_origins(services.public_url)
     pages = people_routes.routes(page_rooms(services), desk.tries, remote_sign_in=remote_sign_in)
-    # Routes are tried in this order: what is asked most comes first.
+    # Routes are tried in this order: the most frequent requests come first.
     routes = [*_others(services), *_rest(desk, endpoint_rooms(services)), *pages]
     guarded = [
         Route(path, _edge(_methods(serving), origins), methods=sorted(serving)) for path, serving in routes
@@ -146,7 +146,7 @@ def _serving(endpoint: Endpoint[Any], desk: RestServices, rooms: object) -> Serv
         result = await endpoint.serve(given)
         response = result if isinstance(result, Response) else answer(result, endpoint.status)
         if nonce := getattr(request.state, "nonce", ""):
-            # RFC 9449 section 8.2: the nonce to use from now on.
+            # RFC 9449 section 8.2: the nonce for the next proof.
             response.headers["DPoP-Nonce"] = nonce
         return response
 
@@ -154,7 +154,7 @@ def _serving(endpoint: Endpoint[Any], desk: RestServices, rooms: object) -> Serv
 
 
 async def _read(request: Request, endpoint: Endpoint[Any], errand: RestRequest[Any]) -> RestRequest[Any]:
-    """Read body and query, once it is known that the caller may call at all."""
+    """Read body and query, once the caller is known to be permitted to call."""
     asked = taken = None
     if endpoint.asks is not None:
         asked = query(request, endpoint.asks)
@@ -171,7 +171,7 @@ async def _read(request: Request, endpoint: Endpoint[Any], errand: RestRequest[A
 
 def _methods(serving: dict[str, Serve]) -> Serve:
     async def serve(request: Request) -> Response:
-        # A HEAD is answered as a GET: the server leaves the body out.
+        # A HEAD is answered like a GET: the server omits the body.
         method = "GET" if request.method == "HEAD" else request.method
         return await serving[method](request)
 
@@ -179,12 +179,12 @@ def _methods(serving: dict[str, Serve]) -> Serve:
 
 
 def _edge(serve: Serve, origins: frozenset[str]) -> Serve:
-    """The edge of the endpoint: what is raised inside becomes a problem, and nothing of a defect is told."""
+    """Return a handler that turns exceptions into problems and reveals nothing of an internal defect."""
 
     async def edge(request: Request) -> Response:
         response = await answered(request)
         if (given := request.headers.get("x-request-id")) is not None:
-            # AuthZEN section 10.1.3: the caller's own name for the request, given back as it is.
+            # AuthZEN section 10.1.3: return the caller's request ID unchanged.
             response.headers["X-Request-ID"] = given
         return response
 
@@ -208,7 +208,7 @@ def _edge(serve: Serve, origins: frozenset[str]) -> Serve:
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
-    """Answer for a path or a method that there is not."""
+    """Answer a request for an unknown path or an unsupported method."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     if status == 405:
         response = problem(
@@ -220,6 +220,6 @@ async def _unknown(request: Request, error: Exception) -> Response:
         response.headers.update({"Allow": headers["Allow"]} if "Allow" in headers else {})
         return response
     if request.url.path == "/" and "text/html" in request.headers.get("accept", ""):
-        # Somebody with a browser: what is theirs is one page.
+        # A person with a browser: their account is one page.
         return RedirectResponse(ACCOUNT_PATH, status_code=303)
     return problem(NotFound("there is nothing here", code="no-route", remediation=f"see {OPENAPI_PATH}"))

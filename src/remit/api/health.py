@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether remit lives, whether it can decide, and its figures (Prometheus text format 0.0.4)."""
+"""Liveness, readiness and metrics of remit (Prometheus text format 0.0.4)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from remit.services.signals.assembly import SignalServices
 from remit.services.tasks.assembly import TaskServices
 from remit.services.tools.assembly import ToolServices
 
-#: How long an answer about the store stands, so that asking does not become writing.
+#: Seconds for which the result of a probe of the store is reused, so that health checks cause few writes.
 PROBE_S = 2.0
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -55,19 +55,18 @@ class HealthRooms:
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether calls can be decided. An upstream that is away makes its own calls fail, and nothing else.
+    """Whether calls can be decided. An unreachable upstream fails only its own calls.
 
-    `store`: `writable`, or the code of why not; `store-silent` where it has answered no commit for a lease.
-    `replica`: `alone`, `leased`, or `fenced` without a lease; then it is not ready. `bundle` is `superseded`
-    where another replica has put in force what is not in the files of this one. `replicas` is how many serve
-    this store, `late_replicas` how many of them may not act, `differing_bundles` how many decide by another
-    bundle than the one in force.
-    `everything_locked` and `locks` tell of the kill switch, `open_sinks` of credentials that outlive their
-    tasks, `signals_failing` of receivers and transmitters that do not answer: numbers alone, for
-    everybody may ask this. `log` says what reading the evidence again after the start has come to: `reading`,
-    `holds` or `changed`.
-    `fence_ms` and `dead_ms` are the median and the 99th percentile of how long fences lately took to stand,
-    by the kind of scope, and credentials to be refused at their sinks, by kind.
+    `store`: `writable`, or the code of the fault; `store-silent` if it has answered no commit for the length
+    of a lease. `replica`: `alone`, `leased`, or `fenced` without a lease; a fenced replica is not ready.
+    `bundle` is `superseded` if another replica has applied a bundle that differs from this replica's files.
+    `replicas` is the number of replicas of this store, `late_replicas` the number of those that may not act,
+    `differing_bundles` the number of those that decide by another bundle than the one in force.
+    `everything_locked` and `locks` report the kill switch, `open_sinks` credentials that outlive their tasks,
+    `signals_failing` receivers and sources of events that do not answer. These are numbers only, because any
+    caller may read them. `log` is the state of reading the evidence log after the start: `reading`, `holds`
+    or `changed`. `fence_ms` and `dead_ms` are the median and the 99th percentile of recent times: `fence_ms`
+    until a fence is in place, by the kind of scope; `dead_ms` until sinks refuse a credential, by its kind.
     """
 
     ready: bool
@@ -89,21 +88,21 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health:
-    """Asks the parts how they are."""
+    """Checks the health of the services."""
 
     def __init__(self, rooms: HealthRooms) -> None:
-        """Begin without an answer."""
+        """Begin without a probe result."""
         self._rooms = rooms
         self._asked_s = -PROBE_S
         self._store = ""
         self._probing: asyncio.Task[None] | None = None
 
     def live(self) -> Response:
-        """Say that this process answers."""
+        """Report that this process answers."""
         return answer({"status": "live"})
 
     async def ready(self) -> Response:
-        """Return whether calls can be decided: 200 or 503."""
+        """Return whether calls can be decided: status 200 or 503."""
         rooms = self._rooms
         store = await self._probe()
         try:
@@ -115,7 +114,7 @@ class Health:
         if bundle == "applied" and rooms.endings.reactions.superseded:
             bundle = "superseded"
         known = sum(rooms.tools.registry.catalogue(name) is not None for name in rooms.upstreams)
-        # A store that does not answer the probe answers no other question.
+        # A store that does not answer the probe would answer no other query.
         shut = await self._shut() if store == "writable" else []
         roll = rooms.inspection.roster.seen()
         told = Readiness(
@@ -154,10 +153,10 @@ class Health:
         try:
             return [one.scope for one in await self._rooms.endings.locks.by_hand()]
         except RemitError:
-            return []  # the store's own state stands beside this
+            return []  # the answer reports the store's state separately
 
     async def _probe(self) -> str:
-        """Write to the store, at most once in `PROBE_S`; a lease is as long as it is given to answer."""
+        """Write to the store, at most once in `PROBE_S`; wait for its answer for the length of a lease."""
         now_s, lease_s = self._rooms.clock.boot_s(), self._rooms.replicas.membership.lease.lease_s
         if self._probing is None and now_s - self._asked_s >= PROBE_S:
             self._asked_s = now_s
@@ -174,7 +173,7 @@ class Health:
             self._probing = None
 
     async def metrics(self) -> Response:
-        """Return the figures."""
+        """Return the metrics."""
         rooms = self._rooms
         waiting = await rooms.decisions.approvals.waiting()
         live = rooms.tasks.live.all()
@@ -235,7 +234,7 @@ class Health:
         return Response("\n".join(lines) + "\n", media_type=METRICS_TYPE, headers=HEADERS)
 
     def _alarms(self, locks: Counter[str]) -> list[str]:
-        """Return what somebody should look at: open sinks, whom remit cannot tell, locks."""
+        """Return metrics for alarms: open sinks, failing receivers and sources of events, locks."""
         rooms = self._rooms
         sinks = [one for one in rooms.credentials.leases.open_sinks() if one.alarmed]
         return [
@@ -280,7 +279,7 @@ def _kinds(sinks: list[OpenSink]) -> Counter[str]:
 
 
 async def _replicas(rooms: HealthRooms) -> list[str]:
-    """Return the figures of a replica; none where one process serves alone."""
+    """Return the metrics of a replica; an empty list if one process serves alone."""
     if not rooms.replicas.membership.several:
         return []
     standing = rooms.replicas.membership.standing()
@@ -318,7 +317,7 @@ async def _replicas(rooms: HealthRooms) -> list[str]:
 
 
 def _times(name: str, told: str, label: str, times: RecentTimes) -> list[str]:
-    """Return a summary: quantiles of the last ones, and the count since start."""
+    """Return a summary: quantiles of recent times, and the count since start."""
     values: dict[str, float] = {
         f'{{{label}="{kind}",quantile="{quantile}"}}': round(ms, 3)
         for (kind, quantile), ms in sorted(times.quantiles().items())

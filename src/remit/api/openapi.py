@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The OpenAPI 3.1 document, and the reference page, both from the route table that serves."""
+"""The OpenAPI 3.1 document and the reference page, both generated from the route table that serves."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PLACE = re.compile(r"\{(\w+)(?::path)?\}")
 
 
 def callers(endpoint: Endpoint[Any]) -> str:
-    """Say in words who may call an endpoint."""
+    """Return in words which callers an endpoint permits."""
     if endpoint.open:
         return "anybody"
     out: list[str] = []
@@ -174,7 +174,7 @@ def _operation_id(endpoint: Endpoint[Any]) -> str:
 
 
 def _others(known: dict[str, Json]) -> dict[str, Json]:
-    """The paths beside the REST interface."""
+    """Return the paths outside of the REST interface."""
 
     def given(summary: str, media: str, schema: Json, **codes: str) -> dict[str, Json]:
         responses: dict[str, Json] = {
@@ -240,7 +240,7 @@ def _entry(endpoint: Endpoint[Any]) -> list[str]:
 
 
 def _fields(kind: Json) -> str:
-    """Say what an object has: the answers are structs, lists of structs, or open objects."""
+    """Describe the fields of an object: answers are structs, lists of structs, or open objects."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         fields = msgspec.structs.fields(kind)
         return ", ".join(f"`{field.name}`{'' if field.required else ' (optional)'}" for field in fields)

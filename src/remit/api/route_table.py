@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every endpoint that is served and described alike: the REST interface, AuthZEN's, and those of streams."""
+"""Every endpoint that is served and described from one table: the REST interface, AuthZEN, and event
+streams.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Floor 5: the only place that names adapters. Puts one process together from its configuration."""
+"""Floor 5: the only place that names adapters. Assembles one process from its configuration."""
 
 from remit.compose.build import last_seen_tools, log_origin, policy_engine
 from remit.compose.process import application, open_house, open_records

@@ -66,8 +66,9 @@ class OpenedProcess:
 
 
 def build(config: Config, opened: OpenedProcess, public_url: str, address: str = "") -> Services:
-    """Put the services together; nothing is started and nothing is applied yet. `address` is where other
-    replicas reach this process.
+    """Assemble the services; start and apply nothing yet.
+
+    `address` is where other replicas reach this process.
     """
     deployment = Deployment(
         tenant=config.tenant,
@@ -168,7 +169,7 @@ def _token_settings(config: Config) -> TokenSettings:
 
 
 def enforcement_points(config: Config) -> dict[str, EnforcementPoint]:
-    """Return who else may ask for decisions, by the name of its agent."""
+    """Return the parties that may also ask for decisions, by the names of their agents."""
     return {
         name: EnforcementPoint(
             name=name,
@@ -182,23 +183,21 @@ def enforcement_points(config: Config) -> dict[str, EnforcementPoint]:
 
 
 def policy_engine(config: Config) -> PolicyEngine:
-    """Return the engine that the configuration names."""
+    """Return the policy engine that the configuration names."""
     return cedar_apart(config.data_classes)
 
 
 def log_origin(tenant: str) -> str:
-    """Name a tenant's log in its checkpoints."""
+    """Return the origin of a tenant's log in its checkpoints."""
     return f"remit/{tenant}"
 
 
 def memberships(config: Config) -> Memberships:
-    """Return who belongs where by the configuration."""
+    """Return the group memberships in the configuration."""
     initiatives = {agent: name for name, one in config.initiatives.items() for agent in one.agents}
     return Memberships(groups=dict(config.groups), initiatives=initiatives)
 
 
 def last_seen_tools(config: Config, bundle: Bundle) -> list[Tool]:
-    """Return a bundle's tools joined with what their upstreams offered when they were last seen; reads
-    alone.
-    """
+    """Return a bundle's tools joined with what their upstreams last offered; reads only."""
     return as_last_seen(bundle, pins_of(config))

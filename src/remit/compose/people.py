@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What serves people at their browsers, from the configuration."""
+"""The services for people in their browsers, from the configuration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def people_settings(config: Config, connections: Connections | None) -> PeopleSe
 
 
 def _entrances(config: Config) -> dict[str, Entrance]:
-    """Return the providers at which people sign in, with the rules that say who they are here."""
+    """Return the identity providers for sign-in, with the rules that map their accounts to people here."""
     if not config.sign_in.oidc:
         return {}
     from remit.adapters.provider.oidc import OidcProvider
@@ -56,7 +56,7 @@ def _entrances(config: Config) -> dict[str, Entrance]:
 
 
 def _consent_rules(config: Config) -> ConsentRules:
-    """Return what holds for tasks that people open at their browser."""
+    """Return the rules for tasks that people open in their browser."""
     return ConsentRules(
         fresh_s=int(config.sign_in.fresh_s),
         idle_s=int(config.sign_in.idle_s),
@@ -66,7 +66,7 @@ def _consent_rules(config: Config) -> ConsentRules:
 
 
 def document_fetch_of(config: Config) -> Fetch | None:
-    """Return what fetches the documents of applications; `None` where they are not taken."""
+    """Return the fetcher for the metadata documents of applications; `None` if they are not accepted."""
     clients = config.sign_in.clients
     if not clients.documents:
         return None

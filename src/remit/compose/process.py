@@ -55,11 +55,12 @@ log = logging.getLogger("remit")
 async def open_house(
     config: Config, public_url: str = "", address: str = "", *, go_back: bool = False
 ) -> AsyncIterator[Services]:
-    """Open everything that the configuration names, mend what a crash left, and close it all at the end.
+    """Open everything that the configuration names, repair the effects of a crash, and close it all at the
+    end.
 
-    `address` is where this very process listens, whatever stands before it; `go_back` puts its bundle in
-    force though other replicas have replaced it.
-    Raises `ConfigInvalid`, `StoreUnavailable` or `VerificationFailed` before anything is served.
+    `address` is where this process itself listens, whatever proxy is in front of it; `go_back` puts its
+    bundle in force although other replicas have replaced it. Raises `ConfigInvalid`, `StoreUnavailable` or
+    `VerificationFailed` before anything is served.
     """
     bundle = load_bundle(config)
     clock, entropy = SystemClock(), SystemEntropy()
@@ -110,7 +111,7 @@ async def open_house(
 
 async def _begin(services: Services, stack: AsyncExitStack, bundle: Bundle, *, go_back: bool) -> None:
     """Put a bundle in force and mend what a crash left; nothing is served yet."""
-    # A new log's head is signed while it is empty, so that no log with events is ever without one.
+    # A new log's head is signed while the log is empty, so that no log with events lacks a signed head.
     await services.evidence.log.check_head()
     await services.evidence.log.checkpoint()
     await services.tools.registry.load()
@@ -146,10 +147,10 @@ async def _end(services: Services) -> None:
 async def open_records(
     config: Config, upstreams: Mapping[str, Upstream] | None = None
 ) -> AsyncIterator[Services]:
-    """Open what the configuration keeps and nothing that serves: no upstream is started, no bundle applied.
+    """Open what the configuration stores and nothing that serves: start no upstream, apply no bundle.
 
-    For registering before the first start, and for rehearsals, which bring `upstreams` of their own. Raises
-    `StoreUnavailable` while another process has it open.
+    For registrations before the first start, and for rehearsals, which bring their own `upstreams`. Raises
+    `StoreUnavailable` while another process has the store open.
     """
     clock, entropy = SystemClock(), SystemEntropy()
     async with AsyncExitStack() as stack:
@@ -177,7 +178,7 @@ async def open_records(
 
 
 async def _start(services: Services, upkeep: Upkeep, name: str, upstream: Upstream) -> None:
-    """Start an upstream and learn what it offers; one that is not there yet is learned of when it comes."""
+    """Start an upstream and learn its tools; if it is not reachable yet, learn them once it is."""
     said: set[str] = set()
 
     def notified(method: str, params: Json) -> None:
@@ -187,11 +188,11 @@ async def _start(services: Services, upkeep: Upkeep, name: str, upstream: Upstre
             services.tools.announcements.notified(name, method, params)
 
     async def learn() -> None:
-        # What the upstream says has changed is announced, even where the list reads as before.
+        # Announce what the upstream reports as changed, even if the list reads the same.
         told = frozenset(said)
         said.clear()
         catalogue = await upstream.catalogue()
-        if not isinstance(upstream, HttpUpstream):  # of an API it is its document that was read
+        if not isinstance(upstream, HttpUpstream):  # an API's document was read instead
             services.tools.reached.tell(name, True)
         services.tools.announcements.changed(
             name, told | await services.tools.registry.learned(name, catalogue)
@@ -204,13 +205,14 @@ async def _start(services: Services, upkeep: Upkeep, name: str, upstream: Upstre
         )
         await learn()
     except UpstreamUnreachable as error:
-        # The others serve; this one is learned of when it comes, and is refused until then.
+        # The others serve; the tools of this one are learned once it is reachable, and are refused until
+        # then.
         services.tools.reached.tell(name, False, error.message)
         log.warning("upstream `%s`: %s", name, error)
 
 
 def application(services: Services, config: Config) -> Application:
-    """Return everything that is served on the one port: the endpoints for traffic and for management."""
+    """Return everything served on the one port: the endpoints for traffic, and those for management."""
     in_hand = RequestsInProgress(
         most=config.limits.max_calls_in_flight, most_of_agent=McpLimits().max_calls_per_agent
     )
@@ -252,7 +254,7 @@ def application(services: Services, config: Config) -> Application:
 
 
 def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
-    """Begin all that goes on beside the calls."""
+    """Start all background work."""
     upkeep.every("sign the log", 1.0, services.evidence.log.checkpoint)
     upkeep.every(
         "read the log again", services.evidence.log_reading.pause_s, services.evidence.log_reading.turn
@@ -311,7 +313,7 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
 
 
 async def _forget_task(upkeep: Upkeep, upstreams: Mapping[str, Upstream], task: str) -> None:
-    """Let go of what upstreams keep for a task that has ended; the end waits for none of them."""
+    """Release what upstreams keep for a task that has ended; the end does not wait for this."""
 
     async def let_go() -> None:
         for upstream in upstreams.values():
@@ -321,7 +323,7 @@ async def _forget_task(upkeep: Upkeep, upstreams: Mapping[str, Upstream], task: 
 
 
 async def _sign_last(services: Services) -> None:
-    """Sign the log once more at the end; where nobody signs now, the next start does."""
+    """Sign the log once more at the end; if that fails, the next start signs it."""
     try:
         await services.evidence.log.checkpoint()
     except (KeyUnavailable, StoreUnavailable, VerificationFailed) as error:
@@ -329,6 +331,6 @@ async def _sign_last(services: Services) -> None:
 
 
 async def _record(services: Services, body: EventBody) -> None:
-    """Write to the evidence what remit itself did or met."""
+    """Record in the evidence what remit itself did or encountered."""
     event = Event.of(body, at=services.clock.now(), tenant=services.tenant)
     await services.store.commit(Unit(events=(event,)))

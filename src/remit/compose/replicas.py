@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This process as a replica: what the others are told of it, and what it does all the time to be one."""
+"""This process as a replica: what it reports to the others, and its continuous duties."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from remit.services.replicas.replica_lease import RENEWALS
 
 
 def several(config: Config) -> bool:
-    """Whether several processes may serve the store of a configuration."""
+    """Return whether several processes may serve the store of a configuration."""
     return config.store.kind == "postgres"
 
 
 def fleet_of(config: Config, store: Store, clock: Clock) -> Fleet | None:
-    """Return the replicas of a store; `None` where one process alone may write it."""
+    """Return the replicas of a store; `None` if only a single process may write it."""
     if not several(config):
         return None
     from remit.adapters.store.postgres import PostgresStore
@@ -44,7 +44,7 @@ def fleet_of(config: Config, store: Store, clock: Clock) -> Fleet | None:
 
 
 def replica_of(config: Config, address: str, clock: Clock) -> Replica:
-    """Say what others are told of this process; `address` is where it listens."""
+    """Return the description of this process for other replicas; `address` is where it listens."""
     return Replica(
         id="",
         host=socket.gethostname(),
@@ -59,14 +59,14 @@ def replica_of(config: Config, address: str, clock: Clock) -> Replica:
 
 
 def forwarder_of(config: Config) -> Forwarder | None:
-    """Return connections to other replicas, where there can be others."""
+    """Return the connections to other replicas; `None` if there can be no others."""
     if not several(config):
         return None
     return HttpForwarder(str(config.at(config.replica.tls_ca)) if config.replica.tls_ca else "")
 
 
 def front(services: Services, config: Config, endpoints: Application) -> Application:
-    """Put before the endpoints what passes requests on to other replicas, where there can be others."""
+    """Put the forwarding to other replicas in front of the endpoints, if there can be other replicas."""
     if services.replicas.forwarder is None:
         return endpoints
     return forwarding_front(
@@ -75,7 +75,7 @@ def front(services: Services, config: Config, endpoints: Application) -> Applica
 
 
 def tended(remains: Takeover, chore: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
-    """Return a chore that one replica does for all: the one that tends."""
+    """Return a chore that a single replica does for all: the tending one."""
 
     async def where_it_is_due() -> None:
         if remains.tends:
@@ -85,7 +85,7 @@ def tended(remains: Takeover, chore: Callable[[], Awaitable[object]]) -> Callabl
 
 
 async def put_in_force(policies: Policies, bundle: Bundle, *, several: bool, go_back: bool) -> None:
-    """Put the bundle of the files here in force; where there can be others, unless they have replaced it."""
+    """Put the bundle of the local files in force, unless another replica has replaced it."""
     if several:
         await policies.begin(bundle, by="remit", go_back=go_back)
     else:

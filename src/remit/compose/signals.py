@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared signals, as the configuration says: who may tell us, whom we ask, and whom we tell."""
+"""Shared signals from the configuration: transmitters, polled sources, and receivers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def signal_settings(config: Config, public_url: str) -> SignalSettings:
 
 
 def _transmitters(config: Config, public_url: str) -> dict[str, Transmitter]:
-    """Return who may tell us of events; raises `KeyUnavailable`."""
+    """Return the transmitters that may send events to remit; raises `KeyUnavailable`."""
     return {
         name: Transmitter(
             name=name,
@@ -82,7 +82,7 @@ def _transmitters(config: Config, public_url: str) -> dict[str, Transmitter]:
 
 
 def _polled(config: Config) -> dict[str, PolledSource]:
-    """Return whom we ask for events; raises `ConfigInvalid`."""
+    """Return the sources that remit polls for events; raises `ConfigInvalid`."""
     out = {}
     for name, one in config.signals.receive.items():
         if one.poll is not None:
@@ -101,7 +101,7 @@ def _polled(config: Config) -> dict[str, PolledSource]:
 
 
 def _watched(config: Config) -> dict[str, WatchedTransmitter]:
-    """Return whose silence is told of; raises `ConfigInvalid`."""
+    """Return the transmitters whose silence is reported; raises `ConfigInvalid`."""
     out = {}
     for name, one in config.signals.receive.items():
         if one.alive is not None:
@@ -122,7 +122,7 @@ def _watched(config: Config) -> dict[str, WatchedTransmitter]:
 
 
 def _receivers(config: Config) -> dict[str, Receiver]:
-    """Return whom we tell of events."""
+    """Return the receivers of remit's events."""
     return {
         name: Receiver(
             name=name,
@@ -138,7 +138,7 @@ def _receivers(config: Config) -> dict[str, Receiver]:
 
 
 def _targets(config: Config) -> dict[str, PushTarget]:
-    """Return where their events go; raises `ConfigInvalid`."""
+    """Return the addresses for the receivers' events; raises `ConfigInvalid`."""
     out = {}
     for name, one in config.signals.send.items():
         if one.push is not None:
@@ -155,7 +155,7 @@ def _targets(config: Config) -> dict[str, PushTarget]:
 
 
 def _addressees(config: Config) -> dict[str, NotificationTarget]:
-    """Return who is told of what needs somebody; raises `ConfigInvalid` or `KeyUnavailable`."""
+    """Return the targets of notifications; raises `ConfigInvalid` or `KeyUnavailable`."""
     out = {}
     for name, one in config.notify.items():
         key_of(one.secret.resolve())

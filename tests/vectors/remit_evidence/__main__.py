@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.call_world import call_world
+from tests.worlds.calls import call_world
 
 Json = Any
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Access requests: what was denied and a person may approve (AuthZEN Access Request and Approval Profile).
+"""Access requests: denied calls that a person may approve (AuthZEN Access Request and Approval Profile).
 
-The question is put to people when the evaluation defers; an access request leads back to it. Its task is the
-approval: `pending`, `approved`, `denied`, and `expired`, which an approval that was used up is too. After an
-approval the enforcement point evaluates again, and that evaluation decides.
+The evaluation that defers asks people for an approval; an access request refers to that evaluation. The task
+of an access request is the approval: `pending`, `approved`, `denied` or `expired`. A used approval is also
+`expired`. After an approval the enforcement point evaluates again, and the new evaluation decides.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _STATUS = {
 
 
 async def submitted(errand: RestRequest[AuthzenRooms]) -> Response:
-    """Return the task of an access request, which is the approval that the denied evaluation asked for."""
+    """Return the task of an access request: the approval that the denied evaluation asked for."""
     form: AccessRequestForm = errand.body
     point, caller = point_of(errand)
     rooms = errand.rooms
@@ -64,7 +64,7 @@ async def submitted(errand: RestRequest[AuthzenRooms]) -> Response:
 
 
 async def shown(errand: RestRequest[AuthzenRooms]) -> Response:
-    """Return where an access request stands."""
+    """Return the state of an access request."""
     point, _ = point_of(errand)
     approval = await _of(errand, point, errand.place["request"])
     if approval is None:
@@ -75,7 +75,7 @@ async def shown(errand: RestRequest[AuthzenRooms]) -> Response:
 async def _of(
     errand: RestRequest[AuthzenRooms], point: EnforcementPoint, approval_id: str
 ) -> Approval | None:
-    """Return an approval that this enforcement point may know of."""
+    """Return an approval if this enforcement point may see it."""
     rooms = errand.rooms
     try:
         approval = await rooms.decisions.approvals.get(approval_id)
@@ -108,7 +108,7 @@ def _task(approval: Approval, status: str, public_url: str) -> ApprovalTask:
 
 
 def _problem(kind: str, status: int, detail: str) -> Response:
-    """Return a problem of a type that the profile defines."""
+    """Return a problem with a type that the profile defines."""
     told = {
         "type": _ERROR + kind,
         "title": HTTPStatus(status).phrase,

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking another replica on behalf of an enforcement point: about a task of that one, or to take its report.
+"""Requests to another replica on behalf of an enforcement point: to decide about a task, or to record a
+result.
 
-The other one judges the enforcement point's token itself, and decides by itself. A DPoP proof, which is good
-once, was judged by the replica that was asked. What was asked of a replica in this way it asks nobody else.
+The other replica checks the enforcement point's token and decides. A DPoP proof works once, so the replica
+that received the request checks the proof. A replica does not forward such a request again.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from remit.services.replicas.forwarding import WholeAnswer
 
 T = TypeVar("T")
 
-#: Owners that are asked about one task, which may just move.
+#: Maximum number of owners to ask about one task, which may be moving.
 TRIES = 3
-#: What the front of a replica says that does not serve a task, and what an endpoint says.
+#: Statuses of a replica that does not own the task: 421 from its front, 409 from an endpoint.
 _NOT_THERE = (421, 409)
 
 
 async def evaluated(
     errand: RestRequest[AuthzenRooms], form: EvaluationForm, elsewhere: Elsewhere
 ) -> EvaluationAnswer:
-    """Return the answer of the replica that owns the task; raises `Elsewhere` where none can be told."""
+    """Return the answer of the replica that owns the task; raise `Elsewhere` if the owner is unknown."""
     passing = errand.rooms.replicas.passing
     for _ in range(TRIES):
         owner = await passing.owner(elsewhere.task)
@@ -46,7 +47,7 @@ async def evaluated(
 
 
 async def reported(errand: RestRequest[AuthzenRooms], form: ResultForm, unknown: NotFound) -> None:
-    """Have whichever replica gave a permit take its result; raises `NotFound` where none has."""
+    """Have the replica that gave a permit record its result; raise `NotFound` if no replica gave it."""
     fault: StoreUnavailable | None = None
     for one in errand.rooms.replicas.passing.others():
         try:
@@ -58,7 +59,7 @@ async def reported(errand: RestRequest[AuthzenRooms], form: ResultForm, unknown:
             return
         if answer.status != 404:
             fault = OwnerAway(f"it answered {answer.status}")
-    # One that did not answer may be the one.
+    # A replica that did not answer may have given the permit.
     raise fault or unknown
 
 

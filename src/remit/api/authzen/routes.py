@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoints of AuthZEN, as lines of the one route table."""
+"""The endpoints of AuthZEN, as entries of the one route table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from remit.api.rest.route import Endpoint, RestRequest, of_standard
 
 
 async def metadata(errand: RestRequest[AuthzenRooms]) -> messages.PdpMetadata:
-    """Return what this policy decision point offers."""
+    """Return the metadata of this policy decision point."""
     url = errand.desk.public_url
     return messages.PdpMetadata(
         policy_decision_point=url,

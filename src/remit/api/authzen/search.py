@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Searches: subjects, resources and actions that an evaluation would permit now. Nothing is recorded."""
+"""Searches: subjects, resources and actions that an evaluation would permit now. Searches are not
+recorded.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ Named = Callable[[str], EvaluationForm]
 
 
 async def subjects(errand: RestRequest[AuthzenRooms]) -> SearchAnswer:
-    """Find who may do this."""
+    """Find the subjects that may do this action on this resource."""
     form: SubjectSearchForm = errand.body
     point, _ = point_of(errand)
     kind = KINDS.get(form.subject.type)
@@ -53,7 +55,10 @@ async def subjects(errand: RestRequest[AuthzenRooms]) -> SearchAnswer:
 
 
 async def resources(errand: RestRequest[AuthzenRooms]) -> SearchAnswer:
-    """Find to what this subject may do it: tools by their names, others as far as grants list them."""
+    """Find the resources on which this subject may do this action.
+
+    Tools are found by their names, other resources only if grants list them.
+    """
     form: ResourceSearchForm = errand.body
     point, _ = point_of(errand)
     task = await _task(errand, form.subject, form)
@@ -82,7 +87,7 @@ def _resource_names(point: EnforcementPoint, task: Task, action: ActionForm, kin
 
 
 async def actions(errand: RestRequest[AuthzenRooms]) -> SearchAnswer:
-    """Find what this subject may do to this resource."""
+    """Find the actions that this subject may do on this resource."""
     form: ActionSearchForm = errand.body
     _, _ = point_of(errand)
     task = await _task(errand, form.subject, form)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The edge of the endpoints that programs use: faults become OAuth errors, and refusals are recorded."""
+"""The edge of the endpoints for programs: errors become OAuth errors, and refusals are recorded."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from remit.core.errors import (
 )
 from remit.core.oauth.mission import BAD_DETAILS
 
-#: Codes of RFC 6749, RFC 8707, RFC 9396 and RFC 7009 that services raise as they are.
+#: Codes of RFC 6749, RFC 8707, RFC 9396 and RFC 7009 that services raise and that are returned unchanged.
 _CODES: Final = frozenset(
     {"invalid_grant", "invalid_scope", "invalid_target", "unauthorized_client", "invalid_client", BAD_DETAILS}
 )
-#: What a parent could not hand down.
+#: Codes for authority that a parent task could not delegate.
 _TOO_MUCH: Final = frozenset({"tool-not-granted", "too-many-grants"})
-#: Refusals that say something of whoever asks, and belong into the evidence.
+#: Refusals that concern the caller, and are recorded in the evidence.
 _RECORDED: Final = _CODES - {"invalid_scope", "invalid_target"}
 
 
 async def answered(
     request: Request, rooms: OAuthRooms, serve: Callable[[], Awaitable[Response]], *, endpoint: str = "oauth"
 ) -> Response:
-    """Serve a request of a program, whatever becomes of it."""
+    """Serve a request of a program, and turn every error into an OAuth error."""
     try:
         return await serve()
     except ProofRefused as error:
@@ -53,7 +53,8 @@ async def answered(
     except RemitError as error:
         status = status_of(error)
         if (status >= 500 or status == 429) and not isinstance(error, OAuthRefused):
-            # RFC 6749 has no code of the token endpoint for a fault of ours; these are RFC 6749's others.
+            # RFC 6749 defines no code for a server fault at the token endpoint; these are its codes for the
+            # authorization endpoint.
             busy = status in (429, 503)
             told = error.message if busy else "remit could not do this"
             return error_answer("temporarily_unavailable" if busy else "server_error", told, status=status)
@@ -85,5 +86,5 @@ def _code(error: RemitError) -> str:
 
 
 async def _record(rooms: OAuthRooms, error: RemitError, endpoint: str) -> None:
-    with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
+    with contextlib.suppress(RemitError):  # the refusal holds even if the store cannot record it
         await rooms.identity.authenticator.refused(error, endpoint)

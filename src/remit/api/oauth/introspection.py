@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Token introspection (RFC 7662) and revocation (RFC 7009): for clients that have proven themselves."""
+"""Token introspection (RFC 7662) and revocation (RFC 7009), for authenticated clients."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from remit.core.errors import Unauthenticated
 
 
 async def introspect(request: Request, rooms: OAuthRooms) -> Response:
-    """Say what a token means now."""
+    """Return the current meaning of a token."""
 
     async def serve() -> Response:
         form = await read_form(request)
@@ -26,11 +26,11 @@ async def introspect(request: Request, rooms: OAuthRooms) -> Response:
 
 
 async def revoke(request: Request, rooms: OAuthRooms) -> Response:
-    """Take a token back. Section 2.2: one that is not known is as good as revoked."""
+    """Revoke a token. Section 2.2: an unknown token counts as revoked."""
 
     async def serve() -> Response:
         form = await read_form(request)
-        # Section 2.1: a public client names itself alone; the token is what it shows.
+        # Section 2.1: a public client only names itself; the token is its credential.
         client = await authenticate(request, form, rooms, public=True)
         text = form.need("token")
         try:

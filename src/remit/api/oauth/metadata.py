@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this authorization server supports (RFC 8414), and nothing that it does not; its public keys."""
+"""The metadata of this authorization server (RFC 8414), limited to what it supports; and its public keys."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from remit.core.oauth.resource import TASK_SCOPE
 def metadata(rooms: OAuthRooms) -> Response:
     """Return the metadata of the authorization server (RFC 8414)."""
     issuer = rooms.identity.authenticator.issuer
-    # RFC 8705: a certificate is shown in TLS alone.
+    # RFC 8705: a certificate needs TLS.
     secure = issuer.startswith("https://")
     methods = [one for one in METHODS if secure or one not in CERTIFICATE_METHODS]
     public = ["none"] if rooms.oauth.documents.taken else []
@@ -75,7 +75,7 @@ def _methods(endpoint: str, names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def jwks(rooms: OAuthRooms) -> Response:
-    """Return the public keys of our tokens (RFC 7517)."""
+    """Return the public keys of remit's tokens (RFC 7517)."""
     return Response(
         msgspec.json.encode(rooms.keys.tokens.jwks()), media_type="application/jwk-set+json", headers=HEADERS
     )

@@ -22,7 +22,7 @@ Serve = Callable[[Request], Awaitable[Response]]
 
 
 def routes(rooms: OAuthRooms) -> tuple[tuple[str, dict[str, Serve]], ...]:
-    """Return every path of the authorization server, with what answers each method there."""
+    """Return every path of the authorization server, with the handler of each method."""
 
     async def issue(request: Request) -> Response:
         return await token_endpoint.token(request, rooms)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The token endpoint (RFC 6749 section 3.2).
 
-What it gives opens tasks (scope `remit:agent`), or acts within one (scope `remit:task`). A request with a
-DPoP proof gets a token that is bound to the proof's key (RFC 9449 section 5).
+A token opens tasks (scope `remit:agent`) or acts within one task (scope `remit:task`). A request with a DPoP
+proof gets a token that is bound to the key of the proof (RFC 9449 section 5).
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ GRANTS: Final[dict[str, Callable[[TokenRequest], Awaitable[IssuedAccessToken]]]]
 
 
 class OAuthToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """RFC 6749 section 5.1; `issued_token_type` is RFC 8693's, `authorization_details` RFC 9396's.
+    """The answer of RFC 6749 section 5.1; `issued_token_type` is from RFC 8693, `authorization_details` from
+    RFC 9396.
 
-    `mission_id` is the task, where the token is bound to one.
+    `mission_id` is the task, if the token is bound to one.
     """
 
     access_token: str
@@ -55,7 +56,7 @@ class OAuthToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 async def token(request: Request, rooms: OAuthRooms) -> Response:
-    """Answer the token endpoint."""
+    """Serve the token endpoint."""
 
     async def serve() -> Response:
         form = await read_form(request)
@@ -74,12 +75,12 @@ async def token(request: Request, rooms: OAuthRooms) -> Response:
 
 
 def _proof(request: Request, rooms: OAuthRooms) -> tuple[Confirmation, str]:
-    """Return the key of the request's DPoP proof, and the nonce for the next; raises `ProofRefused`."""
+    """Return the key of the request's DPoP proof and the nonce for the next proof; raise `ProofRefused`."""
     shown = request.headers.getlist("dpop")
     if not shown:
         return Confirmation(), ""
     if len(shown) > 1:
-        # RFC 9449 section 4.3: there is not more than one.
+        # RFC 9449 section 4.3: at most one proof is permitted.
         raise ProofRefused(
             "there is more than one DPoP proof", code="proof-malformed", remediation="send one"
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Approvals: what waits for a human, watching for it, and answering."""
+"""Approvals: listing, watching and answering the calls that wait for a human."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty, may, see_approval
 from remit.services.tasks.assembly import TaskServices
 
-#: Looks at the store between two signs of life to a watcher.
+#: Number of polls of the store between two keep-alive messages to a watcher.
 QUIET_LOOKS = 30
 
 
@@ -35,14 +35,14 @@ class ApprovalRooms:
 
 
 class ApprovalFilter(Body, frozen=True, kw_only=True):
-    """Which approvals to list."""
+    """Filter for approvals."""
 
     state: ApprovalState | None = None
     task: str = ""
 
 
 class ApprovalAnswer(Body, frozen=True, kw_only=True):
-    """A human's answer."""
+    """A human's answer to an approval."""
 
     approve: bool
     comment: str = ""
@@ -77,12 +77,12 @@ async def _one(errand: RestRequest[ApprovalRooms]) -> Approval:
 
 
 async def shown(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
-    """Return one approval with the arguments of the call, the rules that asked, and why."""
+    """Return one approval with the arguments of the call, the rules that required it, and the reasons."""
     return approval_view(await _one(errand))
 
 
 async def answered(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
-    """Take an answer."""
+    """Approve or deny a call."""
     approval = await _one(errand)
     answer: ApprovalAnswer = errand.body
     done = await errand.rooms.decisions.approvals.answer(
@@ -92,7 +92,7 @@ async def answered(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
 
 
 async def watched(errand: RestRequest[ApprovalRooms]) -> StreamingResponse:
-    """Tell of each new and each changed approval, for as long as the session lives."""
+    """Stream each new and each changed approval, for as long as the session lives."""
     return StreamingResponse(_changes(errand), media_type="text/event-stream", headers=HEADERS)
 
 
@@ -102,7 +102,7 @@ async def _changes(errand: RestRequest[ApprovalRooms]) -> AsyncIterator[bytes]:
     first = True
     while True:
         try:
-            # The session is looked at each time: signing out, and losing a role, ends the watching.
+            # The session is checked each time: a sign-out or a lost role ends the stream.
             person = await errand.rooms.identity.authenticator.person(errand.secret, errand.arrived.seen.jkt)
         except Unauthenticated:
             return

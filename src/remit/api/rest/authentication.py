@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who calls a management endpoint: a person by a session, or an agent by an access token."""
+"""Authentication at the management endpoints: a person by a session, or an agent by an access token."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ S = TypeVar("S")
 
 
 def own_origins(public_url: str) -> frozenset[str]:
-    """Return the origins of remit's own pages; the names of the local machine stand for each other."""
+    """Return the origins of remit's own pages; all names of the local machine count as the same host."""
     parts = urlsplit(public_url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     port = f":{parts.port}" if parts.port else ""
@@ -36,7 +36,9 @@ def own_origins(public_url: str) -> frozenset[str]:
 
 
 def may_navigate(request: Request, pages: frozenset[str]) -> bool:
-    """Whether a browser was sent to a page that other sites may send it to: by a link, not in a frame."""
+    """Return whether a browser navigates to a page that other sites may link to: a top-level GET, not in a
+    frame.
+    """
     path = request.url.path
     return (
         request.method in ("GET", "HEAD")
@@ -48,7 +50,7 @@ def may_navigate(request: Request, pages: frozenset[str]) -> bool:
 
 
 def refuse_cross_site(request: Request, origins: frozenset[str]) -> None:
-    """Refuse what a browser sends in the name of another site: there is no CORS here."""
+    """Refuse a cross-site request of a browser: there is no CORS here."""
     origin = request.headers.get("origin")
     if (origin is not None and origin.lower() not in origins) or request.headers.get(
         "sec-fetch-site"
@@ -59,10 +61,10 @@ def refuse_cross_site(request: Request, origins: frozenset[str]) -> None:
 
 
 def session_shown(request: Request) -> tuple[str, str]:
-    """Return a person's session secret (RFC 6750 section 2.1, RFC 9449 section 7.1), or an empty text where
-    something else is shown; before it the scheme, in small letters.
+    """Return the authorization scheme in lower case, and a person's session secret.
 
-    Raises `Unauthenticated` for more than one credential, or one that cannot be one.
+    The secret is an empty text for another kind of credential (RFC 6750 section 2.1, RFC 9449 section 7.1).
+    Raise `Unauthenticated` for more than one credential, or for a malformed one.
     """
     given = request.headers.getlist("authorization")
     scheme, _, secret = given[0].partition(" ")
@@ -78,9 +80,9 @@ def session_shown(request: Request) -> tuple[str, str]:
 
 
 async def received(request: Request, endpoint: Endpoint[S], desk: RestServices, rooms: S) -> RestRequest[S]:
-    """Return the errand with its caller, or refuse: `Unauthenticated`, or `Forbidden` for the wrong caller.
+    """Return the request with its caller; raise `Unauthenticated`, or `Forbidden` for the wrong caller.
 
-    A refused credential is written to the evidence.
+    A refused credential is recorded in the evidence.
     """
     client = request.client.host if request.client else ""
     proxied = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via"))
@@ -107,7 +109,7 @@ async def received(request: Request, endpoint: Endpoint[S], desk: RestServices, 
     try:
         if "authorization" not in request.headers:
             if endpoint.certificates and (chain := request.scope.get("remit.peer_certificate")):
-                return await _certified(errand, tuple(chain))
+                return await _certified(errand.by_certificates(tuple(chain)))
             raise Unauthenticated(
                 "no credential was shown", code="no-credential", remediation="run `remit login`", step=1
             )
@@ -124,30 +126,33 @@ async def received(request: Request, endpoint: Endpoint[S], desk: RestServices, 
         body_of(request.scope, found.claims.client_id)
         return await _agent(errand.proven_by(found.proven.jkt), endpoint, found.claims)
     except Unauthenticated as error:
-        with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
+        with contextlib.suppress(RemitError):  # the refusal holds even if the store cannot record it
             await desk.identity.authenticator.refused(error, "api")
         raise
 
 
 async def still(errand: RestRequest[S], endpoint: Endpoint[S]) -> RestRequest[S]:
-    """Return the errand with its caller as they are now; raises as `received` does.
+    """Return the request with the caller's current state; raise the same errors as `received`.
 
-    A body takes as long as its sender likes: who was signed out meanwhile, or lost a role, does nothing more.
+    The sender decides how long a body takes: a caller who has since been signed out, or has lost a role, is
+    refused.
     """
     if errand.person is not None:
         return await _person(errand, endpoint, errand.secret)
-    if errand.claims is not None and errand.claims.token_id:
+    if errand.certificates:
+        return await _certified(errand)
+    if errand.claims is not None:
         return await _agent(errand, endpoint, errand.claims)
     return errand
 
 
-async def _certified(errand: RestRequest[S], chain: tuple[bytes, ...]) -> RestRequest[S]:
-    """Return the errand as that of the enforcement point whose key or SPIFFE ID a certificate is of."""
+async def _certified(errand: RestRequest[S]) -> RestRequest[S]:
+    """Return the request with the enforcement point to which the certificate's key or SPIFFE ID belongs."""
     desk = errand.desk
     now = int(desk.clock.now().timestamp())
     for name in ("", *desk.points):
         try:
-            client = await desk.oauth.clients.by_certificate(chain, name)
+            client = await desk.oauth.clients.by_certificate(errand.certificates, name)
         except (Unauthenticated, Malformed):
             continue
         claims = AccessClaims(
@@ -182,7 +187,7 @@ async def _person(errand: RestRequest[S], endpoint: Endpoint[S], secret: str) ->
 
 
 def shown_by(request: Request, public_url: str) -> PresentedToken:
-    """Return what a request shows of its sender: token or session, proofs, certificate."""
+    """Return the credentials of a request: token or session, proofs, certificate."""
     path = request.scope.get("raw_path") or request.url.path.encode()
     return PresentedToken(
         authorization=request.headers.get("authorization"),
@@ -201,7 +206,7 @@ async def _agent(errand: RestRequest[S], endpoint: Endpoint[S], claims: AccessCl
         raise Forbidden("this is for people", code="caller", remediation="sign in with `remit login`")
     api = desk.identity.authenticator.resources.api
     if api not in claims.audience:
-        # RFC 9068 section 4: what was asked for another resource opens nothing here.
+        # RFC 9068 section 4: a token that was issued for another resource is refused here.
         raise wrong_audience(api)
     if claims.task:
         if not endpoint.tasks:
@@ -211,7 +216,7 @@ async def _agent(errand: RestRequest[S], endpoint: Endpoint[S], claims: AccessCl
         try:
             live = await desk.live.bind(claims, now)
         except Fenced as ended:
-            # The token of an ended task is refused at every endpoint, this one included.
+            # The token of an ended task is refused everywhere, here too.
             raise Unauthenticated(
                 ended.message, code=ended.code, remediation=ended.remediation, step=2
             ) from None

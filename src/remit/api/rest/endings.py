@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ending and locking, and the closures that say what an end meant."""
+"""Ending and locking scopes, and the closures that record what an end revoked."""
 
 from __future__ import annotations
 
@@ -47,8 +47,10 @@ class EndRooms:
 
 
 class EndScope(Body, frozen=True, kw_only=True):
-    """What to end, and why. Without `kind` it is found by its name. `compromised`, of an upstream: somebody
-    else may have its credentials.
+    """What to end, and why.
+
+    Without `kind` the name alone identifies the scope. `compromised` (upstreams only): the upstream's
+    credentials may be known to an attacker.
     """
 
     name: str = ""
@@ -58,7 +60,7 @@ class EndScope(Body, frozen=True, kw_only=True):
 
 
 class Unlock(Body, frozen=True, kw_only=True):
-    """What may be used again."""
+    """The scope to unlock."""
 
     kind: ScopeKind
     name: str = ""
@@ -72,24 +74,24 @@ class Unlocked(View, frozen=True, kw_only=True):
 
 
 class CloseLease(Body, frozen=True, kw_only=True):
-    """Why a credential counts as dead of which neither source nor sink says so."""
+    """The reason to treat a credential as dead although neither its source nor its sink confirms it."""
 
     because: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
 
 class ClosureFilter(Body, frozen=True, kw_only=True):
-    """Which closures to list; `scope` as `task:tsk_...` or `agent:name`."""
+    """Filter for closures; `scope` as `task:tsk_...` or `agent:name`."""
 
     scope: str = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 
 async def kinds_of(rooms: EndRooms, name: str) -> list[ScopeKind]:
-    """Return what a name names."""
+    """Return the kinds of scope to which a name applies."""
     found: list[ScopeKind] = []
     if name == "everything":
         found.append(ScopeKind.EVERYTHING)
-    # Together: whoever ends something is in a hurry.
+    # In parallel: ending something is urgent.
     task, delegation, agents = await asyncio.gather(
         rooms.tasks.tasks.find(name),
         rooms.people.delegations.find(name),
@@ -108,21 +110,22 @@ async def kinds_of(rooms: EndRooms, name: str) -> list[ScopeKind]:
     if name in rooms.upstreams:
         found.append(ScopeKind.UPSTREAM)
     if not found and await rooms.identity.directory.find_person(name) is not None:
-        # What is done for them; an owner's name means what their agents do, unless `kind` says otherwise.
+        # The scope of a person: tasks on their behalf. The name of an owner means the tasks of their agents,
+        # unless `kind` states otherwise.
         found.append(ScopeKind.PERSON)
     return found
 
 
 async def meant(rooms: EndRooms, wanted: EndScope) -> ScopeKind:
-    """Return the kind of scope that is meant.
+    """Return the kind of the requested scope.
 
-    Raises `NotFound` for a name that names nothing (a fence on a misspelt name would look like an end and
-    end nothing), and `Malformed` for one that names several things.
+    Raise `NotFound` for an unknown name, because a fence on a misspelt name would look like an end but end
+    nothing. Raise `Malformed` for an ambiguous name.
     """
     if wanted.kind is ScopeKind.EVERYTHING:
         return ScopeKind.EVERYTHING
     if wanted.kind is ScopeKind.TASK:
-        # Whoever ends it looks it up.
+        # The caller of this function looks the task up.
         return ScopeKind.TASK
     if wanted.kind is ScopeKind.PERSON:
         await rooms.identity.directory.person(wanted.name)
@@ -182,7 +185,7 @@ async def _end_scope(
 
 
 async def lock(errand: RestRequest[EndRooms]) -> ClosureView:
-    """End everything under a scope, and keep it shut."""
+    """End everything under a scope, and keep it locked."""
     wanted: EndScope = errand.body
     kind = await meant(errand.rooms, wanted)
     if kind is ScopeKind.TASK:
@@ -191,7 +194,7 @@ async def lock(errand: RestRequest[EndRooms]) -> ClosureView:
 
 
 async def unlock(errand: RestRequest[EndRooms]) -> Unlocked:
-    """Let new tasks be opened under a scope again."""
+    """Permit new tasks under a scope again."""
     wanted: Unlock = errand.body
     await errand.rooms.endings.locks.unlock(wanted.kind, wanted.name, person=errand.someone)
     name = EVERYTHING if wanted.kind is ScopeKind.EVERYTHING else scope(wanted.kind, wanted.name)
@@ -199,19 +202,19 @@ async def unlock(errand: RestRequest[EndRooms]) -> Unlocked:
 
 
 async def leases(errand: RestRequest[EndRooms]) -> Items[OpenSink]:
-    """Return the credentials that this process takes back."""
+    """Return the credentials that this process is revoking."""
     return Items(tuple(errand.rooms.credentials.leases.open_sinks()))
 
 
 async def close_lease(errand: RestRequest[EndRooms]) -> Closing:
-    """Close a credential by hand."""
+    """Record by hand that a credential is dead."""
     wanted: CloseLease = errand.body
     left = errand.rooms.credentials.leases.left
     return await left.close(errand.place["lease"], by=errand.by, because=wanted.because)
 
 
 async def locks(errand: RestRequest[EndRooms]) -> Items[Lock]:
-    """Return what is locked."""
+    """Return all locks."""
     return Items(tuple(await errand.rooms.endings.locks.all()))
 
 
@@ -232,15 +235,15 @@ async def _closure(errand: RestRequest[EndRooms]) -> Closure:
 
 
 async def closure(errand: RestRequest[EndRooms]) -> ClosureView:
-    """Return one closure, as it is now."""
+    """Return the current state of one closure."""
     return closure_view(await _closure(errand))
 
 
 async def receipt(errand: RestRequest[EndRooms]) -> StreamingResponse:
-    """Return the receipt of a closure, line by line."""
+    """Stream the signed receipt of a closure, line by line."""
     errand.rooms.evidence.receipts.check_pace(errand.someone.name)
     lines = errand.rooms.evidence.receipts.lines(await _closure(errand))
-    # What can fail does so before an answer has begun.
+    # Errors occur here, before the response begins.
     first = await anext(lines)
 
     async def rest() -> AsyncIterator[bytes]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evidence: reading events, proving them, exporting them."""
+"""Evidence: reading, proving and exporting events."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ class EvidenceRooms:
 
 
 class EventFilter(Body, frozen=True, kw_only=True):
-    """Which events to give: the first from index `start` on (below 0 it counts from the end), or the last
-    ones below index `before`; in order either way. `kinds` are separated by commas.
+    """Filter for events, which are always returned in order.
+
+    Either the first events from index `start` (negative: counted from the end), or the last events below
+    index `before`. `kinds` are separated by commas.
     """
 
     start: int = 0
@@ -44,11 +46,11 @@ class EventFilter(Body, frozen=True, kw_only=True):
 
 
 class EventPage(View, frozen=True, kw_only=True):
-    """Events as they stand in the log, with their values where these can still be read. One that was changed
-    in the store has only its `index`, and in `damaged` why.
+    """Events as they are in the log, with their values if these are still readable.
 
-    `next` is the `start` of the next page, and `previous` the `before` of the one before it; `None` at either
-    end. `size` is the number of events in the log.
+    An event that was changed in the store has only its `index`, and the reason in `damaged`. `next` is the
+    `start` of the next page, `previous` the `before` of the previous one; `None` at either end. `size` is the
+    number of events in the log.
     """
 
     items: tuple[dict[str, Json], ...]
@@ -58,7 +60,7 @@ class EventPage(View, frozen=True, kw_only=True):
 
 
 class HeadView(View, frozen=True, kw_only=True):
-    """The signed head of the log: size, Merkle root (hex), the C2SP signed note, and the public key."""
+    """The signed head of the log: size, Merkle root (hex), C2SP signed note, and public key."""
 
     origin: str
     size: int
@@ -68,14 +70,16 @@ class HeadView(View, frozen=True, kw_only=True):
 
 
 class GrowthFilter(Body, frozen=True, kw_only=True):
-    """`old` is how many events the log had when it was looked at before."""
+    """`old` is the earlier size of the log, from which to prove consistency."""
 
     old: Annotated[int, msgspec.Meta(ge=1)]
 
 
 class GrowthView(HeadView, frozen=True, kw_only=True):
-    """The signed head, and the hashes (base64) that lead from the root over the first `old` events to its
-    own (RFC 6962 section 2.1.2).
+    """The signed head, and a consistency proof for the first `old` events (RFC 6962 section 2.1.2).
+
+    The proof is the list of hashes (base64) that lead from the root of the first `old` events to the current
+    root.
     """
 
     old: int
@@ -83,7 +87,7 @@ class GrowthView(HeadView, frozen=True, kw_only=True):
 
 
 class ExportFilter(Body, frozen=True, kw_only=True):
-    """What to export: everything, or one task; `values=false` leaves out what was said."""
+    """What to export: everything, or one task; `values=false` leaves out the events' values."""
 
     task: str = ""
     values: bool = True
@@ -104,7 +108,8 @@ async def events(errand: RestRequest[EvidenceRooms]) -> EventPage:
         start=start, before=wanted.before, limit=wanted.limit, kinds=kinds, task=wanted.task
     )
     full = len(found) == wanted.limit
-    # What is not asked for in order is not known to be the last, nor the first.
+    # A query with `before` cannot know that there is no next page; a query with `start` cannot know that
+    # there is no previous one.
     after = found[-1].index + 1 if found and (full or wanted.before is not None) else None
     earlier = found[0].index if found and found[0].index and (full or wanted.before is None) else None
     items = tuple(errand.rooms.evidence.log_reading.shown(one) for one in found)
@@ -112,12 +117,12 @@ async def events(errand: RestRequest[EvidenceRooms]) -> EventPage:
 
 
 async def chain(errand: RestRequest[EvidenceRooms]) -> Chain:
-    """Return what led to a call."""
+    """Return the chain of events that led to a call."""
     return await errand.rooms.evidence.chains.of(errand.place["call"])
 
 
 async def proof(errand: RestRequest[EvidenceRooms]) -> Response:
-    """Prove that an event is in the log."""
+    """Return a proof that an event is in the log."""
     index = errand.place["index"]
     if not (index.isascii() and index.isdigit() and len(index) < 16):
         raise Malformed("the index of an event is a number", remediation="see `remit audit log`")
@@ -126,10 +131,10 @@ async def proof(errand: RestRequest[EvidenceRooms]) -> Response:
 
 
 async def export(errand: RestRequest[EvidenceRooms]) -> StreamingResponse:
-    """Return an export, line by line."""
+    """Stream an export, line by line."""
     wanted: ExportFilter = errand.query
     lines = errand.rooms.evidence.log.export(task=wanted.task, values=wanted.values)
-    # The first line signs a checkpoint: what can fail does so before an answer has begun.
+    # The first line signs a checkpoint: errors occur here, before the response begins.
     first = await anext(lines)
 
     async def rest() -> AsyncIterator[bytes]:
@@ -141,13 +146,13 @@ async def export(errand: RestRequest[EvidenceRooms]) -> StreamingResponse:
 
 
 async def head(errand: RestRequest[EvidenceRooms]) -> HeadView:
-    """Return the signed head."""
+    """Return the signed head of the log."""
     evidence = errand.rooms.evidence.log
     return HeadView(**_head(evidence, await evidence.checkpoint()))
 
 
 async def growth(errand: RestRequest[EvidenceRooms]) -> GrowthView:
-    """Prove that the log still begins with what it was."""
+    """Return a proof that the log still begins with its earlier content."""
     wanted: GrowthFilter = errand.query
     evidence = errand.rooms.evidence.log
     signed, hashes = await evidence.growth(wanted.old)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Findings: what was seen that nobody has accounted for."""
+"""Findings: observations that no record explains."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FindingRooms:
 
 
 class FindingView(View, frozen=True, kw_only=True):
-    """A finding, with what its kind means and what to do about it."""
+    """A finding, with the meaning of its kind and the remediation."""
 
     id: str
     kind: FindingKind
@@ -45,14 +45,14 @@ class FindingView(View, frozen=True, kw_only=True):
 
 
 class FindingFilter(Body, frozen=True, kw_only=True):
-    """Which findings to list; `about` as `agent:name` or `person:name`."""
+    """Filter for findings; `about` as `agent:name` or `person:name`."""
 
     about: str = ""
     state: FindingState | None = FindingState.OPEN
 
 
 class Resolving(Body, frozen=True, kw_only=True):
-    """How a finding was dealt with."""
+    """How a finding was resolved."""
 
     resolution: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
@@ -73,7 +73,7 @@ async def _visible(errand: RestRequest[FindingRooms], finding: Finding) -> bool:
 
 
 async def listed(errand: RestRequest[FindingRooms]) -> Items[FindingView]:
-    """Return findings, the one seen last first; without a role, those about one's own agents."""
+    """Return findings, most recently seen first; without a role, only those about the caller's agents."""
     wanted: FindingFilter = errand.query
     found = await errand.rooms.findings.findings.about(wanted.about, wanted.state)
     return Items(tuple([_view(one) for one in found if await _visible(errand, one)]))
@@ -92,7 +92,7 @@ async def shown(errand: RestRequest[FindingRooms]) -> FindingView:
 
 
 async def resolve(errand: RestRequest[FindingRooms]) -> FindingView:
-    """Mark a finding as dealt with."""
+    """Mark a finding as resolved."""
     wanted: Resolving = errand.body
     found = await _finding(errand)
     require(errand.someone, Duty.ADMINISTER)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The questions `who` and `can`."""
+"""The queries `who` and `can`."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class InspectionRooms:
 
 
 class AskWho(Body, frozen=True, kw_only=True):
-    """Whom to ask about: an agent, a task, a workload (such as a SPIFFE ID) or a person."""
+    """What to ask about: an agent, a task, a workload (such as a SPIFFE ID) or a person."""
 
     x: str
 
 
 class AskCan(Body, frozen=True, kw_only=True):
-    """What to ask: may `x` (a task or an agent) call `tool` with `arguments` right now?
+    """The question: may `x` (a task or an agent) call `tool` with `arguments` now?
 
-    Without `tool`: what may it do at all. Without `arguments`: under which grants.
+    Without `tool`: what may it do? Without `arguments`: under which grants may it call the tool?
     """
 
     x: str
@@ -43,15 +43,13 @@ class AskCan(Body, frozen=True, kw_only=True):
 
 
 class AskToken(Body, frozen=True, kw_only=True):
-    """Whom to ask about, where that may be an access token: in the body, so that no log of addresses has
-    it.
-    """
+    """What to ask about. It may be an access token, so it is in the body, which no access log contains."""
 
     x: str
 
 
 async def who(errand: RestRequest[InspectionRooms]) -> dict[str, Json]:
-    """Say who somebody is."""
+    """Describe an agent, task, workload or person."""
     asked: AskWho = errand.query
     if is_token(asked.x):
         raise Malformed("a token does not belong into an address", remediation="send it by POST")
@@ -59,13 +57,13 @@ async def who(errand: RestRequest[InspectionRooms]) -> dict[str, Json]:
 
 
 async def who_token(errand: RestRequest[InspectionRooms]) -> dict[str, Json]:
-    """Say whom a token speaks for, or who somebody is."""
+    """Describe the subject of a token, or an agent, task, workload or person."""
     asked: AskToken = errand.body
     return await _who(errand, asked.x.strip())
 
 
 async def _who(errand: RestRequest[InspectionRooms], name: str) -> dict[str, Json]:
-    """Answer whoever may ask; to others nobody is there."""
+    """Return the description if the caller may see it; raise `NotFound` otherwise."""
     try:
         told = await errand.rooms.inspection.who.of(name)
     except NotFound:
@@ -83,7 +81,7 @@ async def _who(errand: RestRequest[InspectionRooms], name: str) -> dict[str, Jso
 
 
 async def can(errand: RestRequest[InspectionRooms]) -> dict[str, Json]:
-    """Say what somebody may do right now."""
+    """Return what a task or an agent may do now."""
     asked: AskCan = errand.body
     if asked.arguments is not None and not asked.tool:
         raise Malformed("`arguments` are those of a `tool`", remediation="name the tool")

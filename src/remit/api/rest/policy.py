@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies: checking, applying and showing what is in force."""
+"""Policies: checking and applying a bundle, and showing the bundle in force."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ class PolicyRooms:
 
 
 class CheckPolicies(Body, frozen=True, kw_only=True):
-    """Policy sources to check; without them those in the server's own folder are checked."""
+    """Policy sources to check; by default those in the server's own folder."""
 
     policies: tuple[PolicySource, ...] | None = None
 
 
 class CheckedPolicies(View, frozen=True, kw_only=True):
-    """What is wrong; `sound` says that no problem is an error."""
+    """The problems of the policies; `sound` means that none of them is an error."""
 
     sound: bool
     problems: tuple[Problem, ...]
 
 
 class Unsettled(View, frozen=True, kw_only=True):
-    """An open task that a policy bundle ends (`ends` says why), or takes something from."""
+    """An open task that a policy bundle ends (`ends` is the reason), or from which it removes authority."""
 
     task: str
     task_type: str
@@ -59,9 +59,10 @@ class Unsettled(View, frozen=True, kw_only=True):
 
 
 class AppliedView(View, frozen=True, kw_only=True):
-    """The policy bundle in force. `waiting` names sections of the configuration that were changed since the
-    start, and count after the next one; `tasks` are those that ended, or hold less, because it was applied
-    now.
+    """The policy bundle in force.
+
+    `waiting` are sections of the configuration that changed since the start and take effect at the next
+    start. `tasks` are those that ended or lost authority because the bundle was applied now.
     """
 
     digest: str
@@ -73,14 +74,15 @@ class AppliedView(View, frozen=True, kw_only=True):
 
 
 class ApplyPolicies(Body, frozen=True, kw_only=True):
-    """What to put in force: the policy bundle in the server's folder; with `bundle`, only that one."""
+    """What to apply: the policy bundle in the server's folder; with `bundle` only if it has that digest."""
 
     bundle: str = ""
 
 
 class Preview(View, frozen=True, kw_only=True):
-    """What applying the bundle in the server's folder would do to open tasks. `replaced` where it was in
-    force once, and several replicas decide by another one now.
+    """The effect on open tasks of applying the bundle in the server's folder.
+
+    `replaced`: that bundle was in force before, and several replicas now decide by another one.
     """
 
     bundle: str
@@ -89,7 +91,7 @@ class Preview(View, frozen=True, kw_only=True):
 
 
 class RuleView(View, frozen=True, kw_only=True):
-    """One rule in force: what it does with what it is about, why in its own words, and its text."""
+    """One rule in force: its effect on the calls that match it, its reason in its own words, and its text."""
 
     id: str
     digest: str
@@ -105,7 +107,7 @@ class SchemaText(View, frozen=True, kw_only=True):
 
 
 async def check(errand: RestRequest[PolicyRooms]) -> CheckedPolicies:
-    """Check policies against the tools that are registered now."""
+    """Check policies against the currently registered tools."""
     wanted: CheckPolicies = errand.body
     try:
         if wanted.policies is None:
@@ -129,7 +131,7 @@ async def check(errand: RestRequest[PolicyRooms]) -> CheckedPolicies:
 
 
 async def preview(errand: RestRequest[PolicyRooms]) -> Preview:
-    """Say which open tasks would not go on as they are; nothing changes."""
+    """Return the open tasks that the bundle in the server's folder would end or restrict; change nothing."""
     bundle = await _reload(errand)
     found = await errand.rooms.endings.rebundling.preview(bundle)
     rooms = errand.rooms
@@ -138,7 +140,7 @@ async def preview(errand: RestRequest[PolicyRooms]) -> Preview:
 
 
 async def apply(errand: RestRequest[PolicyRooms]) -> AppliedView:
-    """Read the server's bundle again and put it in force, for open tasks too."""
+    """Read the server's bundle again and apply it, also to open tasks."""
     wanted: ApplyPolicies = errand.body
     bundle = await _reload(errand)
     if wanted.bundle not in ("", bundle.digest):
@@ -167,7 +169,10 @@ def _unsettled(found: list[RevalidatedTask]) -> tuple[Unsettled, ...]:
 
 
 async def applied(errand: RestRequest[PolicyRooms]) -> AppliedView:
-    """Say which bundle is in force."""
+    """Show which bundle is in force.
+
+    For example, compare its digest with the digest that a review approved.
+    """
     return _applied(errand)
 
 
@@ -183,7 +188,7 @@ async def schema(errand: RestRequest[PolicyRooms]) -> SchemaText:
 
 
 async def _reload(errand: RestRequest[PolicyRooms]) -> Bundle:
-    # Reads files: not on the event loop.
+    # It reads files, so it runs outside of the event loop.
     return await asyncio.to_thread(errand.desk.reload)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One line of the route table: it serves and documents, so that the two cannot drift apart."""
+"""One entry of the route table: it both serves and documents an endpoint, so that the two cannot diverge."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ T = TypeVar("T")
 
 
 class Items(msgspec.Struct, Generic[T], frozen=True):
-    """A list of things."""
+    """A list of items."""
 
     items: tuple[T, ...]
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a request may say in its body or its query; an unknown field is refused."""
+    """Base of request bodies and queries; an unknown field is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +66,9 @@ class RestServices:
 
 
 class HttpOrigin(msgspec.Struct, frozen=True, kw_only=True):
-    """How a request arrived, for asking another replica on its behalf: its headers, what was seen of it, and
-    whether another replica has passed it on.
+    """How a request arrived: its headers, the observed connection, and whether another replica forwarded it.
+
+    This is needed to send the request to another replica.
     """
 
     headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -98,45 +99,50 @@ class RestRequest(Generic[S]):
     secret: str = ""
     agent: Agent | None = None
     claims: AccessClaims | None = None
+    certificates: tuple[bytes, ...] = ()
     client: str = ""
     proxied: bool = False
     origin: str = ""
     arrived: HttpOrigin = _AS_IT_CAME
 
     def by_person(self, person: Person, secret: str) -> RestRequest[S]:
-        """Return the errand as a person's."""
+        """Return the request with a person as its caller."""
         return replace(self, person=person, secret=secret)
 
     def proven_by(self, jkt: str) -> RestRequest[S]:
-        """Return the errand of a caller whose DPoP proof was judged here."""
+        """Return the request with the key of a DPoP proof that was checked here."""
         seen = msgspec.structs.replace(self.arrived.seen, jkt=jkt)
         return replace(self, arrived=msgspec.structs.replace(self.arrived, seen=seen))
 
     def by_agent(self, agent: Agent, claims: AccessClaims) -> RestRequest[S]:
-        """Return the errand as an agent's."""
+        """Return the request with an agent as its caller."""
         return replace(self, agent=agent, claims=claims)
 
+    def by_certificates(self, chain: tuple[bytes, ...]) -> RestRequest[S]:
+        """Return the request with the certificate chain by which its caller is known, leaf first."""
+        return replace(self, certificates=chain)
+
     def saying(self, *, body: Json, query: Json) -> RestRequest[S]:
-        """Return the errand with what it says."""
+        """Return the request with its body and query."""
         return replace(self, body=body, query=query)
 
     @property
     def someone(self) -> Person:
-        """The person; for endpoints that agents may not call."""
+        """The calling person; for endpoints that agents may not call."""
         if self.person is None:
             raise Forbidden("this is for people", remediation="sign in with `remit login`")
         return self.person
 
     @property
     def by(self) -> str:
-        """The caller's name as the evidence has it."""
+        """The caller's name as it is written in the evidence."""
         return self.person.name if self.person else f"agent:{self.agent.name}" if self.agent else ""
 
     async def task(self) -> Task:
         """Return the task that the path names, if the caller may see it.
 
-        A person sees their own and, with a role, every task; an agent its own tasks; a token that is bound to
-        a task that task alone. What may not be seen is not there (`NotFound`).
+        A person may see their own tasks and, with a role, every task; an agent may see its own tasks; a token
+        that is bound to a task gives access to that task only. Otherwise raise `NotFound`.
         """
         task = await self.desk.tasks.get(self.place["task"])
         if self.person is not None:
@@ -147,7 +153,7 @@ class RestRequest(Generic[S]):
         return task
 
     def owns(self, task: Task) -> bool:
-        """Whether the task is the caller's own."""
+        """Return whether the task belongs to the caller."""
         return own_task(task, self.person) if self.person else True
 
 
@@ -189,7 +195,7 @@ def group(tag: str, rooms: type[S], endpoints: Iterable[Endpoint[S]]) -> tuple[E
 def of_standard(
     method: str, path: str, summary: str, serve: Callable[[RestRequest[S]], Awaitable[Any]], **more: Any
 ) -> Endpoint[S]:
-    """Return an endpoint that agents call as somebody else's standard says: its bodies are read leniently."""
+    """Return an endpoint of an external standard for agents: its bodies are read leniently."""
     return Endpoint(
         method=method, path=path, summary=summary, serve=serve, agents=True, lenient="takes" in more, **more
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The route table: every endpoint of the REST interface, in the order in which the documents show them."""
+"""The route table: every endpoint of the REST interface, in the order of the documentation."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data at rest: what is known of what tasks have written to resources, and declassifying it, and tasks."""
+"""Stored labels: listing the labels of data that tasks wrote to resources; declassifying such data, and
+tasks.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ class StoredLabelRooms:
 
 
 class DataFilter(Body, frozen=True, kw_only=True):
-    """Which resources to list."""
+    """Filter for resources."""
 
     upstream: str = ""
     prefix: str = ""
@@ -34,16 +36,17 @@ class DataFilter(Body, frozen=True, kw_only=True):
 
 
 class DataPlace(Body, frozen=True, kw_only=True):
-    """A resource of an upstream; the empty one is the upstream as a whole."""
+    """A resource of an upstream; an empty `resource` means the upstream as a whole."""
 
     upstream: str
     resource: str = ""
 
 
 class Declassifying(Body, frozen=True, kw_only=True):
-    """What somebody says of data that they have looked at. `confirm` is the digest of what stood there.
+    """A declassification by a person who has reviewed the data. `confirm` is the digest of the reviewed
+    label.
 
-    `to_class` is its class, `without` are categories and trust zones that do not count any more.
+    `to_class` is the new class; `without` are categories and trust zones that no longer apply.
     """
 
     reason: Annotated[str, msgspec.Meta(min_length=1)]
@@ -54,19 +57,19 @@ class Declassifying(Body, frozen=True, kw_only=True):
 
     @property
     def lowering(self) -> Lowering:
-        """What is said of the data."""
+        """The requested lowering of the label."""
         return Lowering(to_class=self.to_class, trusted=self.trusted, without=self.without)
 
 
 class DeclassifyingData(Declassifying, frozen=True, kw_only=True):
-    """The same, and of which resource; with it all that lies in it is declassified."""
+    """A declassification of a resource and of everything below it."""
 
     upstream: str
     resource: str = ""
 
 
 class WrittenView(View, frozen=True, kw_only=True):
-    """A call that wrote there, and what it carried."""
+    """A call that wrote to the resource, and the label of the written data."""
 
     task: str
     agent: str
@@ -79,9 +82,11 @@ class WrittenView(View, frozen=True, kw_only=True):
 
 
 class DataView(View, frozen=True, kw_only=True):
-    """What is known of the data in a resource: `label` of what was written to it, `below` of what lies in it,
-    `null` where nothing was. `known` is `false` for a write whose resource is not known: it counts for all of
-    the upstream. `digest` is what declassifying names.
+    """The stored label of a resource.
+
+    `label` is that of data written to it, `below` that of data written below it; `null` if nothing was
+    written. `known` is `false` for a write to an unknown resource, which counts for the whole upstream. A
+    declassification names `digest`.
     """
 
     upstream: str
@@ -96,7 +101,7 @@ class DataView(View, frozen=True, kw_only=True):
 
 
 class TaskLabel(View, frozen=True, kw_only=True):
-    """What a task carries; `digest` is what declassifying names."""
+    """The label of a task; a declassification names `digest`."""
 
     task: str
     label: dict[str, Json]
@@ -105,7 +110,7 @@ class TaskLabel(View, frozen=True, kw_only=True):
 
 
 def data_view(stored_label: StoredLabel) -> DataView:
-    """Show what is known of a resource."""
+    """Return the public representation of a stored label."""
     return DataView(
         upstream=stored_label.upstream,
         resource=stored_label.resource,
@@ -133,7 +138,7 @@ def _written(one: ResourceWrite) -> WrittenView:
 
 
 async def listed(errand: RestRequest[StoredLabelRooms]) -> Items[DataView]:
-    """Return what is known of resources."""
+    """Return the stored labels of resources."""
     see_data(errand.someone)
     wanted: DataFilter = errand.query
     found = await errand.rooms.flow.declassifications.listed(wanted.upstream, wanted.prefix, wanted.limit)
@@ -141,14 +146,14 @@ async def listed(errand: RestRequest[StoredLabelRooms]) -> Items[DataView]:
 
 
 async def shown(errand: RestRequest[StoredLabelRooms]) -> DataView:
-    """Return what is known of one resource."""
+    """Return the stored label of one resource."""
     see_data(errand.someone)
     place: DataPlace = errand.query
     return data_view(await errand.rooms.flow.declassifications.get(place.upstream, place.resource))
 
 
 async def declassified(errand: RestRequest[StoredLabelRooms]) -> DataView:
-    """Lower what is known of a resource, and of all that lies in it."""
+    """Lower the stored label of a resource, and of everything below it."""
     said: DeclassifyingData = errand.body
     done = await errand.rooms.flow.declassifications.resource(
         said.upstream,
@@ -162,13 +167,13 @@ async def declassified(errand: RestRequest[StoredLabelRooms]) -> DataView:
 
 
 async def task_label(errand: RestRequest[StoredLabelRooms]) -> TaskLabel:
-    """Return what a task carries."""
+    """Return the label of a task."""
     task = await errand.task()
     return TaskLabel(task=task.id, label=task.label.facts, lowered=task.lowered, digest=task_digest(task))
 
 
 async def task_declassified(errand: RestRequest[StoredLabelRooms]) -> TaskView:
-    """Lower what a task carries."""
+    """Lower the label of a task."""
     task = await errand.task()
     said: Declassifying = errand.body
     done = await errand.rooms.flow.declassifications.task(

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks: opening, showing, extending, renewing and completing them. Their tokens come from `/oauth/token`."""
+"""Tasks: opening, showing, extending, renewing and completing them. Tokens for tasks come from
+`/oauth/token`.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ from remit.services.tasks.assembly import TaskServices
 from remit.services.tasks.tasks import Opening
 from remit.services.tools.assembly import ToolServices
 
-#: Tasks looked through for one answer.
+#: Maximum number of tasks to search for one answer.
 MOST = 10_000
 
 
@@ -52,7 +54,7 @@ class TaskRooms:
 
 
 class TaskFilter(Body, frozen=True, kw_only=True):
-    """Which tasks to list."""
+    """Filter for tasks."""
 
     agent: str = ""
     state: TaskState | None = None
@@ -60,20 +62,22 @@ class TaskFilter(Body, frozen=True, kw_only=True):
 
 
 class NewMessage(Body, frozen=True, kw_only=True):
-    """What the person who stated the intent adds to it."""
+    """A further message of the person who stated the intent."""
 
     text: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Planning(Body, frozen=True, kw_only=True):
-    """What a task will need besides: tools (`upstream/tool`), or tools with constraints on arguments."""
+    """Additions to a task's plan: tools (`upstream/tool`), or tools with constraints on arguments."""
 
     add: Annotated[tuple[PlanWish, ...], msgspec.Meta(min_length=1, max_length=MAX_PLAN)]
 
 
 class PlanAnswer(View, frozen=True, kw_only=True):
-    """Whether the plan grew: `permit` where the task's plan now holds it all, `deny`, or `defer` while a
-    human is asked; then `approval` names the question, and the same request asks again once it is answered.
+    """The outcome of a plan extension: `permit` if the plan now contains all additions, `deny`, or `defer`.
+
+    With `defer`, a human is asked: `approval` is the ID of the approval. Repeat the same request after the
+    answer.
     """
 
     task: TaskView
@@ -83,7 +87,7 @@ class PlanAnswer(View, frozen=True, kw_only=True):
 
 
 class Completing(Body, frozen=True, kw_only=True):
-    """Why a task is done."""
+    """The reason for completing a task."""
 
     reason: str = "completed"
 
@@ -102,7 +106,7 @@ async def task_types(errand: RestRequest[TaskRooms]) -> Items[TaskTypeView]:
 
 
 async def listed(errand: RestRequest[TaskRooms]) -> Items[TaskView]:
-    """Return tasks, newest first: with a role all, else one's own."""
+    """Return tasks, newest first; without a role, only the caller's tasks."""
     wanted: TaskFilter = errand.query
     person = errand.someone
     sees_all = may(person, Duty.OVERSEE)
@@ -119,7 +123,7 @@ async def opened(errand: RestRequest[TaskRooms]) -> TaskView:
     wanted: Opening = errand.body
     task = await errand.rooms.tasks.tasks.open(wanted, person=errand.person, agent=errand.agent)
     if wanted.manifest_digest:
-        # Whoever opens it for the agent passes on what that says of itself.
+        # A person who opens the task for the agent passes on the agent's manifest digest.
         agent = errand.agent or await errand.rooms.identity.directory.agent(task.agent)
         errand.rooms.findings.sightings.manifest(agent, wanted.manifest_digest)
     return task_view(task, errand.desk.clock.now())
@@ -131,7 +135,7 @@ async def shown(errand: RestRequest[TaskRooms]) -> TaskView:
 
 
 async def add_message(errand: RestRequest[TaskRooms]) -> TaskView:
-    """Extend a task's intent."""
+    """Extend a task's intent by a user message."""
     task = await errand.task()
     said: NewMessage = errand.body
     extended = await errand.rooms.tasks.tasks.add_message(task.id, said.text, errand.someone)
@@ -139,7 +143,7 @@ async def add_message(errand: RestRequest[TaskRooms]) -> TaskView:
 
 
 async def planned(errand: RestRequest[TaskRooms]) -> PlanAnswer:
-    """Ask for a longer plan."""
+    """Request an extension of a task's plan."""
     task = await errand.task()
     if not errand.owns(task):
         raise Forbidden(
@@ -151,7 +155,7 @@ async def planned(errand: RestRequest[TaskRooms]) -> PlanAnswer:
     done = await errand.rooms.decisions.plans.extend(task.id, wish.add, by=errand.by, claims=errand.claims)
     decision = done.decision
     if done.holds:
-        # What a client lists is what is planned: it is told to look again.
+        # The plan determines the tools that a client sees, so the client is notified to list them again.
         for upstream in sorted({one.tool.partition("/")[0] for one in done.task.plan or ()}):
             errand.rooms.tools.announcements.changed(upstream, frozenset(("tools",)))
     return PlanAnswer(
@@ -169,7 +173,7 @@ async def renew(errand: RestRequest[TaskRooms]) -> Renewed:
 
 
 async def complete(errand: RestRequest[TaskRooms]) -> ClosureView:
-    """End a task as completed; ending it again gives the same closure."""
+    """End a task as completed; a repeated request returns the same closure."""
     task = await errand.task()
     if errand.person is not None:
         end_task(task, errand.person)

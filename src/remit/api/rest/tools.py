@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tools: what is registered, what has changed at an upstream, and accepting it."""
+"""Tools: the registered tools, changes at their upstreams, and accepting such changes."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class ToolRooms:
 
 
 class AcceptTool(Body, frozen=True, kw_only=True):
-    """The digest of the offered surface that was looked at."""
+    """The digest of the reviewed offer of the upstream."""
 
     digest: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class ToolDiff(View, frozen=True, kw_only=True):
-    """What was accepted of a tool, what its upstream offers now, and the lines in which they differ."""
+    """The accepted version of a tool, the version that its upstream offers now, and the lines that differ."""
 
     tool: str
     changed: bool
@@ -48,8 +48,10 @@ class ToolDiff(View, frozen=True, kw_only=True):
 
 
 class Drafting(Body, frozen=True, kw_only=True):
-    """What to draft, and what is known of the upstream: who learns what its tools are sent, and the highest
-    class of what it holds. Left out they stay the worst. `every`: also what is described already.
+    """What to draft, and facts about the upstream.
+
+    The facts are the audience of data that its tools receive, and the highest class of its data. A missing
+    fact is assumed to be the worst. `every` includes tools that are described already.
     """
 
     audience: str = ""
@@ -58,7 +60,7 @@ class Drafting(Body, frozen=True, kw_only=True):
 
 
 class DraftedToolView(View, frozen=True, kw_only=True):
-    """What a tool is taken for in a draft, and how many of the guesses somebody has to look at."""
+    """A tool in a draft: its assumed properties, and the number of guesses that need a review."""
 
     tool: str
     effect: str
@@ -68,8 +70,9 @@ class DraftedToolView(View, frozen=True, kw_only=True):
 
 
 class DraftedFileView(View, frozen=True, kw_only=True):
-    """The text of a file for `tools/`, empty where nothing is left to draft. `described` were left out
-    because the bundle describes them, `unnamed` because no file can hold their names.
+    """The text of a file for `tools/`; empty if nothing is left to draft.
+
+    `described` are tools that the bundle describes already, `unnamed` tools whose names no file can contain.
     """
 
     upstream: str
@@ -89,7 +92,7 @@ async def tools(errand: RestRequest[ToolRooms]) -> Items[ToolView]:
 
 
 async def diff(errand: RestRequest[ToolRooms]) -> ToolDiff:
-    """Return the difference between what was accepted and what is offered."""
+    """Return the difference between the accepted and the offered version of a tool."""
     pin, lines = errand.rooms.tools.registry.diff(errand.place["tool"])
     return ToolDiff(
         tool=pin.tool,
@@ -103,16 +106,16 @@ async def diff(errand: RestRequest[ToolRooms]) -> ToolDiff:
 
 
 async def accept(errand: RestRequest[ToolRooms]) -> ToolView:
-    """Accept what is offered, by its digest."""
+    """Accept the offered version of a tool, by its digest."""
     wanted: AcceptTool = errand.body
     tool = await errand.rooms.tools.registry.accept(errand.place["tool"], digest=wanted.digest, by=errand.by)
-    # What clients list has it again: they are told to look.
+    # The tool is listed again, so clients are notified to list the tools.
     errand.rooms.tools.announcements.changed(tool.upstream, frozenset(("tools",)))
     return _view(errand, tool)
 
 
 async def draft(errand: RestRequest[ToolRooms]) -> DraftedFileView:
-    """Draft a file for `tools/`; nothing is written."""
+    """Return a draft of a file for `tools/`; write nothing."""
     wanted: Drafting = errand.query
     found = suggested(
         errand.rooms.tools.registry,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Upstreams: which of them the process that answers reaches, since when, and why not."""
+"""Upstreams: whether the answering process reaches each one, since when, and why not."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ class UpstreamRooms:
 
 
 class UpstreamView(View, frozen=True, kw_only=True):
-    """One upstream. `reachable` is whether it was reached when that was last tried, and `since` from when on;
-    of an HTTP API (`api`) its calls alone try, and `null` says that none of them has failed. `why` is what
-    stands in the way. `tools` are those that it offers, or offered when it was last seen; `known` whether it
-    was asked for them since the start.
+    """One upstream.
+
+    `reachable` is the result of the last attempt to reach it, `since` the time of that state. An HTTP API
+    (`api`) is tried only by calls: `null` means that none of them has failed. `why` is the reason why it is
+    not reachable. `tools` is the number of tools that it offers, or offered when it was last reached; `known`
+    is whether its tools were listed since the start.
     """
 
     name: str
@@ -42,7 +44,7 @@ class UpstreamView(View, frozen=True, kw_only=True):
 
 
 async def listed(errand: RestRequest[UpstreamRooms]) -> Items[UpstreamView]:
-    """Say of each upstream whether it is there."""
+    """Return the state of each upstream."""
     rooms = errand.rooms
     found = []
     for name, upstream in rooms.upstreams.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trust bundle of the own trust domain, for whoever checks its SVIDs (SPIFFE Federation, section 5)."""
+"""The trust bundle of remit's own trust domain, for verifiers of its SVIDs (SPIFFE Federation, section 5)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BUNDLE_PATH: Final = "/spiffe/bundle"
 
 
 async def trust_bundle(issuing: SvidIssuing, _: Request) -> Response:
-    """Return the bundle: public, and fresh for as long as its refresh hint says."""
+    """Return the trust bundle: it is public, and valid for the time of its refresh hint."""
     return Response(
         issuing.document,
         media_type="application/json",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes of shared signals that are not part of the table: metadata, and what others push."""
+"""The routes of shared signals outside of the route table: metadata, and pushes from transmitters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Serve = Callable[[Request], Awaitable[Response]]
 
 
 def routes(signals: SignalServices, public_url: str) -> tuple[tuple[str, dict[str, Serve]], ...]:
-    """Return every path of shared signals, with what answers each method there."""
+    """Return every path of shared signals, with the handler of each method."""
 
     async def take(request: Request) -> Response:
         return await push(request, signals.heard)
@@ -36,7 +36,7 @@ def routes(signals: SignalServices, public_url: str) -> tuple[tuple[str, dict[st
 
 
 def metadata(base: str) -> Response:
-    """Say how events of this gateway are received (SSF 1.0 section 7.1)."""
+    """Return the transmitter metadata: how to receive remit's events (SSF 1.0 section 7.1)."""
     return answer(
         {
             "spec_version": "1_0",
@@ -49,7 +49,7 @@ def metadata(base: str) -> Response:
             "remove_subject_endpoint": base + paths.REMOVE_PATH,
             "verification_endpoint": base + paths.VERIFY_PATH,
             "critical_subject_members": ["session"],
-            # RFC 6749: receivers are agents of this gateway, with tokens of its own authorization server.
+            # RFC 6749: receivers are agents of this deployment, with tokens of its authorization server.
             "authorization_schemes": [{"spec_urn": "urn:ietf:rfc:6749"}],
             "default_subjects": "ALL",
         }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Managing a stream, and polling it: for the agents that the configuration names as receivers."""
+"""Managing and polling a stream, for the agents that the configuration names as receivers."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from remit.core.signals.outgoing_event import NOTICES
 from remit.core.signals.security_event_token import POLL, PUSH
 from remit.services.signals.streams import MIN_VERIFICATION_S, Receiver, Stream
 
-#: Events in one answer to a poll.
+#: Maximum number of events in one answer to a poll.
 MOST: Final = 50
 
 
 def receiver_of(errand: RestRequest[StreamRooms]) -> Receiver:
-    """Return the receiver that calls; raises `Forbidden`."""
+    """Return the calling receiver; raise `Forbidden` for any other caller."""
     return errand.rooms.signals.streams.receiver_of(errand.agent.name if errand.agent else "")
 
 
@@ -60,7 +60,7 @@ def _told(errand: RestRequest[StreamRooms], receiver: Receiver, stream: Stream) 
 
 
 async def create(errand: RestRequest[StreamRooms]) -> Response:
-    """Begin the receiver's stream: 201, or 409 where it has one."""
+    """Create the receiver's stream: 201, or 409 if it already has one."""
     receiver, form = receiver_of(errand), errand.body
     delivery: DeliveryForm = form.delivery or DeliveryForm()
     stream = await errand.rooms.signals.streams.create(
@@ -74,7 +74,7 @@ async def create(errand: RestRequest[StreamRooms]) -> Response:
 
 
 async def shown(errand: RestRequest[StreamRooms]) -> Response:
-    """Return one stream, or a list of all."""
+    """Return one stream, or a list of all streams of the receiver."""
     wanted: StreamQuery = errand.query
     receiver = receiver_of(errand)
     if not wanted.stream_id:
@@ -85,12 +85,12 @@ async def shown(errand: RestRequest[StreamRooms]) -> Response:
 
 
 async def update(errand: RestRequest[StreamRooms]) -> StreamAnswer:
-    """Change what is given of a stream (PATCH)."""
+    """Change the given properties of a stream (PATCH)."""
     return await _update(errand, whole=False)
 
 
 async def replace(errand: RestRequest[StreamRooms]) -> StreamAnswer:
-    """Change a stream to what is given, and the rest to what is usual (PUT)."""
+    """Set the given properties of a stream, and all others to their defaults (PUT)."""
     return await _update(errand, whole=True)
 
 
@@ -123,7 +123,7 @@ async def delete(errand: RestRequest[StreamRooms]) -> Response:
 
 
 async def status(errand: RestRequest[StreamRooms]) -> StatusAnswer:
-    """Say where a stream stands."""
+    """Return the status of a stream."""
     wanted: StreamQuery = errand.query
     _, stream = await _stream(errand, wanted.stream_id)
     return StatusAnswer(stream_id=stream.id, status=stream.status, reason=stream.reason)
@@ -138,7 +138,7 @@ async def set_status(errand: RestRequest[StreamRooms]) -> StatusAnswer:
 
 
 async def add(errand: RestRequest[StreamRooms]) -> dict[str, Json]:
-    """Put a subject back. Whether it is known here is not told."""
+    """Add a subject again. The answer does not reveal whether the subject is known here."""
     wanted: StreamSubjectForm = errand.body
     _, stream = await _stream(errand, wanted.stream_id)
     await errand.rooms.signals.streams.add(stream, wanted.subject)
@@ -146,7 +146,7 @@ async def add(errand: RestRequest[StreamRooms]) -> dict[str, Json]:
 
 
 async def remove(errand: RestRequest[StreamRooms]) -> Response:
-    """Take a subject out."""
+    """Remove a subject from a stream."""
     wanted: StreamSubjectForm = errand.body
     _, stream = await _stream(errand, wanted.stream_id)
     await errand.rooms.signals.streams.remove(stream, wanted.subject)
@@ -154,7 +154,7 @@ async def remove(errand: RestRequest[StreamRooms]) -> Response:
 
 
 async def verify(errand: RestRequest[StreamRooms]) -> Response:
-    """Have a verification event told."""
+    """Request a verification event."""
     wanted: VerifyForm = errand.body
     _, stream = await _stream(errand, wanted.stream_id)
     await errand.rooms.signals.streams.verify(stream, wanted.state)
@@ -162,7 +162,7 @@ async def verify(errand: RestRequest[StreamRooms]) -> Response:
 
 
 async def poll(errand: RestRequest[StreamRooms]) -> PollAnswer:
-    """Take acknowledgements, and give what waits (RFC 8936)."""
+    """Process acknowledgements, and return the pending events (RFC 8936)."""
     wanted: PollForm = errand.body
     most = MOST if wanted.max_events is None else min(wanted.max_events, MOST)
     errors = {name: str(one.get("err", "unreadable")) for name, one in wanted.set_errors.items()}

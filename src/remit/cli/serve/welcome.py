@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `remit up` says when it serves, and how the first administrator gets in."""
+"""The messages of `remit up` once it serves, and the first administrator's sign-in code."""
 
 from __future__ import annotations
 
@@ -29,19 +29,21 @@ from remit.services.separation.sign_in_methods import AT_START
 from remit.services.tools.pinned_tools import ToolCatalogue
 
 FIRST_PERSON = "admin"
-#: Not approver: who sets the rules does not also answer the questions that they ask.
+#: Not approver: the person who sets the rules should not also decide the approvals that the rules require.
 FIRST_ROLES = (Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR)
 
 
 class SignInCode(NamedTuple):
-    """A one-time code, and for whom."""
+    """A one-time code, and the person it is for."""
 
     person: str
     code: str
 
 
 class StartupMessage(NamedTuple):
-    """What is said. `moved`: the address is not the one that the other commands read in the configuration."""
+    """The content of the message. `moved`: the address differs from the one that other commands read in the
+    configuration.
+    """
 
     config: Config
     url: str
@@ -50,9 +52,7 @@ class StartupMessage(NamedTuple):
 
 
 async def first_code(identity: IdentityServices, evidence: Evidence, code_for: str) -> SignInCode | None:
-    """Return a sign-in code: for whom it was asked, else for the first administrator till somebody
-    signs in.
-    """
+    """Return a sign-in code for `code_for`, else for the first administrator until the first sign-in."""
     if code_for:
         person = await identity.directory.person(code_for)
         return SignInCode(person.name, await identity.personnel.code_at_start(person.name))
@@ -62,7 +62,7 @@ async def first_code(identity: IdentityServices, evidence: Evidence, code_for: s
     if not administrators:
         new = NewPerson(name=FIRST_PERSON, roles=FIRST_ROLES)
         administrators = [await identity.directory.add_person(new, by=AT_START)]
-    # A first code that ran out unused would otherwise lock everybody out for good.
+    # Otherwise a first code that expired unused would lock out everyone for good.
     name = next((one.name for one in administrators if one.active), "")
     return SignInCode(name, await identity.authenticator.make_code(name, by=AT_START)) if name else None
 
@@ -70,7 +70,7 @@ async def first_code(identity: IdentityServices, evidence: Evidence, code_for: s
 async def show_welcome(
     evidence: Evidence, policies: Policies, registry: ToolCatalogue, welcome: StartupMessage
 ) -> None:
-    """Say that remit serves, where, what, and under which rules."""
+    """Report that remit serves: where, what, and under which rules."""
     head = await evidence.checkpoint()
     if terminal.is_json():
         terminal.answer(
@@ -111,12 +111,12 @@ async def show_welcome(
 
 
 def _workload_api(config: Config) -> str:
-    """Return the address of the socket as `SPIFFE_ENDPOINT_SOCKET` has it."""
+    """Return the socket's address in the form of `SPIFFE_ENDPOINT_SOCKET`."""
     return f"unix://{config.at(config.workload_api.socket).absolute()}" if config.workload_api else ""
 
 
 class _Upstreams:
-    """The upstreams, each with its address; where that has no room, with its path."""
+    """The upstreams, each with its address, or only its path if the address does not fit."""
 
     def __init__(self, registry: ToolCatalogue, welcome: StartupMessage) -> None:
         self._registry, self._welcome = registry, welcome

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which task a request is about, as far as it can be told before anybody has judged it.
+"""Which task a request is about, as far as it is known before authentication.
 
-It is a hint for where to send the request, and nothing else: what a token says counts only if it is ours.
+It is only a hint for routing. A token is considered only if remit issued it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _asking = msgspec.json.Decoder(_Asking).decode
 
 
 def concerns(scope: Scope) -> bool:
-    """Whether a request can be about the live state of a task."""
+    """Return whether a request can concern the live state of a task."""
     path: str = scope["path"]
     if path == MCP or path.startswith((f"{MCP}/", HTTP, API)):
         return True
@@ -54,7 +54,7 @@ def concerns(scope: Scope) -> bool:
 
 
 def needs_body(scope: Scope) -> bool:
-    """Whether the task stands in the body."""
+    """Return whether the task is named in the body."""
     return scope["path"] == TOKEN or scope["path"] in ASKING
 
 
@@ -75,8 +75,9 @@ def task_of(scope: Scope, body: bytes, about: About) -> str:
 
 
 def upstream_of(scope: Scope) -> str | None:
-    """Return the upstream whose words the answer to a request may hold: empty where it may be any, `None`
-    where it holds none.
+    """Return the upstream whose data the answer to a request may contain.
+
+    An empty text means any upstream, `None` means no upstream data.
     """
     path: str = scope["path"]
     if path in ASKING:

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The MCP endpoint: `/mcp/{upstream}` and `/mcp`, both protocol eras, as one ASGI application.
 
-In this order, each a refusal where it fails, and nothing is read of a body before the headers are good:
+The checks, in this order; each one refuses the request if it fails. The body is read only after the headers
+have passed:
 
-1. where: the address, `Origin` and `Host` (against DNS rebinding)
-2. how much: a bound on requests in hand
+1. where: the path, `Origin` and `Host` (against DNS rebinding)
+2. how much: a limit on requests in progress
 3. who: the token, never from the query, and the proof of its sender (401 with RFC 9728 metadata)
 4. what: method, content types, size, one strict JSON-RPC message
-5. era: 2026-07-28 says so in header and `_meta`; all else is a session of an older revision
+5. era: 2026-07-28 is declared in header and `_meta`; everything else is a session of an older revision
 
-The endpoint adds no rules. Whatever reaches an upstream goes through `services.mediation.mediator`.
+The endpoint adds no rules. Every request to an upstream goes through `services.mediation.mediator`.
 """
 
 from __future__ import annotations
@@ -70,14 +71,14 @@ from remit.services.tools.announcements import Announcements
 PREFIX: Final = JOINED_PATH
 _LOG = logging.getLogger(__name__)
 
-#: Headers that say how the body is read.
+#: Headers that determine how the body is read.
 _OF_BODY: Final = frozenset((b"content-type", b"content-encoding"))
 _BOTH: Final = (True, True)
 _LEGACY: Final = frozenset(version.encode() for version in LEGACY_VERSIONS)
 
 
 class McpLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the endpoint takes on at most; sizes in bytes, times in seconds."""
+    """Limits of the endpoint; sizes in bytes, times in seconds."""
 
     max_request_bytes: int = 4 * 1024 * 1024
     max_depth: int = 64
@@ -143,7 +144,7 @@ class McpEndpoint:
         ends.kept.extend((("mcp-session", self.end_sessions), ("mcp-stream", self.end_streams)))
         announcements.listen(self.changed, self.notified)
 
-    # What others tell the endpoint.
+    # Notifications from other services.
 
     async def on_end(self, task_id: str) -> None:
         """Let go of what is kept for a task that has ended."""
@@ -159,13 +160,13 @@ class McpEndpoint:
         return self._subscriptions.end_task(task_id)
 
     def changed(self, upstream: str, lists: frozenset[str] = LISTS) -> None:
-        """Announce that what an upstream offers, or what of it was accepted, has changed in these lists."""
+        """Announce that the offer of an upstream, or its accepted part, has changed in these lists."""
         for name, method in CHANGED.items():
             if name in lists:
                 self._subscriptions.announce(method, upstream)
 
     def notified(self, upstream: str, method: str, params: Json) -> None:
-        """Announce what an upstream says outside of calls; only a resource's update is passed on."""
+        """Announce an upstream's notification outside of calls; only resource updates are passed on."""
         if method == RESOURCE_UPDATED and isinstance(params, dict) and isinstance(params.get("uri"), str):
             self._subscriptions.announce(method, upstream, params["uri"])
 
@@ -187,7 +188,7 @@ class McpEndpoint:
         except RemitError as error:
             await self._refuse(scope, visit, error)
         except Exception:  # noqa: BLE001 - the edge of the endpoint
-            # A defect of ours: the agent learns that and nothing else.
+            # An internal defect: the agent learns nothing else.
             _LOG.exception("a request ended in a defect")
             await self._fail(visit, WireFault("internal error", INTERNAL_ERROR, status=500, code="fault"))
         finally:
@@ -229,7 +230,8 @@ class McpEndpoint:
             if isinstance(message, ClientReply):
                 await self._reply(visit, message, old=old)
                 return
-            # An envelope of the newer era under an older header is for that era to refuse, as a mismatch.
+            # A message of the newer era under an older header is refused by the newer era's checks, as a
+            # mismatch.
             if old and META_VERSION not in message.meta:
                 await self._legacy(visit, message)
             else:
@@ -254,7 +256,7 @@ class McpEndpoint:
         await self._methods.legacy(visit, message)
 
     async def _reply(self, visit: CallVisit, reply: ClientReply, *, old: bool) -> None:
-        """Take a client's answer to a question of a session; 2026-07-28 has no such answers."""
+        """Accept a client's answer to a question in a session; 2026-07-28 has no such answers."""
         if not old:
             raise WireFault("a message needs a `method`", INVALID_REQUEST, status=400, code="not-jsonrpc")
         self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place).answered(reply)
@@ -264,7 +266,7 @@ class McpEndpoint:
         if not accepted(visit.head.get(b"accept"))[1]:
             raise _not_acceptable("text/event-stream")
         session = self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place)
-        # Streams have a bound of their own.
+        # Streams have a separate limit.
         self._in_hand.count -= 1
         self._count_out(visit)
         visit.agent = ""
@@ -273,7 +275,7 @@ class McpEndpoint:
         finally:
             self._in_hand.count += 1
 
-    # The checks before the body.
+    # Checks before the body is read.
 
     def _check_where(self, head: McpHeaders) -> None:
         origin = head.values.get(b"origin")
@@ -309,7 +311,7 @@ class McpEndpoint:
                 code="content-type",
             )
         if head.values.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
-            # A proxy that decodes it would read another body than the one decided on.
+            # An intermediary that decompresses the body could read another body than the decided one.
             raise WireFault(
                 "the body is compressed",
                 INVALID_REQUEST,
@@ -336,27 +338,29 @@ class McpEndpoint:
         except Malformed as fault:
             raise _of_body(fault) from None
 
-    # What is answered outside of methods.
+    # Answers outside of methods.
 
     async def _fail(self, visit: CallVisit, fault: WireFault) -> None:
         if visit.answer is not None and visit.answer.begun:
             await visit.answer.fail(fault)
             return
         if visit.begun:
-            # The stream just ends: there is no place for an error in it.
+            # The stream ends without an error, because it has no place for one.
             await visit.send({"type": "http.response.body", "body": b""})
             return
         body = error_frame(visit.id) + error_body(fault) + b"}"
         await respond(visit.send, http_status(fault, modern=visit.modern), body, fault.headers)
 
     async def _refuse(self, scope: Scope, visit: CallVisit, error: RemitError) -> None:
-        """Answer a fault; refusals of steps 1 and 2 stand in the evidence, a flood of them counted."""
+        """Answer an error; record refusals of steps 1 and 2 in the evidence, and only count a flood of
+        them.
+        """
         fault = fault_of(error)
         unknown = isinstance(error, Unauthenticated)
         if unknown or (error.step == Step.BIND and isinstance(error, Fenced | NotFound)):
             fault.step = error.step or Step.IDENTIFY
             agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
-            # The refusal stands whether or not it can be written down.
+            # The refusal holds even if it cannot be recorded.
             with contextlib.suppress(StoreUnavailable):
                 await self._authenticator.refused(error, "mcp", agent=agent, task=task)
         if unknown:
@@ -369,7 +373,7 @@ def _not_acceptable(kinds: str) -> WireFault:
 
 
 def _of_body(fault: Malformed) -> WireFault:
-    """Return the fault of a body the form of the wire."""
+    """Return the wire form of an error of the body."""
     status = {"too-large": 413, "body-timeout": 408}.get(fault.code, 400)
     headers = ((b"connection", b"close"),) if status == 413 else ()
     return WireFault(

@@ -30,7 +30,7 @@ from remit.services.tools.assembly import tool_services
 
 
 def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> Services:
-    """Put the services together; nothing is started and nothing is applied yet."""
+    """Build the services; start nothing and apply no policy bundle yet."""
     at = (adapters, deployment)
     resources, second = _resources(*at), _second_person(*at)
     policies = policies_of(*at)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changing people: their roles, whether they are active, their sessions and their codes.
+"""Administration of people: roles, activation, sessions, and sign-in codes.
 
-An administrator changes others, never themselves, and never the last administrator. Where the configuration
-says so, what makes somebody an approver or an administrator, and a sign-in code for anybody else, needs a
-second administrator who asks for the very same: one alone could otherwise act as somebody else. A code that
-is made for somebody else is a finding.
+An administrator changes other people, never themselves, and never the last administrator. The configuration
+may require a second administrator, who must request the identical change. This applies to a change that makes
+a person an approver or an administrator, and to a sign-in code for another person: a single administrator
+could otherwise act as another person. A sign-in code that is made for another person is a finding.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from remit.services.separation.last_administrators import keep_administrators
 from remit.services.separation.second_person import SecondPerson
 from remit.services.separation.sign_in_methods import AT_START, code_makers
 
-#: Roles that decide what others may do.
+#: Roles that decide what other people may do.
 SENSITIVE = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
-#: How often a change is tried again where an approval that expires with it was used meanwhile.
+#: Attempts at a change when an approval that expires with it is used at the same time.
 TRIES = 5
 
 
 class PersonAdministration:
-    """Changes who people are."""
+    """Administers people."""
 
     def __init__(
         self,
@@ -68,17 +68,17 @@ class PersonAdministration:
         self._second = second
         self._tenant = tenant
         self._second_person = second_person
-        # One change at a time, so that two of them do not each rest on what the other takes away.
+        # One change at a time, so that no two changes each rely on what the other one removes.
         self._one = asyncio.Lock()
 
     async def add(self, new: NewPerson, *, by: str) -> Person:
-        """Add a person; with a sensitive role, maybe at the word of two."""
+        """Add a person; a sensitive role may need two administrators."""
         if SENSITIVE & set(new.roles):
             await self._second.agreed({"act": "add", "person": msgspec.to_builtins(new)}, new.name, by)
         return await self._directory.add_person(new, by=by)
 
     async def change_roles(self, name: str, roles: frozenset[Role], *, by: str) -> Person:
-        """Return a person other roles; they count from the next request on."""
+        """Set a person's roles; they apply from the next request on."""
         words = sorted(role.value for role in roles)
         async with self._one:
             person = await self._other(name, by)
@@ -97,18 +97,20 @@ class PersonAdministration:
         return changed
 
     async def deactivate(self, name: str, *, by: str, reason: str = "") -> Person:
-        """Take a person out of service: their sessions and codes end at once, and so does what is done in
-        their name, and by the agents that they alone answer for.
+        """Deactivate a person.
+
+        The person's sessions and codes end at once. Work in the person's name ends too, and so does the work
+        of agents that the person alone answers for.
         """
         async with self._one:
             changed = await self._out_of_service(name, by, reason)
         why = reason or "the person was deactivated"
         for kind, cause in (
             (ScopeKind.PERSON, Cause.PERSON_LEFT),
-            # Nobody answers for their agents now: none of these works on, or begins, until somebody does.
+            # No one answers for these agents now: none of them works or begins work until a person does.
             (ScopeKind.OWNER, Cause.OWNER_LEFT),
         ):
-            # Locked, so that a task that is being opened meanwhile does not slip through.
+            # Locked, so that a task that is being opened at the same time cannot slip through.
             await self._revocations.end_scope(kind, name, reason=why, by=by, lock=True, cause=cause)
         await self._directory.look_at_owners()
         return changed
@@ -122,14 +124,14 @@ class PersonAdministration:
         try:
             await self._commit(person, changed, told, *kept, ended, mute=True)
         except ChangedMeanwhile:
-            # A sign-in that brings other groups at the same moment keeps nobody in service.
+            # A concurrent sign-in that brings other groups must not keep a person in service.
             if tries == 1:
                 raise
             return await self._out_of_service(name, by, reason, tries - 1)
         return changed
 
     async def activate(self, name: str, *, by: str) -> Person:
-        """Bring a person back; what was ended stays ended, and they sign in again."""
+        """Activate a person again; what was ended stays ended, and the person has to sign in again."""
         async with self._one:
             person = await self._other(name, by)
             if SENSITIVE & person.roles:
@@ -138,22 +140,24 @@ class PersonAdministration:
             await self._commit(person, changed, PersonChanged(change="activated", person=name, by=by))
         shut = {(one.scope, one.cause) for one in await self._revocations.locks()}
         for kind, cause in ((ScopeKind.PERSON, Cause.PERSON_LEFT), (ScopeKind.OWNER, Cause.OWNER_LEFT)):
-            # What somebody locked by hand stays locked.
+            # A lock that was set by hand stays.
             if (scope(kind, name), cause) in shut:
                 await self._revocations.unlock(kind, name, by=by)
         await self._directory.look_at_owners()
         return changed
 
     async def sign_out(self, name: str, *, by: str) -> Person:
-        """End all sessions and codes of a person, and the approvals that they gave and nobody has used."""
+        """End all sessions and codes of a person, and the unused approvals that the person gave."""
         person = await self._directory.person(name)
         event = self._event(PersonChanged(change="signed-out", person=name, by=by))
         await self._put((EndCredentials(self._tenant, name),), event, mute=name)
         return person
 
     async def make_code(self, name: str, *, by: str) -> tuple[Person, str]:
-        """Make a one-time sign-in code for a person; for another one maybe at the word of two, and a finding
-        of which that person is told.
+        """Make a one-time sign-in code for a person.
+
+        A code for another person may need two administrators, and is a finding that is reported to that
+        person.
         """
         person = await self._directory.person(name)
         if not person.active:
@@ -161,7 +165,7 @@ class PersonAdministration:
         makers = [by]
         if by != name:
             makers += await self._second.agreed({"act": "code", "person": name}, name, by)
-        # Who lets somebody in may be let in themselves by somebody else, who is then behind both.
+        # The maker of a code may have signed in by another person's code: that person is then behind both.
         behind = await code_makers(self._store, self._tenant, makers, self._clock.now())
         code = await self._authenticator.make_code(name, by=by, coded_by={*makers} | behind)
         if by != name:
@@ -169,7 +173,10 @@ class PersonAdministration:
         return person, code
 
     async def code_at_start(self, name: str) -> str:
-        """Make a sign-in code for whoever starts remit, and has its machine: nobody else can agree to it."""
+        """Make a sign-in code for the operator who starts remit.
+
+        The operator controls remit's machine, and no one else can agree to this code.
+        """
         person = await self._directory.person(name)
         code = await self._authenticator.make_code(name, by=AT_START)
         await self._tell_of_code(person, [AT_START])
@@ -180,7 +187,10 @@ class PersonAdministration:
         await self._findings.see(FindingKind.SIGN_IN_CODE, f"person:{person.name}", person.name, facts)
 
     async def code_made(self, name: str) -> Finding | None:
-        """Return the finding of the last code that somebody else made for a person, for the person to see."""
+        """Return the finding of the last code that another person made for a person.
+
+        It is meant for that person.
+        """
         return await self._findings.find(finding_id(FindingKind.SIGN_IN_CODE, f"person:{name}", name))
 
     async def _other(self, name: str, by: str) -> Person:
@@ -201,17 +211,18 @@ class PersonAdministration:
         mute: bool = False,
     ) -> None:
         event = self._event(told)
-        # A sign-in may have changed their groups meanwhile: neither undoes the other.
+        # A sign-in may have changed the person's groups in the meantime: neither change undoes the other.
         await self._put((PutPerson(person, was=was), *changes), event, mute=person.name if mute else "")
 
     async def _put(self, changes: tuple[Change, ...], event: Event, *, mute: str) -> None:
-        """Commit; with `mute` the approvals of that person that nobody has used expire with it."""
+        """Commit; with `mute` the unused approvals of that person expire in the same transaction."""
         for left in reversed(range(TRIES)):
             given = await self._approvals.given_by(mute) if mute else []
             try:
                 await self._store.commit(Unit((*changes, *given), (event,)))
             except Conflict:
-                # One of them was used meanwhile, which is as good; or it is something else, and stays so.
+                # One of the approvals was used in the meantime, so trying again helps. Any other conflict
+                # persists.
                 if not given or not left:
                     raise
             else:

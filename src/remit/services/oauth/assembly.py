@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Put the authorization server together."""
+"""Build the authorization server."""
 
 from __future__ import annotations
 

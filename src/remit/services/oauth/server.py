@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The authorization server as its endpoints use it: who asks, what is issued, exchanged, told and revoked."""
+"""The authorization server: authentication, issuing, exchange, introspection, revocation."""
 
 from __future__ import annotations
 

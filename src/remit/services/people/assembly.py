@@ -40,7 +40,7 @@ class PeopleSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeopleServices:
-    """Services for people; `origin` is where their pages are."""
+    """Services for people; `origin` is the web origin of their pages."""
 
     origin: str
     browsers: BrowserSessions
@@ -53,9 +53,9 @@ class PeopleServices:
 
 
 def pages_of(public_url: str) -> str:
-    """Return the origin of people's pages: that of remit, but `localhost` for this machine by its address.
+    """Return the origin of people's pages: remit's own, or `localhost` if remit's URL is a loopback address.
 
-    A passkey belongs to a host by name, and an address is no name.
+    A passkey is bound to a host name, and an IP address is not a host name.
     """
     parts = urlsplit(public_url)
     if parts.scheme == "http" and parts.hostname in LOOPBACK:

@@ -12,10 +12,10 @@ from remit.ports.store.replicas import FenceAck, FleetSight
 
 
 class FenceReaction(Protocol):
-    """What a replica does about fences that others have raised."""
+    """The reaction of a replica to fences that others have raised."""
 
     def __call__(self, raised: tuple[Raised, ...]) -> tuple[list[FenceAck], list[Awaitable[FenceAck]]]:
-        """Cut what lies under them, at once; give what to tell of each, and what will be told later."""
+        """Cut the calls under the fences at once; return the acknowledgements due now and those due later."""
         ...
 
 

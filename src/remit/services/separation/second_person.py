@@ -20,7 +20,7 @@ from remit.ports.store.sign_in import SignInStore
 from remit.ports.store.units import Unit
 from remit.services.separation.sign_in_methods import hands_of
 
-#: How long the first administrator's word waits for the second's.
+#: How long the first administrator's request waits for the second's.
 WAIT = timedelta(minutes=15)
 
 
@@ -33,12 +33,14 @@ class SecondPerson:
         self._clock = clock
         self._tenant = tenant
         self._wanted = wanted
-        # One word counts for one act: two that come at once do not both rest on it.
+        # One request counts for one act: two concurrent acts must not both rely on it.
         self._agreeing = asyncio.Lock()
 
     async def agreed(self, act: dict[str, Json], name: str, by: str) -> list[str]:
-        """Go on where another administrator has asked for the very same a short while ago, and give that one;
-        nobody where no second one is demanded. Else remember this one, and refuse until another asks.
+        """Permit an act if another administrator recently requested the same; return that administrator.
+
+        Return an empty list where no second administrator is required. Otherwise remember this request, and
+        refuse until another administrator makes it too.
         """
         if not self._wanted:
             return []
@@ -48,7 +50,7 @@ class SecondPerson:
             first = msgspec.convert(asked, _Asked) if asked else None
             other = first if first and first.by != by and await self._stands(first, now) else None
             hands = await hands_of(self._store, self._tenant, by, now)
-            # One person may be behind both words, by a code that was made for one of them.
+            # One person may be behind both requests, by a code that was made for one of the two.
             one_hand = other is not None and not hands.isdisjoint(other.hands)
             if other is not None and not one_hand:
                 await self._store.commit(Unit((PutValue(self._tenant, key, None),)))
@@ -72,7 +74,10 @@ class SecondPerson:
         )
 
     async def _stands(self, first: _Asked, now: datetime) -> bool:
-        """Whether who asked first may still ask: a word does not outlive the authority to give it."""
+        """Return whether the first administrator may still make the request.
+
+        A request is void once its author loses the authority to make it.
+        """
         person = await self._store.person(self._tenant, first.by)
         return (
             now < first.until and person is not None and person.active and Role.ADMINISTRATOR in person.roles
@@ -80,8 +85,10 @@ class SecondPerson:
 
 
 class _Asked(msgspec.Struct, frozen=True):
-    """A first word. `hands` are all who may have given it: they are kept, for at the second word the session
-    that shows it may be gone.
+    """A first request.
+
+    `hands` are all people who may be behind it. They are stored because the session that proves it may be
+    gone at the second request.
     """
 
     by: str

@@ -21,16 +21,18 @@ class Announcements:
         changed: Callable[[str, frozenset[str]], None],
         notified: Callable[[str, str, Json], None],
     ) -> None:
-        """Have `changed(upstream, lists)` and `notified(upstream, method, params)` called from now on."""
+        """Call `changed(upstream, lists)` and `notified(upstream, method, params)` from now on."""
         self._changed.append(changed)
         self._notified.append(notified)
 
     def changed(self, upstream: str, lists: frozenset[str]) -> None:
-        """What an upstream offers, or what of it was accepted, has changed in these of its `LISTS`."""
+        """Report that these `LISTS` of an upstream changed: in what it offers, or in what was accepted of
+        that.
+        """
         for told in self._changed:
             told(upstream, lists)
 
     def notified(self, upstream: str, method: str, params: Json) -> None:
-        """An upstream has sent a notification that belongs to no call."""
+        """Report a notification that an upstream sent outside of any call."""
         for told in self._notified:
             told(upstream, method, params)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is a person's own: the tasks that they opened, their sessions, their passkeys; each with its end."""
+"""The account page: the tasks that a person opened, their sessions, passkeys and connections, each with a way
+to end it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from remit.core.tasks.task import TaskState
 from remit.services.identity.permissions import end_task, own_task
 from remit.services.people.sessions import handle_of
 
-#: Tasks looked through, and shown.
+#: Maximum number of tasks to search, and to show.
 MOST, SHOWN = 10_000, 50
 
 
@@ -57,7 +59,7 @@ async def show(visit: PageRequest) -> Response:
 
 
 async def _connectable(visit: PageRequest, person: str) -> list[dict[str, object]]:
-    """Return the upstreams that a person can connect, or has connected."""
+    """Return the upstreams that a person can connect or has connected."""
     connections = visit.rooms.people.connections
     if connections is None:
         return []
@@ -74,7 +76,10 @@ async def _connectable(visit: PageRequest, person: str) -> list[dict[str, object
 
 
 async def arrive(visit: PageRequest) -> Response:
-    """Take back who comes from the authorization server of an upstream, and let nobody else have that."""
+    """Complete the connection of an upstream when its authorization server sends the person back.
+
+    Only the same person in the same browser can complete the connection.
+    """
     connections = visit.rooms.people.connections
     if visit.seat is None or connections is None:
         return sign_in.first(visit)
@@ -93,15 +98,18 @@ async def arrive(visit: PageRequest) -> Response:
 
 
 def _back(visit: PageRequest, upstream: str) -> str:
-    """Return where the server of an upstream sends people back to. Of each another one, so that the answer of
-    one server is not taken for another's (RFC 9700 section 4.4.2).
+    """Return the redirect URI for the authorization server of an upstream.
+
+    Each upstream has its own redirect URI, so that the answer of one server is not taken for another's (RFC
+    9700 section 4.4.2).
     """
     return f"{visit.rooms.people.origin}{CONNECTED_PATH}/{upstream}"
 
 
 async def change(visit: PageRequest) -> Response:
-    """End a task or a session, remove a passkey, connect an upstream or end that: taking away needs no new
-    proof.
+    """End a task or a session, remove a passkey, or connect or disconnect an upstream.
+
+    Removing authority needs no new authentication.
     """
     if visit.seat is None:
         return sign_in.first(visit)
@@ -127,7 +135,7 @@ async def change(visit: PageRequest) -> Response:
             browser=visit.visitor,
             redirect_uri=_back(visit, which),
         )
-        # Not by a redirect: a form of ours may lead to pages of ours alone (`form-action`).
+        # Not by a redirect: the page's forms may lead only to remit's own pages (`form-action`).
         connector = connections.connectors[which]
         return visit.draw("leave_upstream.html", address=address, host=connector.server)
     else:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading an authorization request (RFC 6749 section 4.1.1, RFC 7636, RFC 8707, RFC 9126, RFC 9396).
 
-In two parts, for what is wrong with them is told in two ways: who asks, and where the answer goes, must hold
-before anything is sent anywhere; the rest is answered to the application.
+Reading has two parts, because their errors go to different receivers. The client and the redirect URI must be
+valid before anything is sent to the application. Errors in all other parameters are answered to the
+application.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _SCOPE: Final = re.compile(r"[!#-\[\]-~]+")
 
 
 async def who_asks(form: Form, rooms: PageRooms, pushed_by: str = "") -> tuple[Applicant, str]:
-    """Return who asks, and where the answer goes; raises `Malformed`, which is told to nobody else."""
+    """Return the application and its redirect URI; raise an error that is shown only to the person."""
     applicant = await rooms.people.consents.applicant(form.need("client_id"), pushed_by)
     redirect_uri = rooms.people.consents.check_redirect(applicant, form.need("redirect_uri"))
     return applicant, redirect_uri
@@ -41,14 +42,14 @@ async def who_asks(form: Form, rooms: PageRooms, pushed_by: str = "") -> tuple[A
 def what_is_asked(
     form: Form, rooms: PageRooms, applicant: Applicant, redirect_uri: str, pushed_by: str = ""
 ) -> AuthorizationRequest:
-    """Return the checked request; raises `OAuthRefused` with the code for the application."""
+    """Return the checked request; raise `OAuthRefused` with the error code for the application."""
     if "request" in form:
         raise OAuthRefused("request_not_supported", "push the request instead (RFC 9126)")
     if form.need("response_type") != "code":
         raise OAuthRefused("unsupported_response_type", "the response type is `code`")
     if form.get("response_mode", "query") != "query":
         raise OAuthRefused("invalid_request", "the response mode is `query`")
-    # RFC 9700 section 2.1.1, OAuth 2.1: always PKCE, and never `plain`.
+    # RFC 9700 section 2.1.1, OAuth 2.1: PKCE is required, and `plain` is refused.
     if form.get("code_challenge_method") != "S256" or not _HASH.fullmatch(form.get("code_challenge")):
         raise OAuthRefused("invalid_request", "send a `code_challenge` with the method `S256` (RFC 7636)")
     if len(form.get("state")) > MAX_STATE_CHARS:
@@ -57,7 +58,7 @@ def what_is_asked(
         raise OAuthRefused("invalid_request", "`dpop_jkt` is no thumbprint (RFC 9449 section 10)")
     resource = _resources(form, rooms)
     mission, places = _mission(form, rooms)
-    # INVARIANT: a resource that is asked for bounds the task, and not only the first of its tokens.
+    # INVARIANT: a requested resource bounds the whole task, not only its first token.
     within = rooms.identity.authenticator.resources.within(resource, places)
     return AuthorizationRequest(
         client_id=applicant.client_id,
@@ -79,7 +80,9 @@ def what_is_asked(
 
 
 def _resources(form: Form, rooms: PageRooms) -> tuple[str, ...]:
-    """RFC 8707: what the token is for; one of our MCP endpoints, or all of them unless given."""
+    """Return the audience of the token (RFC 8707): MCP endpoints of remit, or an empty tuple for all of
+    them.
+    """
     known = rooms.identity.authenticator.resources
     wanted = form.all("resource")
     for one in wanted:
@@ -94,7 +97,7 @@ def _scope(form: Form) -> tuple[str, ...]:
     wanted = tuple(one for one in form.get("scope").split(" ") if one)
     if not all(map(_SCOPE.fullmatch, wanted)) or len(wanted) > 64:
         raise OAuthRefused("invalid_scope", "the scope cannot be read")
-    # What an agent's own token may do is not a person's to give.
+    # A person cannot grant the scope of an agent's own token.
     return tuple(one for one in wanted if one != AGENT_SCOPE)
 
 
@@ -138,7 +141,7 @@ class _MissionIntent(msgspec.Struct, frozen=True):
 
 
 def _mission(form: Form, rooms: PageRooms) -> tuple[Mission, tuple[str, ...]]:
-    """Return what the application proposes, and the resources that it proposes to use."""
+    """Return the mission that the application proposes, and the resources that it proposes to use."""
     written = _json(form, MISSION_INTENT, "invalid_request")
     if written is None:
         return Mission(), ()
@@ -148,7 +151,7 @@ def _mission(form: Form, rooms: PageRooms) -> tuple[Mission, tuple[str, ...]]:
         raise OAuthRefused(
             "invalid_request", f"`{MISSION_INTENT}` has not the form of an intent that is understood"
         ) from None
-    # INVARIANT: a bound that would not be kept is refused, never left out.
+    # INVARIANT: a constraint that remit would not enforce is refused, never left out.
     if intent.constraints or intent.controls:
         raise OAuthRefused("invalid_request", "constraints and controls are those of the task type")
     if any(one not in rooms.identity.authenticator.resources for one in intent.resources):
@@ -162,7 +165,7 @@ def _mission(form: Form, rooms: PageRooms) -> tuple[Mission, tuple[str, ...]]:
 
 
 def _tools(form: Form, rooms: PageRooms) -> tuple[str, ...] | None:
-    """RFC 9396: the tools that are wanted; what may be done with them says the task type alone."""
+    """Return the requested tools (RFC 9396); only the task type decides what may be done with them."""
     written = _json(form, "authorization_details", BAD_DETAILS)
     if written is None:
         return None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pushed authorization requests (RFC 9126): the application sends its request here, and its person a short
-address.
+"""Pushed authorization requests (RFC 9126).
+
+The application sends its request to remit and gets a short `request_uri` for the person.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ from remit.core.errors import Malformed
 from remit.core.oauth.client_metadata import is_client_address
 from remit.core.oauth.one_time_code import PushedRequest
 
-#: Section 2.2 wants this short: the person is sent here at once.
+#: Section 2.2 asks for a short lifetime: the application sends the person at once.
 LASTS = timedelta(minutes=5)
 
 
 class OAuthPushed(msgspec.Struct, frozen=True, kw_only=True):
-    """RFC 9126 section 2.2."""
+    """The answer to a pushed request (RFC 9126 section 2.2)."""
 
     request_uri: str
     expires_in: int
 
 
 async def push(request: Request, rooms: PageRooms, strangers: AnonymousLimits) -> Response:
-    """Keep a request; it can be answered once."""
+    """Store an authorization request; it can be answered once."""
 
     async def kept() -> Response:
         form = await read_form(request)
@@ -49,7 +50,7 @@ async def push(request: Request, rooms: PageRooms, strangers: AnonymousLimits) -
             code = error.code if error.code == "invalid_client" else "invalid_request"
             raise OAuthRefused(code, str(error)) from None
         if applicant.metadata and applicant.metadata.auth_method != "none" and not agent:
-            # RFC 9126 section 2: a client that proves itself at the token endpoint does so here.
+            # RFC 9126 section 2: a client that authenticates at the token endpoint does so here too.
             raise OAuthRefused("invalid_client", "prove yourself by your own key, as at the token endpoint")
         asked = what_is_asked(form, rooms, applicant, redirect_uri, agent)
         value = await rooms.people.browsers.tickets.issue(PushedRequest(asked), LASTS)
@@ -60,8 +61,8 @@ async def push(request: Request, rooms: PageRooms, strangers: AnonymousLimits) -
 
 
 async def _pushed_by(request: Request, form: Form, rooms: PageRooms) -> str:
-    """Return the agent that proved itself with the request; empty for a public application with an
-    address.
+    """Return the agent that authenticated with the request; an empty text for a public application whose
+    client ID is a URL.
     """
     client_id = form.need("client_id")
     if "client_assertion" not in form and is_client_address(client_id):

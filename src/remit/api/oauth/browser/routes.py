@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes of people's pages, and the pushed requests that lead there."""
+"""The routes of the pages for people, and of pushed requests."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from remit.api.oauth.paths import (
 )
 from remit.services.limits.sign_in_attempts import SignInAttempts
 
-#: Pages to which other sites may send a browser, with GET and as a page of its own: applications, and the
-#: organisation's provider; with a `/` at its end all directly below it. Nothing changes there without a form
-#: of ours.
+#: Pages to which other sites (applications and the organisation's provider) may send a browser, with GET and
+#: as a top-level page. A `/` at the end includes all pages directly below. A GET of these pages changes
+#: nothing: a change needs a form of remit.
 NAVIGABLE: Final = frozenset(
     {AUTHORIZE_PATH, ARRIVAL_PATH, SIGN_IN_PATH, ACCOUNT_PATH, CONNECTED_PATH + "/", TERMINAL_PATH}
 )
@@ -46,7 +46,7 @@ NAVIGABLE: Final = frozenset(
 def routes(
     rooms: PageRooms, tries: SignInAttempts, *, remote_sign_in: bool
 ) -> tuple[tuple[str, dict[str, Serve]], ...]:
-    """Return every path that is for people, with what answers each method there."""
+    """Return every path for people, with the handler of each method."""
 
     async def by_code(visit: PageRequest) -> Response:
         return await sign_in.by_code(visit, tries, remote=remote_sign_in)
@@ -95,7 +95,7 @@ def routes(
 
 
 def _plain(serve: passkeys.Answer, rooms: PageRooms) -> Serve:
-    """Serve the script: what is raised becomes a problem at the endpoint's edge."""
+    """Return a handler for the passkey script; errors become problems at the edge of the application."""
 
     async def answered(request: Request) -> Response:
         return await serve(await PageRequest.enter(request, rooms))

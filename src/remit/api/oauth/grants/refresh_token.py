@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refresh (RFC 6749 section 6): the next access token, and the next refresh token."""
+"""Refresh (RFC 6749 section 6): returns the next access token and the next refresh token."""
 
 from __future__ import annotations
 

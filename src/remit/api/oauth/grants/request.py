@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a grant works with: the request's form, the gateway, and the key that the request has proven."""
+"""The input of a grant: the request's form, the services, and the key that the request has proven."""
 
 from __future__ import annotations
 
@@ -37,11 +37,13 @@ class TokenRequest:
     confirmation: Confirmation
 
     async def client(self, *, public: bool = False) -> TokenClient:
-        """Return the client, authenticated."""
+        """Return the authenticated client."""
         return await authenticate(self.request, self.form, self.rooms, public=public)
 
     def asking(self, how: str) -> TokenQuestion:
-        """Return what the token is asked for. RFC 8693 section 2.1: `audience` names a target too."""
+        """Return the properties of the requested token. RFC 8693 section 2.1: `audience` names a target
+        too.
+        """
         wanted = (*self.form.all("resource"), *self.form.all("audience"))
         return TokenQuestion(
             how=how,
@@ -51,14 +53,14 @@ class TokenRequest:
         )
 
     def scope(self, fits: str) -> None:
-        """Refuse a scope that the token would not have."""
+        """Refuse a requested scope that the token would not have."""
         wanted = set(self.form.get("scope").split())
         if wanted - {fits}:
             way = f"; name a task by `{MISSION_PARAMETER}`" if TASK_SCOPE in wanted else ""
             raise OAuthRefused("invalid_scope", f"the scope is `{fits}`{way}")
 
     def details(self) -> Json:
-        """Return `authorization_details` (RFC 9396), `None` without."""
+        """Return `authorization_details` (RFC 9396), or `None` if absent."""
         if "authorization_details" not in self.form:
             return None
         try:
@@ -69,7 +71,9 @@ class TokenRequest:
             raise OAuthRefused(BAD_DETAILS, f"they cannot be read: {error.message}") from None
 
     def whole(self) -> Callable[[Task], None]:
-        """Return what refuses a task that is more than `authorization_details` ask for."""
+        """Return a check that refuses a task whose grants differ from the requested
+        `authorization_details`.
+        """
         details = self.details()
         if details is None:
             return lambda _: None
@@ -77,7 +81,7 @@ class TokenRequest:
         return lambda task: _check_whole(task, asked)
 
     async def for_client(self, client: TokenClient, how: str) -> IssuedAccessToken:
-        """Return a token for the task that the client names, or one for itself."""
+        """Return a token for the task that the client names, or a token for the client itself."""
         rooms = self.rooms
         if MISSION_PARAMETER not in self.form:
             self.scope(AGENT_SCOPE)
@@ -91,7 +95,7 @@ class TokenRequest:
 
 
 def _check_whole(task: Task, asked: tuple[Grant, ...]) -> None:
-    """Refuse to give more than was asked for: a token stands for its whole task."""
+    """Refuse a task whose grants differ from the requested ones: a token always covers its whole task."""
     whole = {grant.tool for grant in task.grants} == {grant.tool for grant in asked}
     if not whole or any(one.arguments or not one.other_arguments or one.calls is not None for one in asked):
         raise OAuthRefused(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Token exchange (RFC 8693): the same task for another resource, or a part of it for another agent."""
+"""Token exchange (RFC 8693): the same task for another resource, or a subtask for another agent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def give(asked: TokenRequest) -> IssuedAccessToken:
     kind = form.need("subject_token_type")
     if kind not in (ACCESS_TOKEN, JWT, ID_TOKEN):
         raise OAuthRefused("invalid_request", f"the subject token's type is `{ACCESS_TOKEN}` or `{ID_TOKEN}`")
-    # Section 2.1: the actor's type is there if, and only if, its token is.
+    # Section 2.1: `actor_token_type` is present if and only if `actor_token` is.
     if ("actor_token" in form) != ("actor_token_type" in form):
         raise OAuthRefused("invalid_request", "`actor_token` and `actor_token_type` come together")
     if form.get("actor_token_type", ACCESS_TOKEN) not in (ACCESS_TOKEN, JWT):
@@ -49,7 +49,7 @@ async def give(asked: TokenRequest) -> IssuedAccessToken:
 
 
 async def _for_person(asked: TokenRequest, client: TokenClient, id_token: str) -> IssuedAccessToken:
-    """Return a token to act for the person of an ID token, where the task type permits its issuer's word."""
+    """Return a token to act for the person of an ID token, if the task type trusts its issuer."""
     if "actor_token" in asked.form:
         raise OAuthRefused("invalid_request", "who acts for a person shows the ID token itself")
     if asked.details() is not None:

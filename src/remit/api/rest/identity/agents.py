@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Agents: registering them, how they prove themselves, what they are made of, who answers for them."""
+"""Agents: registration, authentication methods, manifests and owners."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AgentRooms:
 
 
 class LastProofView(View, frozen=True, kw_only=True):
-    """How an agent last proved itself, and from where; a minute old at most."""
+    """The last authentication of an agent, and where it came from; the data is a minute old at most."""
 
     at: Moment
     method: AttestationMethod
@@ -35,7 +35,7 @@ class LastProofView(View, frozen=True, kw_only=True):
 
 
 class PostureView(View, frozen=True, kw_only=True):
-    """How an agent stands: when and how it was last seen, and the kinds of its open findings."""
+    """An agent's posture: its last authentication, and the kinds of its open findings."""
 
     last_proof: LastProofView | None
     findings: tuple[FindingKind, ...]
@@ -48,39 +48,39 @@ class AgentDetail(AgentView, frozen=True, kw_only=True):
 
 
 class MoveAgent(Body, frozen=True, kw_only=True):
-    """The state that an agent is to have, and why."""
+    """The agent's new state, and the reason."""
 
     state: AgentState
     reason: str = ""
 
 
 class BindAgent(Body, frozen=True, kw_only=True):
-    """One more way in which an agent may prove itself."""
+    """An additional binding by which an agent may authenticate."""
 
     binding: Binding
 
 
 class UnbindAgent(Body, frozen=True, kw_only=True):
-    """The workload that an agent is not proven by any more (`jkt:...`, a SPIFFE ID, `issuer#subject`)."""
+    """The workload to unbind from an agent (`jkt:...`, a SPIFFE ID, `issuer#subject`)."""
 
     workload: str
     reason: str = ""
 
 
 class RegisterManifest(Body, frozen=True, kw_only=True):
-    """The digest over what the agent is made of: somebody has reviewed it."""
+    """The digest of an agent's manifest, after a review."""
 
     digest: str
 
 
 class ChangeOwner(Body, frozen=True, kw_only=True):
-    """Who answers for the agent from now on: a person, or a team as `group:name`."""
+    """The agent's new owner: a person, or a team as `group:name`."""
 
     owner: str
 
 
 async def posture_of(errand: RestRequest[AgentRooms], agent: Agent) -> PostureView:
-    """Return how an agent stands."""
+    """Return an agent's posture."""
     rooms = errand.rooms
     proof = await rooms.findings.sightings.last_proof(agent.name)
     found = await rooms.findings.findings.about(f"agent:{agent.name}", FindingState.OPEN)
@@ -97,7 +97,7 @@ async def posture_of(errand: RestRequest[AgentRooms], agent: Agent) -> PostureVi
 
 
 async def agents(errand: RestRequest[AgentRooms]) -> Items[AgentView]:
-    """Return all agents, or a person's own."""
+    """Return all agents; without a role, only those that the caller owns."""
     found = await errand.rooms.identity.directory.agents()
     person = errand.someone
     every = may(person, Duty.OVERSEE)
@@ -118,8 +118,8 @@ async def agent(errand: RestRequest[AgentRooms]) -> AgentDetail:
 
 
 async def move(errand: RestRequest[AgentRooms]) -> AgentView:
-    """Change an agent's state; who answers for it may take it out of service, an administrator bring it
-    back.
+    """Change an agent's state; its owner may take it out of service, only an administrator may reactivate
+    it.
     """
     wanted: MoveAgent = errand.body
     found = await errand.rooms.identity.directory.agent(errand.place["name"])
@@ -133,7 +133,7 @@ async def move(errand: RestRequest[AgentRooms]) -> AgentView:
 
 
 async def bind(errand: RestRequest[AgentRooms]) -> AgentView:
-    """Let an agent prove itself in one more way."""
+    """Add a binding: one more way in which an agent may prove its identity."""
     wanted: BindAgent = errand.body
     return agent_view(
         await errand.rooms.identity.directory.bind(errand.place["name"], wanted.binding, by=errand.by)
@@ -141,7 +141,7 @@ async def bind(errand: RestRequest[AgentRooms]) -> AgentView:
 
 
 async def unbind(errand: RestRequest[AgentRooms]) -> AgentView:
-    """Take a way of proving itself from an agent, and end what it does."""
+    """Remove a binding of an agent, and end what the agent does."""
     wanted: UnbindAgent = errand.body
     changed = await errand.rooms.identity.directory.unbind(
         errand.place["name"], wanted.workload, by=errand.by, reason=wanted.reason
@@ -150,7 +150,7 @@ async def unbind(errand: RestRequest[AgentRooms]) -> AgentView:
 
 
 async def manifest(errand: RestRequest[AgentRooms]) -> AgentView:
-    """Register what an agent is made of now."""
+    """Register the digest of an agent's current manifest."""
     wanted: RegisterManifest = errand.body
     changed = await errand.rooms.identity.directory.set_manifest(
         errand.place["name"], wanted.digest, by=errand.by
@@ -159,7 +159,7 @@ async def manifest(errand: RestRequest[AgentRooms]) -> AgentView:
 
 
 async def change_owner(errand: RestRequest[AgentRooms]) -> AgentView:
-    """Return an agent another owner."""
+    """Change an agent's owner."""
     wanted: ChangeOwner = errand.body
     changed = await errand.rooms.identity.directory.set_owner(
         errand.place["name"], wanted.owner, by=errand.by

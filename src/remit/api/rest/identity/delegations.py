@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Delegation records: a person's word that an agent may act for them."""
+"""Delegation records: a person permits an agent to act for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DelegationRooms:
 
 
 class DelegationView(View, frozen=True, kw_only=True):
-    """A delegation record; `live` says whether tasks may be opened under it now."""
+    """A delegation record; `live` is whether tasks may be opened under it now."""
 
     id: str
     person: str
@@ -39,14 +39,14 @@ class DelegationView(View, frozen=True, kw_only=True):
 
 
 class DelegationFilter(Body, frozen=True, kw_only=True):
-    """Which records to list; without a role, one's own alone."""
+    """Filter for delegation records; without a role, only the caller's records."""
 
     person: str = ""
     agent: str = ""
 
 
 class Revoking(Body, frozen=True, kw_only=True):
-    """Why a record is revoked."""
+    """The reason for a revocation."""
 
     reason: str = ""
 
@@ -57,12 +57,12 @@ def _view(errand: RestRequest[DelegationRooms], record: Delegation) -> Delegatio
 
 
 async def add(errand: RestRequest[DelegationRooms]) -> DelegationView:
-    """Make a record in the caller's own name."""
+    """Create a delegation record in the caller's name."""
     return _view(errand, await errand.rooms.people.delegations.add(errand.body, errand.someone))
 
 
 async def listed(errand: RestRequest[DelegationRooms]) -> Items[DelegationView]:
-    """Return records, newest first."""
+    """Return delegation records, newest first."""
     wanted: DelegationFilter = errand.query
     person = errand.someone
     name = wanted.person if may(person, Duty.OVERSEE) else person.name
@@ -72,7 +72,7 @@ async def listed(errand: RestRequest[DelegationRooms]) -> Items[DelegationView]:
 
 
 async def revoke(errand: RestRequest[DelegationRooms]) -> ClosureView:
-    """Revoke a record, and end what was opened under it."""
+    """Revoke a delegation record, and end the tasks that were opened under it."""
     wanted: Revoking = errand.body
     record = await errand.rooms.people.delegations.get(errand.place["id"])
     if record.person != errand.someone.name and not may(errand.someone, Duty.END):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Remit's own keys, without the keys: seeing and replacing them; and forgetting a subject."""
+"""Remit's own keys, without key material: listing and replacing them; and forgetting a subject."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class KeyRooms:
 
 
 class KeyView(View, frozen=True, kw_only=True):
-    """One key: for what it serves, its public name, and where it stands. `until` is when its work is accepted
-    no longer.
+    """One key: its use, its public ID, and its state. `until` is the time from which its signatures are no
+    longer accepted.
     """
 
     kind: KeyKind
@@ -36,28 +36,30 @@ class KeyView(View, frozen=True, kw_only=True):
 
 
 class RotateKey(Body, frozen=True, kw_only=True):
-    """Why a key is replaced. `at_once`: it may be in other hands, so what it signed is refused at once."""
+    """The reason to replace a key. `at_once`: the key may be compromised, so its signatures are refused
+    immediately.
+    """
 
     reason: str = ""
     at_once: bool = False
 
 
 class SubjectToForget(Body, frozen=True, kw_only=True):
-    """Whose sealed values shall never be read again: a person's or an agent's name."""
+    """The subject whose sealed values shall become unreadable: a person's or an agent's name."""
 
     subject: str
     reason: str = ""
 
 
 class ForgottenView(View, frozen=True, kw_only=True):
-    """What was done."""
+    """The result of forgetting a subject."""
 
     subject: str
     forgotten: bool
 
 
 def key_view(key: HeldKey) -> KeyView:
-    """Return the public shape of a key."""
+    """Return the public representation of a key."""
     return KeyView(
         kind=key.kind,
         serves=SERVES[key.kind],
@@ -69,12 +71,12 @@ def key_view(key: HeldKey) -> KeyView:
 
 
 async def keys(errand: RestRequest[KeyRooms]) -> Items[KeyView]:
-    """List keys."""
+    """Return remit's own keys."""
     return Items(tuple(key_view(one) for one in errand.rooms.identity.rotations.held()))
 
 
 async def rotate(errand: RestRequest[KeyRooms]) -> KeyView:
-    """Replace the keys of a kind."""
+    """Replace the keys of one kind."""
     wanted: RotateKey = errand.body
     try:
         kind = KeyKind(errand.place["kind"])
@@ -90,7 +92,7 @@ async def rotate(errand: RestRequest[KeyRooms]) -> KeyView:
 
 
 async def forget(errand: RestRequest[KeyRooms]) -> ForgottenView:
-    """Forget a subject."""
+    """Destroy a subject's key, so that its sealed values become unreadable."""
     wanted: SubjectToForget = errand.body
     await errand.rooms.people.forgetting.forget(wanted.subject, by=errand.by, reason=wanted.reason)
     return ForgottenView(subject=wanted.subject, forgotten=True)

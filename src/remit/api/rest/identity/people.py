@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""People: adding and changing them, and their sign-in codes."""
+"""People: adding and changing them, and sign-in codes for them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PersonRooms:
 
 
 class CodeView(View, frozen=True, kw_only=True):
-    """A one-time sign-in code, shown this once."""
+    """A one-time sign-in code; it is shown only once."""
 
     person: str
     code: str
@@ -33,8 +33,9 @@ class CodeView(View, frozen=True, kw_only=True):
 
 
 class SignInMethodView(View, frozen=True, kw_only=True):
-    """Something with which a person signs in again and again: `kind` is `passkey` or `provider`.
-    `coded_by` is who made the sign-in code that it came of.
+    """A reusable sign-in method of a person: `kind` is `passkey` or `provider`.
+
+    `coded_by` are the people who made the sign-in code with which it was set up.
     """
 
     id: str
@@ -46,13 +47,13 @@ class SignInMethodView(View, frozen=True, kw_only=True):
 
 
 class ChangeRoles(Body, frozen=True, kw_only=True):
-    """All roles that a person is to have."""
+    """The complete new set of a person's roles."""
 
     roles: tuple[Role, ...]
 
 
 class MovePerson(Body, frozen=True, kw_only=True):
-    """Whether a person is to be active, and why."""
+    """Whether the person shall be active, and the reason."""
 
     active: bool
     reason: str = ""
@@ -63,7 +64,7 @@ def _view(errand: RestRequest[PersonRooms], person: Person) -> PersonView:
 
 
 async def people(errand: RestRequest[PersonRooms]) -> Items[PersonView]:
-    """Return all people, with the groups that the configuration gives them."""
+    """Return all people, with their groups from the configuration."""
     return Items(tuple(_view(errand, one) for one in await errand.rooms.identity.directory.people()))
 
 
@@ -78,13 +79,13 @@ async def shown(errand: RestRequest[PersonRooms]) -> PersonView:
 
 
 async def make_code(errand: RestRequest[PersonRooms]) -> CodeView:
-    """Make a code for a person who is there."""
+    """Make a sign-in code for an existing person."""
     person, code = await errand.rooms.identity.personnel.make_code(errand.place["name"], by=errand.by)
     return CodeView(person=person.name, code=code, valid_s=CODE_TTL_S)
 
 
 async def change_roles(errand: RestRequest[PersonRooms]) -> PersonView:
-    """Return a person other roles."""
+    """Replace a person's roles."""
     wanted: ChangeRoles = errand.body
     changed = await errand.rooms.identity.personnel.change_roles(
         errand.place["name"], frozenset(wanted.roles), by=errand.by
@@ -93,7 +94,7 @@ async def change_roles(errand: RestRequest[PersonRooms]) -> PersonView:
 
 
 async def move(errand: RestRequest[PersonRooms]) -> PersonView:
-    """Deactivate a person, or bring them back."""
+    """Deactivate or reactivate a person."""
     wanted: MovePerson = errand.body
     personnel, name = errand.rooms.identity.personnel, errand.place["name"]
     if wanted.active:
@@ -107,13 +108,13 @@ async def sign_out(errand: RestRequest[PersonRooms]) -> PersonView:
 
 
 async def ways(errand: RestRequest[PersonRooms]) -> Items[SignInMethodView]:
-    """Return the ways in of a person."""
+    """Return the sign-in methods of a person."""
     person = await errand.rooms.identity.directory.person(errand.place["name"])
     return Items(tuple(map(_way, await errand.rooms.people.ways_in.of(person.name))))
 
 
 async def remove_way(errand: RestRequest[PersonRooms]) -> SignInMethodView:
-    """Remove one of them."""
+    """Remove a sign-in method of a person."""
     person = await errand.rooms.identity.directory.person(errand.place["name"])
     return _way(await errand.rooms.people.ways_in.remove(person.name, errand.place["way"], by=errand.by))
 

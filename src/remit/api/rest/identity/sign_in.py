@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signing in and out, and who one is."""
+"""Sign-in and sign-out, sessions, and the caller's identity."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from remit.services.identity.permissions import Duty
 from remit.services.people.assembly import PeopleServices
 from remit.services.people.sessions import handle_of
 
-#: SHA-256 in base64url, without padding; empty for none.
+#: SHA-256 in base64url, without padding; or an empty text.
 Thumbprint = Annotated[str, msgspec.Meta(pattern="^([A-Za-z0-9_-]{43})?$", max_length=43)]
 
 
@@ -32,8 +32,10 @@ class SignInRooms:
 
 
 class SignIn(Body, frozen=True, kw_only=True):
-    """A one-time code, as an administrator or the first start gave it. With `dpop_jkt`, the thumbprint of a
-    key (RFC 7638), the session works with proofs of that key alone (RFC 9449).
+    """A one-time code from an administrator or the first start.
+
+    With `dpop_jkt`, the thumbprint of a key (RFC 7638), the session works only with proofs of that key (RFC
+    9449).
     """
 
     code: str
@@ -41,7 +43,7 @@ class SignIn(Body, frozen=True, kw_only=True):
 
 
 class BrowserSignIn(Body, frozen=True, kw_only=True):
-    """A code that a person let this program have at their browser, and the verifier of its challenge."""
+    """A code that a person granted to this program in a browser, and the verifier of its challenge."""
 
     code: str
     code_verifier: str
@@ -50,8 +52,10 @@ class BrowserSignIn(Body, frozen=True, kw_only=True):
 
 
 class NewSession(View, frozen=True, kw_only=True):
-    """A session: its secret is shown this once, and goes into `Authorization: Bearer`, or `DPoP` where it is
-    bound to a key. `url` is remit's own address, which its proofs name.
+    """A session; its secret is shown only once.
+
+    The secret is sent as `Authorization: Bearer`, or as `DPoP` if the session is bound to a key. `url` is
+    remit's public URL, which the proofs must name.
     """
 
     session: str
@@ -61,8 +65,10 @@ class NewSession(View, frozen=True, kw_only=True):
 
 
 class SessionView(View, frozen=True, kw_only=True):
-    """A session of the caller: `kind` is `browser` or `session` (a program), `current` the one that asks;
-    `coded_by` is who made the code that it came of.
+    """A session of the caller: `kind` is `browser` or `session` (a program).
+
+    `current` marks the session of this request; `coded_by` are the people who made the code with which it
+    began.
     """
 
     id: str
@@ -76,7 +82,7 @@ class SessionView(View, frozen=True, kw_only=True):
 
 
 class CodeMade(View, frozen=True, kw_only=True):
-    """The last sign-in code that others made for the caller, and how often that was."""
+    """The last sign-in code that other people made for the caller, and the number of such codes."""
 
     by: tuple[str, ...]
     at: Moment
@@ -84,7 +90,7 @@ class CodeMade(View, frozen=True, kw_only=True):
 
 
 class Me(View, frozen=True, kw_only=True):
-    """Who the caller is: `kind` is `person` or `agent`; `task` is what an agent's token is bound to."""
+    """The caller: `kind` is `person` or `agent`; `task` is the task to which an agent's token is bound."""
 
     kind: str
     name: str
@@ -95,7 +101,10 @@ class Me(View, frozen=True, kw_only=True):
 
 
 def _apart(errand: RestRequest[SignInRooms]) -> bool:
-    """Whether an address tells callers apart. This machine's is everybody's: none may hold up the others."""
+    """Return whether the address distinguishes callers.
+
+    All users of this machine share one address: failures of one must not block the others.
+    """
     return errand.proxied or not is_loopback(errand.client)
 
 
@@ -114,7 +123,7 @@ def _own(errand: RestRequest[SignInRooms]) -> str:
 
 
 async def sign_in(errand: RestRequest[SignInRooms]) -> NewSession:
-    """Exchange a code for a session."""
+    """Exchange a one-time code for a session."""
     if not errand.desk.remote_sign_in and (errand.proxied or not is_loopback(errand.client)):
         raise Forbidden(
             "signing in with a code works on this machine alone",
@@ -147,7 +156,7 @@ async def sign_in_by_browser(errand: RestRequest[SignInRooms]) -> NewSession:
 
 
 async def sign_out(errand: RestRequest[SignInRooms]) -> None:
-    """End the session of the request."""
+    """End the session of this request."""
     await errand.rooms.identity.authenticator.sign_out(errand.secret, errand.arrived.seen.jkt)
 
 
@@ -177,7 +186,7 @@ async def end_session(errand: RestRequest[SignInRooms]) -> None:
 
 
 async def me(errand: RestRequest[SignInRooms]) -> Me:
-    """Say who the caller is."""
+    """Return the caller's identity."""
     if errand.person is not None:
         person = errand.person
         made = await errand.rooms.identity.personnel.code_made(person.name)
@@ -199,7 +208,7 @@ async def me(errand: RestRequest[SignInRooms]) -> Me:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address is of this machine; a name is not."""
+    """Return whether an address is a loopback address; a host name is not."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
