@@ -73,7 +73,7 @@ def told(fault: BaseException, code: int) -> int:
         message = message[:1].lower() + message[1:]
     if not message:
         message = f"a defect of remit: {type(fault).__name__}"
-        remediation = "set REMIT_DEBUG=1 to see where, and report it"
+        remediation = "set REMIT_DEBUG=1 to see the stack trace, and report it"
     else:
         remediation = getattr(fault, "remediation", "") or (
             "name another" if isinstance(fault, OSError) else ""
@@ -114,9 +114,9 @@ def usage(fault: CycloptsError, command: str) -> UsageFault:
     if isinstance(fault, UnknownOptionError):
         return _unknown_option(fault, remediation)
     if isinstance(fault, UnusedCliTokensError) and fault.unused_tokens:
-        return UsageFault(f"nothing takes `{fault.unused_tokens[0][:80]}` here", remediation=remediation)
+        return UsageFault(f"unexpected argument `{fault.unused_tokens[0][:80]}`", remediation=remediation)
     text = " ".join(str(fault).split()).rstrip(".").replace('"', "`")
-    text = re.sub(r"unable to convert (`.*?`) into (int|float)", r"\1 is no number", text)
+    text = re.sub(r"unable to convert (`.*?`) into (int|float)", r"\1 is not a number", text)
     parts = [part[:1].lower() + part[1:] for part in text.split(". ")]
     return UsageFault("; ".join(parts), remediation=remediation)
 

@@ -112,7 +112,7 @@ class _StandInExchange:
         """End the wait: nobody will say any more what came back."""
         if not self._run.answer.done():
             self._run.answer.set_exception(
-                UpstreamUnreachable("the call was cut before its result was given", sent=self._run.sent)
+                UpstreamUnreachable("the call was cancelled before its result was given", sent=self._run.sent)
             )
             self._run.answer.exception()  # looked at: nobody may be waiting for it
 

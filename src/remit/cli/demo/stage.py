@@ -44,7 +44,7 @@ def examples() -> Path:
         if (place / "story" / "bundle").is_dir():
             return place
     raise ConfigInvalid(
-        "the story's files are not here", remediation="run `make demo` in a clone of the repository"
+        "the demo's files are missing", remediation="run `make demo` in a clone of the repository"
     )
 
 

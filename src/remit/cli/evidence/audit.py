@@ -17,7 +17,7 @@ from remit.core.evidence.event import meaning_of
 from remit.core.evidence.events.kinds import BODIES
 from remit.core.json_value import Json
 
-app = noun("audit", "The evidence: read it, prove from it, take it away, and verify it anywhere.")
+app = noun("audit", "The evidence: read, prove, export and verify it.")
 
 #: Events asked for at a time.
 PAGE = 1000
@@ -87,7 +87,7 @@ def _event(client: Client, index: int) -> Json:
     event = page["items"][0]
     if "damaged" in event:
         raise VerificationFailed(
-            event["damaged"], remediation="`remit audit verify` names each that does not hold"
+            event["damaged"], remediation="run `remit audit verify` to see which events fail"
         )
     return event
 
@@ -227,7 +227,7 @@ def forget(subject: str, /, *, reason: str = "", really: str = "") -> int:
     """
     from remit.cli.decisions.confirmation import looked
 
-    if not looked(f"Forget {subject} for good?", subject, really, option="--really"):
+    if not looked(f"Forget {subject} permanently?", subject, really, option="--really"):
         terminal.say("nothing was forgotten")
         return 1
     told = connect().post("subjects", "forget", subject=subject, reason=reason)
@@ -308,7 +308,7 @@ def verify(
     if growth:
         if file is not None or task or no_values:
             raise UsageFault(
-                "`--growth` asks the running remit for its head alone", remediation="leave out what to fetch"
+                "`--growth` asks the running remit for its head alone", remediation="leave out the file and the export options"
             )
         from remit.cli.evidence.consistency import verify_growth
 

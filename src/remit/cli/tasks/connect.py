@@ -70,7 +70,7 @@ def connect(
 def _only_agent(key: Path | None) -> str:
     if key is not None:
         raise UsageFault(
-            "a key or token is given without `--agent`", remediation="name the agent whose it is"
+            "`--key` and `--token-file` need `--agent`", remediation="give `--agent`"
         )
     # Where there is no configuration either, that is what has to be said.
     current().base_url()
@@ -78,11 +78,11 @@ def _only_agent(key: Path | None) -> str:
     names = sorted(path.name.removesuffix(".key.json") for path in folder.glob("*.key.json"))
     if len(names) != 1:
         what = (
-            "no agent has its key here"
+            "no agent's key is stored here"
             if not names
-            else f"several agents have their keys here: {', '.join(names)}"
+            else f"keys of several agents are stored here: {', '.join(names)}"
         )
-        remediation = "name one by `--agent`" if names else "register one with `remit agent register`"
+        remediation = "give `--agent`" if names else "register one with `remit agent register`"
         raise UsageFault(what, remediation=remediation)
     return names[0]
 
