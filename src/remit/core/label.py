@@ -46,7 +46,7 @@ def audience_fault(audience: str) -> str:
     """Say what is wrong with an audience's name; empty where nothing is."""
     if audience in ("self", "internal", "external") or _GROUP.fullmatch(audience):
         return ""
-    return f"`{audience[:80]}` is no audience"
+    return f"`{audience[:80]}` is not an audience"
 
 
 class Classes(msgspec.Struct, frozen=True):

@@ -117,6 +117,6 @@ def _robbed(tell: Narrator, loot: StolenCredentials, started: float, returned: f
     )
     tell.claim(
         bool(refused) and not [at for at in loot.let_in_at if at > returned],
-        f"after the end returned none of {sum(at > returned for at in refused)} logins was let in",
+        f"after the end returned, none of {sum(at > returned for at in refused)} logins was accepted",
     )
     tell.claim(loot.session_cut, "and the session that the thief had kept open was closed")

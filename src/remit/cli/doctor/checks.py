@@ -367,7 +367,7 @@ def _clock(answer: httpx.Response | None) -> Iterator[Check]:
     # The header has whole seconds: up to one of them is not the clock's.
     apart = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
     if apart > MAX_SKEW_S:
-        yield Check("clock", "fail", f"{apart:.0f} s apart from remit's", "synchronise both clocks with a time server")
+        yield Check("clock", "fail", f"{apart:.0f} s away from remit's clock", "synchronise both clocks with a time server")
     else:
         yield Check("clock", "ok", "agrees with remit's")
 

@@ -291,8 +291,8 @@ def _expect(need: Need, answer: object) -> Any:
     wanted = _ANSWER[type(need)]
     if type(answer) is not wanted:
         raise OutOfOrder(
-            f"step {step_of(need).value} ({step_of(need).name.lower()}) "
-            f"was answered with {type(answer).__name__}, not {wanted.__name__}"
+            f"step {step_of(need).value} ({step_of(need).name.lower()}) returned {type(answer).__name__}, "
+                f"not {wanted.__name__}"
         )
     return answer
 
@@ -345,7 +345,7 @@ def _path(*, elsewhere: bool = False, again: bool = False) -> Machine:
         decision = _expect(need, (yield need))
         if elsewhere and decision.proceeds and decision.valid_until is None:
             raise OutOfOrder(
-                "step 4 (decide) permitted a call that others carry out without saying until when"
+                "step 4 (decide) permitted a call for an enforcement point without an expiry"
             )
         need = Record(request, decision)
         _expect(need, (yield need))

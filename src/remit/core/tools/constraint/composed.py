@@ -99,7 +99,7 @@ class Not(Constraint):
     def why(self, value: Json) -> str:
         """Say so where the part could not decide."""
         if self.part.judge(value) is UNDECIDABLE:
-            return self.part.why(value) or "is too close to a forbidden value to tell"
+            return self.part.why(value) or "is too similar to a forbidden value"
         return ""
 
     def argument(self) -> Json:
@@ -169,7 +169,7 @@ class NotUnderstood(Constraint):
 
     def why(self, value: Json) -> str:
         """Say that the constraint is the reason, not the value."""
-        return "is under a constraint that this version does not understand"
+        return "has a constraint that this version does not support"
 
     def argument(self) -> Json:
         """Return what came."""
@@ -181,4 +181,4 @@ class NotUnderstood(Constraint):
 
     def describe(self) -> str:
         """Say so."""
-        return "satisfy a constraint that this version does not understand"
+        return "satisfy a constraint that this version does not support"
