@@ -144,17 +144,20 @@ class Health:
             *_family(
                 "remit_calls_total",
                 "counter",
-                "Governed calls since start, by how they ended.",
+                "Governed calls since start, by outcome.",
                 {f'{{ended="{ended}"}}': count for ended, count in sorted(house.mediator.ends.items())},
             ),
             *_family("remit_tasks_bound", "gauge", "Tasks held in memory.", {"": len(live)}),
             *_family(
-                "remit_calls_in_hand", "gauge", "Calls in hand.", {"": sum(len(one.in_hand) for one in live)}
+                "remit_calls_in_hand",
+                "gauge",
+                "Calls in progress.",
+                {"": sum(len(one.in_hand) for one in live)},
             ),
             *_family(
                 "remit_calls_deferred",
                 "gauge",
-                "Calls that go on at their upstreams after their answer.",
+                "Calls that continue at their upstreams after their answer.",
                 {"": len(house.deferrals)},
             ),
             *_family(
@@ -163,7 +166,7 @@ class Health:
             *_family(
                 "remit_approvals_pending",
                 "gauge",
-                "Approvals that wait for a human.",
+                "Approvals that wait for an approver.",
                 {"": waiting},
             ),
             *_family(
@@ -173,7 +176,9 @@ class Health:
                 {f'{{state="{state}"}}': count for state, count in house.leases.counts().items()},
             ),
             *self._alarms(Counter(one.partition(":")[0] for one in await self._shut())),
-            *_times("remit_fence_ms", "Milliseconds until a fence stood.", "scope", house.revocations.times),
+            *_times(
+                "remit_fence_ms", "Milliseconds until a fence was in place.", "scope", house.revocations.times
+            ),
             *_times("remit_lease_dead_ms", "Milliseconds until a sink refused.", "kind", house.leases.times),
             *await _replicas(house),
             *_family("remit_tools", "gauge", "Registered tools.", {"": len(house.tools.all())}),
@@ -194,25 +199,25 @@ class Health:
             *_family(
                 "remit_sinks_open_oldest_seconds",
                 "gauge",
-                "For how long the oldest of these has been open.",
+                "Age of the oldest of these, in seconds.",
                 {"": max((one.age_s for one in sinks), default=0.0)},
             ),
             *_family(
                 "remit_telling_fails",
                 "gauge",
-                "Whom remit cannot tell of events now, or ask for them.",
+                "Notification targets and transmitters that do not answer.",
                 {"": self._fails()},
             ),
             *_family(
                 "remit_signals_total",
                 "counter",
-                "Security event tokens since start, by what became of them.",
+                "Security event tokens since start, by outcome.",
                 {f'{{became="{became}"}}': count for became, count in sorted(house.signals.counts.items())},
             ),
             *_family(
                 "remit_locks",
                 "gauge",
-                "What somebody has locked, by kind.",
+                "Locks set by people, by kind.",
                 {f'{{kind="{kind}"}}': count for kind, count in sorted(locks.items())},
             ),
         ]
@@ -236,12 +241,12 @@ async def _replicas(house: Services) -> list[str]:
     }
     return [
         *_family("remit_replicas", "gauge", "Replicas of this store.", {"": len(standing)}),
-        *_family("remit_replica_lapses_total", "counter", "Leases run out.", {"": house.replicas.lapses}),
-        *_family("remit_replicas_late", "gauge", "Replicas whose lease has run out.", {"": roll.late}),
+        *_family("remit_replica_lapses_total", "counter", "Expired leases.", {"": house.replicas.lapses}),
+        *_family("remit_replicas_late", "gauge", "Replicas whose lease has expired.", {"": roll.late}),
         *_family(
             "remit_replicas_differing",
             "gauge",
-            "Replicas that decide by another bundle than the one in force.",
+            "Replicas that decide by a bundle that is not in force.",
             {"": roll.differing},
         ),
         *_family("remit_replica_silent_seconds", "gauge", "Seconds since a replica renewed its lease.", ages),
@@ -249,10 +254,15 @@ async def _replicas(house: Services) -> list[str]:
         *_family(
             "remit_requests_passed_on_total",
             "counter",
-            "Requests since start that were passed on between replicas.",
+            "Requests since start that were forwarded between replicas.",
             {f'{{which="{which}"}}': count for which, count in sorted(house.passing.counts.items())},
         ),
-        *_times("remit_fence_acknowledged_ms", "Until others stood too.", "what", house.replicas.times),
+        *_times(
+            "remit_fence_acknowledged_ms",
+            "Milliseconds until other replicas were fenced.",
+            "what",
+            house.replicas.times,
+        ),
     ]
 
 

@@ -33,12 +33,14 @@ COMMANDS: tuple[Command, ...] = (
         "demo", "Start", "", "run the demo story, end to end, on real MCP servers", "remit.cli.demo.command"
     ),
     Command("doctor", "Start", "", "check this installation for problems", "remit.cli.doctor.command"),
-    Command(
-        "completion", "Start", "SHELL", "print a shell completion script", "remit.cli.completion"
-    ),
+    Command("completion", "Start", "SHELL", "print a shell completion script", "remit.cli.completion"),
     Command("run", "Agents at work", "... -- CMD", "run a program inside one task", "remit.cli.tasks.run"),
     Command(
-        "connect", "Agents at work", "...", "start an interactive client inside a task", "remit.cli.tasks.connect"
+        "connect",
+        "Agents at work",
+        "...",
+        "start an interactive client inside a task",
+        "remit.cli.tasks.connect",
     ),
     Command(
         "wrap", "Agents at work", "FILE", "put remit before a client's MCP servers", "remit.cli.wrap.command"
@@ -57,36 +59,64 @@ COMMANDS: tuple[Command, ...] = (
         "show what an agent may do now, and by which rule",
         "remit.cli.decisions.can",
     ),
-    Command("end", "Three questions", "X", "end a task, and show how long the end took", "remit.cli.endings.end"),
-    Command("lock", "Three questions", "[X]", "end tasks, and let no new ones open", "remit.cli.endings.end:lock_app"),
     Command(
-        "unlock", "Three questions", "X", "let new tasks open again", "remit.cli.endings.end:unlock_app"
+        "end", "Three questions", "X", "end a task, and show how long the end took", "remit.cli.endings.end"
     ),
+    Command(
+        "lock",
+        "Three questions",
+        "[X]",
+        "end tasks, and let no new ones open",
+        "remit.cli.endings.end:lock_app",
+    ),
+    Command("unlock", "Three questions", "X", "let new tasks open again", "remit.cli.endings.end:unlock_app"),
     Command("login", "People", "", "sign in, with a code or at the browser", "remit.cli.identity.login"),
     Command("logout", "People", "", "sign out", "remit.cli.identity.login:logout_app"),
     Command("person", "People", "VERB", "people and their roles", "remit.cli.identity.person"),
     Command(
-        "delegation", "People", "VERB", "let an agent act for you for a limited time", "remit.cli.tasks.delegation"
+        "delegation",
+        "People",
+        "VERB",
+        "let an agent act for you for a limited time",
+        "remit.cli.tasks.delegation",
     ),
-    Command("approvals", "People", "", "list what waits for an approver", "remit.cli.decisions.approve:approvals_app"),
+    Command(
+        "approvals",
+        "People",
+        "",
+        "list what waits for an approver",
+        "remit.cli.decisions.approve:approvals_app",
+    ),
     Command("approve", "People", "ID", "approve one exact call, once", "remit.cli.decisions.approve"),
     Command("deny", "People", "ID", "refuse one exact call", "remit.cli.decisions.approve:deny_app"),
     Command(
-        "agent", "Governance", "VERB", "agents, their owners and their proofs of identity", "remit.cli.identity.agent"
+        "agent",
+        "Governance",
+        "VERB",
+        "agents, their owners and their proofs of identity",
+        "remit.cli.identity.agent",
     ),
     Command("task", "Governance", "VERB", "tasks and their types", "remit.cli.tasks.task"),
+    Command("data", "Governance", "VERB", "labels of data that tasks wrote", "remit.cli.decisions.data"),
     Command(
-        "data", "Governance", "VERB", "labels of data that tasks wrote", "remit.cli.decisions.data"
+        "lease",
+        "Governance",
+        "VERB",
+        "upstream credentials that are not revoked yet",
+        "remit.cli.endings.lease",
     ),
-    Command("lease", "Governance", "VERB", "upstream credentials that are not revoked yet", "remit.cli.endings.lease"),
-    Command(
-        "finding", "Governance", "VERB", "list findings", "remit.cli.evidence.finding"
-    ),
+    Command("finding", "Governance", "VERB", "list findings", "remit.cli.evidence.finding"),
     Command("tool", "Governance", "VERB", "tools and their changes", "remit.cli.policy.tool"),
     Command("policy", "Governance", "VERB", "check, apply and show policies", "remit.cli.policy.policy"),
     Command("paths", "Governance", "", "show how data and effects can flow", "remit.cli.paths.command"),
     Command("key", "Governance", "VERB", "list and rotate remit's own keys", "remit.cli.identity.key"),
-    Command("audit", "Governance", "VERB", "read, export, prove and verify the evidence", "remit.cli.evidence.audit"),
+    Command(
+        "audit",
+        "Governance",
+        "VERB",
+        "read, export, prove and verify the evidence",
+        "remit.cli.evidence.audit",
+    ),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
 

@@ -291,7 +291,7 @@ async def _start(house: Services, upkeep: Upkeep, name: str, upstream: Upstream)
 
     try:
         await upstream.start(
-            on_change=lambda: upkeep.soon(f"learn what {name} offers", learn),
+            on_change=lambda: upkeep.soon(f"read the tools of {name}", learn),
             on_notification=notified,
         )
         await learn()
@@ -351,29 +351,29 @@ def _keep_up(house: Services, config: Config, upkeep: Upkeep) -> None:
     """Begin all that goes on beside the calls."""
     upkeep.every("sign the log", 1.0, house.evidence.checkpoint)
     upkeep.every("read the log again", house.log_reading.pause_s, house.log_reading.turn)
-    upkeep.every("end what has run out", 1.0, house.revocations.expire)
-    upkeep.every("hold tasks against the bundle", 1.0, house.rebundling.turn)
-    upkeep.every("complete ends that were cut short", 5.0, house.revocations.take_up)
-    upkeep.every("take credentials back", 1.0, house.leases.sweep)
+    upkeep.every("end expired tasks", 1.0, house.revocations.expire)
+    upkeep.every("check tasks against the bundle", 1.0, house.rebundling.turn)
+    upkeep.every("complete interrupted ends", 5.0, house.revocations.take_up)
+    upkeep.every("revoke credentials", 1.0, house.leases.sweep)
     upkeep.every("end idle programs", 1.0, idle_programs_of(config, house).look)
-    upkeep.every("do what signals ask for", 5.0, tended(house, house.signals.resume))
+    upkeep.every("process signals", 5.0, tended(house, house.signals.resume))
     if house.polling.sources:
-        upkeep.every("ask for signals", 1.0, tended(house, house.polling.turn))
+        upkeep.every("poll for signals", 1.0, tended(house, house.polling.turn))
     if house.silence.watched:
-        upkeep.every("look who is silent", 1.0, tended(house, house.silence.turn))
+        upkeep.every("check for silent transmitters", 1.0, tended(house, house.silence.turn))
     for name in house.notifications.addressees:
         upkeep.every(f"notify {name}", 0.5, tended(house, partial(house.notifications.turn_of, name)))
     for name in (name for name, one in house.streams.receivers.items() if one.push):
-        upkeep.every(f"tell {name} of events", 0.5, tended(house, partial(house.telling.turn_of, name)))
-    upkeep.every("look at open sinks", 1.0, house.sink_alarms.look)
-    upkeep.every("close what was not reported", 1.0, house.answers.sweep)
-    upkeep.every("look after deferred calls", 1.0, house.deferrals.sweep)
+        upkeep.every(f"send events to {name}", 0.5, tended(house, partial(house.telling.turn_of, name)))
+    upkeep.every("check open sinks", 1.0, house.sink_alarms.look)
+    upkeep.every("close unreported calls", 1.0, house.answers.sweep)
+    upkeep.every("check deferred calls", 1.0, house.deferrals.sweep)
     upkeep.every("write counted refusals", 5.0, house.mediator.count_refusals)
     upkeep.every("write late outcomes", 1.0, house.mediator.retry_late)
-    upkeep.every("write what was seen", 1.0, house.sightings.flush)
-    upkeep.every("look who answers for agents", 60.0, tended(house, house.directory.look_at_owners))
-    upkeep.every("look what HTTP APIs offer", 0.5, partial(offer_apis, house, house.upstreams))
-    upkeep.every("tell of upstreams", 0.5, partial(house.reached.record, house.store, house.tenant))
+    upkeep.every("write observations", 1.0, house.sightings.flush)
+    upkeep.every("check the owners of agents", 60.0, tended(house, house.directory.look_at_owners))
+    upkeep.every("read the tools of HTTP APIs", 0.5, partial(offer_apis, house, house.upstreams))
+    upkeep.every("report upstreams", 0.5, partial(house.reached.record, house.store, house.tenant))
 
 
 async def _forget_task(upkeep: Upkeep, upstreams: Mapping[str, Upstream], task: str) -> None:
@@ -383,7 +383,7 @@ async def _forget_task(upkeep: Upkeep, upstreams: Mapping[str, Upstream], task: 
         for upstream in upstreams.values():
             await upstream.end_task(task)
 
-    upkeep.soon(f"let go of {task}", let_go)
+    upkeep.soon(f"release {task}", let_go)
 
 
 async def _sign_last(house: Services) -> None:
@@ -391,7 +391,7 @@ async def _sign_last(house: Services) -> None:
     try:
         await house.evidence.checkpoint()
     except (KeyUnavailable, StoreUnavailable, VerificationFailed) as error:
-        log.warning("the log's last events are signed at the next start: %s", error)
+        log.warning("the log's last events will be signed at the next start: %s", error)
 
 
 async def _record(house: Services, body: EventBody) -> None:

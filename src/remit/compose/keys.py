@@ -81,7 +81,7 @@ def issuing_of(
         return None
     if not CAN_TELL:
         raise ConfigInvalid(
-            "this system does not tell which process is at the other end of a Unix socket",
+            "this system does not report the process at the other end of a Unix socket",
             key="workload_api",
             remediation="use Linux, or SPIRE and `trust.spiffe`",
         )
@@ -105,8 +105,8 @@ def issuing_of(
 async def serve_keys(config: Config, house: Services, upkeep: Upkeep, stack: AsyncExitStack) -> None:
     """Keep the keys from now on, and serve the Workload API until `stack` is closed."""
     house.rotations.rest = lambda: REST if house.replicas.several else timedelta()
-    upkeep.every("look at the keys", LOOK_S, house.rotations.look)
-    upkeep.every("keep the keys", KEEP_S, house.rotations.keep)
+    upkeep.every("check the keys", LOOK_S, house.rotations.look)
+    upkeep.every("maintain the keys", KEEP_S, house.rotations.keep)
     for name, chore in house.rotations.chores.items():
         upkeep.every(name, RENEW_S, chore)
     # What was due while nobody was here comes first.

@@ -104,10 +104,10 @@ async def enter(house: Services, stack: AsyncExitStack, reload: Callable[[], Bun
     stack.push_async_callback(beat.close)
     pause_s = house.replicas.lease.lease_s / RENEWALS
     beat.every("renew the lease", pause_s, house.replicas.renew)
-    beat.every("look after other replicas", pause_s, house.replicas.keep_up)
-    beat.every("tend what others have left", 1.0, house.remains.tend)
-    beat.every("end what others have used up", 1.0, tended(house, house.spent.turn))
-    beat.every("say what this replica is", 1.0, partial(_describe, house))
+    beat.every("watch other replicas", pause_s, house.replicas.keep_up)
+    beat.every("take over tasks of other replicas", 1.0, house.remains.tend)
+    beat.every("end tasks that other replicas have exhausted", 1.0, tended(house, house.spent.turn))
+    beat.every("publish this replica's state", 1.0, partial(_describe, house))
 
 
 async def _describe(house: Services) -> None:

@@ -77,8 +77,8 @@ class LimitsSection(Section, frozen=True, kw_only=True):
     max_bodies_bytes: Annotated[
         Size,
         Meta(
-            description="Most memory for requests in progress at all endpoints; one caller gets at most half of it. "
-                "At least four times `max_request_bytes`."
+            description="Most memory for requests in progress at all endpoints; one caller gets at most "
+            "half of it. At least four times `max_request_bytes`."
         ),
     ] = 128 * MIB
     max_depth: Annotated[int, Meta(ge=4, le=256, description="Deepest nesting of a request's JSON.")] = 64
@@ -99,8 +99,8 @@ class LimitsSection(Section, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=60,
-            description="How long an end waits for the revocation of upstream credentials; then its closure lists "
-                "them as open, and revocation continues.",
+            description="How long an end waits for the revocation of upstream credentials; then its "
+            "closure lists them as open, and revocation continues.",
         ),
     ] = 2
     proof_age_s: Annotated[
@@ -154,26 +154,27 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
     lease: Annotated[
         LeaseSection | None,
         Meta(
-            description="A separate credential for each task. `headers` are then used only for remit's own requests "
-                "(its tool list), never for calls."
+            description="A separate credential for each task. `headers` are then used only for remit's "
+            "own requests (its tool list), never for calls."
         ),
     ] = None
     per_task: Annotated[
         bool,
         Meta(
-            description="Start the program for each task, and kill it when the task ends. Always the case with "
-                "`lease`."
+            description="Start the program for each task, and kill it when the task ends. Always the "
+            "case with `lease`."
         ),
     ] = False
     max_processes: Annotated[
-        int, Meta(ge=1, le=10_000, description="Most concurrent processes of tasks; further ones are refused.")
+        int,
+        Meta(ge=1, le=10_000, description="Most concurrent processes of tasks; further ones are refused."),
     ] = 32
     process_idle_s: Annotated[
         Seconds,
         Meta(
             ge=1,
-            description="A task's process that no call has used for this long is ended with its credential; the next "
-                "call starts another.",
+            description="A task's process that no call has used for this long is ended with its "
+            "credential; the next call starts another.",
         ),
     ] = 900
     process_lease_s: Annotated[
@@ -187,9 +188,9 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
     apart: Annotated[
         Literal["where-possible", "required", "off"],
         Meta(
-            description="Whether the program is prevented from reading other processes of its user (Landlock). "
-                "`required`: it does not start if the machine does not support this. `off`: for a program "
-                "that needs `setuid` programs, which get no extra rights otherwise."
+            description="Whether the program is prevented from reading other processes of its user "
+            "(Landlock). `required`: it does not start if the machine does not support this. `off`: for "
+            "a program that needs `setuid` programs, which get no extra rights otherwise."
         ),
     ] = "where-possible"
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for `url`.")] = ""
@@ -200,8 +201,9 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
     sender_constraint: Annotated[
         Literal["required", "optional"],
         Meta(
-            description="`required`: calls of tier operator and above need a token that is bound to a key of the "
-                "sender (DPoP or mTLS). `optional` removes that requirement; decisions and reports record it."
+            description="`required`: calls of tier operator and above need a token that is bound to a "
+            "key of the sender (DPoP or mTLS). `optional` removes that requirement; decisions and "
+            "reports record it."
         ),
     ] = "required"
 
@@ -222,8 +224,8 @@ class ProgramsSection(Section, frozen=True, kw_only=True):
     users: Annotated[
         tuple[int, ...],
         Meta(
-            description="First and last of a range of unused user ids: each running program gets its own. Needs remit "
-                "to run as root; without it programs run as remit's user."
+            description="First and last of a range of unused user ids: each running program gets its "
+            "own. Needs remit to run as root; without it programs run as remit's user."
         ),
     ] = ()
 
@@ -235,26 +237,29 @@ class EnforcementPointSection(Section, frozen=True, kw_only=True):
         tuple[UpstreamName, ...],
         Meta(
             min_length=1,
-            description="What it guards: its own types of resources, which `tools/` describes like an upstream's, or "
-                "upstreams of remit.",
+            description="What it guards: its own types of resources, which `tools/` describes like an "
+            "upstream's, or upstreams of remit.",
         ),
     ]
     agents: Annotated[
         tuple[Text, ...],
-        Meta(min_length=1, description="Agents whose tasks it may ask about: names, `group:name`, or `*` for all."),
+        Meta(
+            min_length=1,
+            description="Agents whose tasks it may ask about: names, `group:name`, or `*` for all.",
+        ),
     ]
     vouches: Annotated[
         Literal["", "asserted", "shared-secret", "federated-bearer", "key-bound"],
         Meta(
-            description="How well it authenticates its callers. With it, it may name a task, an agent or a person; "
-                "without it, it must present the task's token."
+            description="How well it authenticates its callers. With it, it may name a task, an agent "
+            "or a person; without it, it must present the task's token."
         ),
     ] = ""
     sender_constraint: Annotated[
         Literal["required", "optional"],
         Meta(
-            description="Whether its own token must be bound to a key (DPoP, mTLS) to ask for permits of tier "
-                "operator and above."
+            description="Whether its own token must be bound to a key (DPoP, mTLS) to ask for permits "
+            "of tier operator and above."
         ),
     ] = "required"
 
@@ -293,9 +298,7 @@ class Config(Section, frozen=True, kw_only=True):
     replica: ReplicaSection = ReplicaSection()
     keys: KeysSection = KeysSection()
     secrets: SecretsSection = SecretsSection()
-    workload_api: Annotated[WorkloadApiSection | None, Meta(description="remit's own trust domain.")] = (
-        None
-    )
+    workload_api: Annotated[WorkloadApiSection | None, Meta(description="remit's own trust domain.")] = None
     log_head: LogHeadSection = LogHeadSection()
     policy: PolicySection = PolicySection()
     tools: Annotated[

@@ -56,7 +56,8 @@ def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Pro
             "does not state how calls send the certificate",
             line=node.line_of(f"{key}.lease"),
             key=f"{key}.lease",
-            remediation="give `headers` or `env`; the connection presents it to an https `url` with `openapi`",
+            remediation="give `headers` or `env`; the connection presents it to an https `url` with "
+            "`openapi`",
         )
     if upstream.command and lease is not None and lease.sources and not lease.env:
         problems.add(

@@ -197,8 +197,8 @@ class HeadMissing(VerificationFailed):
         """Say how many events there are."""
         super().__init__(
             f"the log of tenant `{tenant}` has {size} events, and its signed head is missing",
-            remediation="restore the head's file (`log_head.path`) from a backup or a witness of the log; on a new "
-                "replica, copy the file of another replica",
+            remediation="restore the head's file (`log_head.path`) from a backup or a witness of the "
+            "log; on a new replica, copy the file of another replica",
         )
 
 

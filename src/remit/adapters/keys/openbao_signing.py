@@ -218,7 +218,7 @@ class BaoCheckpointKeys(_Signing, RotatingVerifiers[RemoteKey]):
             except KeyUnavailable as fault:
                 # A version that somebody destroyed in transit must not keep the log from being signed.
                 if verifier not in self._silent:
-                    log.warning("a previous key does not sign the log beside the current one: %s", fault)
+                    log.warning("a previous key cannot sign the log together with the current one: %s", fault)
                 self._silent.add(verifier)
         return tuple(made)
 

@@ -55,7 +55,7 @@ async def answered(
         if (status >= 500 or status == 429) and not isinstance(error, OAuthRefused):
             # RFC 6749 has no code of the token endpoint for a fault of ours; these are RFC 6749's others.
             busy = status in (429, 503)
-            told = error.message if busy else "remit could not do this"
+            told = error.message if busy else "internal error"
             return error_answer("temporarily_unavailable" if busy else "server_error", told, status=status)
         code = _code(error)
         if code in _RECORDED:

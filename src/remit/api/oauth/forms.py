@@ -74,7 +74,7 @@ async def read_form(request: Request) -> Form:
     data = await read(request, FORM, MAX_FORM_BYTES)
     if request.query_params:
         # RFC 6749 section 2.3.1: what identifies a client must not stand in the address.
-        raise OAuthRefused("invalid_request", "parameters belong into the body")
+        raise OAuthRefused("invalid_request", "send parameters in the body")
     return parse_form(data)
 
 

@@ -59,7 +59,7 @@ async def listed(errand: RestRequest) -> Items[ApprovalView]:
 async def _one(errand: RestRequest) -> Approval:
     approval = await errand.house.approvals.get(errand.place["approval"])
     if not await _sees(errand, errand.someone, approval):
-        raise NotFound(f"there is no approval `{approval.id}`", remediation="see `remit approvals`")
+        raise NotFound(f"approval `{approval.id}` does not exist", remediation="see `remit approvals`")
     return approval
 
 
@@ -114,7 +114,8 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/approvals",
-        summary="List approvals, newest first; approvers and auditors see all, others those of their tasks",
+        summary="List approvals, newest first; approvers and auditors see all, other people those of "
+        "their tasks",
         serve=listed,
         people=Duty.OWN,
         asks=ApprovalFilter,
@@ -123,7 +124,8 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/approvals/watch",
-        summary="Watch: the open approvals, then each new or changed one, as server-sent events `approval`",
+        summary="Watch approvals: the open ones, then each new or changed one, as server-sent events "
+        "`approval`",
         serve=watched,
         people=Duty.OWN,
         gives=ApprovalView,
@@ -132,7 +134,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/approvals/{approval}",
-        summary="Show an approval: the exact call, the rules that asked, and why",
+        summary="Show an approval: the exact call, the rules that require it, and the reasons",
         serve=shown,
         people=Duty.OWN,
         gives=ApprovalView,
@@ -140,7 +142,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/approvals/{approval}",
-        summary="Approve or deny one exact call, once; never what was asked for oneself",
+        summary="Approve or deny one exact call, once; never one's own request",
         serve=answered,
         people=Duty.APPROVE,
         takes=ApprovalAnswer,

@@ -66,7 +66,7 @@ def session_shown(request: Request) -> tuple[str, str]:
     scheme, secret = scheme.lower(), secret.strip()
     if len(given) > 1 or scheme not in ("bearer", "dpop") or not secret or len(secret) > MAX_BEARER:
         raise Unauthenticated(
-            "the credential is neither a bearer token nor one with a proof",
+            "the credential is neither a bearer token nor a token with a proof",
             code="authorization",
             remediation="send `Authorization: Bearer ...`, or `DPoP ...` with a proof",
             step=1,
@@ -105,7 +105,7 @@ async def received(request: Request, endpoint: Endpoint, desk: RestServices) -> 
             if endpoint.certificates and (chain := request.scope.get("remit.peer_certificate")):
                 return await _certified(errand, tuple(chain))
             raise Unauthenticated(
-                "no credential was shown", code="no-credential", remediation="run `remit login`", step=1
+                "no credential was presented", code="no-credential", remediation="run `remit login`", step=1
             )
         scheme, secret = session_shown(request)
         if secret:
@@ -162,7 +162,7 @@ async def _certified(errand: RestRequest, chain: tuple[bytes, ...]) -> RestReque
         )
         return errand.by_agent(client.agent, claims)
     raise Unauthenticated(
-        "the certificate is of no enforcement point",
+        "the certificate does not belong to an enforcement point",
         code="certificate",
         remediation="bind its key or its SPIFFE ID to the agent that `enforcement_points` names",
         step=1,
@@ -172,7 +172,7 @@ async def _certified(errand: RestRequest, chain: tuple[bytes, ...]) -> RestReque
 async def _person(errand: RestRequest, endpoint: Endpoint, secret: str) -> RestRequest:
     person = await errand.house.authenticator.person(secret, errand.arrived.seen.jkt)
     if endpoint.people is None:
-        raise Forbidden("this is for agents", code="caller", remediation="use the agent's token")
+        raise Forbidden("only agents may do this", code="caller", remediation="use the agent's token")
     require(person, endpoint.people)
     return errand.by_person(person, secret)
 
@@ -194,7 +194,7 @@ async def _agent(errand: RestRequest, endpoint: Endpoint, claims: AccessClaims) 
     house: Services = errand.house
     now = house.clock.now()
     if not (endpoint.agents or endpoint.tasks):
-        raise Forbidden("this is for people", code="caller", remediation="sign in with `remit login`")
+        raise Forbidden("only people may do this", code="caller", remediation="sign in with `remit login`")
     api = house.authenticator.resources.api
     if api not in claims.audience:
         # RFC 9068 section 4: what was asked for another resource opens nothing here.
@@ -219,7 +219,7 @@ async def _agent(errand: RestRequest, endpoint: Endpoint, claims: AccessClaims) 
             )
         found = await house.directory.find_agent(claims.client_id)
         if found is None:
-            raise Unauthenticated("the agent is not registered any more", code="no-agent", step=1)
+            raise Unauthenticated("the agent is no longer registered", code="no-agent", step=1)
         agent = found
     if claims.issued < agent.tokens_from:
         raise Unauthenticated(

@@ -87,7 +87,7 @@ async def events(errand: RestRequest) -> EventPage:
     for kind in kinds:
         if kind not in set(EventKind):
             raise Malformed(
-                f"there is no kind of event `{kind[:80]}`", remediation="see docs/reference/events.md"
+                f"event kind `{kind[:80]}` does not exist", remediation="see docs/reference/events.md"
             )
     size = await errand.house.evidence.size()
     start = max(0, size + wanted.start) if wanted.start < 0 else wanted.start
@@ -111,7 +111,7 @@ async def proof(errand: RestRequest) -> Response:
     """Prove that an event is in the log."""
     index = errand.place["index"]
     if not (index.isascii() and index.isdigit() and len(index) < 16):
-        raise Malformed("the index of an event is a number", remediation="see `remit audit log`")
+        raise Malformed("the index of an event must be a number", remediation="see `remit audit log`")
     made = await errand.house.evidence.prove(int(index))
     return Response(made.encode(), media_type="text/plain; charset=utf-8", headers=HEADERS)
 
@@ -177,7 +177,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/events/growth",
-        summary="Prove that the log begins with its first events as they were (RFC 6962 consistency proof)",
+        summary="Prove that the log still begins with its first events (RFC 6962 consistency proof)",
         serve=growth,
         people=Duty.OVERSEE,
         asks=GrowthFilter,
@@ -186,7 +186,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/events/export",
-        summary="Export the evidence, so that it verifies offline",
+        summary="Export the evidence for offline verification",
         serve=export,
         people=Duty.AUDIT,
         asks=ExportFilter,
@@ -195,7 +195,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/chains/{call}",
-        summary="Trace what led to a call: a decision, the index of its event, or a task's last refusal",
+        summary="Trace the causes of a call: a decision, the index of its event, or a task's last refusal",
         serve=chain,
         people=Duty.AUDIT,
         gives=Chain,

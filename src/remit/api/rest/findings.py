@@ -71,7 +71,7 @@ async def listed(errand: RestRequest) -> Items[FindingView]:
 async def _finding(errand: RestRequest) -> Finding:
     found = await errand.house.findings.get(errand.place["id"])
     if not await _visible(errand, found):
-        raise NotFound(f"there is no finding `{found.id}`", remediation="see `remit finding list`")
+        raise NotFound(f"finding `{found.id}` does not exist", remediation="see `remit finding list`")
     return found
 
 
@@ -109,7 +109,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/findings/{id}/resolve",
-        summary="Mark a finding as dealt with; seen again, it opens again",
+        summary="Mark a finding as resolved; if it is seen again, it opens again",
         serve=resolve,
         people=Duty.OWN,
         takes=Resolving,

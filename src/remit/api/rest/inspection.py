@@ -41,7 +41,7 @@ async def who(errand: RestRequest) -> dict[str, Json]:
     """Say who somebody is."""
     asked: AskWho = errand.query
     if is_token(asked.x):
-        raise Malformed("a token does not belong into an address", remediation="send it by POST")
+        raise Malformed("a token must not be in a URL", remediation="send it by POST")
     return await _who(errand, asked.x)
 
 
@@ -73,7 +73,7 @@ async def can(errand: RestRequest) -> dict[str, Json]:
     """Say what somebody may do right now."""
     asked: AskCan = errand.body
     if asked.arguments is not None and not asked.tool:
-        raise Malformed("`arguments` are those of a `tool`", remediation="name the tool")
+        raise Malformed("`arguments` need a `tool`", remediation="give the tool")
     await _may_ask(errand, asked.x)
     return await errand.house.reports.can(asked.x, asked.tool, asked.arguments)
 
@@ -89,7 +89,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/who",
-        summary="Say who an agent, task, workload or person is, for whom it acts, and how that is proven",
+        summary="Show who an agent, task, workload or person is, for which person it acts, and the proof",
         serve=who,
         people=Duty.OWN,
         asks=AskWho,
@@ -98,7 +98,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/who",
-        summary="The same, where what is asked about may be an access token",
+        summary="The same, also for an access token",
         serve=who_token,
         people=Duty.OWN,
         takes=AskToken,
@@ -107,7 +107,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/can",
-        summary="Say what a task or an agent may do right now, by which rule, until when",
+        summary="Show what a task or an agent may do now, by which rule and until when",
         serve=can,
         people=Duty.OWN,
         takes=AskCan,

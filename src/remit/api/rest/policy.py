@@ -126,7 +126,9 @@ async def apply(errand: RestRequest) -> AppliedView:
     wanted: ApplyPolicies = errand.body
     bundle = await _reload(errand)
     if wanted.bundle not in ("", bundle.digest):
-        raise Conflict("the files have changed since you looked", remediation="look again, and apply then")
+        raise Conflict(
+            "the files have changed since the check", remediation="check the bundle again, then apply it"
+        )
     await errand.house.policies.apply(bundle, by=errand.by)
     await errand.house.tools.described()
     changed = await errand.house.rebundling.look()
@@ -185,7 +187,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/policies",
-        summary="Say which bundle is in force",
+        summary="Show the bundle in force",
         serve=applied,
         people=Duty.OWN,
         gives=AppliedView,
@@ -202,7 +204,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/policies/preview",
-        summary="Say which open tasks the bundle in the server's folder would end, or take something from",
+        summary="List the open tasks that the bundle in the server's folder would end or reduce",
         serve=preview,
         people=Duty.OVERSEE,
         gives=Preview,
@@ -210,7 +212,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/policies/apply",
-        summary="Read the server's bundle anew and put it in force, whole or not at all, for open tasks too",
+        summary="Read the server's bundle again and put it in force as a whole, for open tasks, too",
         serve=apply,
         people=Duty.ADMINISTER,
         takes=ApplyPolicies,
@@ -227,7 +229,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/policies/schema",
-        summary="Show the policy schema that goes with the registered tools",
+        summary="Show the policy schema for the registered tools",
         serve=schema,
         people=Duty.OVERSEE,
         gives=SchemaText,

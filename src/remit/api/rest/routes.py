@@ -30,7 +30,7 @@ _PARTS = {
     "Tasks": tasks.ENDPOINTS,
     "Ending": endings.ENDPOINTS,
     "Approvals": approvals.ENDPOINTS,
-    "Data at rest": stored_labels.ENDPOINTS,
+    "Stored labels": stored_labels.ENDPOINTS,
     "Questions": inspection.ENDPOINTS,
     "Tools": tools.ENDPOINTS,
     "Upstreams": upstreams.ENDPOINTS,

@@ -17,7 +17,7 @@ BUNDLE_PATH: Final = "/spiffe/bundle"
 async def trust_bundle(house: Services) -> Response:
     """Return the bundle: public, and fresh for as long as its refresh hint says."""
     if house.issuing is None:
-        raise NotFound("there is no trust domain here", remediation="configure `workload_api`")
+        raise NotFound("no trust domain is configured", remediation="configure `workload_api`")
     return Response(
         house.issuing.document,
         media_type="application/json",

@@ -96,7 +96,7 @@ async def replace(errand: RestRequest) -> StreamAnswer:
 async def _update(errand: RestRequest, *, whole: bool) -> StreamAnswer:
     form: StreamForm = errand.body
     if not form.stream_id:
-        raise Malformed("`stream_id` is missing", remediation="say which stream")
+        raise Malformed("`stream_id` is missing", remediation="give the stream's id")
     receiver, stream = await _stream(errand, form.stream_id)
     changes: dict[str, Json] = {}
     if form.events_requested is not None or whole:
@@ -115,7 +115,7 @@ async def delete(errand: RestRequest) -> Response:
     """Delete a stream."""
     wanted: StreamQuery = errand.query
     if not wanted.stream_id:
-        raise Malformed("`stream_id` is missing", remediation="say which stream")
+        raise Malformed("`stream_id` is missing", remediation="give the stream's id")
     _, stream = await _stream(errand, wanted.stream_id)
     await errand.house.streams.delete(stream)
     return answer(None, 204)

@@ -74,7 +74,7 @@ def _people(told: Json, tool: str) -> None:
                 # What the rules say rests on the arguments: a grant alone permits nothing.
                 terminal.say(
                     f"granted by task type `{task['task_type']}`; policies decide each call; give a tool "
-                        "and its arguments to see a decision",
+                    "and its arguments to see a decision",
                     style="dim",
                 )
 

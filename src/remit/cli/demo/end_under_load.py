@@ -90,7 +90,8 @@ async def step_6(stage: Stage, tell: Narrator, task: str, token: str) -> None:
         f"{len(hammer.refused_at)} were refused: {', '.join(sorted(hammer.codes))}",
     )
     tell.claim(
-        bool(hammer.refused_at), f"the end took {(returned - started) * 1000:.1f} ms as the caller measured it"
+        bool(hammer.refused_at),
+        f"the end took {(returned - started) * 1000:.1f} ms as the caller measured it",
     )
     answer = await stage.raw("tools/list", {}, token)
     tell.claim(answer.status_code in (401, 403), "the token is dead at every endpoint: it cannot even list")

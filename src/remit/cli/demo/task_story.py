@@ -118,7 +118,9 @@ async def step_3(stage: Stage, tell: Narrator, task: str, token: str) -> None:
         tell.claim(error is not None, "it tries a path with `..`: refused", reason(error))
         mail = {"to": "press@example.org", "subject": "C-42", "body": "The price is EUR 84.50."}
         error = await refused(client, "mail__send", mail)
-        tell.claim(error is not None, "it mails C-42 to an address that lena never gave: refused", reason(error))
+        tell.claim(
+            error is not None, "it mails C-42 to an address that lena never gave: refused", reason(error)
+        )
         error = await refused(client, "contracts__export", {"contract": "C-42", "to": "board@example.com"})
         absent = await refused(client, "contracts__no_such_tool", {})
         same = reason(error).replace("export", "X") == reason(absent).replace("no_such_tool", "X")
@@ -130,7 +132,9 @@ async def step_3(stage: Stage, tell: Narrator, task: str, token: str) -> None:
         tell.claim(not _sent(stage), "the mail server was never reached")
         mail = {"to": "board@example.com", "subject": "C-42", "body": SUMMARY}
         error = await refused(client, "mail__send", mail)
-        tell.claim(error is not None, "it mails the board, which lena has not asked for yet: refused", reason(error))
+        tell.claim(
+            error is not None, "it mails the board, which lena has not asked for yet: refused", reason(error)
+        )
         more = "Mail the summary to board@example.com."
         await stage.ask("POST", f"/api/v1/tasks/{task}/turn", {"text": more}, by="lena")
         tell.quote(more, by="lena")
@@ -142,9 +146,7 @@ async def step_3(stage: Stage, tell: Narrator, task: str, token: str) -> None:
         )
     answer = await stage.raw("tools/list", {}, token, copied=True)
     told = answer.json().get("error", {}).get("message", "")
-    tell.claim(
-        answer.status_code == 401, "a stolen token without the agent's key opens nothing: 401", told
-    )
+    tell.claim(answer.status_code == 401, "a stolen token without the agent's key opens nothing: 401", told)
 
 
 def _sent(stage: Stage) -> str:
@@ -174,7 +176,7 @@ async def step_4(stage: Stage, tell: Narrator, token: str) -> None:
         )
         tell.say(
             "Its task may mail any address, and lena has asked for a mail. The call is refused because "
-                "the address did not come from her."
+            "the address did not come from her."
         )
         note = {"ticket": "T-1", "text": INJECTED}
         asked = await refused(client, "tickets__comment", note)
@@ -216,9 +218,7 @@ async def step_5(stage: Stage, tell: Narrator) -> tuple[str, str]:
     tell.quote(CHANGE, by="lena")
     async with stage.client(token) as client:
         log = text_of(await client.call_tool("git__git_log", {"repo_path": str(stage.folder / "repo")}))
-        tell.claim(
-            "Add the template" in log, "it reads the repository, through a server that others wrote"
-        )
+        tell.claim("Add the template" in log, "it reads the repository, through a server that others wrote")
         change = text_of(await client.call_tool("register__look_up", {"change_id": "CH-7"}))
         tell.claim("lena" in change, "it looks up CH-7 in the register, a database", change)
         tell.say("remit created a database role for this task alone; the agent never saw the credential.")
@@ -241,7 +241,9 @@ async def step_5(stage: Stage, tell: Narrator) -> tuple[str, str]:
         tell.claim(effects.count('"deployed"') == 1, "the same call again: deployed, once", shown)
         error = await refused(client, "deploy__deploy", call)
         tell.claim(
-            error is not None, "and once more: a new approval is needed; the first one is used up", reason(error)
+            error is not None,
+            "and once more: a new approval is needed; the first one is used up",
+            reason(error),
         )
         tell.claim(
             (stage.folder / "deploy" / "effects.jsonl").read_text() == effects, "nothing more was deployed"

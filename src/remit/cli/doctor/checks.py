@@ -233,7 +233,9 @@ def _log(config: Config) -> Iterator[Check]:
     try:
         check_log(config, log_origin)
     except VerificationFailed as fault:
-        yield Check("evidence", "fail", f"{fault.message}; `remit up` refuses to start with it", fault.remediation)
+        yield Check(
+            "evidence", "fail", f"{fault.message}; `remit up` refuses to start with it", fault.remediation
+        )
     except ConfigInvalid as fault:
         yield Check("store", "fail", fault.message, fault.remediation or "restore it from a backup")
     except (StoreUnavailable, KeyUnavailable):
@@ -255,7 +257,7 @@ def _programs(config: Config) -> Iterator[Check]:
             "programs",
             "note",
             "each started program can read the environment of this user's other processes, and so their "
-                "credentials",
+            "credentials",
             "use a Linux with Landlock, or run as root with `programs.users`",
         )
     if any(one.serves_one_task for one in started):
@@ -267,12 +269,14 @@ def _ends_of_programs() -> Check:
     from remit.compose.programs import encloses
 
     if encloses():
-        return Check("programs", "ok", "each task's program has a PID namespace: all its processes are killed together")
+        return Check(
+            "programs", "ok", "each task's program has a PID namespace: all its processes are killed together"
+        )
     return Check(
         "programs",
         "note",
         "a task's program has no PID namespace here: its guard counts the processes that are left. If the "
-            "guard itself is killed, the closure is `indeterminate`",
+        "guard itself is killed, the closure is `indeterminate`",
         "permit user namespaces to remit's user, or run remit as root (in a container: with SYS_ADMIN)",
     )
 
@@ -321,7 +325,9 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Check]:
         yield Check("remit", "ok", f"ready at {base_url}: store {store}, bundle {bundle}")
     if told.get("everything_locked"):
         remediation = "see `remit lock`; `remit unlock everything` lets tasks be opened again"
-        yield Check("locks", "fail", "EVERYTHING IS LOCKED: no task opens and no call is permitted", remediation)
+        yield Check(
+            "locks", "fail", "EVERYTHING IS LOCKED: no task opens and no call is permitted", remediation
+        )
     elif told.get("locks"):
         yield Check("locks", "note", f"{told['locks']} locked by a person", "see `remit lock`")
     if told.get("log") == "changed":
@@ -346,13 +352,16 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Check]:
             "fail",
             says,
             "sign in (`remit login`) to see each one above; the log has the reasons (`.remit/up.log` "
-                "where a client has started it)",
+            "where a client has started it)",
         )
 
 
 def _endings(told: dict[str, Any]) -> Iterator[Check]:
     """Say how fast ends were lately: until a fence stood, and until a sink refused."""
-    for member, says in (("fence_ms", "fences were in place after"), ("dead_ms", "credentials were revoked after")):
+    for member, says in (
+        ("fence_ms", "fences were in place after"),
+        ("dead_ms", "credentials were revoked after"),
+    ):
         times = told.get(member) or {}
         shown = [f"{kind} {p50:.1f} ms (p99 {p99:.1f})" for kind, (p50, p99) in sorted(times.items())]
         if shown:
@@ -367,7 +376,12 @@ def _clock(answer: httpx.Response | None) -> Iterator[Check]:
     # The header has whole seconds: up to one of them is not the clock's.
     apart = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
     if apart > MAX_SKEW_S:
-        yield Check("clock", "fail", f"{apart:.0f} s away from remit's clock", "synchronise both clocks with a time server")
+        yield Check(
+            "clock",
+            "fail",
+            f"{apart:.0f} s away from remit's clock",
+            "synchronise both clocks with a time server",
+        )
     else:
         yield Check("clock", "ok", "agrees with remit's")
 
@@ -379,7 +393,10 @@ def _isolation(base_url: str, answer: httpx.Response | None) -> Iterator[Check]:
     if word == "none":
         remediation = "run remit as a separate user or on another machine; agents run as this user"
         yield Check(
-            "isolation", "note", f"isolation: none; {why}, and so could an agent that runs as this user", remediation
+            "isolation",
+            "note",
+            f"isolation: none; {why}, and so could an agent that runs as this user",
+            remediation,
         )
     elif word:
         yield Check("isolation", "ok", f"isolation: {word}; {why}")

@@ -74,7 +74,10 @@ def _last_seen(config: Config, bundle: Bundle) -> tuple[list[Tool], list[Problem
         return last_seen_tools(config, bundle), []
     except (ConfigInvalid, KeyUnavailable, StoreUnavailable) as fault:
         place = getattr(fault, "place", "")
-        text = f"the stored tool lists of upstreams cannot be read: {place}{': ' if place else ''}{fault.message}"
+        text = (
+            "the stored tool lists of upstreams cannot be read: "
+            f"{place}{': ' if place else ''}{fault.message}"
+        )
         return as_last_seen(bundle, ()), [Problem("warning", text, remediation=fault.remediation)]
 
 
@@ -85,10 +88,11 @@ def _toxic(found: ReachSurvey) -> Iterator[Problem]:
             name = one.runner.task_type.name
             yield Problem(
                 severity="warning",
-                text=f"task type `{one.runner.name}` combines private data, untrusted content and an external "
-                    "effect, and nothing breaks the path",
+                text=f"task type `{one.runner.name}` combines private data, untrusted content and an "
+                "external effect, and nothing breaks the path",
                 file="tasks",
-                remediation=f"`remit paths --task {name}` shows the path, and the smallest change that breaks it",
+                remediation=f"`remit paths --task {name}` shows the path, and the smallest change that "
+                "breaks it",
             )
 
 

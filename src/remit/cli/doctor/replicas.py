@@ -26,6 +26,11 @@ def replica_looks(told: dict[str, Json]) -> Iterator[Check]:
         yield Check("replicas", "fail", says, "`remit who` shows which")
     if differing:
         says = f"{differing} of {count} decide by a policy bundle that is not the one in force"
-        yield Check("replicas", "fail", says, "deploy the same files to all replicas; `remit who` shows the bundle of each")
+        yield Check(
+            "replicas",
+            "fail",
+            says,
+            "deploy the same files to all replicas; `remit who` shows the bundle of each",
+        )
     if not late and not differing:
         yield Check("replicas", "ok", f"{count} serve{'s' if count == 1 else ''} this database")

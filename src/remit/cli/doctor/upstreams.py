@@ -80,7 +80,9 @@ def _from_here(config: Config, section: UpstreamSection) -> str:
 def _remediation(section: UpstreamSection, here: str) -> str:
     if section.command:
         return here or "read its last output in remit's log; remit restarts it"
-    return "is it running?" if here else "it accepts connections from here: does it serve MCP at this address?"
+    return (
+        "is it running?" if here else "it accepts connections from here: does it serve MCP at this address?"
+    )
 
 
 def _since(told: Json) -> str:

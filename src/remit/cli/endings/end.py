@@ -161,7 +161,5 @@ def _locked(x: str, scopes: Sequence[str]) -> str:
     if len(meant) == 1:
         return meant[0]
     if meant:
-        raise UsageFault(
-            f"several locks match `{x[:80]}`", remediation=f"give one of: {', '.join(meant)}"
-        )
+        raise UsageFault(f"several locks match `{x[:80]}`", remediation=f"give one of: {', '.join(meant)}")
     raise UsageFault(f"`{x[:80]}` is not locked", remediation="see `remit lock`")

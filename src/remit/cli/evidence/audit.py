@@ -308,7 +308,8 @@ def verify(
     if growth:
         if file is not None or task or no_values:
             raise UsageFault(
-                "`--growth` asks the running remit for its head alone", remediation="leave out the file and the export options"
+                "`--growth` asks the running remit for its head alone",
+                remediation="leave out the file and the export options",
             )
         from remit.cli.evidence.consistency import verify_growth
 

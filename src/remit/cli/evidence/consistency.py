@@ -36,7 +36,9 @@ def verify_growth(*, key: str, at_least: int) -> int:
             raise VerificationFailed(f"it was truncated: {shorter.message}", code="cut-back") from None
         head = _grown(told, known)
         if head.size < at_least:
-            raise VerificationFailed(f"the signed head covers {head.size} events, not {at_least}", code="too-few")
+            raise VerificationFailed(
+                f"the signed head covers {head.size} events, not {at_least}", code="too-few"
+            )
     except (Malformed, VerificationFailed) as fault:
         _tell_fault(known, fault)
         return FAILED

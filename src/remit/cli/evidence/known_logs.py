@@ -19,7 +19,7 @@ from remit.core.evidence.checkpoint import VerifierKey
 #: What helps where a log is another one on purpose.
 ANEW = (
     "if the log was restarted on purpose, run `remit audit verify --anew --key KEY` with the key that "
-        "`remit up` prints"
+    "`remit up` prints"
 )
 
 

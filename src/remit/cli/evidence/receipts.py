@@ -61,13 +61,16 @@ def read_event_receipt(content: bytes, given: VerifierKey | None, at_least: int)
         key = given or _signer(Note.parse(proof.checkpoint))
         if not proof.extra:
             raise NotVerifiable(
-                "the receipt does not contain its event", remediation="make a new receipt with `remit audit prove`"
+                "the receipt does not contain its event",
+                remediation="make a new receipt with `remit audit prove`",
             )
         told |= {"index": proof.index, "key": str(key)}
         head = proof.verify(proof.extra, key).checkpoint
         told |= {"size": head.size, "origin": head.origin, "root": head.root.hex()}
         if head.size < at_least:
-            raise VerificationFailed(f"the signed head covers {head.size} events, not {at_least}", code="too-few")
+            raise VerificationFailed(
+                f"the signed head covers {head.size} events, not {at_least}", code="too-few"
+            )
         told["event"] = msgspec.json.decode(proof.extra)
     except (Malformed, VerificationFailed, msgspec.DecodeError) as fault:
         code = getattr(fault, "code", "not-json")

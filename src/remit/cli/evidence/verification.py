@@ -67,9 +67,7 @@ def verify_running(*, key: str, at_least: int, task: str, values: bool, anew: bo
     elif given and checked.report.holds and take(client.base_url, checked.report.successor or given):
         terminal.remark(f"this key is now stored for the log at {client.base_url}")
     elif known and any(fault.code == "other-key" for fault in checked.report.faults):
-        terminal.remark(
-            f"it is not the log seen before at {client.base_url}; {ANEW}", style="yellow"
-        )
+        terminal.remark(f"it is not the log seen before at {client.base_url}; {ANEW}", style="yellow")
     return code
 
 

@@ -51,12 +51,11 @@ class BindingOptions:
             out.append({"type": "spiffe", "spiffe_id": self.spiffe_id})
         if bool(self.issuer) != bool(self.subject):
             raise UsageFault(
-                "an issuer needs a subject, and a subject an issuer", remediation="give `--issuer` and `--subject`"
+                "an issuer needs a subject, and a subject an issuer",
+                remediation="give `--issuer` and `--subject`",
             )
         if self.claim and not self.issuer:
-            raise UsageFault(
-                "claims need an issuer's token", remediation="give `--issuer` and `--subject`"
-            )
+            raise UsageFault("claims need an issuer's token", remediation="give `--issuer` and `--subject`")
         if self.issuer:
             out.append(
                 {

@@ -112,9 +112,7 @@ def _read(place: Path) -> str:
             f"`{place}` cannot be read: {fault.strerror}", remediation="give another file"
         ) from None
     except UnicodeDecodeError:
-        raise UsageFault(
-            f"`{place}` contains no code", remediation="write only the code into it"
-        ) from None
+        raise UsageFault(f"`{place}` contains no code", remediation="write only the code into it") from None
 
 
 @logout_app.default

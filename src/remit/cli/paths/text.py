@@ -81,7 +81,9 @@ def _toxic(one: ToxicTask, paths: Sequence[ReachPath], broken_by: Sequence[Remed
         told_way = Text.assemble(plain(outlets), "  ", (says, STYLES[openness]))
         rows.append(("external effect" if not number else "", told_way))
     if one.undescribed:
-        rows.append(("undescribed", terminal.text(f"{_list(one.undescribed)} count as the worst case", "yellow")))
+        rows.append(
+            ("undescribed", terminal.text(f"{_list(one.undescribed)} count as the worst case", "yellow"))
+        )
     for number, remedy in enumerate(broken_by):
         for place, (text, _) in enumerate(together(remedy.repairs)):
             title = ("broken by" if not number else "or by") if not place else ""
@@ -194,7 +196,9 @@ def rows_of(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str, str, s
 
 
 def _handovers(report: ReachReport) -> None:
-    _heading("From agent to agent", "by delegation to child tasks, and by stores that some write and others read")
+    _heading(
+        "From agent to agent", "by delegation to child tasks, and by stores that some write and others read"
+    )
     rows = [
         (
             one.via,

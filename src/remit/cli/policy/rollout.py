@@ -53,8 +53,10 @@ def show_followers(found: list[Json], since: str | None) -> None:
         late = ", which is late and refuses everything" if one["late"] else ""
         terminal.say(terminal.text(f"  {one['id']}", "bold"), f"  by {decides_by(one['bundle'])}{late}")
         terminal.say(f"    {one['host']} {one['address']}", style="dim")
-    terminal.say("Calls of tasks that these replicas own are decided by their bundle, whichever replica receives the "
-        "call.")
+    terminal.say(
+        "Calls of tasks that these replicas own are decided by their bundle, whichever replica receives the "
+        "call."
+    )
 
 
 def held_back(found: list[Json]) -> VerificationFailed | None:
@@ -68,8 +70,8 @@ def held_back(found: list[Json]) -> VerificationFailed | None:
     return VerificationFailed(
         f"in force, but {len(others)} of {len(found)} replicas decide by another bundle",
         code="replicas-differ",
-        remediation="deploy the same files there, wait a few seconds and run `remit policy apply` again; `remit who` "
-            "shows the bundle of each",
+        remediation="deploy the same files there, wait a few seconds and run `remit policy apply` "
+        "again; `remit who` shows the bundle of each",
     )
 
 

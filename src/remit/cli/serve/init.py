@@ -47,8 +47,6 @@ def init(folder: Path = Path("."), /) -> None:
     terminal.say(
         "  remit up             ", terminal.text("# run it; the first start shows how to sign in", "dim")
     )
-    terminal.say(
-        "Then, in another terminal, run your own agent in a task of the sample type:", style="dim"
-    )
+    terminal.say("Then, in another terminal, run your own agent in a task of the sample type:", style="dim")
     terminal.copyable("  remit agent register note-bot --owner admin --purpose 'keeps notes tidy'")
     terminal.copyable("  remit run --agent note-bot --task tidy-note -p note=shopping -- YOUR-AGENT")

@@ -142,7 +142,10 @@ def _not_listened(host: str, port: int, fault: OSError | OverflowError) -> Confi
     if number == errno.EADDRINUSE:
         what, remediation = "is in use", "stop what listens there, or choose another with `--port`"
     elif number == errno.EACCES:
-        what, remediation = "needs more privileges than this user has", "choose a port from 1024 on with `--port`"
+        what, remediation = (
+            "needs more privileges than this user has",
+            "choose a port from 1024 on with `--port`",
+        )
     elif number == errno.EADDRNOTAVAIL or isinstance(fault, socket.gaierror):
         what, remediation = "is not an address of this machine", "set `listen.host` to one that it has"
     else:
@@ -170,7 +173,9 @@ class Server(uvicorn.Server):
         if self.should_exit:
             self.force_exit = True
             return
-        terminal.remark("stopping: no new calls, waiting for those in progress (interrupt again to stop at once)")
+        terminal.remark(
+            "stopping: no new calls, waiting for those in progress (interrupt again to stop at once)"
+        )
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

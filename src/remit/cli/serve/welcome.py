@@ -152,7 +152,7 @@ def _warn(welcome: StartupMessage) -> None:
     if observed:
         terminal.say(
             f"OBSERVE MODE at {', '.join(observed)}: everything is decided and recorded, and NOTHING IS "
-                "REFUSED.",
+            "REFUSED.",
             style="bold yellow",
         )
     bearers = [name for name, one in welcome.config.upstreams.items() if one.sender_constraint == "optional"]

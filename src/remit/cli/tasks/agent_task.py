@@ -106,7 +106,9 @@ def agent_session(wanted: WantedTask) -> AgentSession:
     from remit.sdk.workload import TokenFile
 
     if wanted.token_file is not None and wanted.key is not None:
-        raise UsageFault("an agent authenticates with one proof", remediation="give `--key` or `--token-file`")
+        raise UsageFault(
+            "an agent authenticates with one proof", remediation="give `--key` or `--token-file`"
+        )
     proof: AgentKey | TokenFile
     if wanted.token_file is None:
         proof = AgentKey.load(wanted.key or key_place(wanted.agent))

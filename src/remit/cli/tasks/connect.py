@@ -69,9 +69,7 @@ def connect(
 
 def _only_agent(key: Path | None) -> str:
     if key is not None:
-        raise UsageFault(
-            "`--key` and `--token-file` need `--agent`", remediation="give `--agent`"
-        )
+        raise UsageFault("`--key` and `--token-file` need `--agent`", remediation="give `--agent`")
     # Where there is no configuration either, that is what has to be said.
     current().base_url()
     folder = current().config_file.parent / ".remit" / "agents"

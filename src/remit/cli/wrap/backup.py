@@ -65,7 +65,9 @@ def back_up(file: Path, content: bytes, now: datetime) -> Path:
         if not path.exists():
             write_private(path, content, new=True)
             return path
-    raise ConfigInvalid("has too many backups from this second", file=str(file), remediation="remove old backups")
+    raise ConfigInvalid(
+        "has too many backups from this second", file=str(file), remediation="remove old backups"
+    )
 
 
 def note(manifest: Manifest) -> Path:

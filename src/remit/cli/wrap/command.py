@@ -286,7 +286,9 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:
     terminal.say(
         "OBSERVE MODE: every call is decided and recorded, and NOTHING IS REFUSED.", style="bold yellow"
     )
-    terminal.say("isolation: none. The client runs as your user, and could do everything that you can.", style="yellow")
+    terminal.say(
+        "isolation: none. The client runs as your user, and could do everything that you can.", style="yellow"
+    )
     terminal.say("")
     terminal.say("Restart the client. Then:", style="bold")
     back = f"remit wrap {plan.file} --undo"
@@ -299,7 +301,7 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:
         terminal.copyable(f"  {command:<15}   ", terminal.text(f"# {why}", "dim"))
     terminal.say(
         "The first start shows how to sign in. If the client started remit, see "
-            f"{config.parent}/.remit/up.log."
+        f"{config.parent}/.remit/up.log."
     )
 
 
@@ -383,7 +385,7 @@ def _tell_undone(file: Path, done: UndoResult, *, dry_run: bool) -> None:
     else:
         terminal.say(
             f"{file} was changed since it was wrapped. {would} back only the entries that remit rewrote: "
-                f"{', '.join(done.restored) or 'none'}."
+            f"{', '.join(done.restored) or 'none'}."
         )
         if done.left:
             terminal.say(f"Changed since then, and left unchanged: {', '.join(done.left)}.", style="yellow")

@@ -36,8 +36,8 @@ class LabelForm(Section, frozen=True, kw_only=True):
     trust: Annotated[
         Trust | None,
         Meta(
-            description="`untrusted` if an outsider could have written it. Default: for a tool `untrusted`, for a "
-                "task `trusted`."
+            description="`untrusted` if an outsider could have written it. Default: for a tool "
+            "`untrusted`, for a task `trusted`."
         ),
     ] = None
     zone: Annotated[
@@ -55,8 +55,8 @@ class ArgumentForm(Section, frozen=True, kw_only=True):
     secret: Annotated[
         bool,
         Meta(
-            description="Whether it is a secret, such as a password or a one-time code. It is then also `sensitive`, "
-                "and its value must come from the intent."
+            description="Whether it is a secret, such as a password or a one-time code. It is then also "
+            "`sensitive`, and its value must come from the intent."
         ),
     ] = False
     personal: Annotated[
@@ -66,8 +66,8 @@ class ArgumentForm(Section, frozen=True, kw_only=True):
     hands_over: Annotated[
         bool,
         Meta(
-            description="Whether the call shares the data stored under it (share, attach, push); the stored label "
-                "then counts."
+            description="Whether the call shares the data stored under it (share, attach, push); the "
+            "stored label then counts."
         ),
     ] = False
 
@@ -88,8 +88,12 @@ class VariantForm(Section, frozen=True, kw_only=True):
         dict[Text, ConstraintForm],
         Meta(min_length=1, description="A constraint for each of some arguments, by name."),
     ]
-    effect: Annotated[Effect | None, Meta(description="Its effect in that case. Default: the tool's effect.")] = None
-    audience: Annotated[str, Meta(description="Its audience in that case. Default: the tool's audience.")] = ""
+    effect: Annotated[
+        Effect | None, Meta(description="Its effect in that case. Default: the tool's effect.")
+    ] = None
+    audience: Annotated[str, Meta(description="Its audience in that case. Default: the tool's audience.")] = (
+        ""
+    )
 
 
 class SanitizesForm(Section, frozen=True, kw_only=True):
@@ -112,15 +116,15 @@ class ToolForm(Section, frozen=True, kw_only=True):
     fields: Annotated[
         dict[Text, Annotated[tuple[FieldForm, ...], Meta(min_length=1, extra={"one": True})]],
         Meta(
-            description="Labels of single fields of its results, by path (`messages[].body`) or by name (`body`: at "
-                "any depth); one mapping, or a list whose first matching entry counts."
+            description="Labels of single fields of its results, by path (`messages[].body`) or by name "
+            "(`body`: at any depth); one mapping, or a list whose first matching entry counts."
         ),
     ] = {}
     arguments: Annotated[
         dict[Text, ArgumentForm],
         Meta(
-            description="Its arguments, by name, and parts of them by path (`attachments[].file_id`). Unlisted "
-                "arguments are content."
+            description="Its arguments, by name, and parts of them by path (`attachments[].file_id`). "
+            "Unlisted arguments are content."
         ),
     ] = {}
     when: Annotated[
@@ -130,7 +134,8 @@ class ToolForm(Section, frozen=True, kw_only=True):
     asked_by: Annotated[
         tuple[Text, ...],
         Meta(
-            description="Words that people use to ask for this action, instead of those of its name: `[pay, refund]`."
+            description="Words that people use to ask for this action, instead of those of its name: "
+            "`[pay, refund]`."
         ),
     ] = ()
     repeats: Annotated[
@@ -139,13 +144,16 @@ class ToolForm(Section, frozen=True, kw_only=True):
     resource: Annotated[
         str,
         Meta(
-            description="The resource that it reads or writes, built from the arguments: `ticket/{ticket}`. Data "
-                "written there keeps its label when it is read back."
+            description="The resource that it reads or writes, built from the arguments: "
+            "`ticket/{ticket}`. Data written there keeps its label when it is read back."
         ),
     ] = ""
     sanitizes: Annotated[
         SanitizesForm | None,
-        Meta(description="Its results carry only this label, regardless of its arguments and of data read before."),
+        Meta(
+            description="Its results carry only this label, regardless of its arguments and of data "
+            "read before."
+        ),
     ] = None
     record: Annotated[
         str, Meta(description="The record that it reads, built from the arguments: `contracts/{id}`.")
@@ -159,8 +167,8 @@ class ToolForm(Section, frozen=True, kw_only=True):
     schema: Annotated[
         dict[str, Json],
         Meta(
-            description="JSON Schema of its arguments, if no upstream of remit provides it. Policies read the "
-                "declared arguments."
+            description="JSON Schema of its arguments, if no upstream of remit provides it. Policies "
+            "read the declared arguments."
         ),
     ] = {}
 
@@ -173,8 +181,8 @@ class ToolsFile(Section, frozen=True, kw_only=True):
         dict[Text, ToolForm],
         Meta(
             min_length=1,
-            description="Tools by the upstream's own names. `resources:read`, `resources:subscribe`, `prompts:get` "
-                "and `completion:complete` are the operations of MCP besides tools.",
+            description="Tools by the upstream's own names. `resources:read`, `resources:subscribe`, "
+            "`prompts:get` and `completion:complete` are the operations of MCP besides tools.",
         ),
     ]
 
@@ -198,7 +206,9 @@ class BudgetsForm(Section, frozen=True, kw_only=True):
     """What a task may use up; no bound unless given."""
 
     calls: Annotated[Count | None, Meta(description="Maximum number of calls.")] = None
-    effectful_calls: Annotated[Count | None, Meta(description="Maximum number of calls that change something.")] = None
+    effectful_calls: Annotated[
+        Count | None, Meta(description="Maximum number of calls that change something.")
+    ] = None
     result_bytes: Annotated[Size | None, Meta(description="Maximum total size of results.")] = None
 
 
@@ -225,8 +235,8 @@ class TaskFile(Section, frozen=True, kw_only=True):
         tuple[Text, ...],
         Meta(
             min_length=1,
-            description="Who may request it: a person, `group:name`, `agent:name` for an agent that needs no person, "
-                "or `issuer:name` for an issuer of identity assertions (ID-JAG).",
+            description="Who may request it: a person, `group:name`, `agent:name` for an agent that "
+            "needs no person, or `issuer:name` for an issuer of identity assertions (ID-JAG).",
         ),
     ]
     parameters: Annotated[
@@ -235,8 +245,8 @@ class TaskFile(Section, frozen=True, kw_only=True):
     grants: Annotated[
         tuple[GrantForm, ...],
         Meta(
-            description="Tools that it may call: `tool`, `arguments` (a constraint for each), `other_arguments`, "
-                "`ceilings`. Strings may contain `{parameter}`."
+            description="Tools that it may call: `tool`, `arguments` (a constraint for each), "
+            "`other_arguments`, `ceilings`. Strings may contain `{parameter}`."
         ),
     ] = ()
     deadline: Annotated[Seconds, Meta(ge=1, description="Maximum duration of a task of this type.")] = 1800
@@ -244,8 +254,8 @@ class TaskFile(Section, frozen=True, kw_only=True):
     when_spent: Annotated[
         Literal["end", "refuse"],
         Meta(
-            description="When budgets or ceilings permit no further call: end the task, or refuse its calls until the "
-                "deadline."
+            description="When budgets or ceilings permit no further call: end the task, or refuse its "
+            "calls until the deadline."
         ),
     ] = "end"
     labels: Annotated[

@@ -47,7 +47,9 @@ def task_type(form: TaskFile, node: Node, problems: Problems, known: KnownNames)
         for place, who in enumerate(getattr(form, key)):
             if not pattern.fullmatch(who):
                 at = f"{key}[{place}]"
-                problems.add(f"`{who[:80]}` is not a valid name", line=node.line_of(at), key=at, remediation=rule)
+                problems.add(
+                    f"`{who[:80]}` is not a valid name", line=node.line_of(at), key=at, remediation=rule
+                )
     return TaskType(
         name=form.task,
         purpose=form.purpose,
@@ -114,7 +116,7 @@ def _grants(form: TaskFile, node: Node, problems: Problems, known: KnownNames) -
                 if form.parameters
                 else f"declare `{word}` under `parameters`"
             )
-            problems.add(f"`{{{word}}}` is none of the parameters", line=line, key=at, remediation=way)
+            problems.add(f"`{{{word}}}` is not one of the parameters", line=line, key=at, remediation=way)
         _check_grant(template, f"{key}.tool", node, problems, known)
         out.append(template)
     return tuple(out)

@@ -143,7 +143,9 @@ class _ToolReading:
                 self._check_place(word, place)
         if form.own_conversation and (form.effect != "none" or form.audience != "self"):
             way = "write `effect: none` and `audience: self`, or remove it"
-            self._say("cannot be combined with an effect or another audience", "own_conversation", remediation=way)
+            self._say(
+                "cannot be combined with an effect or another audience", "own_conversation", remediation=way
+            )
 
     def label(self, form: LabelForm | None, unless: Label, *at: str) -> Label:
         """Return a label below this tool."""
@@ -201,11 +203,15 @@ class _ToolReading:
                     way = f"add it under `arguments`{_or_near(name, self._known)}"
                     if len(path_of(name)) > 1:
                         way = "use the whole argument, and write `each` or `fields` for its parts"
-                    self._say(f"`{name}` is not one of its arguments", *at, "arguments", name, remediation=way)
+                    self._say(
+                        f"`{name}` is not one of its arguments", *at, "arguments", name, remediation=way
+                    )
             self._check_variant(form, place)
             if any(rules == earlier.arguments for earlier in out):
                 way = "remove one of them"
-                self._say("has the same condition as an entry above it, so it never counts", *at, remediation=way)
+                self._say(
+                    "has the same condition as an entry above it, so it never counts", *at, remediation=way
+                )
             audience = Audience(form.audience) if form.audience else None
             out.append(Variant(rules, form.effect, audience))
         return tuple(out)
@@ -230,10 +236,10 @@ class _ToolReading:
                 return  # the upstream chooses it, and the result says what it is
             if near := nearest(word, self._known):
                 way = f"did you mean `{{{near}}}`? otherwise {way}"
-            self._say(f"`{{{word}}}` is none of its arguments", place, remediation=way)
+            self._say(f"`{{{word}}}` is not one of its arguments", place, remediation=way)
         elif any(form.secret and self._head(key) == word for key, form in self._form.arguments.items()):
             way = "use another argument"
-            self._say(f"`{{{word}}}` is a secret, which would be written out", place, remediation=way)
+            self._say(f"`{{{word}}}` is a secret, which would be recorded", place, remediation=way)
 
     def _check_argument(self, key: str, form: ArgumentForm) -> None:
         if ("." in key or "[" in key) and key not in self._properties:
@@ -248,16 +254,26 @@ class _ToolReading:
         if form.personal and form.role not in (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION):
             way = "write `role: selector`, or remove `personal`"
             self._say(
-                f"cannot be combined with the role `{form.role}`", "arguments", key, "personal", remediation=way
+                f"cannot be combined with the role `{form.role}`",
+                "arguments",
+                key,
+                "personal",
+                remediation=way,
             )
         if form.hands_over and form.role not in (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION):
             way = "write `role: selector`, or remove `hands_over`"
             self._say(
-                f"cannot be combined with the role `{form.role}`", "arguments", key, "hands_over", remediation=way
+                f"cannot be combined with the role `{form.role}`",
+                "arguments",
+                key,
+                "hands_over",
+                remediation=way,
             )
         if form.secret and form.role is not ArgumentRole.CONTENT:
             way = "write `role: content`, or remove `secret`"
-            self._say(f"cannot be combined with the role `{form.role}`", "arguments", key, "secret", remediation=way)
+            self._say(
+                f"cannot be combined with the role `{form.role}`", "arguments", key, "secret", remediation=way
+            )
 
     def _field(self, path: str, form: FieldForm, place: int, own: Label) -> FieldLabel:
         many = len(self._form.fields[path]) > 1
@@ -303,8 +319,10 @@ class _ToolReading:
         elif way := self._words.unknown_group(form.audience):
             self._say(f"`{form.audience}` is not a group", *at, "audience", remediation=way)
         elif not audience_fault(own.audience) and self._wider(form.audience, own.audience):
-            way = (f"write `audience: {form.audience}` for the tool, and use `when` for the cases where it is "
-                "narrower")
+            way = (
+                f"write `audience: {form.audience}` for the tool, and use `when` for the cases where it is "
+                "narrower"
+            )
             self._say("is wider than the tool's own", *at, "audience", remediation=way)
 
     def _wider(self, one: str, other: str) -> bool:

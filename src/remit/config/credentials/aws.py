@@ -35,7 +35,7 @@ class AwsLeaseSection(Section, frozen=True, kw_only=True):
     region: Annotated[Text, Meta(pattern=r"^[a-z0-9-]+$", description="Region, such as `eu-central-1`.")]
     role: Annotated[Text, Meta(pattern=_ROLE, description="The ARN of the role for tasks' sessions.")]
     access_key_id: Annotated[SecretRef | None, Meta(description="Access key id of remit.")] = None
-    secret_access_key: Annotated[SecretRef | None, Meta(description="Its secret.")] = None
+    secret_access_key: Annotated[SecretRef | None, Meta(description="Its secret access key.")] = None
     session_token: Annotated[
         SecretRef | None, Meta(description="Its session token, for a temporary key.")
     ] = None
@@ -46,8 +46,8 @@ class AwsLeaseSection(Section, frozen=True, kw_only=True):
         tuple[Statement, ...],
         Meta(
             description="Statements of every session's policy, in IAM form. In `Resource`, `NotResource` and "
-                "`Condition`, `{task}`, `{agent}`, `{person}` and the task's parameters by name are filled "
-                "in; a value with `*`, `?` or `$` is refused."
+            "`Condition`, `{task}`, `{agent}`, `{person}` and the task's parameters by name are filled "
+            "in; a value with `*`, `?` or `$` is refused."
         ),
     ] = ()
     tool_statements: Annotated[
@@ -57,8 +57,8 @@ class AwsLeaseSection(Section, frozen=True, kw_only=True):
     probe_url: Annotated[
         Url,
         Meta(
-            description="A GET that a valid session may make and an ended one may not; every session's policy must "
-                "allow it. (Not GetCallerIdentity, which AWS answers for every key.)"
+            description="A GET that a valid session may make and an ended one may not; every session's "
+            "policy must allow it. (Not GetCallerIdentity, which AWS answers for every key.)"
         ),
     ]
     probe_service: Annotated[
@@ -68,25 +68,33 @@ class AwsLeaseSection(Section, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^[a-z0-9-]*$",
-            description="Sign calls for this service (`s3`, `execute-api`) with the session instead of sending its "
-                "keys: for an upstream with `openapi`.",
+            description="Sign calls for this service (`s3`, `execute-api`) with the session instead of "
+            "sending its keys: for an upstream with `openapi`.",
         ),
     ] = ""
-    external_id: Annotated[str, Meta(description="`ExternalId`, if the role's trust policy requires it.")] = ""
+    external_id: Annotated[str, Meta(description="`ExternalId`, if the role's trust policy requires it.")] = (
+        ""
+    )
     session_s: Annotated[
         Seconds,
         Meta(
             ge=900,
             le=12 * 3600,
-            description="Longest lifetime of a session, up to the role's own limit. AWS's minimum is 15 minutes; for "
-                "a shorter task the session policy denies everything after the deadline.",
+            description="Longest lifetime of a session, up to the role's own limit. AWS's minimum is 15 "
+            "minutes; for a shorter task the session policy denies everything after the deadline.",
         ),
     ] = 3600
     tags: Annotated[
-        bool, Meta(description="Tag sessions with task, agent and person (the trust policy needs `sts:TagSession`).")
+        bool,
+        Meta(
+            description="Tag sessions with task, agent and person (the trust policy needs `sts:TagSession`)."
+        ),
     ] = True
     source_identity: Annotated[
-        bool, Meta(description="Set the agent as source identity (the trust policy needs `sts:SetSourceIdentity`).")
+        bool,
+        Meta(
+            description="Set the agent as source identity (the trust policy needs `sts:SetSourceIdentity`)."
+        ),
     ] = True
     sts_url: Annotated[str, Meta(description="STS address. Default: that of the region.")] = ""
     iam_url: Annotated[str, Meta(description="IAM address. Default: `https://iam.amazonaws.com`.")] = ""
@@ -150,4 +158,7 @@ def _check_statement(statement: Statement, key: str, node: Node, problems: Probl
     ):
         note("is not a statement of a session policy", "give `Effect`, `Action` and `Resource`")
     if any("{" in str(statement.get(one, "")) for one in _FIXED):
-        note("lets a task's parameters choose actions", "write actions literally; placeholders belong in resources and conditions")
+        note(
+            "lets a task's parameters choose actions",
+            "write actions literally; placeholders belong in resources and conditions",
+        )

@@ -32,8 +32,8 @@ class GitHubLeaseSection(Section, frozen=True, kw_only=True):
         tuple[Text, ...],
         Meta(
             min_length=1,
-            description="Repositories of a task's token. `{task}`, `{agent}`, `{person}` and the task's parameters by "
-                "name are filled in; `owner/name` is accepted; another owner is refused.",
+            description="Repositories of a task's token. `{task}`, `{agent}`, `{person}` and the task's "
+            "parameters by name are filled in; `owner/name` is accepted; another owner is refused.",
         ),
     ]
     permissions: Annotated[
@@ -57,6 +57,7 @@ def check_github(
             "does not limit the token",
             line=node.line_of(key),
             key=key,
-            remediation="give `permissions` or `tool_permissions`: GitHub grants all permissions if none are given",
+            remediation="give `permissions` or `tool_permissions`: GitHub grants all permissions if "
+            "none are given",
         )
     check_names(templates, GIVES, key, node, problems)

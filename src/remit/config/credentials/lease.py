@@ -29,20 +29,23 @@ class PostgresLeaseSection(Section, frozen=True, kw_only=True):
     admin: Annotated[
         SecretRef,
         Meta(
-            description="Address of the database with a role that may create roles (`CREATEROLE`) and grant the "
-                "tasks' privileges, as `env:X` or `file:path`: "
-                "`postgresql://user:password@host:port/database`."
+            description="Address of the database with a role that may create roles (`CREATEROLE`) and "
+            "grant the tasks' privileges, as `env:X` or `file:path`: "
+            "`postgresql://user:password@host:port/database`."
         ),
     ]
     grants: Annotated[
         tuple[Text, ...],
         Meta(
             min_length=1,
-            description="Statements that grant a role its privileges. `{role}` is the role; `{task}`, `{agent}`, "
-                "`{person}` and the task's parameters by name are quoted literals; do not quote them again.",
+            description="Statements that grant a role its privileges. `{role}` is the role; `{task}`, "
+            "`{agent}`, `{person}` and the task's parameters by name are quoted literals; do not quote "
+            "them again.",
         ),
     ]
-    connections: Annotated[int, Meta(ge=1, description="Maximum number of concurrent sessions of a role.")] = 5
+    connections: Annotated[
+        int, Meta(ge=1, description="Maximum number of concurrent sessions of a role.")
+    ] = 5
 
 
 class LeaseSection(Section, frozen=True, kw_only=True):
@@ -64,20 +67,20 @@ class LeaseSection(Section, frozen=True, kw_only=True):
     headers: Annotated[
         dict[str, str],
         Meta(
-            description="Headers of calls, with the source's values in braces: `{token}` of OAuth, GitHub (also "
-                "`{basic}`), Kubernetes and OpenBao's `tokens`, which need no `headers`; `{user}`, "
-                "`{password}`, `{host}`, `{port}` and `{database}` of PostgreSQL; `{access_key_id}`, "
-                "`{secret_access_key}`, `{session_token}` and `{region}` of AWS; `{certificate}`, `{chain}`, "
-                "`{issuing_ca}`, `{private_key}` and `{serial_number}` of OpenBao's `pki`; of its `path` "
-                "every value that it returns, such as `{username}`; of its `static` `{username}`, "
-                "`{password}`, `{host}`, `{port}` and `{database}`."
+            description="Headers of calls, with the source's values in braces: `{token}` of OAuth, "
+            "GitHub (also `{basic}`), Kubernetes and OpenBao's `tokens`, which need no `headers`; "
+            "`{user}`, `{password}`, `{host}`, `{port}` and `{database}` of PostgreSQL; "
+            "`{access_key_id}`, `{secret_access_key}`, `{session_token}` and `{region}` of AWS; "
+            "`{certificate}`, `{chain}`, `{issuing_ca}`, `{private_key}` and `{serial_number}` of "
+            "OpenBao's `pki`; of its `path` every value that it returns, such as `{username}`; of its "
+            "`static` `{username}`, `{password}`, `{host}`, `{port}` and `{database}`."
         ),
     ] = {}
     env: Annotated[
         dict[str, str],
         Meta(
-            description="For an upstream with a `command`: variables of each task's process, with the source's values "
-                "in braces, as in `headers`."
+            description="For an upstream with a `command`: variables of each task's process, with the "
+            "source's values in braces, as in `headers`."
         ),
     ] = {}
     per: Annotated[

@@ -53,8 +53,8 @@ class ClientRotationSection(Section, frozen=True, kw_only=True):
     registration_token: Annotated[
         SecretRef,
         Meta(
-            description="Initial `registration_access_token`. If the server returns a new one with an answer, remit "
-                "stores it."
+            description="Initial `registration_access_token`. If the server returns a new one with an "
+            "answer, remit stores it."
         ),
     ]
     every: Annotated[Seconds, Meta(ge=60, description="Rotation interval of the secret.")] = 30 * 86_400
@@ -66,25 +66,25 @@ class OAuthLeaseSection(OAuthClientSection, frozen=True, kw_only=True):
     grant: Annotated[
         Literal["client-credentials", "token-exchange", "jwt-bearer", "id-jag", "refresh-token"],
         Meta(
-            description="Grant for tokens. `client-credentials`: for remit itself. The others issue tokens for the "
-                "task's person: `token-exchange` (RFC 8693) and `jwt-bearer` (RFC 7523) with remit's "
-                "assertion, signed with the keys at `/oauth/jwks`; `id-jag` with an assertion of the "
-                "organisation's provider, `idp`; `refresh-token` with the person's consent, given once by "
-                "connecting the upstream at `/oauth/account`."
+            description="Grant for tokens. `client-credentials`: for remit itself. The others issue "
+            "tokens for the task's person: `token-exchange` (RFC 8693) and `jwt-bearer` (RFC 7523) with "
+            "remit's assertion, signed with the keys at `/oauth/jwks`; `id-jag` with an assertion of "
+            "the organisation's provider, `idp`; `refresh-token` with the person's consent, given once "
+            "by connecting the upstream at `/oauth/account`."
         ),
     ] = "client-credentials"
     authorize_url: Annotated[
         str,
         Meta(
             description="For `refresh-token`: its authorization endpoint. People return to "
-                "`/oauth/account/arrive/NAME`, with the name of the upstream."
+            "`/oauth/account/arrive/NAME`, with the name of the upstream."
         ),
     ] = ""
     idp: Annotated[
         OAuthClientSection | None,
         Meta(
-            description="For `id-jag`: the provider that exchanges remit's assertion for an identity assertion for "
-                "this server."
+            description="For `id-jag`: the provider that exchanges remit's assertion for an identity "
+            "assertion for this server."
         ),
     ] = None
     rotate: Annotated[
@@ -94,8 +94,8 @@ class OAuthLeaseSection(OAuthClientSection, frozen=True, kw_only=True):
     revoke_url: Annotated[
         str,
         Meta(
-            description="Its revocation endpoint (RFC 7009). Without it tokens are valid until they expire, and "
-                "closures stay open until then."
+            description="Its revocation endpoint (RFC 7009). Without it tokens are valid until they "
+            "expire, and closures stay open until then."
         ),
     ] = ""
     introspect_url: Annotated[
@@ -104,31 +104,32 @@ class OAuthLeaseSection(OAuthClientSection, frozen=True, kw_only=True):
     probe_url: Annotated[
         str,
         Meta(
-            description="Address to test a token at the sink: a GET that answers 200 to 299 for a valid token, and "
-                "401 or 403 for a revoked one."
+            description="Address to test a token at the sink: a GET that answers 200 to 299 for a valid "
+            "token, and 401 or 403 for a revoked one."
         ),
     ] = ""
     scopes: Annotated[tuple[Text, ...], Meta(description="Scopes of every token.")] = ()
     tool_scopes: Annotated[
         dict[str, tuple[Text, ...]],
         Meta(
-            description="Further scopes by tool, requested if the task is granted the tool. A task without any scope "
-                "gets no token."
+            description="Further scopes by tool, requested if the task is granted the tool. A task "
+            "without any scope gets no token."
         ),
     ] = {}
     may_give: Annotated[
         tuple[Text, ...],
         Meta(
-            description="Scopes that it may add to the requested ones, such as its own names for them. A token with "
-                "any other scope is revoked, and the call is refused."
+            description="Scopes that it may add to the requested ones, such as its own names for them. "
+            "A token with any other scope is revoked, and the call is refused."
         ),
     ] = ()
     iss_required: Annotated[
         bool,
         Meta(
-            description="For `refresh-token`: whether its authorization responses always name the issuer (`iss` of "
-                "RFC 9207; `authorization_response_iss_parameter_supported` in its metadata). Then a response "
-                "without it is refused. A response with it is always compared with `issuer`."
+            description="For `refresh-token`: whether its authorization responses always name the "
+            "issuer (`iss` of RFC 9207; `authorization_response_iss_parameter_supported` in its "
+            "metadata). Then a response without it is refused. A response with it is always compared "
+            "with `issuer`."
         ),
     ] = False
     audience: Annotated[str, Meta(description="Parameter `audience`, if the server requires it.")] = ""

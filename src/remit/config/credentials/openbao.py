@@ -20,9 +20,7 @@ Path = Annotated[str, Meta(pattern=_PATH)]
 class BaoAuthSection(Section, frozen=True, kw_only=True):
     """A login at OpenBao: AppRole by `role_id` and `secret_id`, JWT or Kubernetes by `role` and `jwt`."""
 
-    mount: Annotated[
-        str, Meta(description="Mount of the auth method. Default: `approle` or `jwt`.")
-    ] = ""
+    mount: Annotated[str, Meta(description="Mount of the auth method. Default: `approle` or `jwt`.")] = ""
     role_id: Annotated[str, Meta(description="AppRole: the role's id.")] = ""
     secret_id: Annotated[SecretRef | None, Meta(description="AppRole: the secret id.")] = None
     role: Annotated[str, Meta(description="JWT and Kubernetes: the name of the role.")] = ""
@@ -51,9 +49,9 @@ class BaoPkiSection(Section, frozen=True, kw_only=True):
     probe_url: Annotated[
         str,
         Meta(
-            description="Address to test a certificate at the sink: a GET with it answers 200 to 299; with a revoked "
-                "one the connection is refused, or the answer is 401 or 403. The upstream's `tls_ca` verifies "
-                "it. Without it, OCSP is asked."
+            description="Address to test a certificate at the sink: a GET with it answers 200 to 299; "
+            "with a revoked one the connection is refused, or the answer is 401 or 403. The upstream's "
+            "`tls_ca` verifies it. Without it, OCSP is asked."
         ),
     ] = ""
 
@@ -76,7 +74,9 @@ class BaoTokensSection(Section, frozen=True, kw_only=True):
     role: Annotated[
         Text, Meta(pattern=_PATH, description="The role (`auth/token/create/ROLE`). No batch tokens.")
     ]
-    policies: Annotated[tuple[Text, ...], Meta(description="Policies of every token. Default: the role's.")] = ()
+    policies: Annotated[
+        tuple[Text, ...], Meta(description="Policies of every token. Default: the role's.")
+    ] = ()
     tool_policies: Annotated[
         dict[str, tuple[Text, ...]],
         Meta(description="Further policies by tool, requested if the task is granted the tool."),
@@ -113,17 +113,17 @@ class OpenBaoLeaseSection(BaoSourceSection, frozen=True, kw_only=True):
     parameters: Annotated[
         dict[Text, Text],
         Meta(
-            description="Parameters: with them `path` is written instead of read (`ssh/creds/otp` with `ip`); for "
-                "`pki` they are the names of the certificate. `{task}`, `{agent}`, `{person}`, `{lease}` and "
-                "the task's parameters by name are filled in."
+            description="Parameters: with them `path` is written instead of read (`ssh/creds/otp` with "
+            "`ip`); for `pki` they are the names of the certificate. `{task}`, `{agent}`, `{person}`, "
+            "`{lease}` and the task's parameters by name are filled in."
         ),
     ] = {}
     login: Annotated[
         str,
         Meta(
             description="The PostgreSQL database that accepts the credential, tested by a login: "
-                "`postgresql://host:port/database`. Without it, OpenBao is asked about the lease; `static` "
-                "needs it."
+            "`postgresql://host:port/database`. Without it, OpenBao is asked about the lease; `static` "
+            "needs it."
         ),
     ] = ""
 

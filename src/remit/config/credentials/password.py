@@ -40,14 +40,14 @@ class PasswordLeaseSection(Section, frozen=True, kw_only=True):
     first: Annotated[
         SecretRef,
         Meta(
-            description="The password until remit sets another. Later it is used only if remit's own password is "
-                "refused."
+            description="The password until remit sets another. Later it is used only if remit's own "
+            "password is refused."
         ),
     ]
     every: Annotated[Seconds, Meta(ge=60, description="Rotation interval.")] = 24 * 3600
-    publish: Annotated[KvSection | None, Meta(description="Where to publish it for other readers. Default: nowhere.")] = (
-        None
-    )
+    publish: Annotated[
+        KvSection | None, Meta(description="Where to publish it for other readers. Default: nowhere.")
+    ] = None
 
 
 def check_password(password: PasswordLeaseSection, key: str, node: Node, problems: Problems) -> None:

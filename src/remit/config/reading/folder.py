@@ -141,7 +141,9 @@ class Folder:
             return
         except OSError as fault:
             self._note(
-                f"cannot be read: {fault.strerror}", file=self.name(folder), remediation="make it readable for remit"
+                f"cannot be read: {fault.strerror}",
+                file=self.name(folder),
+                remediation="make it readable for remit",
             )
             return
         for entry in here[: MAX_FILES + 1]:

@@ -188,10 +188,13 @@ def read_secret(written: str, *, name: str, folder: Path, place: str = "") -> Se
             raise ConfigInvalid("is not an environment variable reference", remediation="write `env:NAME`")
         if scheme == "openbao" and not _IN_OPENBAO.fullmatch(rest):
             raise ConfigInvalid(
-                "is not a reference to a field of a secret in OpenBao", remediation=f"write `{WRITTEN['openbao']}`"
+                "is not a reference to a field of a secret in OpenBao",
+                remediation=f"write `{WRITTEN['openbao']}`",
             )
         if scheme == "keyring" and not (rest.isprintable() and _IN_KEYRING.fullmatch(rest)):
-            raise ConfigInvalid("is not a reference to a secret in a keyring", remediation=f"write `{WRITTEN['keyring']}`")
+            raise ConfigInvalid(
+                "is not a reference to a secret in a keyring", remediation=f"write `{WRITTEN['keyring']}`"
+            )
         return SecretRef(scheme, str(folder / rest) if scheme == "file" else rest, lead, place=place)
     if _SECRET_NAME.search(name) or looks_secret(written):
         raise ConfigInvalid(

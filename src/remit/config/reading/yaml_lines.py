@@ -102,7 +102,7 @@ def read_text(content: bytes, file: str) -> str:
     if found := _MISLEADING.search(text):
         line = text.count("\n", 0, found.start()) + 1
         raise ConfigInvalid(
-            f"holds U+{ord(found[0]):04X}, which makes text read other than it looks",
+            f"contains U+{ord(found[0]):04X}, which makes text look different from its meaning",
             file=file,
             line=line,
             remediation="remove the character",

@@ -21,16 +21,16 @@ class AgentsSection(Section, frozen=True, kw_only=True):
     end_on: Annotated[
         tuple[FindingKind, ...],
         Meta(
-            description="Kinds of findings that end the tasks of the agent concerned, because its posture has changed "
-                "since they were opened. The agent may open new tasks."
+            description="Kinds of findings that end the tasks of the agent concerned, because its "
+            "posture has changed since they were opened. The agent may open new tasks."
         ),
     ] = ()
     openings_per_minute: Annotated[
         int,
         Meta(
             ge=1,
-            description="Tasks that an agent may open by its own decision in a minute; it may delegate the same "
-                "number.",
+            description="Tasks that an agent may open by its own decision in a minute; it may delegate "
+            "the same number.",
         ),
     ] = 60
     open_at_once: Annotated[
@@ -38,8 +38,8 @@ class AgentsSection(Section, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=10_000,
-            description="Open tasks that an agent may have by its own decision; it may have the same number delegated "
-                "to one other agent.",
+            description="Open tasks that an agent may have by its own decision; it may have the same "
+            "number delegated to one other agent.",
         ),
     ] = 100
 
@@ -50,7 +50,7 @@ class PeopleSection(Section, frozen=True, kw_only=True):
     second_person: Annotated[
         bool,
         Meta(
-            description="Whether two administrators must agree before a person becomes an approver or administrator, "
-                "and before a sign-in code is made for another person."
+            description="Whether two administrators must agree before a person becomes an approver or "
+            "administrator, and before a sign-in code is made for another person."
         ),
     ] = False

@@ -23,8 +23,8 @@ class OpenBaoSection(Section, frozen=True, kw_only=True):
     token: Annotated[
         SecretRef,
         Meta(
-            description="remit's token, as `env:X` or `file:path`; a file is read at each request, so that an OpenBao "
-                "agent may replace it."
+            description="remit's token, as `env:X` or `file:path`; a file is read at each request, so "
+            "that an OpenBao agent may replace it."
         ),
     ]
     mount: Annotated[Text, Meta(description="Mount of the transit engine.")] = "transit"
@@ -40,13 +40,19 @@ class KeysSection(Section, frozen=True, kw_only=True):
 
     kind: Annotated[
         Literal["file", "openbao"],
-        Meta(description="`file`: in files of the folder. `openbao`: in OpenBao; the folder records their names."),
+        Meta(
+            description="`file`: in files of the folder. `openbao`: in OpenBao; the folder records "
+            "their names."
+        ),
     ] = "file"
     path: Annotated[Text, Meta(description="Folder of the keys, readable by remit alone.")] = ".remit/keys"
     openbao: Annotated[OpenBaoSection | None, Meta(description="The OpenBao of `kind: openbao`.")] = None
     rotate_every: Annotated[
         Seconds,
-        Meta(ge=0, description="Age at which the key for tokens is replaced; `0s` disables automatic replacement."),
+        Meta(
+            ge=0,
+            description="Age at which the key for tokens is replaced; `0s` disables automatic replacement.",
+        ),
     ] = 30 * DAY_S
 
 

@@ -21,8 +21,8 @@ class TlsSection(Section, frozen=True, kw_only=True):
     client_certificates: Annotated[
         Literal["never", "ask"],
         Meta(
-            description="`ask` requests a client certificate, such as an X.509-SVID; step 1 verifies it, not the "
-                "handshake. Browsers may then prompt their users for one."
+            description="`ask` requests a client certificate, such as an X.509-SVID; step 1 verifies "
+            "it, not the handshake. Browsers may then prompt their users for one."
         ),
     ] = "never"
 
@@ -41,8 +41,8 @@ class ListenSection(Section, frozen=True, kw_only=True):
     socket: Annotated[
         str,
         Meta(
-            description="An additional Unix socket with the same endpoints, where a local process can authenticate by "
-                "its user id and executable. Default: none."
+            description="An additional Unix socket with the same endpoints, where a local process can "
+            "authenticate by its user id and executable. Default: none."
         ),
     ] = ""
     socket_open_to: Annotated[
@@ -53,8 +53,8 @@ class ListenSection(Section, frozen=True, kw_only=True):
     proxies: Annotated[
         tuple[Text, ...],
         Meta(
-            description="Addresses or networks of trusted proxies. Their `X-Forwarded-For` is used only for rate "
-                "limits: sign-in attempts and unauthenticated requests of each client address."
+            description="Addresses or networks of trusted proxies. Their `X-Forwarded-For` is used only "
+            "for rate limits: sign-in attempts and unauthenticated requests of each client address."
         ),
     ] = ()
 

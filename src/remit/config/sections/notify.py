@@ -28,8 +28,8 @@ class WebhookSection(Section, frozen=True, kw_only=True):
         tuple[EventKind, ...],
         Meta(
             min_length=1,
-            description="Kinds of events. Default: open sinks, findings and locks. Only facts are sent, never sealed "
-                "values.",
+            description="Kinds of events. Default: open sinks, findings and locks. Only facts are sent, "
+            "never sealed values.",
         ),
     ] = USUAL_KINDS
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""

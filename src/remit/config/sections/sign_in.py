@@ -40,16 +40,24 @@ class ProviderSection(Section, frozen=True, kw_only=True):
         Meta(description="Claims that must have exactly these values, such as `tid` or `hd`."),
     ] = {}
     add_people: Annotated[
-        bool, Meta(description="Whether unknown people are added at their first sign-in; otherwise an administrator adds them.")
+        bool,
+        Meta(
+            description="Whether unknown people are added at their first sign-in; otherwise an "
+            "administrator adds them."
+        ),
     ] = False
     groups_claim: Annotated[Text, Meta(description="The claim that lists groups.")] = "groups"
     groups: Annotated[
         dict[str, Name],
-        Meta(description="Groups of the provider, and the local groups that are set from them at each sign-in."),
+        Meta(
+            description="Groups of the provider, and the local groups that are set from them at each sign-in."
+        ),
     ] = {}
     roles: Annotated[
         dict[str, RoleName],
-        Meta(description="Groups of the provider, and the local roles that are set from them at each sign-in."),
+        Meta(
+            description="Groups of the provider, and the local roles that are set from them at each sign-in."
+        ),
     ] = {}
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
 
@@ -68,12 +76,8 @@ class SelfServiceSection(Section, frozen=True, kw_only=True):
 class ClientsSection(Section, frozen=True, kw_only=True):
     """Interactive applications, which say who they are at an address of their own."""
 
-    documents: Annotated[
-        bool, Meta(description="Whether client ID metadata documents are fetched.")
-    ] = True
-    private: Annotated[bool, Meta(description="Whether such a document may be on a private network.")] = (
-        False
-    )
+    documents: Annotated[bool, Meta(description="Whether client ID metadata documents are fetched.")] = True
+    private: Annotated[bool, Meta(description="Whether such a document may be on a private network.")] = False
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for them.")] = ""
     self_service: SelfServiceSection = SelfServiceSection()
 
@@ -94,7 +98,9 @@ class SignInSection(Section, frozen=True, kw_only=True):
     fresh_s: Annotated[
         Seconds,
         Meta(
-            ge=30, description="For tasks that change data, the consenting person must have signed in this recently."
+            ge=30,
+            description="For tasks that change data, the consenting person must have signed in this "
+            "recently.",
         ),
     ] = 900
     idle_s: Annotated[

@@ -38,8 +38,8 @@ class AliveSection(Section, frozen=True, kw_only=True):
     verify_url: Annotated[
         str,
         Meta(
-            description="Its verification endpoint, where remit requests an event; without it only the transmitter's "
-                "own events count."
+            description="Its verification endpoint, where remit requests an event; without it only the "
+            "transmitter's own events count."
         ),
     ] = ""
     stream_id: Annotated[str, Meta(description="The stream's id.")] = ""
@@ -72,9 +72,7 @@ class SubjectsSection(Section, frozen=True, kw_only=True):
     ] = "person"
     issuers: Annotated[
         tuple[Text, ...],
-        Meta(
-            description="Issuers whose subjects it may name, `*` for all. Default: only its own `issuer`."
-        ),
+        Meta(description="Issuers whose subjects it may name, `*` for all. Default: only its own `issuer`."),
     ] = ()
     agents: Annotated[
         tuple[Text, ...],
@@ -107,31 +105,32 @@ class TransmitterSection(Section, frozen=True, kw_only=True):
     push_token: Annotated[
         SecretRef | None,
         Meta(
-            description="`Authorization` header of its pushes to `/ssf/push/NAME`, as `Bearer env:X`. Without it "
-                "pushes are refused."
+            description="`Authorization` header of its pushes to `/ssf/push/NAME`, as `Bearer env:X`. "
+            "Without it pushes are refused."
         ),
     ] = None
     poll: Annotated[PollSection | None, Meta(description="Poll it for events instead.")] = None
     alive: Annotated[
-        AliveSection | None, Meta(description="How long it may be silent; without it silence is not detected.")
+        AliveSection | None,
+        Meta(description="How long it may be silent; without it silence is not detected."),
     ] = None
     max_age_s: Annotated[
         Seconds, Meta(ge=60, description="Maximum age of a token; its id is remembered for this long.")
     ] = 24 * 3600
-    subjects: Annotated[SubjectsSection, Meta(description="How its subjects map to people, agents and tasks here.")] = SubjectsSection()
+    subjects: Annotated[
+        SubjectsSection, Meta(description="How its subjects map to people, agents and tasks here.")
+    ] = SubjectsSection()
     on: Annotated[
         dict[SignalKind, tuple[Reaction, ...]],
         Meta(
-            description="Actions for an event that lowers trust, by its kind. Default: the standard actions. An empty "
-                "list only records the event."
+            description="Actions for an event that lowers trust, by its kind. Default: the standard "
+            "actions. An empty list only records the event."
         ),
     ] = {}
 
     may: Annotated[
         tuple[Reaction, ...],
-        Meta(
-            description="The strongest permitted actions for its events. Default: those of `on`."
-        ),
+        Meta(description="The strongest permitted actions for its events. Default: those of `on`."),
     ] = tuple(Reaction)
 
     @property
@@ -160,7 +159,9 @@ class ReceiverSection(Section, frozen=True, kw_only=True):
     audience: Annotated[Text, Meta(description="The `aud` of the tokens that it gets.")]
     agents: Annotated[
         tuple[Text, ...],
-        Meta(min_length=1, description="Agents whose events it receives: names, `group:name`, or `*` for all."),
+        Meta(
+            min_length=1, description="Agents whose events it receives: names, `group:name`, or `*` for all."
+        ),
     ]
     events: Annotated[
         tuple[SignalKind, ...],
@@ -173,14 +174,17 @@ class ReceiverSection(Section, frozen=True, kw_only=True):
         str,
         Meta(description="The registered agent that manages its stream and polls it."),
     ] = ""
-    push: Annotated[PushSection | None, Meta(description="Push endpoint for its events, unless it polls.")] = None
+    push: Annotated[
+        PushSection | None, Meta(description="Push endpoint for its events, unless it polls.")
+    ] = None
 
 
 class SignalsSection(Section, frozen=True, kw_only=True):
     """Shared signals (SSF 1.0, CAEP 1.0)."""
 
     receive: Annotated[
-        dict[Name, TransmitterSection], Meta(description="Transmitters that may send events to remit, by name.")
+        dict[Name, TransmitterSection],
+        Meta(description="Transmitters that may send events to remit, by name."),
     ] = {}
     send: Annotated[
         dict[Name, ReceiverSection], Meta(description="Receivers of remit's events, by name.")
@@ -229,7 +233,11 @@ def _receiver_faults(one: ReceiverSection, plain_loopback: bool) -> Iterator[tup
         if fault := address_fault(one.push.url, plain_loopback):
             yield "push.url", fault, "write `https://host/path`"
         if one.push.token is not None and not one.push.token.secret:
-            yield "push.token", "is written literally", "write a reference: `Bearer env:NAME` or `Bearer file:path`"
+            yield (
+                "push.token",
+                "is written literally",
+                "write a reference: `Bearer env:NAME` or `Bearer file:path`",
+            )
 
 
 def _faults(one: TransmitterSection, plain_loopback: bool) -> Iterator[tuple[str, str, str]]:

@@ -25,15 +25,15 @@ class StoreSection(Section, frozen=True, kw_only=True):
         SecretRef | None,
         Meta(
             description="Address of the database of `kind: postgres`, as `env:X` or `file:path` to "
-                "`postgresql://user:password@host/database?sslmode=verify-full`; written literally only if it "
-                "has no password."
+            "`postgresql://user:password@host/database?sslmode=verify-full`; written literally only if it "
+            "has no password."
         ),
     ] = None
     durability: Annotated[
         Literal["durable", "buffered"],
         Meta(
-            description="`durable`: what is recorded survives a power loss. `buffered`: it survives a crash of remit, "
-                "but the last moments before a power loss may be lost."
+            description="`durable`: what is recorded survives a power loss. `buffered`: it survives a "
+            "crash of remit, but the last moments before a power loss may be lost."
         ),
     ] = "durable"
 

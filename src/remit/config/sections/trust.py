@@ -32,9 +32,7 @@ class IssuerSection(Section, frozen=True, kw_only=True):
         PlatformName | None,
         Meta(description="A platform whose issuer, algorithms and claims are known. Default: any issuer."),
     ] = None
-    issuer: Annotated[
-        str, Meta(description="Its exact `iss`; optional if the preset has one.")
-    ] = ""
+    issuer: Annotated[str, Meta(description="Its exact `iss`; optional if the preset has one.")] = ""
     audience: Annotated[
         str,
         Meta(description="The `aud` that its tokens must have. Default: the public address of remit."),
@@ -43,13 +41,16 @@ class IssuerSection(Section, frozen=True, kw_only=True):
         tuple[Use, ...],
         Meta(
             min_length=1,
-            description="What its tokens may prove: `workloads` (its subjects are programs), `people`, or `id-jag` "
-                "(which agent acts for which person).",
+            description="What its tokens may prove: `workloads` (its subjects are programs), `people`, "
+            "or `id-jag` (which agent acts for which person).",
         ),
     ] = ("workloads",)
     algorithms: Annotated[
         tuple[Algorithm, ...],
-        Meta(description="Signature algorithms that are accepted; Default: those of the preset, or the standard ones."),
+        Meta(
+            description="Signature algorithms that are accepted; Default: those of the preset, or the "
+            "standard ones."
+        ),
     ] = ()
     jwks_uri: Annotated[str, Meta(description="Address of its key set. Default: from its metadata.")] = ""
     jwks_file: Annotated[str, Meta(description="File of its key set, instead of an address.")] = ""
@@ -57,8 +58,8 @@ class IssuerSection(Section, frozen=True, kw_only=True):
     bearer_file: Annotated[
         str,
         Meta(
-            description="File of the token for `jwks_uri`, read for each request; a Kubernetes API server requires "
-                "it."
+            description="File of the token for `jwks_uri`, read for each request; a Kubernetes API "
+            "server requires it."
         ),
     ] = ""
     private: Annotated[bool, Meta(description="Whether it may be at an address of a private network.")] = (
@@ -90,8 +91,8 @@ class TrustDomainSection(Section, frozen=True, kw_only=True):
     bundle_file: Annotated[
         str,
         Meta(
-            description="File of the bundle: a SPIFFE bundle (JWK Set), or certificates in PEM. With `endpoint_id` it "
-                "is the initial bundle."
+            description="File of the bundle: a SPIFFE bundle (JWK Set), or certificates in PEM. With "
+            "`endpoint_id` it is the initial bundle."
         ),
     ] = ""
     bundle_endpoint: Annotated[
@@ -172,7 +173,11 @@ def _issuer_faults(issuer: IssuerSection, plain_loopback: bool) -> Iterator[Faul
         yield "issuer", fault, "write the exact `iss` of its tokens"
     pattern = platform.issuer_pattern if platform else ""
     if pattern and not re.fullmatch(pattern, name):
-        yield "issuer", f"is not an issuer of {platform.title if platform else ''}", f"it must look like `{pattern}`"
+        yield (
+            "issuer",
+            f"is not an issuer of {platform.title if platform else ''}",
+            f"it must look like `{pattern}`",
+        )
     if issuer.jwks_uri and issuer.jwks_file:
         yield "jwks_file", "is given beside `jwks_uri`", "keep one of them"
     if issuer.jwks_uri and (fault := address_fault(issuer.jwks_uri, plain_loopback)):

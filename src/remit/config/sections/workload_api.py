@@ -55,8 +55,8 @@ class WorkloadApiSection(Section, frozen=True, kw_only=True):
     workloads: Annotated[
         tuple[WorkloadSection, ...],
         Meta(
-            description="SPIFFE IDs of local processes. In addition, an agent that is registered with user id and "
-                "executable gets `spiffe://<trust domain>/agent/<name>`."
+            description="SPIFFE IDs of local processes. In addition, an agent that is registered with "
+            "user id and executable gets `spiffe://<trust domain>/agent/<name>`."
         ),
     ] = ()
 

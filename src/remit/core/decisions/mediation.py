@@ -292,7 +292,7 @@ def _expect(need: Need, answer: object) -> Any:
     if type(answer) is not wanted:
         raise OutOfOrder(
             f"step {step_of(need).value} ({step_of(need).name.lower()}) returned {type(answer).__name__}, "
-                f"not {wanted.__name__}"
+            f"not {wanted.__name__}"
         )
     return answer
 
@@ -344,9 +344,7 @@ def _path(*, elsewhere: bool = False, again: bool = False) -> Machine:
         need = Decide(request)
         decision = _expect(need, (yield need))
         if elsewhere and decision.proceeds and decision.valid_until is None:
-            raise OutOfOrder(
-                "step 4 (decide) permitted a call for an enforcement point without an expiry"
-            )
+            raise OutOfOrder("step 4 (decide) permitted a call for an enforcement point without an expiry")
         need = Record(request, decision)
         _expect(need, (yield need))
         if not decision.proceeds:

@@ -53,7 +53,9 @@ class VerifierKey(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         """Refuse a name that no signature line can hold, and a key that is no Ed25519 key: `Malformed`."""
         if not _is_key_name(self.name):
-            raise Malformed(f"`{self.name}` is not a key name: it is empty or contains a space or a plus sign")
+            raise Malformed(
+                f"`{self.name}` is not a key name: it is empty or contains a space or a plus sign"
+            )
         if self.type not in {ED25519, COSIGNATURE_V1}:
             raise Malformed(f"signature type {self.type:#04x} of key `{self.name}` is not known")
         if len(self.public) != 32:

@@ -285,7 +285,9 @@ class _Reading:
         if missing > 0:
             where = f"events {self.events} to {size - 1} are" if missing > 1 else f"event {size - 1} is"
             self.fault(
-                self.events, "events-missing", f"{where} missing: {size} were signed, {self.events} are present"
+                self.events,
+                "events-missing",
+                f"{where} missing: {size} were signed, {self.events} are present",
             )
         elif missing < 0:
             self.fault(

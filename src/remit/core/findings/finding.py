@@ -86,20 +86,20 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
     ),
     FindingKind.SIGN_IN_CODE: FindingMeaning(
         "A person made a sign-in code for another person and could have used it themselves. The other "
-            "person sees it on their account page.",
+        "person sees it on their account page.",
         {"by": "the person who made it", "roles": "the roles that the code opens"},
         "ask the person whether they asked for it; `remit person sign-out` and `remit person ways` remove "
-            "its results; require two administrators with `people.second_person: true`",
+        "its results; require two administrators with `people.second_person: true`",
     ),
     FindingKind.LAST_ADMINISTRATOR: FindingMeaning(
         "One of the last administrators signed in at the provider without the administrator group. The "
-            "role is kept: otherwise no one could change people.",
+        "role is kept: otherwise no one could change people.",
         {"groups": "the person's groups here"},
         "make another administrator, then remove the person's role, or add the person to the group",
     ),
     FindingKind.SINK_OPEN: FindingMeaning(
         "A credential of an ended task still works at its sink. The finding is settled once the sink "
-            "refuses it.",
+        "refuses it.",
         {
             "lease": "the credential's lease",
             "kind": "the kind of its source",
@@ -116,26 +116,26 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
             "rotated_every_s": "remit's rotation interval in seconds; 0 if remit does not rotate it",
         },
         "lease a credential to each task (`lease`), have it rotated (`lease.password`, `rotate` of "
-            "`lease.oauth`), or resolve this with the reason why the secret is needed",
+        "`lease.oauth`), or resolve this with the reason why the secret is needed",
     ),
     FindingKind.OLD_SECRET: FindingMeaning(
         "A standing secret has not changed for longer than `limits.secret_age_s`.",
         {**_SECRET, "age_days": "its age in days, as far as remit knows"},
         "change it at its source and at the place in `where`; the finding is settled when remit sees a "
-            "new value",
+        "new value",
     ),
     FindingKind.SECRET_STUCK: FindingMeaning(
         "A standing secret that remit rotates cannot be rotated, or the previous value still works.",
         {**_SECRET, "why": "the last error", "remediation": "what a person can do"},
         "follow `remediation`; remit tries again every minute, and the finding is settled when the "
-            "rotation succeeds",
+        "rotation succeeds",
     ),
     FindingKind.CREDENTIAL_LEAKED: FindingMeaning(
         "An upstream credential came back in a result or was reported as compromised. A task's credential "
-            "was revoked; a standing one still works.",
+        "was revoked; a standing one still works.",
         {
-            "how": "`result`: an upstream returned it, and it was removed; `reported`: a person or transmitter "
-                "reported it",
+            "how": "`result`: an upstream returned it, and it was removed; `reported`: a person or "
+            "transmitter reported it",
             "lease": "the credential's lease; empty for a standing one, and where all credentials are meant",
             "task": "its task",
             "sink": "where it is accepted",
@@ -144,7 +144,7 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
     ),
     FindingKind.SIGNALS_SILENT: FindingMeaning(
         "A transmitter of signals has been silent for longer than permitted. The finding is settled once "
-            "it sends something.",
+        "it sends something.",
         {
             "transmitter": "the transmitter's name in the configuration",
             "since": "issue time of the last event; empty if none was ever received",
@@ -154,13 +154,13 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
     ),
     FindingKind.LOG_CHANGED: FindingMeaning(
         "The evidence log was changed in the store: an event differs from the one that was recorded and "
-            "signed.",
+        "signed.",
         {
             "event": "the index of the first such event; -1 if only the whole log does not match",
             "why": "the mismatch",
         },
         "find out who can write to the store; `remit audit verify` lists each fault, and an earlier "
-            "backup of the store has the original events",
+        "backup of the store has the original events",
     ),
 }
 

@@ -357,9 +357,7 @@ def chains(flow: Flow) -> list[tuple[str, str]]:
                 (name, f"`{bare(name)}` was stated for another purpose, and untrusted data contains it, too")
             )
         elif first is None:
-            out.append(
-                (name, f"`{bare(name)}` is neither in the intent nor in data that this task has read")
-            )
+            out.append((name, f"`{bare(name)}` is neither in the intent nor in data that this task has read"))
         else:
             out.append((name, f"`{bare(name)}` first appeared in {first}"))
     return out

@@ -80,7 +80,8 @@ PLATFORMS: Final[Mapping[str, Platform]] = {
         claims={
             "/kubernetes.io/namespace": "the namespace",
             "/kubernetes.io/serviceaccount/name": "the service account",
-            "/kubernetes.io/serviceaccount/uid": "the exact service account, not a later one of the same name",
+            "/kubernetes.io/serviceaccount/uid": "the exact service account, not a later one of the "
+            "same name",
             "/kubernetes.io/pod/name": "the pod",
             "/kubernetes.io/node/name": "the node that the pod runs on",
         },

@@ -207,9 +207,7 @@ def jwt_svid_claims(
 ) -> dict[str, Json]:
     """Return the claims of a JWT-SVID (JWT-SVID section 3); `Malformed` without an audience."""
     if not audiences or len(audiences) > MAX_AUDIENCES or not all(audiences):
-        raise Malformed(
-            f"a JWT-SVID needs 1 to {MAX_AUDIENCES} audiences", remediation="give an audience"
-        )
+        raise Malformed(f"a JWT-SVID needs 1 to {MAX_AUDIENCES} audiences", remediation="give an audience")
     return {
         "sub": spiffe_id,
         "aud": list(audiences),

@@ -384,6 +384,4 @@ def _check_rule(name: str, wanted: list[str]) -> None:
     for value in wanted:
         head = value.partition(GIT_REF_CLAIMS.get(name, ""))[0] if GIT_REF_CLAIMS.get(name) else ""
         if "*" in value and (name not in GIT_REF_CLAIMS or "*" in head):
-            raise Malformed(
-                f"`*` has no meaning in claim `{name[:100]}`", remediation="list the values"
-            )
+            raise Malformed(f"`*` has no meaning in claim `{name[:100]}`", remediation="list the values")

@@ -286,8 +286,8 @@ def wrong_audience(resource: str = "") -> Unauthenticated:
     return Unauthenticated(
         "the token is for another audience",
         code="token-audience",
-        remediation=f"ask for one with resource `{resource}`; the token endpoint answers `invalid_target` if no such "
-            "resource exists"
+        remediation=f"ask for one with resource `{resource}`; the token endpoint answers "
+        "`invalid_target` if no such resource exists"
         if resource
         else "ask for one with this resource",
         step=1,

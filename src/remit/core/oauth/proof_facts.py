@@ -63,8 +63,10 @@ def _sender(confirmation: Confirmation) -> str:
     if confirmation.jkt:
         return f"bound to the key jkt:{confirmation.jkt}: the sender proves possession of the key (DPoP)"
     if confirmation.x5t_s256:
-        return (f"bound to the certificate {confirmation.x5t_s256}: valid only in a connection with that "
-            "certificate (mTLS)")
+        return (
+            f"bound to the certificate {confirmation.x5t_s256}: valid only in a connection with that "
+            "certificate (mTLS)"
+        )
     return "bound to no key: any holder can use it"
 
 
@@ -87,6 +89,8 @@ def _way(binding: Binding) -> str:
             rules = f", and {', '.join(sorted(claims))} as registered" if claims else ""
             return f"a token of {issuer} for {subject}{rules}"
         case LocalBinding(uid, digest):
-            return f"as reported by the kernel: a process of user {uid} from the program sha256:{digest[:16]}..."
+            return (
+                f"as reported by the kernel: a process of user {uid} from the program sha256:{digest[:16]}..."
+            )
         case ClientBinding(metadata_url):
             return f"the metadata document at {metadata_url}"

@@ -142,7 +142,9 @@ def _grants(parent: Task, wanted: BudgetShare) -> tuple[tuple[Grant, ...], dict[
         )
     if len(drawn) > MAX_GRANTS:
         raise Forbidden(
-            f"a child task has at most {MAX_GRANTS} grants", code="too-many-grants", remediation="ask for fewer"
+            f"a child task has at most {MAX_GRANTS} grants",
+            code="too-many-grants",
+            remediation="ask for fewer",
         )
     return tuple(drawn), {grant.digest: accounts for grant, accounts in drawn.items()}
 

@@ -132,7 +132,7 @@ class HttpEndpoint:
             await self._refuse(visit, error)
         except Exception:  # noqa: BLE001 - the edge of the door
             # A defect of ours: the agent learns that and nothing else.
-            _LOG.exception("a request ended in a defect")
+            _LOG.exception("a request caused an internal error")
             await self._fail(visit, HttpProblem("internal error", 500, code="fault"))
         finally:
             self._in_hand.count -= 1
@@ -141,7 +141,7 @@ class HttpEndpoint:
 
     async def _serve(self, scope: Scope, visit: ApiVisit) -> None:
         if foreign(visit.head.values, visit.head.twice, {self._base}):
-            raise HttpProblem("this origin may not call", 403, code="origin")
+            raise HttpProblem("this origin is not permitted", 403, code="origin")
         self._in_hand.check()
         # Where no API is named, who asks is still to be known.
         resource = f"{PREFIX}/{visit.upstream}" if visit.upstream else ""

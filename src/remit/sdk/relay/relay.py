@@ -97,12 +97,12 @@ class Relay:
             return await relay_api(self._door, request, *asked, self.api_url)
         upstream = self._wanted(request.path)
         if upstream is None:
-            what = "there is nothing here; use the address that was given, or below it `/UPSTREAM`"
+            what = "no resource at this path; use the given address, or `/UPSTREAM` below it"
             return _error(404, "no-such-path", what)
         if request.method not in METHODS:
             return _error(405, "method", "use GET, POST or DELETE")
         if request.headers.get("Content-Encoding", "identity") != "identity":
-            return _error(415, "content-encoding", "the body is compressed; send it as it is")
+            return _error(415, "content-encoding", "the body is compressed; send it uncompressed")
         body = await read_whole(request, MAX_REQUEST_BYTES)
         if body is None:
             return _error(413, "too-large", f"the body is over {MAX_REQUEST_BYTES} bytes; send less at once")
@@ -120,10 +120,10 @@ class Relay:
         """Return why a request is refused before its path is looked at."""
         hosts = {f"{name}:{self._port}" for name in (HOST, "localhost")}
         if request.headers.getall("Host", []) not in [[host] for host in hosts]:
-            return 421, "the Host header names another place"
+            return 421, "the Host header names another host"
         origins = request.headers.getall("Origin", [])
         if any(origin not in {f"http://{host}" for host in hosts} for origin in origins):
-            return 403, "a page of another origin asked"
+            return 403, "the request comes from another origin"
         if self._guarded and not self._from_descendant(request.transport):
             return 403, "the connection is not from the process that remit started, nor from a child of it"
         return None
@@ -182,7 +182,7 @@ async def _give_back(request: web.BaseRequest, answer: GatewayReply) -> web.Stre
     """Stream an answer to the child at the child's own pace; a broken answer ends broken, never whole."""
     async with answer.response:
         if 300 <= answer.status < 400:
-            return _error(502, "redirect", "the gateway answered with a redirect; give its own address")
+            return _error(502, "redirect", "the gateway answered with a redirect; use the final address")
         back = web.StreamResponse(status=answer.status)
         for name, value in answer.headers.items():
             if name.lower() in PASSED_BACK or name.lower().startswith("mcp-"):

@@ -213,15 +213,16 @@ class PersonAdministration:
             await self._store.commit(Unit((PutValue(self._tenant, key, kept),), (event,)))
         if one_hand:
             raise Forbidden(
-                "who asked first may be the same person: one made a sign-in code for the other, or somebody"
-                " made one for both",
+                "the first requester may be the same person: one made a sign-in code for the other, or "
+                "another person made one for both",
                 code="code-maker",
-                remediation="let another administrator ask, or remove what came of it (`remit person ways`)",
+                remediation="let another administrator request it, or remove the sign-in methods made "
+                "with the code (`remit person ways`)",
             )
         raise Forbidden(
             "a second administrator must agree to this",
             code="second-person",
-            remediation=f"let another administrator ask for the very same within {WAIT.seconds // 60} "
+            remediation=f"let another administrator make the same request within {WAIT.seconds // 60} "
             "minutes",
         )
 
@@ -235,7 +236,11 @@ class PersonAdministration:
     async def _other(self, name: str, by: str) -> Person:
         person = await self._directory.person(name)
         if name == by:
-            raise Forbidden("nobody changes themselves", code="self", remediation="ask another administrator")
+            raise Forbidden(
+                "a person cannot change their own account",
+                code="self",
+                remediation="ask another administrator",
+            )
         return person
 
     async def _keep(self, person: Person, roles: frozenset[Role]) -> tuple[Change, ...]:

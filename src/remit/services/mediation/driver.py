@@ -148,7 +148,7 @@ class CallDriver(Driver):
         assert self._live is not None
         asked = self._asked
         if asked.upstream not in self._m.upstreams:
-            raise NotFound(f"there is no upstream `{asked.upstream[:80]}`", code="no-upstream")
+            raise NotFound(f"upstream `{asked.upstream[:80]}` does not exist", code="no-upstream")
         steps = self._m.authorizer.describing(
             self._claims.principal, self._live, asked.upstream, asked.name, asked.arguments, self._now
         )
@@ -248,7 +248,7 @@ class CallDriver(Driver):
         if tool.effect is not _NONE and self._live.rose_beside(need.request.label, tool.label, classes):
             # What another call read meanwhile may lie in the upstream, where this call could carry it on.
             raise Conflict(
-                "the task has read more since this was decided", code="label-rose", remediation="call again"
+                "the task has read more data since the decision", code="label-rose", remediation="call again"
             )
         self._deadline = self._m.clock.boot_s() + self._m.call_timeout_s
         call.on_cut = exchange.release

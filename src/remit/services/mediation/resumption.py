@@ -164,9 +164,9 @@ class ResumptionDriver(CallDriver):
 def gone() -> NotFound:
     """The fault of a handle behind which no call of the task goes on."""
     return NotFound(
-        "there is no such call",
+        "the call does not exist",
         code="no-call",
-        remediation="make the call again, if it is still wanted",
+        remediation="make the call again if still needed",
         step=2,
     )
 

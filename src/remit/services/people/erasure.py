@@ -24,7 +24,7 @@ from remit.services.people.delegations import Delegations
 
 #: Open tasks that are looked through.
 MOST: Final = 100_000
-_REASON: Final = "what it was for was forgotten"
+_REASON: Final = "its subject was forgotten"
 
 
 class Erasure:

@@ -82,7 +82,7 @@ class PostgresLabels:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise StoreUnavailable("the store is closed", remediation="start remit again")
+            raise StoreUnavailable("the store is closed", remediation="restart remit")
 
     def end(self) -> None:
         """Read no more, close the connection, and tell those who wait."""

@@ -57,7 +57,7 @@ def split_base_url(url: str) -> tuple[Origin, bytes]:
     if "@" in parts.netloc:
         # The URL may hold a password here: it is not repeated.
         raise ConfigInvalid(
-            "a base URL holds user information",
+            "a base URL contains user information",
             remediation="move the credential to the upstream's credential section",
         )
     if "?" in url or "#" in url:

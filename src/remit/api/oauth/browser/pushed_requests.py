@@ -50,7 +50,7 @@ async def push(request: Request, house: Services, strangers: AnonymousLimits) ->
             raise OAuthRefused(code, str(error)) from None
         if applicant.metadata and applicant.metadata.auth_method != "none" and not agent:
             # RFC 9126 section 2: a client that proves itself at the token endpoint does so here.
-            raise OAuthRefused("invalid_client", "prove yourself by your own key, as at the token endpoint")
+            raise OAuthRefused("invalid_client", "authenticate with your own key, as at the token endpoint")
         asked = what_is_asked(form, house, applicant, redirect_uri, agent)
         value = await house.people.browsers.tickets.issue(PushedRequest(asked), LASTS)
         lasts_s = int(LASTS.total_seconds())

@@ -29,7 +29,9 @@ class DecisionMade(EventBody, kw_only=True):
         list[str], "the agents of the chain, the acting one first, where the task was delegated"
     ] = []
     sender: Annotated[str, "what binds the token to its sender: `dpop`, `mtls`, or `bearer` if it is unbound"]
-    sender_constraint: Annotated[str, "`optional`: the configuration requires no such binding at this upstream"] = ""
+    sender_constraint: Annotated[
+        str, "`optional`: the configuration requires no such binding at this upstream"
+    ] = ""
     data_class: Annotated[str, "data class that the task carried"] = field(name="class")
     rules: Annotated[list[list[str]], "the deciding rules, each with the digest of its text"]
     reasons: Annotated[list[dict[str, str]], "stable codes of the reasons, each with its rule"] = []
@@ -44,12 +46,12 @@ class DecisionMade(EventBody, kw_only=True):
     flow: Annotated[
         list[dict[str, Json]],
         "provenance of each argument: where the intent states it, and the earlier calls that it came from "
-            "(number, decision, tool, field, trust)",
+        "(number, decision, tool, field, trust)",
     ] = []
     rest: Annotated[
         list[dict[str, Json]],
         "calls that wrote the data that it reads: upstream, task, agent, decision, tool, number, trust, "
-            "class",
+        "class",
     ] = []
     arguments: Annotated[Json, Sealed("the call's arguments; very large arguments as a digest")]
     reason_texts: Annotated[list[str], Sealed("the reasons in words", "reasons")] = []
@@ -88,8 +90,9 @@ class CallCancelled(EventBody, kw_only=True):
     KIND = EventKind.CALL_CANCELLED
     tool: ToolName
     by: Annotated[
-        str, "who or what cancelled it: `agent`, `fence`, `expired`, or `agent` if the agent hung up before it "
-            "had the handle"
+        str,
+        "who or what cancelled it: `agent`, `fence`, `expired`, or `agent` if the agent hung up before it "
+        "had the handle",
     ]
 
 

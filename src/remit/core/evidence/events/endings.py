@@ -52,11 +52,11 @@ class ClosureMade(EventBody, kw_only=True):
     closings: Annotated[
         list[list[str | int]],
         "kind, name, and microseconds until its first refusal; -1 while it is open. For an upstream "
-            "credential also microseconds until its source revoked it, the number of attempts, and the lease",
+        "credential also microseconds until its source revoked it, the number of attempts, and the lease",
     ]
     acknowledged: Annotated[
         list[list[str | int]],
         "id of each other replica, and microseconds until its fence was in place; -1 if it did not answer "
-            "and its lease ran out",
+        "and its lease ran out",
     ] = []
     by: By

@@ -18,7 +18,9 @@ class FindingSeen(EventBody, kw_only=True):
     finding: Annotated[str, "the finding's id"]
     finding_kind: Annotated[FindingKind, "the finding's kind"]
     about: Annotated[str, "the subject, as `kind:name`"]
-    seen: Annotated[dict[str, Json], "the observed facts, as the reference of findings lists them for each kind"]
+    seen: Annotated[
+        dict[str, Json], "the observed facts, as the reference of findings lists them for each kind"
+    ]
 
 
 class FindingResolved(EventBody, kw_only=True):

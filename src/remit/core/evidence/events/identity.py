@@ -13,7 +13,9 @@ from remit.core.identity.principals import AgentState
 
 _Uid = Annotated[int, "user id of the process that asked"]
 _Executable = Annotated[str, "SHA-256 of its program"]
-_ProcessIsolation = Annotated[str, "`none`: the process runs as the user of remit and could read remit's keys"]
+_ProcessIsolation = Annotated[
+    str, "`none`: the process runs as the user of remit and could read remit's keys"
+]
 
 
 class AgentRegistered(EventBody, kw_only=True):

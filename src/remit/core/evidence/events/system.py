@@ -16,9 +16,7 @@ class SystemStarted(EventBody, kw_only=True):
     KIND = EventKind.SYSTEM_STARTED
     version: Annotated[str, "its version"]
     bundle: Annotated[str, "digest of the bundle in force"]
-    recovered: Annotated[
-        int, "permitted calls whose outcome a crash had lost, now recorded as `unknown`"
-    ]
+    recovered: Annotated[int, "permitted calls whose outcome a crash had lost, now recorded as `unknown`"]
 
 
 class SystemStopped(EventBody, kw_only=True):

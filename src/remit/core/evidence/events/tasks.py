@@ -28,9 +28,7 @@ class TaskOpened(EventBody, kw_only=True):
     parent: Annotated[str, "the parent task"] = ""
     chain: Annotated[list[str], "the agents of the chain, the acting one first"] = []
     delegation: Annotated[str, "the delegation record of the person"] = ""
-    plan: Annotated[
-        list[str] | UnsetType, "the tools in the agent's plan, if it made one"
-    ] = UNSET
+    plan: Annotated[list[str] | UnsetType, "the tools in the agent's plan, if it made one"] = UNSET
     goal: Annotated[str, Sealed("the intent as text")]
     brief: Annotated[str, Sealed("the text of the agent that delegated it")] = ""
     params: Annotated[dict[str, Json], Sealed("its parameters")]

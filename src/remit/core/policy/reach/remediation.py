@@ -103,9 +103,9 @@ class Repair(msgspec.Struct, frozen=True, order=True):
         tool, task_type = (json.dumps(one, ensure_ascii=False) for one in (self.tool, self.task_type))
         return (
             f'@id("{name}")\n@reason("`{{tool}}` could send out private data because untrusted content '
-                'asked for it")\n@remediation("have this exact call '
-                f'approved")\n@otherwise("approval")\nforbid (principal, action == Action::{tool}, '
-                f"resource)\nwhen {{ context.task.type == {task_type} }};\n"
+            'asked for it")\n@remediation("have this exact call '
+            f'approved")\n@otherwise("approval")\nforbid (principal, action == Action::{tool}, '
+            f"resource)\nwhen {{ context.task.type == {task_type} }};\n"
         )
 
 

@@ -21,7 +21,9 @@ def check_tool(tool: str) -> None:
     """Make sure that it is `upstream/tool`; raises `ConfigInvalid`."""
     if _TOOL.fullmatch(tool) is None:
         raise ConfigInvalid(
-            f"`{shown(tool)}` is not a tool name", key="tool", remediation="write `upstream/tool`; no wildcards"
+            f"`{shown(tool)}` is not a tool name",
+            key="tool",
+            remediation="write `upstream/tool`; no wildcards",
         )
 
 

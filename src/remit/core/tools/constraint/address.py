@@ -62,7 +62,8 @@ def _name(entry: str, *, subdomains: bool = True) -> str:
     bare = name.removeprefix(".") if subdomains else name
     if not _is_name(bare) or (name != bare and _NUMERIC.fullmatch(bare) is not None):
         raise ConfigInvalid(
-            f"`{entry}` is not a host name", remediation="write `example.org`, or `.example.org` for those below"
+            f"`{entry}` is not a host name",
+            remediation="write `example.org`, or `.example.org` for those below",
         )
     return name
 

@@ -225,7 +225,8 @@ def _translate(name: str) -> tuple[str, str, bool]:
         if ch in ("*", "?"):
             if ch == "*" and expression[-1:] == ["[^/]*"]:
                 raise ConfigInvalid(
-                    "contains `**` beside other characters", remediation="write `**` as a whole name: `a/**/b`"
+                    "contains `**` beside other characters",
+                    remediation="write `**` as a whole name: `a/**/b`",
                 )
             wild = True
             sample.append("x")

@@ -43,7 +43,8 @@ class Parameters:
         if name not in self.values:
             known = ", ".join(f"`{{{known}}}`" for known in sorted(self.values)) or "none"
             raise ConfigInvalid(
-                f"placeholder `{{{name}}}` does not match a given parameter", remediation=f"given parameters: {known}"
+                f"placeholder `{{{name}}}` does not match a given parameter",
+                remediation=f"given parameters: {known}",
             )
         return self.values[name]
 

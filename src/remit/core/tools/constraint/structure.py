@@ -117,11 +117,14 @@ class Length(Constraint):
         for key, bound in bounds.items():
             if type(bound) is not int or bound < 0:
                 raise ConfigInvalid(
-                    f"`{key}` must be a whole number of at least 0", remediation="count characters or elements"
+                    f"`{key}` must be a whole number of at least 0",
+                    remediation="count characters or elements",
                 )
         low, high = bounds.get("min", 0), bounds.get("max")
         if not bounds or (high is not None and low > high):
-            raise ConfigInvalid("allows no length", remediation="give `min`, `max` or both, the smaller first")
+            raise ConfigInvalid(
+                "allows no length", remediation="give `min`, `max` or both, the smaller first"
+            )
         object.__setattr__(self, "bounds", bounds)
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)

@@ -45,7 +45,9 @@ def write_request(api: Api, route: Route, arguments: dict[str, Json]) -> Written
     if left:
         name = next(iter(left))
         raise Malformed(
-            f"`{name[:80]}` is not an argument of `{route.name}`", code="undeclared", remediation="leave it out"
+            f"`{name[:80]}` is not an argument of `{route.name}`",
+            code="undeclared",
+            remediation="leave it out",
         )
     for parameter in route.parameters:
         if parameter.required and parameter.argument not in arguments:

@@ -106,9 +106,7 @@ def _bodied(route: Route, asking: ApiRequest, max_bytes: int, max_depth: int) ->
     form = route.body
     if form is None:
         if asking.body:
-            raise Malformed(
-                f"`{route.method}` takes no body", code="undeclared", remediation="send no body"
-            )
+            raise Malformed(f"`{route.method}` takes no body", code="undeclared", remediation="send no body")
         return {}
     if not asking.body:
         if form.required:

@@ -56,7 +56,8 @@ class References:
             raise ConfigInvalid(
                 f"refers to more than {MAX_STEPS} schemas, parameters and values",
                 key="paths",
-                remediation="remove recursive or repeated parts, or split the document over several upstreams",
+                remediation="remove recursive or repeated parts, or split the document over several "
+                "upstreams",
             )
 
     def _copied(self, value: Json) -> Json:

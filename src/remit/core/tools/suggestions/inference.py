@@ -56,9 +56,7 @@ def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> Argumen
     if part.types and part.types <= TEXTLESS - {"integer", "number"}:
         return _plain(part, Guess("content", "a switch"))
     if word := _secret(name, said):
-        role = Guess(
-            "content", f"`{word}` is a secret; does the person give it?", review=True
-        )
+        role = Guess("content", f"`{word}` is a secret; does the person give it?", review=True)
         return ArgumentGuess(path=part.path, role=role, word=word, secret=True)
     if word := vocabulary.known(name, vocabulary.CODE) or ("query" if _queries(name, said, tool) else ""):
         return _plain(part, Guess("code", f"`{word}` is executed"), word)
@@ -138,7 +136,9 @@ def _reached(part: SchemaPart, word: str, tool: tuple[str, ...], changes: bool) 
         and not vocabulary.known(tool, vocabulary.DIRECTS)
     ):
         personal = one in vocabulary.PERSONAL or word in vocabulary.PERSONAL
-        role = Guess(ArgumentRole.SELECTOR.value, f"`{word}` selects a record; or is it a destination?", review=True)
+        role = Guess(
+            ArgumentRole.SELECTOR.value, f"`{word}` selects a record; or is it a destination?", review=True
+        )
         return ArgumentGuess(path=part.path, role=role, word=one, personal=personal, single=True)
     if changes or address:
         unsure = not address

@@ -28,8 +28,10 @@ def _head(upstream: str, drafts: Sequence[ToolDraft]) -> Iterator[str]:
     yield f"# {count} guesses are marked `# {REVIEW}`: check each, and remove the mark."
     yield "# Until then the worst case or the name decides; a server's own hints never relax anything."
     yield "# audience: who learns the arguments. `self`: only the caller; `internal`: colleagues;"
-    yield ("#   `group:NAME`: some of them; `external`: anyone else, including the company that runs the "
-        "service.")
+    yield (
+        "#   `group:NAME`: some of them; `external`: anyone else, including the company that runs the "
+        "service."
+    )
     yield "# class, trust: labels of its results; `untrusted` if an outsider can write any part."
     yield "# How to describe tools: docs/howto/describe-tools.md"
     yield f"upstream: {quoted(upstream)}"
