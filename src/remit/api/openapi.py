@@ -117,7 +117,7 @@ def _operation(endpoint: Endpoint, known: dict[str, Json], components: dict[str,
         "operationId": _operation_id(endpoint),
         "tags": [endpoint.tag],
         "summary": endpoint.summary,
-        "description": f"Who may call: {callers(endpoint)}.",
+        "description": f"Callers: {callers(endpoint)}.",
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for name in _PLACE.findall(endpoint.path)

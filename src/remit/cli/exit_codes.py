@@ -95,7 +95,7 @@ def unknown(
     """Return the fault of a command that there is not."""
     close = difflib.get_close_matches(word, known, n=1)
     hint = f"did you mean `remit {below}{close[0]}`?" if close else remediation
-    return UsageFault(f"there is no command `{below}{word[:80]}`", remediation=hint)
+    return UsageFault(f"command `{below}{word[:80]}` does not exist", remediation=hint)
 
 
 def usage(fault: CycloptsError, command: str) -> UsageFault:
@@ -131,7 +131,7 @@ def _unknown_option(fault: UnknownOptionError, remediation: str) -> UsageFault:
     bare = {name.lstrip("-"): name for name in known}
     close = difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.7)
     meant = f"did you mean `{bare[close[0]]}`?" if close else ""
-    return UsageFault(f"there is no option `{word[:80]}`", remediation=meant or remediation)
+    return UsageFault(f"option `{word[:80]}` does not exist", remediation=meant or remediation)
 
 
 def _colour() -> bool:

@@ -129,7 +129,7 @@ class RehearsedTask:
     def _answer(self, call: RehearsedCall | Extension, by: str, *, approve: bool) -> None:
         decision = call.decision
         if decision is None or decision.outcome is not Outcome.DEFER or not decision.approval:
-            raise Conflict(f"this call has no approval: {call!r}", remediation="approve what was deferred")
+            raise Conflict(f"this call has no approval: {call!r}", remediation="approve a deferred call")
         stage = self._r.stage
         person = self._r.run(stage.person(by, roles=(Role.APPROVER,)))
         self._r.run(stage.house.approvals.answer(decision.approval, person, approve=approve))

@@ -274,7 +274,7 @@ def _wait(process: subprocess.Popen[bytes], ready: Path, log: Path) -> None:
         if process.poll() is not None:
             raise ConfigInvalid(f"remit did not start: {log.read_text()[-2000:]}")
         time.sleep(0.05)
-    raise ConfigInvalid("remit was not ready within two minutes", remediation=f"look at {log}")
+    raise ConfigInvalid("remit was not ready within two minutes", remediation=f"check {log}")
 
 
 def _code(log: Path) -> str:
@@ -282,4 +282,4 @@ def _code(log: Path) -> str:
     for word in log.read_text().split():
         if word.count("-") == 3 and len(word) == 19 and word.replace("-", "").isalnum():
             return word
-    raise ConfigInvalid("remit printed no sign-in code", remediation=f"look at {log}")
+    raise ConfigInvalid("remit printed no sign-in code", remediation=f"check {log}")

@@ -74,7 +74,7 @@ def _from_here(config: Config, section: UpstreamSection) -> str:
         return no_connection(section.url)
     program = section.command[0]
     found = shutil.which(program) or (config.at(section.cwd) / program).is_file()
-    return "" if found else f"there is no program `{program}`"
+    return "" if found else f"program `{program}` does not exist"
 
 
 def _remediation(section: UpstreamSection, here: str) -> str:

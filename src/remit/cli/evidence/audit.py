@@ -83,7 +83,7 @@ def _event(client: Client, index: int) -> Json:
 
     page = client.get("events", start=index, limit=1)
     if index < 0 or not page["items"] or page["items"][0]["index"] != index:
-        raise NotFound(f"there is no event {index}", remediation=f"the log has {page['size']} events")
+        raise NotFound(f"event {index} does not exist", remediation=f"the log has {page['size']} events")
     event = page["items"][0]
     if "damaged" in event:
         raise VerificationFailed(
@@ -303,12 +303,12 @@ def verify(
 
     if anew and (not key or file is not None or growth):
         raise UsageFault(
-            "`--anew` takes a key for the running remit", remediation="give `--key KEY`, and no file"
+            "`--anew` needs a key for the running remit", remediation="give `--key KEY`, and no file"
         )
     if growth:
         if file is not None or task or no_values:
             raise UsageFault(
-                "`--growth` asks the running remit for its head alone",
+                "`--growth` asks the running remit only for its head",
                 remediation="leave out the file and the export options",
             )
         from remit.cli.evidence.consistency import verify_growth

@@ -77,7 +77,7 @@ def _user_id(name: str) -> int:
         return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
     except KeyError:
         raise UsageFault(
-            f"there is no user `{name[:80]}` on this machine", remediation="give the user that runs remit"
+            f"user `{name[:80]}` does not exist on this machine", remediation="give the user that runs remit"
         ) from None
 
 

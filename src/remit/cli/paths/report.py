@@ -149,7 +149,7 @@ class ReachReport:
         """Where one agent's work reaches another's, as far as the wanted task type takes part."""
         wanted = self.choice.task
         for one in self.survey.handovers:
-            names = {name.removesuffix(" (handed down)") for name, _ in (*one.writers, *one.readers)}
+            names = {name.removesuffix(" (delegated)") for name, _ in (*one.writers, *one.readers)}
             if not wanted or wanted in names:
                 yield one
 

@@ -68,7 +68,7 @@ def shown(tool: str, /) -> None:
     items = connect().get("tools")["items"]
     found = next((one for one in items if one["tool"] == tool), None)
     if found is None:
-        raise NotFound(f"there is no tool `{tool}`", remediation="see `remit tool list`")
+        raise NotFound(f"tool `{tool}` does not exist", remediation="see `remit tool list`")
     if terminal.is_json():
         terminal.answer(found)
         return

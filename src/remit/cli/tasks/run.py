@@ -74,7 +74,7 @@ def run(
     if shutil.which(command[0]) is None:
         # Before a task is opened for it.
         raise UsageFault(
-            f"`{command[0]}` cannot be started: there is no such program",
+            f"`{command[0]}` cannot be started: the program does not exist",
             remediation="check the command after `--`",
         )
     if lease is None:

@@ -140,7 +140,7 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
             line=node.line_of(f"{key}.per"),
             key=f"{key}.per",
             remediation="leave `per` out: each ended session needs a place in the role's policies, and each "
-            "certificate a connection of its own",
+            "certificate its own connection",
         )
     if not lease.carries_itself and lease.sources and not lease.headers and not lease.env:
         problems.add(

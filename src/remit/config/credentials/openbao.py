@@ -154,7 +154,7 @@ def check_openbao(bao: OpenBaoLeaseSection, key: str, node: Node, problems: Prob
             f"{key}.login",
         )
     elif bao.login and not bao.path and bao.static is None:
-        note("has a meaning beside `path` and `static` alone", "remove it", f"{key}.login")
+        note("has a meaning only with `path` and `static`", "remove it", f"{key}.login")
 
 
 def check_known(bao: BaoSourceSection, key: str, node: Node, problems: Problems) -> None:

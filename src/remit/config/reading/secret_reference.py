@@ -151,7 +151,7 @@ class SecretRef:
         except OSError as fault:
             raise KeyUnavailable(
                 f"secret file `{path}` cannot be read: {fault.strerror}",
-                remediation="create it, readable by remit alone",
+                remediation="create it, readable only by remit",
             ) from None
         if len(content) > MAX_SECRET_BYTES:
             raise KeyUnavailable(

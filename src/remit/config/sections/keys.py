@@ -45,7 +45,7 @@ class KeysSection(Section, frozen=True, kw_only=True):
             "their names."
         ),
     ] = "file"
-    path: Annotated[Text, Meta(description="Folder of the keys, readable by remit alone.")] = ".remit/keys"
+    path: Annotated[Text, Meta(description="Folder of the keys, readable only by remit.")] = ".remit/keys"
     openbao: Annotated[OpenBaoSection | None, Meta(description="The OpenBao of `kind: openbao`.")] = None
     rotate_every: Annotated[
         Seconds,

@@ -32,7 +32,7 @@ class StoreSection(Section, frozen=True, kw_only=True):
     durability: Annotated[
         Literal["durable", "buffered"],
         Meta(
-            description="`durable`: what is recorded survives a power loss. `buffered`: it survives a "
+            description="`durable`: recorded data survives a power loss. `buffered`: it survives a "
             "crash of remit, but the last moments before a power loss may be lost."
         ),
     ] = "durable"

@@ -135,7 +135,7 @@ _NOT_GRANTED: Final = WireFault(
     "the upstream asks a question, and the task may not answer",
     INTERNAL_ERROR,
     code="input-not-granted",
-    remediation=f"use a task type whose grant of this tool names `{INPUT}`",
+    remediation=f"use a task type whose grant of this tool permits `{INPUT}`",
 )
 
 

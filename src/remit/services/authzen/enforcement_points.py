@@ -111,7 +111,7 @@ class AskedSubjects:
             raise Unauthenticated(
                 f"enforcement point `{point.name}` must present the task's token",
                 code="subject-unproven",
-                remediation="send it as `access_token` in the subject's properties, or let it vouch",
+                remediation="send it as `access_token` in the subject's properties, or set `vouches` for it",
                 step=1,
             )
         task = await self._task(point, subject, now)

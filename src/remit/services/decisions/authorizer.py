@@ -326,7 +326,7 @@ def _departures(request: AccessRequest) -> list[Reason]:
             code="plan",
             text=one.reason,
             rule="plan",
-            remediation=f"the plan says: {one.remediation}",
+            remediation=f"the plan: {one.remediation}",
             argument=one.argument,
         )
         for one in departures(request.task.plan, request.tool.id, request.arguments)

@@ -128,7 +128,7 @@ def body_of(scope: Mapping[str, Any], party: str) -> None:
 
 def _too_much(whose: str) -> Busy:
     return Busy(
-        f"too much of what requests {whose} have sent is still in progress",
+        f"too much data of requests {whose} is still in progress",
         code="bodies",
         remediation="wait for answers, and send less at once",
     )

@@ -34,7 +34,7 @@ def check_head(connection: Sql, tenant: str, size: int, head: Head | None) -> No
             )
         if root_at(head.size, reader(connection, tenant, size)) != head.root:
             raise VerificationFailed(
-                f"the log of tenant `{tenant}` is not the one whose first {head.size} events were signed",
+                f"the log of tenant `{tenant}` does not begin with the {head.size} signed events",
                 code="log-rewritten",
                 remediation="restore the original store, and find out how this one was changed",
             )

@@ -78,7 +78,7 @@ def use_passkey(sql: Sql, change: UsePasskey) -> None:
     # WebAuthn level 3 section 7.2 step 22.
     if (change.counter or passkey.counter) and change.counter <= passkey.counter:
         raise Conflict(
-            "the counter of this passkey has not risen",
+            "the counter of this passkey has not increased",
             code="passkey-counter",
             remediation="the passkey may have been copied: remove it and register another",
         )

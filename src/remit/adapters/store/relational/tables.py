@@ -103,7 +103,7 @@ MIGRATIONS: tuple[str, ...] = (
         primary key (tenant, level, idx)
     ) strict, without rowid;
 
-    -- Keys of subjects, wrapped. `id` is random and never used again, so a forgotten key identifies no person.
+    -- Keys of subjects, wrapped. `id` is random and never reused: a forgotten key identifies no person.
     create table subject_keys (
         tenant text not null, id integer not null, subject text not null, wrapped blob not null,
         primary key (tenant, id)

@@ -170,7 +170,7 @@ class _Parse:
             self._add(value)
             self.next = _COMMA
         else:
-            raise ValueError("a value where none can stand")
+            raise ValueError("a value at a wrong place")
 
     def mark(self, mark: str) -> None:
         """Take one of the six marks."""
@@ -193,7 +193,7 @@ class _Parse:
             self.box, self._name = self._around.pop()
             self.next = _COMMA
         else:
-            raise ValueError("a mark where none can stand")
+            raise ValueError("a mark at a wrong place")
 
     def end(self) -> Json:
         """Return the one value of the text."""
