@@ -269,6 +269,6 @@ def test_a_chain_is_drawn_from_an_exported_file_too(story: Rehearsal, tmp_path: 
     less = chain_in(bare, mail.decision.id)
     assert [one.tool for one in less.calls] == [one.tool for one in whole.calls]
     assert ATTACKER not in str(flowchart(less))
-    assert "the words cannot be read here" in str(flowchart(less))
+    assert "the text is not readable here" in str(flowchart(less))
     with pytest.raises(NotFound):
         chain_in(file, "tsk_nothing")

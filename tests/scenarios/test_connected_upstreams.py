@@ -269,7 +269,7 @@ def test_what_the_server_has_ended_is_to_be_connected_again(
     for one in server.refreshes.values():
         one.dead = True
     _, token = gateway.open("ana")
-    with pytest.raises(KeyUnavailable, match="has ended what the person had let remit have"):
+    with pytest.raises(KeyUnavailable, match="has revoked the person's consent"):
         gateway.call(token)
     asked = len(server.asked)
     with pytest.raises(KeyUnavailable, match="its server has ended that"):

@@ -158,7 +158,7 @@ async def test_only_a_clear_no_is_a_refusal(github: GitHubServer, place: AtGitHu
     github.broken = True
     assert await broker.probe(given) is Probe.UNREACHABLE
     assert await broker.probe(UpstreamCredential(lease="lse_1")) is Probe.UNREACHABLE
-    with pytest.raises(KeyUnavailable, match="cannot be read any more"):
+    with pytest.raises(KeyUnavailable, match="can no longer be read"):
         await broker.revoke(UpstreamCredential(lease="lse_1"))
 
 

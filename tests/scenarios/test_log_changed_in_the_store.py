@@ -254,7 +254,7 @@ def test_doctor_says_what_up_refuses(folder: Path) -> None:
     with sqlite3.connect(place) as file:
         file.execute("delete from events where idx = (select max(idx) from events)")
     (says,) = told(folder)
-    assert "`remit up` refuses it" in says
+    assert "`remit up` refuses to start with it" in says
 
 
 def test_doctor_says_that_the_signed_head_is_gone(folder: Path) -> None:

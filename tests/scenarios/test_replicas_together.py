@@ -93,7 +93,7 @@ async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the
         for one in world.all:
             await until(lambda one=one: is_in(one, ("applied", 0)))  # type: ignore[misc]
         code, said = await second.says("policy", "apply")
-        assert (code, "all 2 replicas decide by it, since 20" in said) == (0, True), said
+        assert (code, "all 2 replicas decide by it, at the latest since 20" in said) == (0, True), said
         # What there is to see of them fits a narrow screen, but for long addresses.
         code, said = await second.says("who", COLUMNS="80")
         assert code == 0

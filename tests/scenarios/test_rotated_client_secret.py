@@ -157,7 +157,7 @@ async def lost(place: Place) -> RotatedSecrets:
     rotated, _ = await place.opened()  # a start again helps as little
     assert not await rotated.rotate("crm")
     why, remediation = rotated.stuck["crm"]
-    assert "refuses every secret that remit knows, and calls with it" in why
+    assert "refuses every secret that remit has, and calls with it" in why
     assert "the server refuses each registration token" in why
     assert "make another registration token" in remediation
     assert "register remit anew" in remediation

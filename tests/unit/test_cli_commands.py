@@ -44,7 +44,7 @@ def test_init_overwrites_nothing(house: Remit) -> None:
     """A folder that holds a configuration is left alone."""
     said = house("init", ".")
     assert said.code == 2
-    assert "is there already" in said.err
+    assert "already exists" in said.err
 
 
 def test_up_says_where_it_is_what_it_governs_and_how_to_sign_in(house: Remit) -> None:
@@ -207,7 +207,7 @@ def test_end_is_shown_in_milliseconds_and_proven_in_the_log(house: Remit, task: 
     assert proven["proof"]["size"] > proven["proof"]["events"] >= 1
     said = house("end", f"task:{task}")
     assert "nothing left open" in said.out
-    assert "fences stood after: " in house("doctor").out
+    assert "fences were in place after: " in house("doctor").out
     assert house("end", "nobody").code == 2
 
 
@@ -222,11 +222,11 @@ def test_lock_keeps_shut_until_unlock(house: Remit) -> None:
     for name in ("note-bot", "agent:note-bot"):
         said = house("unlock", name)
         assert (said.code, "nobody is here to ask" in said.err) == (2, True)
-    assert "nothing called `notes` is locked" in house("unlock", "notes").err
+    assert "`notes` is locked" in house("unlock", "notes").err
     listed = house.ask("lock")["items"]
     assert [one["scope"] for one in listed] == ["agent:note-bot"]
     assert "agent:note-bot" in house("who", "note-bot").out
-    assert "locked by hand" in house("doctor").out
+    assert "locked by a person" in house("doctor").out
     assert house("unlock", "agent:note-bot", "--seen", "sha256:other").code == 1
     assert house("unlock", "note-bot", "--seen", digest(listed[0])).code == 0
     assert "nothing is locked" in house("lock").out

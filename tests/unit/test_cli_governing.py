@@ -102,7 +102,7 @@ def test_a_token_is_asked_about_over_standard_input(house: Remit) -> None:
     said = house("who", "-", given=f"{text}\n")
     assert said.code == 0, said.err
     assert "private-key" in said.out
-    assert "answered for by ana" in said.out
+    assert "owned by ana" in said.out
     assert text not in said.out
     assert text.rpartition(".")[2] not in said.out
 

@@ -103,7 +103,7 @@ def test_a_failure_says_what_failed_beside_the_answer(
     assert paths(folder, "--fail-on", "asked", "--json") == 1
     written = capsys.readouterr()
     assert json.loads(written.out)["toxic"]
-    assert re.search(r"fails on `asked`: 1 toxic combination \(1 asks a human\)", written.err)
+    assert re.search(r"fails on `asked`: 1 toxic combination \(1 asks an approver\)", written.err)
 
 
 def test_many_refused_paths_are_counted_and_told_to_whoever_asks(
@@ -120,7 +120,7 @@ def test_many_refused_paths_are_counted_and_told_to_whoever_asks(
         (folder / f"tasks/kept-{number}.yaml").write_text(written)
     assert paths(folder, "--only", "disclosure") == 0
     told = capsys.readouterr().out
-    assert "none that is open or asks a human" in told
+    assert "no open path and none that asks an approver" in told
     assert re.search(r"^  \d+ paths refused: .*data/clearance", told, re.MULTILINE)
     assert "kept-3" not in told
     assert paths(folder, "--only", "disclosure", "--task", "kept-3") == 0
@@ -196,14 +196,14 @@ def test_json_has_routes_labels_and_changes(folder: Path, capsys: pytest.Capture
     assert paths(folder, "--json") == 0
     told: Json = json.loads(capsys.readouterr().out)
     (one,) = told["toxic"]
-    assert (one["task"], one["standing"]) == ("triage", "asks a human")
+    assert (one["task"], one["standing"]) == ("triage", "asks an approver")
     assert one["ways_out"][0]["route"] == [
         {"kind": "source", "name": "mail/inbox"},
         {"kind": "task", "name": "triage"},
     ]
     assert one["private"][0]["label"]["class"] == "internal"
     assert one["broken_by"][0]["changes"][0]["kind"] == "pin"
-    assert told["counts"]["toxic"] == {"open": 0, "asks a human": 1, "refused": 0}
+    assert told["counts"]["toxic"] == {"open": 0, "asks an approver": 1, "refused": 0}
 
 
 def test_the_flowchart_has_the_way_from_source_to_outlet(
@@ -217,7 +217,7 @@ def test_the_flowchart_has_the_way_from_source_to_outlet(
         '  n0["mail/inbox"]',
         '  n1["triage<br/>mail-bot"]',
         '  n0 -->|"public, untrusted"| n1',
-        '  n1 -->|"asks a human: flow/ask-destination"| n3',
+        '  n1 -->|"asks an approver: flow/ask-destination"| n3',
     ):
         assert line in drawn
 

@@ -90,7 +90,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             "`upstreams.crm.lease.oauth.token_url`: would send a secret in the clear",
         ),
         ({"oauth": OAUTH | {"revoke_url": "login"}}, {}, "is not an http or https URL"),
-        ({"oauth": OAUTH | {"probe_url": ""}}, {}, "cannot show that a token is dead"),
+        ({"oauth": OAUTH | {"probe_url": ""}}, {}, "cannot prove that a token is revoked"),
         ({"oauth": OAUTH, "headers": {"Host": "x"}}, {}, "`upstreams.crm.lease.headers.Host`: cannot be set"),
         ({"oauth": OAUTH}, {"url": "", "command": ["crm"]}, "does not say how the program gets"),
         (
@@ -105,9 +105,9 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
         (
             {"oauth": {name: value for name, value in OAUTH.items() if name != "client_secret"}},
             {},
-            "`upstreams.crm.lease.oauth`: is known by nothing",
+            "`upstreams.crm.lease.oauth`: has neither a secret nor a key",
         ),
-        ({"oauth": OAUTH | {"client_key": "env:KEY"}}, {}, "is known by both a secret and a key"),
+        ({"oauth": OAUTH | {"client_key": "env:KEY"}}, {}, "has both a secret and a key"),
         ({"oauth": OAUTH | {"grant": "id-jag"}}, {}, "needs an identity provider for `id-jag`"),
         ({"oauth": OAUTH | {"idp": IDP}}, {}, "`upstreams.crm.lease.oauth.idp`: has no meaning with this"),
         (
@@ -121,12 +121,12 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             "needs `authorize_url` and `revoke_url` for `refresh-token`",
         ),
         ({"oauth": OAUTH | {"grant": "password"}}, {}, "`upstreams.crm.lease.oauth.grant`"),
-        ({"password": PASSWORD}, {}, "does not say how calls carry the credential"),
+        ({"password": PASSWORD}, {}, "does not state how calls send the credential"),
         ({"password": PASSWORD | {"first": "hunter2"}, "headers": X}, {}, "written out"),
         (
             {"password": PASSWORD | {"database": "postgresql://crm:hunter2@db/crm"}, "headers": X},
             {},
-            "`upstreams.crm.lease.password.database`: holds a name or password",
+            "`upstreams.crm.lease.password.database`: contains a name or password",
         ),
         ({"password": PASSWORD, "env": ENV}, PROGRAM, "`upstreams.crm.lease.password`: has no meaning"),
         ({"password": PASSWORD, "headers": X, "per": "call"}, {}, "has no meaning with `password`"),
@@ -137,7 +137,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
         ),
         ({"oauth": OAUTH, "per": "minute"}, {}, "`upstreams.crm.lease.per`"),
         ({"oauth": OAUTH, "postgres": POSTGRES}, {}, "has more than one source"),
-        ({"postgres": POSTGRES}, {}, "does not say how calls carry the credential"),
+        ({"postgres": POSTGRES}, {}, "does not state how calls send the credential"),
         (
             {
                 "postgres": POSTGRES | {"admin": "postgresql://a:hunter2@db.example.com/x"},
@@ -151,27 +151,27 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
         (
             {"openbao": OPENBAO | {"login": "postgresql://a:hunter2@db/x"}, "headers": X},
             {},
-            "holds a name or password",
+            "contains a name or password",
         ),
-        ({"openbao": OPENBAO}, {}, "does not say how calls carry the credential"),
-        ({"openbao": OPENBAO | {"token": None}, "headers": X}, {}, "does not say how remit is known there"),
-        ({"openbao": OPENBAO | {"auth": APPROLE}, "headers": X}, {}, "does not say how remit is known there"),
+        ({"openbao": OPENBAO}, {}, "does not state how calls send the credential"),
+        ({"openbao": OPENBAO | {"token": None}, "headers": X}, {}, "does not state how remit authenticates there"),
+        ({"openbao": OPENBAO | {"auth": APPROLE}, "headers": X}, {}, "does not state how remit authenticates there"),
         (
             {"openbao": OPENBAO | {"token": None, "auth": {"role_id": "r"}}, "headers": X},
             {},
-            "`upstreams.crm.lease.openbao.auth`: is not a whole login",
+            "`upstreams.crm.lease.openbao.auth`: is an incomplete login",
         ),
         (
             {"openbao": OPENBAO | {"token": None, "auth": APPROLE | {"secret_id": "hunter2"}}, "headers": X},
             {},
             "written out",
         ),
-        ({"openbao": OPENBAO | {"pki": {"role": "task"}}, "headers": X}, {}, "does not say what to obtain"),
-        ({"openbao": OPENBAO | STATIC, "headers": X}, {}, "does not say what to obtain"),
+        ({"openbao": OPENBAO | {"pki": {"role": "task"}}, "headers": X}, {}, "does not state what to obtain"),
+        ({"openbao": OPENBAO | STATIC, "headers": X}, {}, "does not state what to obtain"),
         (
             {"openbao": OPENBAO | STATIC | {"path": ""}, "headers": X},
             {},
-            "cannot show that a password is dead",
+            "cannot prove that a password is invalid",
         ),
         (
             {
@@ -185,7 +185,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
         (
             {"oauth": OAUTH | {"rotate": ROTATE["rotate"] | {"registration_token": "hunter2"}}},
             {},
-            "`upstreams.crm.lease.oauth.rotate.registration_token`: looks like a secret written out",
+            "`upstreams.crm.lease.oauth.rotate.registration_token`: looks like a literal secret",
         ),
         ({"oauth": OAUTH | {"iss_required": True}}, {}, "has no meaning with this `grant`"),
         (
@@ -204,16 +204,16 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
                 "headers": X,
             },
             {},
-            "has a meaning beside `path` and `static` alone",
+            "has a meaning only with `path` and `static`",
         ),
         ({"aws": AWS | {"secret_access_key": "hunter2"}, "headers": KEY}, {}, "written out"),
-        ({"aws": AWS | {"secret_access_key": None}, "headers": KEY}, {}, "does not say who remit is there"),
+        ({"aws": AWS | {"secret_access_key": None}, "headers": KEY}, {}, "does not state remit's identity there"),
         (
             {"aws": AWS | {"web_identity": {"role": AWS["role"], "token": "file:t"}}, "headers": KEY},
             {},
-            "does not say who remit is there",
+            "does not state remit's identity there",
         ),
-        ({"aws": AWS | {"statements": []}, "headers": KEY}, {}, "does not narrow what a session may"),
+        ({"aws": AWS | {"statements": []}, "headers": KEY}, {}, "does not limit the session"),
         ({"aws": AWS | {"sign_service": "s3"}}, {}, "has no meaning without `openapi`"),
         (
             {"aws": AWS | {"sign_service": "s3"}, "headers": KEY},
@@ -223,7 +223,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
         (
             {"openbao": OPENBAO | {"path": "", "pki": {"role": "task"}}},
             {},
-            "does not say how calls carry the certificate",
+            "does not state how calls send the certificate",
         ),
         (
             {"aws": AWS, "headers": KEY, "per": "call"},
@@ -233,7 +233,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
         (
             {"openbao": OPENBAO | {"path": "", "pki": {"role": "t", "probe_url": "http://x"}}, "headers": X},
             {},
-            "lease.openbao.pki.probe_url`: is no https URL",
+            "lease.openbao.pki.probe_url`: is not an https URL",
         ),
         ({"aws": AWS | {"role": "reader"}, "headers": KEY}, {}, "`upstreams.crm.lease.aws.role`"),
         ({"aws": AWS | {"probe_url": "http://s3.example.com/"}, "headers": KEY}, {}, "in the clear"),
@@ -242,12 +242,12 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
         (
             {"aws": AWS | {"statements": [STATEMENT | {"Action": "s3:{verb}"}]}, "headers": KEY},
             {},
-            "`upstreams.crm.lease.aws.statements[0]`: lets a task say what may be done",
+            "`upstreams.crm.lease.aws.statements[0]`: lets a task's parameters choose actions",
         ),
         (
             {"aws": AWS | {"tool_statements": {"a": [{"Effect": "Allow", "Action": "*"}]}}, "headers": KEY},
             {},
-            "`upstreams.crm.lease.aws.tool_statements.a[0]`: is no statement of a session policy",
+            "`upstreams.crm.lease.aws.tool_statements.a[0]`: is not a statement of a session policy",
         ),
         (
             {"aws": AWS | {"statements": [STATEMENT | {"Principal": "*"}]}, "headers": KEY},
@@ -255,7 +255,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             "has no meaning with `Principal`",
         ),
         ({"github": GITHUB | {"private_key": "hunter2"}}, {}, "written out"),
-        ({"github": GITHUB | {"permissions": {}}}, {}, "does not narrow what a token may"),
+        ({"github": GITHUB | {"permissions": {}}}, {}, "does not limit the token"),
         ({"github": GITHUB | {"permissions": {"contents": "all"}}}, {}, "lease.github.permissions.contents`"),
         ({"github": GITHUB | {"repositories": []}}, {}, "`upstreams.crm.lease.github.repositories`"),
         ({"github": GITHUB | {"api_url": "http://github.example.com"}}, {}, "in the clear"),

@@ -89,7 +89,7 @@ def test_any_issuer_may_be_named_with_what_it_is_believed_for(tmp_path: Path) ->
         ("  issuers: {a: {issuer: 'http://issuer.example'}}\n", "is not an https address"),
         ("  issuers: {a: {issuer: 'http://127.0.0.1:9400'}}\n", "is not an https address"),
         ("  issuers: {a: {issuer: issuer.example}}\n", "is not an address"),
-        ("  issuers: {a: {preset: aws, issuer: 'https://sts.example'}}\n", "is no issuer of AWS"),
+        ("  issuers: {a: {preset: aws, issuer: 'https://sts.example'}}\n", "is not an issuer of AWS"),
         (
             "  issuers: {a: {preset: azure, issuer: 'https://login.microsoftonline.com/common/v2.0'}}\n",
             "no issuer of Microsoft Entra ID",
@@ -106,12 +106,12 @@ def test_any_issuer_may_be_named_with_what_it_is_believed_for(tmp_path: Path) ->
             "  issuers: {a: {issuer: 'https://a.example'}, b: {issuer: 'https://a.example'}}\n",
             "the same issuer as `a`",
         ),
-        ("  spiffe: {Example.org: {bundle_file: b}}\n", "is no trust domain"),
-        ("  spiffe: {example.org/a: {bundle_file: b}}\n", "is no trust domain"),
+        ("  spiffe: {Example.org: {bundle_file: b}}\n", "is not a trust domain"),
+        ("  spiffe: {example.org/a: {bundle_file: b}}\n", "is not a trust domain"),
         ("  spiffe: {example.org: {}}\n", "no source of its bundle"),
         ("  spiffe: {example.org: {bundle_file: b, workload_api: env}}\n", "or several"),
         ("  spiffe: {example.org: {bundle_endpoint: 'http://a.example'}}\n", "is not an https address"),
-        ("  spiffe: {example.org: {workload_api: /run/agent.sock}}\n", "is no socket"),
+        ("  spiffe: {example.org: {workload_api: /run/agent.sock}}\n", "is not a socket"),
         (
             (
                 "  spiffe: {example.org: {bundle_endpoint: 'https://a.example', bundle_file: b, "

@@ -169,7 +169,7 @@ async def test_a_planned_argument_binds_for_the_whole_task(world: CallWorld) -> 
     refusal = (await world.call(token, "write", text="bye")).decision
     assert refusal.outcome is Outcome.DENY
     assert [(one.rule, one.argument) for one in refusal.reasons] == [("plan/first", ""), ("plan", "text")]
-    assert refusal.reasons[1].remediation == "the plan says: `text` must be `hello`"
+    assert refusal.reasons[1].remediation == "the plan: `text` must be `hello`"
     assert (await extend(world, task.id, "desk/write")).holds
     assert await world.outcome(token, "write", text="bye") is Outcome.PERMIT
 

@@ -49,7 +49,7 @@ async def test_an_agent_rests_on_its_bindings_and_its_owner(world: CallWorld) ->
     """Each way in which it may prove itself, who registered it, who answers."""
     told = await world.house.who.of("clerk")
     lines = says(told)
-    for one in (SPIFFE, workload_of(KeyBinding(KEYS["clerk"])), "by root", "answered for by lena"):
+    for one in (SPIFFE, workload_of(KeyBinding(KEYS["clerk"])), "by root", "owned by lena"):
         assert one in lines
     assert (told["assurance"], told["best_assurance"]) == ("", "attested")
     assert all(one["holds"] for one in facts(told["proof"]))
@@ -61,7 +61,7 @@ async def test_what_does_not_hold_any_more_is_marked(world: CallWorld) -> None:
     told = await world.house.who.of("clerk")
     assert told["findings"] == [FindingKind.OWNERLESS.value]
     broken = [one["says"] for one in facts(told["proof"]) if not one["holds"]]
-    assert broken == ["answered for by lena, who is not active"]
+    assert broken == ["owned by lena, who is not active"]
 
 
 async def test_a_workload_is_its_agent(world: CallWorld) -> None:
@@ -90,7 +90,7 @@ async def test_a_token_of_a_child_tells_the_whole_chain(world: CallWorld) -> Non
     assert told["valid"]
     assert (told["agent"], told["chain"], told["on_behalf_of"]) == ("other", ["other", "clerk"], "lena")
     lines = says(told)
-    for one in (f"handed down by clerk from task {parent.id}", "on behalf of lena", "intent stated by lena"):
+    for one in (f"delegated by clerk from task {parent.id}", "on behalf of lena", "requested by lena"):
         assert one in lines
     written = json.dumps(told)
     assert token not in written
