@@ -134,5 +134,5 @@ def test_a_secret_written_out_never_reaches_a_message(folder: Path) -> None:
     told = " ".join(found)
     assert "hunter2" not in told
     assert "ghp_" not in told
-    assert sum("looks like a secret" in line for line in found) == 3
+    assert sum("looks like a literal secret" in line for line in found) == 3
     assert sum("contains a name or password" in line for line in found) == 1

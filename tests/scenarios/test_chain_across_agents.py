@@ -247,7 +247,7 @@ def printed(chain: Chain, width: int) -> str:
 
 def test_what_is_no_call_is_said_to_be_none(story: Rehearsal) -> None:
     """A misspelt name is not taken for a task without refusals."""
-    with pytest.raises(NotFound, match="no call and no task"):
+    with pytest.raises(NotFound, match="neither a call nor a task"):
         story.run(story.stage.house.chains.of("contract-bot"))
 
 

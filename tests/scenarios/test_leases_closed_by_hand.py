@@ -76,7 +76,11 @@ async def test_a_receipt_tells_what_was_closed_by_hand_from_what_is_dead() -> No
     told = reading.read()
     assert told is not None
     (one,) = told.closings
-    assert (one.by_hand, one.refused_after_ms, one.detail) == (True, None, f"closed by a person, because {WHY}")
+    assert (one.by_hand, one.refused_after_ms, one.detail) == (
+        True,
+        None,
+        f"closed by a person, because {WHY}",
+    )
     assert told.closed
 
 

@@ -262,7 +262,7 @@ def test_doctor_says_that_the_signed_head_is_gone(folder: Path) -> None:
     config = load_config(folder / "remit.yaml")
     shutil.rmtree(config.at(config.log_head.path))
     (says,) = told(folder)
-    assert "its signed head is gone" in says
+    assert "its signed head is missing" in says
 
 
 def test_doctor_says_that_a_file_is_no_store(folder: Path) -> None:

@@ -227,7 +227,7 @@ async def test_a_name_with_authority_is_not_taken_over(
     """Who calls themselves `root` at the provider is not root here, until root has said so here."""
     refused = await go_and_come(Browsing(admitting), provider, preferred_username="root")
     assert refused.status == 403
-    assert "not connected with this account yet" in refused.text
+    assert "not linked to this account yet" in refused.text
     root = Browsing(admitting)
     await root.sign_in("root")
     assert (await go_and_come(root, provider, preferred_username="root")).status == 303

@@ -83,8 +83,8 @@ async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the
         code, said = await first.says("policy", "apply", "--wait", "0")
         assert code == 4
         assert "1 of 2 replicas decide by it" in said
-        assert "Calls of tasks that these own are decided by what they have" in said
-        assert "`remit who` says who has which" in said
+        assert "Calls of tasks that these replicas own are decided by their bundle" in said
+        assert "`remit who` shows the bundle of each" in said
         assert said.count(await second.known()) == 1
         code, said = await first.says("doctor")
         assert code == 1

@@ -72,7 +72,7 @@ async def test_a_name_at_another_provider_is_somebody_else(
     thief = Browsing(world)
     refused = await come(thief, "other", other, sub="t-1", preferred_username="nora")
     assert refused.status == 403
-    assert "not connected with this account yet" in refused.text
+    assert "not linked to this account yet" in refused.text
     assert (await thief.get("/oauth/account")).status == 303
     assert [one.issuer for one in await world.house.store.links(world.house.tenant, "nora")] == [
         provider.issuer
@@ -92,7 +92,7 @@ async def test_a_new_proof_is_one(world: HouseWorld, provider: ProviderWorld) ->
     for claims in ({}, {"auth_time": provider.now - 7200}):
         told = await come(browser, "acme", provider, "&fresh=1", preferred_username="nora", **claims)
         assert told.status == 403
-        assert "proven yourself anew" in told.text
+        assert "confirm a recent authentication" in told.text
         assert browser.cookies["remit-session"] == before
     claims = {"auth_time": provider.now - 2}
     done = await come(browser, "acme", provider, "&fresh=1", preferred_username="nora", **claims)

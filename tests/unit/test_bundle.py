@@ -157,7 +157,7 @@ def test_a_configuration_that_changed_meanwhile_is_not_mixed_in(tmp_path: Path) 
         ),
         (
             {"tools/x.yaml": "upstream: files\ntools: {a: {own_conversation: true}}\n"},
-            "does not go with an effect",
+            "cannot be combined with an effect",
         ),
     ],
 )
@@ -176,8 +176,7 @@ def test_each_mistake_in_a_folder_is_one_line(
         (
             "docs/{file}.md",
             "docs/{fil}.md",
-            "tasks/read.yaml:12: `grants[0].arguments.path.exact`: `{fil}` is not one of the parameters; "
-                "did",
+            "tasks/read.yaml:12: `grants[0].arguments.path.exact`: `{fil}` is not one of the parameters; did",
         ),
         ("files/read\n", "filez/read\n", "tasks/read.yaml:10: `grants[0].tool`: `filez` is no upstream"),
         ("files/read\n", "files/raed\n", "did you mean `files/read`?"),

@@ -226,7 +226,7 @@ async def test_bundles_come_from_the_workload_api(tmp_path: Path, monkeypatch: p
         assert proof.workload == "spiffe://partner.example/worker"
         with pytest.raises(SourceUnavailable, match="does not know trust domain"):
             await workload_api_source("else.example", address)()
-    with pytest.raises(SourceUnavailable, match="gives no bundle"):
+    with pytest.raises(SourceUnavailable, match="provides no bundle"):
         await workload_api_source(HERE, address)()
 
 

@@ -52,7 +52,7 @@ def test_up_says_where_it_is_what_it_governs_and_how_to_sign_in(house: Remit) ->
     log = house.log.read_text()
     for told in (f"{house.url}/api/v1", f"{house.url}/mcp/notes", "enforce", "sha256:", "remit/default+"):
         assert told in log
-    assert "It goes to `remit login`" in log
+    assert "Enter it when `remit login`" in log
 
 
 def test_a_second_remit_on_the_same_port_is_a_configuration_error(house: Remit) -> None:
@@ -69,9 +69,9 @@ def test_git_leaves_keys_and_secrets_alone(house: Remit) -> None:
 
 
 def test_a_host_that_is_not_here_is_told_as_such() -> None:
-    """Where no address of this machine is named, the remediation is another one, not another port."""
+    """Where not an address of this machine is named, the remediation is another one, not another port."""
     config = Config(upstreams={}, listen=ListenSection(host="203.0.113.9"))
-    with pytest.raises(ConfigInvalid, match="no address of this machine"), listening(config, 0):
+    with pytest.raises(ConfigInvalid, match="not an address of this machine"), listening(config, 0):
         pass
 
 
@@ -82,7 +82,7 @@ def test_doctor_takes_another_remit_for_no_one_of_this_folder(house: Remit, tmp_
     with (other / "remit.yaml").open("a") as opened:
         opened.write(f"listen: {{port: {house.url.rpartition(':')[2]}}}\n")
     told = house("doctor", "--config", str(other)).out
-    assert "is not the remit of this folder" in told
+    assert "is not the one of this folder" in told
     assert "ready at" not in told
     assert "signed in as" not in told
 
@@ -221,7 +221,7 @@ def test_lock_keeps_shut_until_unlock(house: Remit) -> None:
     assert "locked" in said.err
     for name in ("note-bot", "agent:note-bot"):
         said = house("unlock", name)
-        assert (said.code, "nobody is here to ask" in said.err) == (2, True)
+        assert (said.code, "no terminal: cannot prompt" in said.err) == (2, True)
     assert "`notes` is locked" in house("unlock", "notes").err
     listed = house.ask("lock")["items"]
     assert [one["scope"] for one in listed] == ["agent:note-bot"]
@@ -363,7 +363,7 @@ def test_tools_show_what_they_do_and_what_changed(house: Remit) -> None:
     assert "irreversible (not described)" in said
     same = house("tool", "diff", "notes/read_note")
     assert same.code == 0
-    assert "as it was accepted" in same.out
+    assert "unchanged since it was accepted" in same.out
     shown = house.ask("tool", "diff", "notes/read_note")
     assert house("tool", "accept", "notes/read_note").code == 2
     assert house("tool", "accept", "notes/read_note", "--digest", shown["offered_digest"]).code == 0
@@ -395,6 +395,6 @@ def test_policies_are_checked_without_a_server_and_applied_as_a_whole(house: Rem
 
 def test_who_of_nobody_says_that_one_process_serves(house: Remit) -> None:
     """And a program is told that there are no replicas."""
-    assert "one process alone serves this store" in house("who").out
+    assert "one process serves this store" in house("who").out
     assert house.ask("who")["replicas"] == []
     assert "no replica `writer_x`" in house("who", "writer_x").err

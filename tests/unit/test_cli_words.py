@@ -87,7 +87,9 @@ def test_an_option_that_there_is_not_is_told_with_the_nearest(capsys: pytest.Cap
     assert run(["audit", "log", "--jsn"]) == 2
     assert capsys.readouterr().err == "error: option `--jsn`; did you mean `--json`?\n"
     assert run(["agent", "list", "extra"]) == 2
-    assert capsys.readouterr().err == "error: unexpected argument `extra` here; see `remit agent list --help`\n"
+    assert (
+        capsys.readouterr().err == "error: unexpected argument `extra` here; see `remit agent list --help`\n"
+    )
 
 
 def test_a_verb_that_there_is_not_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,9 +150,7 @@ def test_no_configuration_and_no_address_is_a_configuration_error(
 ) -> None:
     """In an empty folder a command exits 2 and says how to begin."""
     assert run(["agent", "list"]) == 2
-    assert capsys.readouterr().err == (
-        "error: remit.yaml: not found; run `remit init`, or give `--config`\n"
-    )
+    assert capsys.readouterr().err == ("error: remit.yaml: not found; run `remit init`, or give `--config`\n")
 
 
 def test_a_remit_that_is_not_running_is_exit_three(
@@ -205,7 +205,7 @@ def test_a_defect_shows_no_traceback(
     told = capsys.readouterr().err
     assert (
         told == "error: a defect of remit: ZeroDivisionError; set REMIT_DEBUG=1 to see the stack trace, and "
-            "report it\n"
+        "report it\n"
     )
     monkeypatch.setenv("REMIT_DEBUG", "1")
     assert run(["who"]) == DEFECT
@@ -296,7 +296,7 @@ def test_without_a_terminal_only_the_digest_of_what_was_shown_answers(
 ) -> None:
     """A pipe cannot say yes; it can name the very call, and a wrong digest is refused."""
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
-    with pytest.raises(UsageFault, match="nobody is here to ask"):
+    with pytest.raises(UsageFault, match="no terminal: cannot prompt"):
         looked("Do it?", "sha256:a", "", option="--yes-i-looked")
     with pytest.raises(errors.Conflict):
         looked("Do it?", "sha256:a", "sha256:b", option="--yes-i-looked")

@@ -169,7 +169,7 @@ def test_classes_of_ones_own_have_a_clearance(tmp_path: Path) -> None:
         ("<<: {a: 1}\n", "merge key"),
         ("--- \na: 1\n---\nb: 1\n", "f:3: contains a second document"),
         ("%YAML 1.1\n---\na: 1\n", "directive"),
-        ("[a, b]: 1\n", "key that is not a plain text"),
+        ("[a, b]: 1\n", "key that is not plain text"),
         ("a: [1\n", "is not YAML"),
         ("a: b: c\n", "f:1: is not YAML"),
         ("\ta: 1\n", "f:1: is not YAML: a tab indents this line"),
@@ -307,7 +307,7 @@ def test_what_looks_like_a_secret_is_taken_for_one(text: str) -> None:
 )
 def test_a_literal_under_the_name_of_a_secret_is_refused(name: str) -> None:
     """Whatever stands under such a name must be a reference."""
-    with pytest.raises(ConfigInvalid, match="looks like a secret"):
+    with pytest.raises(ConfigInvalid, match="looks like a literal secret"):
         read_secret("abc", name=name, folder=Path())
 
 

@@ -92,7 +92,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
         ({"oauth": OAUTH | {"revoke_url": "login"}}, {}, "is not an http or https URL"),
         ({"oauth": OAUTH | {"probe_url": ""}}, {}, "cannot prove that a token is revoked"),
         ({"oauth": OAUTH, "headers": {"Host": "x"}}, {}, "`upstreams.crm.lease.headers.Host`: cannot be set"),
-        ({"oauth": OAUTH}, {"url": "", "command": ["crm"]}, "does not say how the program gets"),
+        ({"oauth": OAUTH}, {"url": "", "command": ["crm"]}, "does not state how the program gets"),
         (
             {"oauth": OAUTH, "headers": {"X": "{token}"}, "env": ENV},
             PROGRAM,
@@ -154,8 +154,16 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             "contains a name or password",
         ),
         ({"openbao": OPENBAO}, {}, "does not state how calls send the credential"),
-        ({"openbao": OPENBAO | {"token": None}, "headers": X}, {}, "does not state how remit authenticates there"),
-        ({"openbao": OPENBAO | {"auth": APPROLE}, "headers": X}, {}, "does not state how remit authenticates there"),
+        (
+            {"openbao": OPENBAO | {"token": None}, "headers": X},
+            {},
+            "does not state how remit authenticates there",
+        ),
+        (
+            {"openbao": OPENBAO | {"auth": APPROLE}, "headers": X},
+            {},
+            "does not state how remit authenticates there",
+        ),
         (
             {"openbao": OPENBAO | {"token": None, "auth": {"role_id": "r"}}, "headers": X},
             {},
@@ -207,7 +215,11 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             "has a meaning only with `path` and `static`",
         ),
         ({"aws": AWS | {"secret_access_key": "hunter2"}, "headers": KEY}, {}, "written out"),
-        ({"aws": AWS | {"secret_access_key": None}, "headers": KEY}, {}, "does not state remit's identity there"),
+        (
+            {"aws": AWS | {"secret_access_key": None}, "headers": KEY},
+            {},
+            "does not state remit's identity there",
+        ),
         (
             {"aws": AWS | {"web_identity": {"role": AWS["role"], "token": "file:t"}}, "headers": KEY},
             {},

@@ -300,7 +300,7 @@ def test_a_longest_address_and_a_longest_name_are_read() -> None:
     longest = ".".join(["a" * 61] * 4 + ["b" * 5])
     assert len(longest) == 253
     assert load({"url_host": [longest]}).judge(f"https://{longest}/") is YES
-    with pytest.raises(ConfigInvalid, match="no host name"):
+    with pytest.raises(ConfigInvalid, match="not a host name"):
         load({"url_host": [longest + "c"]})
 
 

@@ -95,10 +95,10 @@ def test_what_a_tasks_role_could_leave_behind_is_told(
 
 
 def test_a_role_that_no_end_would_find_all_of_fails(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    """It could make roles of its own; neither does a grant that the database refuses pass in silence."""
+    """It could create roles of its own; neither does a grant that the database refuses pass in silence."""
     place = AtPostgres(postgres_server)
     for grant, told in (
-        ("alter role {role} createrole", "could make roles"),
+        ("alter role {role} createrole", "could create roles"),
         ("grant select on nothing to {role}", "refuses: 42P01"),
     ):
         _, look = looks_at(tmp_path, place, grant)

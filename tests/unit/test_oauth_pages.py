@@ -151,7 +151,7 @@ async def test_an_application_that_nobody_registered(
     page = await lena.get(address(client_id=other))
     assert "Look around in the contracts" in page.text
     assert "deploy-anything" not in page.text
-    assert "nobody has registered it yet" in page.text
+    assert "it is not registered yet" in page.text
     done = await lena.fill(page, decision="allow")
     code = await code_behind(world, done.answer["code"])
     agent = await world.house.directory.agent(code.agent)
@@ -178,7 +178,7 @@ async def test_who_may_not_bring_applications(made: tuple[HouseWorld, Documents]
     otto = Browsing(world)
     await otto.sign_in("otto")
     page = await otto.get(address(client_id="https://other.example/client.json"))
-    assert "Nobody has registered this application" in page.text
+    assert "This application is not registered" in page.text
     refused = await otto.post(
         page.form()["action"], page.form()["fields"] | {"decision": "allow", "task_type": "look-around"}
     )
@@ -191,7 +191,7 @@ async def test_an_answer_to_this_machine_is_warned_of(lena: Browsing) -> None:
     page = await lena.get(
         address(redirect_uri="http://127.0.0.1:51004/callback", task_type="summarise-contract")
     )
-    assert "Any program on this computer could be waiting there" in page.text
+    assert "Any program on this computer could receive the answer" in page.text
     assert "127.0.0.1:51004" in page.text
 
 

@@ -250,7 +250,7 @@ async def test_a_childs_plan_lies_within_its_parents(world: CallWorld) -> None:
     async def hand(**wanted: Any) -> Any:
         return await world.house.tasks.open_child(task.id, other, DelegatedOpening(**wanted))
 
-    with pytest.raises(Forbidden, match="not in the plan"):
+    with pytest.raises(Forbidden, match="not in the parent task's plan"):
         await hand(tools=("desk/read",))
     assert {one.tool for one in (await hand(tools=("desk/write",))).grants} == {"desk/write"}
     child = await hand()

@@ -101,7 +101,7 @@ async def test_a_token_of_a_child_tells_the_whole_chain(world: CallWorld) -> Non
 
 
 async def test_a_delegation_stands_in_the_proof(world: CallWorld) -> None:
-    """And once it is revoked, that it does not live any more."""
+    """And once it is revoked, that it is no longer valid."""
     record = await world.house.delegations.add(
         NewDelegation(agent="clerk", task_type="work"), await world.person("lena")
     )
@@ -113,7 +113,7 @@ async def test_a_delegation_stands_in_the_proof(world: CallWorld) -> None:
     assert [one["delegation"] for one in (await world.house.who.of("lena"))["delegations"]] == [record.id]
     await world.house.delegations.revoke(record.id, by="lena", reason="")
     told = await world.house.who.of(task.id)
-    assert "does not live any more" in says(told)
+    assert "is no longer valid" in says(told)
     assert not told["proof"]["holds"]
     assert (await world.house.who.of("lena"))["delegations"] == []
 

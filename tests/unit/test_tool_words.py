@@ -207,7 +207,11 @@ def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
             "has entries after the one that always matches; put the one without `when` last",
         ),
         ("attachments[].file_id", "attachments[1].file_id", "selects single elements of a list"),
-        ("attachments[].file_id", "'[].file_id'", "does not name an argument; begin with the argument's name"),
+        (
+            "attachments[].file_id",
+            "'[].file_id'",
+            "does not name an argument; begin with the argument's name",
+        ),
         ("personal: true", "personal: yes", "`tools.send.arguments.patient.personal`: must be true or false"),
         (
             "{role: selector, personal",
@@ -215,7 +219,11 @@ def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
             "cannot be combined with the role `content`; write `role: selector`",
         ),
         ("{role: selector, hands", "{role: amount, hands", "cannot be combined with the role `amount`"),
-        ("{secret: true}", "{secret: true, role: destination}", "cannot be combined with the role `destination`"),
+        (
+            "{secret: true}",
+            "{secret: true, role: destination}",
+            "cannot be combined with the role `destination`",
+        ),
         (
             "outbox/{to}",
             "outbox/{too}",

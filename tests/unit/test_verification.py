@@ -190,7 +190,7 @@ def test_an_earlier_event_that_changed_is_found_where_it_is() -> None:
     changed = lines[1].replace(b'\\"facts\\":{}', b'\\"facts\\":{\\"x\\":1}')
     report = verify_export([lines[0], changed, *lines[2:]], KEY)
     assert codes(report) == [(2, "chain-broken"), (3, "task-chain-broken"), (-1, "root-mismatch")]
-    assert "look first" not in report.faults[-1].text
+    assert "check first" not in report.faults[-1].text
 
 
 def test_an_event_out_of_its_place_is_named_with_the_place() -> None:

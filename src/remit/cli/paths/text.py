@@ -79,7 +79,7 @@ def _toxic(one: ToxicTask, paths: Sequence[ReachPath], broken_by: Sequence[Remed
     ]
     for number, (openness, says, outlets) in enumerate(ways_out(paths)):
         told_way = Text.assemble(plain(outlets), "  ", (says, STYLES[openness]))
-        rows.append(("external effect" if not number else "", told_way))
+        rows.append(("effect" if not number else "", told_way))
     if one.undescribed:
         rows.append(
             ("undescribed", terminal.text(f"{_list(one.undescribed)} count as the worst case", "yellow"))
