@@ -243,7 +243,7 @@ async def test_what_a_task_says_adds_no_name_to_its_certificate(bao: BaoServer) 
             )
         # A header cannot hold the lines of a certificate: it can be revoked, and is not left behind.
         before = serials(bao)
-        with pytest.raises(UnfitCredential, match="cannot stand in the header `X`") as unfit:
+        with pytest.raises(UnfitCredential, match="cannot be used in the header `X`") as unfit:
             await broker.obtain(LeaseWanted("lse_1", "crm", about("C-42")))
         await broker.revoke(unfit.value.credential)
         (made,) = serials(bao) - before

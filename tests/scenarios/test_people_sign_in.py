@@ -202,7 +202,7 @@ async def test_people_come_in_from_the_provider(admitting: HouseWorld, provider:
     assert back.location == "/oauth/account"
     account = (await browser.get("/oauth/account")).text
     assert "nora" in account
-    assert "Your account at Acme is yours here." in account
+    assert "Your account at Acme is linked." in account
     assert "Connect Acme" not in account
     assert (await admitting.house.directory.person("nora")).groups == ("legal",)
     await go_and_come(Browsing(admitting), provider, groups=[])

@@ -131,7 +131,7 @@ async def test_a_record_does_not_outlive_its_persons_right(world: HouseWorld) ->
     assert (await house.tasks.open(opening, person=leo)).on_behalf_of == "lena"
     moved = msgspec.structs.replace(lena, groups=())
     await house.store.commit(Unit((PutPerson(moved, was=lena),)))
-    with pytest.raises(Forbidden, match="`lena` may not state"):
+    with pytest.raises(Forbidden, match="`lena` may not request"):
         await house.tasks.open(opening, person=leo)
 
 

@@ -97,7 +97,7 @@ async def test_the_last_words_of_a_program_that_does_not_start_are_in_the_log(
             await upstream.start(on_change=nothing, on_notification=nothing)
     finally:
         await upstream.stop()
-    assert "upstream broken, its last words: there is no module of that name" in caplog.text
+    assert "upstream broken, last output: there is no module of that name" in caplog.text
 
 
 def tool(name: str, **arguments: Any) -> Call:

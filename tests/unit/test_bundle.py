@@ -114,15 +114,15 @@ def test_a_configuration_that_changed_meanwhile_is_not_mixed_in(tmp_path: Path) 
             {"policies/first.cedar": None, "policies/n.md": ""},
             "has no policy, so nothing would be permitted",
         ),
-        ({"policies/x.rego": "package x"}, "policies/x.rego: would be ignored; name it `*.cedar`"),
+        ({"policies/x.rego": "package x"}, "policies/x.rego: would be ignored; rename it to `*.cedar`"),
         ({"policies/x.Cedar": "x"}, "policies/x.Cedar: would be ignored"),
         (
             {"remit.yaml": FILES["remit.yaml"] + "tools: missing\n"},
-            "remit.yaml:3: `tools`: folder `missing`; create `missing/`, or run `remit init`",
+            "remit.yaml:3: `tools`: folder `missing` does not exist; create `missing/`, or run `remit init`",
         ),
         (
             {"remit.yaml": "upstreams:\n  bills:\n    url: http://x.example\n    openapi: bills.json\n"},
-            "remit.yaml:4: `upstreams.bills.openapi`: file `bills.json`; put the document there",
+            "remit.yaml:4: `upstreams.bills.openapi`: file `bills.json` does not exist; put the document there",
         ),
         ({"remit.yaml": FILES["remit.yaml"] + "tasks: ../t\n"}, "`tasks`: `../t` is not below the folder"),
         (
@@ -145,7 +145,7 @@ def test_a_configuration_that_changed_meanwhile_is_not_mixed_in(tmp_path: Path) 
             {"tools/x.yaml": "upstream: files\ntools: {a: {effct: none}}\n"},
             "`tools.a.effct`: unknown key; did you mean `effect`?",
         ),
-        ({"tools/x.yaml": "upstream: files\ntools: {a: {effect: no}}\n"}, "`no` is not known here"),
+        ({"tools/x.yaml": "upstream: files\ntools: {a: {effect: no}}\n"}, "`no` is not a known value"),
         ({"tools/x.yaml": "upstream: files\ntools: {a: {audience: all}}\n"}, "`all` is not an audience"),
         (
             {"tools/x.yaml": "upstream: files\ntools: {a: {labels: {class: secret}}}\n"},
@@ -178,7 +178,7 @@ def test_each_mistake_in_a_folder_is_one_line(
             "docs/{fil}.md",
             "tasks/read.yaml:12: `grants[0].arguments.path.exact`: `{fil}` is not one of the parameters; did",
         ),
-        ("files/read\n", "filez/read\n", "tasks/read.yaml:10: `grants[0].tool`: `filez` is no upstream"),
+        ("files/read\n", "filez/read\n", "tasks/read.yaml:10: `grants[0].tool`: `filez` is not an upstream"),
         ("files/read\n", "files/raed\n", "did you mean `files/read`?"),
         ("files/read\n", "files/*\n", "is not a tool name"),
         (

@@ -100,7 +100,7 @@ def test_a_code_works_once(house: Remit) -> None:
     assert found
     said = house("login", "--code-stdin", given=found[0])
     assert said.code == 1
-    assert "was used" in said.err
+    assert "already used" in said.err
 
 
 # Who there is.
@@ -188,7 +188,7 @@ def test_can_says_what_would_be_permitted_and_why_not(house: Remit, task: str) -
     read = ("can", task, "notes/read_note", "-a")
     overview = house("can", task).out
     assert "notes/read_note" in overview
-    assert "granted by task type `tidy-note`; the rules are asked at each call" in overview
+    assert "granted by task type `tidy-note`; policies decide each call" in overview
     assert house(*read, "name=shopping").code == 0
     denied = house(*read, "name=secrets")
     assert denied.code == 1
@@ -222,7 +222,7 @@ def test_lock_keeps_shut_until_unlock(house: Remit) -> None:
     for name in ("note-bot", "agent:note-bot"):
         said = house("unlock", name)
         assert (said.code, "no terminal: cannot prompt" in said.err) == (2, True)
-    assert "`notes` is locked" in house("unlock", "notes").err
+    assert "`notes` is not locked" in house("unlock", "notes").err
     listed = house.ask("lock")["items"]
     assert [one["scope"] for one in listed] == ["agent:note-bot"]
     assert "agent:note-bot" in house("who", "note-bot").out
@@ -397,4 +397,4 @@ def test_who_of_nobody_says_that_one_process_serves(house: Remit) -> None:
     """And a program is told that there are no replicas."""
     assert "one process serves this store" in house("who").out
     assert house.ask("who")["replicas"] == []
-    assert "no replica `writer_x`" in house("who", "writer_x").err
+    assert "replica `writer_x` is not running" in house("who", "writer_x").err

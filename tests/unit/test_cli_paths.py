@@ -234,7 +234,7 @@ def test_an_open_combination_is_a_warning_of_the_check(
     (folder / "policies" / "00-all.cedar").write_text(rule)
     assert run(["policy", "check", "--config", str(folder)]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "task type `triage` brings private data, untrusted content and a way out together" in said
+    assert "task type `triage` combines private data, untrusted content and an external effect" in said
     assert "`remit paths --task triage`" in said
 
 

@@ -91,7 +91,7 @@ def test_what_the_person_knows_of_a_server_is_said_in_the_draft(house: Remit) ->
     assert "`secret` is not a data class" in house("tool", "suggest", "tickets", "--class", "secret").err
     unknown = house("tool", "suggest", "tikets")
     assert unknown.code == 2
-    assert "the tools of `tikets`; name an upstream" in unknown.err
+    assert "the tools of `tikets` are not known; give an upstream" in unknown.err
 
 
 def test_a_tool_is_shown_with_all_that_is_said_of_it(house: Remit) -> None:

@@ -92,7 +92,7 @@ def test_any_issuer_may_be_named_with_what_it_is_believed_for(tmp_path: Path) ->
         ("  issuers: {a: {preset: aws, issuer: 'https://sts.example'}}\n", "is not an issuer of AWS"),
         (
             "  issuers: {a: {preset: azure, issuer: 'https://login.microsoftonline.com/common/v2.0'}}\n",
-            "no issuer of Microsoft Entra ID",
+            "not an issuer of Microsoft Entra ID",
         ),
         (
             "  issuers: {a: {issuer: 'https://a.example', jwks_uri: 'https://a.example/k', jwks_file: k}}\n",

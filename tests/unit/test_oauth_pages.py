@@ -122,7 +122,7 @@ async def test_a_new_proof_is_asked_for(world: HouseWorld, lena: Browsing) -> No
 async def test_the_answer_too_needs_a_new_proof(world: HouseWorld, lena: Browsing) -> None:
     """A page that was left open for long is not enough."""
     page = await lena.get(address(task_type="deploy-change"))
-    assert "Changes production for good with" in page.text
+    assert "Changes production irreversibly with" in page.text
     world.clock.advance(1000)
     late = await lena.fill(page, decision="allow", **{"p.change": "R-1"})
     assert "fresh=1" in late.location
@@ -302,7 +302,7 @@ async def test_an_application_asks_for_some_tools_alone(tmp_path: Path) -> None:
         assert [grant.tool for grant in task.grants] == ["contracts/read"]
         assert tools_of(task.plan) == ("contracts/read",)
         nothing = await lena.get(address(authorization_details=details("write")))
-        assert "There is nothing that you can let Notebook do" in nothing.text
+        assert "You cannot permit any task to Notebook" in nothing.text
         for wrong in (
             details("read", constraints={"arguments": {"path": {"exact": "x"}}}),
             details("read", constraints={"max_amount": 5}),
@@ -333,7 +333,7 @@ async def test_an_application_asks_for_one_upstream_alone(tmp_path: Path) -> Non
             task = await world.house.tasks.get((await code_behind(world, done.answer["code"])).task)
             assert [grant.tool for grant in task.grants] == ["contracts/read"]
         elsewhere = address(resource=f"{PUBLIC_URL}/mcp/changes", mission_intent=intent)
-        assert "There is nothing that you can let Notebook do" in (await lena.get(elsewhere)).text
+        assert "You cannot permit any task to Notebook" in (await lena.get(elsewhere)).text
 
 
 async def test_sessions_are_listed_and_ended_by_program_too(world: HouseWorld, lena: Browsing) -> None:

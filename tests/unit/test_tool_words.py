@@ -183,13 +183,13 @@ def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
         (
             "{to: {exact: me@example.com}}",
             "{to: {email_domain: [example.com]}, cc: {optional: {exact: null}}}",
-            "`tools.send.when[1]`: asks for the same as one above it",
+            "`tools.send.when[1]`: has the same condition as an entry above it",
         ),
         ("messages[].id", "messages[0].id", "selects single elements of a list; write `[]`"),
         ("messages[].id", "messages..id", "`tools.inbox.fields.messages..id`: has an empty step"),
         ("messages[].id", "messages.*.id", "`*` is not a step; name keys"),
         ("messages[].id", "$.messages", "`$` is not a step"),
-        ("when: {from:", "when: {message.from:", "`message.from` is a path; name a field beside it"),
+        ("when: {from:", "when: {message.from:", "`message.from` is a path; use a sibling field"),
         (
             "{email_domain: [example.com]}}, zone",
             "{domain: [example.com]}}, zone",
@@ -230,7 +230,7 @@ def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
             "mail.yaml:15: `tools.send.resource`: `{too}` is not one of its arguments",
         ),
         ("outbox/{to}", "outbox/{password}", "is a secret, which would be recorded; name another"),
-        ("[Mail, ", "['send_mail', ", "mail.yaml:13: `tools.send.asked_by[0]`: `send_mail` is no word"),
+        ("[Mail, ", "['send_mail', ", "mail.yaml:13: `tools.send.asked_by[0]`: `send_mail` is not an everyday word"),
         (
             "        audience: self\n",
             "        audience: 'group:bord'\n",
