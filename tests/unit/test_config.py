@@ -113,7 +113,7 @@ def test_what_is_no_quantity_is_refused(written: object) -> None:
         ("tenant: a\n", "remit.yaml:1: `upstreams`: is missing; add `upstreams:`"),
         ("", "`upstreams`: is missing"),
         ("upstreams: {}\n", "`upstreams`: is empty; add at least one entry"),
-        ("upstreams: {remit: {url: 'http://localhost:1'}}\n", "`upstreams.remit`: `remit` is the name of"),
+        ("upstreams: {remit: {url: 'http://localhost:1'}}\n", "`upstreams.remit`: `remit` is reserved for"),
         ("upstreams: {a: {}}\n", "`upstreams.a`: has neither `command` nor `url`"),
         ("upstreams: {a: {command: [x], url: 'http://x'}}\n", "has both `command` and `url`"),
         ("upstreams: {a: {command: [x], headers: {X-A: b}}}\n", "has no meaning beside `command`"),

@@ -83,7 +83,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
     ("lease", "upstream", "told"),
     [
         ({}, {}, "`upstreams.crm.lease`: has no source"),
-        ({"oauth": OAUTH | {"client_secret": "hunter2"}}, {}, "written out"),
+        ({"oauth": OAUTH | {"client_secret": "hunter2"}}, {}, "literal"),
         (
             {"oauth": OAUTH | {"token_url": "http://login.example.com/token"}},
             {},
@@ -122,7 +122,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
         ),
         ({"oauth": OAUTH | {"grant": "password"}}, {}, "`upstreams.crm.lease.oauth.grant`"),
         ({"password": PASSWORD}, {}, "does not state how calls send the credential"),
-        ({"password": PASSWORD | {"first": "hunter2"}, "headers": X}, {}, "written out"),
+        ({"password": PASSWORD | {"first": "hunter2"}, "headers": X}, {}, "literal"),
         (
             {"password": PASSWORD | {"database": "postgresql://crm:hunter2@db/crm"}, "headers": X},
             {},
@@ -147,7 +147,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             "`upstreams.crm.lease.postgres.admin`",
         ),
         ({"openbao": OPENBAO | {"address": "http://bao.example.com"}, "headers": X}, {}, "in the clear"),
-        ({"openbao": OPENBAO | {"token": "hunter2"}, "headers": X}, {}, "written out"),
+        ({"openbao": OPENBAO | {"token": "hunter2"}, "headers": X}, {}, "literal"),
         (
             {"openbao": OPENBAO | {"login": "postgresql://a:hunter2@db/x"}, "headers": X},
             {},
@@ -172,7 +172,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
         (
             {"openbao": OPENBAO | {"token": None, "auth": APPROLE | {"secret_id": "hunter2"}}, "headers": X},
             {},
-            "written out",
+            "literal",
         ),
         ({"openbao": OPENBAO | {"pki": {"role": "task"}}, "headers": X}, {}, "does not state what to obtain"),
         ({"openbao": OPENBAO | STATIC, "headers": X}, {}, "does not state what to obtain"),
@@ -214,7 +214,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             {},
             "has a meaning only with `path` and `static`",
         ),
-        ({"aws": AWS | {"secret_access_key": "hunter2"}, "headers": KEY}, {}, "written out"),
+        ({"aws": AWS | {"secret_access_key": "hunter2"}, "headers": KEY}, {}, "literal"),
         (
             {"aws": AWS | {"secret_access_key": None}, "headers": KEY},
             {},
@@ -249,8 +249,8 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
         ),
         ({"aws": AWS | {"role": "reader"}, "headers": KEY}, {}, "`upstreams.crm.lease.aws.role`"),
         ({"aws": AWS | {"probe_url": "http://s3.example.com/"}, "headers": KEY}, {}, "in the clear"),
-        ({"oauth": OAUTH, "headers": {"X": "{user}"}}, {}, "gives no `user` for `X`"),
-        ({"aws": AWS, "headers": {"X": "{token}"}}, {}, "gives no `token` for `X`"),
+        ({"oauth": OAUTH, "headers": {"X": "{user}"}}, {}, "does not provide `user` for `X`"),
+        ({"aws": AWS, "headers": {"X": "{token}"}}, {}, "does not provide `token` for `X`"),
         (
             {"aws": AWS | {"statements": [STATEMENT | {"Action": "s3:{verb}"}]}, "headers": KEY},
             {},
@@ -266,20 +266,20 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             {},
             "has no meaning with `Principal`",
         ),
-        ({"github": GITHUB | {"private_key": "hunter2"}}, {}, "written out"),
+        ({"github": GITHUB | {"private_key": "hunter2"}}, {}, "literal"),
         ({"github": GITHUB | {"permissions": {}}}, {}, "does not limit the token"),
         ({"github": GITHUB | {"permissions": {"contents": "all"}}}, {}, "lease.github.permissions.contents`"),
         ({"github": GITHUB | {"repositories": []}}, {}, "`upstreams.crm.lease.github.repositories`"),
         ({"github": GITHUB | {"api_url": "http://github.example.com"}}, {}, "in the clear"),
-        ({"github": GITHUB, "headers": {"X": "{password}"}}, {}, "gives no `password` for `X`"),
-        ({"kubernetes": KUBERNETES | {"token": "hunter2"}}, {}, "written out"),
+        ({"github": GITHUB, "headers": {"X": "{password}"}}, {}, "does not provide `password` for `X`"),
+        ({"kubernetes": KUBERNETES | {"token": "hunter2"}}, {}, "literal"),
         (
             {"kubernetes": KUBERNETES | {"namespace": "../x"}},
             {},
             "`upstreams.crm.lease.kubernetes.namespace`",
         ),
         ({"kubernetes": KUBERNETES | {"api_url": "http://10.0.0.1"}}, {}, "in the clear"),
-        ({"kubernetes": KUBERNETES, "headers": {"X": "{basic}"}}, {}, "gives no `basic` for `X`"),
+        ({"kubernetes": KUBERNETES, "headers": {"X": "{basic}"}}, {}, "does not provide `basic` for `X`"),
         ({"oauth": OAUTH, "oath": {}}, {}, "did you mean `oauth`?"),
     ],
 )

@@ -107,7 +107,7 @@ def test_a_secret_in_openbao_needs_to_know_which(tmp_path: Path) -> None:
     [
         (BAO | {"address": "http://bao.example.com"}, "in the clear"),
         ({"address": "https://bao.example.com"}, "does not state how remit authenticates there"),
-        (BAO | {"token": "hunter2"}, "written out"),
+        (BAO | {"token": "hunter2"}, "literal"),
         (BAO | {"token": "openbao:secret/remit#token"}, "is stored in the OpenBao that it gives access to"),
     ],
 )

@@ -109,7 +109,7 @@ def test_any_issuer_may_be_named_with_what_it_is_believed_for(tmp_path: Path) ->
         ("  spiffe: {Example.org: {bundle_file: b}}\n", "is not a trust domain"),
         ("  spiffe: {example.org/a: {bundle_file: b}}\n", "is not a trust domain"),
         ("  spiffe: {example.org: {}}\n", "one bundle source"),
-        ("  spiffe: {example.org: {bundle_file: b, workload_api: env}}\n", "or several"),
+        ("  spiffe: {example.org: {bundle_file: b, workload_api: env}}\n", "one bundle source"),
         ("  spiffe: {example.org: {bundle_endpoint: 'http://a.example'}}\n", "is not an https address"),
         ("  spiffe: {example.org: {workload_api: /run/agent.sock}}\n", "is not a socket"),
         (
@@ -162,7 +162,7 @@ def test_a_trust_domain_of_ours_is_not_taken_from_elsewhere(tmp_path: Path) -> N
     async def own() -> object:
         raise AssertionError
 
-    with pytest.raises(ConfigInvalid, match="our own"):
+    with pytest.raises(ConfigInvalid, match="own trust domain"):
         trust_of(got, URL, SystemClock(), {"example.org": own})  # type: ignore[dict-item]
 
 

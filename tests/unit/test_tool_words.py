@@ -146,7 +146,7 @@ def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
         (
             "effect: none",
             "effect: nothing",
-            "tools/mail.yaml:25: `tools.inbox.effect`: `nothing` is not known",
+            "tools/mail.yaml:25: `tools.inbox.effect`: `nothing` is not a known value",
         ),
         ("class: confidential", "class: confidental", "27: `tools.inbox.labels.class`: `confidental` is not"),
         (
@@ -155,7 +155,7 @@ def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
             "`tools.inbox.fields.body[0].zone`: `ofice` is not a trust zone; decl",
         ),
         ("zone: office", "zone: ofice", "under `zones` in `remit.yaml`; did you mean `office`?"),
-        ("{to: {exact", "{too: {exact", "mail.yaml:22: `tools.send.when[1].arguments.too`: `too` is none of"),
+        ("{to: {exact", "{too: {exact", "mail.yaml:22: `tools.send.when[1].arguments.too`: `too` is not one of"),
         ("{to: {exact", "{too: {exact", "did you mean `to`?"),
         (
             "{to: {exact: me@example.com}}",
@@ -187,7 +187,7 @@ def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
         ),
         ("messages[].id", "messages[0].id", "selects single elements of a list; write `[]`"),
         ("messages[].id", "messages..id", "`tools.inbox.fields.messages..id`: has an empty step"),
-        ("messages[].id", "messages.*.id", "`*` is not a step; name keys"),
+        ("messages[].id", "messages.*.id", "`*` is not a step; use keys"),
         ("messages[].id", "$.messages", "`$` is not a step"),
         ("when: {from:", "when: {message.from:", "`message.from` is a path; use a sibling field"),
         (
@@ -199,7 +199,7 @@ def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
         (
             "{from: {email_domain: [example.com]}}",
             "{from: {optional: {exact: x}}}",
-            "31: `tools.inbox.fields.body[0].when.from`: tests a field that may be missing; say",
+            "31: `tools.inbox.fields.body[0].when.from`: tests a field that may be missing; state",
         ),
         (
             "        - {trust: untrusted, zone: partner}\n",
@@ -229,7 +229,7 @@ def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
             "outbox/{too}",
             "mail.yaml:15: `tools.send.resource`: `{too}` is not one of its arguments",
         ),
-        ("outbox/{to}", "outbox/{password}", "is a secret, which would be recorded; name another"),
+        ("outbox/{to}", "outbox/{password}", "is a secret, which would be recorded; use another"),
         ("[Mail, ", "['send_mail', ", "mail.yaml:13: `tools.send.asked_by[0]`: `send_mail` is not an everyday word"),
         (
             "        audience: self\n",
