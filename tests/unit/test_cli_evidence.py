@@ -150,7 +150,7 @@ def test_the_evidence_verifies_offline_and_an_attack_is_named(house: Remit, tmp_
     assert house("audit", "verify").code == 0
     rolled = house("audit", "verify", str(older))
     assert rolled.code == 4
-    assert "cut back" in rolled.out
+    assert "truncated" in rolled.out
 
 
 def test_a_key_that_only_the_file_vouches_for_verifies_nothing(house: Remit, tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_an_unknown_word_is_a_usage_fault(
 ) -> None:
     """A misspelt name must not look like a clean bundle."""
     assert paths(folder, *words) == 2
-    assert f"`{words[1]}` is no " in capsys.readouterr().err
+    assert f"`{words[1]}` is not a " in capsys.readouterr().err
 
 
 def test_a_broken_bundle_is_a_configuration_fault(folder: Path) -> None:
@@ -323,4 +323,4 @@ def test_handing_down_is_drawn() -> None:
     """A line leads from the task type to those that get it."""
     kinds = task("triage", "mail/send", "mail/inbox", "files/read", heirs=("helper",))
     drawn = str(flowchart(ReachReport(look(bundle((MAIL, INBOX, FILES), kinds)), ReachChoice())))
-    assert "triage #40;handed down#41;" in drawn
+    assert "triage #40;delegated#41;" in drawn

@@ -100,4 +100,7 @@ def test_a_tool_is_shown_with_all_that_is_said_of_it(house: Remit) -> None:
     assert said.code == 0, said.err
     assert "ARGUMENT" in said.out
     assert house.ask("tool", "show", "notes/write_note")["tool"] == "notes/write_note"
-    assert "tool `notes/nothing`; see `remit tool list`" in house("tool", "show", "notes/nothing").err
+    assert (
+        "tool `notes/nothing` does not exist; see `remit tool list`"
+        in house("tool", "show", "notes/nothing").err
+    )

@@ -71,7 +71,7 @@ def test_without_a_running_remit_it_says_what_is_found_from_here(tmp_path: Path,
     """A program that is there, one that is not, and a server that takes connections."""
     found = looks(config_of(tmp_path, open_port), {})
     assert found["notes"] == ("ok", f"starts {sys.executable}")
-    assert found["lost"] == ("fail", "program `no-such-program`")
+    assert found["lost"] == ("fail", "program `no-such-program` does not exist")
     assert found["mail"][0] == "ok"
 
 

@@ -69,7 +69,7 @@ def test_an_option_without_its_value_is_a_usage_error(capsys: pytest.CaptureFixt
 def test_a_misspelt_command_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     """A command that there is not exits 2 and names the one that was probably meant."""
     assert run(["agnt"]) == 2
-    assert capsys.readouterr().err == "error: command `agnt`; did you mean `remit agent`?\n"
+    assert capsys.readouterr().err == "error: command `agnt` does not exist; did you mean `remit agent`?\n"
 
 
 def test_a_missing_argument_is_one_line_and_exit_two(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,9 +83,9 @@ def test_a_missing_argument_is_one_line_and_exit_two(capsys: pytest.CaptureFixtu
 def test_an_option_that_there_is_not_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     """A mistyped option names the one that was meant: of the command, or of those that hold everywhere."""
     assert run(["audit", "log", "--limt", "3"]) == 2
-    assert capsys.readouterr().err == "error: option `--limt`; did you mean `--limit`?\n"
+    assert capsys.readouterr().err == "error: option `--limt` does not exist; did you mean `--limit`?\n"
     assert run(["audit", "log", "--jsn"]) == 2
-    assert capsys.readouterr().err == "error: option `--jsn`; did you mean `--json`?\n"
+    assert capsys.readouterr().err == "error: option `--jsn` does not exist; did you mean `--json`?\n"
     assert run(["agent", "list", "extra"]) == 2
     assert (
         capsys.readouterr().err == "error: unexpected argument `extra` here; see `remit agent list --help`\n"
@@ -96,7 +96,7 @@ def test_a_verb_that_there_is_not_is_told_with_the_nearest(capsys: pytest.Captur
     """A mistyped verb names the one that was meant; one that is like none names where all are listed."""
     assert run(["person", "lst"]) == 2
     told = capsys.readouterr().err
-    assert told == "error: command `person lst`; did you mean `remit person list`?\n"
+    assert told == "error: command `person lst` does not exist; did you mean `remit person list`?\n"
     assert run(["person", "nothing-like-it"]) == 2
     assert capsys.readouterr().err.endswith("see `remit person --help`\n")
 
@@ -150,7 +150,9 @@ def test_no_configuration_and_no_address_is_a_configuration_error(
 ) -> None:
     """In an empty folder a command exits 2 and says how to begin."""
     assert run(["agent", "list"]) == 2
-    assert capsys.readouterr().err == ("error: remit.yaml: not found; run `remit init`, or give `--config`\n")
+    assert capsys.readouterr().err == (
+        "error: remit.yaml: does not exist; run `remit init`, or give `--config`\n"
+    )
 
 
 def test_a_remit_that_is_not_running_is_exit_three(

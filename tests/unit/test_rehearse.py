@@ -125,7 +125,7 @@ def test_who_asks_does_not_approve(task: RehearsedTask) -> None:
 
 def test_only_what_was_asked_about_is_approved(task: RehearsedTask) -> None:
     """What was permitted or denied asks nobody."""
-    with pytest.raises(Conflict, match="nobody was asked"):
+    with pytest.raises(Conflict, match="has no approval"):
         task.approve(task.call("desk/look"))
 
 

@@ -155,7 +155,11 @@ def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
             "`tools.inbox.fields.body[0].zone`: `ofice` is not a trust zone; decl",
         ),
         ("zone: office", "zone: ofice", "under `zones` in `remit.yaml`; did you mean `office`?"),
-        ("{to: {exact", "{too: {exact", "mail.yaml:22: `tools.send.when[1].arguments.too`: `too` is not one of"),
+        (
+            "{to: {exact",
+            "{too: {exact",
+            "mail.yaml:22: `tools.send.when[1].arguments.too`: `too` is not one of",
+        ),
         ("{to: {exact", "{too: {exact", "did you mean `to`?"),
         (
             "{to: {exact: me@example.com}}",
@@ -230,7 +234,11 @@ def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
             "mail.yaml:15: `tools.send.resource`: `{too}` is not one of its arguments",
         ),
         ("outbox/{to}", "outbox/{password}", "is a secret, which would be recorded; use another"),
-        ("[Mail, ", "['send_mail', ", "mail.yaml:13: `tools.send.asked_by[0]`: `send_mail` is not an everyday word"),
+        (
+            "[Mail, ",
+            "['send_mail', ",
+            "mail.yaml:13: `tools.send.asked_by[0]`: `send_mail` is not an everyday word",
+        ),
         (
             "        audience: self\n",
             "        audience: 'group:bord'\n",

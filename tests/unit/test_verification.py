@@ -200,7 +200,7 @@ def test_an_event_out_of_its_place_is_named_with_the_place() -> None:
     report = verify_export([lines[0], lines[1], lines[3], lines[2], *lines[4:]], KEY)
     found = codes(report)
     assert found[0] == (2, "out-of-order")
-    assert "line 3 holds event 2 where event 1 should stand" in report.faults[0].text
+    assert "line 3 contains event 2, but event 1 is expected" in report.faults[0].text
     assert (1, "out-of-order") in found
 
 
