@@ -58,9 +58,7 @@ async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the
         # It is in force, and not everywhere: what a pipeline goes by is the code, and the data beside it.
         assert code == 4, said
         answer, _, fault = said.partition("error: ")
-        assert fault.startswith(
-            "in force, but 1 of 2 replicas decide by another bundle; deploy the same files"
-        )
+        assert fault.startswith("in force, but 1 of 2 replicas decide by another bundle; deploy the same")
         applied = json.loads(answer)
         assert (applied["everywhere"], applied["everywhere_from"]) == (False, None)
         digest = applied["digest"]

@@ -122,7 +122,7 @@ def test_a_configuration_that_changed_meanwhile_is_not_mixed_in(tmp_path: Path) 
         ),
         (
             {"remit.yaml": "upstreams:\n  bills:\n    url: http://x.example\n    openapi: bills.json\n"},
-            "remit.yaml:4: `upstreams.bills.openapi`: file `bills.json` does not exist; put the document there",
+            "remit.yaml:4: `upstreams.bills.openapi`: file `bills.json` does not exist; put the",
         ),
         ({"remit.yaml": FILES["remit.yaml"] + "tasks: ../t\n"}, "`tasks`: `../t` is not below the folder"),
         (
