@@ -88,7 +88,7 @@ def test_an_option_that_there_is_not_is_told_with_the_nearest(capsys: pytest.Cap
     assert capsys.readouterr().err == "error: option `--jsn` does not exist; did you mean `--json`?\n"
     assert run(["agent", "list", "extra"]) == 2
     assert (
-        capsys.readouterr().err == "error: unexpected argument `extra` here; see `remit agent list --help`\n"
+        capsys.readouterr().err == "error: unexpected argument `extra`; see `remit agent list --help`\n"
     )
 
 
