@@ -87,9 +87,7 @@ def test_an_option_that_there_is_not_is_told_with_the_nearest(capsys: pytest.Cap
     assert run(["audit", "log", "--jsn"]) == 2
     assert capsys.readouterr().err == "error: option `--jsn` does not exist; did you mean `--json`?\n"
     assert run(["agent", "list", "extra"]) == 2
-    assert (
-        capsys.readouterr().err == "error: unexpected argument `extra`; see `remit agent list --help`\n"
-    )
+    assert capsys.readouterr().err == "error: unexpected argument `extra`; see `remit agent list --help`\n"
 
 
 def test_a_verb_that_there_is_not_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
