@@ -108,7 +108,7 @@ def test_nobody_else_finishes_what_somebody_has_begun(
     for other in (bob, elsewhere):
         answer = other.arrive(address)
         assert answer.status_code == 401, answer.text
-        assert "not begun by you" in answer.text
+        assert "not started in this browser" in answer.text
     assert gateway.wait(connections(gateway).of("bob")) == []
     assert gateway.wait(connections(gateway).of("ana")) == []
     assert ana.arrive(address).status_code == 303
@@ -173,13 +173,13 @@ def test_what_the_server_has_ended_is_to_be_connected_again(
     for one in server.refreshes.values():
         one.dead = True
     _, token = gateway.open("ana")
-    with pytest.raises(KeyUnavailable, match="has ended what the person had let remit have"):
+    with pytest.raises(KeyUnavailable, match="has revoked the person's consent"):
         gateway.call(token)
     asked = len(server.asked)
-    with pytest.raises(KeyUnavailable, match="its server has ended that"):
+    with pytest.raises(KeyUnavailable, match="its server has revoked the connection"):
         gateway.call(token)
     assert len(server.asked) == asked
-    assert "has ended the connection" in ana.http.get("/oauth/account").text
+    assert "has revoked the connection" in ana.http.get("/oauth/account").text
     ana.connect()
     gateway.call(token)
 

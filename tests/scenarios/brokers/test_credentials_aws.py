@@ -158,7 +158,7 @@ async def test_a_value_that_would_widen_the_policy_is_refused(aws: AwsServer, pl
         await broker.obtain(LeaseWanted("lse_1", "crm", about()))
     with pytest.raises(NothingDone, match="AWS takes 2048"):
         await broker.obtain(LeaseWanted("lse_1", "crm", about(id="x" * 2000)))
-    with pytest.raises(NothingDone, match="no tool that the task was granted has statements"):
+    with pytest.raises(NothingDone, match="no granted tool of the task has statements"):
         await place.made(statements=(), tool_statements={"write": ()}).obtain(
             LeaseWanted("lse_1", "crm", about(id="C-42"))
         )

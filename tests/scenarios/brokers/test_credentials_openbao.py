@@ -84,7 +84,7 @@ async def test_what_could_not_be_taken_back_is_not_used(
     wanted = LeaseWanted("lse_one", "crm", a_task())
     try:
         for path, headers, token, told in (
-            ("secret/data/crm", place.HEADERS, "root-of-the-tests", "it gives no lease"),
+            ("secret/data/crm", place.HEADERS, "root-of-the-tests", "it returned no lease"),
             (f"database/creds/{place.name}", {"X": "{token}"}, place.token, "gives no `token`"),
             ("database/config/crm", place.HEADERS, place.token, "status 403"),
         ):
@@ -102,7 +102,7 @@ async def test_what_could_not_be_taken_back_is_not_used(
 def test_an_address_that_is_none_is_said() -> None:
     """Before anything is leased."""
     known = BaoSource("http://127.0.0.1:1", str, web=BrokerHttp("OpenBao"), clock=SystemClock())
-    with pytest.raises(ConfigInvalid, match="is no address of a PostgreSQL database"):
+    with pytest.raises(ConfigInvalid, match="is not an address of a PostgreSQL database"):
         OpenBaoBroker(known, "database/creds/crm", login="postgresql://[")
 
 

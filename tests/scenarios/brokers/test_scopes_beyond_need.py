@@ -29,7 +29,7 @@ def test_without_scopes_there_is_no_token(tmp_path: Path) -> None:
             LeasingGateway(tmp_path, lease) as gateway,
         ):
             _, token = gateway.open()
-            with pytest.raises(KeyUnavailable, match="no tool that the task was granted has scopes"):
+            with pytest.raises(KeyUnavailable, match="no granted tool of the task has scopes"):
                 gateway.call(token)
             assert gateway.shown() == []
             assert server.tokens == {}

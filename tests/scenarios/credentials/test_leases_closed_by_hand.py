@@ -51,7 +51,7 @@ async def test_what_nobody_can_try_is_closed_by_hand_and_never_called_dead(tmp_p
         told = await house.credentials.leases.left.close(lease, by="root", because=WHY)
         assert told == await lease_in(house, closure)
         assert (told.by_hand, told.open, told.refused_after_ms) == (True, False, None)
-        assert told.detail == f"closed by hand by root, because {WHY}"
+        assert told.detail == f"closed by root, because {WHY}"
         assert (await house.evidence.receipts.closure(closure.id)).closed
         (facts,) = await world.facts(EventKind.LEASE_CLOSED)
         assert (facts["lease"], facts["reason"], facts["why"]) == (lease, WHY, "source-down")
@@ -76,7 +76,11 @@ async def test_a_receipt_tells_what_was_closed_by_hand_from_what_is_dead() -> No
     told = reading.read()
     assert told is not None
     (one,) = told.closings
-    assert (one.by_hand, one.refused_after_ms, one.detail) == (True, None, f"closed by hand, because {WHY}")
+    assert (one.by_hand, one.refused_after_ms, one.detail) == (
+        True,
+        None,
+        f"closed by a person, because {WHY}",
+    )
     assert told.closed
 
 

@@ -225,7 +225,7 @@ async def test_a_sink_that_goes_on_accepting_keeps_the_closure_open(
     assert closing.open
     assert closing.revoked_after_ms is not None
     (alarm,) = await world.facts(EventKind.LEASE_OPEN)
-    assert (alarm["revoked"], alarm["why"]) == (True, "the sink says accepted")
+    assert (alarm["revoked"], alarm["why"]) == (True, "the sink answered accepted")
     assert len(await world.facts(EventKind.LEASE_REVOKED)) == 1
 
 
@@ -320,7 +320,7 @@ async def test_a_probe_that_refuses_what_lives_is_found_out(world: CallWorld, br
     """It would "prove" every ending: the call is refused, and the credential taken back."""
     _, token = await world.open()
     broker.blind = True
-    with pytest.raises(KeyUnavailable, match="its probe refuses a credential that was just given"):
+    with pytest.raises(KeyUnavailable, match="its probe refuses a credential that was just issued"):
         await world.call(token, "write")
     await world.until(lambda: not broker.alive)
     assert world.desk.arrived == []

@@ -200,7 +200,7 @@ def test_a_receipt_is_for_whose_task_it_was_and_for_roles(gateway: LeasingGatewa
     for words in (("audit", "prove", closure.id), ("audit", "prove", "cls_nothing")):
         said = gateway.remit(*words, session=bob)
         assert said.returncode != 0
-        assert "there is no closure" in said.stderr or "is not among" in said.stderr
+        assert "does not exist" in said.stderr or "is not among" in said.stderr
         assert task not in said.stdout + said.stderr
     assert gateway.remit("audit", "prove", closure.id, session=gateway.session()).returncode == 0
 

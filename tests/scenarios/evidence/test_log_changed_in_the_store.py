@@ -259,7 +259,7 @@ def test_doctor_says_what_up_refuses(folder: Path) -> None:
     with sqlite3.connect(place) as file:
         file.execute("delete from events where idx = (select max(idx) from events)")
     (says,) = told(folder)
-    assert "`remit up` refuses it" in says
+    assert "`remit up` refuses to start with it" in says
 
 
 def test_doctor_says_that_the_signed_head_is_gone(folder: Path) -> None:
@@ -267,7 +267,7 @@ def test_doctor_says_that_the_signed_head_is_gone(folder: Path) -> None:
     config = load_config(folder / "remit.yaml")
     shutil.rmtree(config.at(config.log_head.path))
     (says,) = told(folder)
-    assert "its signed head is gone" in says
+    assert "its signed head is missing" in says
 
 
 def test_doctor_says_that_a_file_is_no_store(folder: Path) -> None:

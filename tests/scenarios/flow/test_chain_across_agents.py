@@ -250,7 +250,7 @@ def printed(chain: Chain, width: int) -> str:
 
 def test_what_is_no_call_is_said_to_be_none(story: Rehearsal) -> None:
     """A misspelt name is not taken for a task without refusals."""
-    with pytest.raises(NotFound, match="no call and no task"):
+    with pytest.raises(NotFound, match="neither a call nor a task"):
         story.run(story.stage.house.evidence.chains.of("contract-bot"))
 
 
@@ -272,6 +272,6 @@ def test_a_chain_is_drawn_from_an_exported_file_too(story: Rehearsal, tmp_path: 
     less = chain_in(bare, mail.decision.id)
     assert [one.tool for one in less.calls] == [one.tool for one in whole.calls]
     assert ATTACKER not in str(flowchart(less))
-    assert "the words cannot be read here" in str(flowchart(less))
+    assert "the text is not readable here" in str(flowchart(less))
     with pytest.raises(NotFound):
         chain_in(file, "tsk_nothing")

@@ -96,7 +96,7 @@ async def test_what_does_not_exist_says_where_to_look(world: RestWorld) -> None:
     # A name that could be one is not tried out so: the token is not for it.
     told = await exchange(world.endpoint, "GET", "/http/no-such-api/x", bearer, b"", "127.0.0.1")
     problem(told, 401, "token-audience")
-    assert "`invalid_target` where nothing is called so" in told.json["remediation"]
+    assert "`invalid_target` if no such resource exists" in told.json["remediation"]
 
 
 async def test_without_a_token_there_is_nothing(world: RestWorld) -> None:

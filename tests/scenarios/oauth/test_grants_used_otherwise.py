@@ -153,9 +153,9 @@ async def test_an_issuers_word_is_not_told_as_a_persons(world: OAuthWorld) -> No
     told = await world.ask_token(JWT_BEARER, by="contract-bot", assertion=world.id_jag())
     found = await world.house.inspection.who.of(told.json["mission_id"])
     (intent, *_) = found["proof"]["below"]
-    assert intent["says"] == "intent requested by issuer:enterprise"
+    assert intent["says"] == "requested by issuer:enterprise"
     assert "whom remit authenticated" not in str(intent)
-    assert "on behalf of lena, by the word of enterprise" in str(intent)
+    assert "on behalf of lena, as stated by enterprise" in str(intent)
 
 
 async def test_who_asks_for_less_is_not_given_more(world: OAuthWorld) -> None:

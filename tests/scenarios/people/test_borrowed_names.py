@@ -65,7 +65,7 @@ async def test_a_name_at_another_provider_is_somebody_else(
     thief = Browsing(world)
     refused = await come(thief, "other", other, sub="t-1", preferred_username="nora")
     assert refused.status == 403
-    assert "not connected with this account yet" in refused.text
+    assert "not linked to this account yet" in refused.text
     assert (await thief.get("/oauth/account")).status == 303
     assert [one.issuer for one in await world.house.store.links(world.house.tenant, "nora")] == [
         provider.issuer
@@ -85,7 +85,7 @@ async def test_a_new_proof_is_one(world: HouseWorld, provider: ProviderWorld) ->
     for claims in ({}, {"auth_time": provider.now - 7200}):
         told = await come(browser, "acme", provider, "&fresh=1", preferred_username="nora", **claims)
         assert told.status == 403
-        assert "proven yourself anew" in told.text
+        assert "confirm a recent authentication" in told.text
         assert browser.cookies["remit-session"] == before
     claims = {"auth_time": provider.now - 2}
     done = await come(browser, "acme", provider, "&fresh=1", preferred_username="nora", **claims)
@@ -124,7 +124,7 @@ async def test_a_record_does_not_outlive_its_persons_right(world: HouseWorld) ->
     assert (await house.tasks.tasks.open(opening, person=leo)).on_behalf_of == "lena"
     moved = msgspec.structs.replace(lena, groups=())
     await house.store.commit(Unit((PutPerson(moved, was=lena),)))
-    with pytest.raises(Forbidden, match="`lena` may not state"):
+    with pytest.raises(Forbidden, match="`lena` may not request"):
         await house.tasks.tasks.open(opening, person=leo)
 
 

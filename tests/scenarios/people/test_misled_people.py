@@ -45,7 +45,7 @@ async def test_a_link_to_remit_leads_no_further_by_itself(
         told = await browser.get(address(client_id=STRANGE, **change))
         assert told.status == 200
         assert not told.location
-        assert "which nobody has registered here" in told.text
+        assert "which is not registered here" in told.text
         known = await browser.get(address(client_id=APP, **change))
         assert known.status == 303
         assert known.answer["error"]
@@ -67,7 +67,7 @@ async def test_nobody_agrees_to_what_they_have_not_seen(pages: tuple[HouseWorld,
     await world.house.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="root")
     answers = {"p.id": "C-42", "goal": "Sum it up", "decision": "allow"}
     again = await browser.fill(page, **answers)
-    assert "has changed since the page was drawn" in again.text
+    assert "have changed since the page was shown" in again.text
     assert "mail/send" in again.text
     assert "Sum it up" in again.text
     assert not await world.house.store.tasks(world.house.tenant)

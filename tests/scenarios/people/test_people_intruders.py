@@ -96,7 +96,7 @@ async def test_a_client_whose_document_is_elsewhere(tmp_path: Path) -> None:
         assert "cannot be fetched" in moved.text
         other = await Browsing(world).get(address(client_id=server.url("/client.json")))
         assert other.status == 400
-        assert "is not the address that it was fetched from" in other.text
+        assert "differs from the address of the document" in other.text
         assert asked == ["/moved.json", "/client.json"]
 
 
@@ -267,7 +267,7 @@ async def test_an_agent_pushes_with_its_own_key(world: HouseWorld, lena: Browsin
     told = await push(world, **proof, client_assertion=world.assertion("contract-bot"))
     assert told.status == 201, told.content
     page = await lena.get(pushed_address(told, "contract-bot"))
-    assert "registered here, and it has proved itself" in page.text
+    assert "registered here and authenticated" in page.text
     done = await lena.fill(page, decision="allow", **{"p.id": "C-42"})
     assert (await code_behind(world, done.answer["code"])).agent == "contract-bot"
     forged = await push(world, **proof, client_assertion=world.assertion("other-bot"))

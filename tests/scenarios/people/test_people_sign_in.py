@@ -207,7 +207,7 @@ async def test_people_come_in_from_the_provider(admitting: HouseWorld, provider:
     assert back.location == "/oauth/account"
     account = (await browser.get("/oauth/account")).text
     assert "nora" in account
-    assert "Your account at Acme is yours here." in account
+    assert "Your account at Acme is linked." in account
     assert "Connect Acme" not in account
     assert (await admitting.house.identity.directory.person("nora")).groups == ("legal",)
     await go_and_come(Browsing(admitting), provider, groups=[])
@@ -232,7 +232,7 @@ async def test_a_name_with_authority_is_not_taken_over(
     """Who calls themselves `root` at the provider is not root here, until root has said so here."""
     refused = await go_and_come(Browsing(admitting), provider, preferred_username="root")
     assert refused.status == 403
-    assert "not connected with this account yet" in refused.text
+    assert "not linked to this account yet" in refused.text
     root = Browsing(admitting)
     await root.sign_in("root")
     assert (await go_and_come(root, provider, preferred_username="root")).status == 303

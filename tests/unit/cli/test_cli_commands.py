@@ -44,7 +44,7 @@ def test_init_overwrites_nothing(house: Remit) -> None:
     """A folder that holds a configuration is left alone."""
     said = house("init", ".")
     assert said.code == 2
-    assert "is there already" in said.err
+    assert "already exists" in said.err
 
 
 def test_up_says_where_it_is_what_it_governs_and_how_to_sign_in(house: Remit) -> None:
@@ -52,7 +52,7 @@ def test_up_says_where_it_is_what_it_governs_and_how_to_sign_in(house: Remit) ->
     log = house.log.read_text()
     for told in (f"{house.url}/api/v1", f"{house.url}/mcp/notes", "enforce", "sha256:", "remit/default+"):
         assert told in log
-    assert "It goes to `remit login`" in log
+    assert "Enter it when `remit login`" in log
 
 
 def test_a_second_remit_on_the_same_port_is_a_configuration_error(house: Remit) -> None:
@@ -69,9 +69,9 @@ def test_git_leaves_keys_and_secrets_alone(house: Remit) -> None:
 
 
 def test_a_host_that_is_not_here_is_told_as_such() -> None:
-    """Where no address of this machine is named, the remediation is another one, not another port."""
+    """Where not an address of this machine is named, the remediation is another one, not another port."""
     config = Config(upstreams={}, listen=ListenSection(host="203.0.113.9"))
-    with pytest.raises(ConfigInvalid, match="no address of this machine"), listening(config, 0):
+    with pytest.raises(ConfigInvalid, match="not an address of this machine"), listening(config, 0):
         pass
 
 
@@ -82,7 +82,7 @@ def test_doctor_takes_another_remit_for_no_one_of_this_folder(house: Remit, tmp_
     with (other / "remit.yaml").open("a") as opened:
         opened.write(f"listen: {{port: {house.url.rpartition(':')[2]}}}\n")
     told = house("doctor", "--config", str(other)).out
-    assert "is not the remit of this folder" in told
+    assert "is not the one of this folder" in told
     assert "ready at" not in told
     assert "signed in as" not in told
 
@@ -100,7 +100,7 @@ def test_a_code_works_once(house: Remit) -> None:
     assert found
     said = house("login", "--code-stdin", given=found[0])
     assert said.code == 1
-    assert "was used" in said.err
+    assert "already used" in said.err
 
 
 # The registered agents and people.
@@ -188,7 +188,7 @@ def test_can_says_what_would_be_permitted_and_why_not(house: Remit, task: str) -
     read = ("can", task, "notes/read_note", "-a")
     overview = house("can", task).out
     assert "notes/read_note" in overview
-    assert "granted by task type `tidy-note`; the rules are asked at each call" in overview
+    assert "granted by task type `tidy-note`; policies decide each call" in overview
     assert house(*read, "name=shopping").code == 0
     denied = house(*read, "name=secrets")
     assert denied.code == 1
@@ -207,7 +207,7 @@ def test_end_is_shown_in_milliseconds_and_proven_in_the_log(house: Remit, task: 
     assert proven["proof"]["size"] > proven["proof"]["events"] >= 1
     said = house("end", f"task:{task}")
     assert "nothing left open" in said.out
-    assert "fences stood after: " in house("doctor").out
+    assert "fences were in place after: " in house("doctor").out
     assert house("end", "nobody").code == 2
 
 
@@ -221,12 +221,12 @@ def test_lock_keeps_shut_until_unlock(house: Remit) -> None:
     assert "locked" in said.err
     for name in ("note-bot", "agent:note-bot"):
         said = house("unlock", name)
-        assert (said.code, "nobody is here to ask" in said.err) == (2, True)
-    assert "nothing called `notes` is locked" in house("unlock", "notes").err
+        assert (said.code, "no terminal: cannot prompt" in said.err) == (2, True)
+    assert "`notes` is not locked" in house("unlock", "notes").err
     listed = house.ask("lock")["items"]
     assert [one["scope"] for one in listed] == ["agent:note-bot"]
     assert "agent:note-bot" in house("who", "note-bot").out
-    assert "locked by hand" in house("doctor").out
+    assert "locked by a person" in house("doctor").out
     assert house("unlock", "agent:note-bot", "--confirm", "sha256:other").code == 1
     assert house("unlock", "note-bot", "--confirm", digest(listed[0])).code == 0
     assert "nothing is locked" in house("lock").out
@@ -363,7 +363,7 @@ def test_tools_show_what_they_do_and_what_changed(house: Remit) -> None:
     assert "irreversible (not described)" in said
     same = house("tool", "diff", "notes/read_note")
     assert same.code == 0
-    assert "as it was accepted" in same.out
+    assert "unchanged since it was accepted" in same.out
     shown = house.ask("tool", "diff", "notes/read_note")
     assert house("tool", "accept", "notes/read_note").code == 2
     assert house("tool", "accept", "notes/read_note", "--confirm", shown["offered_digest"]).code == 0
@@ -395,6 +395,6 @@ def test_policies_are_checked_without_a_server_and_applied_as_a_whole(house: Rem
 
 def test_who_of_nobody_says_that_one_process_serves(house: Remit) -> None:
     """And a program is told that there are no replicas."""
-    assert "one process alone serves this store" in house("who").out
+    assert "one process serves this store" in house("who").out
     assert house.ask("who")["replicas"] == []
-    assert "no replica `writer_x`" in house("who", "writer_x").err
+    assert "replica `writer_x` is not running" in house("who", "writer_x").err

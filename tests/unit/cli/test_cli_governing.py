@@ -102,7 +102,7 @@ def test_a_token_is_asked_about_over_standard_input(house: Remit) -> None:
     said = house("who", "-", given=f"{text}\n")
     assert said.code == 0, said.err
     assert "private-key" in said.out
-    assert "answered for by ana" in said.out
+    assert "owned by ana" in said.out
     assert text not in said.out
     assert text.rpartition(".")[2] not in said.out
 
@@ -172,7 +172,7 @@ def test_a_place_has_one_name_that_tells_nothing() -> None:
 def test_data_at_rest_is_looked_at_and_declassified_by_whoever_is_there(house: Remit) -> None:
     """Nothing is said without an answer to what was shown, and nothing where nothing is said."""
     assert house.ask("data", "list") == {"items": []}
-    assert "nothing with a label" in house("data", "list").out
+    assert "no stored labels" in house("data", "list").out
     assert house("data", "show", "notes", "note/a").code != 0
     task = house.ask("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=a", "--as", "ana")["id"]
     words = ("task", "declassify", task, "--reason", "I looked")
@@ -188,4 +188,4 @@ def test_what_is_suspended_is_suspended_already(house: Remit) -> None:
     house.ask("agent", "register", "twice-bot", "--owner", "ana", "--purpose", "stops twice")
     assert house("agent", "suspend", "twice-bot").code == 0
     said = house("agent", "suspend", "twice-bot")
-    assert (said.code, "agent `twice-bot` is suspended already" in said.err) == (1, True)
+    assert (said.code, "agent `twice-bot` is already suspended" in said.err) == (1, True)

@@ -140,9 +140,12 @@ def _not_listened(host: str, port: int, fault: OSError | OverflowError) -> Confi
     if number == errno.EADDRINUSE:
         what, remediation = "is in use", "stop what listens there, or choose another with `--port`"
     elif number == errno.EACCES:
-        what, remediation = "is not for this user to listen on", "choose a port from 1024 on with `--port`"
+        what, remediation = (
+            "needs more privileges than this user has",
+            "choose a port from 1024 on with `--port`",
+        )
     elif number == errno.EADDRNOTAVAIL or isinstance(fault, socket.gaierror):
-        what, remediation = "is no address of this machine", "set `listen.host` to one that it has"
+        what, remediation = "is not an address of this machine", "set `listen.host` to one that it has"
     else:
         what, remediation = f"cannot be listened on: {fault}", "choose another with `--port`"
     return ConfigInvalid(f"{host}:{port} {what}", remediation=remediation)
@@ -168,7 +171,9 @@ class Server(uvicorn.Server):
         if self.should_exit:
             self.force_exit = True
             return
-        terminal.remark("stopping: no new calls, waiting for those in hand (once more to not wait)")
+        terminal.remark(
+            "stopping: no new calls, waiting for those in progress (interrupt again to stop at once)"
+        )
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

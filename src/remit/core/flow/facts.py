@@ -374,12 +374,10 @@ def chains(flow: Flow) -> list[tuple[str, str]]:
         )
         if one.spent:
             out.append(
-                (name, f"`{bare(name)}` was stated for something else, and untrusted data holds it too")
+                (name, f"`{bare(name)}` was stated for another purpose, and untrusted data contains it, too")
             )
         elif first is None:
-            out.append(
-                (name, f"`{bare(name)}` is neither of the intent nor of anything that this task has read")
-            )
+            out.append((name, f"`{bare(name)}` is neither in the intent nor in data that this task has read"))
         else:
             out.append((name, f"`{bare(name)}` first appeared in {first}"))
     return out

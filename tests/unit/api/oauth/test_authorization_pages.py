@@ -122,7 +122,7 @@ async def test_a_new_proof_is_asked_for(world: HouseWorld, lena: Browsing) -> No
 async def test_the_answer_too_needs_a_new_proof(world: HouseWorld, lena: Browsing) -> None:
     """A page that was left open for long is not enough."""
     page = await lena.get(address(task_type="deploy-change"))
-    assert "Changes production for good with" in page.text
+    assert "Changes production irreversibly with" in page.text
     world.clock.advance(1000)
     late = await lena.fill(page, decision="allow", **{"p.change": "R-1"})
     assert "fresh=1" in late.location
@@ -151,7 +151,7 @@ async def test_an_application_that_nobody_registered(
     page = await lena.get(address(client_id=other))
     assert "Look around in the contracts" in page.text
     assert "deploy-anything" not in page.text
-    assert "nobody has registered it yet" in page.text
+    assert "it is not registered yet" in page.text
     done = await lena.fill(page, decision="allow")
     code = await code_behind(world, done.answer["code"])
     agent = await world.house.identity.directory.agent(code.agent)
@@ -178,7 +178,7 @@ async def test_who_may_not_bring_applications(made: tuple[HouseWorld, Documents]
     otto = Browsing(world)
     await otto.sign_in("otto")
     page = await otto.get(address(client_id="https://other.example/client.json"))
-    assert "Nobody has registered this application" in page.text
+    assert "This application is not registered" in page.text
     refused = await otto.post(
         page.form()["action"], page.form()["fields"] | {"decision": "allow", "task_type": "look-around"}
     )
@@ -191,7 +191,7 @@ async def test_an_answer_to_this_machine_is_warned_of(lena: Browsing) -> None:
     page = await lena.get(
         address(redirect_uri="http://127.0.0.1:51004/callback", task_type="summarise-contract")
     )
-    assert "Any program on this computer could be waiting there" in page.text
+    assert "Any program on this computer could receive the answer" in page.text
     assert "127.0.0.1:51004" in page.text
 
 
@@ -302,7 +302,7 @@ async def test_an_application_asks_for_some_tools_alone(tmp_path: Path) -> None:
         assert [grant.tool for grant in task.grants] == ["contracts/read"]
         assert tools_of(task.plan) == ("contracts/read",)
         nothing = await lena.get(address(authorization_details=details("write")))
-        assert "There is nothing that you can let Notebook do" in nothing.text
+        assert "You cannot permit any task to Notebook" in nothing.text
         for wrong in (
             details("read", constraints={"arguments": {"path": {"exact": "x"}}}),
             details("read", constraints={"max_amount": 5}),
@@ -333,7 +333,7 @@ async def test_an_application_asks_for_one_upstream_alone(tmp_path: Path) -> Non
             task = await world.house.tasks.tasks.get((await code_behind(world, done.answer["code"])).task)
             assert [grant.tool for grant in task.grants] == ["contracts/read"]
         elsewhere = address(resource=f"{PUBLIC_URL}/mcp/changes", mission_intent=intent)
-        assert "There is nothing that you can let Notebook do" in (await lena.get(elsewhere)).text
+        assert "You cannot permit any task to Notebook" in (await lena.get(elsewhere)).text
 
 
 async def test_sessions_are_listed_and_ended_by_program_too(world: HouseWorld, lena: Browsing) -> None:

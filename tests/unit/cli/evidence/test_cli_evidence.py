@@ -97,7 +97,7 @@ def test_the_receipt_of_an_event_verifies_offline(house: Remit, task: str, tmp_p
         place.write_bytes(changed)
         said = elsewhere("--key", verifier)
         assert said.returncode == 4
-        assert said.stdout.startswith("DOES NOT HOLD")
+        assert said.stdout.startswith("DOES NOT VERIFY")
     place.write_bytes(sound.replace(b"extra " + extra + b"\n", b""))
     assert elsewhere("--key", verifier).returncode == 2
 
@@ -122,7 +122,7 @@ def test_a_log_that_only_grew_is_shown_without_its_events(house: Remit) -> None:
             logs.write_text(json.dumps(seen | {"heads": forged}))
             said = house("audit", "verify", "--growth")
             assert said.code == 4, other
-            assert said.out.startswith("DOES NOT HOLD: the running remit")
+            assert said.out.startswith("DOES NOT VERIFY: the running remit")
         logs.write_text(json.dumps(seen | {"heads": {}}))
         unknown = house("audit", "verify", "--growth")
         assert unknown.code == 2
@@ -150,7 +150,7 @@ def test_the_evidence_verifies_offline_and_an_attack_is_named(house: Remit, tmp_
     assert house("audit", "verify").code == 0
     rolled = house("audit", "verify", str(older))
     assert rolled.code == 4
-    assert "cut back" in rolled.out
+    assert "truncated" in rolled.out
 
 
 def test_a_key_that_only_the_file_vouches_for_verifies_nothing(house: Remit, tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_task_that_there_is_not_has_no_evidence(house: Remit) -> None:
     place = house.folder / "none.jsonl"
     for words in (("export", str(place)), ("verify",)):
         said = house("audit", *words, "--task", "tsk_misspelt")
-        assert (said.code, "no event tells of a task `tsk_misspelt`" in said.err) == (2, True), said
+        assert (said.code, "no event belongs to task `tsk_misspelt`" in said.err) == (2, True), said
     assert not place.exists()
 
 

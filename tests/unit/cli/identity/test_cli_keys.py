@@ -133,9 +133,9 @@ def test_what_the_section_cannot_mean_is_refused(house: Remit) -> None:
     config = house.folder / "other.yaml"
     text = (house.folder / "remit.yaml").read_text()
     for wrong, told in (
-        (text.replace(OURS, "spiffe://elsewhere/x"), "no workload of this trust domain"),
+        (text.replace(OURS, "spiffe://elsewhere/x"), "not a workload of this trust domain"),
         (text.replace(f"uid: {os.getuid()}", "hint: x"), "uid`: is missing"),
-        (text + "\nkeys: {kind: openbao}\n", "where OpenBao is"),
+        (text + "\nkeys: {kind: openbao}\n", "the address of OpenBao"),
         (
             text + '\nkeys: {kind: openbao, openbao: {address: "http://bao.example", token: "env:T"}}\n',
             "in the clear",

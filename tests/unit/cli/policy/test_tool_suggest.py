@@ -73,7 +73,7 @@ def test_a_draft_is_printed_and_overwrites_nothing(house: Remit) -> None:
     place.write_text("mine\n")
     refused = house("tool", "suggest", "mail", "--all", "--out", "own.yaml")
     assert (refused.code, place.read_text()) == (2, "mine\n")
-    assert "own.yaml: is there already; name another file" in refused.err
+    assert "own.yaml: already exists; give another file" in refused.err
     assert house("tool", "suggest", "mail", "--all", "--out", "own.yaml", "--force").code == 0
     assert place.read_text() == printed
 
@@ -83,15 +83,15 @@ def test_what_the_person_knows_of_a_server_is_said_in_the_draft(house: Remit) ->
     told = ("--audience", "internal", "--class", "internal", "--all")
     found = house.ask("tool", "suggest", "tickets", *told)
     assert {one["audience"] for one in found["tools"]} == {"internal"}
-    assert "class: internal  # as you said of this upstream" in found["text"]
+    assert "class: internal  # as given for this upstream" in found["text"]
     assert found["file"] is None
     wrong = house("tool", "suggest", "tickets", "--audience", "everyone")
     assert wrong.code == 2
-    assert "`everyone` is no audience; use `self`" in wrong.err
+    assert "`everyone` is not an audience; use `self`" in wrong.err
     assert "`secret` is not a data class" in house("tool", "suggest", "tickets", "--class", "secret").err
     unknown = house("tool", "suggest", "tikets")
     assert unknown.code == 2
-    assert "nothing is known of the tools of `tikets`; name an upstream" in unknown.err
+    assert "the tools of `tikets` are not known; give an upstream" in unknown.err
 
 
 def test_a_tool_is_shown_with_all_that_is_said_of_it(house: Remit) -> None:
@@ -101,6 +101,6 @@ def test_a_tool_is_shown_with_all_that_is_said_of_it(house: Remit) -> None:
     assert "ARGUMENT" in said.out
     assert house.ask("tool", "show", "notes/write_note")["tool"] == "notes/write_note"
     assert (
-        "there is no tool `notes/nothing`; see `remit tool list`"
+        "tool `notes/nothing` does not exist; see `remit tool list`"
         in house("tool", "show", "notes/nothing").err
     )

@@ -169,7 +169,7 @@ async def test_a_planned_argument_binds_for_the_whole_task(world: CallWorld) -> 
     refusal = (await world.call(token, "write", text="bye")).decision
     assert refusal.outcome is Outcome.DENY
     assert [(one.rule, one.argument) for one in refusal.reasons] == [("plan/first", ""), ("plan", "text")]
-    assert refusal.reasons[1].remediation == "the plan says: `text` must be `hello`"
+    assert refusal.reasons[1].remediation == "the plan: `text` must be `hello`"
     assert (await extend(world, task.id, "desk/write")).holds
     assert await world.outcome(token, "write", text="bye") is Outcome.PERMIT
 
@@ -250,7 +250,7 @@ async def test_a_childs_plan_lies_within_its_parents(world: CallWorld) -> None:
     async def hand(**wanted: Any) -> Any:
         return await world.house.tasks.tasks.open_child(task.id, other, DelegatedOpening(**wanted))
 
-    with pytest.raises(Forbidden, match="not in the plan"):
+    with pytest.raises(Forbidden, match="not in the parent task's plan"):
         await hand(tools=("desk/read",))
     assert {one.tool for one in (await hand(tools=("desk/write",))).grants} == {"desk/write"}
     child = await hand()

@@ -288,5 +288,5 @@ async def test_what_cannot_be_taken_in_is_logged_and_looked_at_again(
         await world.until(lambda: not world.house.endings.reactions._listing)
         assert len(asked) == count
     assert [one.message for one in caplog.records if one.name == "remit.replicas"] == [
-        "what another replica did was not taken in: the store is lost"
+        "changes of another replica could not be read: the store is lost"
     ]

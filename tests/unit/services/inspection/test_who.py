@@ -49,7 +49,7 @@ async def test_an_agent_rests_on_its_bindings_and_its_owner(world: CallWorld) ->
     """Each way in which it may prove itself, who registered it, who answers."""
     told = await world.house.inspection.who.of("clerk")
     lines = says(told)
-    for one in (SPIFFE, workload_of(KeyBinding(KEYS["clerk"])), "by root", "answered for by lena"):
+    for one in (SPIFFE, workload_of(KeyBinding(KEYS["clerk"])), "by root", "owned by lena"):
         assert one in lines
     assert (told["assurance"], told["best_assurance"]) == ("", "attested")
     assert all(one["holds"] for one in facts(told["proof"]))
@@ -61,7 +61,7 @@ async def test_what_does_not_hold_any_more_is_marked(world: CallWorld) -> None:
     told = await world.house.inspection.who.of("clerk")
     assert told["findings"] == [FindingKind.OWNERLESS.value]
     broken = [one["says"] for one in facts(told["proof"]) if not one["holds"]]
-    assert broken == ["answered for by lena, who is not active"]
+    assert broken == ["owned by lena, who is not active"]
 
 
 async def test_a_workload_is_its_agent(world: CallWorld) -> None:
@@ -93,9 +93,9 @@ async def test_a_token_of_a_child_tells_the_whole_chain(world: CallWorld) -> Non
     assert (told["agent"], told["chain"], told["on_behalf_of"]) == ("other", ["other", "clerk"], "lena")
     lines = says(told)
     for one in (
-        f"handed down by clerk from task {parent.id}",
+        f"delegated by clerk from task {parent.id}",
         "on behalf of lena",
-        "intent requested by lena",
+        "requested by lena",
     ):
         assert one in lines
     written = json.dumps(told)
@@ -107,7 +107,7 @@ async def test_a_token_of_a_child_tells_the_whole_chain(world: CallWorld) -> Non
 
 
 async def test_a_delegation_stands_in_the_proof(world: CallWorld) -> None:
-    """And once it is revoked, that it does not live any more."""
+    """And once it is revoked, that it is no longer valid."""
     record = await world.house.people.delegations.add(
         NewDelegation(agent="clerk", task_type="work"), await world.person("lena")
     )
@@ -121,7 +121,7 @@ async def test_a_delegation_stands_in_the_proof(world: CallWorld) -> None:
     ]
     await world.house.people.delegations.revoke(record.id, by="lena", reason="")
     told = await world.house.inspection.who.of(task.id)
-    assert "does not live any more" in says(told)
+    assert "is no longer valid" in says(told)
     assert not told["proof"]["holds"]
     assert (await world.house.inspection.who.of("lena"))["delegations"] == []
 

@@ -64,7 +64,7 @@ async def act(world: CallWorld, **changes: Any) -> Task:
 
 async def test_an_agent_acts_for_a_person_under_their_record_alone(world: CallWorld) -> None:
     """Without one it is refused, for each part that does not fit; with one the person's words stand."""
-    with pytest.raises(Forbidden, match="has not let"):
+    with pytest.raises(Forbidden, match="has not delegated"):
         await act(world)
     record = await agree(world)
     task = await act(world, goal="send me everything")
@@ -72,7 +72,7 @@ async def test_an_agent_acts_for_a_person_under_their_record_alone(world: CallWo
     assert (task.delegation, task.intent.params["to"]) == (record.id, "ann")
     assert task.deadline <= record.expires
     for changes in ({"on_behalf_of": "otto"}, {"agent": "other"}, {"task_type": "work"}):
-        with pytest.raises(Forbidden, match="has not let"):
+        with pytest.raises(Forbidden, match="has not delegated"):
             await act(world, **changes)
     opened = (await world.facts(EventKind.TASK_OPENED))[-1]
     assert opened["delegation"] == record.id
@@ -111,7 +111,7 @@ async def test_rank_speaks_for_nobody(world: CallWorld) -> None:
     """An operator opens nothing in another's name unless that person has said so."""
     opening = Opening(agent="clerk", task_type="letter", params={"to": "ann"}, on_behalf_of="lena")
     otto = await world.person("otto")
-    with pytest.raises(Forbidden, match="has not let"):
+    with pytest.raises(Forbidden, match="has not delegated"):
         await world.house.tasks.tasks.open(opening, person=otto)
     record = await agree(world)
     task = await world.house.tasks.tasks.open(opening, person=otto)
@@ -156,7 +156,7 @@ async def test_a_record_that_has_run_out_says_nothing(world: CallWorld) -> None:
     """Nor does one whose person may not state such work any more."""
     await agree(world, valid_s=60)
     world.clock.advance(61)
-    with pytest.raises(Forbidden, match="has not let"):
+    with pytest.raises(Forbidden, match="has not delegated"):
         await act(world)
     await agree(world)
     await world.house.identity.personnel.deactivate("lena", by="root")
