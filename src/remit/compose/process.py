@@ -52,7 +52,7 @@ log = logging.getLogger("remit")
 
 
 @asynccontextmanager
-async def open_house(
+async def open_services(
     config: Config, public_url: str = "", address: str = "", *, go_back: bool = False
 ) -> AsyncIterator[Services]:
     """Open everything that the configuration names, repair the effects of a crash, and close it all at the

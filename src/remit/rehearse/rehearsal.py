@@ -57,7 +57,7 @@ class RehearsedTask:
     @property
     def label(self) -> Label:
         """The joined label of everything that the task has read so far."""
-        live = self._r.stage.house.tasks.live.get(self.id)
+        live = self._r.stage.services.tasks.live.get(self.id)
         if live is not None:
             self._label = live.label
         return self._label
@@ -108,13 +108,13 @@ class RehearsedTask:
         person = self._r.run(self._r.stage.person(self._person)) if self._person else None
         if person is None:
             raise Conflict("no person requests this task", remediation="open it with `on_behalf_of`")
-        self._r.run(self._r.stage.house.tasks.tasks.add_message(self.id, text, person))
+        self._r.run(self._r.stage.services.tasks.tasks.add_message(self.id, text, person))
 
     def extend(self, *plan: PlanWish) -> Extension:
         """Ask for an extension of the plan, as the agent would; a refusal or a pending approval is in the
         answer.
         """
-        return self._r.run(self._r.stage.house.decisions.plans.extend(self.id, plan, by=self._task.agent))
+        return self._r.run(self._r.stage.services.decisions.plans.extend(self.id, plan, by=self._task.agent))
 
     def approve(self, call: RehearsedCall | Extension, *, by: str = APPROVER) -> None:
         """Approve exactly this call, or plan extension, as a person; repeated by the agent, it passes once.
@@ -134,7 +134,7 @@ class RehearsedTask:
             raise Conflict(f"this call has no approval: {call!r}", remediation="approve a deferred call")
         stage = self._r.stage
         person = self._r.run(stage.person(by, roles=(Role.APPROVER,)))
-        self._r.run(stage.house.decisions.approvals.answer(decision.approval, person, approve=approve))
+        self._r.run(stage.services.decisions.approvals.answer(decision.approval, person, approve=approve))
 
     def hand_down(
         self,
@@ -153,23 +153,23 @@ class RehearsedTask:
 
         async def hand() -> Task:
             await stage.prepare(agent, task, "")
-            heir = await stage.house.identity.directory.agent(agent)
+            heir = await stage.services.identity.directory.agent(agent)
             handing = DelegatedOpening(
                 task_type=task,
                 params=dict(params or {}),
                 tools=None if tools is None else tuple(tools),
                 brief=brief,
             )
-            return await stage.house.tasks.tasks.open_child(self.id, heir, handing)
+            return await stage.services.tasks.tasks.open_child(self.id, heir, handing)
 
         return RehearsedTask(self._r, self._r.run(hand()), self._person)
 
     def end(self, reason: str = "done") -> Closure:
         """Complete the task: from now on every call of it is refused, and waiting calls are cut."""
         _ = self.label  # kept: the live task is released
-        house = self._r.stage.house
+        services = self._r.stage.services
         self.closure = self._r.run(
-            house.endings.revocations.end_task(self.id, reason=reason, by=BY, state=TaskState.COMPLETED)
+            services.endings.revocations.end_task(self.id, reason=reason, by=BY, state=TaskState.COMPLETED)
         )
         return self.closure
 
@@ -219,7 +219,7 @@ class Rehearsal:
     @property
     def digest(self) -> str:
         """The digest of the bundle in force, which every decision names."""
-        return self.stage.house.policies.applied.digest
+        return self.stage.services.policies.applied.digest
 
     def task_type(
         self,

@@ -137,7 +137,7 @@ def _run(rehearsal: Rehearsal, dojo: Dojo, case: Case) -> Told:
         make(spot.calls[at:], attacker=False)
     complete = all(step.last.permitted for step in told.steps if not step.attacker)
     told.utility, told.security = dojo.judge(complete=complete)
-    told.top = task.label.data_class == rehearsal.stage.house.policies.applied.bundle.classes.top
+    told.top = task.label.data_class == rehearsal.stage.services.policies.applied.bundle.classes.top
     task.end()
     return told
 
@@ -163,7 +163,7 @@ def _step(
 
 def tool_ids(rehearsal: Rehearsal) -> dict[str, str]:
     """Return the ids of the bundle's tools by the names that AgentDojo has for them."""
-    return {tool.name: tool.id for tool in rehearsal.stage.house.tools.registry.all()}
+    return {tool.name: tool.id for tool in rehearsal.stage.services.tools.registry.all()}
 
 
 def rehearsal_of(suites: list[Suite]) -> Rehearsal:

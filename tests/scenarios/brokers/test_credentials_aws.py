@@ -125,7 +125,7 @@ def test_aws_down_at_the_issue_and_at_the_end(tmp_path: Path, aws: AwsServer) ->
         said = gateway.remit("who", task, session=gateway.session(), env={"COLUMNS": "160"})
         assert "still open: aws-session" in said.stdout
         aws.broken = False
-        gateway.until(lambda: not gateway.house.credentials.leases.of(task=task))
+        gateway.until(lambda: not gateway.services.credentials.leases.of(task=task))
         assert len(aws.policies) == 1
 
 
@@ -141,7 +141,7 @@ def test_calls_that_get_no_session_leave_nothing_at_the_role(tmp_path: Path, aws
             with pytest.raises(KeyUnavailable, match=r"ValidationError|ServiceUnavailable"):
                 gateway.call(token)
         aws.broken = False
-        gateway.until(lambda: not gateway.house.credentials.leases.of(task=task))
+        gateway.until(lambda: not gateway.services.credentials.leases.of(task=task))
         assert aws.policies == {}
         aws.longest_s = 3600
         gateway.call(token)

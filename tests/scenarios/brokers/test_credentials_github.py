@@ -100,7 +100,7 @@ def test_github_down_at_the_issue_and_at_the_end(tmp_path: Path, github: GitHubS
         github.broken = True
         gateway.left_open(task)
         github.broken = False
-        gateway.until(lambda: not gateway.house.credentials.leases.of(task=task))
+        gateway.until(lambda: not gateway.services.credentials.leases.of(task=task))
         assert github.living() == []
 
 

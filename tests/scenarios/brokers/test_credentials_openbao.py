@@ -153,7 +153,7 @@ def test_a_standing_role_has_another_password_when_a_task_has_ended(
         now = gateway.shown()[-1]["x-database"]
         assert now != used
         assert opens(now)
-        gateway.until(lambda: gateway.house.credentials.leases.counts()["open"] == 0)
+        gateway.until(lambda: gateway.services.credentials.leases.counts()["open"] == 0)
         assert opens(now)
 
 
@@ -192,7 +192,7 @@ def test_openbao_down_at_the_end_leaves_the_password_open_and_says_so(
             assert opens(used)
         finally:
             place.mend()
-        gateway.until(lambda: not gateway.house.credentials.leases.of(task=task))
+        gateway.until(lambda: not gateway.services.credentials.leases.of(task=task))
         assert not opens(used)
         assert gateway.closed_up(task)["closed"]
 
@@ -211,7 +211,7 @@ def test_a_role_that_openbao_will_not_change_is_not_leased_again_and_again(
         gateway.left_open(first)
         for _ in range(3):
             gateway.call(other)
-        assert len(gateway.house.credentials.leases.of(task=second)) == 1
+        assert len(gateway.services.credentials.leases.of(task=second)) == 1
         assert opens(gateway.shown()[-1]["x-database"])
 
 

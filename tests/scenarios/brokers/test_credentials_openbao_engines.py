@@ -136,7 +136,7 @@ def test_openbao_down_at_the_issue_refuses_and_at_the_end_stays_open(tmp_path: P
             assert the_lease(closure)["detail"].startswith("still open")
         finally:
             place.mend()
-        gateway.until(lambda: not gateway.house.credentials.leases.of(task=first))
+        gateway.until(lambda: not gateway.services.credentials.leases.of(task=first))
         assert gateway.closed_up(first)["closed"]
     told_of: Any = bao.ask("GET", f"pki/cert/{headers['x-serial']}")
     assert told_of["data"]["revocation_time"] > 0

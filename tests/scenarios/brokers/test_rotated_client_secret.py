@@ -108,7 +108,7 @@ async def test_what_is_due_is_rotated_and_the_old_one_is_refused(place: Place) -
     assert place.server.metadata["client_name"] == "remit"
     told = await place.world.facts(EventKind.SECRET_ROTATED)
     assert [one["old_refused"] for one in told] == [True, True]
-    kept = str(await place.world.house.store.values(TENANT, "secret:"))
+    kept = str(await place.world.services.store.values(TENANT, "secret:"))
     for secret in (*seen, OPENS, place.server.opens):
         assert secret not in f"{kept} {told}"
     again, _ = await place.opened()
@@ -163,7 +163,7 @@ async def lost(place: Place) -> RotatedSecrets:
     assert "the server refuses every registration token" in why
     assert "create another registration token" in remediation
     assert "register remit again" in remediation
-    kept = str(await place.world.house.store.values(TENANT, "secret:"))
+    kept = str(await place.world.services.store.values(TENANT, "secret:"))
     for secret in (SECRET, OPENS, *place.server.secrets, place.server.opens):
         assert secret not in f"{kept} {why} {remediation}"
     return rotated
@@ -297,6 +297,6 @@ def test_tokens_of_tasks_are_had_with_the_secret_that_counts(
         gateway.call(token)
         assert len(server.tokens) == 2
         assert gateway.closed_up(task)["closed"]
-        found = gateway.wait(gateway.house.findings.findings.about("upstream:crm"))
+        found = gateway.wait(gateway.services.findings.findings.about("upstream:crm"))
         (facts,) = [one.facts for one in found if one.facts["place"] == "lease.oauth.client_secret"]
         assert facts["rotated_every_s"] == 3600

@@ -195,5 +195,5 @@ def test_people_come_from_a_provider_that_others_wrote(tmp_path: Path, page: Pag
             page.locator("input[name=sub]").press("Enter")
             expect(page.get_by_role("heading", name="Your account")).to_be_visible()
             expect(page.get_by_text("by your organisation")).to_be_visible()
-            people = gateway.wait(gateway.house.identity.directory.people())
+            people = gateway.wait(gateway.services.identity.directory.people())
             assert "subject-9" in {one.name for one in people}

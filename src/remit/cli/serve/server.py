@@ -24,7 +24,7 @@ from remit.cli.serve import unix_socket
 from remit.cli.serve.connections import BoundedConnection
 from remit.cli.serve.gc import settle_memory
 from remit.cli.serve.welcome import StartupMessage, first_code, show_welcome
-from remit.compose import application, open_house
+from remit.compose import application, open_services
 from remit.compose.programs import hide_this_process
 from remit.compose.trust import local_peers
 from remit.config import Config
@@ -70,7 +70,7 @@ async def _serve(config: Config, wish: StopRequest) -> None:
         address = public_url(config, sock, own=True)
         if sys.stderr.isatty():
             terminal.remark(f"starting, with {terminal.counted(len(config.upstreams), 'upstream')}")
-        async with open_house(config, url, address, go_back=wish.go_back) as services:
+        async with open_services(config, url, address, go_back=wish.go_back) as services:
             code = await first_code(services.identity, services.evidence.log, wish.code_for)
             tls = tls_context(config)
             server = Server(

@@ -162,16 +162,16 @@ async def register_agent(config: Config, agent: str, public_jwk: dict[str, str])
     from remit.core.identity.workload import KeyBinding
     from remit.services.identity.directory import NewAgent, NewPerson
 
-    async with open_records(config) as house:
-        known = await house.identity.directory.find_agent(agent)
+    async with open_records(config) as services:
+        known = await services.identity.directory.find_agent(agent)
         if known is None:
             owner = getpass.getuser()
-            if await house.identity.directory.find_person(owner) is None:
+            if await services.identity.directory.find_person(owner) is None:
                 # The person who wraps a client on their own machine answers for it.
-                await house.identity.directory.add_person(NewPerson(name=owner), by=f"os:{owner}")
+                await services.identity.directory.add_person(NewPerson(name=owner), by=f"os:{owner}")
             binding = KeyBinding(public_jwk)
             new = NewAgent(name=agent, owner=owner, purpose=PURPOSE, bindings=(binding,))
-            await house.identity.directory.register(new, by=f"os:{owner}")
+            await services.identity.directory.register(new, by=f"os:{owner}")
         elif public_jwk not in known.keys:
             raise Conflict(
                 f"agent `{agent}` exists with another key",

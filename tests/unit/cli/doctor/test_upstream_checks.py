@@ -142,8 +142,8 @@ async def test_since_when_is_when_it_became_so_and_each_change_is_recorded_once(
         assert reached.of("notes") == Contact(up=False, since=lost, why="it ended again")
         reached.tell("notes", True)
         assert reached.of("notes").why == ""
-        await reached.record(world.house.store, TENANT)
-        await reached.record(world.house.store, TENANT)
+        await reached.record(world.services.store, TENANT)
+        await reached.record(world.services.store, TENANT)
         for kind in (EventKind.UPSTREAM_LOST, EventKind.UPSTREAM_RESTORED):
             assert await world.facts(kind) == [{"upstream": "notes"}]
 
@@ -151,27 +151,27 @@ async def test_since_when_is_when_it_became_so_and_each_change_is_recorded_once(
 @pytest.mark.slow
 def test_a_server_that_goes_is_named_by_the_doctor_and_by_the_interface(tmp_path: Path) -> None:
     """From a running remit, to who is signed in; since when it is there before, and why it is not after."""
-    with furnished(tmp_path) as house:
-        told = house.ask("doctor")
+    with furnished(tmp_path) as services:
+        told = services.ask("doctor")
         assert "; reachable since " in of_notes(told)["says"]
-        port = int(house.url.rpartition(":")[2])  # people who are signed in there stay signed in
-        house.stop()
-        file = house.folder / "remit.yaml"
-        (house.folder / "fleeting.py").write_text(FLEETING)
+        port = int(services.url.rpartition(":")[2])  # people who are signed in there stay signed in
+        services.stop()
+        file = services.folder / "remit.yaml"
+        (services.folder / "fleeting.py").write_text(FLEETING)
         file.write_text(file.read_text().replace("servers/notes.py", "fleeting.py, servers/notes.py", 1))
-        house.start(port=port)
-        assert house.ask("doctor")["healthy"]
-        (house.folder / "gone").touch()
-        until(lambda: house("doctor", "--json").code == 1)
-        one = of_notes(house("doctor", "--json").json)
+        services.start(port=port)
+        assert services.ask("doctor")["healthy"]
+        (services.folder / "gone").touch()
+        until(lambda: services("doctor", "--json").code == 1)
+        one = of_notes(services("doctor", "--json").json)
         assert one["state"] == "fail"
         assert "unreachable for remit since " in one["says"]
         assert "ended with status 7" in one["says"]
-        (house.folder / "gone").unlink()
-        until(lambda: house("doctor", "--json").code == 0)
+        (services.folder / "gone").unlink()
+        until(lambda: services("doctor", "--json").code == 0)
         # Who is not signed in hears what is found from here alone.
-        house.ask("logout")
-        assert "since" not in of_notes(house("doctor", "--json").json)["says"]
+        services.ask("logout")
+        assert "since" not in of_notes(services("doctor", "--json").json)["says"]
 
 
 def of_notes(told: Json) -> Json:
