@@ -17,7 +17,7 @@ from remit.core.flow.argument_values import values_of
 from remit.core.flow.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.flow.language.tool_verbs import asking, verbs_and_nouns
-from remit.core.flow.language.words import name_words, number_of, stem
+from remit.core.flow.language.word_forms import name_words, number_of, stem
 from remit.core.flow.provenance import Index
 from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
