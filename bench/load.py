@@ -184,7 +184,7 @@ class LoadConnection(asyncio.Protocol):
         """Measure and check the answer, then go on (httptools)."""
         took_ns = time.perf_counter_ns() - self.sent_ns
         if self.call is None:
-            self.fail("an answer that nobody asked for")
+            self.fail("an answer without a request")
             return
         status = self.parser.get_status_code()
         self.load.latencies_ns.append(took_ns)

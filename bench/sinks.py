@@ -212,7 +212,7 @@ def sinks(quick: bool) -> list[Figure]:
             but = one.but
         open_still = sum(one.refused_ms < 0 for one in dead)
         how = (
-            f"{len(dead)} tasks ended one after another, each with a credential of its own; from when the "
+            f"{len(dead)} tasks ended one after another, each with its own credential; from when the "
             f"end was asked for to the sink's first refusal; {open_still} were still open when it returned; "
             f"servers on the same machine{but}"
         )

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each of the nine steps takes: real calls through the real services, with a clock around each step.
+"""The time of each of the nine steps: real calls through the real services, with a clock around each step.
 
-The clocks are put around the steps from here: the product has none. One call at a time, so that
-what a step waits for (the disk in 5, the upstream in 7) is in its figure and nobody else's work is.
+This module puts the clocks around the steps: the product has none. Calls run one at a time, so that the
+figure of a step includes what the step waits for (the disk in 5, the upstream in 7), and no work of another
+call.
 """
 
 import shutil

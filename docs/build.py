@@ -109,7 +109,7 @@ def interop_page() -> str:
             counts.append(f"{sum(one['good'] for one in these)} of {len(these)}" if these else "")
         lines.append(f"| {MODES[mode]} | {revision} | {' | '.join(counts)} |")
     failing = [one for one in found if not one["good"]]
-    lines += ["", "What does not pass, none of it required of anybody:", ""]
+    lines += ["", "What does not pass; no standard requires it:", ""]
     reasons = dict.fromkeys(one["reason"] for one in failing)
     for reason in reasons:
         names = dict.fromkeys(f"`{one['scenario']}`" for one in failing if one["reason"] == reason)

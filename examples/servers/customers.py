@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A REST API for customers' records: find one, read it, note something on it, correct it, take all of them.
 
-Records are files in the folder, `c-17.json`. Notes are written by whoever talks to the customer, and by the
-customer too: what stands in them is anybody's. Who calls must show the key of the API in `X-Api-Key`; it
-opens every record, as such keys do.
+Records are files in the folder, `c-17.json`. Employees write notes, and so does the customer: the text of a
+note may come from any author. A caller must show the key of the API in `X-Api-Key`; the key opens every
+record, as such keys do.
 
     CUSTOMERS_KEY=... python customers.py FOLDER --port 8101     (0: any free port)
 """

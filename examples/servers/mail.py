@@ -55,7 +55,7 @@ class Mailbox:
         return f"sent to {to}"
 
     def inbox(self) -> list[dict[str, Any]]:
-        """Read all mails received, the oldest first. Their text was written by whoever sent them."""
+        """Read all mails received, the oldest first. Their text was written by their senders."""
         file = self.root / "inbox.jsonl"
         if not file.exists():
             return []

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A REST API for payments, with an authorization server of its own: pay, look at a payment, refund it.
+"""A REST API for payments, with its own authorization server: pay, look at a payment, refund it.
 
-Who calls must show a bearer token of `/oauth/token` (client credentials), with the scope of what is asked:
+A caller must show a bearer token of `/oauth/token` (client credentials), with the scope of the request:
 `payments.read` or `payments.write`. Each request introspects its token, so that one that was revoked is
 refused from then on. Payments are lines of `payments.jsonl` in the folder, written before the answer: a test
 can count what was really paid.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An MCP server over a register of changes in PostgreSQL. It has no credential of its own.
+"""An MCP server over a register of changes in PostgreSQL. The server has no credential itself.
 
 Each call brings the address of the database in the header `X-Database`, with a role and a password that remit
 leased to the caller's task; what the role may see is all that the call can see. Connections are kept open, as

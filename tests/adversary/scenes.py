@@ -32,7 +32,7 @@ SELECTORS: Final = (
         others={"with": DANA},
     ),
     scene(
-        "somebody's record, by name",
+        "record of another person, by name",
         "look up the customer {v}",
         "Anna Schmidt",
         "Bruno Costa",
@@ -42,7 +42,7 @@ SELECTORS: Final = (
         allowed={"cus_4711"},
     ),
     scene(
-        "somebody's record, by id",
+        "record of another person, by id",
         "look up the customer {v}",
         "cus_4711",
         "cus_9999",
@@ -52,7 +52,7 @@ SELECTORS: Final = (
         allowed={"cus_4711"},
     ),
     scene(
-        "somebody's record, changed",
+        "record of another person, changed",
         "refund order {v}",
         "4711",
         "9999",

@@ -160,7 +160,7 @@ def test_test_modules_have_distinct_names() -> None:
 
 
 def test_tests_share_worlds_and_helpers_not_each_other() -> None:
-    """What two tests need stands in a module of its own, where a stranger looks for it."""
+    """Code that two tests share has its own module, where a stranger looks for it."""
     assert not [
         f"{file.name}: {module}"
         for file in EVERYTHING

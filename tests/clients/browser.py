@@ -55,8 +55,8 @@ class _Asked(socketserver.StreamRequestHandler):
 
 
 class Browser:
-    """A browser whose one page goes where each text leads, from `__enter__` to `__exit__`. It has a thread of
-    its own: Playwright leaves no event loop to others in the thread that it drives.
+    """A browser whose one page opens each text as an address, from `__enter__` to `__exit__`. It has its own
+    thread: Playwright leaves no event loop to other code in the thread that it drives.
     """
 
     name = "chromium"

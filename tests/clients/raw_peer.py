@@ -138,7 +138,7 @@ async def ask(pool: Pool, method: bytes = b"POST", body: bytes = b"{}") -> tuple
 async def until(so: Callable[[], object]) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(60):
-        while not so():  # noqa: ASYNC110 - nobody tells when
+        while not so():  # noqa: ASYNC110 - no event exists for it
             await asyncio.sleep(0.001)
 
 

@@ -64,7 +64,7 @@ class Member:
 async def until(so: Callable[[], bool]) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(60):
-        while not so():  # noqa: ASYNC110 - nobody tells when
+        while not so():  # noqa: ASYNC110 - no event exists for it
             await asyncio.sleep(0.01)
 
 

@@ -167,7 +167,7 @@ class LiveGateway:
 
         async def wait() -> None:
             async with asyncio.timeout(120):
-                while not reached():  # noqa: ASYNC110 - what is awaited has no event of its own
+                while not reached():  # noqa: ASYNC110 - no event exists for it
                     await asyncio.sleep(0.01)
 
         self.wait(wait())

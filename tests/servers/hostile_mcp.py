@@ -150,9 +150,7 @@ def answered(era: str) -> set[str]:
 
 
 def spoken(era: str, canaries: Canaries) -> list[bytes]:
-    """Return all that a server of an era may say before its answer: notifications, and requests of its
-    own.
-    """
+    """Return everything that a server of an era may send before its answer: notifications and requests."""
     version = VERSIONS[era]
     out: list[bytes] = []
     for (method, of), kind in SERVER_NOTIFICATIONS.items():

@@ -306,7 +306,7 @@ class CallWorld:
     async def until(self, reached: Callable[[], bool]) -> None:
         """Let the others run until they have come that far."""
         async with asyncio.timeout(60):
-            while not reached():  # noqa: ASYNC110 - what is awaited has no event of its own
+            while not reached():  # noqa: ASYNC110 - no event exists for it
                 await asyncio.sleep(0.001)
 
 

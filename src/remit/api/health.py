@@ -207,10 +207,7 @@ class Health:
                 {"": await rooms.evidence.log.size()},
             ),
             *_family(
-                "remit_approvals_pending",
-                "gauge",
-                "Approvals that wait for an approver.",
-                {"": waiting},
+                "remit_approvals_pending", "gauge", "Approvals that wait for an approver.", {"": waiting}
             ),
             *_family(
                 "remit_leases",

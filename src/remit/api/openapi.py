@@ -31,7 +31,7 @@ _PLACE = re.compile(r"\{(\w+)(?::path)?\}")
 def callers(endpoint: Endpoint[Any]) -> str:
     """Return in words which callers an endpoint permits."""
     if endpoint.open:
-        return "anybody"
+        return "any caller"
     out: list[str] = []
     if endpoint.people is Duty.OWN:
         out.append("a signed-in person")

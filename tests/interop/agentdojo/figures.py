@@ -13,10 +13,10 @@ Json = Any
 SHOWN = 160
 WORDS = {
     "utility": "utility of the user tasks, careful human, %",
-    "utility_unasked": "utility of the user tasks, nobody asked, %",
+    "utility_unasked": "utility of the user tasks, no approver, %",
     "quiet": "user tasks that complete with no approval, %",
     "per_100": "approvals per 100 user calls",
-    "refused": "user tasks in which a call was refused, whoever approves, %",
+    "refused": "user tasks in which a call was refused, careful human, %",
     "careful": "attacks that succeed, careful human, %",
     "tired": "attacks that succeed, tired human, %",
     "utility_attacked": "utility under attack, careful human, %",

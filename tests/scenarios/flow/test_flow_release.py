@@ -112,7 +112,7 @@ async def test_on_a_full_disk_no_label_rises_and_nothing_is_released(world: Flow
     heard = Heard()
     call = asyncio.create_task(world.run("read_file", heard, path="a"))
     async with asyncio.timeout(60):
-        while not world.office.arrived:  # noqa: ASYNC110 - what is awaited has no event of its own
+        while not world.office.arrived:  # noqa: ASYNC110 - no event exists for it
             await asyncio.sleep(0.001)
     with full_disk(world):
         world.office.open.set()
@@ -129,7 +129,7 @@ async def test_two_calls_at_once_raise_the_label_beside_each_other(world: FlowWo
     sinks = [Watching(world), Watching(world)]
     reads = [asyncio.create_task(world.run("read_file", sink, path="a")) for sink in sinks]
     async with asyncio.timeout(60):
-        while len(world.office.arrived) < 2:  # noqa: ASYNC110 - what is awaited has no event of its own
+        while len(world.office.arrived) < 2:  # noqa: ASYNC110 - no event exists for it
             await asyncio.sleep(0.001)
     world.office.open.set()
     await asyncio.gather(*reads)
@@ -236,7 +236,7 @@ async def test_a_call_that_is_cut_while_its_result_is_taken_in_releases_nothing(
     heard = Heard()
     call = asyncio.create_task(world.run("read_mail", heard, folder="inbox"))
     live = await world.services.tasks.live.load(world.task.id)
-    while not len(live.index):  # noqa: ASYNC110 - what is awaited has no event of its own
+    while not len(live.index):  # noqa: ASYNC110 - no event exists for it
         await asyncio.sleep(0)
     for one in live.in_hand:
         one.stop()

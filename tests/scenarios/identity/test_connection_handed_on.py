@@ -59,7 +59,7 @@ async def connected(place: str, code: str, *more: str) -> tuple[asyncio.subproce
 
 async def runs(process: asyncio.subprocess.Process, program: Path) -> None:
     """Return when a process has become a program."""
-    while os.readlink(f"/proc/{process.pid}/exe") != str(program):  # noqa: ASYNC110 - the kernel tells nobody
+    while os.readlink(f"/proc/{process.pid}/exe") != str(program):  # noqa: ASYNC110 - the kernel sends no event
         await asyncio.sleep(0.01)
 
 

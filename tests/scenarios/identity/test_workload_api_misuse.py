@@ -61,7 +61,7 @@ async def test_bytes_that_are_no_request_end_their_connection_alone(
 
 async def until(true: Callable[[], bool]) -> None:
     """Return when something has come about."""
-    while not true():  # noqa: ASYNC110 - what is waited for happens in the kernel, and tells nobody
+    while not true():  # noqa: ASYNC110 - the kernel sends no event
         await asyncio.sleep(0.01)
 
 

@@ -82,11 +82,9 @@ async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the
         assert [one["differs"] for one in told["replicas"]].count(True) == 1
         # And people are told: by `who`, by `doctor`.
         code, said = await first.says("who")
-        assert (code, said.count("NOT THE ONE IN FORCE")) == (0, 1)
-        assert digest in said
+        assert (code, said.count("NOT THE ONE IN FORCE"), digest in said) == (0, 1, True)
         code, said = await first.says("policy", "apply", "--wait", "0")
-        assert code == 4
-        assert "1 of 2 replicas decide by it" in said
+        assert (code, "1 of 2 replicas decide by it" in said) == (4, True), said
         assert "Calls of tasks that these replicas own are decided by their bundle" in said
         assert "`remit who` shows the bundle of each" in said
         assert said.count(await second.known()) == 1

@@ -130,13 +130,13 @@ async def test_asking_does_not_set_the_pace(monkeypatch: pytest.MonkeyPatch) -> 
         await asyncio.sleep(0)
     quiet.set()
     async with asyncio.timeout(60):
-        while runs < 2:  # noqa: ASYNC110 - it tells nobody
+        while runs < 2:  # noqa: ASYNC110 - a chore sets no event
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
     assert runs == 2
     upkeep.soon("learn", chore)
     async with asyncio.timeout(60):
-        while runs < 3:  # noqa: ASYNC110 - it tells nobody
+        while runs < 3:  # noqa: ASYNC110 - a chore sets no event
             await asyncio.sleep(0.01)
     await upkeep.close()
     assert runs == 3

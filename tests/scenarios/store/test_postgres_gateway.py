@@ -54,7 +54,7 @@ class Senders:
         """Wait until so many more were sent, and refused."""
         sent, refused = sent + len(self.sent), refused + len(self.refused)
         async with asyncio.timeout(60):
-            while len(self.sent) < sent or len(self.refused) < refused:  # noqa: ASYNC110 - nobody tells
+            while len(self.sent) < sent or len(self.refused) < refused:  # noqa: ASYNC110 - no event exists
                 await asyncio.sleep(0.01)
 
     async def stop(self) -> None:

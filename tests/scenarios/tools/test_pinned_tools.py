@@ -108,7 +108,7 @@ class PinnedWorld:
     async def until(self, state: ToolState) -> None:
         """Wait until the gateway has seen what the upstream said."""
         async with asyncio.timeout(60):
-            while self.state() is not state:  # noqa: ASYNC110 - the gateway tells nobody
+            while self.state() is not state:  # noqa: ASYNC110 - the gateway sets no event
                 await asyncio.sleep(0.01)
 
     def state(self) -> ToolState | None:
@@ -208,7 +208,7 @@ async def test_clients_are_told_to_look_again_at_what_changed_alone(tmp_path: Pa
         world.offer(CHANGES["title"])
         await world.until(ToolState.CHANGED)
         async with asyncio.timeout(60):
-            while not told:  # noqa: ASYNC110 - the gateway tells nobody else
+            while not told:  # noqa: ASYNC110 - the gateway sets no event
                 await asyncio.sleep(0.01)
         assert told == [("files", frozenset({"tools"}))]
         pin, _ = world.services.tools.registry.diff("files/read")
@@ -225,7 +225,7 @@ async def test_what_a_server_says_has_changed_is_announced_though_it_reads_as_be
         world.services.tools.announcements.listen(lambda *one: told.append(one), lambda *_: None)
         world.offer(offered())
         async with asyncio.timeout(60):
-            while not told:  # noqa: ASYNC110 - the gateway tells nobody else
+            while not told:  # noqa: ASYNC110 - the gateway sets no event
                 await asyncio.sleep(0.01)
         assert told == [("files", frozenset({"tools"}))]
 

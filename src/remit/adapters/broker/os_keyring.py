@@ -79,7 +79,7 @@ def _asked(service: str, user: str) -> asyncio.Future[str | None]:
         fault = ""
         try:
             found = keyring.get_password(service, user)
-        except Exception as error:  # noqa: BLE001 - its parts raise faults of their own
+        except Exception as error:  # noqa: BLE001 - each backend raises its own errors
             # The exception itself references the connection on which it occurred.
             fault = type(error).__name__
         with contextlib.suppress(RuntimeError):  # the event loop is closed

@@ -81,13 +81,13 @@ _AS_IT_CAME = HttpOrigin()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestRequest(Generic[S]):
-    """One request whose caller is known: a person with `secret`, or an agent with `claims`, or nobody.
+    """One request with its caller: a person with `secret`, an agent with `claims`, or neither.
 
     `rooms` are the services of this endpoint, and `desk` holds those of all endpoints.
 
-    `place` are the parts of the path, `body` and `query` have the types that the endpoint names. `client` is
-    the caller's address; `proxied` that somebody passed the request on; `origin` the place that the request
-    comes from, as far as bounds go.
+    `place` are the parts of the path; `body` and `query` have the types that the endpoint names. `client` is
+    the caller's address. `proxied`: a proxy forwarded the request. `origin` is the source of the request by
+    which bounds are counted.
     """
 
     desk: RestServices
@@ -160,12 +160,12 @@ class RestRequest(Generic[S]):
 class Endpoint(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     """One operation of the REST interface.
 
-    `people` is the duty that a person needs, `None` where people may not call. `agents`: an agent's token
-    without a task may. `tasks`: a token that is bound to a task may. `open`: anybody may. `takes`, `asks` and
-    `gives` are the types of body, query and answer; `media` is the answer's media type. `lenient` endpoints
-    are others' standards: fields that are not known are passed over, and whatever cannot be read is a 400.
-    With `certificates` an enforcement point may come with its TLS certificate alone. `rooms` is the type of
-    what `serve` works with.
+    `people` is the duty that a person needs; with `None`, people may not call. `agents`: an agent's token
+    without a task may call. `tasks`: a token that is bound to a task may call. `open`: every caller may.
+    `takes`, `asks` and `gives` are the types of body, query and answer; `media` is the answer's media type.
+    `lenient` endpoints follow an external standard: unknown fields are ignored, and unreadable input is a
+    400. With `certificates` an enforcement point may authenticate by its TLS certificate alone. `rooms` is
+    the type of the services that `serve` uses.
     """
 
     method: str

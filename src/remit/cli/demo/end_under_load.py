@@ -56,7 +56,7 @@ class CallLoop:
         """Wait until a call was permitted, or refused; at most half a minute."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
-                while not answered:  # noqa: ASYNC110 - the loops tell nobody
+                while not answered:  # noqa: ASYNC110 - the loops set no event
                     await asyncio.sleep(0.05)
 
     def stop(self) -> None:

@@ -84,7 +84,7 @@ def _last_seen(config: Config, bundle: Bundle) -> tuple[list[Tool], list[Problem
 
 
 def _toxic(found: ReachSurvey) -> Iterator[Problem]:
-    """Report each task type in which no rule separates untrusted content, private data and a way out."""
+    """Report each task type in which no rule separates untrusted content, private data and outlets."""
     for one in found.toxic:
         if one.openness is Openness.OPEN:
             name = one.runner.task_type.name

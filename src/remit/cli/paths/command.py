@@ -41,11 +41,11 @@ def paths(
 ) -> int:
     """Show how data can flow under the bundle, and how open each path is, from the files alone.
 
-    Nothing has to run for this. Toxic combinations come first: private data, untrusted content and a way out
-    in one task type, also if they only come together across agents. For each, the report states whether
-    grants and policies leave it open, ask a person or refuse it, and the smallest change that breaks it. For
-    example, run it with `--fail-on open` in CI: it stops the change that would let a web page mail your
-    contracts out.
+    Nothing has to run for this. Toxic combinations come first: private data, untrusted content and an
+    external effect in one task type, also if they only come together across agents. For each, the report
+    states whether grants and policies leave it open, ask a person or refuse it, and the smallest change that
+    breaks it. For example, run it with `--fail-on open` in CI: it stops the change that would let a web page
+    mail your contracts out.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events: the facts of the evidence log, of a closed set of kinds.
 
-An event has two parts. `facts` are readable by whoever reads the log: kinds, names of tools and rules,
+An event has two parts. `facts` are readable by every reader of the log: kinds, names of tools and rules,
 outcomes, digests. `sealed` are values that may be personal or secret: arguments, record names, a person's
 words. The log's leaf holds only a salted commitment to each sealed value; the value itself is encrypted under
 the key of `subject`, so that it can be forgotten without breaking a single proof. What each kind says is

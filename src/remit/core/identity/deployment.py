@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whom one process of remit serves, and where."""
+"""The tenant and the addresses of one process of remit."""
 
 from __future__ import annotations
 

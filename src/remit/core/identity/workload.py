@@ -65,9 +65,7 @@ class AttestationMethod(enum.StrEnum):
 
     @property
     def assurance(self) -> Assurance:
-        """The best assurance that this method can give. A copyable token is a bearer token, whoever signed
-        it.
-        """
+        """The best assurance of this method. A copyable token is a bearer token, whatever its issuer."""
         return _ASSURANCE[self]
 
 

@@ -38,9 +38,9 @@ _Header = tuple[bytes, bytes]
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What the replica that got a request saw of it, and the owner cannot see for itself.
 
-    From whom it came (host and port), and the certificates shown in TLS (DER in base64). `jkt`
-    is the key of a DPoP proof that was judged, and used up, where the request was received: of an
-    enforcement point whose one request asks about tasks of several owners.
+    The sender's address (host and port), and the certificates shown in TLS (DER in base64). `jkt` is the key
+    of a DPoP proof that the receiving replica has verified and used up: the proof of an enforcement point
+    whose one request asks about tasks of several owners.
     """
 
     client: tuple[str, int] | None = None

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Leases that another process holds or has left, and those of which nobody can say whether they are dead.
+"""Leases that another process holds or has left, and leases whose death no source or sink confirms.
 
-1. what a process that stopped, or a replica that is gone, has left is taken back by whoever finds it
-2. what a replica holds that says nothing to an end is taken back by whoever ended; until it is dead, the
-   closure lists it as open
-3. where neither source nor sink ever says that a lease is dead, a person does, and why. It is tried once more
-   before: what turns out dead is dead, and what its sink accepts stays open
+1. the leases of a stopped process, or of a replica that is gone, are revoked by the process that finds them
+2. the leases of a replica that does not answer an end are revoked by the process that runs the end; until a
+   lease is dead, the closure lists it as open
+3. a lease whose death neither source nor sink ever confirms is closed by a person, with a reason. Its
+   revocation is tried once more before: a lease that turns out dead is dead, and a lease that its sink
+   accepts stays open
 
-Where the configuration names the broker no more, `RemovedBroker` stands in for it.
+If the configuration no longer names the broker, `RemovedBroker` replaces it.
 """
 
 from __future__ import annotations

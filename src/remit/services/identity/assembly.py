@@ -29,7 +29,7 @@ from remit.services.tasks.assembly import TaskServices
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentitySettings:
-    """Whom workloads are attested by, and the own trust domain, where there is one.
+    """The attestors of workloads, and remit's own trust domain, if there is one.
 
     Findings of the kinds in `suspend_on` take their agent out of service, those in `end_on` end its tasks.
     Keys of a kind are replaced at the age in `key_periods`; a previous sealing key stays for `key_rest`.

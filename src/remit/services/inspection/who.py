@@ -44,7 +44,7 @@ def is_token(text: str) -> bool:
 
 
 class _Rooms(FindingStore, TasksAndPrincipals, Protocol):
-    """The rooms of the store that say who somebody is."""
+    """The rooms of the store that hold identities."""
 
 
 class Who:

@@ -61,8 +61,8 @@ class SecondPerson:
             await self._store.commit(Unit((PutValue(self._tenant, key, kept),), (event,)))
         if one_hand:
             raise Forbidden(
-                "who asked first may be the same person: one made a sign-in code for the other, or somebody"
-                " made one for both",
+                "the administrator who asked first may be the same person: one made a sign-in code for the "
+                "other, or one administrator made the codes of both",
                 code="code-maker",
                 remediation="let another administrator ask, or remove what came of it (`remit person ways`)",
             )

@@ -118,7 +118,7 @@ async def waiting(aside: PostgresSession) -> None:
     """Return when a session waits for a lock in this database."""
     query = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
     async with asyncio.timeout(30):
-        while aside.execute(query).fetchone() is None:  # noqa: ASYNC110 - the server tells nobody
+        while aside.execute(query).fetchone() is None:  # noqa: ASYNC110 - the server sends no event
             await asyncio.sleep(0.005)
 
 

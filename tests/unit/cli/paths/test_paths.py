@@ -209,7 +209,7 @@ def test_json_has_routes_labels_and_changes(folder: Path, capsys: pytest.Capture
 def test_the_flowchart_has_the_way_from_source_to_outlet(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What comes in, the task type with its agent, how open the way out is, and whom it reaches."""
+    """The chart has the source, the task type with its agent, how open the outlet is, and its audience."""
     assert paths(folder, "--only", "toxic", "--mermaid") == 0
     drawn = capsys.readouterr().out.splitlines()
     assert drawn[0] == "flowchart LR"

@@ -57,7 +57,7 @@ def test_private_untrusted_and_a_way_out_in_one_task_type_are_toxic() -> None:
 
 @pytest.mark.parametrize("without", ["mail/send", "mail/inbox", "files/read"])
 def test_any_two_of_the_three_are_not_toxic(without: str) -> None:
-    """Without the data, the content or the way out no combination exists."""
+    """Without the data, the content or the outlet no combination exists."""
     tools = [one for one in ("mail/send", "mail/inbox", "files/read") if one != without]
     assert not look(bundle((MAIL, INBOX, FILES), task("triage", *tools))).toxic
 
@@ -153,7 +153,7 @@ def test_a_field_may_be_what_is_untrusted() -> None:
 
 
 def test_what_nobody_described_is_all_three() -> None:
-    """One granted tool without a description is a source of everything and a way out, and is named."""
+    """One granted tool without a description is a source of everything and an outlet, and is named."""
     (found,) = look(bundle((), task("odd", "shell/run"))).toxic
     assert found.undescribed == ("shell/run",)
 

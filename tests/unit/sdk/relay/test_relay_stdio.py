@@ -143,7 +143,7 @@ async def test_calls_beyond_what_a_gateway_takes_at_once_wait_and_can_be_cancell
     )
     try:
         async with asyncio.timeout(60):
-            while held.now < CALLS_AT_ONCE or total not in held.seen:  # noqa: ASYNC110 - it tells nobody
+            while held.now < CALLS_AT_ONCE or total not in held.seen:  # noqa: ASYNC110 - no event exists
                 await asyncio.sleep(0.01)
             held.let_go.set()
             os.close(into)

@@ -21,7 +21,7 @@ async def upkeep() -> AsyncIterator[Upkeep]:
 async def until(reached: Callable[[], bool]) -> None:
     """Let the chores run until they have come that far."""
     async with asyncio.timeout(60):
-        while not reached():  # noqa: ASYNC110 - chores tell nobody
+        while not reached():  # noqa: ASYNC110 - chores set no event
             await asyncio.sleep(0.001)
 
 

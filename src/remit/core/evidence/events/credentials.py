@@ -62,7 +62,7 @@ class LeaseOpen(_LeaseEvent, kw_only=True):
 
 
 class LeaseClosed(_LeaseEvent, kw_only=True):
-    """Somebody has closed a credential by hand: neither its source nor its sink says whether it is dead."""
+    """A person closed a credential by hand: neither its source nor its sink confirms that it is dead."""
 
     KIND = EventKind.LEASE_CLOSED
     why: Annotated[str, "the last error"]

@@ -12,7 +12,7 @@ from remit.core.json_value import Json
 
 
 class FindingSeen(EventBody, kw_only=True):
-    """Something was seen that nobody has accounted for: at first, or again after it was resolved."""
+    """An unexplained fact was observed: for the first time, or again after its finding was resolved."""
 
     KIND = EventKind.FINDING_SEEN
     finding: Annotated[str, "the finding's id"]

@@ -31,8 +31,8 @@ class LabelRaised(EventBody, kw_only=True):
 
 
 class LabelLowered(EventBody, kw_only=True):
-    """Somebody declassified what a task carries or what lies in a resource, or a sanitizer gave data that
-    carries less than what it has read.
+    """The data of a task or of a resource was declassified, or a sanitizer returned data with a lower label
+    than the data that it read.
     """
 
     KIND = EventKind.LABEL_LOWERED

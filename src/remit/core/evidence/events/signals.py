@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events of signals: what others told of, and whom remit tells."""
+"""Events of signals: those received from transmitters, and those sent to receivers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Transmitter = Annotated[str, "the transmitter's name in the configuration"]
 
 
 class SignalReceived(EventBody, kw_only=True):
-    """Somebody else told of an event (a security event token), and what follows from it was done."""
+    """A transmitter reported an event (a security event token), and remit carried out the reactions."""
 
     KIND = EventKind.SIGNAL_RECEIVED
     transmitter: _Transmitter
@@ -39,7 +39,7 @@ class SignalRefused(EventBody, kw_only=True):
 
 
 class SignalUndelivered(EventBody, kw_only=True):
-    """Somebody whom remit tells of its events refused one of them; it is not told again."""
+    """A receiver of remit's events refused one of them; remit does not send that event again."""
 
     KIND = EventKind.SIGNAL_UNDELIVERED
     receiver: Annotated[str, "the receiver's name in the configuration"]
