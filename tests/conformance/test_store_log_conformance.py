@@ -260,9 +260,9 @@ async def test_a_log_behind_its_signed_head_is_refused(open_store: Open, tmp_pat
     empty.mkdir()
     await heads.swap(TENANT, None, signed[0])
     await open_store(ours, heads=heads).close()
-    with pytest.raises(VerificationFailed, match="not the one"):
+    with pytest.raises(VerificationFailed, match="does not begin with"):
         open_store(theirs, heads=heads)
-    with pytest.raises(VerificationFailed, match="has 0 events, and 3 were signed"):
+    with pytest.raises(VerificationFailed, match="has 0 events, but 3 were signed"):
         open_store(empty, heads=heads)
     await heads.swap(TENANT, signed[0], signed[1])
     with pytest.raises(VerificationFailed, match="has 3 events, and 5 were signed"):

@@ -47,7 +47,7 @@ def test_a_connection_with_more_than_was_asked_for_is_taken_back(
     """The person agreed to less: nothing is kept, and the refresh token is of no more use."""
     server.gives = "crm.read crm.echo crm.error crm.pay"
     answer = ana.arrive(ana.leave())
-    assert "gives more than was asked for" in answer.text
+    assert "grants more than requested" in answer.text
     assert gateway.wait(connections(gateway).of("ana")) == []
     assert len(server.refreshes) == 1
     assert server.alive() == []

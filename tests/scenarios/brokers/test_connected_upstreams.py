@@ -254,7 +254,7 @@ def test_a_connection_that_gives_more_is_taken_back_when_its_server_can(
     """It is not used, and its server takes nothing back just then: it is not forgotten."""
     ana = browse()
     server.gives, server.away = "crm.read crm.echo crm.error crm.pay", {"/revoke"}
-    assert "gives more than was asked for" in ana.arrive(ana.leave()).text
+    assert "grants more than requested" in ana.arrive(ana.leave()).text
     assert "connected since" not in ana.http.get("/oauth/account").text
     assert len(server.alive()) == 1
     server.away = set()

@@ -152,11 +152,11 @@ async def test_a_value_that_would_widen_the_policy_is_refused(aws: AwsServer, pl
     """Nothing is asked, and nothing is to be taken back: no call of an agent fills the role's policies."""
     broker = place.made()
     for text in ("*", "C-4?", "${aws:username}", "", "C-42\n", "C-42\x00"):
-        with pytest.raises(NothingDone, match="the task's `id` cannot stand"):
+        with pytest.raises(NothingDone, match="the task's `id` cannot be used"):
             await broker.obtain(LeaseWanted("lse_1", "crm", about(id=text)))
     with pytest.raises(NothingDone, match="no parameter `id`"):
         await broker.obtain(LeaseWanted("lse_1", "crm", about()))
-    with pytest.raises(NothingDone, match="AWS takes 2048"):
+    with pytest.raises(NothingDone, match="AWS accepts 2048"):
         await broker.obtain(LeaseWanted("lse_1", "crm", about(id="x" * 2000)))
     with pytest.raises(NothingDone, match="no granted tool of the task has statements"):
         await place.made(statements=(), tool_statements={"write": ()}).obtain(
@@ -227,7 +227,7 @@ async def test_a_session_whose_answer_was_lost_is_denied_by_name(aws: AwsServer,
     assert await broker.probe(lost) is Probe.UNREACHABLE
     await broker.revoke(lost)
     assert await broker.probe(lost) is Probe.REFUSED
-    with pytest.raises(KeyUnavailable, match="is no lease"):
+    with pytest.raises(KeyUnavailable, match="is not a lease"):
         await broker.revoke(UpstreamCredential(lease="*"))
 
 

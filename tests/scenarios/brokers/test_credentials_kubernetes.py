@@ -164,7 +164,7 @@ async def test_only_a_clear_no_is_a_refusal(cluster: KubernetesServer) -> None:
     broker = elsewhere.made(path="/elsewhere")
     with pytest.raises(KeyUnavailable, match="status 404"):
         await broker.revoke(UpstreamCredential(lease="lse_0"))
-    with pytest.raises(KeyUnavailable, match="is no lease"):
+    with pytest.raises(KeyUnavailable, match="is not a lease"):
         await broker.revoke(UpstreamCredential(lease="../pods"))
     await elsewhere.close()
 

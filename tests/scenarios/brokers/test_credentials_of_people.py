@@ -153,7 +153,7 @@ def test_what_is_no_identity_assertion_is_shown_to_nobody(
     with LeasingGateway(tmp_path, lease_at(server, "id-jag", idp=idp_at(provider))) as gateway:
         believes(provider, gateway)
         _, token = gateway.open("ana")
-        with pytest.raises(KeyUnavailable, match="of another type"):
+        with pytest.raises(KeyUnavailable, match="another type"):
             gateway.call(token)
         assert server.said == []
         assert "/token" not in server.asked

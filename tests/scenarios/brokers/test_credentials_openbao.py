@@ -85,7 +85,7 @@ async def test_what_could_not_be_taken_back_is_not_used(
     try:
         for path, headers, token, told in (
             ("secret/data/crm", place.HEADERS, "root-of-the-tests", "it returned no lease"),
-            (f"database/creds/{place.name}", {"X": "{token}"}, place.token, "gives no `token`"),
+            (f"database/creds/{place.name}", {"X": "{token}"}, place.token, "does not provide `token`"),
             ("database/config/crm", place.HEADERS, place.token, "status 403"),
         ):
             known = BaoSource(bao.address, lambda token=token: token, web=web, clock=SystemClock())  # type: ignore[misc]

@@ -231,7 +231,7 @@ async def test_what_a_task_says_adds_no_name_to_its_certificate(bao: BaoServer) 
 
     try:
         task = about("C-42,remit:admin")
-        with pytest.raises(KeyUnavailable, match="the task's `id` cannot stand"):
+        with pytest.raises(KeyUnavailable, match="the task's `id` cannot be used"):
             await broker.obtain(LeaseWanted("lse_1", "crm", task))
         with pytest.raises(KeyUnavailable, match="no parameter `id`"):
             await broker.obtain(
@@ -283,7 +283,7 @@ async def test_what_a_task_says_stays_one_part_of_a_name(
     wanted = LeaseWanted("lse_1", "crm", a_task(deadline=until, intent=intent))
     before = serials(bao)
     try:
-        with pytest.raises(NothingDone, match="the task's `id` cannot stand"):
+        with pytest.raises(NothingDone, match="the task's `id` cannot be used"):
             await broker.obtain(wanted)
         assert serials(bao) == before
     finally:

@@ -92,7 +92,7 @@ async def test_only_a_lease_names_a_role(place: AtPostgres) -> None:
     """No other role of the database can be dropped by way of a lease's name."""
     broker = await place.broker()
     for name in ("", "lse_", "lse_A", 'lse_x"; drop', "postgres", "lse_x/../y"):
-        with pytest.raises(KeyUnavailable, match="is no lease"):
+        with pytest.raises(KeyUnavailable, match="is not a lease"):
             await broker.revoke(UpstreamCredential(lease=name))
 
 

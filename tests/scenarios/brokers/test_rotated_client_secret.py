@@ -254,7 +254,7 @@ async def test_a_server_that_takes_the_old_one_too_has_not_rotated_it(place: Pla
     place.server.lenient = True
     rotated, _ = await place.opened()
     assert not await rotated.rotate("crm")
-    assert "still opens" in rotated.stuck["crm"].why
+    assert "still accepts" in rotated.stuck["crm"].why
     assert secret_in(rotated.reader("crm")()) == place.server.secrets[-1]
 
 

@@ -65,7 +65,7 @@ def test_a_token_with_more_than_was_asked_for_is_taken_back(
     server.gives = given
     with LeasingGateway(tmp_path, lease_at(server)) as gateway:
         _, token = gateway.open()
-        with pytest.raises(KeyUnavailable, match="gives more than was asked for"):
+        with pytest.raises(KeyUnavailable, match="grants more than requested"):
             gateway.call(token)
         assert gateway.shown() == []
         settle(gateway)

@@ -29,7 +29,7 @@ from tests.worlds.credentials import desk_world
 
 Json = Any
 
-NOT_OPENED = r"has not connected|cannot be read"
+NOT_OPENED = r"has not connected|can(?:not| no longer) be read"
 
 
 class Thief(ScriptedBroker):

@@ -74,7 +74,7 @@ async def test_who_becomes_a_trusted_program_is_not_served_as_it(tmp_path: Path,
             assert process.stdin is not None
             process.stdin.write(b"\n")
             await runs(process, trusted)
-            with pytest.raises(Unauthenticated, match="cannot be told"):
+            with pytest.raises(Unauthenticated, match="cannot be identified"):
                 await peer.shown()
         finally:
             peer.close()
@@ -93,7 +93,7 @@ async def test_who_becomes_another_user_is_not_served_as_the_one_that_connected(
         assert process.stdout is not None
         process.stdin.write(b"\n")
         assert await process.stdout.readline() == b"less\n"
-        with pytest.raises(Unauthenticated, match="cannot be told"):
+        with pytest.raises(Unauthenticated, match="cannot be identified"):
             await peer.shown()
     finally:
         peer.close()

@@ -91,7 +91,7 @@ async def test_a_key_that_is_known_does_not_take_over_as_a_new_one(bao: Untrue, 
     keys = await BaoTokenKeys.open(tmp_path / "keys", WorldClock(), Transit(bao))
     before = keys.held()
     bao.lie = "stale"
-    with pytest.raises(KeyUnavailable, match="does not hold"):
+    with pytest.raises(KeyUnavailable, match="does not verify"):
         await keys.rotate(at_once=True)
     assert keys.held() == before
     assert len({one.id for one in before}) == len(before)

@@ -73,7 +73,7 @@ async def test_an_id_token_with_its_twin_signature_is_used_up_too(world: OAuthWo
     for again in (token, twin(token)):
         told = await world.ask_token(EXCHANGE, by="contract-bot", subject_token=again, **fields)
         assert error_of(told) == (400, "invalid_grant")
-        assert "used before" in told.json["error_description"]
+        assert "already used" in told.json["error_description"]
 
 
 async def test_an_assertion_for_one_resource_gives_no_task_elsewhere(world: OAuthWorld) -> None:

@@ -43,10 +43,10 @@ def test_a_link_out_of_the_folder_is_not_followed(folder: Path) -> None:
     outside.mkdir()
     (outside / "x.cedar").write_text("permit (principal, action, resource);\n")
     (folder / "policies" / "x.cedar").symlink_to(outside / "x.cedar")
-    assert the_only(folder).startswith("policies/x.cedar: is a link out of the bundle's folder")
+    assert the_only(folder).startswith("policies/x.cedar: is a link out of the policy bundle's folder")
     (folder / "policies" / "x.cedar").unlink()
     (folder / "policies" / "sub").symlink_to(outside, target_is_directory=True)
-    assert the_only(folder).startswith("policies/sub: is a link out of the bundle's folder")
+    assert the_only(folder).startswith("policies/sub: is a link out of the policy bundle's folder")
 
 
 def test_a_link_within_the_folder_is_a_file_like_any_other(folder: Path) -> None:
@@ -115,7 +115,7 @@ def test_text_that_reads_other_than_it_looks_is_refused(folder: Path) -> None:
     (folder / "policies" / "all.cedar").write_text(
         "// \u202e forbid\npermit (principal, action, resource);\n"
     )
-    assert the_only(folder).startswith("policies/all.cedar:1: holds U+202E")
+    assert the_only(folder).startswith("policies/all.cedar:1: contains U+202E")
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"\xef\xbb\xbfupstream: files\n", b"upstream: \xc3\x28\n"])

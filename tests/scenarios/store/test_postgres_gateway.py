@@ -46,7 +46,7 @@ class Senders:
                     continue
                 assert told.status == 503, told
                 assert told.code in ("store-unavailable", "replica-fenced"), told
-                assert re.search("PostgreSQL|store", told.error["data"]["remediation"])
+                assert re.search("PostgreSQL|store|lease", told.error["data"]["remediation"])
                 withheld = told.error["data"].get("outcome") == "unknown"
                 (self.withheld if withheld else self.refused).add(subject)
 

@@ -53,7 +53,7 @@ async def test_a_session_that_was_ended_opens_nothing_in_a_database_of_before(
         break
     assert await store.signed_in(TENANT, "d") is None
     await asyncio.to_thread(restored)
-    with pytest.raises(StoreUnavailable, match="behind"):
+    with pytest.raises(StoreUnavailable, match="lacks committed"):
         await store.signed_in(TENANT, "d")
     await store.close()
 
@@ -104,7 +104,7 @@ async def test_what_came_back_with_its_head_ends_with_everything(tmp_path: Path)
     async with call_world(folder, seed="again", settle=False) as world:
         await world.reopen()
         await world.call(token, "read")
-        with pytest.raises(NotFound, match="has no"):
+        with pytest.raises(NotFound, match="has fewer than"):
             await world.services.evidence.log.growth(seen.size)
         await world.services.endings.revocations.end_scope(
             ScopeKind.EVERYTHING, "", reason="restored", by="root"

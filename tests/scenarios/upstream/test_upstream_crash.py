@@ -147,7 +147,7 @@ async def test_while_it_is_down_a_call_says_when_it_is_tried_again() -> None:
         with pytest.raises(UpstreamUnreachable) as fault:
             await upstream.prepare(tool("echo"), {})
         assert not fault.value.sent
-        assert "restarting in" in fault.value.remediation
+        assert "it restarts in" in fault.value.remediation
 
 
 async def test_a_server_that_ends_at_the_modern_question_is_not_asked_it_again() -> None:

@@ -226,7 +226,7 @@ def accept(tool: str, /, *, confirm: str = "") -> int:
     ----------
     tool
         The tool, as `upstream/name`.
-    digest
+    confirm
         The digest of the offer that you reviewed; needed without a terminal.
     """
     client = connect()

@@ -160,7 +160,7 @@ async def test_a_key_that_is_exchanged_for_another_is_refused(tmp_path: Path) ->
     FileTokenKeys(tmp_path / "others", WorldClock())
     other = (tmp_path / "others" / "token-1.pem").read_bytes()
     (tmp_path / "keys" / "token-1.pem").write_bytes(other)
-    with pytest.raises(KeyUnavailable, match="another key"):
+    with pytest.raises(KeyUnavailable, match="is not the one"):
         FileTokenKeys(tmp_path / "keys", WorldClock())
 
 

@@ -129,7 +129,7 @@ async def test_a_database_that_was_set_back_takes_nothing_more(postgres: str) ->
     await store.commit(Unit(events=(an_event(),)))
     with psycopg.connect(postgres) as connection:
         connection.execute("update remit.turns set turn = turn - 1")
-    with pytest.raises(StoreUnavailable, match="behind"):
+    with pytest.raises(StoreUnavailable, match="lacks committed"):
         await store.commit(Unit(events=(an_event(),)))
     await store.close()
 

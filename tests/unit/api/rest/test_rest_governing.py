@@ -190,4 +190,4 @@ async def test_who_is_answered_to_those_who_may_ask(world: ServiceWorld) -> None
         await told(world, "POST", "who", {"x": name}, by="leo", status=404)
     await told(world, "GET", f"who?x={token}", by="lena", status=400)
     missing = await told(world, "POST", "who", {"x": "spiffe://example.org/no"}, by="leo", status=404)
-    assert "nobody" in missing["detail"]
+    assert "is not known" in missing["detail"]

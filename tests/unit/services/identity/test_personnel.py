@@ -118,7 +118,7 @@ async def test_roles_count_from_the_next_request_on(world: CallWorld) -> None:
         personnel.change_roles("root", frozenset(Role), by="root"),
         personnel.deactivate("root", by="root"),
     ):
-        with pytest.raises(Forbidden, match="themselves"):
+        with pytest.raises(Forbidden, match="their own account"):
             await act
     await personnel.deactivate("rita", by="root")
     for act in (
