@@ -267,7 +267,7 @@ def test_a_rule_for_one_agent_stops_that_agent_alone() -> None:
     handed = task("triage", "mail/send", "mail/inbox", "files/read", heirs=("helper",))
     with_helper = look(msgspec.structs.replace(one, task_types={"triage": handed})).toxic
     assert [(each.runner.name, each.openness) for each in with_helper] == [
-        ("triage (handed down)", Openness.OPEN),
+        ("triage (delegated)", Openness.OPEN),
         ("triage", Openness.REFUSED),
     ]
 
