@@ -90,7 +90,7 @@ async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the
         assert said.count(await second.known()) == 1
         code, said = await first.says("doctor")
         assert code == 1
-        assert "1 of 2 decide by another policy bundle" in said
+        assert "1 of 2 decide by a policy bundle that is not the one in force" in said
         lay(second, other)
         for one in world.all:
             await until(lambda one=one: is_in(one, ("applied", 0)))  # type: ignore[misc]
