@@ -57,7 +57,7 @@ def world(name: str) -> World:
 
 
 def samples(name: str) -> Callable[[State], list[Call]]:
-    """Return what lists a world's sample calls: each tool once or more, each place shown by one call or more."""
+    """Return what lists a world's sample calls: at least one of each tool, which together show each place."""
     module = importlib.import_module(f"tests.interop.worlds.{name}.samples")
     return cast(Callable[[State], list[Call]], module.samples)
 
@@ -160,6 +160,7 @@ def append_to(state: State, outsides: Iterable[Outside], place: str, text: str) 
             for field in outside.fields:
                 if place == f"{outside.kind}:{key}.{field}":
                     before = found[field]
-                    found[field] = f"{before}{chr(10) * 2 if len(before) > 80 else ' '}{text}"
+                    gap = "\n\n" if len(before) > 80 else " "
+                    found[field] = before + gap + text
                     return
     raise KeyError(place)
