@@ -2,8 +2,10 @@
 """Define what worlds are made of: tools over a state of plain JSON, and places where outsiders write."""
 
 import importlib
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -130,7 +132,12 @@ class _PlainLoader(yaml.SafeLoader):
 
 def load(path: Path) -> State:
     """Return a fresh state from a YAML file."""
-    return cast(State, yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader))
+    return cast(State, json.loads(_read(path)))
+
+
+@cache
+def _read(path: Path) -> str:
+    return json.dumps(yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader))
 
 
 @dataclass(frozen=True, slots=True)
