@@ -122,10 +122,14 @@ def _described(schema: Schema, description: str, more: Schema) -> Schema:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Read YAML as JSON's types: a date stays a string."""
+    """Read YAML as JSON's types: dates, and words as `on` and `no`, stay strings."""
 
     yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+        first: [
+            (tag, pattern)
+            for tag, pattern in found
+            if tag != "tag:yaml.org,2002:timestamp" and (tag != "tag:yaml.org,2002:bool" or first in "tf")
+        ]
         for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
