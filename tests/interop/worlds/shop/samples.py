@@ -3,6 +3,16 @@
 
 from tests.interop.worlds.tool import Call, State
 
+ADDRESS = {
+    "label": "Mats",
+    "recipient": "Mats Øyen",
+    "street": "Hafenplatz 2",
+    "postalCode": "20457",
+    "city": "Hamburg",
+    "country": "DE",
+    "makeDefault": True,
+}
+
 
 def samples(state: State) -> list[Call]:
     """Return calls that work on the initial state."""
@@ -10,18 +20,7 @@ def samples(state: State) -> list[Call]:
         ("get_account", {}),
         ("update_account_settings", {"newsletter": False, "publicName": "L."}),
         ("update_account_settings", {"twoStepSignIn": False, "securityCode": "771204"}),
-        (
-            "save_address",
-            {
-                "label": "Mats",
-                "recipient": "Mats Øyen",
-                "street": "Hafenplatz 2",
-                "postalCode": "20457",
-                "city": "Hamburg",
-                "country": "DE",
-                "makeDefault": True,
-            },
-        ),
+        ("save_address", ADDRESS),
         ("search_products", {}),
         (
             "search_products",

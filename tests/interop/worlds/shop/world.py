@@ -36,6 +36,7 @@ from tests.interop.worlds.tool import (
 )
 
 SHOP = "slr_kastell"
+AUTOMATIC = ("@kastell.example", "@nordbank.example")  # mails that no outsider can word
 PROTECTED = ("email", "phone", "twoStepSignIn", "oneClickOrders")
 
 
@@ -566,7 +567,11 @@ def _notes_of_others(state: State) -> Any:
 
 
 def _mails_of_others(state: State) -> Any:
-    return [pair for pair in state["mails"].items() if pair[1]["folder"] == "inbox"]
+    return [
+        (key, mail)
+        for key, mail in state["mails"].items()
+        if mail["folder"] == "inbox" and not mail["from"]["email"].endswith(AUTOMATIC)
+    ]
 
 
 OUTSIDES = (
