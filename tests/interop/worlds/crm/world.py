@@ -244,7 +244,7 @@ def notes_create(state: State, arguments: Arguments) -> Any:
 @tool(
     inputs(
         {
-            "direction": string("Who pays whom.", enum=["receivable", "payable"]),
+            "direction": string("Sent or received invoices only.", enum=["receivable", "payable"]),
             "status": string("Invoices with this status only.", enum=["open", "overdue", "paid"]),
             "company_id": string("Invoices of this company only."),
             "query": string("Part of the invoice number or of the company's name."),
