@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Define what worlds are made of: tools over a state of plain JSON, and places where outsiders write."""
 
+import copy
 import importlib
 import json
 from collections.abc import Callable, Iterable
@@ -70,8 +71,12 @@ def tool(
     """Make a tool of a function, whose docstring is the vendor's description."""
 
     def made(function: Callable[[State, Arguments], Any]) -> WorldTool:
+        def call(state: State, arguments: Arguments) -> Any:
+            # Copies, so that the caller and the state share nothing.
+            return copy.deepcopy(function(state, copy.deepcopy(arguments)))
+
         description = " ".join((function.__doc__ or "").split())
-        return WorldTool(name or function.__name__, description, inputs, output, function)
+        return WorldTool(name or function.__name__, description, inputs, output, call)
 
     return made
 
