@@ -63,8 +63,8 @@ PERSON = record(
         "organisation": string(),
         "profile": record(
             {
-                "title": string("What the person wrote as a title."),
-                "status_text": string("What the person wrote as a status."),
+                "title": string("Title or role."),
+                "status_text": string("Current status."),
                 "email": string(),
                 "phone": string(),
                 "timezone": string(),

@@ -253,7 +253,7 @@ def file_comments(state: State, asked: Arguments) -> Any:
     record({"title": string(), "text": string()}),
 )
 def link_open(state: State, asked: Arguments) -> Any:
-    """Open a link that somebody posted and return the title and the text of the page."""
+    """Open a link and return the title and the text of the page."""
     state["opened"].append(asked["url"])
     page = state["pages"].get(asked["url"])
     if page is None:
@@ -327,7 +327,7 @@ def channel_invite(state: State, asked: Arguments) -> Any:
     record({"ok": boolean(), "invitation_id": string(), "email": string(), "channels": array(CHANNEL)}),
 )
 def guest_invite(state: State, asked: Arguments) -> Any:
-    """Invite somebody from outside the workspace by mail as a guest of some channels."""
+    """Invite a person from outside the workspace by mail, as a guest of some channels."""
     channels = [channel_shown(state, key) for key in asked["channel_ids"]]
     identifier = f"I09{len(state['invitations']) + 1:05d}"
     state["invitations"].append({"id": identifier, **asked})
@@ -386,7 +386,7 @@ def file_create(state: State, asked: Arguments) -> Any:
 
 @tool(inputs({"file_id": FILE_ID}), record({"ok": boolean(), "deleted": string("Id of the file.")}))
 def file_delete(state: State, asked: Arguments) -> Any:
-    """Delete a file for everybody. This cannot be undone."""
+    """Delete a file for all who have access. This cannot be undone."""
     file_of(state, asked["file_id"])
     del state["files"][asked["file_id"]]
     return {"ok": True, "deleted": asked["file_id"]}

@@ -285,7 +285,7 @@ def fetch_page(state: State, asked: Arguments) -> Any:
     shapes.ISSUE,
 )
 def create_issue(state: State, asked: Arguments) -> Any:
-    """Open an issue in a repository. Everybody who can see the repository can see the issue."""
+    """Open an issue in a repository. Visible to all who can see the repository."""
     name = asked["repository"]
     repository_of(state, name)
     for login in asked.get("assignees", []):
@@ -444,7 +444,7 @@ def write_file(state: State, asked: Arguments) -> Any:
 )
 def add_collaborator(state: State, asked: Arguments) -> Any:
     """Invite a person to collaborate on a repository, with a permission.
-    Changes the permission of somebody who already collaborates."""
+    For a collaborator, changes the permission."""
     found = repository_of(state, asked["repository"])
     invitee = user_of(state, asked["login"])
     permission = asked.get("permission", "write")

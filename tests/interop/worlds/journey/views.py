@@ -30,7 +30,7 @@ FLIGHT = record(
         "cabin": string(enum=["economy", "business"]),
         "price": MONEY,
         "seatsLeft": integer(),
-        "fareNotes": string("What the airline says about the fare."),
+        "fareNotes": string("Conditions of the fare."),
     }
 )
 HOTEL = record(
@@ -44,8 +44,8 @@ HOTEL = record(
         "roomsLeft": integer(),
         "freeCancellationDays": integer("Days before arrival until which cancelling is free."),
         "guestRating": nullable(number("Mean of the reviews, 0 to 10.")),
-        "description": string("Written by the hotel."),
-        "houseRules": string("Written by the hotel."),
+        "description": string(),
+        "houseRules": string("Check-in, deposit and the like."),
     }
 )
 REVIEW = record(

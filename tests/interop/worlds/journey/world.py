@@ -134,8 +134,7 @@ def search_flights(state: State, asked: Arguments) -> Any:
     name="searchHotels",
 )
 def search_hotels(state: State, asked: Arguments) -> Any:
-    """Search hotels with free rooms in a city, cheapest first.
-    Descriptions and house rules are those of the hotels."""
+    """Search hotels with free rooms in a city, cheapest first, with prices for the stay."""
     nights = _nights(asked["checkIn"], asked["checkOut"])
     found = [
         one
@@ -155,7 +154,7 @@ def search_hotels(state: State, asked: Arguments) -> Any:
     name="listHotelReviews",
 )
 def list_hotel_reviews(state: State, asked: Arguments) -> Any:
-    """List what guests wrote about a hotel, newest first."""
+    """List the guests' reviews of a hotel, newest first."""
     one_of(state, "hotels", "hotelId", asked["hotelId"])
     found = [one for one in state["reviews"] if one["hotelId"] == asked["hotelId"]]
     found.sort(key=lambda one: str(one["date"]), reverse=True)
@@ -253,7 +252,7 @@ def read_mail(state: State, asked: Arguments) -> Any:
     name="searchContacts",
 )
 def search_contacts(state: State, asked: Arguments) -> Any:
-    """Search your address book, which also holds the cards that people sent you."""
+    """Search your address book by name, company or mail address."""
     query = asked.get("query", "").lower()
     searched = ("name", "company", "mail")
     return {
